@@ -1,0 +1,47 @@
+"""The whole contract, listed: a domain that is not here does not exist on the wire."""
+
+from protocol import activity, claude, errors, events, jobs, meta, system
+from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
+
+PROTOCOL_VERSION = 1
+
+REQUEST_META = meta.Meta
+
+INTERFACES: tuple[type, ...] = (
+    system.Lifecycle,
+    system.System,
+    events.Events,
+    jobs.Jobs,
+    claude.Claude,
+    activity.Activity,
+)
+
+NOTIFICATIONS: tuple[type[Notification], ...] = (
+    system.RequestProgressed,
+    system.SystemStateChanged,
+    events.EventsLagged,
+    events.EventsResync,
+    jobs.JobUpdated,
+    jobs.JobEventAdded,
+    jobs.JobProgressed,
+    claude.ClaudeDelta,
+    activity.ActivityChanged,
+)
+
+JOB_TYPES: tuple[type[JobSpec], ...] = (system.BackUpDatabase, claude.RunClaude)
+
+_MODULES = (errors, system, events, jobs, claude, activity)
+
+ERRORS: tuple[type[RpcError], ...] = tuple(
+    dict.fromkeys(
+        value
+        for module in _MODULES
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, RpcError) and value is not RpcError
+    )
+)
+
+
+def methods() -> tuple[Method, ...]:
+    """Every method, in the order of the interfaces and of their text."""
+    return tuple(declared for interface in INTERFACES for declared in methods_of(interface))

@@ -1,0 +1,356 @@
+"""JSON-RPC 2.0 in newline-delimited JSON, sans I/O: bytes in, events out; answers in, bytes out.  Both roles.
+
+It never raises for what the peer sent: every line that deserves an answer becomes a `Request` that the caller must
+answer, or a `Refused` that already holds its answer.  Misuse by our own code raises `LocalProtocolError`.
+"""
+
+import re
+from collections import deque
+from itertools import count
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
+"""A longer line is discarded to its newline and refused; the connection lives."""
+MAX_BATCH: Final = 64
+MAX_ID_CHARS: Final = 128
+MAX_ID: Final = 2**53 - 1
+"""JavaScript's Number.MAX_SAFE_INTEGER."""
+RECOVERY_BYTES: Final = 4096
+"""How much of a bad line is searched for its id."""
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+INVALID_PARAMS: Final = -32602
+
+Id = int | str
+_BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+class LocalProtocolError(Exception):
+    """Our own code used the connection wrongly, for example by answering a request twice."""
+
+
+class Batch:
+    """The requests of one array, whose answers leave together."""
+
+    __slots__ = ("answers", "pending")
+
+    def __init__(self, pending: int) -> None:
+        self.pending = pending
+        self.answers: list[bytes] = []
+
+    def add(self, answer: bytes) -> bytes:
+        """Take one answer; give the whole array once it is complete, nothing before."""
+        self.answers.append(answer)
+        self.pending -= 1
+        return b"" if self.pending else b"[%s]\n" % b",".join(self.answers)
+
+
+class Request:
+    """The peer asks; it must be answered once, by `reply` or `reply_error`."""
+
+    __slots__ = ("batch", "id", "method", "params")
+
+    def __init__(self, request_id: Id, method: str, params: dict[str, Any]) -> None:
+        self.id = request_id
+        self.method = method
+        self.params = params
+        self.batch: Batch | None = None
+
+
+class Notified:
+    """The peer tells; it must not be answered."""
+
+    __slots__ = ("method", "params")
+
+    def __init__(self, method: str, params: dict[str, Any]) -> None:
+        self.method = method
+        self.params = params
+
+
+class Answered:
+    """The peer answers a call of ours, or (id None) complains about a line that it could not read."""
+
+    __slots__ = ("error", "id", "result")
+
+    def __init__(self, request_id: Id | None, result: Any, error: dict[str, Any] | None) -> None:
+        self.id = request_id
+        self.result = result
+        self.error = error
+
+
+class Refused:
+    """A line that is no valid message.  `reply` is what to send, empty where nothing may be sent (yet)."""
+
+    __slots__ = ("code", "reason", "reply")
+
+    def __init__(self, code: int, reason: str, reply: bytes) -> None:
+        self.code = code
+        self.reason = reason
+        self.reply = reply
+
+
+Event = Request | Notified | Answered | Refused
+
+
+class Connection:
+    """One peer's end of the conversation."""
+
+    def __init__(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self._max = max_message_bytes
+        self._lines: deque[bytes | None] = deque()  # None stands for a line that was too long
+        self._events: deque[Event] = deque()
+        self._partial = bytearray()
+        self._discarding = False
+        self._oversize_heads: deque[bytes] = deque()
+        self._open: dict[Id, Request] = {}
+        self._batches = 0
+        self._ids = count(1)
+
+    # --- in -----------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read; `next_event` gives what it means."""
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines and (self._partial or self._discarding):
+            self._extend_partial(lines[0])
+            self._end_partial()
+            del lines[0]
+        self._lines.extend(lines)
+        if rest:
+            self._extend_partial(rest)
+
+    def receive_eof(self) -> None:
+        """The peer will send no more.  A last line without its newline counts as a line."""
+        if self._partial or self._discarding:
+            self._end_partial()
+
+    def _extend_partial(self, data: bytes) -> None:
+        if self._discarding:
+            return
+        self._partial += data
+        if len(self._partial) > self._max:
+            self._discarding = True
+            self._oversize_heads.append(bytes(self._partial[:RECOVERY_BYTES]))
+            self._partial = bytearray()
+
+    def _end_partial(self) -> None:
+        self._lines.append(None if self._discarding else bytes(self._partial))
+        self._partial = bytearray()
+        self._discarding = False
+
+    def next_event(self) -> Event | None:
+        """The next thing that the peer said; None when all that was received has been handled."""
+        while True:
+            if self._events:
+                return self._events.popleft()
+            if not self._lines:
+                return None
+            line = self._lines.popleft()
+            event = self._refuse_oversize(self._oversize_heads.popleft()) if line is None else self._read_line(line)
+            if event is not None:
+                return event
+
+    @property
+    def has_input(self) -> bool:
+        """Whether `next_event` may have something."""
+        return bool(self._lines or self._events)
+
+    def _read_line(self, line: bytes) -> Event | None:
+        if len(line) > self._max:
+            return self._refuse_oversize(line[:RECOVERY_BYTES])
+        if line.startswith(_BOM):
+            line = line[3:]
+        try:
+            message = from_json(line, allow_inf_nan=False)
+        except ValueError as error:
+            if not line or line.isspace():
+                return None
+            message = _without_lone_surrogates(line)
+            if message is None:
+                reason = str(error).partition(" at line")[0]  # jiter's words name no input
+                return self._refuse(PARSE_ERROR, f"The line is not JSON: {reason}.", None, recover_id(line))
+        if type(message) is list:
+            return self._read_batch(message)
+        return self._register(self._classify(message))
+
+    def _register(self, event: Event) -> Event:
+        if type(event) is Request:
+            if event.id in self._open:
+                return self._invalid("A request with this id is still unanswered.", None)
+            self._open[event.id] = event
+        return event
+
+    def _classify(self, message: Any) -> Event:
+        if type(message) is not dict:
+            return self._invalid("A message must be an object.", None)
+        request_id = message.get("id")
+        if type(request_id) is float and request_id.is_integer():
+            request_id = int(request_id)
+        has_id = "id" in message
+        usable = request_id if _is_id(request_id) else None
+        if message.get("jsonrpc") != "2.0":
+            return self._invalid('A message must carry "jsonrpc": "2.0".', usable)
+        method = message.get("method")
+        if type(method) is not str:
+            if method is None and ("result" in message or "error" in message):
+                return Answered(usable, message.get("result"), message.get("error"))
+            return self._invalid("A request's method must be a string.", usable)
+        if has_id and usable is None:
+            return self._invalid("An id must be an integer within 2^53 or a string of at most 128 characters.", None)
+        params = message.get("params")
+        if params is None:
+            params = {}
+        elif type(params) is not dict:
+            if not has_id:
+                return Refused(INVALID_PARAMS, "positional params", b"")
+            return self._refuse(INVALID_PARAMS, "Params must be an object, by name.", usable, None)
+        if usable is None:
+            return Notified(method, params)
+        return Request(usable, method, params)
+
+    def _read_batch(self, messages: list[Any]) -> Event | None:
+        if not messages or len(messages) > MAX_BATCH:
+            return self._invalid(f"A batch must hold 1 to {MAX_BATCH} messages.", None)
+        events = [self._register(self._classify(message)) for message in messages]
+        batch = Batch(sum(type(event) is Request or (type(event) is Refused and event.reply != b"") for event in events))
+        if batch.pending:
+            self._batches += 1
+        for event in events:
+            if isinstance(event, Request):
+                event.batch = batch
+            elif isinstance(event, Refused) and event.reply:
+                event.reply = self._into_batch(batch, event.reply[:-1])
+        self._events.extend(events)
+        return self._events.popleft()
+
+    def _into_batch(self, batch: Batch, answer: bytes) -> bytes:
+        whole = batch.add(answer)
+        if whole:
+            self._batches -= 1
+        return whole
+
+    def _invalid(self, message: str, request_id: Id | None) -> Refused:
+        return self._refuse(INVALID_REQUEST, message, request_id, None)
+
+    def _refuse_oversize(self, head: bytes) -> Refused:
+        message = f"The message is longer than {self._max} bytes."
+        return self._refuse(INVALID_REQUEST, message, None, recover_id(head), kind="message_too_large")
+
+    def _refuse(self, code: int, message: str, request_id: Id | None, recovered: Id | None, kind: str = "") -> Refused:
+        kinds = {PARSE_ERROR: "parse_error", INVALID_REQUEST: "invalid_request", INVALID_PARAMS: "invalid_params"}
+        data: dict[str, Any] = {"kind": kind or kinds[code], "retryable": False}
+        if recovered is not None:
+            data["recovered_id"] = recovered
+        if request_id in self._open:
+            request_id = None  # that id's one answer is still to come
+        error = to_json({"code": code, "message": message, "data": data})
+        return Refused(code, message, b'{"jsonrpc":"2.0","id":%s,"error":%s}\n' % (to_json(request_id), error))
+
+    # --- out ----------------------------------------------------------------------------------------------------
+
+    def reply(self, request: Request, result: bytes) -> bytes:
+        """The line that answers `request`; empty while other answers of its batch are missing."""
+        return self._answer(request, b'"result":' + result)
+
+    def reply_error(self, request: Request, error: bytes) -> bytes:
+        """The line that answers `request` with a JSON-RPC error object; empty as with `reply`."""
+        return self._answer(request, b'"error":' + error)
+
+    def _answer(self, request: Request, body: bytes) -> bytes:
+        if self._open.pop(request.id, None) is not request:
+            raise LocalProtocolError(f"request {request.id!r} has been answered already")
+        request_id = b"%d" % request.id if type(request.id) is int else to_json(request.id)
+        message = _javascript_safe(b'{"jsonrpc":"2.0","id":%s,%s}' % (request_id, body))
+        return message + b"\n" if request.batch is None else self._into_batch(request.batch, message)
+
+    def open_request(self, request_id: Id) -> Request | None:
+        """The unanswered request with this id."""
+        return self._open.get(request_id)
+
+    @property
+    def open_requests(self) -> int:
+        """How many requests are unanswered."""
+        return len(self._open)
+
+    @property
+    def open_batches(self) -> int:
+        """How many batches wait for answers."""
+        return self._batches
+
+    def notify(self, method: str, params: bytes) -> bytes:
+        """The line that tells the peer something unasked; `params` is a JSON object."""
+        return _javascript_safe(b'{"jsonrpc":"2.0","method":%s,"params":%s}\n' % (to_json(method), params))
+
+    def call(self, method: str, params: bytes) -> tuple[int, bytes]:
+        """The id and the line of a request of ours."""
+        request_id = next(self._ids)
+        line = b'{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}\n' % (request_id, to_json(method), params)
+        return request_id, _javascript_safe(line)
+
+
+def recover_id(line: bytes) -> Id | None:
+    """The id of a message that cannot be parsed, read off its first 4 KiB; None where it cannot be told."""
+    depth = 0
+    expects_key, key = False, b""
+    for match in _TOKEN.finditer(line[:RECOVERY_BYTES]):
+        token = match.group()
+        if token in b"{[":
+            depth += 1
+            expects_key = depth == 1
+        elif token in b"}]":
+            depth -= 1
+        elif depth != 1:
+            continue
+        elif token == b",":
+            expects_key, key = True, b""
+        elif token == b":":
+            expects_key = False
+        elif expects_key:
+            key = token
+        elif key == b'"id"':
+            return _id_of(token) if match.end() < RECOVERY_BYTES else None
+    return None
+
+
+def _id_of(token: bytes) -> Id | None:
+    try:
+        value = from_json(token)
+    except ValueError:
+        return None
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if _is_id(value) else None
+
+
+def _is_id(value: Any) -> bool:
+    if type(value) is int:
+        return -MAX_ID <= value <= MAX_ID
+    return type(value) is str and len(value) <= MAX_ID_CHARS
+
+
+def _without_lone_surrogates(line: bytes) -> Any:
+    """The line's JSON with U+FFFD for halves of surrogate pairs; None where that does not make it JSON.
+
+    JSON.stringify writes such a half for an emoji that was cut in two.
+    """
+    if b"\\ud" not in line and b"\\uD" not in line:
+        return None
+    try:
+        return from_json(_ESCAPE.sub(lambda m: b"\\ufffd" if m.group(1) else m.group(), line), allow_inf_nan=False)
+    except ValueError:
+        return None
+
+
+def _javascript_safe(message: bytes) -> bytes:
+    """Without raw U+2028 and U+2029, at which Node's readline (from 24 on) splits lines."""
+    if b"\xe2\x80\xa8" in message or b"\xe2\x80\xa9" in message:
+        return message.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    return message

@@ -1,0 +1,61 @@
+"""The entities that methods of several domains answer with.
+
+A domain file imports nothing of another domain; what two of them share stands here.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from protocol.contract import Model
+from protocol.scalars import Count, Flag, Fraction, Integer, UtcTime
+
+
+class JobStatus(StrEnum):
+    """Where a job is.  `queued` and `running` are live; the other four are final."""
+
+    QUEUED = "queued"
+    """Waits for its turn, or for `run_at`."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """Stopped because somebody asked."""
+    INTERRUPTED = "interrupted"
+    """Stopped because the sidecar ended while it ran."""
+
+
+class JobError(Model):
+    """Why a job did not succeed, in words for a person and in one word for a program."""
+
+    kind: str
+    """A stable word: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`."""
+    message: str
+    hint: str | None = None
+    """What to do about it."""
+    retryable: bool = False
+    details: dict[str, Any] | None = None
+
+
+class Job(Model):
+    """One piece of work in the durable queue."""
+
+    job_id: str
+    type: str
+    status: JobStatus
+    created_at: UtcTime
+    updated_at: UtcTime
+    started_at: UtcTime | None = None
+    finished_at: UtcTime | None = None
+    run_at: UtcTime | None = None
+    """Not before this time; null: as soon as there is room."""
+    priority: Integer = 0
+    """Higher runs first."""
+    progress: Fraction | None = None
+    message: str | None = None
+    """What it is doing, or how it ended, in a few words."""
+    cancel_requested: Flag = False
+    payload: Any = None
+    result: Any = None
+    error: JobError | None = None
+    version: Count = 1
+    """Rises with every change: of two snapshots the higher is the newer."""

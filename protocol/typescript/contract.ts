@@ -1,0 +1,954 @@
+// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+
+export const PROTOCOL_VERSION = 1;
+
+/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
+export const SCHEMA_HASH = "4e33eee451aea64b";
+
+/** Beside the params of any method. */
+export interface Meta {
+  /** Names the request in its $/progress notifications. */
+  progress_token?: number | string | null;
+  /** After this the server gives the request up and answers -32802. */
+  timeout_ms?: number | null;
+  /** W3C trace context; it goes into the log. */
+  traceparent?: string | null;
+}
+
+/** Who is calling; it goes into the log. */
+export interface ClientInfo {
+  name: string;
+  version: string;
+}
+
+/** What the client wants to be spared. */
+export interface Capabilities {
+  /**
+   * Names of notifications that are not to be sent.
+   *
+   * @default []
+   */
+  opt_out?: string[];
+}
+
+/** Where the client's knowledge of the events ends. */
+export interface Resume {
+  epoch: string;
+  after_seq: number;
+}
+
+/** What must never be in argv, the environment or a log. */
+export interface Secrets {
+  /** 32 bytes in base64, kept by Electron's safeStorage. */
+  key?: string | null;
+}
+
+/** The handshake's answer. */
+export interface Initialized {
+  protocol_version: number;
+  server_info: ServerInfo;
+  limits: Limits;
+  events: EventWindow;
+  schema_hash: string;
+  /** Whether the client was built against this very contract; null where it did not say. */
+  schema_match: boolean | null;
+  secrets: SecretsState;
+}
+
+/** Who answers. */
+export interface ServerInfo {
+  name: string;
+  version: string;
+  pid: number;
+}
+
+/** What a client must not exceed. */
+export interface Limits {
+  max_message_bytes: number;
+  max_in_flight: number;
+  max_batch: number;
+}
+
+/** What the event log holds. */
+export interface EventWindow {
+  /** Another epoch is another database: forget every seq. */
+  epoch: string;
+  oldest_seq: number;
+  latest_seq: number;
+  resume: ResumeOutcome;
+}
+
+/**
+ * Whether the events that the client missed could be sent.
+ *
+ * - `ok`: Nothing is missing: what was missed follows this answer, in order.
+ * - `resync`: Some are gone, or the database is another one: fetch snapshots.
+ */
+export const ResumeOutcome = {
+  /** Nothing is missing: what was missed follows this answer, in order. */
+  OK: "ok",
+  /** Some are gone, or the database is another one: fetch snapshots. */
+  RESYNC: "resync",
+} as const;
+/**
+ * Whether the events that the client missed could be sent.
+ *
+ * - `ok`: Nothing is missing: what was missed follows this answer, in order.
+ * - `resync`: Some are gone, or the database is another one: fetch snapshots.
+ */
+export type ResumeOutcome = "ok" | "resync";
+
+/** How credentials are kept in the database. */
+export const SecretsState = {
+  PROTECTED: "protected",
+  UNPROTECTED: "unprotected",
+  LOCKED: "locked",
+  KEY_MISMATCH: "key_mismatch",
+} as const;
+/** How credentials are kept in the database. */
+export type SecretsState = "protected" | "unprotected" | "locked" | "key_mismatch";
+
+/** How the shutdown went. */
+export interface Drained {
+  /** Whether every request was answered and every child ended within the deadline. */
+  drained: boolean;
+  cancelled_requests: number;
+  interrupted_jobs: number;
+}
+
+/** The OpenRPC 1.4 document of this very sidecar. */
+export interface OpenRpc {
+  openrpc: string;
+  [key: string]: unknown;
+}
+
+/** Whether the sidecar can do its work. */
+export interface Health {
+  status: HealthStatus;
+  version: string;
+  checks: HealthCheck[];
+}
+
+/** How well something works. */
+export const HealthStatus = {
+  OK: "ok",
+  DEGRADED: "degraded",
+} as const;
+/** How well something works. */
+export type HealthStatus = "ok" | "degraded";
+
+/** One thing that was looked at. */
+export interface HealthCheck {
+  name: string;
+  status: HealthStatus;
+  detail: string | null;
+}
+
+/** What the sidecar is doing. */
+export interface Status {
+  version: string;
+  pid: number;
+  uptime_s: number;
+  /** Jobs by status. */
+  queue: Record<string, number>;
+  /** Accounts by service. */
+  accounts: Record<string, number>;
+  syncs: SyncStatus[];
+  database: DatabaseStatus;
+  outbox: OutboxStatus;
+  rss_bytes: number;
+  /** Requests since the start. */
+  requests: number;
+}
+
+/** When a connector last synced. */
+export interface SyncStatus {
+  connector: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
+}
+
+/** The database file. */
+export interface DatabaseStatus {
+  path: string;
+  size_bytes: number;
+  wal_bytes: number;
+  migrations: string[];
+  sqlite_version: string;
+  /** False before SQLite 3.51.3, whose fix needs two writing connections to matter; the sidecar has one. */
+  wal_reset_safe: boolean;
+}
+
+/** What waits to be read by the host. */
+export interface OutboxStatus {
+  pending_bytes: number;
+  latest_seq: number;
+  /** Whether durable events are being held back because the host reads too slowly. */
+  lagged: boolean;
+}
+
+/** What a bug report needs, with nothing secret in it. */
+export interface Diagnostics {
+  version: string;
+  python: string;
+  platform: string;
+  status: Status;
+  health: Health;
+  /** `ok`, or what SQLite's quick check found. */
+  integrity: string;
+  claude: ClaudeInstallation;
+  settings: Record<string, unknown>;
+  /** The last lines of the log, oldest first. */
+  log_tail: string[];
+}
+
+/** The user's own Claude CLI, as found. */
+export interface ClaudeInstallation {
+  path: string | null;
+  version: string | null;
+  problem: string | null;
+}
+
+/** A stretch of the event log, in order. */
+export interface EventPage {
+  events: LoggedEvent[];
+  latest_seq: number;
+  epoch: string;
+  /** True where older events have been pruned, so that some after `after_seq` are gone: fetch snapshots instead. */
+  truncated: boolean;
+}
+
+/** A durable notification as it was sent: `params` holds its `seq` and `at`. */
+export interface LoggedEvent {
+  method: string;
+  params: unknown;
+}
+
+/** The job that now stands in the queue. */
+export interface JobCreated {
+  job: Job;
+  /** True where the idempotency key had been used: this is the job it made then. */
+  deduplicated: boolean;
+}
+
+/** One piece of work in the durable queue. */
+export interface Job {
+  job_id: string;
+  type: string;
+  status: JobStatus;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  finished_at: string | null;
+  /** Not before this time; null: as soon as there is room. */
+  run_at: string | null;
+  /** Higher runs first. */
+  priority: number;
+  /** 0.0 to 1.0. */
+  progress: number | null;
+  /** What it is doing, or how it ended, in a few words. */
+  message: string | null;
+  cancel_requested: boolean;
+  payload: unknown;
+  result: unknown;
+  error: JobError | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * Where a job is.  `queued` and `running` are live; the other four are final.
+ *
+ * - `queued`: Waits for its turn, or for `run_at`.
+ * - `cancelled`: Stopped because somebody asked.
+ * - `interrupted`: Stopped because the sidecar ended while it ran.
+ */
+export const JobStatus = {
+  /** Waits for its turn, or for `run_at`. */
+  QUEUED: "queued",
+  RUNNING: "running",
+  SUCCEEDED: "succeeded",
+  FAILED: "failed",
+  /** Stopped because somebody asked. */
+  CANCELLED: "cancelled",
+  /** Stopped because the sidecar ended while it ran. */
+  INTERRUPTED: "interrupted",
+} as const;
+/**
+ * Where a job is.  `queued` and `running` are live; the other four are final.
+ *
+ * - `queued`: Waits for its turn, or for `run_at`.
+ * - `cancelled`: Stopped because somebody asked.
+ * - `interrupted`: Stopped because the sidecar ended while it ran.
+ */
+export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
+
+/** Why a job did not succeed, in words for a person and in one word for a program. */
+export interface JobError {
+  /** A stable word: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`. */
+  kind: string;
+  message: string;
+  /** What to do about it. */
+  hint: string | null;
+  retryable: boolean;
+  details: Record<string, unknown> | null;
+}
+
+/** Jobs, newest first. */
+export interface JobPage {
+  jobs: Job[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Lines of a job's log, oldest first. */
+export interface JobEventPage {
+  events: JobEvent[];
+  /** True where lines follow; ask again with `after` set to the last event's id. */
+  has_more: boolean;
+}
+
+/** One line of a job's stored log. */
+export interface JobEvent {
+  event_id: string;
+  job_id: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  level: JobEventLevel;
+  message: string;
+  meta: unknown;
+}
+
+/** How much a line of a job's log matters. */
+export const JobEventLevel = {
+  DEBUG: "debug",
+  INFO: "info",
+  WARNING: "warning",
+  ERROR: "error",
+} as const;
+/** How much a line of a job's log matters. */
+export type JobEventLevel = "debug" | "info" | "warning" | "error";
+
+/**
+ * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * - `acceptEdits`: Also edits files in its folder.
+ * - `plan`: Reads and plans, changes nothing.
+ * - `dontAsk`: Whatever is not allowed beforehand is denied.
+ * - `auto`: A classifier decides.
+ * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ */
+export const PermissionMode = {
+  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings. */
+  DEFAULT: "default",
+  /** Also edits files in its folder. */
+  ACCEPT_EDITS: "acceptEdits",
+  /** Reads and plans, changes nothing. */
+  PLAN: "plan",
+  /** Whatever is not allowed beforehand is denied. */
+  DONT_ASK: "dontAsk",
+  /** A classifier decides. */
+  AUTO: "auto",
+  /** Does everything.  The CLI refuses it to root. */
+  BYPASS_PERMISSIONS: "bypassPermissions",
+} as const;
+/**
+ * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * - `acceptEdits`: Also edits files in its folder.
+ * - `plan`: Reads and plans, changes nothing.
+ * - `dontAsk`: Whatever is not allowed beforehand is denied.
+ * - `auto`: A classifier decides.
+ * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ */
+export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
+
+/** Events, newest first. */
+export interface ActivityPage {
+  events: ActivityEvent[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** One thing that happened. */
+export interface ActivityEvent {
+  event_id: string;
+  /** google_calendar, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
+}
+
+/** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
+export interface RequestProgressed {
+  /** A request's id. */
+  token: number | string;
+  value: ProgressValue;
+}
+
+/** How far a request is. */
+export interface ProgressValue {
+  kind: ProgressKind;
+  message: string | null;
+  fraction: number | null;
+}
+
+/** Which end of a request's work this is. */
+export const ProgressKind = {
+  BEGIN: "begin",
+  REPORT: "report",
+  END: "end",
+} as const;
+/** Which end of a request's work this is. */
+export type ProgressKind = "begin" | "report" | "end";
+
+/** The process is ready, draining or degraded. */
+export interface SystemStateChanged {
+  state: ProcessState;
+}
+
+/** Where the process is in its life. */
+export const ProcessState = {
+  READY: "ready",
+  DRAINING: "draining",
+  DEGRADED: "degraded",
+} as const;
+/** Where the process is in its life. */
+export type ProcessState = "ready" | "draining" | "degraded";
+
+/** The host read too slowly: these events were not sent.  `events.replay` has them. */
+export interface EventsLagged {
+  from_seq: number;
+  to_seq: number;
+  dropped: number;
+}
+
+/** What the host asked to resume from is gone: fetch snapshots with the list methods. */
+export interface EventsResync {
+  reason: string;
+}
+
+/** A job was created or changed its status. */
+export interface JobUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  job: Job;
+}
+
+/** A line was added to a job's log. */
+export interface JobEventAdded {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  event: JobEvent;
+}
+
+/** A running job got further. */
+export interface JobProgressed {
+  job_id: string;
+  /** Null where the end cannot be known. */
+  progress: number | null;
+  message: string | null;
+}
+
+/** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+export interface ClaudeDelta {
+  session_id: string;
+  job_id: string;
+  message_id: string;
+  /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
+  offset: number;
+  text: string;
+}
+
+/** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+export interface ActivityChanged {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  source: string;
+  account_id: string;
+  added: number;
+  updated: number;
+  removed: number;
+  events: ActivityEvent[];
+}
+
+/** Write a compact copy of the whole database, while work goes on. */
+export interface BackUpDatabase {
+  /**
+   * How many of these copies to keep; the oldest go.
+   *
+   * @default 3
+   */
+  keep?: number;
+}
+
+/** A finished backup. */
+export interface BackupResult {
+  path: string;
+  size_bytes: number;
+  duration_ms: number;
+}
+
+/** Run a prompt through the user's own `claude` and wait for its answer. */
+export interface RunClaude {
+  prompt: string;
+  /** Where Claude works; null: the home folder. */
+  cwd?: string | null;
+  /** Null: as the user's settings say. */
+  model?: string | null;
+  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  session_id?: string | null;
+  /** @default [] */
+  allowed_tools?: string[];
+  /** Null: as the user's settings say. */
+  permission_mode?: PermissionMode | null;
+  /** Model turns; a run that needs more fails. */
+  max_turns?: number | null;
+  /**
+   * Seconds.
+   *
+   * @default 3600.0
+   */
+  timeout_s?: number;
+  /** A resumed session keeps the one that it began with. */
+  system_prompt?: string | null;
+}
+
+/** What a run came to. */
+export interface ClaudeRunResult {
+  /** The final answer, at most 2 MiB of UTF-8. */
+  text: string;
+  /** True where the answer was longer than that; the session has it whole. */
+  text_truncated: boolean;
+  /** Send it with the next prompt to go on with this conversation. */
+  session_id: string | null;
+  model: string | null;
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number | null;
+  num_turns: number | null;
+  duration_ms: number | null;
+  /** The API's word: `end_turn`, `max_tokens`. */
+  stop_reason: string | null;
+  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  permission_denials: string[];
+}
+
+/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
+export interface ClaudeUsage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number;
+  cache_read_input_tokens: number;
+}
+
+/** Params of `initialize`. */
+export interface InitializeParams {
+  protocol_version: number;
+  client_info: ClientInfo;
+  /** A process id. */
+  process_id?: number | null;
+  capabilities?: Capabilities | null;
+  resume?: Resume | null;
+  schema_hash?: string | null;
+  token?: string | null;
+  secrets?: Secrets | null;
+}
+
+/** Params of `initialized`. */
+export type InitializedParams = Record<string, never>;
+
+/** Params of `shutdown`. */
+export interface ShutdownParams {
+  /**
+   * Milliseconds, at most a minute.
+   *
+   * @default 5000
+   */
+  deadline_ms?: number;
+}
+
+/** Params of `exit`. */
+export type ExitParams = Record<string, never>;
+
+/** Params of `$/cancelRequest`. */
+export interface CancelRequestParams {
+  /** A request's id. */
+  id: number | string;
+}
+
+/** Params of `rpc.discover`. */
+export type RpcDiscoverParams = Record<string, never>;
+
+/** Params of `system.health`. */
+export type SystemHealthParams = Record<string, never>;
+
+/** Params of `system.status`. */
+export type SystemStatusParams = Record<string, never>;
+
+/** Params of `system.diagnostics`. */
+export type SystemDiagnosticsParams = Record<string, never>;
+
+/** Params of `events.replay`. */
+export interface EventsReplayParams {
+  after_seq: number;
+  /**
+   * Events a page, 1 to 1,000.
+   *
+   * @default 500
+   */
+  limit?: number;
+}
+
+/** Params of `jobs.create`. */
+export interface JobsCreateParams {
+  type: string;
+  /** A JSON object. */
+  payload?: Record<string, any> | null;
+  /**
+   * Higher runs first; 0 is normal.
+   *
+   * @default 0
+   */
+  priority?: number;
+  /** ISO 8601 with an offset. */
+  run_at?: string | null;
+  /** A second create with it returns the first job. */
+  idempotency_key?: string | null;
+}
+
+/** Params of `jobs.list`. */
+export interface JobsListParams {
+  status?: JobStatus | null;
+  type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `jobs.get`. */
+export interface JobsGetParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+}
+
+/** Params of `jobs.cancel`. */
+export interface JobsCancelParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+}
+
+/** Params of `jobs.events.list`. */
+export interface JobsEventsListParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+  /** An event's id. */
+  after?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 200
+   */
+  limit?: number;
+}
+
+/** Params of `claude.spawn`. */
+export interface ClaudeSpawnParams {
+  prompt: string;
+  /** An absolute path. */
+  cwd?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  session_id?: string | null;
+  /** @default [] */
+  allowed_tools?: string[];
+  permission_mode?: PermissionMode | null;
+  /** Model turns; a run that needs more fails. */
+  max_turns?: number | null;
+  /**
+   * Seconds.
+   *
+   * @default 3600.0
+   */
+  timeout_s?: number;
+  /** Added to the end of Claude Code's own system prompt. */
+  system_prompt?: string | null;
+  /**
+   * Higher runs first; 0 is normal.
+   *
+   * @default 0
+   */
+  priority?: number;
+}
+
+/** Params of `activity.events.list`. */
+export interface ActivityEventsListParams {
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  query?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Every request: its params and its result. */
+export interface Methods {
+  /**
+   * Shake hands.  Notifications start after the answer; on another protocol_version the client decides.
+   *
+   * Errors: invalid_request.
+   */
+  "initialize": { params: InitializeParams; result: Initialized };
+  /** Finish what is in flight, stop the children, keep the state.  Then send exit, or close stdin. */
+  "shutdown": { params: ShutdownParams; result: Drained };
+  /** The contract as an OpenRPC document. */
+  "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
+  /**
+   * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+   *
+   * Was GET /health.
+   */
+  "system.health": { params: SystemHealthParams; result: Health };
+  /**
+   * What the sidecar is doing.
+   *
+   * Was GET /status.
+   */
+  "system.status": { params: SystemStatusParams; result: Status };
+  /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+  "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
+  /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
+  "events.replay": { params: EventsReplayParams; result: EventPage };
+  /**
+   * Put a job into the queue.  Once this is answered, the job survives any crash.
+   *
+   * Errors: unknown_job_type.  Was POST /jobs.
+   */
+  "jobs.create": { params: JobsCreateParams; result: JobCreated };
+  /**
+   * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+   *
+   * Errors: invalid_cursor.  Was GET /jobs.
+   */
+  "jobs.list": { params: JobsListParams; result: JobPage };
+  /**
+   * One job as it stands.
+   *
+   * Errors: job_not_found.  Was GET /jobs/{job_id}.
+   */
+  "jobs.get": { params: JobsGetParams; result: Job };
+  /**
+   * Ask a job to stop.
+   *
+   * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+   *
+   * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+   */
+  "jobs.cancel": { params: JobsCancelParams; result: Job };
+  /**
+   * A job's stored log, oldest first, after one of its lines where given.
+   *
+   * Errors: job_not_found.
+   */
+  "jobs.events.list": { params: JobsEventsListParams; result: JobEventPage };
+  /**
+   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   *
+   * Was POST /claude/spawn.
+   */
+  "claude.spawn": { params: ClaudeSpawnParams; result: Job };
+  /**
+   * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   *
+   * Errors: invalid_cursor.  Was GET /activity/events.
+   */
+  "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+}
+
+/** What the client tells; nothing is answered. */
+export interface ClientNotifications {
+  /** Accepted, not needed. */
+  "initialized": InitializedParams;
+  /** End the process: with 0 after shutdown, otherwise after the same drain. */
+  "exit": ExitParams;
+  /** Give a request up.  It is still answered: with -32800, or normally if it was faster. */
+  "$/cancelRequest": CancelRequestParams;
+}
+
+/** What the sidecar tells unasked. */
+export interface Notifications {
+  /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
+  "$/progress": RequestProgressed;
+  /** The process is ready, draining or degraded. */
+  "system.state": SystemStateChanged;
+  /** The host read too slowly: these events were not sent.  `events.replay` has them. */
+  "events.lagged": EventsLagged;
+  /** What the host asked to resume from is gone: fetch snapshots with the list methods. */
+  "events.resync": EventsResync;
+  /** A job was created or changed its status. */
+  "jobs.updated": JobUpdated;
+  /** A line was added to a job's log. */
+  "jobs.event": JobEventAdded;
+  /** A running job got further. */
+  "jobs.progress": JobProgressed;
+  /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+  "claude.delta": ClaudeDelta;
+  /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+  "activity.changed": ActivityChanged;
+}
+
+/** What jobs.create takes, and what becomes of it. */
+export interface JobTypes {
+  /** Write a compact copy of the whole database, while work goes on. */
+  "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };
+  /** Run a prompt through the user's own `claude` and wait for its answer. */
+  "claude.run": { payload: RunClaude; result: ClaudeRunResult };
+}
+
+export const METHOD_NAMES = [
+  "initialize",
+  "shutdown",
+  "rpc.discover",
+  "system.health",
+  "system.status",
+  "system.diagnostics",
+  "events.replay",
+  "jobs.create",
+  "jobs.list",
+  "jobs.get",
+  "jobs.cancel",
+  "jobs.events.list",
+  "claude.spawn",
+  "activity.events.list",
+] as const satisfies readonly (keyof Methods)[];
+
+export const CLIENT_NOTIFICATION_NAMES = [
+  "initialized",
+  "exit",
+  "$/cancelRequest",
+] as const satisfies readonly (keyof ClientNotifications)[];
+
+export const NOTIFICATION_NAMES = [
+  "$/progress",
+  "system.state",
+  "events.lagged",
+  "events.resync",
+  "jobs.updated",
+  "jobs.event",
+  "jobs.progress",
+  "claude.delta",
+  "activity.changed",
+] as const satisfies readonly (keyof Notifications)[];
+
+/** They carry `seq` and `at`. */
+export const DURABLE_NOTIFICATIONS = [
+  "jobs.updated",
+  "jobs.event",
+  "activity.changed",
+] as const satisfies readonly (keyof Notifications)[];
+
+export const JOB_TYPE_NAMES = [
+  "maintenance.backup",
+  "claude.run",
+] as const satisfies readonly (keyof JobTypes)[];
+
+/** Branch on `error.data.kind`, never on the message. */
+export type ErrorKind =
+  | "parse_error"
+  | "invalid_request"
+  | "method_not_found"
+  | "invalid_params"
+  | "internal"
+  | "not_initialized"
+  | "cancelled"
+  | "server_cancelled"
+  | "bad_request"
+  | "invalid_cursor"
+  | "unauthorized"
+  | "result_too_large"
+  | "overloaded"
+  | "shutting_down"
+  | "storage"
+  | "job_not_found"
+  | "unknown_job_type";
+
+export const ERROR_CODES = {
+  /** The line is not JSON. */
+  parse_error: -32700,
+  /** The line is not a JSON-RPC 2.0 request. */
+  invalid_request: -32600,
+  /** No such method; rpc.discover lists them all. */
+  method_not_found: -32601,
+  /** The params do not fit the method; see details. */
+  invalid_params: -32602,
+  /** Internal error; the log has the details under this error_id. */
+  internal: -32603,
+  /** The first request must be initialize. */
+  not_initialized: -32002,
+  /** The request was cancelled by the client. */
+  cancelled: -32800,
+  /** The request was given up by the server: its deadline passed, or the server is shutting down. */
+  server_cancelled: -32802,
+  /** The request cannot be carried out as it stands. */
+  bad_request: 4000,
+  /** The cursor is not one that this method gave out; start again without one. */
+  invalid_cursor: 4001,
+  /** initialize must carry the token that BACKEND_TOKEN names. */
+  unauthorized: 4010,
+  /** The result is larger than a message may be; ask for less, page by page. */
+  result_too_large: 4130,
+  /** Too many requests are in flight; try again soon. */
+  overloaded: 5030,
+  /** The sidecar is shutting down. */
+  shutting_down: 5031,
+  /** The database could not be read or written. */
+  storage: 5070,
+  /** No job has this id. */
+  job_not_found: 4041,
+  /** No job type has this name. */
+  unknown_job_type: 4042,
+} as const satisfies Record<ErrorKind, number>;

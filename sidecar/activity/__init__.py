@@ -1,0 +1,1 @@
+"""Activity: one feed over everything that happened."""

@@ -1,0 +1,294 @@
+"""The composition root: makes every object once and hands each what it needs.  Features meet only here.
+
+What is heavy and not needed for the first answers (anyio, psutil, httpx) is imported when work begins.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sqlite3
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from protocol import catalog
+from protocol.claude import RunClaude
+from protocol.connection import Connection, Id
+from protocol.system import BackUpDatabase, ClaudeInstallation, OutboxStatus, ProgressKind, ProgressValue, RequestProgressed
+from sidecar.activity.service import ActivityService
+from sidecar.activity.store import ActivityStore
+from sidecar.claude.service import ClaudeService
+from sidecar.clock import SystemClock, iso
+from sidecar.database import Database, LockFile
+from sidecar.dispatch import Dispatcher, routes
+from sidecar.event_log import EventLog, EventsService
+from sidecar.ids import Uuid7
+from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.service import JobsService
+from sidecar.jobs.store import JobsStore
+from sidecar.lifecycle import DRAIN_S, LifecycleService
+from sidecar.logs import Logs
+from sidecar.migrations import open_database
+from sidecar.outbox import Outbox
+from sidecar.parent import watch_parent, watch_process
+from sidecar.settings import Settings, make_private_dir, schema_dir
+from sidecar.stdio import Host, Reader, make_writer
+from sidecar.system.service import Probes, SystemService
+from sidecar.turn import Turn
+from sidecar.waiting import WaitingRequests
+
+if TYPE_CHECKING:
+    from sidecar.claude.discovery import Discovery
+    from sidecar.jobs.worker import JobsWorker
+
+log = logging.getLogger(__name__)
+
+EXIT_CRASH: Final = 70
+EXIT_PARENT_DIED: Final = 75
+WORK_AFTER_S: Final = 0.01
+"""Work begins this long after the handshake, so that its imports do not delay the first answers."""
+WORK_AT_LATEST_S: Final = 1.0
+"""Work begins without a handshake, too: what is queued is due."""
+LAST_WRITE_S: Final = 0.2
+
+
+class App:
+    """The running sidecar."""
+
+    def __init__(self, settings: Settings, logs: Logs, wire: tuple[int, int]) -> None:
+        self._settings = settings
+        self._logs = logs
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._ending: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._worker: JobsWorker | None = None
+        self._clock = SystemClock()
+        self._new_id = Uuid7(self._clock)
+        self._boot_id = self._new_id()
+        self._turn = Turn(self._loop.call_soon)
+        self._connection = Connection()
+        self._writer = make_writer(wire[1], self._loop, self.end)
+        self._host = Host(self._connection, self._writer)
+        self._lock, self._database = self._open()
+        self._outbox = Outbox(
+            self._database,
+            EventLog(self._database),
+            self._clock,
+            soon=self._turn.soon,
+            later=self._loop.call_later,
+        )
+        self._writer.on_progress = self._outbox.caught_up
+        self._dispatcher = Dispatcher(
+            self._connection, self._writer, self._database, soon=self._turn.soon, new_id=self._new_id
+        )
+        self._turn.connect(self._database, self._dispatcher, self._outbox, self._host)
+        self._serve()
+        self._reader = Reader(
+            wire[0], self._loop, self._connection, self._dispatcher.handle, on_eof=lambda: self.end(0)
+        )
+
+    def _open(self) -> tuple[LockFile, Database]:
+        path = self._settings.database
+        make_private_dir(path.parent)
+        lock = LockFile(path.with_name(path.name + ".lock"))
+        stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
+        return lock, Database(open_database(path, schema_dir(), stamp), path, self._turn.soon)
+
+    def _serve(self) -> None:
+        """Make the services, and the routes to them."""
+        self._jobs_store = JobsStore(self._database)
+        self._journal = JobJournal(
+            self._database, self._jobs_store, self._outbox, self._clock, self._new_id, self._boot_id
+        )
+        jobs = JobsService(
+            self._jobs_store,
+            self._journal,
+            {spec.type: spec for spec in catalog.JOB_TYPES},
+            on_queued=self._wake_worker,
+            on_cancel=self._cancel_job,
+        )
+        self._activity = ActivityService(
+            self._database, ActivityStore(self._database), self._clock, self._outbox.notify
+        )
+        waiting = WaitingRequests(self._dispatcher.answer, self._tell_progress)
+        openrpc = schema_dir() / "openrpc.json"
+        self._lifecycle = LifecycleService(
+            dispatcher=self._dispatcher,
+            waiting=waiting,
+            outbox=self._outbox,
+            wire=self._host,
+            token=self._settings.token,
+            schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
+            on_initialized=self._on_initialized,
+            stop_work=self._stop_work,
+            end=self.end,
+        )
+        services = (
+            self._lifecycle,
+            SystemService(self._database, self._settings, self._probes(), self._clock, openrpc),
+            EventsService(self._outbox.log),
+            jobs,
+            ClaudeService(jobs.enqueue),
+            self._activity,
+        )
+        self._dispatcher.connect(routes(catalog.methods(), services), self._lifecycle.admit, waiting)
+
+    def _probes(self) -> Probes:
+        return Probes(
+            queue=self._jobs_store.counts,
+            accounts=dict,
+            syncs=list,
+            outbox=lambda: OutboxStatus(
+                pending_bytes=self._writer.unread_bytes,
+                latest_seq=self._outbox.log.window()[1],
+                lagged=self._outbox.lagged,
+            ),
+            requests=lambda: self._dispatcher.requests,
+            worker_runs=lambda: self._work is None or not self._work.done(),
+            logs_dropped=lambda: self._logs.dropped,
+            log_tail=self._logs.tail,
+            claude=self._probe_claude,
+        )
+
+    async def run(self) -> int:
+        """Serve until the end; the exit code."""
+        self._loop.set_exception_handler(self._on_loop_error)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
+                self._loop.add_signal_handler(getattr(signal, name), self.end, 0)
+        watch_parent(self._loop, lambda: self.end(EXIT_PARENT_DIED))
+        for note in self._settings.notes:
+            log.warning(note)
+        log.info("process %d serves %s", os.getpid(), self._settings.database)
+        self._reader.start()
+        self._loop.call_later(WORK_AT_LATEST_S, self._start_work)
+        return await self._ended
+
+    def end(self, code: int) -> None:
+        """Drain within its bound, then end with this exit code; only the first call counts."""
+        if self._ending is None:
+            log.info("ending with exit code %d", code)
+            self._ending = self._loop.create_task(self._end(code))
+
+    async def _end(self, code: int) -> None:
+        self._reader.stop()
+        await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S)
+        self._turn.end()
+        self._writer.finish(LAST_WRITE_S)
+        try:
+            self._database.close()
+        except sqlite3.Error:
+            log.exception("the database could not be closed")
+        self._lock.release()
+        self._ended.set_result(code)
+
+    def _on_initialized(self, process_id: int | None) -> None:
+        if process_id is not None and process_id not in (os.getppid(), os.getpid()):
+            watch_process(process_id, self._loop, lambda: self.end(EXIT_PARENT_DIED))
+        self._loop.call_later(WORK_AFTER_S, self._start_work)
+
+    def _start_work(self) -> None:
+        if self._work is None and self._ending is None:
+            self._work = self._loop.create_task(self._run_worker())
+
+    async def _run_worker(self) -> None:
+        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415 - see the module's docstring
+        from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415
+        from sidecar.system.worker import BackUpHandler  # noqa: PLC0415
+
+        claude = ClaudeRunHandler(
+            discovery=self._discovery(),
+            environment=os.environ,
+            home=Path.home(),
+            notify=self._outbox.notify,
+            record=self._activity.record,
+            is_draining=lambda: self._lifecycle.is_draining,
+        )
+        registrations = (
+            Registration(RunClaude, claude, concurrency=self._settings.claude_concurrency),
+            Registration(BackUpDatabase, BackUpHandler(self._settings.database, self._clock), 1),
+        )
+        self._worker = JobsWorker(
+            self._journal,
+            {one.spec.type: one for one in registrations},
+            clock=self._clock,
+            new_id=self._new_id,
+            committed=self._committed,
+        )
+        try:
+            await self._worker.run()
+        except Exception:
+            log.exception("the worker has failed")
+            self.end(EXIT_CRASH)
+
+    async def _stop_work(self, deadline_s: float) -> tuple[int, bool]:
+        return await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
+
+    def _wake_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
+
+    def _cancel_job(self, job_id: str) -> None:
+        if self._worker is not None:
+            self._worker.cancel(job_id)
+
+    async def _committed(self) -> None:
+        """Return once what was written so far is durable; raise what kept it from that."""
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def settled(failure: sqlite3.Error | None) -> None:
+            if not done.done():
+                done.set_result(None) if failure is None else done.set_exception(failure)
+
+        self._turn.after(settled)
+        await done
+
+    def _tell_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
+        value = ProgressValue(kind=ProgressKind(kind), message=message, fraction=fraction)
+        self._outbox.notify(RequestProgressed(token=token, value=value))
+
+    def _discovery(self) -> "Discovery":
+        from sidecar.claude.discovery import Discovery  # noqa: PLC0415 - see the module's docstring
+
+        return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())
+
+    async def _probe_claude(self) -> ClaudeInstallation:
+        from sidecar.claude.discovery import version  # noqa: PLC0415 - see the module's docstring
+        from sidecar.handler import JobFailed  # noqa: PLC0415
+
+        try:
+            found = await self._discovery().find()
+        except JobFailed as failure:
+            return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
+        try:
+            return ClaudeInstallation(path=str(found.path), version=await version(found.path, os.environ))
+        except JobFailed as failure:
+            return ClaudeInstallation(path=str(found.path), version=None, problem=failure.message)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback failed: a bug that may have left things half done, so start anew."""
+        del loop
+        log.critical("%s", context.get("message"), exc_info=context.get("exception"))
+        self.end(EXIT_CRASH)
+
+
+def serve(settings: Settings, wire: tuple[int, int]) -> int:
+    """Run a sidecar on two claimed descriptors until its end; the exit code.
+
+    Raises what opening the database raises: `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable`, OSError.
+    """
+    logs = Logs(settings.log_dir, logging.DEBUG if settings.run_env == "dev" else logging.INFO)
+    logs.start()
+
+    async def main() -> int:
+        return await App(settings, logs, wire).run()
+
+    try:
+        return asyncio.run(main())
+    finally:
+        logs.stop()
+        sys.stderr.flush()

@@ -1,0 +1,157 @@
+"""Find the user's own `claude`.
+
+An app started from a desktop has a poor PATH, so that what works in a terminal is not found: after PATH the login shell
+is asked, then the known places of the installers are tried.  Nothing is bundled; its licence does not allow it.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from subprocess import DEVNULL, PIPE
+from typing import cast
+
+import anyio
+from anyio.abc import ByteReceiveStream
+
+from sidecar.claude.environment import inherited
+from sidecar.handler import JobFailed
+
+LOGIN_SHELL_TIMEOUT_S = 3.0  # a heavy profile (nvm, conda) takes about a second
+VERSION_TIMEOUT_S = 10.0  # 13 ms measured; the first start after an update can be checked by antivirus software
+OUTPUT_LIMIT = 4_096
+INSTALL = "npm install -g @anthropic-ai/claude-code"
+# The npm package puts a script beside the real program on Windows; a script would pass our arguments through cmd.exe.
+NAME = "claude.exe" if sys.platform == "win32" else "claude"
+NPM_EXE = Path("node_modules", "@anthropic-ai", "claude-code", "bin", "claude.exe")
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """Where `claude` is, and who knew: `setting`, `path`, `login_shell` or `known_place`."""
+
+    path: Path
+    source: str
+
+
+class Discovery:
+    """Finds the executable anew for each run, since the user may install or update it at any time."""
+
+    def __init__(self, *, setting: str | None, environment: Mapping[str, str], home: Path) -> None:
+        """`setting` is CLAUDE_PATH; it is taken as it stands or refused, never fallen back from."""
+        self._setting = setting
+        self._environment = inherited(environment)
+        self._home = home
+
+    async def find(self) -> Executable:
+        """The executable; raises `JobFailed` (`executable_missing`) with what to do."""
+        if self._setting:
+            return _configured(self._setting)
+        if found := which(NAME, path=self._environment.get("PATH", "")):
+            return Executable(Path(found).absolute(), "path")
+        if found := await _ask_login_shell(self._environment):
+            return Executable(Path(found), "login_shell")
+        for place in known_places(self._environment, self._home):
+            if which(place):
+                return Executable(place, "known_place")
+        raise JobFailed(
+            "Claude Code is not installed, or not where it can be found.",
+            kind="executable_missing",
+            hint=f"Install it with `{INSTALL}`, or set CLAUDE_PATH to the full path of `claude`.",
+        )
+
+
+def known_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """Where the installers put it, the most usual first."""
+    if sys.platform == "win32":
+        npm = Path(environment.get("APPDATA", home / "AppData" / "Roaming")) / "npm"
+        yield from (home / ".local" / "bin" / NAME, npm / NPM_EXE)
+        return
+    yield home / ".local/bin" / NAME
+    yield home / ".claude/local" / NAME
+    yield Path("/opt/homebrew/bin", NAME)
+    yield Path("/usr/local/bin", NAME)
+    if prefix := environment.get("NPM_CONFIG_PREFIX") or environment.get("npm_config_prefix"):
+        yield Path(prefix, "bin", NAME)
+    for folder in (".npm-global/bin", ".volta/bin", ".bun/bin", ".local/share/pnpm", "Library/pnpm", ".asdf/shims"):
+        yield home / folder / NAME
+    for versions, below in (
+        (Path(environment.get("NVM_DIR", home / ".nvm")) / "versions/node", "bin"),
+        (Path(environment.get("FNM_DIR", home / ".local/share/fnm")) / "node-versions", "installation/bin"),
+        (home / "Library/Application Support/fnm/node-versions", "installation/bin"),
+    ):
+        # The newest Node first; names are v22.1.0, v9.11.2.
+        yield from (folder / below / NAME for folder in sorted(versions.glob("v*"), key=_version_key, reverse=True))
+
+
+async def version(path: Path, environment: Mapping[str, str]) -> str:
+    """What `claude --version` prints, such as `2.1.330 (Claude Code)`; raises `JobFailed` (`executable_broken`)."""
+    printed = await _output([str(path), "--version"], environment, VERSION_TIMEOUT_S)
+    if not printed:
+        raise JobFailed(
+            f"{path} does not answer to --version.",
+            kind="executable_broken",
+            hint=f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
+        )
+    return printed.splitlines()[0]
+
+
+def _configured(setting: str) -> Executable:
+    path = Path(setting).expanduser()
+    if path.is_absolute() and which(path):
+        return Executable(path, "setting")
+    raise JobFailed(
+        f"CLAUDE_PATH is {setting!r}, and that is not a program that can be run.",
+        kind="executable_missing",
+        hint=f"Set CLAUDE_PATH to the full path of `claude`, or unset it; `{INSTALL}` installs Claude Code.",
+    )
+
+
+async def _ask_login_shell(environment: Mapping[str, str]) -> str | None:
+    shell = environment.get("SHELL")
+    if sys.platform == "win32" or not shell or not which(shell):
+        return None
+    printed = await _output([shell, "-lc", f"command -v {NAME}"], environment, LOGIN_SHELL_TIMEOUT_S)
+    # A profile may print a greeting first, and an alias is answered with its definition.
+    lines = [line.strip() for line in printed.splitlines()]
+    return next((line for line in reversed(lines) if line.startswith("/") and which(line)), None)
+
+
+async def _output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
+    """What a command prints within the time, at most 4 KiB; an empty string where it cannot be started."""
+    try:
+        # Its own session: what a profile starts must not share our terminal or our signals.
+        process = await anyio.open_process(
+            command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True
+        )
+    except OSError:
+        return ""
+    printed = bytearray()
+    try:
+        with anyio.move_on_after(timeout_s):
+            async for chunk in cast("ByteReceiveStream", process.stdout):
+                printed += chunk
+                if len(printed) > OUTPUT_LIMIT:
+                    break
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            _kill_session(process.pid)
+        await process.aclose()
+    return printed[:OUTPUT_LIMIT].decode(errors="replace").strip()
+
+
+def _kill_session(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            os.kill(leader, signal.SIGTERM)
+        else:
+            os.killpg(leader, signal.SIGKILL)
+
+
+def _version_key(folder: Path) -> list[int]:
+    return [int(part) if part.isdigit() else 0 for part in folder.name.lstrip("v").split(".")]

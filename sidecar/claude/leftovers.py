@@ -1,0 +1,83 @@
+"""Find and kill every process of a run, also those that left its process group.
+
+Claude's Bash tool gives each command a session of its own, so that signals to the CLI's group do not reach it, and when
+the CLI is gone nothing links the two.  The environment does: `SIDECAR_JOB` names the job in every one of them.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from sidecar.claude.environment import MARKER
+
+if TYPE_CHECKING:  # 40 ms to import: not before something must be found
+    from psutil import Process
+
+POLL_S = 0.02
+
+
+async def family(pid: int, job_id: str) -> set["Process"]:
+    """The job's process and its descendants at this moment; empty if it is gone."""
+    return await anyio.to_thread.run_sync(_family, pid, job_id)
+
+
+async def kill_leftovers(job_ids: Collection[str], *, known: Iterable["Process"] = (), timeout_s: float) -> int:
+    """SIGKILL `known` and all that carries the mark of these jobs, until none is left; the number of those killed.
+
+    It gives up after `timeout_s`: a process in an uninterruptible system call dies only when that returns.
+    """
+    killed: set[Process] = set()
+    with anyio.move_on_after(timeout_s):
+        while left := await anyio.to_thread.run_sync(_kill_round, frozenset(job_ids), frozenset(known) | killed):
+            killed |= left
+            await anyio.sleep(POLL_S)
+    return len(killed)
+
+
+def _family(pid: int, job_id: str) -> set["Process"]:
+    import psutil
+
+    try:
+        root = psutil.Process(pid)
+        if root.environ().get(MARKER) != job_id:  # it is gone, and its number belongs to another already
+            return set()
+        return {root, *root.children(recursive=True)}
+    except (psutil.Error, OSError):
+        return set()
+
+
+def _kill_round(job_ids: frozenset[str], known: frozenset["Process"]) -> set["Process"]:
+    """Kill what is alive now.  A fork between two looks is found by the next."""
+    import psutil
+
+    left = {process for process in known if _alive(process)} | set(_marked(job_ids))
+    for process in left:
+        try:
+            process.kill()  # psutil compares start times: a reused pid is not hit
+        except psutil.Error:
+            continue
+    return left
+
+
+def _marked(job_ids: frozenset[str]) -> Iterable["Process"]:
+    import psutil
+
+    for pid in psutil.pids():
+        try:
+            process = psutil.Process(pid)
+            if process.environ().get(MARKER) in job_ids and _alive(process):
+                yield process
+        except (psutil.Error, OSError):  # ended meanwhile, or another user's
+            continue
+
+
+def _alive(process: "Process") -> bool:
+    """Whether it still runs.  A zombie does not: it waits for a parent that is not ours to hurry."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -1,0 +1,77 @@
+"""How a CLI process ends: by itself after its result, or down a ladder from a polite request to SIGKILL.
+
+Interrupt first: only that makes the CLI stop its tools and keep the session in order.  A SIGKILL without the search for
+what it started leaves its tools running (measured).  """
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sidecar.claude.leftovers import family, kill_leftovers
+from sidecar.claude.process import ClaudeProcess, interrupt_request
+
+if TYPE_CHECKING:
+    from psutil import Process
+
+EXIT_GRACE_S = 30.0
+"""From the result to the exit.  CLIs were seen alive 36 minutes after their result; background tasks hold them too."""
+SWEEP_S = 0.3
+LAST_BYTES_S = 0.5
+"""What it wrote last can still be in the pipes when it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When to climb down, in seconds since the stop began; `end_s` is when it gives up waiting for the kernel."""
+
+    terminate_s: float
+    kill_s: float
+    end_s: float
+
+
+CANCEL = Pace(terminate_s=5.0, kill_s=10.0, end_s=12.0)
+# The whole process has two seconds to leave, and an app's quit must not hang: no time to be polite in turn.
+SHUTDOWN = Pace(terminate_s=0.0, kill_s=0.8, end_s=1.2)
+
+
+async def exit_by_itself(process: ClaudeProcess) -> None:
+    """After the result: say that nothing more comes, and give it half a minute to put its things away."""
+    process.close_stdin()
+    with anyio.move_on_after(EXIT_GRACE_S):
+        await process.exited.wait()
+
+
+async def stop(process: ClaudeProcess, job_id: str, pace: Pace) -> None:
+    """Bring a run to its end from whatever state it is in; afterwards nothing of it is left.
+
+    Call it in a shielded scope, and exactly once for every process that was started.
+    """
+    begun = anyio.current_time()
+    known = set() if process.exited.is_set() else await _climb_down(process, job_id, pace)
+    # Whatever the pace, one good look is taken at what is left.
+    left_s = max(begun + pace.end_s - anyio.current_time(), SWEEP_S)
+    await kill_leftovers({job_id}, known=known, timeout_s=left_s)
+    with anyio.move_on_after(LAST_BYTES_S):
+        await process.closed.wait()
+    process.release()
+
+
+async def _climb_down(process: ClaudeProcess, job_id: str, pace: Pace) -> set["Process"]:
+    """The steps before SIGKILL.  Gives what the run consisted of, some of which may live on."""
+    begun = anyio.current_time()
+    process.send(interrupt_request())
+    if not pace.terminate_s:
+        process.terminate()
+    known = await family(process.pid, job_id)
+    with anyio.CancelScope(deadline=begun + pace.terminate_s):
+        await process.settled.wait()
+        process.close_stdin()
+        await process.exited.wait()
+    if not process.exited.is_set():
+        known |= await family(process.pid, job_id)
+        process.close_stdin()
+        process.terminate()
+        with anyio.CancelScope(deadline=begun + pace.kill_s):
+            await process.exited.wait()
+    return known

@@ -1,0 +1,244 @@
+"""The CLI's stream-json lines in, what they mean for one run out.  No I/O: bytes come by `feed`, the verdict by `finish`.
+
+The format is the vendor's and grows with every release: unknown types pass, key order means nothing, a broken line is
+counted and skipped.  Whether a run succeeded is `is_error` of its result line; `subtype` says "success" for API errors
+too (measured with 2.1.197 and 2.1.330).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sidecar.claude.failures import Ending, run_failed
+
+HIGH_SURROGATES = ("\ud800", "\udbff")
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The CLI is up and has a session.  It comes again when a turn begins anew or the session's id changes."""
+
+    session_id: str
+    model: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer.  `offset` counts the UTF-16 code units of the message before it: JavaScript's `length`."""
+
+    message_id: str
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The API refused a request and the CLI waits `delay_ms` before it asks again; `status` is None without HTTP."""
+
+    attempt: int
+    max_retries: int
+    delay_ms: int
+    status: int | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result line came: the prompt is answered, or will not be."""
+
+    is_error: bool
+
+
+Update = Started | Delta | Retry | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, in the API's four buckets; they do not overlap."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+
+
+BUCKETS = tuple(field.name for field in fields(Usage))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that succeeded.  What the CLI did not say is None."""
+
+    text: str
+    session_id: str | None
+    model: str | None
+    usage: Usage
+    total_cost_usd: float | None
+    num_turns: int | None
+    duration_ms: int | None
+    stop_reason: str | None
+    permission_denials: tuple[str, ...]
+
+
+class RunReader:
+    """Reads one run.  `session_id` and `model` are what is known so far, `invalid_lines` counts what was not JSON."""
+
+    def __init__(self) -> None:
+        self.session_id: str | None = None
+        self.model: str | None = None
+        self.invalid_lines = 0
+        self._understood = 0
+        self._result: Mapping[str, Any] | None = None
+        self._api_error: Mapping[str, Any] = {}
+        self._message_id = ""
+        self._streamed: set[str] = set()
+        self._sent: dict[str, int] = {}
+        self._half = ""
+
+    def feed(self, line: bytes) -> list[Update]:
+        """What one line (without its newline) means; an empty list for most."""
+        if not line.strip():
+            return []
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            self.invalid_lines += 1
+            return []
+        self._understood += 1
+        match message.get("type"):
+            case "system":
+                return self._system(message)
+            case "stream_event" if message.get("parent_tool_use_id") is None:
+                return self._stream_event(message)
+            case "assistant" if message.get("parent_tool_use_id") is None:
+                return self._assistant(message)
+            case "result":
+                return self._finished(message)
+        return []
+
+    def finish(self, exit_code: int, stderr_tail: str) -> Outcome:
+        """The run's outcome, once the process has ended; raises `JobFailed` where it failed.
+
+        `exit_code` is negative for a signal, as in `subprocess`.
+        """
+        result = self._result
+        if result is None or result.get("is_error") is not False or result.get("stop_reason") == "refusal":
+            raise run_failed(
+                Ending(result, self._api_error, exit_code, stderr_tail, self.invalid_lines, self._understood)
+            )
+        usage = _object(result.get("usage"))
+        return Outcome(
+            text=_whole(_text(result.get("result")) or ""),
+            session_id=self.session_id,
+            model=self.model,
+            usage=Usage(**{bucket: _count(usage.get(bucket)) or 0 for bucket in BUCKETS}),
+            total_cost_usd=_number(result.get("total_cost_usd")),
+            num_turns=_count(result.get("num_turns")),
+            duration_ms=_count(result.get("duration_ms")),
+            stop_reason=_text(result.get("stop_reason")),
+            permission_denials=tuple(
+                _text(_object(denial).get("tool_name")) or "unknown" for denial in _list(result.get("permission_denials"))
+            ),
+        )
+
+    def _system(self, message: Mapping[str, Any]) -> list[Update]:
+        if message.get("subtype") == "init":
+            self.session_id = _text(message.get("session_id")) or self.session_id
+            self.model = _text(message.get("model")) or self.model
+            return [Started(self.session_id or "", self.model, _text(message.get("claude_code_version")))]
+        if message.get("subtype") == "api_retry":
+            return [
+                Retry(
+                    attempt=_count(message.get("attempt")) or 0,
+                    max_retries=_count(message.get("max_retries")) or 0,
+                    delay_ms=_count(message.get("retry_delay_ms")) or 0,
+                    status=_count(message.get("error_status")),
+                    error=_text(message.get("error")) or "unknown",
+                )
+            ]
+        return []
+
+    def _stream_event(self, message: Mapping[str, Any]) -> list[Update]:
+        event = _object(message.get("event"))
+        if event.get("type") == "message_start":
+            self._message_id = _text(_object(event.get("message")).get("id")) or ""
+            self._half = ""
+            self._streamed.add(self._message_id)
+        elif event.get("type") == "content_block_delta":
+            delta = _object(event.get("delta"))
+            if delta.get("type") == "text_delta":
+                return self._delta(self._message_id, _text(delta.get("text")) or "")
+        return []
+
+    def _assistant(self, message: Mapping[str, Any]) -> list[Update]:
+        """A streamed message repeats here block by block; one that the CLI fetched without streaming, as it does after
+        a broken stream, is told here alone.
+        """
+        if message.get("is_api_error_message"):
+            self._api_error = message
+            return []
+        inner = _object(message.get("message"))
+        message_id = _text(inner.get("id")) or ""
+        if message_id in self._streamed:
+            return []
+        self._half = ""
+        blocks = [_object(block) for block in _list(inner.get("content"))]
+        text = "".join(_text(block.get("text")) or "" for block in blocks if block.get("type") == "text")
+        return self._delta(message_id, text)
+
+    def _delta(self, message_id: str, text: str) -> list[Update]:
+        text = self._half + text
+        # A character cut in half between two deltas waits for its other half.
+        cut = len(text) - 1 if text and HIGH_SURROGATES[0] <= text[-1] <= HIGH_SURROGATES[1] else len(text)
+        text, self._half = _whole(text[:cut]), text[cut:]
+        if not text:
+            return []
+        offset = self._sent.get(message_id, 0)
+        self._sent[message_id] = offset + utf16_length(text)
+        return [Delta(message_id, offset, text)]
+
+    def _finished(self, message: Mapping[str, Any]) -> list[Update]:
+        self.session_id = _text(message.get("session_id")) or self.session_id
+        is_error = message.get("is_error") is not False
+        # A tool left in the background can start another turn after the answer: its answer counts, its failure not.
+        if self._result is None or not is_error:
+            self._result = message
+        return [Finished(is_error)]
+
+
+def utf16_length(text: str) -> int:
+    """The length of `text` in UTF-16 code units, as JavaScript counts."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(1 for character in text if character > "\uffff")
+
+
+def _whole(text: str) -> str:
+    """`text` with surrogate pairs joined and lone surrogates replaced, so that it can be encoded as UTF-8."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _count(value: Any) -> int | None:
+    """2.1.197 sends delays as fractions of a millisecond."""
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number < 2**53 else None

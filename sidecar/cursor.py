@@ -1,0 +1,27 @@
+"""Cursors: where a page ended, as an opaque text that the next request brings back."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from pydantic_core import from_json, to_json
+
+from protocol.errors import InvalidCursor
+
+Position = tuple[str | int, str]
+"""The sort key of a page's last row: the column that sorts, and the id that breaks ties."""
+
+
+def encode_cursor(position: Position) -> str:
+    """The cursor after the row at `position`."""
+    return urlsafe_b64encode(to_json(position)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, kind: type[str] | type[int]) -> Position:
+    """The position in a cursor whose sorting column is of this kind.  Raises InvalidCursor."""
+    try:
+        position = from_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        raise InvalidCursor from None
+    match position:
+        case [key, str(tie)] if type(key) is kind:
+            return key, tie
+    raise InvalidCursor

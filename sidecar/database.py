@@ -1,0 +1,192 @@
+"""The one SQLite connection: how it is opened, and how writes share a transaction.
+
+Writes of one turn of the loop are committed together by `commit`, before anything that depends on them is sent.
+Only this process writes: a lock file beside the database keeps a second sidecar out.
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.errors import Storage
+from sidecar.settings import make_private_dir
+
+BUSY_MS: Final = 2_000
+"""How long a write may wait for somebody's database browser; the loop stands still meanwhile."""
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""A list page ends early when its rows grow past this, well below what a message may hold."""
+
+Row = Any
+"""A tuple of the columns that the statement names."""
+Parameters = Sequence[Any] | dict[str, Any]
+
+
+class DatabaseLocked(Exception):
+    """Another process has the database open; `pid` is its id where it could be read."""
+
+    def __init__(self, pid: str) -> None:
+        super().__init__(f"another sidecar (process {pid or 'unknown'}) is using this database")
+
+
+class LockFile:
+    """An operating system lock on a file of its own: it ends with the process, however that ends.
+
+    Never on the database itself: closing any descriptor of it would drop SQLite's own locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._lock()
+        except OSError:
+            pid = os.read(self._file, 32).decode("ascii", "replace").strip()
+            os.close(self._file)
+            raise DatabaseLocked(pid) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0) if hasattr(os, "pwrite") else os.write(
+            self._file, str(os.getpid()).encode()
+        )
+
+    if sys.platform == "win32":
+
+        def _lock(self) -> None:
+            import msvcrt  # noqa: PLC0415 - exists on Windows only
+
+            os.lseek(self._file, 1_000, os.SEEK_SET)  # a byte beyond the pid, so that the pid stays readable
+            msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)
+            os.lseek(self._file, 0, os.SEEK_SET)
+
+    else:
+
+        def _lock(self) -> None:
+            import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Let the next process in."""
+        os.close(self._file)
+
+
+def open_connection(path: Path) -> sqlite3.Connection:
+    """The writer connection, with every pragma set; the file and its folder are made where missing."""
+    make_private_dir(path.parent)
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
+    # isolation_level=None: transactions are begun and ended here, never by the module on its own account.
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    if path.stat().st_size == 0:
+        # Only possible before the first table and before WAL; later it would silently do nothing.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: what was acknowledged survives a power cut too; writes that share a transaction pay for it once.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # Deleted credentials must not stay readable in the file; Debian's SQLite does this by default, others do not.
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+class Database:
+    """The connection and the turn's shared transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, on_write: Callable[[], None]) -> None:
+        self.path = path
+        self._connection = connection
+        self._on_write = on_write
+        self._savepoints = 0
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there are writes that are not committed yet."""
+        return self._connection.in_transaction
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows of a query."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        """The first row of a query, or of what a statement returns."""
+        first: Row | None = self._connection.execute(sql, parameters).fetchone()
+        return first
+
+    def page(self, sql: str, parameters: Parameters, limit: int) -> tuple[list[Row], bool]:
+        """At most `limit` rows, fewer once their first columns pass PAGE_BYTES, and whether more follow.
+
+        The statement must fetch `limit + 1` rows, its first column the row as JSON text.
+        """
+        taken: list[Row] = []
+        size = 0
+        cursor = self._connection.execute(sql, parameters)
+        for found in cursor:
+            if len(taken) == limit or (taken and size + len(found[0]) > PAGE_BYTES):
+                cursor.close()
+                return taken, True
+            taken.append(found)
+            size += len(found[0])
+        return taken, False
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one writing statement inside `write`; gives the last inserted row's id."""
+        return self._connection.execute(sql, parameters).lastrowid or 0
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """All or nothing: the writes inside stand together, and share the turn's transaction with others.
+
+        The first of a turn begins that transaction and needs no savepoint: if it fails, nothing else is in it.
+        """
+        first = not self._connection.in_transaction
+        if first:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._on_write()
+        else:
+            self._savepoints += 1
+            name = f"s{self._savepoints}"
+            self._connection.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk rolls back by itself
+                self._connection.execute("ROLLBACK" if first else f"ROLLBACK TO {name}")
+            raise
+        finally:
+            if not first:
+                self._savepoints -= 1
+                if self._connection.in_transaction:
+                    self._connection.execute(f"RELEASE {name}")
+
+    def commit(self) -> None:
+        """Make the turn's writes durable.  On failure they are undone, and the error says so."""
+        if not self._connection.in_transaction:
+            return
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the connection; SQLite folds the write-ahead log into the file."""
+        self._connection.close()
+
+
+def storage_error(error: sqlite3.Error) -> Storage:
+    """What the client is told about a failure of the database."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    for prefix, reason, hint in (
+        ("SQLITE_FULL", "disk_full", "Free some disk space; nothing that was acknowledged is lost."),
+        ("SQLITE_IOERR", "disk_full", "Check the disk that holds the data folder."),
+        ("SQLITE_BUSY", "db_busy", "Another program holds the database's lock; close it, or try again."),
+        ("SQLITE_CORRUPT", "db_corrupt", "Restore the newest file of the backups folder."),
+        ("SQLITE_NOTADB", "db_corrupt", "Restore the newest file of the backups folder."),
+    ):
+        if name.startswith(prefix):
+            return Storage(hint=hint, details=[{"reason": reason, "sqlite": name}])
+    return Storage(details=[{"reason": "db_error", "sqlite": name}])

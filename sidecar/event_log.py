@@ -1,0 +1,78 @@
+"""The event log: every durable notification, with its seq, in the transaction that made it true.
+
+It is bounded; what falls out of the window can no longer be replayed, and whoever asks for it is told so.
+"""
+
+from typing import Final
+
+from pydantic_core import to_json
+
+from protocol.events import EventPage, Events
+from sidecar.database import PAGE_BYTES, Database
+
+LOG_ROWS: Final = 10_000
+LOG_MS: Final = 7 * 24 * 3600 * 1000
+PRUNE_EVERY: Final = 256
+"""Pruning at every insert would cost more than the rows that it keeps out."""
+
+
+class EventLog:
+    """The table of durable notifications."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def epoch(self) -> str:
+        """Which database this is."""
+        row = self._database.row("SELECT value FROM database_facts WHERE name = 'epoch'")
+        return str(row[0]) if row else ""
+
+    def window(self) -> tuple[int, int]:
+        """The oldest and the latest seq; (latest + 1, latest) where the log is empty."""
+        oldest, latest = self._database.rows(
+            "SELECT (SELECT min(seq) FROM event_log), (SELECT seq FROM sqlite_sequence WHERE name = 'event_log')"
+        )[0]
+        return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
+
+    def append(self, at: str, method: str, members: bytes) -> int:
+        """Write one; gives its seq."""
+        return self._database.execute(
+            "INSERT INTO event_log (at, method, members) VALUES (?, ?, ?)", (at, method, members.decode())
+        )
+
+    def after(self, seq: int, limit: int) -> list[tuple[int, str, str, str]]:
+        """Up to `limit` of those after `seq`: (seq, at, method, members)."""
+        return self._database.rows(
+            "SELECT seq, at, method, members FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+        )
+
+    def prune(self, latest: int, before: str) -> None:
+        """Forget what is beyond the window."""
+        self._database.execute("DELETE FROM event_log WHERE seq <= ? OR at < ?", (latest - LOG_ROWS, before))
+
+
+def logged_params(seq: int, at: str, members: bytes) -> bytes:
+    """A durable notification's params as they are sent and replayed."""
+    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), members)
+
+
+class EventsService(Events):
+    """`events.*`."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    async def replay(self, *, after_seq: int, limit: int = 500) -> EventPage:
+        oldest, latest = self._log.window()
+        events: list[bytes] = []
+        size = 0
+        for seq, at, method, members in self._log.after(after_seq, limit):
+            params = logged_params(seq, at, members.encode())
+            size += len(params)
+            if events and size > PAGE_BYTES:
+                break
+            events.append(b'{"method":%s,"params":%s}' % (to_json(method), params))
+        return EventPage.encoded(
+            b'{"events":[%s],"latest_seq":%d,"epoch":%s,"truncated":%s}'
+            % (b",".join(events), latest, to_json(self._log.epoch()), to_json(after_seq + 1 < oldest))
+        )

@@ -1,0 +1,89 @@
+"""`jobs.*`: what clients ask of the queue."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from protocol.contract import JobSpec, page
+from protocol.entities import Job, JobStatus
+from protocol.jobs import JobCreated, JobEventPage, JobNotFound, JobPage, Jobs, UnknownJobType
+from sidecar.dispatch import invalid_params
+from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.store import JobsStore
+
+
+class JobsService(Jobs):
+    """The queue, as clients see it."""
+
+    def __init__(
+        self,
+        store: JobsStore,
+        journal: JobJournal,
+        specs: Mapping[str, type[JobSpec]],
+        *,
+        on_queued: Callable[[], None],
+        on_cancel: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._specs = specs
+        self._on_queued = on_queued
+        self._on_cancel = on_cancel
+
+    async def create(
+        self,
+        *,
+        type: str,
+        payload: dict[str, Any] | None = None,
+        priority: int = 0,
+        run_at: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobCreated:
+        spec = self._specs.get(type)
+        if spec is None:
+            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(self._specs)) + ".")
+        try:
+            wanted = spec.model_validate(payload or {})
+        except ValidationError as error:
+            raise invalid_params(error, "payload") from None
+        job, deduplicated = self._enqueue(wanted, priority, run_at, idempotency_key)
+        return JobCreated.encoded(b'{"job":%s,"deduplicated":%s}' % (job, b"true" if deduplicated else b"false"))
+
+    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Job:
+        """Queue a job from inside the process."""
+        return Job.encoded(self._enqueue(spec, priority, None, None)[0])
+
+    def _enqueue(self, wanted: JobSpec, priority: int, run_at: str | None, key: str | None) -> tuple[bytes, bool]:
+        queued = self._journal.queue(
+            wanted.type, wanted.json_bytes(), priority=priority, run_at=run_at, idempotency_key=key
+        )
+        self._on_queued()
+        return queued
+
+    async def list(
+        self, *, status: JobStatus | None = None, type: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> JobPage:
+        jobs, next_cursor = self._store.page(status, type, limit, cursor)
+        return JobPage.encoded(page("jobs", jobs, next_cursor))
+
+    async def get(self, *, job_id: str) -> Job:
+        job = self._store.get(job_id)
+        if job is None:
+            raise JobNotFound
+        return Job.encoded(job)
+
+    async def cancel(self, *, job_id: str) -> Job:
+        job = self._journal.request_cancel(job_id)
+        if job is None:
+            return await self.get(job_id=job_id)
+        self._on_cancel(job_id)
+        return Job.encoded(job)
+
+    async def list_events(self, *, job_id: str, after: str | None = None, limit: int = 200) -> JobEventPage:
+        events, more = self._store.events(job_id, after, limit)
+        if not events and self._store.get(job_id) is None:
+            raise JobNotFound
+        return JobEventPage.encoded(
+            b'{"events":[%s],"has_more":%s}' % (b",".join(events), b"true" if more else b"false")
+        )

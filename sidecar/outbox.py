@@ -1,0 +1,186 @@
+"""Notifications on their way out: the durable log, the live push, coalescing, and what to do with a slow host.
+
+A durable one is written to the log in the transaction that makes it true, and pushed once that is committed.  What
+the host does not read in time is not queued without end: it is told which events it missed, and replays them.
+"""
+
+import math
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from protocol.contract import Ephemeral, Notification
+from protocol.events import EventsLagged
+from sidecar.clock import Clock, iso
+from sidecar.database import Database
+from sidecar.event_log import LOG_MS, PRUNE_EVERY, EventLog, logged_params
+
+COALESCE_BYTES: Final = 1024 * 1024
+"""With more than this unread, ephemeral notifications wait and merge."""
+LAG_BYTES: Final = 8 * 1024 * 1024
+"""With more than this unread, durable ones are left to the log."""
+RESUME_BYTES: Final = 512 * 1024
+"""With less than this unread, the host has caught up."""
+LANE_CHARS: Final = 256 * 1024
+"""A stream that merged to more than this starts anew; its offset shows the gap."""
+
+PUSH_ROWS: Final = 200
+
+Key = tuple[Any, ...]
+
+
+class Wire(Protocol):
+    """Where framed notifications go."""
+
+    @property
+    def unread_bytes(self) -> int: ...
+
+    @property
+    def notifications_held(self) -> bool: ...
+
+    def notify(self, method: str, params: bytes) -> None: ...
+
+
+class _Lane:
+    """The newest of the ephemeral notifications with one key, until the rate allows it out."""
+
+    __slots__ = ("not_before", "pending")
+
+    def __init__(self) -> None:
+        self.pending: Ephemeral | None = None
+        self.not_before = 0.0
+
+
+class Outbox:
+    """Takes notifications from anywhere on the loop; never waits."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        clock: Clock,
+        *,
+        soon: Callable[[], None],
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        self.log = log
+        self._database = database
+        self._clock = clock
+        self._soon = soon
+        self._later = later
+        self._wire: Wire | None = None
+        self._opted_out: frozenset[str] = frozenset()
+        self._pushed = 0
+        self._lanes: dict[Key, _Lane] = {}
+        self._timer_at: float | None = None
+        self._appended = 0
+        self._has_news = False
+        self.lagged = False
+
+    def notify(self, notification: Notification) -> None:
+        """Tell the host.  A durable one belongs inside the `write` that makes it true."""
+        if isinstance(notification, Ephemeral):
+            if self._wire is not None and notification.name not in self._opted_out:
+                self._merge(notification)
+            return
+        members = notification.members()
+        at = iso(self._clock.now_ms())
+        with self._database.write():
+            seq = self.log.append(at, notification.name, members)
+            self._appended += 1
+            if self._appended % PRUNE_EVERY == 0:
+                self.log.prune(seq, iso(self._clock.now_ms() - LOG_MS))
+        self._has_news = True
+        self._soon()
+
+    def forget(self, kind: type[Ephemeral], *key: object) -> None:
+        """Drop what still waits under this key: what it was about has ended."""
+        lane = self._lanes.get((kind.name, *key))
+        if lane is not None:
+            lane.pending = None
+
+    def attach(self, wire: Wire, opted_out: frozenset[str], after_seq: int | None) -> None:
+        """Start pushing, first what came after `after_seq`; None: only what comes from now on."""
+        self._wire = wire
+        self._opted_out = opted_out
+        self._pushed = self.log.window()[1] if after_seq is None else after_seq
+        self._has_news = True
+        self._soon()
+
+    def settle(self, failure: sqlite3.Error | None) -> None:
+        """A turn has ended: push what it made true.  What it undid is not in the log, and so is never told."""
+        del failure
+        if self._wire is None or self._wire.notifications_held:
+            return
+        # What still waits for its rate goes before a durable one: notifications keep their order.
+        self._push_ephemeral(self._wire, math.inf if self._has_news else self._clock.monotonic())
+        if self._has_news:
+            self._push_durable(self._wire)
+
+    def caught_up(self) -> None:
+        """The host has read; call it whenever the unread bytes went down."""
+        if self._wire is None or self._wire.unread_bytes > RESUME_BYTES:
+            return
+        if self.lagged or any(lane.pending for lane in self._lanes.values()):
+            self._soon()
+
+    def _push_durable(self, wire: Wire) -> None:
+        if self.lagged:
+            if wire.unread_bytes > RESUME_BYTES:
+                return
+            self._tell_lag(wire)
+        while rows := self.log.after(self._pushed, PUSH_ROWS):
+            for seq, at, method, members in rows:
+                if wire.unread_bytes > LAG_BYTES:
+                    self.lagged = True
+                    return
+                self._pushed = seq
+                if method not in self._opted_out:
+                    wire.notify(method, logged_params(seq, at, members.encode()))
+            if len(rows) < PUSH_ROWS:
+                break
+        self._has_news = False
+
+    def _tell_lag(self, wire: Wire) -> None:
+        """Everything up to now is left to `events.replay`; what comes next is pushed again."""
+        latest = self.log.window()[1]
+        self.lagged = False
+        missed = {"from_seq": self._pushed + 1, "to_seq": latest, "dropped": latest - self._pushed}
+        wire.notify(EventsLagged.name, EventsLagged(**missed).json_bytes())
+        self._pushed = latest
+
+    def _merge(self, notification: Ephemeral) -> None:
+        key: Key = (notification.name, *(getattr(notification, field) for field in notification.key))
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane()
+        field = notification.appends
+        if field is not None and lane.pending is not None:
+            text = getattr(lane.pending, field) + getattr(notification, field)
+            if len(text) <= LANE_CHARS:
+                notification = lane.pending.model_copy(update={field: text})
+        lane.pending = notification
+        self._soon()
+
+    def _push_ephemeral(self, wire: Wire, due: float) -> None:
+        if not self._lanes or wire.unread_bytes > COALESCE_BYTES:
+            return
+        now = self._clock.monotonic()
+        for key, lane in list(self._lanes.items()):
+            if lane.pending is not None and lane.not_before <= due:
+                lane.not_before = now + 1 / lane.pending.max_per_s
+                wire.notify(lane.pending.name, b"{%s}" % lane.pending.members())
+                lane.pending = None
+            elif lane.pending is None and lane.not_before <= now:
+                del self._lanes[key]
+        if self._lanes:
+            self._wake_at(min(lane.not_before for lane in self._lanes.values()))
+
+    def _wake_at(self, moment: float) -> None:
+        if self._timer_at is None or moment < self._timer_at:
+            self._timer_at = moment
+            self._later(max(0.0, moment - self._clock.monotonic()), self._wake)
+
+    def _wake(self) -> None:
+        self._timer_at = None
+        self._soon()

@@ -1,0 +1,63 @@
+"""`sidecar serve`: the process that a host spawns.
+
+The claim on the pipes comes first, the heavy imports after it: whatever they print cannot reach the wire.
+"""
+
+import argparse
+import os
+import sys
+from typing import NoReturn
+
+from sidecar.stdio import claim
+
+EXIT_USAGE = 2
+EXIT_CRASH = 70
+EXIT_LOCKED = 73
+EXIT_IO = 74
+EXIT_NEWER = 78
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """The options; `--help` and mistakes end the process here."""
+    parser = argparse.ArgumentParser(
+        prog="sidecar serve",
+        description="Serve JSON-RPC 2.0, one message a line, on stdin and stdout, until stdin ends.",
+    )
+    parser.add_argument("--db", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> NoReturn:
+    """Serve until the end, then end the process at once: nothing that is left over may keep it alive."""
+    options = arguments(argv)
+    code = _serve(options.db, claim())
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _serve(database: str | None, wire: tuple[int, int]) -> int:
+    from sidecar.app import serve  # noqa: PLC0415 - after the claim
+    from sidecar.database import DatabaseLocked  # noqa: PLC0415
+    from sidecar.migrations import DatabaseNewer, DatabaseUnusable  # noqa: PLC0415
+    from sidecar.settings import process_settings  # noqa: PLC0415
+
+    try:
+        return serve(process_settings(database), wire)
+    except ValueError as error:
+        return _refuse(EXIT_USAGE, str(error))
+    except DatabaseLocked as error:
+        return _refuse(EXIT_LOCKED, str(error))
+    except DatabaseNewer as error:
+        return _refuse(EXIT_NEWER, f"{error}; update the app, or open a backup")
+    except (DatabaseUnusable, OSError) as error:
+        return _refuse(EXIT_IO, str(error))
+    except BaseException:  # noqa: BLE001 - the last line of defence: say it, and let the host restart us
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+        return EXIT_CRASH
+
+
+def _refuse(code: int, why: str) -> int:
+    print(f"sidecar: {why}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+    return code

@@ -1,0 +1,1 @@
+"""System: health, status, diagnostics, and the jobs that look after the database."""

@@ -1,0 +1,153 @@
+"""`system.*` and `rpc.discover`: how the process is."""
+
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic_core import from_json, to_json
+
+from protocol.system import (
+    ClaudeInstallation,
+    DatabaseStatus,
+    Diagnostics,
+    Health,
+    HealthCheck,
+    HealthStatus,
+    OpenRpc,
+    OutboxStatus,
+    Status,
+    SyncStatus,
+    System,
+)
+from sidecar import __version__
+from sidecar.clock import Clock
+from sidecar.database import Database
+from sidecar.migrations import applied_names, quick_check
+from sidecar.settings import Settings
+from sidecar.waiting import report_progress
+
+LOW_DISK_BYTES: Final = 100 * 1024 * 1024
+INTEGRITY_S: Final = 20.0
+WAL_RESET_FIXED: Final = (3, 51, 3)
+"""sqlite.org/wal.html#walresetbug: two connections that write or checkpoint at once may lose a write before this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What the service asks the rest of the process."""
+
+    queue: Callable[[], dict[str, int]]
+    accounts: Callable[[], dict[str, int]]
+    syncs: Callable[[], list[SyncStatus]]
+    outbox: Callable[[], OutboxStatus]
+    requests: Callable[[], int]
+    worker_runs: Callable[[], bool]
+    logs_dropped: Callable[[], int]
+    log_tail: Callable[[], list[str]]
+    claude: Callable[[], Awaitable[ClaudeInstallation]]
+
+
+class SystemService(System):
+    """How the process is."""
+
+    def __init__(self, database: Database, settings: Settings, probes: Probes, clock: Clock, openrpc: Path) -> None:
+        self._database = database
+        self._settings = settings
+        self._probes = probes
+        self._clock = clock
+        self._openrpc = openrpc
+        self._started = clock.monotonic()
+        self._document: bytes | None = None
+
+    async def discover(self) -> OpenRpc:
+        if self._document is None:
+            self._document = to_json(from_json(self._openrpc.read_bytes()))
+        return OpenRpc.encoded(self._document)
+
+    async def health(self) -> Health:
+        checks = [self._check_database(), self._check_disk(), self._check_worker(), self._check_logs()]
+        degraded = any(check.status is HealthStatus.DEGRADED for check in checks)
+        return Health(
+            status=HealthStatus.DEGRADED if degraded else HealthStatus.OK, version=__version__, checks=checks
+        )
+
+    async def status(self) -> Status:
+        return Status(
+            version=__version__,
+            pid=os.getpid(),
+            uptime_s=round(self._clock.monotonic() - self._started, 3),
+            queue=self._probes.queue(),
+            accounts=self._probes.accounts(),
+            syncs=self._probes.syncs(),
+            database=self._database_status(),
+            outbox=self._probes.outbox(),
+            rss_bytes=_rss_bytes(),
+            requests=self._probes.requests(),
+        )
+
+    async def diagnostics(self) -> Diagnostics:
+        report_progress("Looking for the Claude CLI", 0.1)
+        claude = await self._probes.claude()
+        report_progress("Checking the database", 0.4)
+        integrity = await quick_check(self._database.path, INTEGRITY_S)
+        return Diagnostics(
+            version=__version__,
+            python=sys.version.split()[0],
+            platform=platform.platform(),
+            status=await self.status(),
+            health=await self.health(),
+            integrity=integrity,
+            claude=claude,
+            settings=self._settings.public(),
+            log_tail=self._probes.log_tail(),
+        )
+
+    def _check_database(self) -> HealthCheck:
+        try:
+            self._database.row("SELECT 1 FROM database_facts LIMIT 1")
+        except sqlite3.Error as error:
+            return HealthCheck(name="database", status=HealthStatus.DEGRADED, detail=type(error).__name__)
+        return HealthCheck(name="database", status=HealthStatus.OK)
+
+    def _check_disk(self) -> HealthCheck:
+        free = shutil.disk_usage(self._database.path.parent).free
+        if free < LOW_DISK_BYTES:
+            detail = f"{free // (1024 * 1024)} MiB free; work stops when the disk is full"
+            return HealthCheck(name="disk", status=HealthStatus.DEGRADED, detail=detail)
+        return HealthCheck(name="disk", status=HealthStatus.OK)
+
+    def _check_worker(self) -> HealthCheck:
+        if self._probes.worker_runs():
+            return HealthCheck(name="worker", status=HealthStatus.OK)
+        return HealthCheck(name="worker", status=HealthStatus.DEGRADED, detail="no jobs are taken")
+
+    def _check_logs(self) -> HealthCheck:
+        if dropped := self._probes.logs_dropped():
+            detail = f"{dropped} records were dropped: stderr or the log file is not taking them"
+            return HealthCheck(name="logs", status=HealthStatus.DEGRADED, detail=detail)
+        return HealthCheck(name="logs", status=HealthStatus.OK)
+
+    def _database_status(self) -> DatabaseStatus:
+        path = self._database.path
+        wal = path.with_name(path.name + "-wal")
+        return DatabaseStatus(
+            path=str(path),
+            size_bytes=path.stat().st_size,
+            wal_bytes=wal.stat().st_size if wal.exists() else 0,
+            migrations=applied_names(self._database),
+            sqlite_version=sqlite3.sqlite_version,
+            wal_reset_safe=sqlite3.sqlite_version_info >= WAL_RESET_FIXED,
+        )
+
+
+def _rss_bytes() -> int:
+    import psutil  # noqa: PLC0415 - 20 ms that a start does not need
+
+    rss: int = psutil.Process().memory_info().rss
+    return rss

@@ -1,0 +1,190 @@
+"""The conduct of a run: who takes part, in which order, for how long, and what came out.
+
+A figure is the median of rounds, and each round measures every contestant in turn, so that a slow minute of the
+machine slows all of them.  Whatever cannot be measured becomes a note, never an exception.
+"""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.bench.contestants import FAR_FUTURE, Contestant, Link, Refused, handshake
+from tests.bench.driver import ServerGone, ask, deliver, drain
+from tests.bench.server import Server, kill_all, last_words, launch
+
+Values = dict[str, float]
+TROUBLE: Final = (Refused, ServerGone, OSError)
+"""What a server may do to a measurement."""
+QUEUED_JOB: Final[dict[str, Any]] = {"type": "maintenance.backup", "payload": {}, "run_at": FAR_FUTURE}
+"""A job that stays queued."""
+SETTLE_S: Final = 0.02
+"""A server that has said nothing for so long has nothing left to say: its event lane is written within a tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long everything takes."""
+
+    rounds: int
+    seconds: float
+    """One sample of a rate or a latency."""
+    group_s: float
+    """A group stops after the round in which it passes this."""
+    total_s: float
+    """No new group begins after this."""
+    kill_s: float
+    """Every server is killed then, so that nothing can hang."""
+    idle_s: float
+    seeded: int
+    """Jobs in the database."""
+    creates: int
+    """Jobs whose events the host is told again; the sidecar's log keeps 10,000 events."""
+
+
+FULL: Final = Pace(5, 0.2, 7, 75, 86, 10, 500, 4_000)
+QUICK: Final = Pace(2, 0.06, 1.5, 15.5, 18.5, 2, 200, 1_000)
+
+
+@dataclass(slots=True)
+class Stage:
+    """One contestant and its servers, each purpose with a data folder of its own."""
+
+    contestant: Contestant
+    folder: Path
+    pace: Pace
+    job_ids: list[str] = field(default_factory=list)
+    _servers: dict[str, Server] = field(default_factory=dict)
+
+    def data(self, purpose: str) -> Path:
+        """The data folder for a purpose."""
+        return self.folder / purpose
+
+    def link(self) -> Link:
+        """How it is usually reached."""
+        return self.contestant.links[0]
+
+    def start(self, purpose: str, link: Link | None = None) -> Server:
+        """A fresh process that has said nothing yet."""
+        return launch(self.contestant, link or self.link(), self.data(purpose))
+
+    def say(self, method: str, params: dict[str, Any]) -> bytes:
+        """One request."""
+        return self.contestant.encode(1, method, params)
+
+    def call(self, server: Server, method: str, params: dict[str, Any]) -> Any:
+        """Ask and read the result; raises Refused."""
+        return self.contestant.decode(ask(server.wire, self.say(method, params)))
+
+    def ready(self, purpose: str, link: Link | None = None) -> Server:
+        """A process that has shaken hands and is kept until `close`."""
+        server = self._servers.get(purpose)
+        if server is None:
+            server = self._servers[purpose] = self.start(purpose, link)
+            self.call(server, "initialize", handshake())
+        drain(server.wire, SETTLE_S)
+        return server
+
+    def loaded(self) -> Server:
+        """The one that most loads are measured on: shaken hands, and jobs in its database."""
+        server = self.ready("load")
+        if not self.job_ids:
+            created = [self.call(server, "jobs.create", QUEUED_JOB) for _ in range(self.pace.seeded)]
+            self.job_ids = [answer["job"]["job_id"] for answer in created]
+            drain(server.wire, SETTLE_S)
+        return server
+
+    def fill(self, server: Server, jobs: int, params: dict[str, Any], window: int) -> None:
+        """Create so many jobs; raises Refused if the first cannot be."""
+        self.call(server, "jobs.create", params)
+        deliver(server.wire, self.contestant.many("jobs.create", [params] * (jobs - 1)), window)
+        drain(server.wire, SETTLE_S)
+
+    def has(self, purpose: str) -> bool:
+        """Whether `ready` would give one that is running already."""
+        return purpose in self._servers
+
+    def release(self, *purposes: str) -> None:
+        """Stop what is kept for these purposes."""
+        for purpose in purposes:
+            if server := self._servers.pop(purpose, None):
+                server.stop()
+
+    def abandon(self, purpose: str) -> None:
+        """Kill what is kept for this purpose."""
+        if server := self._servers.pop(purpose, None):
+            server.abandon()
+
+    def close(self) -> None:
+        """Stop every kept server."""
+        self.release(*list(self._servers))
+
+
+class Arena:
+    """All contestants, what they have shown so far, and why something is missing."""
+
+    def __init__(self, stages: Iterable[Stage], pace: Pace) -> None:
+        self.stages = list(stages)
+        self.pace = pace
+        self.samples: dict[str, dict[str, list[float]]] = {}
+        self.notes: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+        """What each group took."""
+        self._end = time.monotonic() + pace.total_s
+
+    def interleave(self, group: str, sample: Callable[[Stage], Values], rounds: int | None = None) -> None:
+        """Sample each contestant in turn, round after round; the figures' names are `group.key`."""
+        taking_part = list(self.stages)
+        end = time.monotonic() + self.pace.group_s
+        for _ in range(rounds or self.pace.rounds):
+            for stage in list(taking_part):
+                if not self._one(group, stage, sample):
+                    taking_part.remove(stage)
+            taking_part.reverse()  # so that none is always the one after the heaviest
+            if time.monotonic() > end:
+                break
+
+    def _one(self, group: str, stage: Stage, sample: Callable[[Stage], Values]) -> bool:
+        try:
+            values = sample(stage)
+        except TROUBLE as trouble:
+            self.note(group, stage, str(trouble))
+            return False
+        self.add(group, stage, values)
+        return True
+
+    def add(self, group: str, stage: Stage, values: Values) -> None:
+        """Keep what one sample showed."""
+        for key, value in values.items():
+            self.samples.setdefault(f"{group}.{key}", {}).setdefault(stage.contestant.name, []).append(value)
+
+    def note(self, group: str, stage: Stage, trouble: str) -> None:
+        """Say why a contestant has no figure, with its own last words where it left any."""
+        words = max((last_words(folder) for folder in stage.folder.iterdir()), key=len, default="")
+        self.notes[f"{group} / {stage.contestant.name}"] = f"{trouble} ({words})" if words else trouble
+
+    def run(self, groups: dict[str, Callable[["Arena"], None]]) -> None:
+        """Measure one group after the other, within the time that there is."""
+        watchdog = threading.Timer(self.pace.kill_s, kill_all)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            for name, group in groups.items():
+                begun = time.monotonic()
+                if begun > self._end:
+                    self.notes[name] = "left out: the run's time was over"
+                    continue
+                group(self)
+                self.seconds[name] = round(time.monotonic() - begun, 2)
+        finally:
+            watchdog.cancel()
+            for stage in self.stages:
+                stage.close()
+
+    def median(self, figure: str, contestant: str) -> float | None:
+        """What a contestant showed; None where it showed nothing."""
+        values = self.samples.get(figure, {}).get(contestant)
+        return statistics.median(values) if values else None

@@ -1,0 +1,57 @@
+"""The FastAPI floor: the same tables behind the kind of server that the sidecar replaces.
+
+FastAPI and uvicorn are no dependencies of the project: `uv run --with fastapi --with uvicorn python -m tests.bench`.
+Run as `python -m tests.bench.http_floor DATABASE FD`, where FD is a listening socket that the driver opened.
+"""
+
+import importlib
+import socket
+import sys
+from typing import Any
+
+from pydantic import BaseModel
+
+from tests.bench.plain_jobs import PlainJobs
+
+
+class JobIn(BaseModel):
+    """The body of POST /jobs."""
+
+    type: str
+    payload: dict[str, Any] = {}
+    run_at: str | None = None
+
+
+def application(jobs: PlainJobs) -> Any:
+    """The old endpoints that are measured, with handlers on the loop's thread: the fastest way that FastAPI has."""
+    fastapi: Any = importlib.import_module("fastapi")
+
+    async def health() -> dict[str, Any]:
+        return {"status": "ok", "version": "0", "checks": []}
+
+    async def create(body: JobIn) -> dict[str, Any]:
+        return jobs.create(body.model_dump())
+
+    async def get(job_id: str) -> dict[str, Any]:
+        return jobs.get({"job_id": job_id})
+
+    async def page(limit: int = 50) -> dict[str, Any]:
+        return jobs.list({"limit": limit})
+
+    app = fastapi.FastAPI()
+    app.add_api_route("/health", health, methods=["GET"])
+    app.add_api_route("/jobs", create, methods=["POST"])
+    app.add_api_route("/jobs", page, methods=["GET"])
+    app.add_api_route("/jobs/{job_id}", get, methods=["GET"])
+    return app
+
+
+def serve(database: str, descriptor: int) -> None:
+    """Serve on the socket until SIGTERM."""
+    uvicorn: Any = importlib.import_module("uvicorn")
+    config = uvicorn.Config(application(PlainJobs(database)), log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))

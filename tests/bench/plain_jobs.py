@@ -1,0 +1,71 @@
+"""The job queue that both floors serve: plain sqlite3 on the old backend's tables, and nothing else.
+
+It is what the sidecar's store is measured against, so it must stay naive: dicts, json.loads and json.dumps, one
+transaction per write.
+"""
+
+import os
+import sqlite3
+import uuid
+from datetime import UTC, datetime
+from json import dumps, loads
+from typing import Any
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_TABLES = os.path.join(_ROOT, "schema", "migrations", "0001_initial.sql")
+_COLUMNS = "job_id, type, status, created_at, updated_at, progress, message, payload_json, result_json, error_json"
+
+
+class PlainJobs:
+    """Jobs in a database file with the eight tables, written with full durability like the sidecar's."""
+
+    def __init__(self, path: str) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+            with open(_TABLES, encoding="utf-8") as tables:
+                self._db.executescript(tables.read())
+
+    def create(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Store a job and the first line of its log, committed."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        job_id = str(uuid.uuid4())
+        payload = dumps(params.get("payload", {}))
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute(
+            "INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json) VALUES (?, ?, ?, ?, ?, ?)",
+            (job_id, params["type"], "queued", now, now, payload),
+        )
+        self._db.execute(
+            "INSERT INTO job_events (event_id, job_id, created_at, level, message) VALUES (?, ?, ?, ?, ?)",
+            (str(uuid.uuid4()), job_id, now, "info", "queued"),
+        )
+        self._db.execute("COMMIT")
+        return {"job": self.get({"job_id": job_id}), "deduplicated": False}
+
+    def get(self, params: dict[str, Any]) -> dict[str, Any]:
+        """One job; KeyError where there is none."""
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (params["job_id"],)).fetchone()
+        if row is None:
+            raise KeyError(params["job_id"])
+        return _job(row)
+
+    def list(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The newest jobs.  By rowid, since the old tables have no index on created_at."""
+        limit = int(params.get("limit", 50))
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY rowid DESC LIMIT ?", (limit,))
+        return {"jobs": [_job(row) for row in rows], "next_cursor": None}
+
+    def count(self) -> int:
+        """How many jobs there are."""
+        return int(self._db.execute("SELECT count(*) FROM jobs").fetchone()[0])
+
+
+def _job(row: sqlite3.Row) -> dict[str, Any]:
+    job = dict(row)
+    for name in ("payload", "result", "error"):
+        text = job.pop(name + "_json")
+        job[name] = None if text is None else loads(text)
+    return job

@@ -1,0 +1,87 @@
+"""The figures as a table for people and as JSON for machines."""
+
+import math
+import platform
+import sqlite3
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.arena import Arena
+from tests.bench.contestants import trivial_method
+from tests.bench.targets import TARGETS, Target, verdict
+
+
+def as_json(arena: Arena, *, quick: bool) -> dict[str, Any]:
+    """Everything that was measured, with each sample."""
+    return {
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+        "quick": quick,
+        "trivial_method": trivial_method(),
+        "contestants": [stage.contestant.name for stage in arena.stages],
+        "measures": [_measure(arena, name, target) for name, target in TARGETS.items() if name in arena.samples],
+        "notes": arena.notes,
+        "seconds": arena.seconds,
+    }
+
+
+def _measure(arena: Arena, name: str, target: Target) -> dict[str, Any]:
+    value, floor, fastapi = (arena.median(name, who) for who in ("sidecar", "floor", "fastapi"))
+    return {
+        "name": name,
+        "label": target.label,
+        "unit": target.unit,
+        "better": target.better,
+        "sidecar": value,
+        "floor": floor,
+        "fastapi": fastapi,
+        "of_floor": _ratio(value, floor),
+        "of_fastapi": _ratio(value, fastapi),
+        "must": target.must.words(target.unit, target.better),
+        "moonshot": target.moonshot.words(target.unit, target.better),
+        "verdict": "" if value is None else verdict(target, value, floor, fastapi),
+        "samples": arena.samples[name],
+    }
+
+
+def _ratio(value: float | None, reference: float | None) -> float | None:
+    return value / reference if value is not None and reference else None
+
+
+def print_table(report: dict[str, Any], console: Console) -> None:
+    """One row a figure; the FastAPI columns only where it took part."""
+    with_fastapi = "fastapi" in report["contestants"]
+    table = Table(title="The sidecar beside its floors: medians of interleaved rounds, one run")
+    table.add_column("measure", no_wrap=True)
+    for heading in ["sidecar", "bare Python", "ratio", *(["FastAPI", "ratio"] if with_fastapi else [])]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("target", no_wrap=True)
+    table.add_column("moonshot", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in report["measures"]:
+        cells = [_number(row["sidecar"], row["unit"]), _number(row["floor"], row["unit"]), _times(row["of_floor"])]
+        if with_fastapi:
+            cells += [_number(row["fastapi"], row["unit"]), _times(row["of_fastapi"])]
+        table.add_row(row["label"], *cells, row["must"], row["moonshot"], row["verdict"])
+    console.print(table)
+    console.print("F: FastAPI and P: bare Python, in this run.  ~: judged by F / P as recorded once, FastAPI absent.")
+    for about, note in report["notes"].items():
+        console.print(f"{about}: {note}", markup=False, highlight=False)
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    if unit == "/s":
+        return f"{value:,.0f}/s"
+    digits = max(0, 2 - len(str(int(abs(value)))) + 1) if abs(value) >= 1 else 2  # three that mean something
+    return f"{value:,.{digits}f} {unit}".rstrip()
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None or math.isnan(ratio) else f"x{ratio:.2f}"

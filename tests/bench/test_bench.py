@@ -1,0 +1,59 @@
+"""The benchmarks run and report what they promise; what the figures are is never tested."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.bench.contestants import ROOT
+from tests.bench.targets import HIGHER, LOWER, TARGETS, Bound, Target, verdict
+
+LIMIT_S = 60
+"""A quick run of one group takes two seconds on an idle machine."""
+
+
+@pytest.fixture(scope="module")
+def report() -> Any:
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "trivial", "--json"]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False)
+    assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
+    return json.loads(done.stdout)
+
+
+def test_a_quick_run_reports_what_it_measured_and_on_what(report: Any) -> None:
+    assert report["quick"] is True
+    assert report["contestants"][:2] == ["sidecar", "floor"]
+    assert {row["name"] for row in report["measures"]} == {"trivial.x64", "trivial.cpu", "trivial.pipe_x64"}
+    assert set(report["seconds"]) == {"trivial"}
+
+
+def test_every_figure_stands_beside_the_bare_loop_and_its_target(report: Any) -> None:
+    for row in report["measures"]:
+        assert row["sidecar"] > 0, report["notes"]
+        assert row["floor"] > 0, report["notes"]
+        assert row["of_floor"] == pytest.approx(row["sidecar"] / row["floor"])
+        assert row["must"] == TARGETS[row["name"]].must.words(row["unit"], row["better"])
+        assert len(row["samples"]["sidecar"]) == len(row["samples"]["floor"])
+
+
+@pytest.mark.parametrize(
+    ("value", "floor", "fastapi", "expected"),
+    [
+        (10.0, 10.0, 100.0, "moonshot"),
+        (14.0, 10.0, 100.0, "met"),
+        (16.0, 10.0, 100.0, "missed"),
+        (14.0, 10.0, None, "met~"),
+        (14.0, None, None, ""),
+    ],
+)
+def test_a_verdict_without_fastapi_says_that_it_is_an_estimate(
+    value: float, floor: float | None, fastapi: float | None, expected: str
+) -> None:
+    target = Target("", "us", LOWER, Bound(0.15, 1.5), Bound(of_floor=1.0), fastapi_per_floor=10)
+    assert verdict(target, value, floor, fastapi) == expected
+
+
+def test_a_figure_without_a_target_gets_no_verdict() -> None:
+    assert verdict(Target("", "/s", HIGHER), 1.0, 1.0, 1.0) == ""

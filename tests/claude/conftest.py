@@ -1,0 +1,71 @@
+"""Fixtures of the Claude tests: the stand-in, the real CLI where there is one, a fake API, and recorded streams."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.claude.rig import Rig, StartRig
+from tests.fakes.anthropic import FakeAnthropic
+
+ROOT = Path(__file__).parents[2]
+NATIVE = Path("@anthropic-ai", "claude-code-linux-x64", "claude")
+
+
+@pytest.fixture
+def standin() -> Path:
+    """The scripted stand-in for `claude`."""
+    if sys.platform == "win32":
+        pytest.skip("the stand-in is a script with a shebang line")
+    return ROOT / "tests" / "fakes" / "claude"
+
+
+@pytest.fixture
+def real_claude() -> Path:
+    """The real binary: $SIDECAR_TEST_CLAUDE, or its npm package under $SIDECAR_TEST_NODE_MODULES (.ci/node_modules)."""
+    named = os.environ.get("SIDECAR_TEST_CLAUDE")
+    modules = Path(os.environ.get("SIDECAR_TEST_NODE_MODULES", ROOT / ".ci" / "node_modules"))
+    path = Path(named) if named else modules / NATIVE
+    if not path.is_file():
+        pytest.skip(f"no real claude at {path}; set SIDECAR_TEST_CLAUDE")
+    return path
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """The folder with streams recorded from the real CLI."""
+    folder = ROOT.parent / "shared" / "data" / "claude-stream"
+    if not folder.is_dir():
+        pytest.skip("the recorded streams are not in ../shared/data/claude-stream")
+    return folder
+
+
+@pytest.fixture
+def api() -> Iterator[FakeAnthropic]:
+    """A fake Messages API."""
+    with FakeAnthropic() as fake:
+        yield fake
+
+
+@pytest.fixture
+def start_rig(tmp_path: Path) -> StartRig:
+    """Makes a handler around an executable, in an otherwise empty home."""
+
+    def start(executable: Path, environment: dict[str, str] | None = None) -> Rig:
+        return Rig(executable, tmp_path, environment or {"PATH": os.environ.get("PATH", os.defpath)})
+
+    return start
+
+
+@pytest.fixture
+def rig(standin: Path, start_rig: StartRig) -> Rig:
+    """A handler around the stand-in."""
+    return start_rig(standin)
+
+
+@pytest.fixture
+def real_rig(real_claude: Path, api: FakeAnthropic, start_rig: StartRig, tmp_path: Path) -> Rig:
+    """A handler around the real CLI, which talks to the fake API and to nothing else."""
+    return start_rig(real_claude, api.environment(tmp_path))

@@ -1,0 +1,104 @@
+"""A `ClaudeRunHandler` with everything that it says written down, and a look at the processes that it leaves."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import psutil
+
+from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
+from sidecar.claude.discovery import Discovery
+from sidecar.claude.worker import ClaudeRunHandler
+
+_numbers = itertools.count(psutil.Process().pid * 1_000_000)
+
+
+@dataclass
+class RecordingContext:
+    """A JobContext that keeps what it is told."""
+
+    job_id: str = field(default_factory=lambda: f"test-job-{next(_numbers)}")
+    logged: list[tuple[str, str]] = field(default_factory=list)
+    progressed: list[str | None] = field(default_factory=list)
+
+    def progress(self, fraction: float | None, message: str | None = None) -> None:
+        self.progressed.append(message)
+
+    def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
+        self.logged.append((level, message))
+
+
+class Rig:
+    """`run` and `cancel` take the fields of a RunClaude; `deltas` and `records` are what came of them."""
+
+    def __init__(self, executable: Path, home: Path, environment: dict[str, str]) -> None:
+        self.home = home
+        self.deltas: list[ClaudeDelta] = []
+        self.records: list[dict[str, Any]] = []
+        self.context = RecordingContext()
+        self.is_draining = False
+        self.on_delta: Callable[[ClaudeDelta], None] = lambda delta: None
+        self.handler = ClaudeRunHandler(
+            discovery=Discovery(setting=str(executable), environment=environment, home=home),
+            environment=environment,
+            home=home,
+            notify=self._notify,
+            record=lambda **fields: self.records.append(fields),
+            is_draining=lambda: self.is_draining,
+            silence_s=0.5,
+        )
+
+    @property
+    def text(self) -> str:
+        """What came by deltas, all messages together."""
+        return "".join(delta.text for delta in self.deltas)
+
+    async def run(self, prompt: str, **fields: Any) -> ClaudeRunResult:
+        return await self.handler.run(RunClaude(prompt=prompt, **fields), self.context)
+
+    async def cancel(self, prompt: str, *, when: Callable[[], bool], **fields: Any) -> None:
+        """Start a run and cancel it as soon as `when` holds; returns when it is over."""
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._cancel_when, when, scope)
+                await self.run(prompt, **fields)
+        assert scope.cancelled_caught
+
+    def processes(self) -> list[psutil.Process]:
+        """The living processes of the run, wherever they stand in the process tree."""
+        return processes_of(self.context.job_id)
+
+    async def _cancel_when(self, when: Callable[[], bool], scope: anyio.CancelScope) -> None:
+        await until(when)
+        scope.cancel()
+
+    def _notify(self, delta: ClaudeDelta) -> None:
+        self.deltas.append(delta)
+        self.on_delta(delta)
+
+
+class StartRig(Protocol):
+    """The fixture `start_rig`."""
+
+    def __call__(self, executable: Path, environment: dict[str, str] | None = None) -> Rig: ...
+
+
+def processes_of(job_id: str) -> list[psutil.Process]:
+    """The living processes whose environment names the job."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SIDECAR_JOB") == job_id and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something in another process, which sends no event; the caller bounds it with `fail_after`."""
+    while not condition():
+        await anyio.sleep(0.01)

@@ -1,0 +1,306 @@
+"""A Messages API on loopback for the real `claude`: stateful, scripted by the prompt, never on the network.
+
+The last user prompt steers the answer with directives; without one it is echoed:
+  [[text:HELLO]]       answers HELLO                   [[big:BYTES]]        answers with that many characters
+  [[slow:N]]           N words, 50 ms apart            [[gate:N]]           N words, each waits for `release()`
+  [[error:401]]        an API error, every time        [[error:529:2]]      the same for the first 2 requests only
+  [[cut]]              drops the connection mid-answer (the first time)     [[hang]]  says nothing until `close()`
+  [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports what the tool said
+`python -m tests.fakes.anthropic --port 0` prints the URL and serves until standard input ends.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+DIRECTIVE = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
+WORD_PAUSE_S = 0.05
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came: header names in lower case, the body parsed (None where there was none)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last user message, without the reminders that the CLI adds to it."""
+        texts = [block["text"] for block in self.blocks if block.get("type") == "text"]
+        return "\n".join(text for text in texts if not text.lstrip().startswith("<system-reminder>"))
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        """The content blocks of the last user message."""
+        content = [m["content"] for m in self.body["messages"] if m["role"] == "user"][-1]
+        return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+    @property
+    def directives(self) -> dict[str, str]:
+        """The directives of the prompt, name to argument."""
+        return {name: argument or "" for name, argument in DIRECTIVE.findall(self.prompt)}
+
+
+class FakeAnthropic:
+    """The server: `with FakeAnthropic() as api: ... api.url, api.requests, api.environment(home)`."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[Request] = []
+        self._arrived = threading.Condition()
+        self._gate = threading.Semaphore(0)
+        self._closing = threading.Event()
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.fake = self
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every pending answer and stop listening."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """The whole environment of a hermetic run of the real CLI: its only connection is the one to this server."""
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(home),
+            "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+            "ANTHROPIC_BASE_URL": self.url,
+            "ANTHROPIC_API_KEY": "dummy",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_MAX_RETRIES": "0",  # the default of 10 keeps even a wrong key busy for minutes
+            "DISABLE_AUTOUPDATER": "1",
+            "DISABLE_ERROR_REPORTING": "1",
+            "DISABLE_TELEMETRY": "1",
+        }
+        if sys.platform != "win32" and os.geteuid() == 0:
+            environment["IS_SANDBOX"] = "1"  # bypassPermissions is refused to root without it
+        return environment
+
+    def messages(self) -> list[Request]:
+        """The model requests so far, oldest first."""
+        return [request for request in self.requests if request.path.split("?")[0] == "/v1/messages"]
+
+    def wait_for_messages(self, count: int, timeout_s: float = 30.0) -> None:
+        """Block (call it in a thread) until `count` model requests have arrived."""
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self.messages()) >= count, timeout_s):
+                raise TimeoutError(f"{len(self.messages())} of {count} model requests came within {timeout_s} s")
+
+    def release(self, words: int = 1) -> None:
+        """Let a [[gate:N]] answer go on by this many words."""
+        self._gate.release(words)
+
+    def record(self, request: Request) -> int:
+        """Keep a request; the number of times that this very prompt has been asked by now."""
+        with self._arrived:
+            self.requests.append(request)
+            self._arrived.notify_all()
+            return sum(1 for r in self.messages() if request.body is not None and r.prompt == request.prompt)
+
+    def words(self, directives: Mapping[str, str]) -> Iterator[str]:
+        """The pieces of an answer, paused or gated as the directives want."""
+        for index in range(int(directives.get("slow", 0))):
+            if self._closing.wait(WORD_PAUSE_S):
+                return
+            yield f"w{index} "
+        for index in range(int(directives.get("gate", 0))):
+            while not self._gate.acquire(timeout=WORD_PAUSE_S):
+                if self._closing.is_set():
+                    return
+            yield f"w{index} "
+
+    def hang(self) -> None:
+        """Wait for the end of the server."""
+        self._closing.wait()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    fake: FakeAnthropic
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is what half of these tests are about; anything else is printed as usual."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test output clean."""
+
+    def do_HEAD(self) -> None:
+        self._record(None)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        request, times = self._record(body)
+        path = self.path.split("?")[0]
+        if path == "/v1/messages/count_tokens":
+            self._json(200, {"input_tokens": 10})
+        elif path != "/v1/messages":
+            self._json(404, _error(404, "no such path"))
+        else:
+            self._message(request, times)
+
+    def _record(self, body: Any) -> tuple[Request, int]:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, body)
+        return request, self.server.fake.record(request)
+
+    def _message(self, request: Request, times: int) -> None:
+        directives = request.directives
+        status, _, limit = directives.get("error", "").partition(":")
+        if status and (not limit or times <= int(limit)):
+            self._json(int(status), _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}"))
+        elif "hang" in directives:
+            self.server.fake.hang()
+        elif request.body.get("stream"):
+            self._stream(request, directives, times)
+        else:
+            blocks, stop_reason = _answer(request, directives)
+            blocks = blocks or [{"type": "text", "text": "".join(self.server.fake.words(directives))}]
+            self._json(200, _envelope(request, content=blocks, stop_reason=stop_reason))
+
+    def _stream(self, request: Request, directives: Mapping[str, str], times: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self._event("message_start", message=_envelope(request, content=[], stop_reason=None))
+        blocks, stop_reason = _answer(request, directives)
+        if blocks == []:
+            self._text_block(0, self.server.fake.words(directives))
+        for index, block in enumerate(blocks):
+            if block["type"] == "text":
+                cut = "cut" in directives and times == 1
+                self._text_block(index, [block["text"][:3]] if cut else [block["text"]])
+                if cut:
+                    return
+            else:
+                self._tool_block(index, block)
+        self._event("message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage={"output_tokens": 9})
+        self._event("message_stop")
+
+    def _text_block(self, index: int, pieces: "Iterator[str] | list[str]") -> None:
+        self._event("content_block_start", index=index, content_block={"type": "text", "text": ""})
+        for piece in pieces:
+            self._event("content_block_delta", index=index, delta={"type": "text_delta", "text": piece})
+        self._event("content_block_stop", index=index)
+
+    def _tool_block(self, index: int, block: dict[str, Any]) -> None:
+        self._event("content_block_start", index=index, content_block={**block, "input": {}})
+        arguments = json.dumps(block["input"])
+        self._event("content_block_delta", index=index, delta={"type": "input_json_delta", "partial_json": arguments})
+        self._event("content_block_stop", index=index)
+
+    def _event(self, name: str, **fields: Any) -> None:
+        self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
+        self.wfile.flush()
+
+    def _json(self, status: int, body: dict[str, Any]) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        if status == 429:
+            self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(payload)
+
+
+def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
+    """Content blocks and stop reason; no blocks means the paced words of `FakeAnthropic.words`."""
+    tool_results = [block for block in request.blocks if block.get("type") == "tool_result"]
+    if tool_results:
+        return [_text(f"tool said: {_flat(tool_results[-1]['content'])}")], "end_turn"
+    name, _, command = directives.get("tool", "").partition(":")
+    if name == "bash":
+        tool = {"type": "tool_use", "id": f"toolu_{len(command)}_{id(request)}", "name": "Bash"}
+        return [_text("I will use Bash."), {**tool, "input": {"command": command, "description": "fake"}}], "tool_use"
+    if "slow" in directives or "gate" in directives:
+        return [], "end_turn"
+    if "[[refuse]]" in json.dumps(request.body["messages"]):  # the CLI asks once more, in its own words
+        return [_text("I cannot help with that.")], "refusal"
+    if "big" in directives:
+        return [_text("x" * int(directives["big"]))], "end_turn"
+    return [_text(directives.get("text", f"echo: {request.prompt}"))], "end_turn"
+
+
+def _flat(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content or [])
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _envelope(request: Request, *, content: list[dict[str, Any]], stop_reason: str | None) -> dict[str, Any]:
+    return {
+        "id": f"msg_fake{id(request)}",
+        "type": "message",
+        "role": "assistant",
+        "model": request.body["model"],
+        "content": content,
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 12,
+            "output_tokens": 1,
+            "cache_creation_input_tokens": 3,
+            "cache_read_input_tokens": 4,
+        },
+    }
+
+
+def _error(status: int, message: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": ERROR_TYPES.get(status, "api_error"), "message": message}}
+
+
+def main() -> None:
+    """Serve until standard input ends, so that the server cannot outlive a test that started it."""
+    parser = argparse.ArgumentParser(description="A fake Messages API on loopback.")
+    parser.add_argument("--port", type=int, default=0)
+    with FakeAnthropic(parser.parse_args().port) as fake:
+        print(fake.url, flush=True)  # noqa: T201 - the URL is this command's output
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

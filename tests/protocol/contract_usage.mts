@@ -1,0 +1,98 @@
+// What a client may and may not write against contract.ts.  It is compiled, never run: every line that must be refused
+// is marked @ts-expect-error, so that tsc fails both when too little is refused and when too much is.
+import {
+  DURABLE_NOTIFICATIONS,
+  ERROR_CODES,
+  JOB_TYPE_NAMES,
+  JobStatus,
+  METHOD_NAMES,
+  NOTIFICATION_NAMES,
+  PROTOCOL_VERSION,
+  SCHEMA_HASH,
+} from "../../protocol/typescript/contract.ts";
+import type {
+  ClientNotifications,
+  ErrorKind,
+  Job,
+  JobTypes,
+  JobUpdated,
+  Methods,
+  Notifications,
+  RunClaude,
+} from "../../protocol/typescript/contract.ts";
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+function holds<Fact extends true>(): Fact | undefined {
+  return undefined;
+}
+
+declare function call<Name extends keyof Methods>(
+  name: Name,
+  params: Methods[Name]["params"],
+): Promise<Methods[Name]["result"]>;
+declare function tell<Name extends keyof ClientNotifications>(name: Name, params: ClientNotifications[Name]): void;
+declare function on<Name extends keyof Notifications>(name: Name, listen: (params: Notifications[Name]) => void): void;
+
+export async function requests(): Promise<string> {
+  const { job } = await call("jobs.create", { type: "claude.run", payload: { prompt: "hello" }, priority: 5 });
+  const same = await call("jobs.get", { job_id: job.job_id });
+  await call("jobs.list", {});
+  await call("system.health", {});
+  tell("$/cancelRequest", { id: 7 });
+
+  // @ts-expect-error a param is missing
+  await call("jobs.get", {});
+  // @ts-expect-error a param has the wrong type
+  await call("jobs.get", { job_id: 7 });
+  // @ts-expect-error a param is not known
+  await call("jobs.get", { job_id: "7", jobid: "7" });
+  // @ts-expect-error a method without params takes none
+  await call("system.health", { verbose: true });
+  // @ts-expect-error there is no such status
+  await call("jobs.list", { status: "done" });
+  // @ts-expect-error undefined is not a value of JSON: leave the param out
+  await call("jobs.list", { status: undefined });
+  // @ts-expect-error there is no such method
+  await call("jobs.delete", {});
+  // @ts-expect-error it is a notification: nothing would be answered
+  await call("initialized", {});
+  return same.status === JobStatus.SUCCEEDED ? "done" : same.status;
+}
+
+export async function typedPayload(run: RunClaude): Promise<Job> {
+  return (await call("jobs.create", { type: JOB_TYPE_NAMES[1], payload: run })).job;
+}
+
+export function listening(): void {
+  on("jobs.updated", ({ seq, at, job }) => [seq + 1, at.length, job.version + 1]);
+  on("claude.delta", ({ offset, text }) => offset + text.length);
+  // @ts-expect-error an ephemeral notification has no seq
+  on("claude.delta", ({ seq }) => seq);
+  // @ts-expect-error there is no such notification
+  on("jobs.deleted", () => undefined);
+}
+
+export function facts(): unknown[] {
+  return [
+    holds<Same<Methods["jobs.get"]["result"], Job>>(),
+    holds<Same<Methods["jobs.get"]["result"]["status"], JobStatus>>(),
+    holds<Same<JobStatus, (typeof JobStatus)[keyof typeof JobStatus]>>(),
+    holds<Same<Methods["jobs.list"]["params"]["limit"], number | undefined>>(),
+    // A result's field is there even where the declaration gives it a default.
+    holds<Same<undefined extends Job["priority"] ? true : false, false>>(),
+    holds<Same<Job["started_at"], string | null>>(),
+    holds<Same<Notifications["jobs.updated"], JobUpdated>>(),
+    holds<Same<JobTypes["claude.run"]["payload"], RunClaude>>(),
+    holds<Same<JobTypes["claude.run"]["result"]["text"], string>>(),
+    holds<Same<(typeof METHOD_NAMES)[number], keyof Methods>>(),
+    holds<Same<(typeof NOTIFICATION_NAMES)[number], keyof Notifications>>(),
+    holds<Same<(typeof JOB_TYPE_NAMES)[number], keyof JobTypes>>(),
+    holds<"jobs.updated" extends (typeof DURABLE_NOTIFICATIONS)[number] ? true : false>(),
+    holds<"claude.delta" extends (typeof DURABLE_NOTIFICATIONS)[number] ? false : true>(),
+    holds<Same<keyof typeof ERROR_CODES, ErrorKind>>(),
+    holds<Same<(typeof ERROR_CODES)["job_not_found"], 4041>>(),
+    holds<Same<typeof PROTOCOL_VERSION, 1>>(),
+    SCHEMA_HASH.length,
+  ];
+}

@@ -1,0 +1,393 @@
+"""How declarations are read, and that every declaration of the catalog keeps the house's rules."""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Protocol
+
+import anyio
+import pytest
+from pydantic import ValidationError
+
+from protocol import catalog, errors
+from protocol.contract import (
+    Ephemeral,
+    Input,
+    JobSpec,
+    Method,
+    Model,
+    Notification,
+    RpcError,
+    is_secret,
+    method,
+    methods_of,
+    page,
+    pascal_case,
+    remote,
+    snake_case,
+)
+from protocol.entities import Job, JobError, JobStatus
+from protocol.jobs import JobCreated, JobNotFound, JobProgressed, Jobs, JobUpdated
+from protocol.meta import Meta
+from protocol.scalars import Token
+from protocol.system import Lifecycle, Secrets
+
+AT = "2026-11-23T08:00:00.000Z"
+JOB = Job(job_id="1", type="claude.run", status=JobStatus.QUEUED, created_at=AT, updated_at=AT)
+
+MODULES = tuple({inspect.getmodule(interface): None for interface in catalog.INTERFACES})
+SENT: Mapping[str, type[Model]] = (
+    {declared.name: declared.params for declared in catalog.methods()}
+    | {job.type: job for job in catalog.JOB_TYPES}
+    | {"_meta": Meta}
+)
+
+
+def named(name: str) -> Method:
+    return next(declared for declared in catalog.methods() if declared.name == name)
+
+
+# --- methods ----------------------------------------------------------------------------------------------------------
+
+
+def test_methods_come_in_the_order_of_the_text_under_their_wire_names() -> None:
+    assert [(declared.attribute, declared.name) for declared in methods_of(Lifecycle)] == [
+        ("initialize", "initialize"),
+        ("initialized", "initialized"),
+        ("shutdown", "shutdown"),
+        ("exit", "exit"),
+        ("cancel_request", "$/cancelRequest"),
+    ]
+
+
+def test_a_method_knows_all_that_its_declaration_says() -> None:
+    cancel = named("jobs.cancel")
+    assert (cancel.interface, cancel.result, cancel.raises) == (Jobs, Job, (JobNotFound,))
+    assert (cancel.rest, cancel.since) == ("POST /jobs/{job_id}/cancel", "0.1.0")
+    assert (cancel.waits, cancel.before_initialize) == (False, False)
+    assert cancel.doc.startswith("Ask a job to stop.\n\nA queued job stops now")
+    assert named("shutdown").waits
+    assert named("system.health").before_initialize
+
+
+def test_what_a_client_may_only_notify_has_no_result() -> None:
+    without = {declared.name for declared in catalog.methods() if declared.result is None}
+    assert without == {"initialized", "exit", "$/cancelRequest"}
+
+
+def test_params_are_a_closed_model_named_after_the_method() -> None:
+    params = named("jobs.events.list").params
+    assert params.__name__ == "JobsEventsListParams"
+    assert params.model_validate({"job_id": "1"}).__dict__ == {"job_id": "1", "after": None, "limit": 200}
+    assert issubclass(params, Input)
+
+
+def test_a_positional_param_is_refused_when_the_method_is_read() -> None:
+    class Loose(Protocol):
+        @method("loose.get")
+        async def get(self, job_id: str) -> None: ...
+
+    with pytest.raises(TypeError, match=r"loose\.get: job_id must be keyword-only"):
+        _ = methods_of(Loose)[0].params
+
+
+def test_a_remote_sends_what_is_not_none_and_reads_the_result() -> None:
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    async def call(name: str, params: dict[str, Any]) -> Any:
+        sent.append((name, params))
+        return json.loads(JobCreated(job=JOB).json_bytes())
+
+    async def main() -> JobCreated:
+        jobs: Jobs = remote(Jobs, call)  # type: ignore[type-abstract]
+        return await jobs.create(type="claude.run", run_at=None, priority=0)
+
+    assert anyio.run(main) == JobCreated(job=JOB)
+    assert sent == [("jobs.create", {"type": "claude.run", "priority": 0})]
+
+
+def test_a_remote_gives_none_for_what_has_no_result() -> None:
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    async def call(name: str, params: dict[str, Any]) -> Any:
+        sent.append((name, params))
+
+    async def main() -> None:
+        lifecycle: Lifecycle = remote(Lifecycle, call)  # type: ignore[type-abstract]
+        await lifecycle.cancel_request(id=7)
+
+    anyio.run(main)
+    assert sent == [("$/cancelRequest", {"id": 7})]
+
+
+# --- models that are JSON already -------------------------------------------------------------------------------------
+
+
+def test_an_encoded_model_is_sent_as_it_is() -> None:
+    data = b'{"job_id": "1", "spaces": "kept"}'
+    assert Job.encoded(data).json_bytes() is data
+
+
+def test_an_encoded_model_is_decoded_when_a_field_is_read() -> None:
+    job = Job.encoded(JOB.json_bytes())
+    assert (job.job_id, job.status, job.error, job.version) == ("1", JobStatus.QUEUED, None, 1)
+
+
+def test_an_encoded_model_is_not_read_before_that() -> None:
+    job = Job.encoded(b"not JSON")
+    assert job.json_bytes() == b"not JSON"
+    with pytest.raises(ValidationError):
+        _ = job.job_id
+
+
+def test_an_encoded_model_has_no_fields_but_its_own() -> None:
+    with pytest.raises(AttributeError, match="jobid"):
+        _ = Job.encoded(JOB.json_bytes()).jobid  # type: ignore[attr-defined]
+
+
+def test_a_notifications_members_stand_without_braces() -> None:
+    told = JobProgressed(job_id="1", progress=0.5, message=None)
+    assert told.members() == b'"job_id":"1","progress":0.5,"message":null'
+
+
+def test_a_notification_carries_encoded_entities_as_they_are() -> None:
+    assert JobUpdated(job=Job.encoded(b'{"job_id": "1"}')).members() == b'"job":{"job_id": "1"}'
+
+
+class Told(Notification):
+    """Many entities at once."""
+
+    name: ClassVar[str] = "test.told"
+    jobs: list[Job]
+    error: JobError | None = None
+
+
+def test_a_notification_may_carry_many_entities_encoded_or_not() -> None:
+    encoded = Job.encoded(b'{"job_id": "2"}')
+    assert Told(jobs=[encoded, encoded]).members() == b'"jobs":[{"job_id": "2"},{"job_id": "2"}],"error":null'
+    assert json.loads(b"{%s}" % Told(jobs=[JOB]).members()) == {"jobs": [json.loads(JOB.json_bytes())], "error": None}
+    assert Told(jobs=[]).members() == b'"jobs":[],"error":null'
+
+
+def test_a_result_may_hold_an_encoded_entity() -> None:
+    created = JobCreated(job=Job.encoded(JOB.json_bytes()))
+    assert json.loads(created.json_bytes()) == json.loads(JobCreated(job=JOB).json_bytes())
+
+
+def test_what_is_not_a_number_goes_as_null() -> None:
+    progressed = JobProgressed.model_construct(job_id="1", progress=float("nan"), message=None)
+    assert progressed.json_bytes() == b'{"job_id":"1","progress":null,"message":null}'
+    assert progressed.members() == b'"job_id":"1","progress":null,"message":null'
+
+
+def test_a_page_is_made_of_items_that_are_json_already() -> None:
+    assert page("jobs", [b'{"a":1}', b"{}"], 'x"y') == b'{"jobs":[{"a":1},{}],"next_cursor":"x\\"y"}'
+    assert page("jobs", [], None) == b'{"jobs":[],"next_cursor":null}'
+
+
+def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
+    newer = json.loads(JOB.json_bytes()) | {"mood": "fine"}
+    assert Job.model_validate(newer) == JOB
+
+
+# --- strictness -------------------------------------------------------------------------------------------------------
+
+# One value of each JSON type; 5.0 stands for a number that an integer's place must refuse.
+SAMPLES: dict[str, tuple[Any, ...]] = {
+    "integer": (5,),
+    "number": (5.5, 5.0),
+    "boolean": (True, False),
+    "string": ("5", "true"),
+    "array": ([],),
+    "object": ({},),
+    "null": (None,),
+}
+
+
+def accepted(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
+    """The JSON types that a schema lets in; empty for a schema that lets everything in."""
+    if "$ref" in schema:
+        return accepted(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        return {kind for choice in schema["anyOf"] for kind in accepted(choice, definitions)}
+    kinds = {schema["type"]} if "type" in schema else set()
+    return kinds | {"integer"} if "number" in kinds else kinds
+
+
+def places(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], set[str]]]:
+    """Every place in a value where a type is asked for, nested ones too: its path and the types that it lets in."""
+    if "$ref" in schema:
+        yield from places(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    for choice in schema.get("anyOf", ()):
+        yield from places(choice, definitions)
+    inner = [*schema.get("properties", {}).items(), *([(0, schema["items"])] if "items" in schema else ())]
+    for name, member in inner:
+        if kinds := accepted(member, definitions):
+            yield (name,), kinds
+        for path, kinds in places(member, definitions):
+            yield (name, *path), kinds
+
+
+def wrong_values() -> Iterator[Any]:
+    for name, model in SENT.items():
+        schema = model.model_json_schema()
+        for path, kinds in places(schema, schema.get("$defs", {})):
+            for kind in SAMPLES.keys() - kinds:
+                for value in SAMPLES[kind]:
+                    yield pytest.param(model, path, value, id=f"{name}-{'.'.join(map(str, path))}-{value!r}")
+
+
+def at(path: tuple[str | int, ...], value: Any) -> Any:
+    for step in reversed(path):
+        value = [value] if step == 0 else {step: value}
+    return value
+
+
+@pytest.mark.parametrize(("model", "path", "value"), list(wrong_values()))
+def test_a_value_of_another_json_type_is_refused_with_its_path(
+    model: type[Model], path: tuple[str | int, ...], value: Any
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate(at(path, value))
+    wrong = [found for found in refused.value.errors() if found["type"] != "missing"]
+    assert wrong
+    # A union's error also names the branch, after the path.
+    assert all(found["loc"][: len(path)] == path for found in wrong)
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_an_unknown_field_is_refused_with_its_path(name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        SENT[name].model_validate({"no_such_field": 1})
+    found = [(error["type"], error["loc"]) for error in refused.value.errors()]
+    assert ("extra_forbidden", ("no_such_field",)) in found
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_every_model_inside_params_is_closed_too(name: str) -> None:
+    inner = SENT[name].model_json_schema().get("$defs", {}).values()
+    assert [found["title"] for found in inner if found.get("additionalProperties", "properties" in found)] == []
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_is_a_code_a_message_and_a_kind() -> None:
+    assert json.loads(JobNotFound().json_bytes()) == {
+        "code": 4041,
+        "message": "No job has this id.",
+        "data": {"kind": "job_not_found", "retryable": False},
+    }
+
+
+def test_an_error_says_what_else_is_known() -> None:
+    error = errors.Overloaded("Busy.", hint="Wait.", retry_after_ms=250, error_id="e1", details=iter([{"path": "a"}]))
+    assert json.loads(error.json_bytes()) == {
+        "code": 5030,
+        "message": "Busy.",
+        "data": {
+            "kind": "overloaded",
+            "retryable": True,
+            "retry_after_ms": 250,
+            "hint": "Wait.",
+            "error_id": "e1",
+            "details": [{"path": "a"}],
+        },
+    }
+    assert str(error) == "Busy."
+
+
+def test_no_two_errors_share_a_code_or_a_kind() -> None:
+    assert len({error.code for error in catalog.ERRORS}) == len(catalog.ERRORS)
+    assert len({error.kind() for error in catalog.ERRORS}) == len(catalog.ERRORS)
+
+
+def test_our_own_codes_stay_out_of_the_range_on_which_others_disagree() -> None:
+    reserved = {-32002, -32800, -32802, -32700, -32600, -32601, -32602, -32603}
+    assert {error.code for error in catalog.ERRORS if error.code < 0} <= reserved
+    assert all(4000 <= error.code < 6000 for error in catalog.ERRORS if error.code > 0)
+
+
+def test_every_error_that_a_method_raises_is_in_the_catalog() -> None:
+    raised = {error for declared in catalog.methods() for error in declared.raises}
+    assert raised <= set(catalog.ERRORS)
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_found_under_optional_and_in_lists() -> None:
+    assert is_secret(Token)
+    assert is_secret(Token | None)
+    assert is_secret(list[Token])
+    assert not is_secret(str | None)
+    assert is_secret(Secrets.model_fields["key"].annotation)
+
+
+# --- the house's rules ------------------------------------------------------------------------------------------------
+
+
+def declared_classes(kind: type) -> list[type]:
+    return [
+        value
+        for module in (*MODULES, inspect.getmodule(Job), inspect.getmodule(Meta))
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__  # type: ignore[union-attr]
+    ]
+
+
+def test_every_declaration_is_documented() -> None:
+    undocumented = [declared.name for declared in catalog.methods() if not declared.doc]
+    classes = [*catalog.INTERFACES, *catalog.ERRORS, *declared_classes(Model), *catalog.JOB_TYPES]
+    # A base's words are not the class's own.
+    undocumented += [cls.__name__ for cls in classes if not vars(cls).get("__doc__")]
+    assert undocumented == []
+
+
+def test_a_wire_name_says_where_its_declaration_stands() -> None:
+    for declared in catalog.methods():
+        first, *_, last = declared.name.split(".") if "." in declared.name else ("system", declared.name)
+        module = declared.interface.__module__.rpartition(".")[2]
+        assert {"rpc": "system"}.get(first, first) == module, declared.name
+        assert declared.attribute in {last, snake_case(pascal_case(last))} or declared.attribute.startswith(f"{last}_")
+    for told in catalog.NOTIFICATIONS:
+        module = told.__module__.rpartition(".")[2]
+        assert told.name == "$/progress" or told.name.partition(".")[0] == module
+
+
+def test_names_on_the_wire_are_unique() -> None:
+    names = [declared.name for declared in catalog.methods()] + [told.name for told in catalog.NOTIFICATIONS]
+    assert len(set(names)) == len(names)
+    types = [job.type for job in catalog.JOB_TYPES]
+    assert len(set(types)) == len(types)
+
+
+def test_the_catalog_lists_every_notification_and_job_type() -> None:
+    assert set(declared_classes(Notification)) == set(catalog.NOTIFICATIONS)
+    assert set(declared_classes(JobSpec)) == set(catalog.JOB_TYPES)
+
+
+def test_an_ephemeral_notification_is_merged_by_fields_that_it_has() -> None:
+    for told in catalog.NOTIFICATIONS:
+        if issubclass(told, Ephemeral):
+            fields = told.model_fields
+            assert set(told.key) <= fields.keys(), told.name
+            assert told.appends is None or fields[told.appends].annotation is str, told.name
+            assert told.max_per_s > 0, told.name
+
+
+@pytest.mark.parametrize(
+    ("name", "snake", "pascal"),
+    [
+        ("JobNotFound", "job_not_found", "JobNotFound"),
+        ("jobs.events.list", "jobs.events.list", "JobsEventsList"),
+        ("$/cancelRequest", "$/cancel_request", "CancelRequest"),
+    ],
+)
+def test_names_change_case_as_the_languages_want_it(name: str, snake: str, pascal: str) -> None:
+    assert (snake_case(name), pascal_case(name)) == (snake, pascal)
+
+
+def test_an_errors_kind_is_its_class_in_snake_case() -> None:
+    assert RpcError.__subclasses__()
+    assert all(error.kind() == snake_case(error.__name__) for error in catalog.ERRORS)

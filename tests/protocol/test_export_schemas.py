@@ -1,0 +1,155 @@
+"""Models as JSON Schema draft-07: descriptions, secrets, and what cannot be said there."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+import pytest
+
+from protocol.contract import Input, Model, Notification, Secret
+from protocol.export_schemas import UnsupportedSchema, draft7, schemas_of
+from protocol.scalars import Count, Flag, Limit, Token
+
+
+class Flavour(StrEnum):
+    """What it tastes of."""
+
+    SWEET = "sweet"
+    """Of sugar."""
+    SOUR = "sour"
+
+
+class Shelf(Input):
+    """Where it is kept."""
+
+    cool: Flag = False
+    code: Token | None = None
+    spares: list[Token] = []
+    named: dict[str, Annotated[str, Secret]] = {}
+
+
+class House(Input):
+    """Where the shelf is."""
+
+    shelves: list[Shelf]
+
+
+class Jam(Model):
+    """What one glass holds."""
+
+    flavour: Flavour = Flavour.SWEET
+    """The main one."""
+    glasses: Limit = 1
+    """How many there are."""
+    next: "Jam | None" = None
+
+
+class Jelly(Jam):
+    """Jam without the fruit."""
+
+    glasses: Limit = 2
+    """How many small ones there are."""
+
+
+class JamMade(Notification):
+    """A glass was filled."""
+
+    name: ClassVar[str] = "jam.made"
+    jam: Jam
+
+
+def test_a_secret_is_marked_wherever_it_stands() -> None:
+    shelf = schemas_of([House], [])["Shelf"]["properties"]
+    assert {name for name, schema in shelf.items() if schema.get("x-secret")} == {"code", "spares", "named"}
+
+
+def test_the_strings_beneath_fields_and_members_become_descriptions() -> None:
+    found = schemas_of([], [Jam])
+    assert found["Jam"]["properties"]["flavour"] == {
+        "allOf": [{"$ref": "#/components/schemas/Flavour"}],
+        "description": "The main one.",
+    }
+    assert found["Jam"]["properties"]["glasses"]["description"] == "How many there are.  Rows a page, 1 to 500."
+    assert found["Flavour"] == {
+        "title": "Flavour",
+        "description": "What it tastes of.\n\n- `sweet`: Of sugar.",
+        "type": "string",
+        "enum": ["sweet", "sour"],
+        "x-enum-descriptions": ["Of sugar.", ""],
+        "x-enum-varnames": ["SWEET", "SOUR"],
+    }
+
+
+def test_a_field_keeps_its_bases_description_unless_it_has_its_own() -> None:
+    properties = schemas_of([], [Jelly])["Jelly"]["properties"]
+    assert properties["flavour"]["description"] == "The main one."
+    assert properties["glasses"]["description"].startswith("How many small ones there are.")
+
+
+def test_what_is_sent_is_closed_and_what_is_received_is_open_and_whole() -> None:
+    found = schemas_of([Shelf], [Jam])
+    assert found["Shelf"]["additionalProperties"] is False
+    assert "required" not in found["Shelf"]
+    assert "additionalProperties" not in found["Jam"]
+    assert found["Jam"]["required"] == ["flavour", "glasses", "next"]
+    assert not any("default" in schema for schema in found["Jam"]["properties"].values())
+
+
+def test_only_a_durable_notification_has_seq_and_at() -> None:
+    made = schemas_of([], [JamMade])["JamMade"]
+    assert made["required"] == list(made["properties"]) == ["seq", "at", "jam"]
+
+
+def test_an_enum_that_is_sent_and_received_is_one_type() -> None:
+    class Wish(Input):
+        """Sent."""
+
+        flavour: Flavour
+
+    assert set(schemas_of([Wish], [Jam])) == {"Wish", "Jam", "Flavour"}
+
+
+class Both(Model):
+    """Sent with its default left out, received with it."""
+
+    count: Count = 0
+
+
+class Pair(Model):
+    """Two in a fixed order, which draft-07 says otherwise than 2020-12."""
+
+    both: tuple[int, str]
+
+
+def namesake() -> type[Model]:
+    class Jam(Model):
+        """Another of this name."""
+
+        other: int
+
+    return Jam
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "complaint"),
+    [
+        ([Both], [Both], "Both is both sent and received"),
+        ([], [Jam, namesake()], "two classes are called Jam"),
+        ([], [Pair], "prefixItems: draft-07 has no such keyword"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_in_words(
+    sent: list[type[Model]], received: list[type[Model]], complaint: str
+) -> None:
+    with pytest.raises(UnsupportedSchema, match=complaint):
+        schemas_of(sent, received)
+
+
+def test_keywords_have_one_order_and_fields_keep_theirs() -> None:
+    schema: dict[str, Any] = {"required": ["b"], "properties": {"b": {"type": "string"}, "a": {}}, "type": "object"}
+    assert list(draft7(schema)) == ["type", "properties", "required"]
+    assert list(draft7(schema)["properties"]) == ["b", "a"]
+
+
+def test_a_field_may_be_called_like_a_keyword() -> None:
+    schema: dict[str, Any] = {"properties": {"prefixItems": {"type": "array"}, "$ref": {"type": "string"}, "title": {}}}
+    assert draft7(schema) == schema

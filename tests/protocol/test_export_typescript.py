@@ -1,0 +1,152 @@
+"""The contract as a TypeScript module.
+
+`contract_usage.mts` holds what must compile and what must not; this runs tsc over it.
+"""
+
+import json
+import subprocess
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import pytest
+
+from protocol import export
+from protocol.contract import Ephemeral, Input, JobSpec, Model, Notification, method, methods_of
+from protocol.export_schemas import UnsupportedSchema
+from protocol.export_typescript import typescript
+from protocol.jobs import JobNotFound
+from protocol.scalars import JsonObject, Limit
+
+ROOT = Path(__file__).parents[2]
+
+
+class Flavour(StrEnum):
+    """What it tastes of."""
+
+    SWEET = "sweet"
+    """Of sugar.  Not the end: */ throw 1; /* nor this."""
+    SOUR = "sour"
+
+
+class Shelf(Input):
+    """Where it is kept."""
+
+    named: dict[str, str] = {}
+
+
+class Jam(Model):
+    """What one glass holds."""
+
+    flavour: Flavour = Flavour.SWEET
+    amounts: list[float | None] = []
+    extra: JsonObject = {}
+    next: "Jam | None" = None
+
+
+class JamMade(Notification):
+    """A glass was filled."""
+
+    name: ClassVar[str] = "jam.made"
+    jam: Jam
+
+
+class JamStirred(Ephemeral):
+    """The pot was stirred."""
+
+    name: ClassVar[str] = "jam.stirred"
+    key: ClassVar[tuple[str, ...]] = ()
+    max_per_s: ClassVar[int] = 1
+    pot: int | str
+
+
+class CookJam(JobSpec):
+    """Cook it."""
+
+    type: ClassVar = "jam.cook"
+    result: ClassVar = Jam
+
+
+class Kitchen(Protocol):
+    """Where jam is made."""
+
+    @method("jam.make", rest="POST /jam", raises=(JobNotFound,))
+    async def make(self, *, limit: Limit = 5, shelf: Shelf, extra: JsonObject | None = None) -> Jam:
+        """Make jam."""
+        ...
+
+    @method("jam.stop")
+    async def stop(self) -> None:
+        """Make no more."""
+        ...
+
+
+SMALL = export.Contract(
+    methods_of(Kitchen), (JamMade, JamStirred), (CookJam,), (*export.COMMON_ERRORS, JobNotFound), version=3
+)
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "export const PROTOCOL_VERSION = 3;\n",
+        f'export const SCHEMA_HASH = "{export.schema_hash(export.openrpc_text(SMALL))}";\n',
+        "  /**\n   * Make jam.\n   *\n   * Errors: job_not_found.  Was POST /jam.\n   */\n",
+        '  "jam.make": { params: JamMakeParams; result: Jam };\n',
+        '  /** Make no more. */\n  "jam.stop": JamStopParams;\n',
+        "export type JamStopParams = Record<string, never>;\n",
+        '  "jam.cook": { payload: CookJam; result: Jam };\n',
+        "/** Cook it. */\nexport type CookJam = Record<string, never>;\n",
+        "  /**\n   * Rows a page, 1 to 500.\n   *\n   * @default 5\n   */\n  limit?: number;\n",
+        "  shelf: Shelf;\n",
+        "  extra?: Record<string, any> | null;\n",
+        "  named?: Record<string, string>;\n",
+        "  flavour: Flavour;\n",
+        "  amounts: Array<number | null>;\n",
+        "  extra: Record<string, unknown>;\n",
+        "  next: Jam | null;\n",
+        '  SWEET: "sweet",\n',
+        'export type Flavour = "sweet" | "sour";\n',
+        "export interface JamMade {\n",
+        "  pot: number | string;\n",
+        'export const NOTIFICATION_NAMES = [\n  "jam.made",\n  "jam.stirred",\n] as const',
+        'export const DURABLE_NOTIFICATIONS = [\n  "jam.made",\n] as const',
+        "  /** The database could not be read or written. */\n  storage: 5070,\n",
+        '  | "job_not_found";\n',
+    ],
+)
+def test_the_module_says(expected: str) -> None:
+    assert expected in export.typescript_text(SMALL)
+
+
+def test_a_comment_cannot_end_early() -> None:
+    assert "*/ throw" not in export.typescript_text(SMALL)
+    assert "*\\/ throw" in export.typescript_text(SMALL)
+
+
+def test_a_schema_without_a_type_is_refused_rather_than_guessed() -> None:
+    document: dict[str, Any] = export.openrpc(SMALL)
+    document["components"]["schemas"]["Jam"]["properties"]["flavour"] = {"not": {"type": "string"}}
+    with pytest.raises(UnsupportedSchema, match="no TypeScript type is known"):
+        typescript(document, "0" * 16)
+
+
+@pytest.fixture(scope="module")
+def tsc() -> Path:
+    path = ROOT / "protocol/typescript/node_modules/.bin/tsc"
+    if not path.exists():
+        pytest.skip("tsc is not installed: `npm install` in protocol/typescript")
+    return path
+
+
+def test_typescript_compiles_and_refuses_what_the_contract_refuses(tsc: Path) -> None:
+    done = subprocess.run([tsc, "-p", ROOT / "tests/protocol"], capture_output=True, text=True, check=False)
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
+
+
+def test_any_contract_gives_a_module_that_compiles(tsc: Path, tmp_path: Path) -> None:
+    (tmp_path / "contract.mts").write_text(export.typescript_text(SMALL), encoding="utf-8")
+    settings = {"extends": (ROOT / "protocol/typescript/tsconfig.json").as_posix(), "include": ["*.mts"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    done = subprocess.run([tsc, "-p", tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
