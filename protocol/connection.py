@@ -220,7 +220,9 @@ class Connection:
         if not messages or len(messages) > MAX_BATCH:
             return self._invalid(f"A batch must hold 1 to {MAX_BATCH} messages.", None)
         events = [self._register(self._classify(message)) for message in messages]
-        batch = Batch(sum(type(event) is Request or (type(event) is Refused and event.reply != b"") for event in events))
+        batch = Batch(
+            sum(type(event) is Request or (type(event) is Refused and event.reply != b"") for event in events)
+        )
         if batch.pending:
             self._batches += 1
         for event in events:

@@ -44,7 +44,7 @@ class Model(BaseModel):
         return self
 
     def json_bytes(self) -> bytes:
-        """This value as JSON, with `encoded` parts as they are."""
+        """The value as JSON, with `encoded` parts as they are."""
         values = self.__dict__
         data: bytes | None = values.get("_json")
         if data is not None:
@@ -55,7 +55,7 @@ class Model(BaseModel):
 
     if not TYPE_CHECKING:  # a declared __getattr__ would make every misspelt field look right to the type checker
 
-        def __getattr__(self, name):
+        def __getattr__(self, name: str) -> Any:
             """Decode an `encoded` instance when its first field is read."""
             data = self.__dict__.get("_json")
             if data is None or name not in type(self).model_fields:

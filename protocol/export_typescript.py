@@ -136,7 +136,7 @@ def _errors(errors: Json) -> str:
     )
 
 
-def _type(schema: Json, anything: Anything = "unknown") -> str:  # noqa: PLR0911 - one return a kind of schema
+def _type(schema: Json, anything: Anything = "unknown") -> str:
     """The TypeScript type of a draft-07 schema, as far as the contract uses it."""
     match schema:
         case {"$ref": str(ref)} | {"allOf": [{"$ref": str(ref)}]}:

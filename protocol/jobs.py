@@ -12,7 +12,9 @@ from protocol.scalars import Cursor, EventId, Flag, Fraction, JobId, JsonObject,
 
 Priority = Annotated[int, Strict(), Field(ge=-100, le=100, description="Higher runs first; 0 is normal.")]
 IdempotencyKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), Field(description="A second create with it returns the first job.")
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    Field(description="A second create with it returns the first job."),
 ]
 
 

@@ -29,11 +29,14 @@ def _canonical(text: str) -> str:
         raise ValueError("a time must lie in the years 1 to 9999") from None
 
 
-UtcTime = Annotated[str, Field(description="UTC, ISO 8601: 2026-11-23T08:00:00.000Z.", json_schema_extra={"format": "date-time"})]
+UtcTime = Annotated[
+    str, Field(description="UTC, ISO 8601: 2026-11-23T08:00:00.000Z.", json_schema_extra={"format": "date-time"})
+]
 When = Annotated[
     str,
+    StringConstraints(max_length=64),
     AfterValidator(_canonical),
-    Field(description="ISO 8601 with an offset.", max_length=64, json_schema_extra={"format": "date-time"}),
+    Field(description="ISO 8601 with an offset.", json_schema_extra={"format": "date-time"}),
 ]
 
 Flag = Annotated[bool, Strict()]

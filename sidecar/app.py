@@ -5,6 +5,7 @@ What is heavy and not needed for the first answers (anyio, psutil, httpx) is imp
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -17,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from protocol import catalog
 from protocol.claude import RunClaude
 from protocol.connection import Connection, Id
-from protocol.system import BackUpDatabase, ClaudeInstallation, OutboxStatus, ProgressKind, ProgressValue, RequestProgressed
+from protocol.system import (
+    BackUpDatabase,
+    ClaudeInstallation,
+    OutboxStatus,
+    ProgressKind,
+    ProgressValue,
+    RequestProgressed,
+)
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.claude.service import ClaudeService
@@ -165,6 +173,8 @@ class App:
             log.warning(note)
         log.info("process %d serves %s", os.getpid(), self._settings.database)
         self._reader.start()
+        gc.freeze()  # what stands now stays; see serve.py
+        gc.enable()
         self._loop.call_later(WORK_AT_LATEST_S, self._start_work)
         return await self._ended
 

@@ -193,5 +193,3 @@ def invalid_params(error: ValidationError, prefix: str = "") -> InvalidParams:
         for item in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAILS]
     ]
     return InvalidParams(details=details)
-
-

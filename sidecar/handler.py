@@ -43,7 +43,7 @@ class JobContext(Protocol):
     def job_id(self) -> str: ...
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
-        """Say how far the job is: 0.0 to 1.0, or None where that cannot be known.  Throttled before it reaches the wire."""
+        """Say how far the job is: 0.0 to 1.0, or None where that cannot be known.  Throttled on its way out."""
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """Append a line to the job's stored log (`job_events`); `level` is debug, info, warning or error."""

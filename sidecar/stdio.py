@@ -345,5 +345,3 @@ class Host:
         """The turn has ended, its answers and notifications are queued: write them."""
         del failure
         self._writer.flush()
-
-

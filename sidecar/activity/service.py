@@ -50,7 +50,17 @@ class ActivityService(Activity):
         moment = now if event_ms is None else event_ms
         encoded = None if raw is None else to_json(raw, inf_nan_mode="null")
         event = NewEvent(
-            event_id, source, account_id, event_type, iso(moment), moment // 1000, title, description, url, actor, encoded
+            event_id,
+            source,
+            account_id,
+            event_type,
+            iso(moment),
+            moment // 1000,
+            title,
+            description,
+            url,
+            actor,
+            encoded,
         )
         with self._database.write():
             stored, added = self._store.put(event, iso(now))

@@ -41,11 +41,19 @@ class Executable:
 class Discovery:
     """Finds the executable anew for each run, since the user may install or update it at any time."""
 
-    def __init__(self, *, setting: str | None, environment: Mapping[str, str], home: Path) -> None:
+    def __init__(
+        self,
+        *,
+        setting: str | None,
+        environment: Mapping[str, str],
+        home: Path,
+        shell_timeout_s: float = LOGIN_SHELL_TIMEOUT_S,
+    ) -> None:
         """`setting` is CLAUDE_PATH; it is taken as it stands or refused, never fallen back from."""
         self._setting = setting
         self._environment = inherited(environment)
         self._home = home
+        self._shell_timeout_s = shell_timeout_s
 
     async def find(self) -> Executable:
         """The executable; raises `JobFailed` (`executable_missing`) with what to do."""
@@ -53,7 +61,7 @@ class Discovery:
             return _configured(self._setting)
         if found := which(NAME, path=self._environment.get("PATH", "")):
             return Executable(Path(found).absolute(), "path")
-        if found := await _ask_login_shell(self._environment):
+        if found := await _ask_login_shell(self._environment, self._shell_timeout_s):
             return Executable(Path(found), "login_shell")
         for place in known_places(self._environment, self._home):
             if which(place):
@@ -111,11 +119,11 @@ def _configured(setting: str) -> Executable:
     )
 
 
-async def _ask_login_shell(environment: Mapping[str, str]) -> str | None:
+async def _ask_login_shell(environment: Mapping[str, str], timeout_s: float) -> str | None:
     shell = environment.get("SHELL")
     if sys.platform == "win32" or not shell or not which(shell):
         return None
-    printed = await _output([shell, "-lc", f"command -v {NAME}"], environment, LOGIN_SHELL_TIMEOUT_S)
+    printed = await _output([shell, "-lc", f"command -v {NAME}"], environment, timeout_s)
     # A profile may print a greeting first, and an alias is answered with its definition.
     lines = [line.strip() for line in printed.splitlines()]
     return next((line for line in reversed(lines) if line.startswith("/") and which(line)), None)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sidecar.clock import iso
 from sidecar.handler import JobFailed
 from sidecar.logs import redact
 
@@ -94,6 +95,8 @@ TEXTS = (
     (re.compile(r"session id \S+ is already in use", re.IGNORECASE), "session_in_use"),
 )
 NO_CONNECTION = re.compile(r"timed out|unable to connect|connection (refused|error|reset)|ENOTFOUND|ECONN", re.IGNORECASE)
+RESETS_AT = re.compile(r"limit reached\|(\d{10})\b")
+YEAR_9999_S = 253_370_764_800
 STATUSES = {
     401: "auth",
     402: "usage_limit",
@@ -119,11 +122,12 @@ def run_failed(ending: Ending) -> JobFailed:
     """The failure that an ending amounts to."""
     if ending.result is None:
         return _ended_without_result(ending)
-    said = redact(_said(ending.result))
+    said = redact(_said(ending.result)[:DETAILS_LIMIT])
     kind = _kind(ending, ending.result, said)
     details = {
-        "said": said[:DETAILS_LIMIT],
+        "said": said,
         "status": _status(ending),
+        "resets_at": _resets_at(ending, said) if kind == "usage_limit" else None,
         "session_id": ending.result.get("session_id"),
         "request_id": ending.api_error.get("request_id"),
         "terminal_reason": ending.result.get("terminal_reason"),
@@ -201,6 +205,16 @@ def _said(result: Mapping[str, Any]) -> str:
         return text
     errors = result.get("errors")
     return "; ".join(str(error) for error in errors) if isinstance(errors, list) else ""
+
+
+def _resets_at(ending: Ending, said: str) -> str | None:
+    """When a usage limit ends: 2.1.330 has a field for it (seconds since 1970), earlier ones wrote it after the text."""
+    seconds: object = ending.api_error
+    for name in ("api_error_params", "rate_limit_info", "resetsAt"):
+        seconds = seconds.get(name) if isinstance(seconds, Mapping) else None
+    if not isinstance(seconds, int) and (written := RESETS_AT.search(said)):
+        seconds = int(written[1])
+    return iso(seconds * 1000) if isinstance(seconds, int) and 0 < seconds < YEAR_9999_S else None
 
 
 def _status(ending: Ending) -> int | None:

@@ -1,7 +1,8 @@
 """How a CLI process ends: by itself after its result, or down a ladder from a polite request to SIGKILL.
 
 Interrupt first: only that makes the CLI stop its tools and keep the session in order.  A SIGKILL without the search for
-what it started leaves its tools running (measured).  """
+what it started leaves its tools running (measured).
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,10 +36,10 @@ CANCEL = Pace(terminate_s=5.0, kill_s=10.0, end_s=12.0)
 SHUTDOWN = Pace(terminate_s=0.0, kill_s=0.8, end_s=1.2)
 
 
-async def exit_by_itself(process: ClaudeProcess) -> None:
-    """After the result: say that nothing more comes, and give it half a minute to put its things away."""
+async def exit_by_itself(process: ClaudeProcess, grace_s: float = EXIT_GRACE_S) -> None:
+    """After the result: say that nothing more comes, and give it time to put its things away."""
     process.close_stdin()
-    with anyio.move_on_after(EXIT_GRACE_S):
+    with anyio.move_on_after(grace_s):
         await process.exited.wait()
 
 

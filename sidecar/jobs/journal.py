@@ -3,7 +3,7 @@
 The service and the worker change jobs through this and nothing else, so the three can never disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from pydantic_core import to_json

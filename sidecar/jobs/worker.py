@@ -31,7 +31,7 @@ MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 """A page or a notification with such a result still fits into a message."""
 SAVE_PROGRESS_S: Final = 1.0
 LOOK_AGAIN_S: Final = 60.0
-"""While a job waits for its time, the wall clock is looked at this often: it may have been set, or the machine slept."""
+"""While a job waits for its time, the wall clock is looked at this often: it may be set, or the machine may sleep."""
 SETTLE_RETRIES_S: Final = (0.2, 1.0, 5.0)
 """A full disk may get room again; after that the job is settled by the next start."""
 

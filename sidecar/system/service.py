@@ -73,9 +73,7 @@ class SystemService(System):
     async def health(self) -> Health:
         checks = [self._check_database(), self._check_disk(), self._check_worker(), self._check_logs()]
         degraded = any(check.status is HealthStatus.DEGRADED for check in checks)
-        return Health(
-            status=HealthStatus.DEGRADED if degraded else HealthStatus.OK, version=__version__, checks=checks
-        )
+        return Health(status=HealthStatus.DEGRADED if degraded else HealthStatus.OK, version=__version__, checks=checks)
 
     async def status(self) -> Status:
         return Status(
@@ -110,7 +108,7 @@ class SystemService(System):
 
     def _check_database(self) -> HealthCheck:
         try:
-            self._database.row("SELECT 1 FROM database_facts LIMIT 1")
+            self._database.row("SELECT 1 FROM sqlite_master LIMIT 1")
         except sqlite3.Error as error:
             return HealthCheck(name="database", status=HealthStatus.DEGRADED, detail=type(error).__name__)
         return HealthCheck(name="database", status=HealthStatus.OK)

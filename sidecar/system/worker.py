@@ -1,5 +1,6 @@
 """The job `maintenance.backup`: a compact copy of the database, written by a thread while work goes on."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,9 @@ class BackUpHandler:
         target = backups / f"{self._database.stem}-{iso(started).replace(':', '').replace('.', '')}.db"
         source = sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, check_same_thread=False)
         try:
-            expected = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+            expected = source.execute(
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            ).fetchone()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_measure, target, expected[0], context)
                 try:
@@ -49,7 +52,7 @@ class BackUpHandler:
         finally:
             source.close()
         prune_backups(backups, f"{self._database.stem}-[0-9]*.db", job.keep)
-        size = target.stat().st_size
+        size = (await anyio.Path(target).stat()).st_size
         context.log(f"Wrote {size:,} bytes", meta={"path": str(target)})
         return BackupResult(path=str(target), size_bytes=size, duration_ms=max(0, self._clock.now_ms() - started))
 
@@ -57,5 +60,6 @@ class BackUpHandler:
 async def _measure(target: Path, expected: int, context: JobContext) -> None:
     while True:
         await anyio.sleep(LOOK_S)
-        if target.exists() and expected:
-            context.progress(min(0.99, target.stat().st_size / expected), "Copying")
+        with contextlib.suppress(FileNotFoundError):
+            size = (await anyio.Path(target).stat()).st_size
+            context.progress(min(0.99, size / max(1, expected)), "Copying")

@@ -49,7 +49,10 @@ def application(jobs: PlainJobs) -> Any:
 def serve(database: str, descriptor: int) -> None:
     """Serve on the socket until SIGTERM."""
     uvicorn: Any = importlib.import_module("uvicorn")
-    config = uvicorn.Config(application(PlainJobs(database)), log_level="warning", access_log=False)
+    # By default uvicorn drops a connection that was silent for 5 s, as this one is while the others are measured.
+    config = uvicorn.Config(
+        application(PlainJobs(database)), log_level="warning", access_log=False, timeout_keep_alive=3_600
+    )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 

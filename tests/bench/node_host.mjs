@@ -27,7 +27,7 @@ server.stdout.on("data", (chunk) => {
       rest = null;
     }
     // Only the head is searched: both members stand before the params and the result.
-    if (line.subarray(0, 64).indexOf(NOTIFICATION) < 0) answers += 1;
+    if (line.subarray(0, 40).indexOf(NOTIFICATION) < 0) answers += 1;
     start = end + 1;
   }
   if (start < chunk.length) {

@@ -9,7 +9,8 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 
@@ -18,11 +19,11 @@ _VOLUNTARY = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)$", re.MULTILINE)
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of all its threads so far."""
-    if sys.platform == "linux":
-        # The kernel's per-process CPU clock (clock_getcpuclockid): nanoseconds, where /proc/<pid>/stat counts in 10 ms.
-        return time.clock_gettime((~pid << 3) | 2)
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    if sys.platform != "linux":
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+    # The kernel's per-process CPU clock (clock_getcpuclockid): nanoseconds, where /proc/<pid>/stat counts in 10 ms.
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def rss_mib(pid: int) -> float:
@@ -39,9 +40,9 @@ def wake_ups(pid: int) -> float:
             return math.nan
     total = 0
     for thread in _threads(pid):
-        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii", errors="replace") as status:
-            if found := _VOLUNTARY.search(status.read()):
-                total += int(found.group(1))
+        status = Path(f"/proc/{pid}/task/{thread}/status").read_text(errors="replace")
+        if found := _VOLUNTARY.search(status):
+            total += int(found.group(1))
     return total
 
 
@@ -69,13 +70,11 @@ def can_pin() -> bool:
 
 
 def _threads(pid: int) -> list[int]:
-    return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    return [int(folder.name) for folder in Path(f"/proc/{pid}/task").iterdir()]
 
 
 def _pin(threads: list[int], cores: set[int]) -> None:
     if sys.platform == "linux":
         for thread in threads:
-            try:
+            with suppress(ProcessLookupError):  # a thread may have ended meanwhile
                 os.sched_setaffinity(thread, cores)
-            except ProcessLookupError:
-                pass  # a thread that has ended meanwhile

@@ -50,7 +50,8 @@ def _measure(arena: Arena, name: str, target: Target) -> dict[str, Any]:
 
 
 def _ratio(value: float | None, reference: float | None) -> float | None:
-    return value / reference if value is not None and reference else None
+    # Against next to nothing a ratio says nothing.
+    return value / reference if value is not None and reference is not None and abs(reference) > 0.01 else None
 
 
 def print_table(report: dict[str, Any], console: Console) -> None:

@@ -17,7 +17,9 @@ LIMIT_S = 60
 @pytest.fixture(scope="module")
 def report() -> Any:
     command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "trivial", "--json"]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False
+    )
     assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
     return json.loads(done.stdout)
 

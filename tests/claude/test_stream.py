@@ -204,6 +204,14 @@ def test_failures_that_were_not_recorded_are_told_apart(text: str, fields: dict[
     assert failure(reader).kind == kind
 
 
+def test_a_usage_limit_tells_when_it_ends() -> None:
+    info = {"api_error_params": {"rate_limit_info": {"resetsAt": 1795450000}}, "api_error": "usage_limit_reached"}
+    typed, _ = read([line(type="assistant", is_api_error_message=True, **info), result(is_error=True, result="limit")])
+    written, _ = read([result(is_error=True, result="Claude AI usage limit reached|1795450000")])
+    for caught in (failure(typed), failure(written)):
+        assert (caught.kind, (caught.details or {})["resets_at"]) == ("usage_limit", "2026-11-23T16:06:40.000Z")
+
+
 @pytest.mark.parametrize(
     ("exit_code", "stderr", "kind"),
     [

@@ -99,7 +99,7 @@ def test_a_remote_sends_what_is_not_none_and_reads_the_result() -> None:
         return json.loads(JobCreated(job=JOB).json_bytes())
 
     async def main() -> JobCreated:
-        jobs: Jobs = remote(Jobs, call)  # type: ignore[type-abstract]
+        jobs: Jobs = remote(Jobs, call)
         return await jobs.create(type="claude.run", run_at=None, priority=0)
 
     assert anyio.run(main) == JobCreated(job=JOB)
@@ -113,7 +113,7 @@ def test_a_remote_gives_none_for_what_has_no_result() -> None:
         sent.append((name, params))
 
     async def main() -> None:
-        lifecycle: Lifecycle = remote(Lifecycle, call)  # type: ignore[type-abstract]
+        lifecycle: Lifecycle = remote(Lifecycle, call)
         await lifecycle.cancel_request(id=7)
 
     anyio.run(main)

@@ -1,0 +1,125 @@
+"""The handler with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from protocol.claude import ClaudeUsage
+from sidecar.claude.discovery import version
+from sidecar.handler import JobFailed
+from tests.claude.rig import Rig
+from tests.fakes.anthropic import FakeAnthropic
+
+
+async def failure(rig: Rig, prompt: str, **fields: object) -> JobFailed:
+    with pytest.raises(JobFailed) as raised, anyio.fail_after(60):
+        await rig.run(prompt, **fields)
+    assert rig.processes() == []
+    return raised.value
+
+
+async def test_a_prompt_is_answered_piece_by_piece(real_rig: Rig, api: FakeAnthropic) -> None:
+    with anyio.fail_after(60):
+        result = await real_rig.run("[[slow:12]]")
+    assert result.text == real_rig.text == "".join(f"w{index} " for index in range(12))
+    assert len(real_rig.deltas) > 1
+    assert result.usage == ClaudeUsage(
+        input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4
+    )
+    assert (result.num_turns, result.stop_reason, result.permission_denials) == (1, "end_turn", [])
+    assert len(api.messages()) == 1
+    assert real_rig.processes() == []
+
+
+async def test_text_arrives_before_the_answer_is_complete(real_rig: Rig, api: FakeAnthropic) -> None:
+    real_rig.on_delta = lambda delta: api.release()
+    api.release()
+    with anyio.fail_after(60):
+        result = await real_rig.run("[[gate:5]]")  # the model writes a word only when the one before has arrived
+    assert result.text == real_rig.text == "w0 w1 w2 w3 w4 "
+
+
+async def test_cancelling_a_running_tool_ends_the_tool(real_rig: Rig) -> None:
+    def tool_runs() -> bool:
+        return any(process.name() == "tail" for process in real_rig.processes())
+
+    with anyio.fail_after(60):
+        await real_rig.cancel("[[tool:bash:tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
+    assert real_rig.processes() == []
+    assert [record["event_type"] for record in real_rig.records] == ["run_cancelled"]
+
+
+async def test_a_shutdown_ends_a_tool_that_left_the_process_group(real_rig: Rig) -> None:
+    real_rig.is_draining = True
+
+    def tool_runs() -> bool:
+        return any(process.name() == "tail" for process in real_rig.processes())
+
+    with anyio.fail_after(60):
+        await real_rig.cancel("[[tool:bash:setsid tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
+    assert real_rig.processes() == []
+
+
+async def test_a_tool_that_was_not_allowed_is_named(real_rig: Rig, tmp_path: Path) -> None:
+    with anyio.fail_after(60):
+        result = await real_rig.run(f"[[tool:bash:touch {tmp_path}/forbidden]]", permission_mode="default")
+    assert result.permission_denials == ["Bash"]
+    assert not (tmp_path / "forbidden").exists()
+
+
+async def test_a_session_is_resumed_with_its_history(real_rig: Rig, api: FakeAnthropic) -> None:
+    with anyio.fail_after(60):
+        first = await real_rig.run("Remember the word heron.")
+        second = await real_rig.run("[[text:heron]]", session_id=first.session_id)
+    assert second.session_id == first.session_id
+    assert "Remember the word heron." in str(api.messages()[1].body["messages"])
+
+
+async def test_an_unknown_session_is_said_to_be_unknown(real_rig: Rig) -> None:
+    assert (await failure(real_rig, "hi", session_id="066f4611-8996-4f21-850f-783594e01366")).kind == "session_unknown"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("[[error:401]]", "auth"),
+        ("[[error:404]]", "model_unavailable"),
+        ("[[error:529]]", "overloaded"),
+        ("[[refuse]]", "refusal"),
+    ],
+)
+async def test_an_error_of_the_api_has_its_own_kind(real_rig: Rig, prompt: str, kind: str) -> None:
+    assert (await failure(real_rig, prompt)).kind == kind
+
+
+async def test_too_many_turns_fail(real_rig: Rig) -> None:
+    caught = await failure(real_rig, "[[tool:bash:true]]", allowed_tools=["Bash"], max_turns=1)
+    assert caught.kind == "max_turns"
+
+
+async def test_a_broken_stream_is_asked_for_again(real_rig: Rig, api: FakeAnthropic) -> None:
+    with anyio.fail_after(60):
+        await real_rig.run("[[cut]]")
+    assert len(api.messages()) == 2
+
+
+async def test_an_answer_of_megabytes_arrives_whole(real_rig: Rig) -> None:
+    with anyio.fail_after(60):
+        result = await real_rig.run("[[big:1500000]]")
+    assert (len(result.text), result.text_truncated) == (1_500_000, False)
+    assert real_rig.text == result.text
+
+
+async def test_the_options_reach_the_model(real_rig: Rig, api: FakeAnthropic) -> None:
+    with anyio.fail_after(60):
+        result = await real_rig.run("[[text:ok]]", model="haiku", system_prompt="--Speak like a heron.")
+    request = api.messages()[0].body
+    assert "haiku" in request["model"]
+    assert request["model"] == result.model
+    assert "--Speak like a heron." in str(request["system"])
+
+
+async def test_the_binary_tells_its_version(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> None:
+    with anyio.fail_after(60):
+        assert (await version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")

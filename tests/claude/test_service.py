@@ -1,0 +1,18 @@
+"""The method claude.spawn."""
+
+from protocol.claude import RunClaude
+from protocol.contract import JobSpec
+from protocol.entities import Job, JobStatus
+from sidecar.claude.service import ClaudeService
+
+
+async def test_spawn_puts_exactly_what_was_asked_into_the_queue() -> None:
+    queued: list[tuple[JobSpec, int]] = []
+    job = Job(job_id="j1", type="claude.run", status=JobStatus.QUEUED, created_at="t", updated_at="t")
+
+    def enqueue(spec: JobSpec, *, priority: int) -> Job:
+        queued.append((spec, priority))
+        return job
+
+    assert await ClaudeService(enqueue).spawn(prompt="hi", model="opus", allowed_tools=["Read"], priority=5) is job
+    assert queued == [(RunClaude(prompt="hi", model="opus", allowed_tools=["Read"]), 5)]
