@@ -23,6 +23,13 @@ RECOVERY_BYTES: Final = 4096
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 INVALID_PARAMS: Final = -32602
+MESSAGE_TOO_LARGE: Final = 4131
+_KINDS: Final = {
+    PARSE_ERROR: "parse_error",
+    INVALID_REQUEST: "invalid_request",
+    INVALID_PARAMS: "invalid_params",
+    MESSAGE_TOO_LARGE: "message_too_large",
+}
 
 Id = int | str
 _BOM = b"\xef\xbb\xbf"
@@ -244,11 +251,10 @@ class Connection:
 
     def _refuse_oversize(self, head: bytes) -> Refused:
         message = f"The message is longer than {self._max} bytes."
-        return self._refuse(INVALID_REQUEST, message, None, recover_id(head), kind="message_too_large")
+        return self._refuse(MESSAGE_TOO_LARGE, message, None, recover_id(head))
 
-    def _refuse(self, code: int, message: str, request_id: Id | None, recovered: Id | None, kind: str = "") -> Refused:
-        kinds = {PARSE_ERROR: "parse_error", INVALID_REQUEST: "invalid_request", INVALID_PARAMS: "invalid_params"}
-        data: dict[str, Any] = {"kind": kind or kinds[code], "retryable": False}
+    def _refuse(self, code: int, message: str, request_id: Id | None, recovered: Id | None) -> Refused:
+        data: dict[str, Any] = {"kind": _KINDS[code], "retryable": False}
         if recovered is not None:
             data["recovered_id"] = recovered
         if request_id in self._open:

@@ -44,12 +44,12 @@ class Model(BaseModel):
         return self
 
     def json_bytes(self) -> bytes:
-        """The value as JSON, with `encoded` parts as they are."""
+        """The value as JSON; `encoded` members, alone or in a list, as they are."""
         values = self.__dict__
         data: bytes | None = values.get("_json")
         if data is not None:
             return data
-        if any(isinstance(value, (Model, tuple, list)) for value in values.values()):
+        if any(_is_encoded(value) for value in values.values()):
             return b"{%s}" % _members(self)  # pydantic would write an `encoded` part as {}
         return self.__pydantic_serializer__.to_json(self)
 
@@ -263,6 +263,12 @@ def snake_case(name: str) -> str:
 def pascal_case(name: str) -> str:
     """`jobs.events.list` as `JobsEventsList`; `$/cancelRequest` as `CancelRequest`."""
     return "".join(part[0].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name) if part)
+
+
+def _is_encoded(value: Any) -> bool:
+    if type(value) is list and value:
+        value = value[0]
+    return isinstance(value, Model) and "_json" in value.__dict__
 
 
 def _members(model: Model) -> bytes:

@@ -81,6 +81,12 @@ class ResultTooLarge(RpcError):
     code = 4130
 
 
+class MessageTooLarge(RpcError):
+    """The line is longer than limits.max_message_bytes; it was discarded."""
+
+    code = 4131
+
+
 class Overloaded(RpcError):
     """Too many requests are in flight; try again soon."""
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "4e33eee451aea64b";
+export const SCHEMA_HASH = "8cdb23d4f94d4093";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -910,6 +910,7 @@ export type ErrorKind =
   | "invalid_cursor"
   | "unauthorized"
   | "result_too_large"
+  | "message_too_large"
   | "overloaded"
   | "shutting_down"
   | "storage"
@@ -941,6 +942,8 @@ export const ERROR_CODES = {
   unauthorized: 4010,
   /** The result is larger than a message may be; ask for less, page by page. */
   result_too_large: 4130,
+  /** The line is longer than limits.max_message_bytes; it was discarded. */
+  message_too_large: 4131,
   /** Too many requests are in flight; try again soon. */
   overloaded: 5030,
   /** The sidecar is shutting down. */

@@ -18,7 +18,7 @@ from typing import cast
 import anyio
 from anyio.abc import ByteReceiveStream
 
-from sidecar.claude.environment import inherited
+from sidecar.claude.environment import cli_environment, inherited
 from sidecar.handler import JobFailed
 
 LOGIN_SHELL_TIMEOUT_S = 3.0  # a heavy profile (nvm, conda) takes about a second
@@ -60,7 +60,8 @@ class Discovery:
         if self._setting:
             return _configured(self._setting)
         if found := which(NAME, path=self._environment.get("PATH", "")):
-            return Executable(Path(found).absolute(), "path")
+            # A relative entry of PATH means another folder to a run, which has a working directory of its own.
+            return Executable(Path(os.path.abspath(found)), "path")
         if found := await _ask_login_shell(self._environment, self._shell_timeout_s):
             return Executable(Path(found), "login_shell")
         for place in known_places(self._environment, self._home):
@@ -98,7 +99,7 @@ def known_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 async def version(path: Path, environment: Mapping[str, str]) -> str:
     """What `claude --version` prints, such as `2.1.330 (Claude Code)`; raises `JobFailed` (`executable_broken`)."""
-    printed = await _output([str(path), "--version"], environment, VERSION_TIMEOUT_S)
+    printed = await _output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
     if not printed:
         raise JobFailed(
             f"{path} does not answer to --version.",

@@ -1,7 +1,7 @@
 """The environment that the CLI and its tools run in: the user's, less what belongs to us or to an outer Claude session.
 
-Configuration passes (CLAUDE_CONFIG_DIR, CLAUDE_CODE_USE_BEDROCK, CLAUDE_CODE_OAUTH_TOKEN, ANTHROPIC_*, proxies …): there
-are hundreds of such variables and companies rely on them, so what is taken out is listed here, not what is let through.
+Configuration passes (CLAUDE_CONFIG_DIR, CLAUDE_CODE_USE_BEDROCK, CLAUDE_CODE_OAUTH_TOKEN, ANTHROPIC_*, proxies): there are
+hundreds of such variables and companies rely on them, so what is taken out is listed here, not what is let through.
 """
 
 import os
@@ -54,8 +54,8 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def job_environment(environment: Mapping[str, str], *, executable: Path, job_id: str) -> dict[str, str]:
-    """What a run's CLI gets: `inherited`, the job's marker, and the executable's own folder on PATH.
+def cli_environment(environment: Mapping[str, str], executable: Path) -> dict[str, str]:
+    """`inherited`, with the executable's own folder on PATH.
 
     A `claude` of npm is a script that begins with `#!/usr/bin/env node`; its node stands beside it, under nvm the only
     one that is new enough.  The path is not resolved: the link is in the folder that matters, not its target.
@@ -64,4 +64,9 @@ def job_environment(environment: Mapping[str, str], *, executable: Path, job_id:
     path = environment.get("PATH", "")
     entries = path.split(os.pathsep) if path else []
     joined = path if folder in entries else os.pathsep.join([folder, *entries])
-    return inherited(environment) | {"PATH": joined, MARKER: job_id}
+    return inherited(environment) | {"PATH": joined}
+
+
+def job_environment(environment: Mapping[str, str], *, executable: Path, job_id: str) -> dict[str, str]:
+    """What the CLI of a run gets: `cli_environment` and the job's mark."""
+    return cli_environment(environment, executable) | {MARKER: job_id}

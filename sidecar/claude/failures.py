@@ -94,7 +94,9 @@ TEXTS = (
     (re.compile(r"no conversation found", re.IGNORECASE), "session_unknown"),
     (re.compile(r"session id \S+ is already in use", re.IGNORECASE), "session_in_use"),
 )
-NO_CONNECTION = re.compile(r"timed out|unable to connect|connection (refused|error|reset)|ENOTFOUND|ECONN", re.IGNORECASE)
+NO_CONNECTION = re.compile(
+    r"timed out|unable to connect|connection (refused|error|reset)|enotfound|econn", re.IGNORECASE
+)
 RESETS_AT = re.compile(r"limit reached\|(\d{10})\b")
 YEAR_9999_S = 253_370_764_800
 STATUSES = {
@@ -187,7 +189,9 @@ def _ended_without_result(ending: Ending) -> JobFailed:
             details=_process_details(ending),
         )
     if ending.exit_code == 0:
-        return _failure("output_unparseable" if ending.invalid_lines and not ending.valid_lines else "no_result", ending)
+        return _failure(
+            "output_unparseable" if ending.invalid_lines and not ending.valid_lines else "no_result", ending
+        )
     stderr = redact(ending.stderr_tail)
     if kind := _kind_by_text(stderr):
         return _failure(kind, ending)

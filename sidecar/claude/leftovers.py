@@ -2,33 +2,31 @@
 
 Claude's Bash tool gives each command a session of its own, so that signals to the CLI's group do not reach it, and when
 the CLI is gone nothing links the two.  The environment does: `SIDECAR_JOB` names the job in every one of them.
+psutil takes 40 ms to import, so import this module late.
 """
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+import psutil
 
 from sidecar.claude.environment import MARKER
-
-if TYPE_CHECKING:  # 40 ms to import: not before something must be found
-    from psutil import Process
 
 POLL_S = 0.02
 
 
-async def family(pid: int, job_id: str) -> set["Process"]:
+async def family(pid: int, job_id: str) -> set[psutil.Process]:
     """The job's process and its descendants at this moment; empty if it is gone."""
     return await anyio.to_thread.run_sync(_family, pid, job_id)
 
 
-async def kill_leftovers(job_ids: Collection[str], *, known: Iterable["Process"] = (), timeout_s: float) -> int:
+async def kill_leftovers(job_ids: Collection[str], *, known: Iterable[psutil.Process] = (), timeout_s: float) -> int:
     """SIGKILL `known` and all that carries the mark of these jobs, until none is left; the number of those killed.
 
     It gives up after `timeout_s`: a process in an uninterruptible system call dies only when that returns.
     """
-    killed: set[Process] = set()
+    killed: set[psutil.Process] = set()
     with anyio.move_on_after(timeout_s):
         while left := await anyio.to_thread.run_sync(_kill_round, frozenset(job_ids), frozenset(known) | killed):
             killed |= left
@@ -36,9 +34,7 @@ async def kill_leftovers(job_ids: Collection[str], *, known: Iterable["Process"]
     return len(killed)
 
 
-def _family(pid: int, job_id: str) -> set["Process"]:
-    import psutil
-
+def _family(pid: int, job_id: str) -> set[psutil.Process]:
     try:
         root = psutil.Process(pid)
         if root.environ().get(MARKER) != job_id:  # it is gone, and its number belongs to another already
@@ -48,10 +44,8 @@ def _family(pid: int, job_id: str) -> set["Process"]:
         return set()
 
 
-def _kill_round(job_ids: frozenset[str], known: frozenset["Process"]) -> set["Process"]:
+def _kill_round(job_ids: frozenset[str], known: frozenset[psutil.Process]) -> set[psutil.Process]:
     """Kill what is alive now.  A fork between two looks is found by the next."""
-    import psutil
-
     left = {process for process in known if _alive(process)} | set(_marked(job_ids))
     for process in left:
         try:
@@ -61,9 +55,7 @@ def _kill_round(job_ids: frozenset[str], known: frozenset["Process"]) -> set["Pr
     return left
 
 
-def _marked(job_ids: frozenset[str]) -> Iterable["Process"]:
-    import psutil
-
+def _marked(job_ids: frozenset[str]) -> Iterable[psutil.Process]:
     for pid in psutil.pids():
         try:
             process = psutil.Process(pid)
@@ -73,10 +65,8 @@ def _marked(job_ids: frozenset[str]) -> Iterable["Process"]:
             continue
 
 
-def _alive(process: "Process") -> bool:
+def _alive(process: psutil.Process) -> bool:
     """Whether it still runs.  A zombie does not: it waits for a parent that is not ours to hurry."""
-    import psutil
-
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -39,7 +39,7 @@ class RunOptions:
 
 
 def arguments(options: RunOptions) -> list[str]:
-    """The arguments of a run.  The prompt is not among them: it goes by stdin, where neither its length nor `ps` matter.
+    """The arguments of a run.  The prompt is not among them: it goes by stdin, where no length and no `ps` matters.
 
     A value is tied to its flag by `=`, so that one which begins with a dash cannot become a flag.
     `--append-system-prompt` and not `--system-prompt`: without its own prompt the CLI does not know its tools' rules.
@@ -73,7 +73,7 @@ def interrupt_request() -> dict[str, Any]:
 
 
 class LineSplitter:
-    """Chunks in, lines out, split at byte 0x0A alone.  A line over `limit` bytes is dropped, and counted in `dropped`."""
+    """Chunks in, lines out, split at byte 0x0A alone.  A line over `limit` bytes is dropped and counted in `dropped`."""
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         self.dropped = 0
@@ -181,6 +181,7 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended and nothing holds its pipes any more."""
+        del exc
         self.closed.set()
 
     def _stdin(self) -> asyncio.WriteTransport:
@@ -203,7 +204,7 @@ async def start(
     Call it in the main thread: the kernel ties the parent-death signal to the thread that forked.
     """
     process = ClaudeProcess(on_line)
-    # Not anyio.open_process: it has no preexec_fn, and its wait() lasts until every tool has closed the inherited pipes.
+    # Not anyio.open_process: it has no preexec_fn, and its wait() lasts until every tool has closed our pipes.
     await asyncio.get_running_loop().subprocess_exec(
         lambda: process,
         str(executable),
@@ -226,11 +227,10 @@ if sys.platform == "win32":
         return {"creationflags": CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP}
 
 elif sys.platform == "linux":
-
     import ctypes
 
     def _isolation() -> dict[str, Any]:
-        # Resolved before the fork: in the child, where other threads have vanished, even a lookup could wait for a lock.
+        # Resolved before the fork: in the child, without the other threads, even a lookup could wait for a lock.
         prctl, getppid, leave = ctypes.CDLL(None).prctl, os.getppid, os._exit
         parent, sigterm = os.getpid(), int(signal.SIGTERM)
 

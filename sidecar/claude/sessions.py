@@ -4,7 +4,7 @@ import anyio
 
 
 class BusySessions:
-    """A run holds the session that it resumes, and the one that it turns out to have begun, until its `ended` is set."""
+    """A run holds the session that it resumes, and the one that it turns out to have begun, until it has ended."""
 
     def __init__(self) -> None:
         self._ended: dict[str, anyio.Event] = {}

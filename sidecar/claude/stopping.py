@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sidecar.claude.leftovers import family, kill_leftovers
 from sidecar.claude.process import ClaudeProcess, interrupt_request
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ async def stop(process: ClaudeProcess, job_id: str, pace: Pace) -> None:
 
     Call it in a shielded scope, and exactly once for every process that was started.
     """
+    from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415 - see there
+
     begun = anyio.current_time()
     known = set() if process.exited.is_set() else await _climb_down(process, job_id, pace)
     # Whatever the pace, one good look is taken at what is left.
@@ -60,6 +61,8 @@ async def stop(process: ClaudeProcess, job_id: str, pace: Pace) -> None:
 
 async def _climb_down(process: ClaudeProcess, job_id: str, pace: Pace) -> set["Process"]:
     """The steps before SIGKILL.  Gives what the run consisted of, some of which may live on."""
+    from sidecar.claude.leftovers import family  # noqa: PLC0415 - see there
+
     begun = anyio.current_time()
     process.send(interrupt_request())
     if not pace.terminate_s:

@@ -1,6 +1,6 @@
-"""The CLI's stream-json lines in, what they mean for one run out.  No I/O: bytes come by `feed`, the verdict by `finish`.
+"""The CLI's stream-json lines in, what they mean for one run out: `feed` for each line, `finish` for the verdict.
 
-The format is the vendor's and grows with every release: unknown types pass, key order means nothing, a broken line is
+No I/O.  The format is the vendor's and grows with every release: unknown types pass, key order means nothing, a broken line is
 counted and skipped.  Whether a run succeeded is `is_error` of its result line; `subtype` says "success" for API errors
 too (measured with 2.1.197 and 2.1.330).
 """
@@ -141,7 +141,8 @@ class RunReader:
             duration_ms=_count(result.get("duration_ms")),
             stop_reason=_text(result.get("stop_reason")),
             permission_denials=tuple(
-                _text(_object(denial).get("tool_name")) or "unknown" for denial in _list(result.get("permission_denials"))
+                _text(_object(denial).get("tool_name")) or "unknown"
+                for denial in _list(result.get("permission_denials"))
             ),
         )
 

@@ -71,7 +71,7 @@ class ClaudeRunHandler:
         self._sessions = BusySessions()
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Run the prompt; raises `JobFailed` with the kinds of `failures`, of `discovery`, `cwd_missing` or `timeout`."""
+        """Run the prompt; raises `JobFailed` with the kinds of `failures` and `discovery`, `cwd_missing`, `timeout`."""
         if job.session_id is not None:
             if self._sessions.is_busy(job.session_id):
                 context.progress(None, "Waiting for another run of this session")
@@ -156,7 +156,10 @@ class ClaudeRunHandler:
             with anyio.move_on_after(self._silence_s):
                 await process.settled.wait()
             if report.lines == heard and not process.settled.is_set():
-                context.log(f"Claude has said nothing for {self._silence_s:g} s: a long tool, or a stalled connection", level="warning")
+                context.log(
+                    f"Claude has said nothing for {self._silence_s:g} s: a long tool, or a stalled connection",
+                    level="warning",
+                )
 
     def _remember(self, report: "_Report", event_type: str, description: str | None, raw: Mapping[str, object]) -> None:
         job, context, reader = report.job, report.context, report.reader
@@ -228,7 +231,9 @@ class _Report:
     def _retry(self, retry: Retry) -> None:
         reason = str(retry.status) if retry.status is not None else retry.error
         again = f"retry {retry.attempt} of {retry.max_retries} in {retry.delay_ms / 1000:.1f} s"
-        self.context.log(f"Claude's API refused or was out of reach ({reason}): {again}", level="warning", meta=asdict(retry))
+        self.context.log(
+            f"Claude's API refused or was out of reach ({reason}): {again}", level="warning", meta=asdict(retry)
+        )
         self.context.progress(None, f"Waiting for Claude's API: {again}")
 
     def _send(self, delta: Delta) -> None:

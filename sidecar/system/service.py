@@ -33,6 +33,8 @@ from sidecar.settings import Settings
 from sidecar.waiting import report_progress
 
 LOW_DISK_BYTES: Final = 100 * 1024 * 1024
+HEALTH_FRESH_S: Final = 0.25
+"""A host may ask for the health with every heartbeat; looking at the disk each time would make that dear."""
 INTEGRITY_S: Final = 20.0
 WAL_RESET_FIXED: Final = (3, 51, 3)
 """sqlite.org/wal.html#walresetbug: two connections that write or checkpoint at once may lose a write before this."""
@@ -64,6 +66,8 @@ class SystemService(System):
         self._openrpc = openrpc
         self._started = clock.monotonic()
         self._document: bytes | None = None
+        self._health: Health | None = None
+        self._looked_at = 0.0
 
     async def discover(self) -> OpenRpc:
         if self._document is None:
@@ -71,6 +75,12 @@ class SystemService(System):
         return OpenRpc.encoded(self._document)
 
     async def health(self) -> Health:
+        now = self._clock.monotonic()
+        if self._health is None or now - self._looked_at >= HEALTH_FRESH_S:
+            self._health, self._looked_at = Health.encoded(self._look().json_bytes()), now
+        return self._health
+
+    def _look(self) -> Health:
         checks = [self._check_database(), self._check_disk(), self._check_worker(), self._check_logs()]
         degraded = any(check.status is HealthStatus.DEGRADED for check in checks)
         return Health(status=HealthStatus.DEGRADED if degraded else HealthStatus.OK, version=__version__, checks=checks)

@@ -4,6 +4,7 @@ A figure is the median of rounds, and each round measures every contestant in tu
 machine slows all of them.  Whatever cannot be measured becomes a note, never an exception.
 """
 
+import math
 import statistics
 import threading
 import time
@@ -46,7 +47,7 @@ class Pace:
 
 
 FULL: Final = Pace(5, 0.2, 7, 75, 86, 10, 500, 4_000)
-QUICK: Final = Pace(2, 0.06, 1.5, 15.5, 18.5, 2, 200, 1_000)
+QUICK: Final = Pace(2, 0.06, 1.5, 15.5, 18.5, 2, 100, 500)
 
 
 @dataclass(slots=True)
@@ -159,6 +160,8 @@ class Arena:
     def add(self, group: str, stage: Stage, values: Values) -> None:
         """Keep what one sample showed."""
         for key, value in values.items():
+            if math.isnan(value):
+                continue  # what this system cannot tell
             self.samples.setdefault(f"{group}.{key}", {}).setdefault(stage.contestant.name, []).append(value)
 
     def note(self, group: str, stage: Stage, trouble: str) -> None:
@@ -168,9 +171,8 @@ class Arena:
 
     def run(self, groups: dict[str, Callable[["Arena"], None]]) -> None:
         """Measure one group after the other, within the time that there is."""
-        watchdog = threading.Timer(self.pace.kill_s, kill_all)
-        watchdog.daemon = True
-        watchdog.start()
+        done = threading.Event()
+        threading.Thread(target=self._watch, args=(done,), daemon=True).start()
         try:
             for name, group in groups.items():
                 begun = time.monotonic()
@@ -180,9 +182,15 @@ class Arena:
                 group(self)
                 self.seconds[name] = round(time.monotonic() - begun, 2)
         finally:
-            watchdog.cancel()
             for stage in self.stages:
                 stage.close()
+            done.set()
+
+    def _watch(self, done: threading.Event) -> None:
+        over = done.wait(self.pace.kill_s)
+        while not over:
+            kill_all()
+            over = done.wait(1)  # again: what was waiting for one server may start another
 
     def median(self, figure: str, contestant: str) -> float | None:
         """What a contestant showed; None where it showed nothing."""

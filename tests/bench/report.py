@@ -1,6 +1,5 @@
 """The figures as a table for people and as JSON for machines."""
 
-import math
 import platform
 import sqlite3
 from typing import Any
@@ -76,7 +75,7 @@ def print_table(report: dict[str, Any], console: Console) -> None:
 
 
 def _number(value: float | None, unit: str) -> str:
-    if value is None or math.isnan(value):
+    if value is None:
         return "-"
     if unit == "/s":
         return f"{value:,.0f}/s"
@@ -85,4 +84,4 @@ def _number(value: float | None, unit: str) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return "-" if ratio is None or math.isnan(ratio) else f"x{ratio:.2f}"
+    return "-" if ratio is None else f"x{ratio:.2f}"

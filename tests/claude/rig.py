@@ -22,13 +22,16 @@ class RecordingContext:
 
     job_id: str = field(default_factory=lambda: f"test-job-{next(_numbers)}")
     logged: list[tuple[str, str]] = field(default_factory=list)
+    metas: list[Mapping[str, object] | None] = field(default_factory=list)
     progressed: list[str | None] = field(default_factory=list)
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
+        assert fraction is None  # nobody can know how far Claude is
         self.progressed.append(message)
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         self.logged.append((level, message))
+        self.metas.append(meta)
 
 
 class Rig:
@@ -40,7 +43,7 @@ class Rig:
         self.records: list[dict[str, Any]] = []
         self.context = RecordingContext()
         self.is_draining = False
-        self.on_delta: Callable[[ClaudeDelta], None] = lambda delta: None
+        self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
             discovery=Discovery(setting=str(executable), environment=environment, home=home),
             environment=environment,
@@ -100,5 +103,5 @@ def processes_of(job_id: str) -> list[psutil.Process]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something in another process, which sends no event; the caller bounds it with `fail_after`."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - nothing in this process knows
         await anyio.sleep(0.01)

@@ -10,7 +10,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_fake_api_tells_its_url_answers_and_ends_with_its_stdin() -> None:
-    with Popen([sys.executable, "-m", "tests.fakes.anthropic", "--port", "0"], cwd=ROOT, stdin=PIPE, stdout=PIPE) as fake:
+    with Popen(
+        [sys.executable, "-m", "tests.fakes.anthropic", "--port", "0"], cwd=ROOT, stdin=PIPE, stdout=PIPE
+    ) as fake:
         assert fake.stdin is not None
         assert fake.stdout is not None
         url = fake.stdout.readline().decode().strip()

@@ -86,7 +86,9 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
 
     def on_line(line: bytes) -> bool:
         own = Path("/proc", str(process.pid))
-        seen.append(({os.readlink(fd) for fd in (own / "fd").iterdir()}, os.getsid(process.pid), os.getpgid(process.pid)))
+        seen.append(
+            ({str(fd.readlink()) for fd in (own / "fd").iterdir()}, os.getsid(process.pid), os.getpgid(process.pid))
+        )
         return True
 
     with anyio.fail_after(20):
@@ -96,7 +98,7 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
         await process.closed.wait()
     process.release()
     descriptors, session, group = seen[0]
-    assert descriptors.isdisjoint({os.readlink(f"/proc/self/fd/{fd}") for fd in (0, 1, 2)} - {"/dev/null"})
+    assert descriptors.isdisjoint({str(Path(f"/proc/self/fd/{fd}").readlink()) for fd in (0, 1, 2)} - {"/dev/null"})
     assert (session, group) == (process.pid, process.pid)
 
 

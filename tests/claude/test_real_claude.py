@@ -33,7 +33,7 @@ async def test_a_prompt_is_answered_piece_by_piece(real_rig: Rig, api: FakeAnthr
 
 
 async def test_text_arrives_before_the_answer_is_complete(real_rig: Rig, api: FakeAnthropic) -> None:
-    real_rig.on_delta = lambda delta: api.release()
+    real_rig.on_delta = lambda _: api.release()
     api.release()
     with anyio.fail_after(60):
         result = await real_rig.run("[[gate:5]]")  # the model writes a word only when the one before has arrived

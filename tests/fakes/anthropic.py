@@ -79,7 +79,9 @@ class FakeAnthropic:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -215,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
                     return
             else:
                 self._tool_block(index, block)
-        self._event("message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage={"output_tokens": 9})
+        self._event(
+            "message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage={"output_tokens": 9}
+        )
         self._event("message_stop")
 
     def _text_block(self, index: int, pieces: "Iterator[str] | list[str]") -> None:
@@ -298,7 +302,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A fake Messages API on loopback.")
     parser.add_argument("--port", type=int, default=0)
     with FakeAnthropic(parser.parse_args().port) as fake:
-        print(fake.url, flush=True)  # noqa: T201 - the URL is this command's output
+        print(fake.url, flush=True)
         sys.stdin.read()
 
 

@@ -1,0 +1,1 @@
+"""Claude: runs of the user's own Claude Code CLI."""
