@@ -1,6 +1,6 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, claude, errors, events, jobs, meta, system
+from protocol import activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -13,6 +13,9 @@ INTERFACES: tuple[type, ...] = (
     events.Events,
     jobs.Jobs,
     claude.Claude,
+    calendar.Calendars,
+    jira.Jira,
+    confluence.Confluence,
     activity.Activity,
 )
 
@@ -30,7 +33,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
 
 JOB_TYPES: tuple[type[JobSpec], ...] = (system.BackUpDatabase, claude.RunClaude)
 
-_MODULES = (errors, system, events, jobs, claude, activity)
+_MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -10,7 +10,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from protocol.contract import Ephemeral, JobSpec, Model, method
 from protocol.entities import Job
-from protocol.scalars import Count, Flag, FolderPath, LongText, Seconds
+from protocol.scalars import Count, Flag, FolderPath, LongText, Priority, Seconds
 
 # No value may start with a dash, so that none of them can ever be read as a flag of the CLI.
 ModelName = Annotated[
@@ -36,7 +36,6 @@ SystemPrompt = Annotated[
     Field(description="Added to the end of Claude Code's own system prompt."),
 ]
 Turns = Annotated[int, Strict(), Field(ge=1, le=10_000, description="Model turns; a run that needs more fails.")]
-Priority = Annotated[int, Strict(), Field(ge=-100, le=100, description="Higher runs first; 0 is normal.")]
 
 TIMEOUT_S = 3_600.0
 """A run's time where the caller names none: an hour is longer than nearly all runs, and every wait has a limit."""

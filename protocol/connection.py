@@ -6,6 +6,7 @@ answer, or a `Refused` that already holds its answer.  Misuse by our own code ra
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, Final
 
@@ -114,7 +115,7 @@ class Connection:
         self._lines: deque[bytes | None] = deque()  # None stands for a line that was too long
         self._events: deque[Event] = deque()
         self._partial = bytearray()
-        self._discarding = False
+        self._oversize_head: bytearray | None = None  # of the line that is being discarded, if one is
         self._oversize_heads: deque[bytes] = deque()
         self._open: dict[Id, Request] = {}
         self._batches = 0
@@ -126,7 +127,7 @@ class Connection:
         """Take what was read; `next_event` gives what it means."""
         lines = data.split(b"\n")
         rest = lines.pop()
-        if lines and (self._partial or self._discarding):
+        if lines and (self._partial or self._oversize_head is not None):
             self._extend_partial(lines[0])
             self._end_partial()
             del lines[0]
@@ -136,22 +137,26 @@ class Connection:
 
     def receive_eof(self) -> None:
         """The peer will send no more.  A last line without its newline counts as a line."""
-        if self._partial or self._discarding:
+        if self._partial or self._oversize_head is not None:
             self._end_partial()
 
     def _extend_partial(self, data: bytes) -> None:
-        if self._discarding:
+        if self._oversize_head is not None:
+            self._oversize_head += data[: RECOVERY_BYTES - len(self._oversize_head)]
             return
         self._partial += data
         if len(self._partial) > self._max:
-            self._discarding = True
-            self._oversize_heads.append(bytes(self._partial[:RECOVERY_BYTES]))
+            self._oversize_head = self._partial[:RECOVERY_BYTES]
             self._partial = bytearray()
 
     def _end_partial(self) -> None:
-        self._lines.append(None if self._discarding else bytes(self._partial))
+        if self._oversize_head is None:
+            self._lines.append(bytes(self._partial))
+        else:
+            self._lines.append(None)
+            self._oversize_heads.append(bytes(self._oversize_head))
         self._partial = bytearray()
-        self._discarding = False
+        self._oversize_head = None
 
     def next_event(self) -> Event | None:
         """The next thing that the peer said; None when all that was received has been handled."""
@@ -260,7 +265,8 @@ class Connection:
         if request_id in self._open:
             request_id = None  # that id's one answer is still to come
         error = to_json({"code": code, "message": message, "data": data})
-        return Refused(code, message, b'{"jsonrpc":"2.0","id":%s,"error":%s}\n' % (to_json(request_id), error))
+        reply = b'{"jsonrpc":"2.0","id":%s,"error":%s}\n' % (to_json(request_id), error)
+        return Refused(code, message, _javascript_safe(reply))
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -273,8 +279,9 @@ class Connection:
         return self._answer(request, b'"error":' + error)
 
     def _answer(self, request: Request, body: bytes) -> bytes:
-        if self._open.pop(request.id, None) is not request:
+        if self._open.get(request.id) is not request:
             raise LocalProtocolError(f"request {request.id!r} has been answered already")
+        del self._open[request.id]
         request_id = b"%d" % request.id if type(request.id) is int else to_json(request.id)
         message = _javascript_safe(b'{"jsonrpc":"2.0","id":%s,%s}' % (request_id, body))
         return message + b"\n" if request.batch is None else self._into_batch(request.batch, message)
@@ -305,27 +312,44 @@ class Connection:
 
 
 def recover_id(line: bytes) -> Id | None:
-    """The id of a message that cannot be parsed, read off its first 4 KiB; None where it cannot be told."""
-    depth = 0
-    expects_key, key = False, b""
-    for match in _TOKEN.finditer(line[:RECOVERY_BYTES]):
-        token = match.group()
-        if token in b"{[":
-            depth += 1
-            expects_key = depth == 1
-        elif token in b"}]":
-            depth -= 1
-        elif depth != 1:
-            continue
-        elif token == b",":
-            expects_key, key = True, b""
-        elif token == b":":
-            expects_key = False
-        elif expects_key:
-            key = token
-        elif key == b'"id"':
-            return _id_of(token) if match.end() < RECOVERY_BYTES else None
+    """The id of a message that cannot be parsed, read off its first 4 KiB; None where it cannot be told.
+
+    Everything before it must be in order: a wrong id would end a request that has nothing to do with this line.
+    """
+    head = line[:RECOVERY_BYTES].removeprefix(_BOM)
+    key = b""
+    for position, (token, end) in enumerate(_members(head)):
+        match position % 4:
+            case 0:
+                key = token
+            case 2 if key == b'"id"':
+                is_whole = token.startswith(b'"') or end < len(head)
+                return _id_of(token) if is_whole else None
+            case 2 if token in b":,":
+                return None
+            case 1 | 3 if token != (b":" if position % 4 == 1 else b","):
+                return None
     return None
+
+
+def _members(head: bytes) -> Iterator[tuple[bytes, int]]:
+    """The tokens of an object's own level and where they end, a nested value as one; up to what is out of order."""
+    closing, end = b"", 0
+    for match in _TOKEN.finditer(head):
+        token, gap = match.group(), head[end : match.start()]
+        end = match.end()
+        if gap.strip():  # a quotation mark without its partner
+            return
+        if token in b"{[":
+            closing += b"}" if token == b"{" else b"]"
+        elif token in b"}]":
+            if not closing.endswith(token):
+                return
+            closing = closing[:-1]
+        if not closing:  # the message has ended, or did not begin
+            return
+        if closing == b"}" and token not in b"{[":
+            yield token, end
 
 
 def _id_of(token: bytes) -> Id | None:
@@ -359,6 +383,6 @@ def _without_lone_surrogates(line: bytes) -> Any:
 
 def _javascript_safe(message: bytes) -> bytes:
     """Without raw U+2028 and U+2029, at which Node's readline (from 24 on) splits lines."""
-    if b"\xe2\x80\xa8" in message or b"\xe2\x80\xa9" in message:
+    if b"\xe2\x80" in message:
         return message.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return message

@@ -3,14 +3,25 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import Field, StringConstraints
 
 from protocol.contract import Ephemeral, Model, Notification, RpcError, method
 from protocol.entities import Job, JobStatus
 from protocol.errors import InvalidCursor, InvalidParams
-from protocol.scalars import Cursor, EventId, Flag, Fraction, JobId, JsonObject, Limit, ShortText, UtcTime, When
+from protocol.scalars import (
+    Cursor,
+    EventId,
+    Flag,
+    Fraction,
+    JobId,
+    JsonObject,
+    Limit,
+    Priority,
+    ShortText,
+    UtcTime,
+    When,
+)
 
-Priority = Annotated[int, Strict(), Field(ge=-100, le=100, description="Higher runs first; 0 is normal.")]
 IdempotencyKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),

@@ -46,6 +46,8 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=7 * 24 * 3600, descriptio
 Milliseconds = Annotated[int, Strict(), Field(ge=1, le=24 * 3600 * 1000, description="Milliseconds.")]
 Fraction = Annotated[float, Field(ge=0, le=1, description="0.0 to 1.0.")]
 
+Priority = Annotated[int, Strict(), Field(ge=-100, le=100, description="Higher runs first; 0 is normal.")]
+
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2_000_000)]

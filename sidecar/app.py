@@ -11,6 +11,7 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,10 @@ from protocol.system import (
 )
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
+from sidecar.atlassian.service import ConfluenceService, JiraService
+from sidecar.atlassian.store import AtlassianStore
+from sidecar.calendar.service import CalendarService
+from sidecar.calendar.store import CalendarStore
 from sidecar.claude.service import ClaudeService
 from sidecar.clock import SystemClock, iso
 from sidecar.database import Database, LockFile
@@ -44,6 +49,7 @@ from sidecar.outbox import Outbox
 from sidecar.parent import watch_parent, watch_process
 from sidecar.settings import Settings, make_private_dir, schema_dir
 from sidecar.stdio import Host, Reader, make_writer
+from sidecar.sync_state import SyncState
 from sidecar.system.service import Probes, SystemService
 from sidecar.turn import Turn
 from sidecar.waiting import WaitingRequests
@@ -60,6 +66,7 @@ WORK_AFTER_S: Final = 0.01
 """Work begins this long after the handshake, so that its imports do not delay the first answers."""
 WORK_AT_LATEST_S: Final = 1.0
 """Work begins without a handshake, too: what is queued is due."""
+REAP_S: Final = 5.0
 LAST_WRITE_S: Final = 0.2
 
 
@@ -96,7 +103,7 @@ class App:
         self._turn.connect(self._database, self._dispatcher, self._outbox, self._host)
         self._serve()
         self._reader = Reader(
-            wire[0], self._loop, self._connection, self._dispatcher.handle, on_eof=lambda: self.end(0)
+            wire[0], self._loop, self._connection, self._dispatcher.handle, self._turn, on_eof=lambda: self.end(0)
         )
 
     def _open(self) -> tuple[LockFile, Database]:
@@ -122,7 +129,11 @@ class App:
         self._activity = ActivityService(
             self._database, ActivityStore(self._database), self._clock, self._outbox.notify
         )
-        waiting = WaitingRequests(self._dispatcher.answer, self._tell_progress)
+        waiting = WaitingRequests(
+            self._dispatcher.answer,
+            self._tell_progress,
+            lambda token: self._outbox.forget(RequestProgressed, token),
+        )
         openrpc = schema_dir() / "openrpc.json"
         self._lifecycle = LifecycleService(
             dispatcher=self._dispatcher,
@@ -141,15 +152,26 @@ class App:
             EventsService(self._outbox.log),
             jobs,
             ClaudeService(jobs.enqueue),
+            *self._connectors(),
             self._activity,
         )
         self._dispatcher.connect(routes(catalog.methods(), services), self._lifecycle.admit, waiting)
 
+    def _connectors(self) -> tuple[object, ...]:
+        """Make the services of what is synced from elsewhere."""
+        self._calendar_store = CalendarStore(self._database)
+        self._atlassian_store = AtlassianStore(self._database)
+        return (
+            CalendarService(self._calendar_store),
+            JiraService(self._atlassian_store),
+            ConfluenceService(self._atlassian_store),
+        )
+
     def _probes(self) -> Probes:
         return Probes(
             queue=self._jobs_store.counts,
-            accounts=dict,
-            syncs=list,
+            accounts=lambda: self._calendar_store.account_counts() | self._atlassian_store.account_counts(),
+            syncs=SyncState(self._database).last_syncs,
             outbox=lambda: OutboxStatus(
                 pending_bytes=self._writer.unread_bytes,
                 latest_seq=self._outbox.log.window()[1],
@@ -185,10 +207,12 @@ class App:
             self._ending = self._loop.create_task(self._end(code))
 
     async def _end(self, code: int) -> None:
+        until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S)
         self._turn.end()
-        self._writer.finish(LAST_WRITE_S)
+        self._turn.close()
+        self._writer.finish(until - self._loop.time())
         try:
             self._database.close()
         except sqlite3.Error:
@@ -202,7 +226,7 @@ class App:
         self._loop.call_later(WORK_AFTER_S, self._start_work)
 
     def _start_work(self) -> None:
-        if self._work is None and self._ending is None:
+        if self._work is None and not self._lifecycle.is_draining:
             self._work = self._loop.create_task(self._run_worker())
 
     async def _run_worker(self) -> None:
@@ -215,7 +239,7 @@ class App:
             environment=os.environ,
             home=Path.home(),
             notify=self._outbox.notify,
-            record=self._activity.record,
+            record=self._record_run,
             is_draining=lambda: self._lifecycle.is_draining,
         )
         registrations = (
@@ -228,12 +252,25 @@ class App:
             clock=self._clock,
             new_id=self._new_id,
             committed=self._committed,
+            reap=self._reap,
         )
         try:
             await self._worker.run()
         except Exception:
             log.exception("the worker has failed")
             self.end(EXIT_CRASH)
+
+    def _record_run(self, **event: Any) -> None:
+        """Put a finished run into the feed; if that fails, the run itself has not."""
+        try:
+            self._activity.record(**event)
+        except sqlite3.Error:
+            log.exception("a run could not be put into the feed")
+
+    async def _reap(self, job_ids: Collection[str]) -> int:
+        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415 - see the module's docstring
+
+        return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def _stop_work(self, deadline_s: float) -> tuple[int, bool]:
         return await self._worker.stop(deadline_s) if self._worker is not None else (0, True)

@@ -68,6 +68,7 @@ class SidecarClient:
         self.unsolicited: list[Answered] = []
         self._connection = Connection()
         self._sending = anyio.Lock()
+        self._ended = False
         self._waiting: dict[int | str, anyio.Event] = {}
         self._answers: dict[int | str, Answered] = {}
         self._send: MemoryObjectSendStream[Received]
@@ -79,7 +80,8 @@ class SidecarClient:
         request_id, line = self._connection.call(method, to_json(dict(params or {})))
         answered = self._waiting[request_id] = anyio.Event()
         await self.send(line)
-        await answered.wait()
+        if not self._ended:
+            await answered.wait()
         del self._waiting[request_id]
         answer = self._answers.pop(request_id, None)
         if answer is None:
@@ -132,6 +134,7 @@ class SidecarClient:
                     self._take_answer(event)
                 elif isinstance(event, Notified):
                     self._take_notification(Received(event.method, event.params))
+        self._ended = True
         self._send.close()
         for answered in self._waiting.values():
             answered.set()
@@ -165,7 +168,11 @@ async def spawn(
     stderr: int | None = subprocess.DEVNULL,
     cwd: str | os.PathLike[str] | None = None,
 ) -> AsyncIterator[SidecarClient]:
-    """A sidecar as a child process, closed at the end of the block.  `env` is added to this process's own."""
+    """A sidecar as a child process, closed at the end of the block.  `env` is added to this process's own.
+
+    Its session is its own: a terminal's Ctrl-C is for the client, which then ends the sidecar in good order.
+    """
+    failure: Exception | SystemExit | None = None
     async with await anyio.open_process(
         [*command(), *arguments],
         stdin=subprocess.PIPE,
@@ -173,13 +180,18 @@ async def spawn(
         stderr=stderr,
         cwd=cwd,
         env={**os.environ, **(env or {})},
+        start_new_session=True,
     ) as process:
         client = SidecarClient(process)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(client.read)
             try:
                 yield client
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+                failure = error
             finally:
                 with anyio.CancelScope(shield=True):
                     await client.close()
                 tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

@@ -1,6 +1,7 @@
 """The time, as a constructor argument: whatever needs it is given a `Clock`, so that recorded work can be replayed."""
 
 import time
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -24,6 +25,7 @@ class SystemClock:
         return time.monotonic()
 
 
+@lru_cache(maxsize=16)
 def iso(ms: int) -> str:
     """Milliseconds since 1970 in the form that is stored and sent: `2026-11-23T08:00:00.000Z`."""
     seconds, rest = divmod(ms, 1000)

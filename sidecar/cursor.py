@@ -22,6 +22,6 @@ def decode_cursor(cursor: str, kind: type[str] | type[int]) -> Position:
     except ValueError:
         raise InvalidCursor from None
     match position:
-        case [key, str(tie)] if type(key) is kind:
+        case [key, str(tie)] if type(key) is kind and (kind is str or abs(int(key)) < 2**63):
             return key, tie
     raise InvalidCursor

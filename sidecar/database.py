@@ -7,8 +7,7 @@ Only this process writes: a lock file beside the database keeps a second sidecar
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +98,8 @@ class Database:
         self.path = path
         self._connection = connection
         self._on_write = on_write
-        self._savepoints = 0
+        self._write = Write(self)
+        self._lost: sqlite3.Error | None = None
 
     @property
     def dirty(self) -> bool:
@@ -135,34 +135,49 @@ class Database:
         """Run one writing statement inside `write`; gives the last inserted row's id."""
         return self._connection.execute(sql, parameters).lastrowid or 0
 
-    @contextmanager
-    def write(self) -> Iterator[None]:
-        """All or nothing: the writes inside stand together, and share the turn's transaction with others.
+    def write(self) -> "Write":
+        """A block that is all or nothing: what is written inside stands or falls together.
 
-        The first of a turn begins that transaction and needs no savepoint: if it fails, nothing else is in it.
+        It shares the turn's transaction with other blocks.  A block inside a block is part of it: do not catch what
+        the inner one raises and go on.  Never await inside: a turn would commit the half of it.
         """
-        first = not self._connection.in_transaction
-        if first:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._on_write()
+        return self._write
+
+    def begin(self) -> bool:
+        """Open a block; whether the turn's transaction began with it.
+
+        The first of a turn needs no savepoint: if it fails, nothing else is in the transaction.
+        """
+        if self._connection.in_transaction:
+            self._connection.execute("SAVEPOINT block")
+            return False
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._on_write()
+        return True
+
+    def keep(self, *, first: bool) -> None:
+        """Close a block that went well."""
+        if not first:
+            self._connection.execute("RELEASE block")
+
+    def undo(self, error: BaseException, *, first: bool) -> None:
+        """Close a block that failed."""
+        if not self._connection.in_transaction:
+            # A full disk makes SQLite roll back by itself, and what others wrote in this turn with it.
+            self._lost = None if first else _why_lost(error)
+        elif first:
+            self._connection.execute("ROLLBACK")
         else:
-            self._savepoints += 1
-            name = f"s{self._savepoints}"
-            self._connection.execute(f"SAVEPOINT {name}")
-        try:
-            yield
-        except BaseException:
-            if self._connection.in_transaction:  # a full disk rolls back by itself
-                self._connection.execute("ROLLBACK" if first else f"ROLLBACK TO {name}")
-            raise
-        finally:
-            if not first:
-                self._savepoints -= 1
-                if self._connection.in_transaction:
-                    self._connection.execute(f"RELEASE {name}")
+            self._connection.execute("ROLLBACK TO block")
+            self._connection.execute("RELEASE block")
 
     def commit(self) -> None:
         """Make the turn's writes durable.  On failure they are undone, and the error says so."""
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise lost
         if not self._connection.in_transaction:
             return
         try:
@@ -175,6 +190,34 @@ class Database:
     def close(self) -> None:
         """Close the connection; SQLite folds the write-ahead log into the file."""
         self._connection.close()
+
+
+class Write:
+    """What `Database.write` gives: one object for all blocks, since making one would cost more than it does."""
+
+    __slots__ = ("_database", "_depth", "_first")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._depth = 0
+        self._first = False
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._first = self._database.begin()
+        self._depth += 1
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            if error is None:
+                self._database.keep(first=self._first)
+            else:
+                self._database.undo(error, first=self._first)
+
+
+def _why_lost(error: BaseException) -> sqlite3.Error:
+    return error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError("the transaction is gone")
 
 
 def storage_error(error: sqlite3.Error) -> Storage:

@@ -147,6 +147,7 @@ class LifecycleService(Lifecycle):
         return self._draining
 
     async def _drain(self, deadline_s: float) -> Drained:
-        cancelling = asyncio.ensure_future(self._waiting.drain(min(FINISH_S, deadline_s)))
+        grace_s = min(FINISH_S, deadline_s)
+        cancelling = asyncio.ensure_future(self._waiting.drain(grace_s, deadline_s - grace_s))
         interrupted, stopped = await self._stop_work(deadline_s)
         return Drained(drained=stopped, cancelled_requests=await cancelling, interrupted_jobs=interrupted)

@@ -25,6 +25,7 @@ LANE_CHARS: Final = 256 * 1024
 """A stream that merged to more than this starts anew; its offset shows the gap."""
 
 PUSH_ROWS: Final = 200
+"""Durable notifications a turn; a host that resumes may have missed thousands."""
 
 Key = tuple[Any, ...]
 
@@ -75,6 +76,7 @@ class Outbox:
         self._timer_at: float | None = None
         self._appended = 0
         self._has_news = False
+        self._waits_for_host = False
         self.lagged = False
 
     def notify(self, notification: Notification) -> None:
@@ -112,6 +114,7 @@ class Outbox:
         del failure
         if self._wire is None or self._wire.notifications_held:
             return
+        self._waits_for_host = False
         # What still waits for its rate goes before a durable one: notifications keep their order.
         self._push_ephemeral(self._wire, math.inf if self._has_news else self._clock.monotonic())
         if self._has_news:
@@ -119,27 +122,26 @@ class Outbox:
 
     def caught_up(self) -> None:
         """The host has read; call it whenever the unread bytes went down."""
-        if self._wire is None or self._wire.unread_bytes > RESUME_BYTES:
-            return
-        if self.lagged or any(lane.pending for lane in self._lanes.values()):
+        if self._waits_for_host and self._wire is not None and self._wire.unread_bytes <= RESUME_BYTES:
             self._soon()
 
     def _push_durable(self, wire: Wire) -> None:
         if self.lagged:
             if wire.unread_bytes > RESUME_BYTES:
+                self._waits_for_host = True
                 return
             self._tell_lag(wire)
-        while rows := self.log.after(self._pushed, PUSH_ROWS):
-            for seq, at, method, members in rows:
-                if wire.unread_bytes > LAG_BYTES:
-                    self.lagged = True
-                    return
-                self._pushed = seq
-                if method not in self._opted_out:
-                    wire.notify(method, logged_params(seq, at, members.encode()))
-            if len(rows) < PUSH_ROWS:
-                break
-        self._has_news = False
+        rows = self.log.after(self._pushed, PUSH_ROWS)
+        for seq, at, method, members in rows:
+            if wire.unread_bytes > LAG_BYTES:
+                self.lagged = self._waits_for_host = True
+                return
+            self._pushed = seq
+            if method not in self._opted_out:
+                wire.notify(method, logged_params(seq, at, members.encode()))
+        self._has_news = len(rows) == PUSH_ROWS
+        if self._has_news:
+            self._soon()  # the rest in the next turn: requests come in between
 
     def _tell_lag(self, wire: Wire) -> None:
         """Everything up to now is left to `events.replay`; what comes next is pushed again."""
@@ -163,7 +165,10 @@ class Outbox:
         self._soon()
 
     def _push_ephemeral(self, wire: Wire, due: float) -> None:
-        if not self._lanes or wire.unread_bytes > COALESCE_BYTES:
+        if wire.unread_bytes > COALESCE_BYTES:
+            self._waits_for_host = True
+            return
+        if not self._lanes:
             return
         now = self._clock.monotonic()
         for key, lane in list(self._lanes.items()):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from protocol.connection import Connection, Event
+    from sidecar.turn import Turn
 
 READ_BYTES: Final = 256 * 1024
 WRITE_BYTES: Final = 1024 * 1024
@@ -233,12 +234,14 @@ class Reader:
         loop: "asyncio.AbstractEventLoop",
         connection: "Connection",
         handle: Callable[["Event"], None],
+        turn: "Turn",
         on_eof: Callable[[], None],
     ) -> None:
         self._descriptor = descriptor
         self._loop = loop
         self._connection = connection
         self._handle = handle
+        self._turn = turn
         self._on_eof = on_eof
         self._pollable = _is_pollable(descriptor)
         self._ended = False
@@ -297,6 +300,7 @@ class Reader:
     def _run(self) -> None:
         """Handle what was received; leave the rest to the next turn when this one has grown long."""
         connection, handle = self._connection, self._handle
+        self._turn.hold()
         until = self._loop.time() + SECONDS_PER_TURN
         for _ in range(LINES_PER_TURN):
             event = connection.next_event()
@@ -305,6 +309,7 @@ class Reader:
             handle(event)
             if self._loop.time() > until:
                 break
+        self._turn.end()
         if connection.has_input:
             if self._pollable and not self._ended:
                 self._loop.remove_reader(self._descriptor)
@@ -338,8 +343,9 @@ class Host:
         return self._connection.open_batches > 0
 
     def notify(self, method: str, params: bytes) -> None:
-        """Queue a notification."""
-        self._writer.notify(self._connection.notify(method, params))
+        """Queue a notification; a request's progress among the answers, since its own must not overtake it."""
+        queue = self._writer.answer if method == "$/progress" else self._writer.notify
+        queue(self._connection.notify(method, params))
 
     def settle(self, failure: Exception | None) -> None:
         """The turn has ended, its answers and notifications are queued: write them."""

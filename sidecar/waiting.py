@@ -31,6 +31,7 @@ class WaitingRequest:
     def __init__(self, task: asyncio.Task[None], *, ends_the_process: bool) -> None:
         self._task = task
         self.ends_the_process = ends_the_process
+        self.has_begun = False
         self.reason: RpcError | None = None
         self.deadline: asyncio.TimerHandle | None = None
 
@@ -38,7 +39,8 @@ class WaitingRequest:
         """Cancel the handler; the first reason counts."""
         if self.reason is None:
             self.reason = reason
-            self._task.cancel()
+            if self.has_begun:  # a task that is cancelled before it begins never runs, and would answer nothing
+                self._task.cancel()
 
 
 class WaitingRequests:
@@ -48,9 +50,11 @@ class WaitingRequests:
         self,
         answer: Callable[[Request, Outcome], None],
         progress: Callable[[Id, str, str | None, float | None], None],
+        forget_progress: Callable[[Id], None],
     ) -> None:
         self._answer = answer
         self._progress = progress
+        self._forget_progress = forget_progress
         self._waiting: dict[Id, WaitingRequest] = {}
         self._one_ended = asyncio.Event()
 
@@ -76,23 +80,27 @@ class WaitingRequests:
         if (waiting := self._waiting.get(request_id)) is not None:
             waiting.give_up(Cancelled())
 
-    async def drain(self, grace_s: float) -> int:
+    async def drain(self, grace_s: float, unwind_s: float) -> int:
         """Let them end by themselves for a while, then give up those that have not; how many that were.
 
-        `shutdown` is left alone: it waits for this.
+        `shutdown` is left alone: it waits for this.  Those given up get some time too, to stop what they started.
         """
+        await self._until_ended(grace_s)
+        others = self._others()
+        for waiting in others:
+            waiting.give_up(ServerCancelled("The sidecar is shutting down."))
+        await self._until_ended(unwind_s)
+        return len(others)
+
+    async def _until_ended(self, limit_s: float) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
+        deadline = loop.time() + limit_s
         while self._others():
             self._one_ended.clear()
             try:
                 await asyncio.wait_for(self._one_ended.wait(), deadline - loop.time())
             except TimeoutError:
-                break
-        others = self._others()
-        for waiting in others:
-            waiting.give_up(ServerCancelled("The sidecar is shutting down."))
-        return len(others)
+                return
 
     def _others(self) -> list[WaitingRequest]:
         return [waiting for waiting in self._waiting.values() if not waiting.ends_the_process]
@@ -102,15 +110,21 @@ class WaitingRequests:
         if token is not None:
             _report.set(lambda kind, message, fraction: self._progress(token, kind, message, fraction))
             self._progress(token, "begin", None, None)
+        waiting = self._waiting[request.id]
+        waiting.has_begun = True
+        if waiting.reason is not None:
+            handler.close()
         outcome: Outcome
         try:
-            outcome = await handler
+            outcome = waiting.reason or await handler
         except asyncio.CancelledError:
-            outcome = self._waiting[request.id].reason or ServerCancelled()
+            outcome = waiting.reason or ServerCancelled()
         except Exception as error:  # noqa: BLE001 - handed to the dispatcher, the boundary where errors become answers
             outcome = error
-        ended = self._waiting.pop(request.id)
-        if ended.deadline is not None:
-            ended.deadline.cancel()
+        del self._waiting[request.id]
+        if waiting.deadline is not None:
+            waiting.deadline.cancel()
+        if token is not None:
+            self._forget_progress(token)
         self._one_ended.set()
         self._answer(request, outcome)

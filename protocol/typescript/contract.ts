@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "8cdb23d4f94d4093";
+export const SCHEMA_HASH = "c5039f0ee116f94c";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -369,6 +369,121 @@ export const PermissionMode = {
  */
 export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
 
+/** All calendar accounts, the oldest first. */
+export interface CalendarAccountList {
+  accounts: CalendarAccount[];
+}
+
+/** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
+export interface CalendarAccount {
+  account_id: string;
+  provider: string;
+  email: string;
+  display_name: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/** Calendars by account, the primary one first, then by name. */
+export interface CalendarList {
+  calendars: Calendar[];
+}
+
+/** One calendar of an account. */
+export interface Calendar {
+  account_id: string;
+  calendar_id: string;
+  name: string;
+  description: string | null;
+  /** Whether it is the account's own calendar. */
+  is_primary: boolean;
+  /** What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`. */
+  access_role: string | null;
+  background_color: string | null;
+  foreground_color: string | null;
+  /** IANA name. */
+  time_zone: string | null;
+  /** Whether the user wants to see it. */
+  selected: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/** Events in the order in which they begin. */
+export interface CalendarEventPage {
+  events: CalendarEvent[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/**
+ * Something with a beginning and an end.  Its account, calendar and own id name it together.
+ *
+ * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there.
+ */
+export interface CalendarEvent {
+  account_id: string;
+  calendar_id: string;
+  event_id: string;
+  title: string | null;
+  /** May be HTML. */
+  description: string | null;
+  /** As the provider said it: ISO 8601, a plain date where it lasts all day. */
+  start_time: string | null;
+  end_time: string | null;
+  /** The beginning, seconds since 1970. */
+  start_ts: number;
+  end_ts: number;
+  all_day: boolean;
+  location: string | null;
+  conference_url: string | null;
+  visibility: string | null;
+  /** `confirmed`, `tentative` or `cancelled`. */
+  status: string | null;
+  /** Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`. */
+  organizer: unknown;
+  /** Who is invited, as the provider said it: a list of such objects, with `responseStatus`. */
+  attendees: unknown;
+  html_link: string | null;
+  /** IANA name; null: its calendar's. */
+  time_zone: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/** All accounts of one product, the oldest first. */
+export interface AtlassianAccountList {
+  accounts: AtlassianAccount[];
+}
+
+/** Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar. */
+export interface AtlassianAccount {
+  account_id: string;
+  service: AtlassianService;
+  org: string;
+  /** The site: https://example.atlassian.net. */
+  base_url: string;
+  email: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/** Which product of Atlassian's an account is for. */
+export const AtlassianService = {
+  JIRA: "jira",
+  CONFLUENCE: "confluence",
+} as const;
+/** Which product of Atlassian's an account is for. */
+export type AtlassianService = "jira" | "confluence";
+
 /** Events, newest first. */
 export interface ActivityPage {
   events: ActivityEvent[];
@@ -714,6 +829,49 @@ export interface ClaudeSpawnParams {
   priority?: number;
 }
 
+/** Params of `calendar.accounts.list`. */
+export type CalendarAccountsListParams = Record<string, never>;
+
+/** Params of `calendar.accounts.get`. */
+export interface CalendarAccountsGetParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `calendar.calendars.list`. */
+export interface CalendarCalendarsListParams {
+  /** An account's id. */
+  account_id?: string | null;
+}
+
+/** Params of `calendar.events.list`. */
+export interface CalendarEventsListParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An account's id. */
+  account_id?: string | null;
+  /** A calendar's id. */
+  calendar_id?: string | null;
+  /** @default false */
+  include_unselected?: boolean;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `jira.accounts.list`. */
+export type JiraAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.list`. */
+export type ConfluenceAccountsListParams = Record<string, never>;
+
 /** Params of `activity.events.list`. */
 export interface ActivityEventsListParams {
   /** ISO 8601 with an offset. */
@@ -802,6 +960,45 @@ export interface Methods {
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
+   * All calendar accounts.
+   *
+   * Was GET /calendar/accounts.
+   */
+  "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
+  /**
+   * One calendar account.
+   *
+   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+   */
+  "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
+  /**
+   * The calendars, of one account where given, deselected ones too.
+   *
+   * Was GET /calendar/calendars.
+   */
+  "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
+  /**
+   * What goes on between start and end, from its beginning: also what began before start and ends after it.
+   *
+   * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
+   * past 4 MiB.
+   *
+   * Errors: invalid_cursor.  Was GET /calendar/events.
+   */
+  "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
+  /**
+   * All Jira accounts, the oldest first.
+   *
+   * Was GET /jira/accounts.
+   */
+  "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
+  /**
+   * All Confluence accounts, the oldest first.
+   *
+   * Was GET /confluence/accounts.
+   */
+  "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
+  /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
    * Errors: invalid_cursor.  Was GET /activity/events.
@@ -863,6 +1060,12 @@ export const METHOD_NAMES = [
   "jobs.cancel",
   "jobs.events.list",
   "claude.spawn",
+  "calendar.accounts.list",
+  "calendar.accounts.get",
+  "calendar.calendars.list",
+  "calendar.events.list",
+  "jira.accounts.list",
+  "confluence.accounts.list",
   "activity.events.list",
 ] as const satisfies readonly (keyof Methods)[];
 
@@ -915,7 +1118,8 @@ export type ErrorKind =
   | "shutting_down"
   | "storage"
   | "job_not_found"
-  | "unknown_job_type";
+  | "unknown_job_type"
+  | "calendar_account_not_found";
 
 export const ERROR_CODES = {
   /** The line is not JSON. */
@@ -954,4 +1158,6 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** No calendar account has this id. */
+  calendar_account_not_found: 4043,
 } as const satisfies Record<ErrorKind, number>;

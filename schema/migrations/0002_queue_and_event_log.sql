@@ -7,9 +7,9 @@ UPDATE jobs SET status = CASE status
 WHERE status NOT IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'interrupted');
 
 -- Pages are built by SQLite's JSON functions, which refuse a whole page for one malformed value.
-UPDATE jobs SET payload_json = json_quote(payload_json) WHERE payload_json IS NOT NULL AND NOT json_valid(payload_json);
-UPDATE jobs SET result_json = json_quote(result_json) WHERE result_json IS NOT NULL AND NOT json_valid(result_json);
-UPDATE jobs SET error_json = json_quote(error_json) WHERE error_json IS NOT NULL AND NOT json_valid(error_json);
+UPDATE jobs SET payload_json = json_quote(CAST(payload_json AS TEXT)) WHERE payload_json IS NOT NULL AND NOT json_valid(payload_json);
+UPDATE jobs SET result_json = json_quote(CAST(result_json AS TEXT)) WHERE result_json IS NOT NULL AND NOT json_valid(result_json);
+UPDATE jobs SET error_json = json_quote(CAST(error_json AS TEXT)) WHERE error_json IS NOT NULL AND NOT json_valid(error_json);
 UPDATE jobs SET error_json = json_object(
     'kind', 'unknown',
     'message', coalesce(json_extract(error_json, '$.message'), json_extract(error_json, '$.error'), error_json),
@@ -17,8 +17,8 @@ UPDATE jobs SET error_json = json_object(
     'details', json_object('recorded', json(error_json)))
 WHERE error_json IS NOT NULL
   AND NOT (json_type(error_json, '$.kind') IS 'text' AND json_type(error_json, '$.message') IS 'text');
-UPDATE job_events SET meta_json = json_quote(meta_json) WHERE meta_json IS NOT NULL AND NOT json_valid(meta_json);
-UPDATE activity_events SET raw_json = json_quote(raw_json) WHERE raw_json IS NOT NULL AND NOT json_valid(raw_json);
+UPDATE job_events SET meta_json = json_quote(CAST(meta_json AS TEXT)) WHERE meta_json IS NOT NULL AND NOT json_valid(meta_json);
+UPDATE activity_events SET raw_json = json_quote(CAST(raw_json AS TEXT)) WHERE raw_json IS NOT NULL AND NOT json_valid(raw_json);
 -- The feed is paged by time; a row without one would be on no page.
 UPDATE activity_events
 SET event_ts = coalesce(CAST(strftime('%s', event_time) AS INTEGER), CAST(strftime('%s', created_at) AS INTEGER), 0)
@@ -36,7 +36,8 @@ ALTER TABLE jobs ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
 CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
-CREATE INDEX idx_jobs_queue ON jobs(priority DESC, created_at, job_id) WHERE status = 'queued';
+CREATE INDEX idx_jobs_ready ON jobs(priority DESC, created_at, job_id) WHERE status = 'queued' AND run_at IS NULL;
+CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND run_at IS NOT NULL;
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_job_events_job ON job_events(job_id, created_at, event_id);
 CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);

@@ -59,13 +59,15 @@ class Discovery:
         """The executable; raises `JobFailed` (`executable_missing`) with what to do."""
         if self._setting:
             return _configured(self._setting)
-        if found := which(NAME, path=self._environment.get("PATH", "")):
-            # A relative entry of PATH means another folder to a run, which has a working directory of its own.
-            return Executable(Path(os.path.abspath(found)), "path")
-        if found := await _ask_login_shell(self._environment, self._shell_timeout_s):
-            return Executable(Path(found), "login_shell")
+        # A relative entry of PATH would mean another folder to a run, which has a working directory of its own.
+        on_path = which(NAME, path=self._environment.get("PATH", ""))
+        if on_path is not None and Path(on_path).is_absolute():
+            return Executable(Path(on_path), "path")
+        told = await _ask_login_shell(self._environment, self._shell_timeout_s)
+        if told is not None:
+            return Executable(Path(told), "login_shell")
         for place in known_places(self._environment, self._home):
-            if which(place):
+            if which(str(place)):
                 return Executable(place, "known_place")
         raise JobFailed(
             "Claude Code is not installed, or not where it can be found.",
@@ -76,18 +78,19 @@ class Discovery:
 
 def known_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
     """Where the installers put it, the most usual first."""
+    yield home / ".local" / "bin" / NAME
     if sys.platform == "win32":
-        npm = Path(environment.get("APPDATA", home / "AppData" / "Roaming")) / "npm"
-        yield from (home / ".local" / "bin" / NAME, npm / NPM_EXE)
-        return
-    yield home / ".local/bin" / NAME
-    yield home / ".claude/local" / NAME
-    yield Path("/opt/homebrew/bin", NAME)
-    yield Path("/usr/local/bin", NAME)
+        yield Path(environment.get("APPDATA", home / "AppData" / "Roaming"), "npm", NPM_EXE)
+    else:
+        yield from _posix_places(environment, home)
+
+
+def _posix_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+    folders = [".claude/local", "/opt/homebrew/bin", "/usr/local/bin"]
     if prefix := environment.get("NPM_CONFIG_PREFIX") or environment.get("npm_config_prefix"):
-        yield Path(prefix, "bin", NAME)
-    for folder in (".npm-global/bin", ".volta/bin", ".bun/bin", ".local/share/pnpm", "Library/pnpm", ".asdf/shims"):
-        yield home / folder / NAME
+        folders.append(f"{prefix}/bin")
+    folders += [".npm-global/bin", ".volta/bin", ".bun/bin", ".local/share/pnpm", "Library/pnpm", ".asdf/shims"]
+    yield from (home / folder / NAME for folder in folders)
     for versions, below in (
         (Path(environment.get("NVM_DIR", home / ".nvm")) / "versions/node", "bin"),
         (Path(environment.get("FNM_DIR", home / ".local/share/fnm")) / "node-versions", "installation/bin"),
@@ -111,7 +114,7 @@ async def version(path: Path, environment: Mapping[str, str]) -> str:
 
 def _configured(setting: str) -> Executable:
     path = Path(setting).expanduser()
-    if path.is_absolute() and which(path):
+    if path.is_absolute() and which(str(path)):
         return Executable(path, "setting")
     raise JobFailed(
         f"CLAUDE_PATH is {setting!r}, and that is not a program that can be run.",
@@ -122,7 +125,7 @@ def _configured(setting: str) -> Executable:
 
 async def _ask_login_shell(environment: Mapping[str, str], timeout_s: float) -> str | None:
     shell = environment.get("SHELL")
-    if sys.platform == "win32" or not shell or not which(shell):
+    if not shell or not which(shell):  # Windows has no login shell
         return None
     printed = await _output([shell, "-lc", f"command -v {NAME}"], environment, timeout_s)
     # A profile may print a greeting first, and an alias is answered with its definition.

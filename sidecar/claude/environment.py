@@ -1,7 +1,7 @@
 """The environment that the CLI and its tools run in: the user's, less what belongs to us or to an outer Claude session.
 
-Configuration passes (CLAUDE_CONFIG_DIR, CLAUDE_CODE_USE_BEDROCK, CLAUDE_CODE_OAUTH_TOKEN, ANTHROPIC_*, proxies): there are
-hundreds of such variables and companies rely on them, so what is taken out is listed here, not what is let through.
+Configuration passes (CLAUDE_CONFIG_DIR, CLAUDE_CODE_USE_BEDROCK, CLAUDE_CODE_OAUTH_TOKEN, ANTHROPIC_*, proxies).  There
+are hundreds of such variables and companies rely on them, so what is taken out is listed here, not what is let through.
 """
 
 import os

@@ -212,7 +212,7 @@ def _said(result: Mapping[str, Any]) -> str:
 
 
 def _resets_at(ending: Ending, said: str) -> str | None:
-    """When a usage limit ends: 2.1.330 has a field for it (seconds since 1970), earlier ones wrote it after the text."""
+    """When a usage limit ends: 2.1.330 has a field for it (seconds since 1970), earlier ones put it after the text."""
     seconds: object = ending.api_error
     for name in ("api_error_params", "rate_limit_info", "resetsAt"):
         seconds = seconds.get(name) if isinstance(seconds, Mapping) else None

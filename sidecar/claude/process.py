@@ -73,7 +73,7 @@ def interrupt_request() -> dict[str, Any]:
 
 
 class LineSplitter:
-    """Chunks in, lines out, split at byte 0x0A alone.  A line over `limit` bytes is dropped and counted in `dropped`."""
+    """Chunks in, lines out, split at byte 0x0A alone.  A line over `limit` bytes is dropped; `dropped` counts them."""
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         self.dropped = 0

@@ -7,7 +7,6 @@ from protocol.claude import (
     Claude,
     ModelName,
     PermissionMode,
-    Priority,
     ResumedSession,
     RunClaude,
     SystemPrompt,
@@ -16,7 +15,7 @@ from protocol.claude import (
 )
 from protocol.contract import JobSpec
 from protocol.entities import Job
-from protocol.scalars import FolderPath, LongText, Seconds
+from protocol.scalars import FolderPath, LongText, Priority, Seconds
 
 
 class Enqueue(Protocol):

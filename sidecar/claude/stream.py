@@ -1,8 +1,8 @@
 """The CLI's stream-json lines in, what they mean for one run out: `feed` for each line, `finish` for the verdict.
 
-No I/O.  The format is the vendor's and grows with every release: unknown types pass, key order means nothing, a broken line is
-counted and skipped.  Whether a run succeeded is `is_error` of its result line; `subtype` says "success" for API errors
-too (measured with 2.1.197 and 2.1.330).
+No I/O.  The format is the vendor's and grows with every release: unknown types pass, key order means nothing, a broken
+line is counted and skipped.  Whether a run succeeded is `is_error` of its result line; `subtype` says "success" for
+API errors too (measured with 2.1.197 and 2.1.330).
 """
 
 import json

@@ -3,7 +3,6 @@
 However a run ends (answer, failure, cancel, timeout, shutdown), no process of it is left when `run` returns.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Protocol
 import anyio
 
 from protocol.claude import ClaudeDelta, ClaudeRunResult, ClaudeUsage, RunClaude
-from sidecar.claude.deltas import DeltaGatherer
 from sidecar.claude.discovery import INSTALL, Discovery
 from sidecar.claude.environment import job_environment
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
@@ -107,7 +105,6 @@ class ClaudeRunHandler:
         finally:
             with anyio.CancelScope(shield=True):
                 await stop(process, context.job_id, SHUTDOWN if self._is_draining() else CANCEL)
-            report.text.flush()
         if not in_time:
             raise JobFailed(
                 f"Claude did not finish within {job.timeout_s:g} seconds.",
@@ -190,7 +187,6 @@ class _Report:
         self.context = context
         self.reader = RunReader()
         self.lines = 0
-        self.text = DeltaGatherer(self._send, asyncio.get_running_loop().call_later)
         self._notify = notify
         self._hold_session = hold_session
         self._session_told: str | None = None
@@ -202,13 +198,12 @@ class _Report:
         for update in self.reader.feed(line):
             match update:
                 case Delta():
-                    self.text.add(update)
+                    self._send(update)
                 case Started():
                     self._started(update)
                 case Retry():
                     self._retry(update)
                 case Finished():
-                    self.text.flush()
                     is_result = True
         return is_result
 

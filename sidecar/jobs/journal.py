@@ -75,6 +75,8 @@ class JobJournal:
 
     def claim(self, full_types: list[str]) -> ClaimedJob | None:
         """The next due job, now running."""
+        if not self._store.has_due(self._now(), full_types):
+            return None  # most looks find nothing, and a look needs no lock
         with self._database.write():
             claimed = self._store.claim(self._boot_id, self._now(), full_types)
             if claimed is not None:
@@ -127,22 +129,24 @@ class JobJournal:
         """How far the job is, for whoever looks now."""
         self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=message))
 
-    def settle_orphans(self) -> int:
-        """End what a dead process left running, before anything is claimed; how many jobs that were."""
+    def orphans(self) -> list[str]:
+        """The jobs that a dead process left running."""
+        return [job_id for job_id, _ in self._store.orphans(self._boot_id)]
+
+    def settle_orphans(self) -> None:
+        """End what a dead process left running, before anything is claimed.  A wish to cancel outranks the rest."""
         crashed = JobError(
             kind="crash",
             message="The sidecar ended while this job ran.",
             hint="Start it again if its work is still wanted.",
             retryable=True,
         )
-        orphans = self._store.orphans(self._boot_id)
         with self._database.write():
-            for job_id, cancelled in orphans:
+            for job_id, cancelled in self._store.orphans(self._boot_id):
                 if cancelled:
                     self.finish(job_id, JobStatus.CANCELLED)
                 else:
                     self.finish(job_id, JobStatus.INTERRUPTED, error=crashed)
-        return len(orphans)
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""

@@ -109,23 +109,52 @@ class JobsStore:
 
     def claim(self, boot_id: str, now: str, full_types: list[str]) -> ClaimedJob | None:
         """The next due job, now running here; types that are at their limit are passed over."""
-        places = ", ".join("?" * len(full_types))
+        job_id = self._next_due(now, full_types)
+        if job_id is None:
+            return None
         row = self._database.row(
             f"""
             UPDATE jobs SET status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1
-            WHERE job_id = (
-                SELECT job_id FROM jobs
-                WHERE status = 'queued' AND (run_at IS NULL OR run_at <= ?) AND type NOT IN ({places})
-                ORDER BY priority DESC, created_at, job_id LIMIT 1)
+            WHERE job_id = ? AND status = 'queued'
             RETURNING job_id, type, coalesce(payload_json, 'null'), {JOB_JSON}
             """,
-            (boot_id, now, now, now, *full_types),
+            (boot_id, now, now, job_id),
         )
         return None if row is None else ClaimedJob(row[0], row[1], row[2], row[3].encode())
 
+    def has_due(self, now: str, full_types: list[str]) -> bool:
+        """Whether there is something to claim."""
+        return self._next_due(now, full_types) is not None
+
+    def _next_due(self, now: str, full_types: list[str]) -> str | None:
+        """Two halves, each over an index of its own: thousands of jobs that wait for their time cost nothing.
+
+        The indexes are named because SQLite, without statistics, would rather read all that is queued.
+        """
+        others = f"AND type NOT IN ({', '.join('?' * len(full_types))})" if full_types else ""
+        row = self._database.row(
+            f"""
+            SELECT job_id FROM (
+                SELECT * FROM (
+                    SELECT priority, created_at, job_id FROM jobs INDEXED BY idx_jobs_ready
+                    WHERE status = 'queued' AND run_at IS NULL {others}
+                    ORDER BY priority DESC, created_at, job_id LIMIT 1)
+                UNION ALL
+                SELECT * FROM (
+                    SELECT priority, created_at, job_id FROM jobs INDEXED BY idx_jobs_timed
+                    WHERE status = 'queued' AND run_at <= ? {others}
+                    ORDER BY priority DESC, created_at, job_id LIMIT 1))
+            ORDER BY priority DESC, created_at, job_id LIMIT 1
+            """,
+            (*full_types, now, *full_types),
+        )
+        return None if row is None else row[0]
+
     def next_run_at(self, now: str) -> str | None:
         """When the next job that waits for its time is due."""
-        row = self._database.row("SELECT min(run_at) FROM jobs WHERE status = 'queued' AND run_at > ?", (now,))
+        row = self._database.row(
+            "SELECT min(run_at) FROM jobs INDEXED BY idx_jobs_timed WHERE status = 'queued' AND run_at > ?", (now,)
+        )
         return row[0] if row is not None else None
 
     def finish(

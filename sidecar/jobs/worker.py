@@ -7,7 +7,7 @@ import logging
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -99,12 +99,15 @@ class JobsWorker:
         clock: Clock,
         new_id: MakeId,
         committed: Callable[[], Awaitable[None]],
+        reap: Callable[[Collection[str]], Awaitable[int]],
     ) -> None:
+        """`reap` kills what is left of the processes of a dead boot's jobs, and tells how many there were."""
         self._journal = journal
         self._registrations = registrations
         self._clock = clock
         self._new_id = new_id
         self._committed = committed
+        self._reap = reap
         self._running: dict[str, RunningJob] = {}
         self._types: Counter[str] = Counter()
         self._wake = anyio.Event()
@@ -127,9 +130,7 @@ class JobsWorker:
 
     async def run(self) -> None:
         """Settle what a dead process left, then run jobs until `stop`."""
-        if settled := self._journal.settle_orphans():
-            log.warning("%d jobs of an earlier process were still marked running", settled)
-        await self._committed()
+        await self._recover()
         try:
             async with anyio.create_task_group() as tasks:
                 while not self._stopping:
@@ -139,6 +140,14 @@ class JobsWorker:
                         await self._wake.wait()
         finally:
             self._ended.set()
+
+    async def _recover(self) -> None:
+        orphans = self._journal.orphans()
+        if orphans:
+            killed = await self._reap(orphans)
+            log.warning("an earlier process left %d jobs running, and %d processes of theirs", len(orphans), killed)
+            self._journal.settle_orphans()
+            await self._committed()
 
     async def stop(self, deadline_s: float) -> tuple[int, bool]:
         """Interrupt what runs and wait for it: how many jobs, and whether all ended in time."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.claude.process import ClaudeProcess, LineSplitter, RunOptions, start
+from tests.claude.rig import until
 
 
 async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProcess, list[bytes]]:
@@ -28,6 +30,12 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
         await process.closed.wait()
     process.release()
     return process, lines
+
+
+def open_files(pid: str, names: str | None = None) -> set[str]:
+    """What a process's descriptors are, all or those named."""
+    folder = Path("/proc", pid, "fd")
+    return {str(fd.readlink()) for fd in folder.iterdir() if names is None or fd.name in names}
 
 
 @given(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b""))), st.integers(1, 7))
@@ -51,20 +59,21 @@ def test_a_line_over_the_limit_is_dropped_and_the_next_is_kept() -> None:
 
 
 async def test_an_exit_is_seen_while_a_grandchild_holds_the_pipe(standin: Path, tmp_path: Path) -> None:
-    lines: list[bytes] = []
+    grandchildren: list[int] = []
+
+    def on_line(line: bytes) -> bool:
+        event = json.loads(line).get("event", {})
+        if event.get("type") == "content_block_delta":
+            grandchildren.append(int(event["delta"]["text"]))
+        return False
+
+    options = RunOptions("[[holder]] [[exit:3]]")
     with anyio.fail_after(20):
-        process = await start(
-            standin,
-            RunOptions("[[holder]] [[exit:3]]"),
-            cwd=tmp_path,
-            environment=dict(os.environ),
-            on_line=lambda line: bool(lines.append(line)),
-        )
+        process = await start(standin, options, cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
         await process.exited.wait()
-    assert (process.exit_code, process.closed.is_set()) == (3, False)
-    text = next(line for line in map(json.loads, lines) if line.get("event", {}).get("type") == "content_block_delta")
-    os.kill(int(text["event"]["delta"]["text"]), 9)
-    with anyio.fail_after(20):
+        assert (process.exit_code, process.closed.is_set()) == (3, False)
+        await until(lambda: grandchildren)
+        os.kill(grandchildren[0], signal.SIGKILL)
         await process.closed.wait()
     process.release()
 
@@ -83,12 +92,10 @@ async def test_a_line_of_many_megabytes_arrives_whole(standin: Path, tmp_path: P
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(standin: Path, tmp_path: Path) -> None:
     seen: list[tuple[set[str], int, int]] = []
+    ours = open_files("self", "012") - {"/dev/null"}
 
     def on_line(line: bytes) -> bool:
-        own = Path("/proc", str(process.pid))
-        seen.append(
-            ({str(fd.readlink()) for fd in (own / "fd").iterdir()}, os.getsid(process.pid), os.getpgid(process.pid))
-        )
+        seen.append((open_files(str(process.pid)), os.getsid(process.pid), os.getpgid(process.pid)))
         return True
 
     with anyio.fail_after(20):
@@ -98,7 +105,7 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
         await process.closed.wait()
     process.release()
     descriptors, session, group = seen[0]
-    assert descriptors.isdisjoint({str(Path(f"/proc/self/fd/{fd}").readlink()) for fd in (0, 1, 2)} - {"/dev/null"})
+    assert descriptors.isdisjoint(ours)
     assert (session, group) == (process.pid, process.pid)
 
 

@@ -14,5 +14,6 @@ async def test_spawn_puts_exactly_what_was_asked_into_the_queue() -> None:
         queued.append((spec, priority))
         return job
 
-    assert await ClaudeService(enqueue).spawn(prompt="hi", model="opus", allowed_tools=["Read"], priority=5) is job
+    claude = ClaudeService(enqueue)
+    assert await claude.spawn(prompt="hi", model="opus", allowed_tools=["Read"], priority=5) is job
     assert queued == [(RunClaude(prompt="hi", model="opus", allowed_tools=["Read"]), 5)]

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-import psutil
 import pytest
 
 from sidecar.claude.environment import job_environment
@@ -30,7 +29,8 @@ async def main(executable, job_id, *prompt_and_tools):
     prompt, *tools = prompt_and_tools
     environment = job_environment(os.environ, executable=Path(executable), job_id=job_id)
     options = RunOptions(prompt, allowed_tools=tools)
-    await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=lambda line: False)
+    on_line = lambda line: os.write(1, line)
+    await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=on_line)
     await anyio.sleep_forever()
 
 anyio.run(main, *sys.argv[1:])
@@ -51,11 +51,15 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
         return bool(message["type"] == "result")
 
     environment = job_environment(os.environ, executable=standin, job_id=job_id)
-    with anyio.fail_after(20):
-        process = await start(standin, RunOptions(prompt), cwd=cwd, environment=environment, on_line=on_line)
-        await answering.wait()
-        yield process, job_id, types
-    assert processes_of(job_id) == []
+    try:
+        with anyio.fail_after(20):
+            process = await start(standin, RunOptions(prompt), cwd=cwd, environment=environment, on_line=on_line)
+            await answering.wait()
+            yield process, job_id, types
+        assert processes_of(job_id) == []
+    finally:  # a test that fails must not leave what it was about
+        with anyio.CancelScope(shield=True):
+            await kill_leftovers({job_id}, timeout_s=5)
 
 
 async def test_an_interrupt_is_enough_for_a_cli_that_listens(standin: Path, tmp_path: Path) -> None:
@@ -106,12 +110,19 @@ async def test_a_killed_sidecar_takes_its_cli_with_it(
     job_id = RecordingContext().job_id
     command = [sys.executable, "-c", PARENT, str(executable), job_id, prompt, "Bash"]
 
-    def tools() -> list[psutil.Process]:
-        return [process for process in processes_of(job_id) if process.name() == "tail"]
+    def tool_runs() -> bool:
+        return any(process.name() == "tail" for process in processes_of(job_id))
 
-    with anyio.fail_after(30):
-        parent = await anyio.open_process(command, env=environment, cwd=tmp_path, stdout=None, stderr=None)
-        await until(tools if fixture == "real_claude" else lambda: processes_of(job_id))
-        os.kill(parent.pid, signal.SIGKILL)
-        await parent.wait()
-        await until(lambda: processes_of(job_id) == [])
+    said = b""
+    try:
+        with anyio.fail_after(30):
+            async with await anyio.open_process(command, env=environment, cwd=tmp_path, stderr=None) as parent:
+                assert parent.stdout is not None
+                while b"message_start" not in said:
+                    said += await parent.stdout.receive()
+                await until(tool_runs if fixture == "real_claude" else lambda: True)
+                os.kill(parent.pid, signal.SIGKILL)
+            await until(lambda: processes_of(job_id) == [])
+    finally:
+        with anyio.CancelScope(shield=True):
+            await kill_leftovers({job_id}, timeout_s=5)

@@ -134,7 +134,7 @@ async def test_a_prompt_of_a_megabyte_is_taken(rig: Rig) -> None:
 
 async def test_a_cancelled_run_leaves_no_process(rig: Rig) -> None:
     with anyio.fail_after(20):
-        await rig.cancel("[[grandchild]] [[hang]]", when=lambda: rig.text)
+        await rig.cancel("[[grandchild]] [[hang]]", when=lambda: bool(rig.text))
     assert rig.processes() == []
     assert [(record["event_type"], record["raw"]["shutdown"]) for record in rig.records] == [("run_cancelled", False)]
 
@@ -142,7 +142,7 @@ async def test_a_cancelled_run_leaves_no_process(rig: Rig) -> None:
 async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(rig: Rig) -> None:
     rig.is_draining = True
     with anyio.fail_after(8):  # at a user's pace it would take ten seconds
-        await rig.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: rig.text)
+        await rig.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: bool(rig.text))
     assert rig.processes() == []
 
 

@@ -1,0 +1,139 @@
+-- Generated from schema/migrations by `sidecar schema`.
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+);
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name");
+CREATE TABLE jobs (
+  job_id TEXT PRIMARY KEY,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  progress REAL DEFAULT 0,
+  message TEXT,
+  payload_json TEXT,
+  result_json TEXT,
+  error_json TEXT
+, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1);
+CREATE TABLE job_events (
+  event_id TEXT PRIMARY KEY,
+  job_id TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  level TEXT NOT NULL,
+  message TEXT NOT NULL,
+  meta_json TEXT
+);
+CREATE TABLE sync_state (
+  connector TEXT PRIMARY KEY,
+  cursor TEXT,
+  last_sync_at TEXT
+);
+CREATE TABLE calendar_accounts (
+  account_id TEXT PRIMARY KEY,
+  provider TEXT NOT NULL,
+  email TEXT NOT NULL,
+  display_name TEXT,
+  credentials_json TEXT,
+  config_json TEXT,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL
+);
+CREATE TABLE calendar_calendars (
+  account_id TEXT NOT NULL,
+  calendar_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT,
+  is_primary INTEGER DEFAULT 0,
+  access_role TEXT,
+  background_color TEXT,
+  foreground_color TEXT,
+  time_zone TEXT,
+  selected INTEGER DEFAULT 1,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  PRIMARY KEY (account_id, calendar_id)
+);
+CREATE TABLE calendar_events (
+  account_id TEXT NOT NULL,
+  calendar_id TEXT NOT NULL,
+  event_id TEXT NOT NULL,
+  title TEXT,
+  description TEXT,
+  start_time TEXT,
+  end_time TEXT,
+  start_ts INTEGER,
+  end_ts INTEGER,
+  all_day INTEGER DEFAULT 0,
+  location TEXT,
+  conference_url TEXT,
+  visibility TEXT,
+  status TEXT,
+  organizer_json TEXT,
+  attendees_json TEXT,
+  html_link TEXT,
+  time_zone TEXT,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL, reach_s INTEGER GENERATED ALWAYS AS (CASE
+    WHEN end_ts - start_ts <= 86400 THEN 86400
+    WHEN end_ts - start_ts <= 691200 THEN 691200
+    WHEN end_ts - start_ts <= 5529600 THEN 5529600
+    WHEN end_ts - start_ts <= 44236800 THEN 44236800
+    ELSE 1000000000000 END) VIRTUAL,
+  PRIMARY KEY (account_id, calendar_id, event_id)
+);
+CREATE INDEX idx_events_time ON calendar_events(start_ts, end_ts);
+CREATE INDEX idx_events_account ON calendar_events(account_id, calendar_id);
+CREATE TABLE atlassian_accounts (
+  account_id TEXT PRIMARY KEY,
+  service TEXT NOT NULL,
+  org TEXT NOT NULL,
+  base_url TEXT NOT NULL,
+  email TEXT NOT NULL,
+  api_token TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL
+);
+CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
+CREATE TABLE activity_events (
+  event_id TEXT PRIMARY KEY,
+  source TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  title TEXT,
+  description TEXT,
+  url TEXT,
+  actor TEXT,
+  event_time TEXT,
+  event_ts INTEGER,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  raw_json TEXT
+);
+CREATE INDEX idx_activity_ts ON activity_events(event_ts);
+CREATE INDEX idx_activity_source ON activity_events(source);
+CREATE INDEX idx_activity_account ON activity_events(account_id);
+CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
+CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
+CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
+CREATE INDEX idx_jobs_ready ON jobs(priority DESC, created_at, job_id) WHERE status = 'queued' AND run_at IS NULL;
+CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND run_at IS NOT NULL;
+CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX idx_job_events_job ON job_events(job_id, created_at, event_id);
+CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);
+CREATE INDEX idx_activity_source_page ON activity_events(source, event_ts, event_id);
+CREATE INDEX idx_activity_account_page ON activity_events(account_id, event_ts, event_id);
+CREATE TABLE event_log (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  method TEXT NOT NULL,
+  members TEXT NOT NULL
+) STRICT;
+CREATE TABLE database_facts (
+  name TEXT PRIMARY KEY NOT NULL,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_calendar_events_range ON calendar_events(reach_s, start_ts, account_id, calendar_id, event_id);

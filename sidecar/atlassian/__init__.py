@@ -1,0 +1,1 @@
+"""Atlassian: Jira and Confluence, which share their accounts."""

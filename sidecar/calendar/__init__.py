@@ -1,0 +1,1 @@
+"""Calendar: the accounts, their calendars, and what happens when."""

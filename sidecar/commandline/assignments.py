@@ -1,0 +1,143 @@
+"""`key=value` arguments into a method's params, by the types that the contract declares.
+
+What a value may be is judged by the sidecar, not here; this only finds out what was meant.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from protocol.catalog import methods
+from protocol.contract import Method
+
+META: Final = "_meta"
+"""May stand beside any method's params."""
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
+
+
+def callable_methods() -> dict[str, Method]:
+    """The methods that have an answer, by name."""
+    return {declared.name: declared for declared in methods() if declared.result is not None}
+
+
+def find_method(name: str) -> Method:
+    """The method with this name; a usage error that names the nearest ones where there is none."""
+    known = callable_methods()
+    if name in known:
+        return known[name]
+    if any(declared.name == name for declared in methods()):
+        raise click.UsageError(f"{name} is a notification: it is never answered, so that there is nothing to call.")
+    raise click.UsageError(f"There is no method {name}.{_nearest(name, known)} `sidecar methods` lists them all.")
+
+
+def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
+    """The params that the arguments spell out; a usage error where one cannot be understood."""
+    schemas = param_schemas(declared)
+    params: dict[str, Any] = {}
+    for assignment in assignments:
+        name, forced, text = _split(assignment)
+        if name not in schemas:
+            raise click.UsageError(f"{declared.name} has no param {name}.{_nearest(name, schemas)}{_listed(schemas)}")
+        value = _json(name, text) if forced else _value(name, text, schemas[name])
+        if name in params and isinstance(params[name], list) and isinstance(value, list):
+            params[name] = params[name] + value
+        elif name in params:
+            raise click.UsageError(f"{name} is given twice.")
+        else:
+            params[name] = value
+    return params
+
+
+def param_schemas(declared: Method) -> dict[str, dict[str, Any]]:
+    """The JSON schema of each param, references resolved one level deep."""
+    document = declared.params.model_json_schema()
+    definitions = document.get("$defs", {})
+
+    def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in schema:
+            return schema | resolved(definitions[schema["$ref"].rpartition("/")[2]])
+        if "anyOf" in schema:
+            return schema | {"anyOf": [resolved(choice) for choice in schema["anyOf"]]}
+        return schema
+
+    schemas = {name: resolved(schema) for name, schema in document.get("properties", {}).items()}
+    return schemas | {META: {"type": "object"}}
+
+
+def choices(schema: dict[str, Any]) -> list[str]:
+    """The words that a param may be, where they can be counted."""
+    words = [str(word) for word in schema.get("enum", ())]
+    if schema.get("type") == "boolean":
+        words = ["true", "false"]
+    return words + [word for choice in schema.get("anyOf", ()) for word in choices(choice)]
+
+
+def _split(assignment: str) -> tuple[str, bool, str]:
+    match = _ASSIGNMENT.fullmatch(assignment)
+    if match is None:
+        raise click.UsageError(f"{assignment!r} is not of the form key=value, key:=JSON or key=@file.")
+    name, operator, text = match.groups()
+    if text.startswith("@") and operator == "=":
+        text = _read(name, text[1:])
+    return name, operator == ":=", text
+
+
+def _read(name: str, file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise click.UsageError(f"{name}: {file} cannot be read: {reason}.") from None
+
+
+def _value(name: str, text: str, schema: dict[str, Any]) -> Any:
+    types = _types(schema)
+    if "string" in types:
+        return text
+    if _is_list_of_strings(schema) and not text.lstrip().startswith("["):
+        return [text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        wanted = " or ".join(sorted(types - {"null"})) or "JSON"
+        raise click.UsageError(f"{name} must be {_article(wanted)}, not {text!r}.") from None
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"{name}:= must be followed by JSON: {error}.") from None
+
+
+def _types(schema: dict[str, Any]) -> set[str]:
+    own = {schema["type"]} if "type" in schema else set()
+    return own.union(*(_types(choice) for choice in schema.get("anyOf", ())))
+
+
+def _is_list_of_strings(schema: dict[str, Any]) -> bool:
+    return any(
+        choice.get("type") == "array" and choice.get("items", {}).get("type") == "string"
+        for choice in (schema, *schema.get("anyOf", ()))
+    )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(close)}?" if close else ""
+
+
+def _listed(schemas: dict[str, Any]) -> str:
+    names = [name for name in schemas if name != META]
+    return f" Its params: {', '.join(names)}." if names else " It takes none."
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"

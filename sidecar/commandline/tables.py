@@ -1,0 +1,132 @@
+"""A page of entities as a table: as many columns as the terminal has room for, the telling ones first.
+
+Nothing here knows any entity; the contract's types say which fields are words, times and ids.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, get_args
+
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.table import Table
+
+from protocol.contract import Method, Model
+from sidecar.commandline.wording import ago, one_line
+
+GAP: Final = 2
+FLEXIBLE_MIN: Final = 14
+"""A text or an object is worth a column from this width on; it is cut to fit."""
+TELLING: Final = ("type", "name", "title", "method", "level", "event_type", "source", "email")
+TEXTS: Final = ("message", "description", "detail", "payload", "result", "params", "meta", "raw", "title", "error")
+TIMES: Final = ("_at", "_time", "start", "end")
+
+
+def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
+    """The one field that is a list of models, where all others are plain values: such a result is a table."""
+    if result is None:
+        return None
+    found = None
+    for name, field in result.model_fields.items():
+        item = _list_item(field)
+        if item is not None and found is None:
+            found = name, item
+        elif item is not None or not _is_plain(field.annotation):
+            return None
+    return found
+
+
+def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]], now: datetime) -> None:
+    """The rows, one a line."""
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", expand=False)
+    cells = {name: [_cell(name, row.get(name), now) for row in rows] for name in item.model_fields}
+    for name in _chosen(item, cells, console.width):
+        flexible = name in TEXTS
+        table.add_column(
+            name,
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if flexible else None,
+            min_width=None if flexible else _width(name, cells[name]),
+            style="cyan" if name == next(iter(cells)) else "",
+        )
+    table.expand = any(column.ratio for column in table.columns)
+    names = [str(column.header) for column in table.columns]
+    for index in range(len(rows)):
+        table.add_row(*(cells[name][index] for name in names))
+    console.print(table, markup=False, highlight=False)
+
+
+def print_methods(methods: Iterable[Method]) -> None:
+    """Each method and the first line of what it says about itself."""
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("method", no_wrap=True, style="cyan")
+    table.add_column("what it does")
+    for declared in methods:
+        table.add_row(declared.name, declared.doc.partition("\n")[0])
+    Console(highlight=False).print(table, markup=False)
+
+
+def _chosen(item: type[Model], cells: dict[str, list[str]], width: int) -> list[str]:
+    """The columns that fit, in declared order; one that says nothing in any row is left out."""
+    chosen: set[str] = set()
+    left = width + GAP
+    candidates = [name for name in item.model_fields if any(cells[name])]
+    for name in sorted(candidates, key=lambda name: _rank(name, item, candidates)):
+        natural = _width(name, cells[name])
+        needed = GAP + (min(natural, FLEXIBLE_MIN) if name in TEXTS else natural)
+        if needed <= left or not chosen:
+            chosen.add(name)
+            left -= needed
+    return [name for name in item.model_fields if name in chosen]
+
+
+def _rank(name: str, item: type[Model], candidates: list[str]) -> int:
+    if name == candidates[0]:
+        return 0
+    if any(isinstance(one, type) and issubclass(one, Enum) for one in _flat(item.model_fields[name].annotation)):
+        return 1
+    if name in TELLING:
+        return 2
+    if name in ("message", "title", "description", "detail"):
+        return 3
+    if name.endswith(TIMES):
+        return 4
+    return 6 if name in TEXTS else 5
+
+
+def _cell(name: str, value: Any, now: datetime) -> str:
+    if value in (None, "", [], {}, False):
+        return ""
+    return ago(value, now) if name.endswith("_at") and isinstance(value, str) else one_line(value)
+
+
+def _width(name: str, cells: list[str]) -> int:
+    return max(len(name), *map(len, cells)) if cells else len(name)
+
+
+def _list_item(field: FieldInfo) -> type[Model] | None:
+    for annotation in _flat(field.annotation):
+        if getattr(annotation, "__origin__", None) is list:
+            (item,) = get_args(annotation)
+            if isinstance(item, type) and issubclass(item, Model):
+                return item
+    return None
+
+
+def _is_plain(annotation: Any) -> bool:
+    return all(one in (str, int, float, bool, type(None)) or _is_enum(one) for one in _flat(annotation))
+
+
+def _is_enum(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Enum)
+
+
+def _flat(annotation: Any) -> list[Any]:
+    """A union's members; of anything else, itself.  Constraints are left aside."""
+    if hasattr(annotation, "__metadata__"):
+        return _flat(annotation.__origin__)
+    if getattr(annotation, "__origin__", None) is not None or not get_args(annotation):
+        return [annotation]
+    return [flat for argument in get_args(annotation) for flat in _flat(argument)]

@@ -1,0 +1,142 @@
+"""The conversation on the pipe, one message a line: → what was asked, ← the answer, ⟵ what was told unasked."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from sidecar.client import Received, RemoteError
+from sidecar.commandline.jobview import FINAL
+from sidecar.commandline.wording import duration, members, one_line
+
+NAME_WIDTH: Final = 18
+ASIDE_WIDTH: Final = 7
+SHORT_ID: Final = 8
+"""Of a UUIDv7 the end tells two neighbours apart, not the beginning."""
+STREAMS: Final = ("claude.delta", "jobs.progress")
+"""Told many times over; a run of them becomes one line."""
+
+
+class Timeline:
+    """Prints the messages as they come."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._console = console
+        self._clock = clock
+        self._begin = clock()
+        self._stream: list[Received] = []
+        self._held: list[Text] | None = None
+
+    def hold(self) -> None:
+        """Keep the lines back until `release`."""
+        self._held = []
+
+    def release(self) -> None:
+        """Print what was kept back; from here on, print at once."""
+        held, self._held = self._held or [], None
+        for line in held:
+            self._console.print(line)
+
+    def asked(self, method: str, params: Mapping[str, Any]) -> None:
+        """A request went out."""
+        self._print("→", "cyan", method, "", Text(members(params)))
+
+    def answered(self, method: str, took_s: float, result: Any) -> None:
+        """Its answer came back."""
+        self._print("←", "green", method, duration(took_s), about_result(method, result))
+
+    def refused(self, method: str, took_s: float, error: RemoteError) -> None:
+        """Its answer was an error."""
+        self._print("←", "red", method, duration(took_s), Text(f"{error.kind}: {one_line(error.message)}", style="red"))
+
+    def told(self, received: Received) -> None:
+        """A notification came."""
+        if self._stream and self._stream[0].method != received.method:
+            self.settle()
+        if received.method in STREAMS:
+            self._stream.append(received)
+            return
+        seq = received.params.get("seq")
+        aside = "" if seq is None else f"#{seq}"
+        self._print("⟵", "magenta", received.method, aside, about_notification(received))
+
+    def settle(self) -> None:
+        """Print the line that stands for the run of stream notifications so far."""
+        if not self._stream:
+            return
+        stream, self._stream = self._stream, []
+        name = stream[0].method
+        if name == "claude.delta":
+            text = "".join(received.params["text"] for received in stream)
+            detail = Text(f"{len(text)} characters: {one_line(text)}")
+        else:
+            detail = about_notification(stream[-1])
+        self._print("⟵", "magenta", name, f"×{len(stream)}" if len(stream) > 1 else "", detail)
+
+    def _print(self, arrow: str, style: str, name: str, aside: str, detail: Text) -> None:
+        if arrow != "⟵":
+            self.settle()
+        line = Text.assemble(
+            (f"{self._clock() - self._begin:7.3f}  ", "dim"),
+            (arrow, style),
+            f" {name:<{NAME_WIDTH}} ",
+            (f"{aside:>{ASIDE_WIDTH}}  ", "dim"),
+            detail,
+        )
+        line.rstrip()
+        line.truncate(self._console.width, overflow="ellipsis")
+        if self._held is None:
+            self._console.print(line)
+        else:
+            self._held.append(line)
+
+
+def about_result(method: str, result: Any) -> Text:
+    """What matters of an answer."""
+    if method == "initialize":
+        info, events = result["server_info"], result["events"]
+        return Text(f"process {info['pid']}, protocol {result['protocol_version']}, events to #{events['latest_seq']}")
+    if method == "system.diagnostics":
+        return Text(f"health {result['health']['status']}, database {result['integrity']}")
+    if isinstance(result, dict):
+        job = result.get("job", result)
+        if isinstance(job, dict) and "job_id" in job:
+            return _about_job(job, f"job …{job['job_id'][-SHORT_ID:]}")
+    return Text(one_line(result))
+
+
+def about_notification(received: Received) -> Text:
+    """What matters of a notification."""
+    params = received.params
+    match received.method:
+        case "jobs.updated":
+            job = params["job"]
+            # The last message of a job that has ended says what it was doing, not how it ended.
+            words = None if job["status"] in FINAL else job.get("message")
+            return _about_job(job, one_line(job["error"]["message"] if job.get("error") else words or job["type"]))
+        case "jobs.event":
+            event = params["event"]
+            return Text(one_line(event["message"]), style=_style(event["level"]))
+        case "jobs.progress":
+            fraction = params.get("progress")
+            percent = "" if fraction is None else f"{fraction:.0%} "
+            return Text(percent + one_line(params.get("message") or ""))
+        case "claude.delta":
+            return Text(one_line(params["text"]))
+        case "activity.changed":
+            titles = [one_line(event["title"]) for event in params["events"] if event["title"]]
+            return Text(": ".join([f"{params['added']} new from {params['source']}", *titles[:1]]))
+        case _:
+            return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
+
+
+def _about_job(job: Mapping[str, Any], more: str) -> Text:
+    status = str(job["status"])
+    return Text.assemble((status, _style(status)), (f"  {more}", "dim"))
+
+
+def _style(word: str) -> str:
+    styles = {"succeeded": "green", "failed": "red", "error": "red"}
+    return styles.get(word, "yellow" if word in ("cancelled", "interrupted", "warning") else "")

@@ -1,0 +1,48 @@
+"""What the Jira and Confluence accounts of an old database come out as."""
+
+from pathlib import Path
+
+from protocol.confluence import Confluence
+from protocol.entities import AtlassianAccount, AtlassianService
+from protocol.jira import Jira
+from protocol.system import System
+from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
+
+SITE = {"org": "example", "base_url": "https://example.atlassian.net", "email": "ada@example.com"}
+
+
+async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:
+    with old_database(tmp_path) as old:
+        fill(old)
+    async with serving(tmp_path) as client:
+        jira = client.remote(Jira)
+        confluence = client.remote(Confluence)
+        assert (await jira.list_accounts()).accounts == [
+            AtlassianAccount(account_id="jira-1", service=AtlassianService.JIRA, **SITE, **STAMPS)
+        ]
+        assert (await confluence.list_accounts()).accounts == [
+            AtlassianAccount(account_id="confluence-1", service=AtlassianService.CONFLUENCE, **SITE, **STAMPS)
+        ]
+
+
+async def test_an_account_leaves_without_its_token(tmp_path: Path) -> None:
+    with old_database(tmp_path) as old:
+        fill(old)
+    async with serving(tmp_path) as client:
+        answers = [await client.call("jira.accounts.list"), await client.call("confluence.accounts.list")]
+    for answer in answers:
+        assert [set(account) for account in answer["accounts"]] == [set(AtlassianAccount.model_fields)]
+        assert not any(secret in str(answer) for secret in SECRETS)
+
+
+async def test_accounts_come_in_the_order_in_which_they_were_made_and_are_counted(tmp_path: Path) -> None:
+    with old_database(tmp_path) as old:
+        for account_id, year in (("second", 2024), ("first", 2023), ("third", 2025)):
+            made = f"{year}-01-01T00:00:00Z"
+            row = {"account_id": account_id, "service": "jira", **SITE, "created_at": made, "updated_at": made}
+            insert(old, "atlassian_accounts", api_token=SECRETS[2], **row)
+    async with serving(tmp_path) as client:
+        listed = (await client.remote(Jira).list_accounts()).accounts
+        assert [account.account_id for account in listed] == ["first", "second", "third"]
+        assert await client.call("confluence.accounts.list") == {"accounts": []}
+        assert (await client.remote(System).status()).accounts == {"jira": 3}

@@ -1,0 +1,60 @@
+"""A sidecar that also knows the tests' job types, started as a script; its arguments name further oddities.
+
+noisy        system.health prints wherever one can print, while it answers
+small        answers may have 2,000 bytes
+impatient    a host that leaves 1 MiB unread for half a second has hung
+"""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import sidecar.dispatch
+import sidecar.serve
+import sidecar.stdio
+from protocol import catalog
+from protocol.system import Health
+from sidecar.jobs.worker import JobsWorker, Registration
+from sidecar.system.service import SystemService
+from tests.handlers import make_noise, registrations
+
+
+def add_job_types() -> None:
+    """Let the catalog list them and the worker run them."""
+    ours = registrations()
+    catalog.JOB_TYPES += tuple(one.spec for one in ours.values())
+    make = JobsWorker.__init__
+
+    def make_with_ours(self: JobsWorker, journal: Any, theirs: Mapping[str, Registration], **more: Any) -> None:
+        make(self, journal, {**theirs, **ours}, **more)
+
+    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign]
+
+
+def noisy() -> None:
+    answer: Callable[[SystemService], Awaitable[Health]] = SystemService.health
+
+    async def health(self: SystemService) -> Health:
+        make_noise()
+        return await answer(self)
+
+    SystemService.health = health  # type: ignore[method-assign]
+
+
+def small() -> None:
+    sidecar.dispatch.MAX_RESULT_BYTES = 2_000  # type: ignore[misc]
+
+
+def impatient() -> None:
+    sidecar.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
+    sidecar.stdio.STUCK_S = 0.5  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    add_job_types()
+    for oddity in sys.argv[1:]:
+        {"noisy": noisy, "small": small, "impatient": impatient}[oddity]()
+    sidecar.serve.main([])

@@ -1,0 +1,358 @@
+"""The real process on real pipes: whatever is sent, each line is answered once, and nothing else is on the wire."""
+
+import json
+import os
+import random
+import stat
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartHost
+from tests.handlers import NOISE
+from tests.process.host import CLIENT, ODD, Host, line
+
+GARBAGE = [
+    b"this is not JSON",
+    b'{"jsonrpc":"2.0","id":7,"method":"system.health"',
+    b'{"jsonrpc":"2.0","id":7,"method":"system.health","params":{"x":NaN}}',
+    b'{"jsonrpc":"2.0","id":7,"method":"\xff\xfe"}',
+    b'{"jsonrpc":"2.0","id":null,"method":"system.health"}',
+    b'{"jsonrpc":"2.0","id":true,"method":"system.health"}',
+    b'{"jsonrpc":"1.0","method":"system.health"}',
+    b'{"jsonrpc":"2.0","id":"positional","method":"system.health","params":[1]}',
+    b'{"jsonrpc":"2.0","id":9007199254740992,"method":"system.health"}',
+    b'{"jsonrpc":"2.0","id":"' + b"x" * 129 + b'","method":"system.health"}',
+    b"[]",
+    b"[" * 5_000,
+    b"17",
+    b"\x00\x01\x02",
+]
+SILENT = [b"", b"\r", b"  ", b'{"jsonrpc":"2.0","method":"nobody.knows.this"}', b'{"jsonrpc":"2.0","id":1,"result":{}}']
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    """An error's code and kind."""
+    return answer["error"]["code"], answer["error"]["data"]["kind"]
+
+
+def hanging(folder: Path) -> str:
+    """A `claude` that does not come back from --version."""
+    path = folder / "hanging claude"
+    path.write_text(f"#!{sys.executable} -S\nimport signal\nsignal.pause()\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+def burst(number: int, seed: int) -> tuple[list[bytes], Counter[int | str | None]]:
+    """Lines of all kinds, and under which ids they must be answered."""
+    chance = random.Random(seed)
+    lines: list[bytes] = []
+    expected: Counter[int | str | None] = Counter()
+    for request_id in range(number):
+        kind = chance.randrange(8)
+        if kind == 0:
+            bad = chance.choice(GARBAGE)
+            lines.append(bad)
+            expected["positional" if b"positional" in bad else None] += 1
+        elif kind == 1:
+            lines += [chance.choice(SILENT), line("$/cancelRequest", id=chance.randrange(number))[:-1]]
+        else:
+            method, params = chance.choice(
+                [
+                    ("system.health", {}),
+                    ("jobs.list", {"limit": 3}),
+                    ("jobs.list", {"limit": 0}),
+                    ("jobs.create", {"type": "test.echo", "payload": {"text": "\u2028\ud83d\ude00"}}),
+                    ("jobs.get", {"job_id": "nobody"}),
+                    ("system.diagnostics", {"_meta": {"progress_token": request_id}}),
+                    ("activity.events.list", {"query": "%"}),
+                    ("no.such.method", {}),
+                ]
+            )
+            lines.append(line(method, request_id, **params)[:-1] + chance.choice([b"", b"\r", b" "]))
+            expected[request_id] += 1
+    return lines, expected
+
+
+def of(answers: list[Any]) -> Counter[int | str | None]:
+    """How often each id was answered."""
+    return Counter(answer["id"] for answer in answers)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_line_of_a_hostile_burst_is_answered_once_cancels_and_all(
+    host: StartHost, tmp_path: Path, seed: int
+) -> None:
+    lines, expected = burst(1_500, seed)
+    with host(command=ODD, CLAUDE_PATH=hanging(tmp_path)) as wire:
+        wire.initialize()
+        data, chance = b"\n".join(lines) + b"\n", random.Random(seed)
+        while data:
+            size = chance.choice([1, 100, 4_096, 70_000])
+            wire.send(data[:size])
+            data = data[size:]
+        for request_id in range(len(lines)):
+            wire.send(line("$/cancelRequest", id=request_id))
+        answers = [wire.next_answer() for _ in range(expected.total())]
+        assert of(answers) == expected
+        wire.close_stdin()
+        assert [message for message in wire.rest() if "method" not in message] == []
+        assert wire.ended() == 0
+
+
+@pytest.mark.parametrize("pipes", [True, False])
+def test_the_end_of_stdin_in_the_middle_of_a_burst_loses_no_answer(
+    host: StartHost, tmp_path: Path, pipes: bool
+) -> None:
+    lines, expected = burst(1_000, seed=7)
+    with host(command=ODD, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as wire:
+        wire.initialize()
+        wire.send(b"\n".join([*lines, line("system.health", "cut")[:-9]]))
+        wire.close_stdin()
+        answers = [message for message in wire.rest() if "method" not in message]
+        assert of(answers) == expected + Counter([None])
+        assert answers[-1]["id"] is not None or len(answers) > 1
+        assert wire.ended() == 0
+
+
+def test_large_answers_that_wait_at_the_end_of_stdin_are_all_written(host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        wire.send(b"".join(line("rpc.discover", number) for number in range(400)))
+        wire.close_stdin()
+        assert of([message for message in wire.rest() if "method" not in message]) == Counter(range(400))
+        assert wire.ended() == 0
+
+
+def test_a_line_of_forty_mebibytes_is_refused_and_the_session_lives(host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        wire.send(b'{"jsonrpc":"2.0","id":"huge","method":"system.health","params":{"x":"')
+        for _ in range(40):
+            wire.send(b"x" * 1024 * 1024)
+        wire.send(b'"}}\n' + line("system.health", "next"))
+        first = wire.next_answer()
+        assert refused(first) == (4131, "message_too_large")
+        assert (first["id"], first["error"]["data"]["recovered_id"]) == (None, "huge")
+        assert wire.answer("next")["result"]["status"] in ("ok", "degraded")
+        assert wire.call("system.status")["rss_bytes"] < 150 * 1024 * 1024
+
+
+def test_what_is_not_said_before_the_handshake_is_refused_until_it(host: StartHost) -> None:
+    with host() as wire:
+        assert refused(wire.call("jobs.list")) == (-32002, "not_initialized")
+        assert refused(wire.call("shutdown")) == (-32002, "not_initialized")
+        assert refused(wire.call("no.such.method")) == (-32601, "method_not_found")
+        assert wire.call("system.health")["status"] in ("ok", "degraded")
+        assert wire.call("rpc.discover")["openrpc"].startswith("1.")
+        wire.send(line("initialized") + line("jobs.create", type="maintenance.backup"))
+        assert wire.initialize(protocol_version=99)["protocol_version"] == 1  # the client decides
+        assert wire.call("jobs.list") == {"jobs": [], "next_cursor": None}
+        assert refused(wire.initialize()) == (-32600, "invalid_request")
+        assert wire.call("initialized") is None
+
+
+def test_initialize_says_who_answers_and_what_it_can_take(host: StartHost) -> None:
+    with host() as wire:
+        first = wire.initialize(schema_hash="another")
+        assert first["server_info"]["pid"] == wire.process.pid
+        assert first["limits"] == {"max_message_bytes": 32 * 1024 * 1024, "max_in_flight": 256, "max_batch": 64}
+        assert (first["schema_match"], first["secrets"], first["events"]["resume"]) == (False, "unprotected", "ok")
+    with host() as wire:
+        assert wire.initialize(schema_hash=first["schema_hash"])["schema_match"] is True
+
+
+def test_without_the_token_nothing_is_open_but_what_is_open_to_all(host: StartHost) -> None:
+    with host(BACKEND_TOKEN="tökén") as wire:
+        for token in (None, "wrong", "tökén ", "TÖKÉN"):
+            assert refused(wire.initialize(token=token)) == (4010, "unauthorized")
+            assert refused(wire.call("jobs.list")) == (4010, "unauthorized")
+        assert wire.call("system.health")["version"]
+        assert wire.initialize(token="tökén")["protocol_version"] == 1
+        assert wire.call("jobs.list")["jobs"] == []
+        wire.close_stdin()
+        assert wire.ended() == 0
+        assert "tökén" not in wire.errors.read_text("utf-8")
+
+
+def test_what_a_client_opts_out_of_is_not_sent_to_it(host: StartHost) -> None:
+    with host(command=ODD) as wire:
+        wire.initialize(capabilities={"opt_out": ["jobs.event", "system.state"]})
+        job = wire.call("jobs.create", type="test.echo")["job"]
+        wire.until_job(job["job_id"], "succeeded")
+        wire.close_stdin()
+        names = {message["method"] for message in [*wire.notifications, *wire.rest()]}
+        assert names == {"jobs.updated"} or names == set()
+
+
+def test_params_are_refused_by_path_and_never_repeated(host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        answer = wire.call("jobs.create", type="maintenance.backup", priority="hunter2", payload={}, colour="hunter2")
+        assert refused(answer) == (-32602, "invalid_params")
+        assert {detail["path"] for detail in answer["error"]["data"]["details"]} == {"priority", "colour"}
+        assert "hunter2" not in json.dumps(answer)
+        inner = wire.call("jobs.create", type="maintenance.backup", payload={"keep": 0})
+        assert [detail["path"] for detail in inner["error"]["data"]["details"]] == ["payload.keep"]
+        for meta in (None, {"timeout_ms": 0}, {"deadline": 5}):
+            assert refused(wire.call("system.health", _meta=meta)) == (-32602, "invalid_params")
+
+
+def test_a_request_that_waits_is_given_up_when_its_deadline_passes(host: StartHost, tmp_path: Path) -> None:
+    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
+        wire.initialize()
+        answer = wire.call("system.diagnostics", _meta={"timeout_ms": 50})
+        assert refused(answer) == (-32802, "server_cancelled")
+        assert answer["error"]["data"]["retryable"] is True
+
+
+def test_a_request_that_waits_can_be_cancelled_and_its_progress_ends_with_its_answer(
+    host: StartHost, tmp_path: Path
+) -> None:
+    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
+        wire.initialize()
+        wire.send(line("system.diagnostics", 1, _meta={"progress_token": "one"}))
+        assert wire.until("$/progress", token="one")["value"]["kind"] in ("begin", "report")
+        wire.send(line("$/cancelRequest", id=1))
+        assert refused(wire.answer(1)) == (-32800, "cancelled")
+        wire.send(line("system.diagnostics", 2, _meta={"progress_token": "two"}) + line("$/cancelRequest", id=2))
+        assert refused(wire.answer(2)) == (-32800, "cancelled")
+        wire.send(line("$/cancelRequest", id=2) + line("$/cancelRequest", id="never") + line("$/cancelRequest", id=[]))
+        wire.notifications.clear()
+        wire.close_stdin()
+        assert [message for message in wire.rest() if message.get("method") == "$/progress"] == []
+
+
+def test_no_progress_follows_its_answer_even_when_the_host_reads_late(host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        wire.send(b"".join(line("rpc.discover", f"filler {number}") for number in range(40)))
+        for number in range(20):
+            wire.send(line("system.diagnostics", number, _meta={"progress_token": number}))
+        wire.send(line("system.diagnostics", "last"))
+        answered: set[int] = set()
+        while len(answered) < 20:
+            message = wire.receive()
+            assert message is not None
+            if message.get("method") == "$/progress":
+                assert message["params"]["token"] not in answered
+            elif isinstance(message["id"] if "id" in message else None, int):
+                answered.add(message["id"])
+        wire.close_stdin()
+        assert [message for message in wire.rest() if message.get("method") == "$/progress"] == []
+
+
+def test_more_than_256_waiting_requests_are_too_many_and_say_when_to_come_back(host: StartHost, tmp_path: Path) -> None:
+    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
+        wire.initialize()
+        wire.send(b"".join(line("system.diagnostics", number) for number in range(300)))
+        overloaded = [wire.next_answer() for _ in range(44)]
+        assert {refused(answer) for answer in overloaded} == {(5030, "overloaded")}
+        assert {answer["error"]["data"]["retry_after_ms"] for answer in overloaded} == {200}
+        assert sorted(answer["id"] for answer in overloaded) == list(range(256, 300))
+        assert wire.call("system.health")["version"]  # what does not wait is served all the same
+        wire.send(b"".join(line("$/cancelRequest", id=number) for number in range(256)))
+        assert Counter(refused(wire.next_answer()) for _ in range(256)) == {(-32800, "cancelled"): 256}
+
+
+def test_an_answer_that_is_too_large_becomes_an_error(host: StartHost) -> None:
+    with host("small", command=ODD) as wire:
+        wire.initialize()
+        answer = wire.call("rpc.discover")
+        assert refused(answer) == (4130, "result_too_large")
+        assert wire.call("jobs.list")["jobs"] == []
+
+
+def test_a_batch_is_answered_by_one_array_after_which_come_its_events(host: StartHost) -> None:
+    with host(command=ODD) as wire:
+        wire.initialize()
+        create = json.loads(line("jobs.create", "a", type="test.echo"))
+        diagnose = json.loads(line("system.diagnostics", "c", _meta={"progress_token": "t"}))
+        batch = [create, 1, json.loads(line("initialized")), {**create, "id": "b"}, diagnose]
+        wire.send(json.dumps(batch).encode() + b"\n")
+        while not isinstance(message := wire.receive(), list):
+            assert message is not None
+            assert message["method"] == "system.state"  # an event of a job before the answer would be a stranger
+        assert Counter(answer["id"] for answer in message) == Counter(["a", "b", "c", None])
+        jobs = {answer["id"]: answer["result"]["job"]["job_id"] for answer in message if answer["id"] in ("a", "b")}
+        for job_id in jobs.values():
+            wire.until_job(job_id, "succeeded")
+        assert [one for one in wire.notifications if one["method"] == "$/progress"] == []
+
+
+def test_an_event_never_comes_before_the_answer_that_names_its_job(host: StartHost) -> None:
+    with host(command=ODD) as wire:
+        wire.initialize()
+        wire.send(b"".join(line("jobs.create", number, type="test.echo") for number in range(300)))
+        known: set[str] = set()
+        ended = 0
+        while ended < 300:
+            message = wire.receive()
+            assert message is not None
+            if "result" in message:
+                known.add(message["result"]["job"]["job_id"])
+            elif message["method"] == "jobs.updated":
+                assert message["params"]["job"]["job_id"] in known
+                ended += message["params"]["job"]["status"] == "succeeded"
+
+
+def test_stdin_may_be_a_file_and_stdout_too(data_dir: Path, tmp_path: Path) -> None:
+    wanted = tmp_path / "requests.jsonl"
+    wanted.write_bytes(
+        line("initialize", 1, **CLIENT)
+        + b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(2, 900))
+        + line("system.health", "last")[:-1]
+    )
+    with wanted.open("rb") as file, Host(data_dir, stdin=file.fileno()) as wire:
+        answers = [message for message in wire.rest() if "method" not in message]
+        assert [answer["id"] for answer in answers] == [*range(1, 900), "last"]
+        assert wire.ended() == 0
+
+
+def test_a_host_that_closes_stdout_ends_it_with_74(host: StartHost) -> None:
+    for pipes in (True, False):
+        with host(pipes=pipes) as wire:
+            wire.initialize()
+            wire.close_stdout()
+            wire.send(line("system.health", 1))
+            assert wire.ended() == 74
+
+
+def test_prints_reach_stderr_and_never_the_wire(host: StartHost) -> None:
+    with host("noisy", command=ODD) as wire:
+        wire.initialize()
+        job = wire.call("jobs.create", type="test.noise")["job"]
+        assert wire.call("system.health")["version"]
+        ended = wire.until_job(job["job_id"], "succeeded", "failed")
+        assert ended["status"] == "succeeded"
+        inherited = dict(entry.split() for entry in ended["result"]["text"].splitlines())
+        assert set(inherited) == {"0", "1", "2"}, "a child has a descriptor of ours"
+        wire.close_stdin()
+        assert NOISE not in json.dumps([*wire.notifications, *wire.rest()])
+        assert wire.ended() == 0
+        assert wire.errors.read_text("utf-8").count(NOISE) >= 12
+
+
+def test_the_descriptors_0_and_1_of_the_process_are_not_the_wire(host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        folder = Path(f"/proc/{wire.process.pid}/fd")
+        if not folder.is_dir():
+            pytest.skip("needs /proc")
+        assert os.readlink(folder / "0") == os.devnull
+        assert stat.S_ISREG((folder / "1").stat().st_mode)
+        assert (folder / "1").samefile(folder / "2")
+
+
+def test_the_log_is_json_and_names_no_port(host: StartHost) -> None:
+    with host(BACKEND_PORT="8000", RUN_ENV="dev") as wire:
+        wire.initialize()
+        wire.close_stdin()
+        assert wire.ended() == 0
+        messages = [entry["msg"] for entry in wire.log()]
+        assert "BACKEND_PORT is ignored: the sidecar opens no port" in messages
+        assert {entry["level"] for entry in wire.log()} <= {"debug", "info", "warning"}

@@ -1,0 +1,332 @@
+"""The connection, sans I/O: whatever the peer sends, every line that deserves an answer gets exactly one."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request, recover_id
+from tests.protocol.conversation import (
+    IDS,
+    MAX,
+    Line,
+    chunked,
+    converse,
+    describe,
+    events,
+    hostile_lines,
+    message,
+    refusal,
+    say,
+)
+from tests.strict_json import parse
+
+DECOY = {"id": 99, "text": '"id": 98, {"id": 97', "deep": [{"id": 96}]}
+
+
+@settings(deadline=None)
+@given(st.lists(hostile_lines, max_size=12), st.data())
+def test_every_line_that_deserves_an_answer_gets_exactly_one(lines: list[Line], data: st.DataObject) -> None:
+    chunks = data.draw(chunked(b"".join(line + b"\n" for line, _ in lines)))
+    answers = converse(chunks, lambda below: data.draw(st.integers(0, below - 1)))
+    assert len(answers) == sum(count for _, count in lines)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(hostile_lines, min_size=1, max_size=4), st.sampled_from([20, MAX]))
+def test_the_same_bytes_mean_the_same_however_they_are_cut(lines: list[Line], longest: int) -> None:
+    whole = b"\n".join(line for line, _ in lines)
+    expected = [describe(event) for event in say(whole, longest)[1]]
+    for cut in range(0, len(whole), 7):
+        connection = Connection(longest)
+        connection.receive(whole[:cut])
+        connection.receive(whole[cut:])
+        connection.receive_eof()
+        assert [describe(event) for event in events(connection)] == expected
+    connection = Connection(longest)
+    for byte in whole:
+        connection.receive(bytes([byte]))
+    connection.receive_eof()
+    assert [describe(event) for event in events(connection)] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        (message(id=1, method="a"), ("request", int, 1, "a", {}, False)),
+        (message(id=1, method="a", params=None), ("request", int, 1, "a", {}, False)),
+        (message(id="é", method="a", params={"x": 1}), ("request", str, "é", "a", {"x": 1}, False)),
+        (message(id=5.0, method="a"), ("request", int, 5, "a", {}, False)),
+        (message(id=-0.0, method="a"), ("request", int, 0, "a", {}, False)),
+        (message(id=2**53 - 1, method="a"), ("request", int, 2**53 - 1, "a", {}, False)),
+        (message(id=-(2**53) + 1, method="a"), ("request", int, -(2**53) + 1, "a", {}, False)),
+        (message(id="", method="a"), ("request", str, "", "a", {}, False)),
+        (message(id="i" * 128, method="a"), ("request", str, "i" * 128, "a", {}, False)),
+        (b"\xef\xbb\xbf" + message(id=1, method="a"), ("request", int, 1, "a", {}, False)),
+        (message(id=1, method="a") + b"\r", ("request", int, 1, "a", {}, False)),
+        (b" \t" + message(id=1, method="a") + b" ", ("request", int, 1, "a", {}, False)),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\ud83d\\ude00"}', ("request", int, 1, "\U0001f600", {}, False)),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\ud83d"}', ("request", int, 1, "\ufffd", {}, False)),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\\\\ud83d\\ude00"}', ("request", int, 1, "\\ud83d\ufffd", {}, False)),
+        (b'{"jsonrpc":"2.0","id":"\\uDE00","method":"a"}', ("request", str, "\ufffd", "a", {}, False)),
+        (
+            '{"jsonrpc":"2.0","id":1,"method":"a\u2028"}'.encode(),
+            ("request", int, 1, "a\u2028", {}, False),
+        ),
+        (b'{"jsonrpc":"2.0","id":7,"id":1,"method":"b","method":"a"}', ("request", int, 1, "a", {}, False)),
+        (message(method="a", params={"x": None}), ("notified", "a", {"x": None})),
+        (message(id=3, result=[1]), ("answered", 3, [1], None)),
+        (message(id=None, error={"code": 1}), ("answered", None, None, {"code": 1})),
+        (message(id=[3], result=1), ("answered", None, 1, None)),
+    ],
+)
+def test_what_is_a_message_is_understood(line: bytes, event: tuple[Any, ...]) -> None:
+    assert [describe(one) for one in say(line)[1]] == [event]
+
+
+@pytest.mark.parametrize("request_id", [True, False, None, 5.5, 1e300, 2**53, -(2**53), "i" * 129, [1], {"a": 1}])
+def test_an_id_that_javascript_could_not_keep_is_refused_without_one(request_id: Any) -> None:
+    _, (event,) = say(message(id=request_id, method="a"))
+    assert refusal(event) == {
+        "jsonrpc": "2.0",
+        "id": None,
+        "error": {
+            "code": -32600,
+            "message": "An id must be an integer within 2^53 or a string of at most 128 characters.",
+            "data": {"kind": "invalid_request", "retryable": False},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "request_id"),
+    [
+        (b'{"id":1,"method":"a"}', 1),
+        (b'{"jsonrpc":"1.0","id":"x","method":"a"}', "x"),
+        (b'{"jsonrpc":2.0,"id":1,"method":"a"}', 1),
+        (b'{"jsonrpc":"2.0","id":1,"method":7}', 1),
+        (b'{"jsonrpc":"2.0","id":1}', 1),
+        (b'{"jsonrpc":"2.0","method":{}}', None),
+        (b"{}", None),
+        (b"7", None),
+        (b"null", None),
+        (b'"initialize"', None),
+        (b"[]", None),
+    ],
+)
+def test_json_that_is_no_request_is_refused_under_the_id_it_has(line: bytes, request_id: int | str | None) -> None:
+    _, (event,) = say(line)
+    answer = refusal(event)
+    assert (answer["id"], answer["error"]["code"], answer["error"]["data"]["kind"]) == (
+        request_id,
+        -32600,
+        "invalid_request",
+    )
+
+
+@pytest.mark.parametrize("params", [[], [1, 2], "x", 1, True])
+def test_params_go_by_name(params: Any) -> None:
+    _, (event,) = say(message(id=1, method="a", params=params))
+    assert refusal(event) == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "error": {
+            "code": -32602,
+            "message": "Params must be an object, by name.",
+            "data": {"kind": "invalid_params", "retryable": False},
+        },
+    }
+    _, (told,) = say(message(method="a", params=params))
+    assert describe(told) == ("refused", -32602, b"")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":NaN}}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":Infinity}}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":-Infinity}}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a\xff"}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a\xed\xa0\x80"}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a\xc0\xaf"}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a\x00"}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a",}',
+        b'{"jsonrpc":"2.0","id":31,\'method\':\'a\'}',
+        b'{"jsonrpc":"2.0","id":31,"method":"a"} // no',
+        b'{"jsonrpc":"2.0","id":31,"method":"a"}{}',
+        b'{"jsonrpc":"2.0","id":31,"params":' + b'{"x":' * 220 + b"1" + b"}" * 220 + b"}",
+        b'{"jsonrpc":"2.0","id":31,"params":' + b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":31,"method":"a","params":{"x":"\\ud83d","y":}}',
+        b'{"jsonrpc":"2.0","params":{"id":99,"y":[{"id":98}]},"method":"id","id":31,"x":NaN}',
+    ],
+)
+def test_what_is_not_json_is_refused_with_the_id_that_can_be_read(line: bytes) -> None:
+    _, (event,) = say(line, 1_000_000)
+    answer = refusal(event)
+    assert (answer["id"], answer["error"]["code"]) == (None, -32700)
+    assert answer["error"]["data"] == {"kind": "parse_error", "retryable": False, "recovered_id": 31}
+
+
+def test_a_refusal_never_repeats_what_was_sent() -> None:
+    for line in (b'{"id":1,"token":hunter2}', b'{"id":1,"method":"hunter2","params":[]}', b'["hunter2"'):
+        assert b"hunter2" not in b"".join(event.reply for event in say(line)[1] if isinstance(event, Refused))
+
+
+@settings(deadline=None)
+@given(IDS, st.permutations(["jsonrpc", "id", "method", "params", "more"]), st.data())
+def test_the_id_of_a_broken_line_is_recovered_right_or_not_at_all(
+    request_id: int | str, order: list[str], data: st.DataObject
+) -> None:
+    whole = {
+        "jsonrpc": "2.0",
+        "id": request_id,
+        "method": 'say "id": 5',
+        "params": DECOY,
+        "more": [1, {"id": 95}, None],
+    }
+    line = json.dumps({name: whole[name] for name in order}, ensure_ascii=data.draw(st.booleans())).encode()
+    token = json.dumps(request_id, ensure_ascii=b"\\u" in line or line.isascii()).encode()
+    start = line.index(b'"id": ' + token) if b'"id": ' + token in line else len(line)
+    position = data.draw(st.integers(0, len(line) - 1))
+    assert recover_id(line[:position]) in (None, request_id)
+    if not start <= position < start + 6 + len(token) + 1:
+        damaged = line[:position] + bytes([data.draw(st.integers(0, 255))]) + line[position + 1 :]
+        assert recover_id(damaged) in (None, request_id)
+
+
+def test_an_id_that_a_cut_may_have_shortened_is_not_recovered() -> None:
+    assert recover_id(b'{"jsonrpc":"2.0","id":12') is None
+    assert recover_id(b'{"jsonrpc":"2.0","id":12,') == 12
+    assert recover_id(b'{"jsonrpc":"2.0","id":"ab"') == "ab"
+    assert recover_id(b'{"jsonrpc":"2.0","id":"ab') is None
+    assert recover_id(b'{"x":"%s","id":12}' % (b"x" * 4081)) is None
+    assert recover_id(b'{"x":"%s","id":12}' % (b"x" * 4070)) == 12
+    assert recover_id(b'[{"id":1},{"id":2}') is None
+    assert recover_id(b'{"id":true,') is None
+    assert recover_id(b'\xef\xbb\xbf{"id":1,') == 1
+    assert recover_id(b'"params":{"id":1,') is None
+    assert recover_id(b'{"method":"a"}{"id":1,') is None
+    assert recover_id(b'{"id":9007199254740992,') is None
+
+
+def test_a_line_beyond_the_limit_is_refused_and_the_next_one_served() -> None:
+    for data in (message(id=31, method="m" * MAX), b'{"id":31,' + b"x" * 50_000):
+        _, (first, second) = say(data + b"\n" + message(id=2, method="a"))
+        assert refusal(first) == {
+            "jsonrpc": "2.0",
+            "id": None,
+            "error": {
+                "code": 4131,
+                "message": f"The message is longer than {MAX} bytes.",
+                "data": {"kind": "message_too_large", "retryable": False, "recovered_id": 31},
+            },
+        }
+        assert describe(second) == ("request", int, 2, "a", {}, False)
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    padding = MAX - len(message(id=1, method=""))
+    assert [describe(event)[0] for event in say(message(id=1, method="m" * padding))[1]] == ["request"]
+    assert [describe(event)[0] for event in say(message(id=1, method="m" * (padding + 1)))[1]] == ["refused"]
+
+
+def test_a_discarded_line_is_not_kept() -> None:
+    connection = Connection(MAX)
+    for _ in range(1_000):
+        connection.receive(b"x" * 10_000)
+    assert sum(len(part) for part in (connection._partial, connection._oversize_head or b"")) <= 4096
+    connection.receive_eof()
+    assert [describe(event)[:2] for event in events(connection)] == [("refused", 4131)]
+
+
+def test_a_last_line_without_its_newline_counts() -> None:
+    connection = Connection()
+    connection.receive(message(id=1, method="a"))
+    assert list(events(connection)) == []
+    connection.receive_eof()
+    assert [describe(event) for event in events(connection)] == [("request", int, 1, "a", {}, False)]
+    connection.receive_eof()
+    assert list(events(connection)) == []
+
+
+def test_an_id_is_taken_while_its_request_is_open() -> None:
+    connection, (first, second) = say(message(id=1, method="a") + b"\n" + message(id=1.0, method="b"))
+    assert isinstance(first, Request)
+    assert refusal(second)["id"] is None  # the one answer under this id is still to come
+    assert refusal(second)["error"]["message"] == "A request with this id is still unanswered."
+    assert connection.open_request(1) is first
+    connection.reply(first, b"1")
+    connection.receive(message(id=1, method="c") + b"\n")
+    assert [describe(event) for event in events(connection)] == [("request", int, 1, "c", {}, False)]
+
+
+def test_a_number_and_a_text_are_two_ids() -> None:
+    connection, opened = say(message(id=1, method="a") + b"\n" + message(id="1", method="b"))
+    replies = [connection.reply(request, b"0") for request in opened if isinstance(request, Request)]
+    assert replies == [b'{"jsonrpc":"2.0","id":1,"result":0}\n', b'{"jsonrpc":"2.0","id":"1","result":0}\n']
+
+
+def test_answering_twice_is_our_own_mistake() -> None:
+    connection, (request,) = say(message(id=1, method="a"))
+    assert isinstance(request, Request)
+    connection.reply(request, b"1")
+    for answer in (connection.reply, connection.reply_error):
+        with pytest.raises(LocalProtocolError, match="request 1 has been answered already"):
+            answer(request, b"{}")
+    connection.receive(message(id=1, method="again") + b"\n")
+    assert [describe(event)[3] for event in events(connection)] == ["again"]
+    with pytest.raises(LocalProtocolError):
+        connection.reply(request, b"1")  # not the request that is open under this id now
+    assert connection.open_requests == 1
+
+
+def test_nothing_leaves_with_the_separators_at_which_node_splits_lines() -> None:
+    separators = "\u2028\u2029".encode()
+    connection, (request,) = say(b'{"jsonrpc":"2.0","id":"\\u2028","method":"a"}')
+    assert isinstance(request, Request)
+    sent = [
+        connection.reply(request, b'"%s"' % separators),
+        connection.notify("told", b'{"x":"%s"}' % separators),
+        connection.call("asked", b'{"x":"%s"}' % separators)[1],
+    ]
+    for line in (
+        b'{"jsonrpc":"2.0","id":"%s","method":7}',
+        b'{"jsonrpc":"2.0","id":"%s","method":"a"',
+        b'[{"id":"%s"}]',
+    ):
+        sent += [event.reply for event in say(line % separators)[1] if isinstance(event, Refused)]
+    assert len(sent) == 6
+    assert parse(sent[0][:-1]) == {"jsonrpc": "2.0", "id": "\u2028", "result": "\u2028\u2029"}
+    assert [parse(line[:-1]) for line in sent][1]["params"] == {"x": "\u2028\u2029"}
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.text(max_size=3)), max_size=8), st.data())
+def test_two_connections_understand_each_other(calls: list[tuple[bool, str]], data: st.DataObject) -> None:
+    """Each side asks and answers; the other's answers come back under the ids that were asked with."""
+    ends = (Connection(), Connection())
+    wires = [b"", b""]  # what is on its way from each end
+    asked: list[dict[int | str, str]] = [{}, {}]
+    for from_second, text in calls:
+        end = int(from_second)
+        request_id, line = ends[end].call("say", json.dumps({"text": text}).encode())
+        asked[end][request_id] = text
+        wires[end] += line + ends[end].notify("told", b"{}")
+    answered: list[dict[int | str, str]] = [{}, {}]
+    while any(wires):
+        for end in (0, 1):
+            sent, wires[end] = wires[end], b""
+            cut = data.draw(st.integers(0, len(sent)))
+            ends[1 - end].receive(sent[:cut])
+            ends[1 - end].receive(sent[cut:])
+            for event in events(ends[1 - end]):
+                if isinstance(event, Request):
+                    wires[1 - end] += ends[1 - end].reply(event, json.dumps(event.params["text"]).encode())
+                elif isinstance(event, Answered):
+                    assert event.id is not None
+                    answered[1 - end][event.id] = event.result
+                else:
+                    assert isinstance(event, Notified)
+    assert answered == asked
