@@ -209,7 +209,8 @@ class App:
     async def _end(self, code: int) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
-        await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S)
+        # It keeps its own time, and writes down at its end what did not stop; only if it fails at that does this limit count.
+        await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
         self._turn.end()
         self._turn.close()
         self._writer.finish(until - self._loop.time())

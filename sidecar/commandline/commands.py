@@ -1,6 +1,7 @@
 """The commands and their options.  What they do stands in modules of their own, imported when one is called."""
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
@@ -19,6 +20,9 @@ JSON = click.option("--json", "form", flag_value="machines", default="people", h
 
 def main() -> NoReturn:
     """Run the command that the arguments name, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an arrow that the terminal cannot show must not end the command
     try:
         sys.exit(commands.main(prog_name="sidecar", standalone_mode=False))
     except click.ClickException as error:

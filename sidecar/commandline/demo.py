@@ -56,6 +56,7 @@ class Conversation:
             self._timeline.refused(method, time.perf_counter() - begin, error)
             raise
         self._timeline.answered(method, time.perf_counter() - begin, answer)
+        self._take_waiting()
         return answer
 
     def watch(self, job: dict[str, Any]) -> JobView:
@@ -143,7 +144,7 @@ class Demo:
         await self._watch(talk, view, CLAUDE_S + JOB_S)
         self._screen.finished(view.job)
         if view.job["status"] != JobStatus.SUCCEEDED:
-            self._screen.bad("Claude is installed but could not answer.  On with a job that needs no Claude.")
+            self._screen.bad("Claude is installed but could not answer. On with a job that needs no Claude.")
             return False
         self._screen.section("Ask for more, and change your mind at the first word")
         prompt = AT_LENGTH.format(prompt=self._prompt)
@@ -157,7 +158,7 @@ class Demo:
     async def _back_up(self, talk: Conversation, problem: str | None) -> None:
         """The same with what every installation can do."""
         if problem is not None:
-            self._screen.note(f"{problem}  Until then, a job that needs no Claude.")
+            self._screen.note(f"{problem} Until then, a job that needs no Claude.")
         self._screen.section("Back the database up")
         created = await talk.call("jobs.create", type="maintenance.backup")
         view = talk.watch(created["job"])

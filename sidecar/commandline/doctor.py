@@ -79,7 +79,7 @@ async def examine(database: str | None, form: str) -> int:
     healthy = all(finding.state is not State.PROBLEM for finding in findings)
     if form == "machines":
         report = {"ok": healthy, "findings": [asdict(finding) for finding in findings]}
-        click.echo(json.dumps(report, ensure_ascii=False, separators=(",", ":")))
+        click.echo(json.dumps(report, separators=(",", ":")))
     else:
         _print(findings)
     return 0 if healthy else 1

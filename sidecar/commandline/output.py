@@ -119,4 +119,5 @@ def _line(value: Any) -> None:
 
 
 def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # ASCII: a pipe on Windows has the encoding of some code page.
+    return json.dumps(value, separators=(",", ":"))

@@ -21,8 +21,14 @@ from tests.bench.driver import Wire
 LIVE: Final[set[subprocess.Popen[bytes]]] = set()
 STOP_S: Final = 5.0
 """The sidecar's drain is bounded at 2 s; one that needs more than this is killed."""
-_QUIET: Final = ("BACKEND_TOKEN", "BACKEND_PORT", "PYTHONPROFILEIMPORTTIME", "PYTHONDEVMODE")
-"""What would make the server ask for a token, or write and check more than in real use."""
+_QUIET: Final = (
+    "BACKEND_TOKEN",
+    "BACKEND_PORT",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONDEVMODE",
+    "PYTHONDONTWRITEBYTECODE",
+)
+"""What would make the server ask for a token, write and check more than in real use, or compile itself at each start."""
 
 
 @dataclass(slots=True)

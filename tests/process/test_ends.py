@@ -80,7 +80,7 @@ def test_every_end_interrupts_jobs_answers_requests_and_stops_children(
             assert wire.ended() == 0
         (answer,) = [message for message in messages if "id" in message]
         assert (answer["id"], answer["error"]["data"]["kind"]) == ("waits", "server_cancelled")
-        ended = [message["params"]["job"] for message in messages if message["method"] == "jobs.updated"]
+        ended = [message["params"]["job"] for message in messages if message.get("method") == "jobs.updated"]
         assert {job["job_id"] for job in ended if job["status"] == "interrupted"} == job_ids
         assert {job["error"]["kind"] for job in ended} == {"shutdown"}
         assert {"state": "draining"} in [message["params"] for message in messages if "method" in message]
@@ -95,7 +95,7 @@ def test_a_job_that_does_not_let_go_is_written_down_and_left_behind(host: StartH
     with host(command=ODD) as wire:
         wire.initialize()
         job_id = running(wire, hold_s=600)
-        with within(END_S + 0.5):  # the drain takes all of its time here, and then the process must still end
+        with within(END_S):
             leave(wire, how)
             assert wire.ended() == 0
     with host(command=ODD) as wire:
