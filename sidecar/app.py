@@ -209,7 +209,7 @@ class App:
     async def _end(self, code: int) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
-        # It keeps its own time, and writes down at its end what did not stop; only if it fails at that does this limit count.
+        # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
         self._turn.end()
         self._turn.close()
@@ -321,7 +321,8 @@ class App:
         """A callback failed: a bug that may have left things half done, so start anew."""
         del loop
         log.critical("%s", context.get("message"), exc_info=context.get("exception"))
-        self.end(EXIT_CRASH)
+        if "handle" in context:
+            self.end(EXIT_CRASH)
 
 
 def serve(settings: Settings, wire: tuple[int, int]) -> int:
@@ -335,8 +336,10 @@ def serve(settings: Settings, wire: tuple[int, int]) -> int:
     async def main() -> int:
         return await App(settings, logs, wire).run()
 
+    # Never closed: that would wait for every task and thread, and the process ends with `os._exit` anyway.
+    runner = asyncio.Runner()
     try:
-        return asyncio.run(main())
+        return runner.run(main())
     finally:
         logs.stop()
         sys.stderr.flush()

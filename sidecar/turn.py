@@ -25,6 +25,7 @@ class Turn:
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
         self._scheduled = False
+        self._closed = False
         self._waiting: list[Callable[[sqlite3.Error | None], None]] = []
         self._database: Database | None = None
         self._parts: tuple[Settled, ...] = ()
@@ -51,10 +52,12 @@ class Turn:
 
     def close(self) -> None:
         """No turn ends after this one: the database is about to be closed."""
-        self._scheduled = True
+        self._closed = True
 
     def end(self) -> None:
         """Commit, then answer, notify and write."""
+        if self._closed:
+            return
         self._scheduled = False
         failure: sqlite3.Error | None = None
         if self._database is not None:

@@ -45,7 +45,7 @@ def hanging(console: Console, head: Text, body: str) -> Text:
     wrapped = Text(printable(body)).wrap(console, console.width - head.cell_len)
     for line in wrapped:
         line.rstrip()
-    return head + Text("\n" + head.cell_len * " ").join(wrapped)
+    return Text.assemble(head, Text("\n" + head.cell_len * " ").join(wrapped))
 
 
 def duration(seconds: float) -> str:

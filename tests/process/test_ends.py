@@ -176,7 +176,7 @@ def test_no_job_begins_once_shutdown_was_asked_for(host: StartHost) -> None:
         assert wire.answer(2)["result"] == {"drained": True, "cancelled_requests": 0, "interrupted_jobs": 0}
         assert wire.process.poll() is None
         with pytest.raises(AssertionError, match="nothing came in time"):
-            wire.until_job(job_id, "running", patience_s=1.5)
+            wire.until_job(job_id, "running", patience_s=0.5)
         wire.send(line("exit"))
         assert wire.ended() == 0
 
@@ -215,14 +215,25 @@ def test_wrong_use_ends_with_2_and_says_why(host: StartHost, arguments: list[str
 
 
 def test_a_second_instance_ends_with_73_and_names_the_first(host: StartHost) -> None:
-    with host() as first, host() as second:
+    with host() as first:
         first.initialize()
-        assert second.rest() == []
-        assert second.ended() == 73
-        assert f"process {first.process.pid}" in second.errors.read_text("utf-8")
+        with host() as second:
+            assert second.rest() == []
+            assert second.ended() == 73
+            assert f"process {first.process.pid}" in second.errors.read_text("utf-8")
         assert first.call("jobs.list")["jobs"] == []
     with host() as third:
         assert third.initialize()["server_info"]["pid"] == third.process.pid  # a killed one leaves no lock
+
+
+def test_of_several_that_start_at_once_one_serves(host: StartHost) -> None:
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(host()) for _ in range(4)]
+        for wire in wires:
+            wire.send(line("system.health", 1))
+        answered = [bool(wire.receive()) for wire in wires]
+        assert answered.count(True) == 1
+        assert [wire.ended() for wire, serves in zip(wires, answered, strict=True) if not serves] == [73] * 3
 
 
 def test_a_file_that_is_no_database_ends_with_74_and_stays_as_it_is(host: StartHost, data_dir: Path) -> None:

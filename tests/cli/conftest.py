@@ -1,0 +1,19 @@
+"""Fixtures of the command line's tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("these tests use a pseudo-terminal and Ctrl-C as a signal", allow_module_level=True)
+
+from tests.cli.shell import Shell
+
+
+@pytest.fixture
+def shell(tmp_path: Path, data_dir: Path) -> Shell:
+    """A shell in an empty home, without Claude."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Shell(home, data_dir)
