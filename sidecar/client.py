@@ -193,5 +193,6 @@ async def spawn(
                 with anyio.CancelScope(shield=True):
                     await client.close()
                 tasks.cancel_scope.cancel()
+    client.notifications.close()
     if failure is not None:
         raise failure

@@ -163,8 +163,9 @@ class Database:
     def undo(self, error: BaseException, *, first: bool) -> None:
         """Close a block that failed."""
         if not self._connection.in_transaction:
-            # A full disk makes SQLite roll back by itself, and what others wrote in this turn with it.
-            self._lost = None if first else _why_lost(error)
+            if not first:
+                # A full disk makes SQLite roll back by itself, and what others wrote in this turn with it.
+                self._lost = _why_lost(error)
         elif first:
             self._connection.execute("ROLLBACK")
         else:

@@ -4,7 +4,6 @@ A durable one is written to the log in the transaction that makes it true, and p
 the host does not read in time is not queued without end: it is told which events it missed, and replays them.
 """
 
-import math
 import sqlite3
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -115,8 +114,7 @@ class Outbox:
         if self._wire is None or self._wire.notifications_held:
             return
         self._waits_for_host = False
-        # What still waits for its rate goes before a durable one: notifications keep their order.
-        self._push_ephemeral(self._wire, math.inf if self._has_news else self._clock.monotonic())
+        self._push_ephemeral(self._wire)
         if self._has_news:
             self._push_durable(self._wire)
 
@@ -164,7 +162,8 @@ class Outbox:
         lane.pending = notification
         self._soon()
 
-    def _push_ephemeral(self, wire: Wire, due: float) -> None:
+    def _push_ephemeral(self, wire: Wire) -> None:
+        """Text does not wait for its rate when a durable one is to follow, which may say that it is complete."""
         if wire.unread_bytes > COALESCE_BYTES:
             self._waits_for_host = True
             return
@@ -172,12 +171,14 @@ class Outbox:
             return
         now = self._clock.monotonic()
         for key, lane in list(self._lanes.items()):
-            if lane.pending is not None and lane.not_before <= due:
-                lane.not_before = now + 1 / lane.pending.max_per_s
-                wire.notify(lane.pending.name, b"{%s}" % lane.pending.members())
+            pending = lane.pending
+            if pending is None:
+                if lane.not_before <= now:
+                    del self._lanes[key]
+            elif lane.not_before <= now or (self._has_news and pending.appends is not None):
+                lane.not_before = now + 1 / pending.max_per_s
                 lane.pending = None
-            elif lane.pending is None and lane.not_before <= now:
-                del self._lanes[key]
+                wire.notify(pending.name, b"{%s}" % pending.members())
         if self._lanes:
             self._wake_at(min(lane.not_before for lane in self._lanes.values()))
 

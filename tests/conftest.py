@@ -1,6 +1,6 @@
-"""Fixtures of all tests: the event loop, a data folder with an awkward name, and sidecars as processes."""
+"""Fixtures of all tests: the event loop, a data folder with an awkward name, and sidecars, as processes and without."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.client import SidecarClient, spawn
+from tests.loopback import Loopback
 from tests.process.host import Host, environment
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
@@ -16,7 +17,7 @@ StartHost = Callable[..., Host]
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """asyncio is what the sidecar runs on."""
+    """The loop that the sidecar runs on."""
     return "asyncio"
 
 
@@ -28,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sidecar(data_dir: Path) -> StartSidecar:
-    """`async with sidecar() as client`: the real process on `data_dir`; keywords are added to its environment."""
+    """Start the real process on `data_dir`, as in `async with sidecar() as client`; keywords go to its environment."""
 
     def start(*arguments: str, **more: str) -> AbstractAsyncContextManager[SidecarClient]:
         return spawn(arguments, env=environment(data_dir, more))
@@ -38,5 +39,15 @@ def sidecar(data_dir: Path) -> StartSidecar:
 
 @pytest.fixture
 def host(data_dir: Path) -> StartHost:
-    """`with host() as wire`: the real process on `data_dir`, as raw as it gets."""
+    """Start the real process on `data_dir`, as raw as it gets, as in `with host() as wire`."""
     return partial(Host, data_dir)
+
+
+@pytest.fixture
+async def rig(data_dir: Path) -> AsyncIterator[Loopback]:
+    """The services without the process, after the handshake."""
+    loopback = Loopback(data_dir / "sidecar.db")
+    await loopback.initialize()
+    loopback.received.clear()
+    yield loopback
+    loopback.close()

@@ -51,6 +51,7 @@ class ActivityStore:
 
     def put(self, event: NewEvent, now: str) -> tuple[bytes, bool]:
         """Write an event, or what has become of it; its JSON, and whether it is new."""
+        known = self._database.row("SELECT 1 FROM activity_events WHERE event_id = ?", (event.event_id,))
         row = self._database.row(
             f"""
             INSERT INTO activity_events (event_id, source, account_id, event_type, title, description, url, actor,
@@ -60,7 +61,7 @@ class ActivityStore:
                 event_type = excluded.event_type, title = excluded.title, description = excluded.description,
                 url = excluded.url, actor = excluded.actor, event_time = excluded.event_time,
                 event_ts = excluded.event_ts, updated_at = excluded.updated_at, raw_json = excluded.raw_json
-            RETURNING {EVENT_JSON}, created_at = updated_at
+            RETURNING {EVENT_JSON}
             """,
             (
                 event.event_id, event.source, event.account_id, event.event_type, event.title, event.description,
@@ -69,7 +70,7 @@ class ActivityStore:
             ),
         )  # fmt: skip
         assert row is not None  # an upsert returns its row
-        return row[0].encode(), bool(row[1])
+        return row[0].encode(), known is None
 
     def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
         """Events, newest first, and the cursor of the next page."""

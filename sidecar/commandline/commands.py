@@ -84,17 +84,17 @@ def _complete_param(context: click.Context, param: click.Parameter, incomplete: 
 @click.option("--follow", "after", flag_value="follow", help="Go on printing notifications until Ctrl-C.")
 @click.option("--wait", "after", flag_value="wait", help="Wait for the job; Ctrl-C cancels it.")
 def call(method: str, params: tuple[str, ...], database: str | None, form: str, after: str | None) -> None:
-    r"""Call METHOD and print its result.
+    """Call METHOD and print its result.
 
     \b
     key=value    by the declared type: limit=5, prompt="say hi", payload='{"keep": 2}'
     key:=JSON    exactly this JSON value: request_id:=7
     key=@FILE    a file's text, @- for standard input: prompt=@question.txt
-    A list of words may be given word by word: allowed_tools=Read allowed_tools=Grep
+    A list of words may be given one by one: allowed_tools=Read allowed_tools=Grep
 
     A sidecar is spawned for it and closed again.  Exit code 1: the sidecar answered with an error, or the awaited job
     did not succeed; 2: the call makes no sense; else what the sidecar that did not start exited with.
-    """
+    """  # noqa: D301 - \b is click's mark for lines that are to stay as they are
     from sidecar.commandline import call as calling  # noqa: PLC0415
     from sidecar.commandline.assignments import find_method, params_of  # noqa: PLC0415
     from sidecar.commandline.jobview import holds_job  # noqa: PLC0415

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import click
 from rich.console import Console
+from rich.json import JSON
 from rich.live import Live
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from sidecar.client import Received, RemoteError
 from sidecar.commandline.jobview import JobView
 from sidecar.commandline.tables import list_field, print_table
 from sidecar.commandline.timeline import about_notification
-from sidecar.commandline.wording import members, now, one_line, printable
+from sidecar.commandline.wording import defused, members, now, one_line, printable
 
 
 class Output(Protocol):
@@ -69,7 +70,9 @@ class ForPeople:
     def result(self, model: type[Model] | None, value: Any) -> None:
         listed = list_field(model)
         if listed is None or not isinstance(value, dict):
-            self._out.print_json(data=value, indent=2, ensure_ascii=False)
+            text = JSON.from_data(value, indent=2, ensure_ascii=False).text
+            text.plain = defused(text.plain)
+            self._out.print(text, soft_wrap=True)
             return
         name, item = listed
         others = {key: other for key, other in value.items() if key != name and other is not None}

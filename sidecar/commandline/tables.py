@@ -18,9 +18,12 @@ from sidecar.commandline.wording import ago, one_line
 GAP: Final = 2
 FLEXIBLE_MIN: Final = 14
 """A text or an object is worth a column from this width on; it is cut to fit."""
-TELLING: Final = ("type", "name", "title", "method", "level", "event_type", "source", "email")
-TEXTS: Final = ("message", "description", "detail", "payload", "result", "params", "meta", "raw", "title", "error")
-TIMES: Final = ("_at", "_time", "start", "end")
+NAMES: Final = ("title", "name")
+TELLING: Final = ("type", "method", "level", "event_type", "source", "email")
+WORDS: Final = ("message", "title", "description", "detail")
+TEXTS: Final = (*WORDS, "payload", "result", "params", "meta", "raw", "error")
+TIMES: Final = ("_at", "_time", "start")
+NICE_TO_HAVE: Final = 5
 
 
 def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
@@ -70,30 +73,33 @@ def print_methods(methods: Iterable[Method]) -> None:
 
 def _chosen(item: type[Model], cells: dict[str, list[str]], width: int) -> list[str]:
     """The columns that fit, in declared order; one that says nothing in any row is left out."""
-    chosen: set[str] = set()
-    left = width + GAP
     candidates = [name for name in item.model_fields if any(cells[name])]
-    for name in sorted(candidates, key=lambda name: _rank(name, item, candidates)):
-        natural = _width(name, cells[name])
-        needed = GAP + (min(natural, FLEXIBLE_MIN) if name in TEXTS else natural)
-        if needed <= left or not chosen:
-            chosen.add(name)
-            left -= needed
+    needs = {name: GAP + _width(name, cells[name]) for name in candidates}
+    least = {name: min(needs[name], GAP + FLEXIBLE_MIN) if name in TEXTS else needs[name] for name in candidates}
+    chosen: list[str] = []
+    left = width + GAP
+    for name in sorted(candidates, key=lambda name: _rank(name, candidates, item)):
+        # What is only nice to have must leave the texts that are there already their whole width.
+        spare = 0 if _rank(name, candidates, item) < NICE_TO_HAVE else sum(needs[one] - least[one] for one in chosen)
+        if least[name] + spare <= left or not chosen:
+            chosen.append(name)
+            left -= least[name]
     return [name for name in item.model_fields if name in chosen]
 
 
-def _rank(name: str, item: type[Model], candidates: list[str]) -> int:
+def _rank(name: str, candidates: list[str], item: type[Model]) -> int:
+    """How much a column tells: the id, names and states, kinds, words, the first time; then the rest."""
     if name == candidates[0]:
         return 0
-    if any(isinstance(one, type) and issubclass(one, Enum) for one in _flat(item.model_fields[name].annotation)):
+    if name in NAMES or any(_is_enum(one) for one in _flat(item.model_fields[name].annotation)):
         return 1
     if name in TELLING:
         return 2
-    if name in ("message", "title", "description", "detail"):
+    if name in WORDS:
         return 3
-    if name.endswith(TIMES):
+    if name == next((one for one in candidates if one.endswith(TIMES)), None):
         return 4
-    return 6 if name in TEXTS else 5
+    return NICE_TO_HAVE + (name in TEXTS)
 
 
 def _cell(name: str, value: Any, now: datetime) -> str:

@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
+def defused(text: str) -> str:
+    """The text at its full length, with a sign of its own for each control character."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
 def one_line(value: Any) -> str:
     """A JSON value in one line: bare words where they are clear, without what is null."""
     match value:

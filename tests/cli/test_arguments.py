@@ -4,7 +4,8 @@ from typing import Any
 import click
 import pytest
 
-from sidecar.commandline.assignments import find_method, params_of
+from sidecar.commandline.assignments import callable_methods, find_method, params_of
+from sidecar.commandline.jobview import holds_job
 
 
 def params(method: str, *assignments: str) -> dict[str, Any]:
@@ -57,3 +58,9 @@ def test_a_param_twice_and_a_notification_cannot_be_called() -> None:
         params("jobs.list", "limit=1", "limit=2")
     with pytest.raises(click.UsageError, match="exit is a notification"):
         find_method("exit")
+
+
+def test_what_answers_with_a_job_can_be_waited_for() -> None:
+    waitable = {name for name, declared in callable_methods().items() if holds_job(declared.result)}
+    assert {"jobs.create", "jobs.get", "jobs.cancel", "claude.spawn"} <= waitable
+    assert not {"jobs.list", "system.health", "initialize"} & waitable

@@ -27,7 +27,7 @@ def test_the_demo_shows_a_whole_conversation_without_claude(shell: Shell) -> Non
 
 def test_the_demo_asks_claude_where_there_is_one_and_cancels_a_second_run(shell: Shell) -> None:
     shell.install_claude()
-    demo = shell.run("demo", "--prompt", "[[slow:15]] why pipes")
+    demo = shell.run("demo", "--prompt", "[[slow:6]] why pipes")
     assert (demo.code, demo.err) == (0, "")
     for words in (
         "claude     2.1.330 (Claude Code)",
@@ -57,7 +57,7 @@ def test_a_claude_that_fails_is_explained_and_the_demo_goes_on(shell: Shell) -> 
 
 def test_on_a_terminal_the_demo_moves(shell: Shell) -> None:
     shell.install_claude()
-    demo = shell.run_on_terminal("demo", "--prompt", "[[slow:15]]")
+    demo = shell.run_on_terminal("demo", "--prompt", "[[slow:6]]")
     assert demo.code == 0
     assert "╭" in demo.out
     assert demo.out.count("\x1b[?25l") == demo.out.count("\x1b[?25h") > 0  # the cursor went and came back

@@ -5,11 +5,8 @@ HEALTH = '{"jsonrpc":"2.0","id":1,"method":"system.health"}\n'
 
 def test_without_arguments_it_serves_whoever_spawned_it(shell: Shell) -> None:
     served = shell.run(program=SCRIPT, stdin=HEALTH)
-    assert served.code == 0
+    assert (served.code, shell.data_dir.exists()) == (0, True)
     assert served.out.startswith('{"jsonrpc":"2.0","id":1,"result":{"status":"ok"')
-    named = shell.run("--db", str(shell.home / "my.db"), program=SCRIPT, stdin=HEALTH)
-    assert named.code == 0
-    assert (shell.home / "my.db").exists()
 
 
 def test_without_arguments_on_a_terminal_it_helps(shell: Shell) -> None:
@@ -33,7 +30,7 @@ def test_a_shell_completes_methods_params_and_words(shell: Shell) -> None:
         return [line.removeprefix("plain,") for line in shell.run(program=SCRIPT, **request).out.splitlines()]
 
     assert completed("sidecar call jobs.l", 2) == ["jobs.list"]
-    assert completed("sidecar call jobs.list ", 3)[:2] == ["status=", "type="]
+    assert completed("sidecar call jobs.list st", 3) == ["status="]
     assert completed("sidecar call jobs.list status=r", 3) == ["status=running"]
 
 

@@ -54,6 +54,7 @@ class Host:
         **more: str,
     ) -> None:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
+        self.data_dir = data_dir
         self.errors = data_dir.parent / f"{data_dir.name} stderr {time.monotonic_ns()}"
         self.notifications: list[Message] = []
         self._early: dict[int | str, Message] = {}
@@ -149,7 +150,7 @@ class Host:
         self._number += 1
         self.send(line(method, f"call-{self._number}", **params))
         answer = self.answer(f"call-{self._number}")
-        return answer["result"] if "result" in answer else answer
+        return answer.get("result", answer)
 
     def initialize(self, **params: Any) -> Message:
         """Shake hands."""

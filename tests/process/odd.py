@@ -3,8 +3,10 @@
 noisy        system.health prints wherever one can print, while it answers
 small        answers may have 2,000 bytes
 impatient    a host that leaves 1 MiB unread for half a second has hung
+full         the database may grow by 60 pages, after which the disk is full
 """
 
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import sidecar.app
 import sidecar.dispatch
 import sidecar.serve
 import sidecar.stdio
@@ -48,6 +51,18 @@ def small() -> None:
     sidecar.dispatch.MAX_RESULT_BYTES = 2_000  # type: ignore[misc]
 
 
+def full() -> None:
+    opened = sidecar.app.open_database
+
+    def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
+        connection = opened(path, directory, stamp)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 60}")
+        return connection
+
+    sidecar.app.open_database = open_database
+
+
 def impatient() -> None:
     sidecar.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
     sidecar.stdio.STUCK_S = 0.5  # type: ignore[misc]
@@ -56,5 +71,5 @@ def impatient() -> None:
 if __name__ == "__main__":
     add_job_types()
     for oddity in sys.argv[1:]:
-        {"noisy": noisy, "small": small, "impatient": impatient}[oddity]()
+        {"noisy": noisy, "small": small, "impatient": impatient, "full": full}[oddity]()
     sidecar.serve.main([])

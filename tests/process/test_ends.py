@@ -168,7 +168,7 @@ def test_no_job_begins_once_shutdown_was_asked_for(host: StartHost) -> None:
         job_id = wire.call("jobs.create", type="test.echo", run_at=later)["job"]["job_id"]
         wire.close_stdin()
         wire.ended()
-    with contextlib.closing(sqlite3.connect(host.args[0] / "sidecar.db")) as database, database:  # type: ignore[attr-defined]
+    with contextlib.closing(sqlite3.connect(wire.data_dir / "sidecar.db")) as database, database:
         database.execute("UPDATE jobs SET run_at = NULL")
     with host(command=ODD) as wire:
         wire.send(line("initialize", 1, protocol_version=1, client_info={"name": "t", "version": "1"}))
@@ -292,7 +292,7 @@ def test_what_a_dead_process_left_running_is_settled_before_anything_begins(host
         job_ids = [running(wire) for _ in range(8)]  # as many as run at a time: the others wait
         stubborn = wire.call("jobs.list", status="running", limit=1)["jobs"][0]["job_id"]
         waiting = wire.call("jobs.create", type="test.echo", priority=100)["job"]["job_id"]
-        with contextlib.closing(sqlite3.connect(host.args[0] / "sidecar.db")) as database, database:  # type: ignore[attr-defined]
+        with contextlib.closing(sqlite3.connect(wire.data_dir / "sidecar.db")) as database, database:
             database.execute("UPDATE jobs SET cancel_requested_at = 'now' WHERE job_id = ?", (stubborn,))
         wire.process.kill()
         wire.ended()

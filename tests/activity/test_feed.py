@@ -1,0 +1,223 @@
+"""The one feed: what features write into it, what clients read out of it, and what they are told unasked."""
+
+import json
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from protocol.activity import Activity, ActivityEvent
+from sidecar.client import RemoteError
+from tests.loopback import EIGHT_O_CLOCK, Loopback
+
+AT = "2026-11-23T08:00:00.000Z"
+
+
+def record(rig: Loopback, event_id: str, **fields: Any) -> None:
+    rig.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
+
+
+def moment(seconds: float) -> str:
+    """So many seconds after eight o'clock."""
+    return datetime.fromtimestamp(EIGHT_O_CLOCK / 1000 + seconds, UTC).isoformat()
+
+
+async def found(rig: Loopback, **params: Any) -> list[str]:
+    """The ids of all pages."""
+    ids: list[str] = []
+    while True:
+        page = await rig.call("activity.events.list", params)
+        ids += [event["event_id"] for event in page["events"]]
+        if page["next_cursor"] is None:
+            return ids
+        params["cursor"] = page["next_cursor"]
+
+
+async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) -> None:
+    record(
+        rig,
+        "e-1",
+        account_id="acc",
+        title="TEA-1 é\u2028",
+        description='say "hi"',
+        url="https://example.com/1",
+        actor="Ada",
+        event_ms=EIGHT_O_CLOCK - 1,
+        raw={"number": 1, "nothing": float("nan")},
+    )
+    event = {
+        "event_id": "e-1",
+        "source": "jira",
+        "account_id": "acc",
+        "event_type": "issue.updated",
+        "title": "TEA-1 é\u2028",
+        "description": 'say "hi"',
+        "url": "https://example.com/1",
+        "actor": "Ada",
+        "event_time": "2026-11-23T07:59:59.999Z",
+        "event_ts": EIGHT_O_CLOCK // 1000 - 1,
+        "created_at": AT,
+        "updated_at": AT,
+        "raw": {"number": 1, "nothing": None},
+    }
+    assert await rig.call("activity.events.list") == {"events": [event], "next_cursor": None}
+    assert rig.named("activity.changed") == [
+        {
+            "seq": 1,
+            "at": AT,
+            "source": "jira",
+            "account_id": "acc",
+            "added": 1,
+            "updated": 0,
+            "removed": 0,
+            "events": [event],
+        }
+    ]
+
+
+async def test_what_sqlite_encodes_is_what_the_model_would(rig: Loopback) -> None:
+    record(rig, "bare")
+    record(
+        rig, "full", account_id="a", title="t", description="d", url="u", actor="x", event_ms=0, raw={"a": [1, None]}
+    )
+    page = await rig.call("activity.events.list")
+    for event in page["events"]:
+        parsed = ActivityEvent.model_validate(event)
+        assert set(event) == set(ActivityEvent.model_fields)
+        assert json.loads(parsed.model_dump_json()) == event
+    typed = await rig.remote(Activity).list_events()
+    assert typed.events[0].account_id == "local"
+
+
+async def test_the_same_event_told_again_is_brought_up_to_date(rig: Loopback) -> None:
+    record(rig, "e-1", title="old", actor="Ada")
+    record(rig, "e-1", title="same millisecond", actor="Ada")
+    rig.clock.advance(5)
+    record(rig, "e-1", title="new", event_type="issue.resolved")
+    page = await rig.call("activity.events.list")
+    (event,) = page["events"]
+    assert (event["title"], event["event_type"], event["actor"]) == ("new", "issue.resolved", None)
+    assert (event["created_at"], event["updated_at"]) == (AT, "2026-11-23T08:00:05.000Z")
+    await rig.settle()
+    assert [(one["added"], one["updated"]) for one in rig.named("activity.changed")] == [(1, 0), (0, 1), (0, 1)]
+
+
+async def test_events_are_listed_newest_first_with_ties_in_a_fixed_order(rig: Loopback) -> None:
+    for number in range(30):
+        record(rig, f"e-{number:02d}", event_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
+    whole = await found(rig)
+    assert whole == [
+        f"e-{number:02d}" for number in sorted(range(30), key=lambda number: (number // 4, number), reverse=True)
+    ]
+    for limit in (1, 3, 29, 30, 31):
+        assert await found(rig, limit=limit) == whole
+
+
+async def test_a_span_includes_its_start_and_excludes_its_end(rig: Loopback) -> None:
+    for seconds in range(5):
+        record(rig, f"e-{seconds}", event_ms=EIGHT_O_CLOCK + seconds * 1000)
+    assert await found(rig, start=moment(1), end=moment(3)) == ["e-2", "e-1"]
+    assert await found(rig, start=moment(1.001)) == ["e-4", "e-3", "e-2"]
+    assert await found(rig, end=moment(1.001)) == ["e-1", "e-0"]
+    assert await found(rig, start=moment(3), end=moment(1)) == []
+    assert await found(rig, start="2026-11-23T17:00:02+09:00", limit=1) == ["e-4", "e-3", "e-2"]
+
+
+async def test_filters_hold_together_and_on_every_page(rig: Loopback) -> None:
+    for number in range(40):
+        record(
+            rig,
+            f"e-{number:02d}",
+            source=("jira", "claude")[number % 2],
+            account_id=("a", "b")[number // 2 % 2],
+            event_type=("x.made", "x.gone")[number // 4 % 2],
+            event_ms=EIGHT_O_CLOCK + number * 1000,
+        )
+    ids = [f"e-{number:02d}" for number in reversed(range(40))]
+    assert await found(rig, source="jira", limit=3) == [one for one in ids if int(one[2:]) % 2 == 0]
+    assert await found(rig, account_id="b", limit=3) == [one for one in ids if int(one[2:]) // 2 % 2 == 1]
+    assert await found(rig, event_type="x.gone", limit=3) == [one for one in ids if int(one[2:]) // 4 % 2 == 1]
+    together = await found(rig, source="claude", account_id="a", event_type="x.gone", start=moment(8), limit=1)
+    assert together == [f"e-{number}" for number in (37, 29, 21, 13)]
+    assert await found(rig, source="nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("tea", ["4", "1", "0"]),
+        ("TEA", ["4", "1", "0"]),
+        ("%", ["2"]),
+        ("100%", ["2"]),
+        ("_", ["3"]),
+        ("a_b", ["3"]),
+        ("\\", ["5"]),
+        ("c:\\temp", ["5"]),
+        ("\\%", []),
+        ("'; DROP TABLE activity_events; --", []),
+        ("é", ["6"]),
+        ("\U0001f375", ["6"]),
+        (" ", ["5", "4", "2", "0"]),
+    ],
+)
+async def test_a_query_is_text_and_nothing_else(rig: Loopback, query: str, ids: list[str]) -> None:
+    texts = ["Tea time", "teapot", "100% sure", "a_b", "nothing", "C:\\temp is full", "é\U0001f375"]
+    for number, text in enumerate(texts):
+        record(rig, str(number), title=text, description="with tea" if number == 4 else None, event_ms=number * 1000)
+    assert await found(rig, query=query) == ids
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [
+        ({"start": "yesterday"}, "start"),
+        ({"end": "2026-11-23T08:00:00"}, "end"),
+        ({"query": ""}, "query"),
+        ({"query": "x" * 501}, "query"),
+        ({"source": ""}, "source"),
+        ({"limit": 501}, "limit"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_by_path(rig: Loopback, params: dict[str, Any], path: str) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("activity.events.list", params)
+    assert [detail["path"] for detail in refused.value.data["details"]] == [path]
+
+
+async def test_a_cursor_of_another_list_is_refused(rig: Loopback) -> None:
+    for _ in range(2):
+        await rig.call("jobs.create", {"type": "test.echo"})
+    jobs = await rig.call("jobs.list", {"limit": 1})
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("activity.events.list", {"cursor": jobs["next_cursor"]})
+    assert (refused.value.code, refused.value.kind) == (4001, "invalid_cursor")
+
+
+@pytest.mark.parametrize("position", [[2**63, "e"], [-(2**70), "e"], [1.5, "e"], [True, "e"], ["1", "e"]])
+async def test_a_cursor_that_no_page_ended_at_is_refused(rig: Loopback, position: list[Any]) -> None:
+    cursor = urlsafe_b64encode(json.dumps(position).encode()).decode()
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("activity.events.list", {"cursor": cursor})
+    assert refused.value.kind == "invalid_cursor"
+
+
+async def test_a_page_of_large_events_ends_early(rig: Loopback) -> None:
+    for number in range(5):
+        record(rig, f"e-{number}", raw={"text": "x" * 1_500_000}, event_ms=number * 1000)
+    page = await rig.call("activity.events.list")
+    assert [event["event_id"] for event in page["events"]] == ["e-4", "e-3"]
+    assert await found(rig) == ["e-4", "e-3", "e-2", "e-1", "e-0"]
+
+
+async def test_an_event_that_is_undone_was_never_there(rig: Loopback) -> None:
+    def record_and_fail() -> None:
+        with rig.database.write():
+            record(rig, "e-1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        record_and_fail()
+    assert await found(rig) == []
+    assert rig.named("activity.changed") == []

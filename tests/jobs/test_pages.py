@@ -1,0 +1,156 @@
+"""The lists of jobs and of a job's log: filters, cursors, and rows that are what the contract says."""
+
+import json
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import pytest
+
+from protocol.jobs import Jobs
+from sidecar.client import RemoteError
+from sidecar.database import PAGE_BYTES
+from tests.loopback import Loopback
+
+STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "interrupted")
+
+
+def fill(rig: Loopback, number: int) -> list[str]:
+    """Jobs of all statuses and two types, three a millisecond; their ids, newest first."""
+    rows = []
+    with rig.database.write():
+        for index in range(number):
+            job_id = f"job-{index:05d}"
+            at = f"2026-11-23T08:00:00.{index // 3:03d}Z"
+            rig.database.execute(
+                "INSERT INTO jobs (job_id, type, status, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
+                (job_id, "test.echo" if index % 2 else "test.fail", STATUSES[index % 6], at, at),
+            )
+            rows.append((at, job_id))
+    rig.database.commit()
+    return [job_id for _, job_id in sorted(rows, reverse=True)]
+
+
+async def walk(rig: Loopback, method: str, field: str, **params: Any) -> list[list[dict[str, Any]]]:
+    """All pages, by their cursors."""
+    pages = []
+    while True:
+        page = await rig.call(method, params)
+        pages.append(page[field])
+        if page["next_cursor"] is None:
+            return pages
+        params["cursor"] = page["next_cursor"]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50, 99, 100, 101])
+async def test_pages_show_every_job_once_newest_first(rig: Loopback, limit: int) -> None:
+    ids = fill(rig, 100)
+    pages = await walk(rig, "jobs.list", "jobs", limit=limit)
+    assert [job["job_id"] for page in pages for job in page] == ids
+    assert {len(page) for page in pages[:-1]} <= {limit}
+    assert pages[-1]
+
+
+async def test_a_page_of_nothing_is_the_last(rig: Loopback) -> None:
+    assert await rig.call("jobs.list") == {"jobs": [], "next_cursor": None}
+    fill(rig, 50)
+    page = await rig.call("jobs.list", {"limit": 50})
+    assert (len(page["jobs"]), page["next_cursor"]) == (50, None)
+
+
+@pytest.mark.parametrize("status", [None, *STATUSES])
+@pytest.mark.parametrize("job_type", [None, "test.echo", "test.gone"])
+async def test_filters_hold_on_every_page(rig: Loopback, status: str | None, job_type: str | None) -> None:
+    ids = fill(rig, 60)
+    wanted = {name: value for name, value in (("status", status), ("type", job_type)) if value is not None}
+    pages = await walk(rig, "jobs.list", "jobs", limit=4, **wanted)
+    found = [job for page in pages for job in page]
+    assert all(job[name] == value for job in found for name, value in wanted.items())
+    everything = [job for page in await walk(rig, "jobs.list", "jobs") for job in page]
+    assert [job["job_id"] for job in everything] == ids
+    assert found == [job for job in everything if all(job[name] == value for name, value in wanted.items())]
+
+
+async def test_jobs_that_come_while_one_reads_do_not_disturb_the_pages(rig: Loopback) -> None:
+    ids = fill(rig, 20)
+    first = await rig.call("jobs.list", {"limit": 10})
+    for _ in range(5):
+        await rig.call("jobs.create", {"type": "test.echo"})
+    second = await rig.call("jobs.list", {"limit": 10, "cursor": first["next_cursor"]})
+    assert [job["job_id"] for job in [*first["jobs"], *second["jobs"]]] == ids
+
+
+async def test_a_page_of_large_jobs_ends_early(rig: Loopback) -> None:
+    fill(rig, 6)
+    with rig.database.write():
+        rig.database.execute("UPDATE jobs SET result_json = ?", (json.dumps("x" * (PAGE_BYTES // 2)),))
+    rig.database.commit()
+    pages = await walk(rig, "jobs.list", "jobs")
+    assert [len(page) for page in pages] == [1, 1, 1, 1, 1, 1]
+
+
+def cursor(value: object) -> str:
+    return urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "x",
+        "!!!!",
+        "é",
+        "a" * 1_024,
+        cursor(None),
+        cursor([]),
+        cursor(["2026", 7]),
+        cursor([7, "job-1"]),
+        cursor(["2026", "job-1", "more"]),
+        cursor({"0": "2026", "1": "job-1"}),
+    ],
+)
+@pytest.mark.parametrize("method", ["jobs.list"])
+async def test_a_cursor_that_we_did_not_make_is_refused(rig: Loopback, method: str, bad: str) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call(method, {"cursor": bad})
+    assert (refused.value.code, refused.value.kind) == (4001, "invalid_cursor")
+
+
+@pytest.mark.parametrize("limit", [0, -1, 501, 2**53, 1.0, "5", True, None])
+async def test_a_limit_is_a_whole_number_from_1_to_500(rig: Loopback, limit: object) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("jobs.list", {"limit": limit})
+    assert [detail["path"] for detail in refused.value.data["details"]] == ["limit"]
+
+
+async def test_a_jobs_log_is_read_oldest_first_from_where_one_was(rig: Loopback) -> None:
+    jobs = rig.remote(Jobs)
+    made = await jobs.create(type="test.flood", payload={"steps": 20, "logs": True, "size": 5})
+    job_id = made.job.job_id
+    await jobs.create(type="test.flood", payload={"steps": 3, "logs": True})
+    async with rig.working():
+        await rig.until_job(job_id, "succeeded")
+    whole = await jobs.list_events(job_id=job_id)
+    expected = ["Queued", "Started", *(f"step {step}" for step in range(1, 21)), "Succeeded"]
+    assert ([event.message for event in whole.events], whole.has_more) == (expected, False)
+    assert whole.events[2].meta == {"filler": "xxxxx"}
+    first = await jobs.list_events(job_id=job_id, limit=5)
+    rest = await jobs.list_events(job_id=job_id, after=first.events[-1].event_id)
+    assert ([*first.events, *rest.events], first.has_more, rest.has_more) == (whole.events, True, False)
+    nothing = await jobs.list_events(job_id=job_id, after=whole.events[-1].event_id)
+    assert (nothing.events, nothing.has_more) == ([], False)
+
+
+async def test_a_log_cannot_be_read_from_a_line_of_another_job(rig: Loopback) -> None:
+    jobs = rig.remote(Jobs)
+    one, other = await jobs.create(type="test.echo"), await jobs.create(type="test.echo")
+    strange = (await jobs.list_events(job_id=other.job.job_id)).events[0].event_id
+    page = await jobs.list_events(job_id=one.job.job_id, after=strange)
+    assert (page.events, page.has_more) == ([], False)
+
+
+async def test_what_a_handler_logs_is_kept_within_bounds(rig: Loopback) -> None:
+    job_id = (await rig.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"]
+    rig.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
+    rig.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
+    page = await rig.call("jobs.events.list", {"job_id": job_id})
+    (_, first, second) = page["events"]
+    assert (len(first["message"]), first["meta"]["small"], second["meta"]) == (2_000, None, {"truncated": True})

@@ -1,0 +1,321 @@
+"""The queue as a client sees it: over two real connections, a real database and the real worker."""
+
+import contextlib
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from protocol.entities import Job
+from protocol.jobs import JobEvent, Jobs
+from sidecar.client import RemoteError
+from tests.conftest import StartSidecar
+from tests.loopback import Loopback, ManualClock
+
+AT = "2026-11-23T08:00:00.000Z"
+LATER = "2026-11-23T08:01:00.000Z"
+
+
+def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
+    """The JSON that SQLite made is what the model would have made: the same fields, of the same types."""
+    parsed = model.model_validate(value)
+    assert set(value) == set(model.model_fields)
+    assert json.loads(parsed.model_dump_json()) == value
+
+
+async def create(rig: Loopback, job_type: str = "test.echo", **params: Any) -> str:
+    """A job's id."""
+    made = await rig.call("jobs.create", {"type": job_type, **params})
+    job_id: str = made["job"]["job_id"]
+    return job_id
+
+
+async def log_of(rig: Loopback, job_id: str) -> list[str]:
+    """The words of a job's log."""
+    page = await rig.remote(Jobs).list_events(job_id=job_id)
+    return [event.message for event in page.events]
+
+
+async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(rig: Loopback) -> None:
+    made = await rig.call(
+        "jobs.create",
+        {"type": "test.echo", "payload": {"text": "é\u2028"}, "priority": -5, "run_at": "2026-11-23T09:01:00+01:00"},
+    )
+    job_id = made["job"]["job_id"]
+    assert made == {
+        "job": {
+            "job_id": job_id,
+            "type": "test.echo",
+            "status": "queued",
+            "created_at": AT,
+            "updated_at": AT,
+            "started_at": None,
+            "finished_at": None,
+            "run_at": LATER,
+            "priority": -5,
+            "progress": 0.0,
+            "message": None,
+            "cancel_requested": False,
+            "payload": {"text": "é\u2028"},
+            "result": None,
+            "error": None,
+            "version": 1,
+        },
+        "deduplicated": False,
+    }
+    assert await rig.call("jobs.get", {"job_id": job_id}) == made["job"]
+    assert await rig.call("jobs.list") == {"jobs": [made["job"]], "next_cursor": None}
+    fits(Job, made["job"])
+
+
+@pytest.mark.parametrize(
+    ("params", "paths"),
+    [
+        ({"type": "test.flood", "payload": {}}, ["payload.steps"]),
+        ({"type": "test.flood", "payload": {"steps": "many"}}, ["payload.steps"]),
+        ({"type": "test.echo", "payload": {"text": "x", "colour": 1}}, ["payload.colour"]),
+        ({"type": "test.fail", "payload": {"how": "well"}}, ["payload.how"]),
+        ({"type": "test.echo", "payload": [1]}, ["payload"]),
+        ({"type": "test.echo", "priority": 101}, ["priority"]),
+        ({"type": "test.echo", "priority": 1.0}, ["priority"]),
+        ({"type": "test.echo", "run_at": "tomorrow"}, ["run_at"]),
+        ({"type": "test.echo", "run_at": "2026-11-23T08:00:00"}, ["run_at"]),
+        ({"type": "test.echo", "idempotency_key": ""}, ["idempotency_key"]),
+        ({"type": ""}, ["type"]),
+        ({}, ["type"]),
+    ],
+)
+async def test_what_a_job_cannot_be_made_of_is_refused_by_path(
+    rig: Loopback, params: dict[str, Any], paths: list[str]
+) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("jobs.create", params)
+    assert (refused.value.code, refused.value.kind) == (-32602, "invalid_params")
+    assert [detail["path"] for detail in refused.value.data["details"]] == paths
+    assert await rig.call("jobs.list") == {"jobs": [], "next_cursor": None}
+
+
+async def test_an_unknown_type_is_refused_with_the_known_ones(rig: Loopback) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await create(rig, "test.nonsense")
+    assert (refused.value.code, refused.value.kind) == (4042, "unknown_job_type")
+    assert "test.echo, test.fail, test.flood" in refused.value.data["hint"]
+
+
+@pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.events.list"])
+async def test_a_job_that_does_not_exist_is_not_found(rig: Loopback, method: str) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call(method, {"job_id": "nobody"})
+    assert (refused.value.code, refused.value.kind) == (4041, "job_not_found")
+
+
+async def test_the_same_key_makes_one_job(rig: Loopback) -> None:
+    jobs = rig.remote(Jobs)
+    first = await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
+    second = await jobs.create(type="test.echo", payload={"text": "second"}, idempotency_key="k")
+    other = await jobs.create(type="test.echo", idempotency_key="K")
+    assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
+    assert second.job == first.job
+    assert other.job.job_id != first.job.job_id
+    assert await log_of(rig, first.job.job_id) == ["Queued"]
+    async with rig.working():
+        await rig.until(lambda rig: len(rig.named("jobs.updated")) >= 4)
+    again = await jobs.create(type="test.echo", idempotency_key="k")
+    assert (again.deduplicated, again.job.status) == (True, "succeeded")
+
+
+async def test_the_same_key_twice_in_one_burst_makes_one_job(rig: Loopback) -> None:
+    call = ("jobs.create", {"type": "test.echo", "idempotency_key": "k"})
+    made = [answer.result for answer in await rig.burst(call, call, call)]
+    assert [one["deduplicated"] for one in made] == [False, True, True]
+    assert len({one["job"]["job_id"] for one in made}) == 1
+
+
+async def test_jobs_run_by_priority_and_then_by_age(rig: Loopback) -> None:
+    names = {}
+    for name, priority in (("a", 0), ("b", -1), ("c", 5), ("d", 0), ("e", 5)):
+        names[await create(rig, priority=priority)] = name
+        rig.clock.advance(0.001)
+    async with rig.working():
+        await rig.until(lambda rig: len(rig.named("jobs.updated")) == 15)
+    started = [one["job"] for one in rig.named("jobs.updated") if one["job"]["status"] == "running"]
+    assert [names[job["job_id"]] for job in started] == ["c", "e", "a", "d", "b"]
+
+
+async def test_a_job_waits_for_its_time(rig: Loopback) -> None:
+    job_id = await create(rig, run_at=LATER)
+    async with rig.working():
+        await rig.until_job(await create(rig), "succeeded")
+        assert (await rig.call("jobs.get", {"job_id": job_id}))["status"] == "queued"
+        rig.clock.advance(60)
+        rig.look_for_jobs()
+        done = await rig.until_job(job_id, "succeeded")
+    assert done["started_at"] == LATER
+
+
+async def test_a_job_that_is_due_soon_starts_by_itself(sidecar: StartSidecar) -> None:
+    """With the real clock, in the real process."""
+    async with sidecar() as client:
+        await client.initialize("tests")
+        soon = "2026-01-01T00:00:00.000Z"  # long past is soon enough
+        made = await client.remote(Jobs).create(type="maintenance.backup", run_at=soon)
+        with_time = await client.until("jobs.updated")
+        while with_time["job"]["status"] != "succeeded":
+            with_time = await client.until("jobs.updated")
+        assert with_time["job"]["job_id"] == made.job.job_id
+        assert with_time["job"]["result"]["size_bytes"] > 0
+
+
+async def test_a_queued_job_stops_at_once_when_cancelled(rig: Loopback) -> None:
+    job_id = await create(rig)
+    rig.clock.advance(1)
+    cancelled = await rig.call("jobs.cancel", {"job_id": job_id})
+    assert cancelled["status"] == "cancelled"
+    assert cancelled["cancel_requested"] is True
+    assert cancelled["finished_at"] == "2026-11-23T08:00:01.000Z"
+    assert await rig.call("jobs.cancel", {"job_id": job_id}) == cancelled  # again changes nothing
+    assert [one["job"]["status"] for one in rig.named("jobs.updated")] == ["queued", "cancelled"]
+    async with rig.working():
+        await rig.until_job(await create(rig), "succeeded")
+    assert (await rig.call("jobs.get", {"job_id": job_id})) == cancelled
+    assert await log_of(rig, job_id) == ["Queued", "Cancel requested"]
+
+
+async def test_a_running_job_stops_at_its_next_checkpoint_when_cancelled(rig: Loopback) -> None:
+    async with rig.working():
+        job_id = await create(rig, "test.hang")
+        await rig.until(lambda rig: "hanging" in [one["event"]["message"] for one in rig.named("jobs.event")])
+        asked = await rig.call("jobs.cancel", {"job_id": job_id})
+        assert (asked["status"], asked["cancel_requested"]) == ("running", True)
+        ended = await rig.until_job(job_id, "cancelled")
+        assert (ended["error"], ended["result"], ended["cancel_requested"]) == (None, None, True)
+    assert await log_of(rig, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
+
+
+async def test_cancelling_a_finished_job_changes_nothing(rig: Loopback) -> None:
+    async with rig.working():
+        done = await rig.until_job(await create(rig, payload={"text": "hello"}), "succeeded")
+    assert await rig.call("jobs.cancel", {"job_id": done["job_id"]}) == done
+    assert (done["result"], done["progress"], done["version"]) == ({"text": "hello"}, 1.0, 3)
+    assert await log_of(rig, done["job_id"]) == ["Queued", "Started", "Succeeded"]
+
+
+async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(rig: Loopback) -> None:
+    async with rig.working():
+        job_id = await create(rig, "test.flood", payload={"steps": 3})
+        await rig.until_job(job_id, "succeeded")
+    versions = [one["job"]["version"] for one in rig.named("jobs.updated")]
+    assert versions == sorted(set(versions))
+    for one in rig.named("jobs.updated"):
+        fits(Job, one["job"])
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        (
+            "verdict",
+            {
+                "kind": "test_verdict",
+                "message": "It did not work.",
+                "hint": "Try it otherwise.",
+                "retryable": True,
+                "details": {"tries": 3},
+            },
+        ),
+        (
+            "large",
+            {
+                "kind": "result_too_large",
+                "message": "The job's result is too large to be stored.",
+                "hint": None,
+                "retryable": False,
+                "details": None,
+            },
+        ),
+    ],
+)
+async def test_a_failed_job_says_why(rig: Loopback, how: str, error: dict[str, Any]) -> None:
+    async with rig.working():
+        failed = await rig.until_job(await create(rig, "test.fail", payload={"how": how}), "failed")
+    assert (failed["error"], failed["message"], failed["result"]) == (error, error["message"], None)
+    fits(Job, failed)
+    page = await rig.call("jobs.events.list", {"job_id": failed["job_id"]})
+    assert [(one["level"], one["message"]) for one in page["events"]][-1] == ("error", f"Failed: {error['message']}")
+    for event in page["events"]:
+        fits(JobEvent, event)
+
+
+async def test_a_bug_in_a_handler_is_told_by_an_id_that_the_log_has(
+    rig: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with rig.working():
+        failed = await rig.until_job(await create(rig, "test.fail", payload={"how": "bug"}), "failed")
+        assert (await rig.until_job(await create(rig), "succeeded"))["result"] == {"text": ""}  # the worker lives
+    assert failed["error"]["kind"] == "internal"
+    assert "hunter2" not in json.dumps(failed)
+    (record,) = [one for one in caplog.records if one.message == "a job's handler failed"]
+    assert vars(record)["error_id"] in failed["error"]["hint"]
+    assert vars(record)["job_id"] == failed["job_id"]
+
+
+async def test_a_job_of_a_type_that_is_gone_fails_and_one_that_does_not_fit_its_type_too(rig: Loopback) -> None:
+    gone, unfit = await create(rig), await create(rig)
+    with contextlib.closing(sqlite3.connect(rig.database.path)) as other, other:
+        other.execute("UPDATE jobs SET type = 'test.gone' WHERE job_id = ?", (gone,))
+        other.execute("UPDATE jobs SET payload_json = NULL WHERE job_id = ?", (unfit,))
+    async with rig.working():
+        assert (await rig.until_job(gone, "failed"))["error"]["kind"] == "unknown_job_type"
+        assert (await rig.until_job(unfit, "failed"))["error"]["kind"] == "payload_invalid"
+
+
+async def test_no_more_jobs_run_at_a_time_than_there_is_room_for(rig: Loopback) -> None:
+    async with rig.working():
+        ids = [await create(rig, "test.hang") for _ in range(10)]
+        await rig.until_job(ids[7], "running")
+        await rig.settle()
+        assert len((await rig.call("jobs.list", {"status": "running"}))["jobs"]) == 8
+        await rig.call("jobs.cancel", {"job_id": ids[0]})
+        await rig.until_job(ids[8], "running")
+
+
+async def test_jobs_of_a_dead_process_are_settled_before_any_is_claimed(rig: Loopback) -> None:
+    ids = [await create(rig, "test.hang") for _ in range(3)]
+    rig.database.commit()
+    with contextlib.closing(sqlite3.connect(rig.database.path)) as other, other:
+        other.execute("UPDATE jobs SET status = 'running', boot_id = 'an earlier one'")
+        other.execute("UPDATE jobs SET cancel_requested_at = ? WHERE job_id = ?", (AT, ids[1]))
+    waiting = await create(rig, priority=100)
+    async with rig.working():
+        await rig.until_job(waiting, "succeeded")
+    told = [(one["job"]["job_id"], one["job"]["status"]) for one in rig.named("jobs.updated")]
+    assert told[4:] == [
+        (ids[0], "interrupted"),
+        (ids[1], "cancelled"),
+        (ids[2], "interrupted"),
+        (waiting, "running"),
+        (waiting, "succeeded"),
+    ]
+    assert (await rig.call("jobs.get", {"job_id": ids[0]}))["error"]["kind"] == "crash"
+
+
+async def test_a_stopped_worker_interrupts_its_jobs(rig: Loopback) -> None:
+    async with rig.working() as worker:
+        job_id = await create(rig, "test.hang")
+        await rig.until_job(job_id, "running")
+        assert await worker.stop(1.0) == (1, True)
+        assert not worker.is_running
+    interrupted = await rig.until_job(job_id, "interrupted")
+    assert (interrupted["error"]["kind"], interrupted["error"]["retryable"]) == ("shutdown", True)
+
+
+async def test_times_and_ids_of_a_rig_come_from_its_clock() -> None:
+    clock = ManualClock()
+    fired: list[float] = []
+    clock.later(1.0, lambda: fired.append(clock.monotonic()))
+    clock.advance(0.5)
+    assert fired == []
+    clock.advance(0.5)
+    assert fired == [1.0]
