@@ -12,6 +12,7 @@ INTERFACES: tuple[type, ...] = (
     system.System,
     events.Events,
     jobs.Jobs,
+    jobs.Schedules,
     claude.Claude,
     calendar.Calendars,
     jira.Jira,
@@ -27,11 +28,18 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     jobs.JobUpdated,
     jobs.JobEventAdded,
     jobs.JobProgressed,
+    jobs.JobQueueUpdated,
+    jobs.ScheduleUpdated,
     claude.ClaudeDelta,
     activity.ActivityChanged,
 )
 
-JOB_TYPES: tuple[type[JobSpec], ...] = (system.BackUpDatabase, claude.RunClaude)
+JOB_TYPES: tuple[type[JobSpec], ...] = (
+    system.BackUpDatabase,
+    system.PruneHistory,
+    system.VacuumDatabase,
+    claude.RunClaude,
+)
 
 _MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
 

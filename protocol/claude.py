@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field, Strict, StringConstraints
 
-from protocol.contract import Ephemeral, JobSpec, Model, method
+from protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, method
 from protocol.entities import Job
 from protocol.scalars import Count, Flag, FolderPath, LongText, Priority, Seconds
 
@@ -58,6 +58,11 @@ class PermissionMode(StrEnum):
     """Does everything.  The CLI refuses it to root."""
 
 
+def session_lock(session_id: str) -> str:
+    """The key by which the runs of one session wait for each other."""
+    return f"claude:session:{session_id}"
+
+
 class ClaudeUsage(Model):
     """Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets."""
 
@@ -93,6 +98,8 @@ class RunClaude(JobSpec):
 
     type: ClassVar = "claude.run"
     result: ClassVar = ClaudeRunResult
+    # What a run did to files and accounts cannot be taken back; the concurrency is a setting.
+    policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
 
     prompt: LongText
     cwd: FolderPath | None = None
@@ -107,6 +114,10 @@ class RunClaude(JobSpec):
     timeout_s: Seconds = TIMEOUT_S
     system_prompt: SystemPrompt | None = None
     """A resumed session keeps the one that it began with."""
+
+    def lock_key(self) -> str | None:
+        """Two CLIs that resume one session would both write its file."""
+        return session_lock(self.session_id) if self.session_id is not None else None
 
 
 class ClaudeDelta(Ephemeral):

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -135,11 +136,40 @@ class Ephemeral(Notification):
 _ResultModel = type[Model]  # inside JobSpec the word `type` is its attribute
 
 
+class Recovery(StrEnum):
+    """What becomes of a job that was running when the sidecar ended."""
+
+    REQUEUE = "requeue"
+    """It runs again: its work may be done twice without harm."""
+    INTERRUPT = "interrupt"
+    """It is `interrupted`: what it did cannot be taken back, so a person decides."""
+    FAIL = "fail"
+    """It is `failed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPolicy:
+    """How the jobs of one type are run."""
+
+    max_attempts: int = 1
+    """How often a job that fails in a way that may pass is tried, unless `jobs.create` says otherwise."""
+    recovery: Recovery = Recovery.INTERRUPT
+    timeout_s: float | None = None
+    """After this a try has failed; None: the type limits itself."""
+    concurrency: int = 8
+    """How many run at a time."""
+
+
 class JobSpec(Input):
     """The payload of one type of job."""
 
     type: ClassVar[str]
     result: ClassVar[_ResultModel]
+    policy: ClassVar[JobPolicy] = JobPolicy()
+
+    def lock_key(self) -> str | None:
+        """What the job must have for itself: of two jobs with one key the second waits.  None: nothing."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

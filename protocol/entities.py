@@ -24,6 +24,18 @@ class JobStatus(StrEnum):
     """Stopped because the sidecar ended while it ran."""
 
 
+class WaitingFor(StrEnum):
+    """What a queued job waits for, beside its turn."""
+
+    LOCK = "lock"
+    """Another job has what it needs for itself, such as the same Claude session."""
+    NETWORK = "network"
+    RATE_LIMIT = "rate_limit"
+    APPROVAL = "approval"
+    RETRY = "retry"
+    """The last try failed; the next one comes at `run_at`."""
+
+
 class JobError(Model):
     """Why a job did not succeed, in words for a person and in one word for a program."""
 
@@ -50,6 +62,15 @@ class Job(Model):
     """Not before this time; null: as soon as there is room."""
     priority: Integer = 0
     """Higher runs first."""
+    attempt: Count = 0
+    """Which try this is; 0 before the first."""
+    max_attempts: Count = 1
+    recoveries: Count = 0
+    """How often it was running when the sidecar ended and was queued again."""
+    waiting_for: WaitingFor | None = None
+    """Why a queued job does not run although it could; null: it waits for its turn, or for `run_at`."""
+    schedule_id: str | None = None
+    """The schedule that made it."""
     progress: Fraction | None = None
     message: str | None = None
     """What it is doing, or how it ended, in a few words."""

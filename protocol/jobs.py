@@ -3,12 +3,13 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, Strict, StringConstraints
 
 from protocol.contract import Ephemeral, Model, Notification, RpcError, method
 from protocol.entities import Job, JobStatus
 from protocol.errors import InvalidCursor, InvalidParams
 from protocol.scalars import (
+    Count,
     Cursor,
     EventId,
     Flag,
@@ -29,6 +30,13 @@ IdempotencyKey = Annotated[
 ]
 
 
+Attempts = Annotated[
+    int, Strict(), Field(ge=1, le=20, description="How often it is tried at most; null: as its type says.")
+]
+Period = Annotated[int, Strict(), Field(ge=60, le=366 * 24 * 3600, description="Seconds, at least a minute.")]
+ScheduleId = Annotated[str, StringConstraints(min_length=1, max_length=256), Field(description="A schedule's id.")]
+
+
 class JobNotFound(RpcError):
     """No job has this id."""
 
@@ -39,6 +47,18 @@ class UnknownJobType(RpcError):
     """No job type has this name."""
 
     code = 4042
+
+
+class JobNotFinished(RpcError):
+    """The job is still queued or running; only a finished one can be run again."""
+
+    code = 4091
+
+
+class ScheduleNotFound(RpcError):
+    """No schedule has this id."""
+
+    code = 4044
 
 
 class JobEventLevel(StrEnum):
@@ -85,6 +105,50 @@ class JobEventPage(Model):
     """True where lines follow; ask again with `after` set to the last event's id."""
 
 
+class JobQueue(Model):
+    """The queue as a whole."""
+
+    paused: Flag
+    """Whether no job is started; running ones go on."""
+    paused_at: UtcTime | None = None
+    counts: dict[str, int]
+    """Jobs by status."""
+
+
+class Schedule(Model):
+    """A job that is made again and again."""
+
+    schedule_id: str
+    type: str
+    payload: Any = None
+    period_s: Count
+    """Between two runs, on a grid of the wall clock: it does not shift with restarts."""
+    enabled: Flag
+    next_run_at: UtcTime
+    last_run_at: UtcTime | None = None
+    last_job_id: str | None = None
+
+
+class ScheduleList(Model):
+    """All schedules, by id."""
+
+    schedules: list[Schedule]
+
+
+class JobQueueUpdated(Notification):
+    """The queue was paused or resumed."""
+
+    name: ClassVar[str] = "jobs.queue_updated"
+    queue: JobQueue
+
+
+class ScheduleUpdated(Notification):
+    """A schedule was changed, or has made a job."""
+
+    name: ClassVar[str] = "jobs.schedule_updated"
+    schedule: Schedule
+
+
 class JobUpdated(Notification):
     """A job was created or changed its status."""
 
@@ -123,6 +187,7 @@ class Jobs(Protocol):
         priority: Priority = 0,
         run_at: When | None = None,
         idempotency_key: IdempotencyKey | None = None,
+        max_attempts: Attempts | None = None,
     ) -> JobCreated:
         """Put a job into the queue.  Once this is answered, the job survives any crash."""
         ...
@@ -155,4 +220,45 @@ class Jobs(Protocol):
     @method("jobs.events.list", raises=(JobNotFound,))
     async def list_events(self, *, job_id: JobId, after: EventId | None = None, limit: Limit = 200) -> JobEventPage:
         """A job's stored log, oldest first, after one of its lines where given."""
+        ...
+
+    @method("jobs.retry", raises=(JobNotFound, JobNotFinished))
+    async def retry(self, *, job_id: JobId) -> Job:
+        """Run a finished job again, as the same job, with all its tries before it."""
+        ...
+
+    @method("jobs.queue.get")
+    async def get_queue(self) -> JobQueue:
+        """Whether the queue is paused, and how many jobs it holds."""
+        ...
+
+    @method("jobs.queue.pause")
+    async def pause(self) -> JobQueue:
+        """Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on."""
+        ...
+
+    @method("jobs.queue.resume")
+    async def resume(self) -> JobQueue:
+        """Start jobs again."""
+        ...
+
+
+class Schedules(Protocol):
+    """Jobs that are made again and again."""
+
+    @method("jobs.schedules.list")
+    async def list(self) -> ScheduleList:
+        """All schedules."""
+        ...
+
+    @method("jobs.schedules.update", raises=(ScheduleNotFound,))
+    async def update(
+        self, *, schedule_id: ScheduleId, enabled: Flag | None = None, period_s: Period | None = None
+    ) -> Schedule:
+        """Switch a schedule on or off, or change its period."""
+        ...
+
+    @method("jobs.schedules.run", raises=(ScheduleNotFound,))
+    async def run(self, *, schedule_id: ScheduleId) -> Job:
+        """Make its job now, beside the grid; where one is still live, answer with that."""
         ...

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import ConfigDict, Field, Strict, StringConstraints
 
-from protocol.contract import Ephemeral, Input, JobSpec, Model, method
+from protocol.contract import Ephemeral, Input, JobPolicy, JobSpec, Model, Recovery, method
 from protocol.errors import InvalidRequest, Unauthorized
 from protocol.scalars import Count, EncryptionKey, Flag, Integer, ShortText, Token, UtcTime
 
@@ -222,9 +222,45 @@ class BackUpDatabase(JobSpec):
 
     type: ClassVar = "maintenance.backup"
     result: ClassVar = BackupResult
+    policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
 
     keep: Annotated[int, Strict(), Field(ge=1, le=100)] = 3
     """How many of these copies to keep; the oldest go."""
+
+
+class PruneResult(Model):
+    """What was forgotten."""
+
+    jobs: Count
+    events: Count
+    """Of the event log."""
+
+
+class PruneHistory(JobSpec):
+    """Forget finished jobs with their logs, and old events, by age and by size."""
+
+    type: ClassVar = "maintenance.prune"
+    result: ClassVar = PruneResult
+    policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
+
+    keep_days: Annotated[int, Strict(), Field(ge=1, le=3_650)] = 30
+    """How long a finished job is remembered."""
+    max_bytes: Annotated[int, Strict(), Field(ge=1_000_000)] = 256 * 1024 * 1024
+    """What finished jobs and their logs may take; the oldest go first."""
+
+
+class VacuumResult(Model):
+    """What was given back to the disk."""
+
+    freed_bytes: Count
+
+
+class VacuumDatabase(JobSpec):
+    """Give the pages that deleted rows have left back to the disk."""
+
+    type: ClassVar = "maintenance.vacuum"
+    result: ClassVar = VacuumResult
+    policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
 
 
 class ProcessState(StrEnum):

@@ -18,7 +18,7 @@ CREATE TABLE jobs (
   payload_json TEXT,
   result_json TEXT,
   error_json TEXT
-, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1);
+, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT);
 CREATE TABLE job_events (
   event_id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
@@ -137,3 +137,21 @@ CREATE TABLE database_facts (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_calendar_events_range ON calendar_events(reach_s, start_ts, account_id, calendar_id, event_id);
+CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;
+CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN ('queued', 'running');
+CREATE TABLE job_queue (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  paused_at TEXT
+) STRICT;
+CREATE TABLE job_schedules (
+  schedule_id TEXT PRIMARY KEY NOT NULL,
+  type TEXT NOT NULL,
+  payload_json TEXT NOT NULL,
+  period_s INTEGER NOT NULL CHECK (period_s > 0),
+  anchor_ms INTEGER NOT NULL,
+  enabled INTEGER NOT NULL DEFAULT 1,
+  next_run_at TEXT NOT NULL,
+  last_run_at TEXT,
+  last_job_id TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_job_schedules_due ON job_schedules(next_run_at) WHERE enabled = 1;

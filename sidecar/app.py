@@ -11,37 +11,23 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Collection
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from protocol import catalog
-from protocol.claude import RunClaude
 from protocol.connection import Connection, Id
 from protocol.system import (
-    BackUpDatabase,
-    ClaudeInstallation,
     OutboxStatus,
     ProgressKind,
     ProgressValue,
     RequestProgressed,
 )
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
-from sidecar.atlassian.service import ConfluenceService, JiraService
-from sidecar.atlassian.store import AtlassianStore
-from sidecar.calendar.service import CalendarService
-from sidecar.calendar.store import CalendarStore
-from sidecar.claude.service import ClaudeService
 from sidecar.clock import SystemClock, iso
 from sidecar.database import Database, LockFile
 from sidecar.dispatch import Dispatcher, routes
 from sidecar.event_log import EventLog, EventsService
+from sidecar.features import Features
 from sidecar.ids import Uuid7
-from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.service import JobsService
-from sidecar.jobs.store import JobsStore
 from sidecar.lifecycle import DRAIN_S, LifecycleService
 from sidecar.logs import Logs
 from sidecar.migrations import open_database
@@ -54,10 +40,6 @@ from sidecar.system.service import Probes, SystemService
 from sidecar.turn import Turn
 from sidecar.waiting import WaitingRequests
 
-if TYPE_CHECKING:
-    from sidecar.claude.discovery import Discovery
-    from sidecar.jobs.worker import JobsWorker
-
 log = logging.getLogger(__name__)
 
 EXIT_CRASH: Final = 70
@@ -66,7 +48,6 @@ WORK_AFTER_S: Final = 0.01
 """Work begins this long after the handshake, so that its imports do not delay the first answers."""
 WORK_AT_LATEST_S: Final = 1.0
 """Work begins without a handshake, too: what is queued is due."""
-REAP_S: Final = 5.0
 LAST_WRITE_S: Final = 0.2
 
 
@@ -80,10 +61,8 @@ class App:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
-        self._worker: JobsWorker | None = None
         self._clock = SystemClock()
         self._new_id = Uuid7(self._clock)
-        self._boot_id = self._new_id()
         self._turn = Turn(self._loop.call_soon)
         self._connection = Connection()
         self._writer = make_writer(wire[1], self._loop, self.end)
@@ -115,19 +94,14 @@ class App:
 
     def _serve(self) -> None:
         """Make the services, and the routes to them."""
-        self._jobs_store = JobsStore(self._database)
-        self._journal = JobJournal(
-            self._database, self._jobs_store, self._outbox, self._clock, self._new_id, self._boot_id
-        )
-        jobs = JobsService(
-            self._jobs_store,
-            self._journal,
-            {spec.type: spec for spec in catalog.JOB_TYPES},
-            on_queued=self._wake_worker,
-            on_cancel=self._cancel_job,
-        )
-        self._activity = ActivityService(
-            self._database, ActivityStore(self._database), self._clock, self._outbox.notify
+        self._features = Features(
+            self._settings,
+            self._database,
+            self._outbox,
+            self._clock,
+            self._new_id,
+            committed=self._committed,
+            is_draining=self._is_draining,
         )
         waiting = WaitingRequests(
             self._dispatcher.answer,
@@ -143,34 +117,21 @@ class App:
             token=self._settings.token,
             schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
             on_initialized=self._on_initialized,
-            stop_work=self._stop_work,
+            stop_work=self._features.stop_work,
             end=self.end,
         )
         services = (
             self._lifecycle,
             SystemService(self._database, self._settings, self._probes(), self._clock, openrpc),
             EventsService(self._outbox.log),
-            jobs,
-            ClaudeService(jobs.enqueue),
-            *self._connectors(),
-            self._activity,
+            *self._features.services,
         )
         self._dispatcher.connect(routes(catalog.methods(), services), self._lifecycle.admit, waiting)
 
-    def _connectors(self) -> tuple[object, ...]:
-        """Make the services of what is synced from elsewhere."""
-        self._calendar_store = CalendarStore(self._database)
-        self._atlassian_store = AtlassianStore(self._database)
-        return (
-            CalendarService(self._calendar_store),
-            JiraService(self._atlassian_store),
-            ConfluenceService(self._atlassian_store),
-        )
-
     def _probes(self) -> Probes:
         return Probes(
-            queue=self._jobs_store.counts,
-            accounts=lambda: self._calendar_store.account_counts() | self._atlassian_store.account_counts(),
+            queue=self._features.jobs_by_status,
+            accounts=self._features.account_counts,
             syncs=SyncState(self._database).last_syncs,
             outbox=lambda: OutboxStatus(
                 pending_bytes=self._writer.unread_bytes,
@@ -181,7 +142,7 @@ class App:
             worker_runs=lambda: self._work is None or not self._work.done(),
             logs_dropped=lambda: self._logs.dropped,
             log_tail=self._logs.tail,
-            claude=self._probe_claude,
+            claude=self._features.probe_claude,
         )
 
     async def run(self) -> int:
@@ -228,61 +189,17 @@ class App:
 
     def _start_work(self) -> None:
         if self._work is None and not self._lifecycle.is_draining:
-            self._work = self._loop.create_task(self._run_worker())
+            self._work = self._loop.create_task(self._run_work())
 
-    async def _run_worker(self) -> None:
-        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415 - see the module's docstring
-        from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415
-        from sidecar.system.worker import BackUpHandler  # noqa: PLC0415
+    def _is_draining(self) -> bool:
+        return self._lifecycle.is_draining
 
-        claude = ClaudeRunHandler(
-            discovery=self._discovery(),
-            environment=os.environ,
-            home=Path.home(),
-            notify=self._outbox.notify,
-            record=self._record_run,
-            is_draining=lambda: self._lifecycle.is_draining,
-        )
-        registrations = (
-            Registration(RunClaude, claude, concurrency=self._settings.claude_concurrency),
-            Registration(BackUpDatabase, BackUpHandler(self._settings.database, self._clock), 1),
-        )
-        self._worker = JobsWorker(
-            self._journal,
-            {one.spec.type: one for one in registrations},
-            clock=self._clock,
-            new_id=self._new_id,
-            committed=self._committed,
-            reap=self._reap,
-        )
+    async def _run_work(self) -> None:
         try:
-            await self._worker.run()
+            await self._features.run_work()
         except Exception:
             log.exception("the worker has failed")
             self.end(EXIT_CRASH)
-
-    def _record_run(self, **event: Any) -> None:
-        """Put a finished run into the feed; if that fails, the run itself has not."""
-        try:
-            self._activity.record(**event)
-        except sqlite3.Error:
-            log.exception("a run could not be put into the feed")
-
-    async def _reap(self, job_ids: Collection[str]) -> int:
-        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415 - see the module's docstring
-
-        return await kill_leftovers(job_ids, timeout_s=REAP_S)
-
-    async def _stop_work(self, deadline_s: float) -> tuple[int, bool]:
-        return await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
-
-    def _wake_worker(self) -> None:
-        if self._worker is not None:
-            self._worker.wake()
-
-    def _cancel_job(self, job_id: str) -> None:
-        if self._worker is not None:
-            self._worker.cancel(job_id)
 
     async def _committed(self) -> None:
         """Return once what was written so far is durable; raise what kept it from that."""
@@ -298,24 +215,6 @@ class App:
     def _tell_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
         value = ProgressValue(kind=ProgressKind(kind), message=message, fraction=fraction)
         self._outbox.notify(RequestProgressed(token=token, value=value))
-
-    def _discovery(self) -> "Discovery":
-        from sidecar.claude.discovery import Discovery  # noqa: PLC0415 - see the module's docstring
-
-        return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())
-
-    async def _probe_claude(self) -> ClaudeInstallation:
-        from sidecar.claude.discovery import version  # noqa: PLC0415 - see the module's docstring
-        from sidecar.handler import JobFailed  # noqa: PLC0415
-
-        try:
-            found = await self._discovery().find()
-        except JobFailed as failure:
-            return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
-        try:
-            return ClaudeInstallation(path=str(found.path), version=await version(found.path, os.environ))
-        except JobFailed as failure:
-            return ClaudeInstallation(path=str(found.path), version=None, problem=failure.message)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback failed: a bug that may have left things half done, so start anew."""

@@ -188,6 +188,25 @@ class Database:
                 self._connection.execute("ROLLBACK")
             raise
 
+    def free_pages(self) -> int:
+        """Pages that hold nothing and could be given back."""
+        return int(self.rows("PRAGMA freelist_count")[0][0])
+
+    def page_bytes(self) -> int:
+        """The size of a page."""
+        return int(self.rows("PRAGMA page_size")[0][0])
+
+    def vacuum(self, pages: int) -> int:
+        """Give up to this many free pages back to the disk; how many.  0 inside a transaction.
+
+        By `executescript`: `execute` would step the pragma once, which frees a single page.
+        """
+        if self._connection.in_transaction:
+            return 0
+        before = self.free_pages()
+        self._connection.executescript(f"PRAGMA incremental_vacuum({int(pages)})")
+        return before - self.free_pages()
+
     def close(self) -> None:
         """Close the connection; SQLite folds the write-ahead log into the file."""
         self._connection.close()

@@ -8,9 +8,11 @@ from typing import Final
 from pydantic_core import to_json
 
 from protocol.events import EventPage, Events
+from sidecar.clock import iso
 from sidecar.database import PAGE_BYTES, Database
 
 LOG_ROWS: Final = 10_000
+LOG_BYTES: Final = 64 * 1024 * 1024
 LOG_MS: Final = 7 * 24 * 3600 * 1000
 PRUNE_EVERY: Final = 256
 """Pruning at every insert would cost more than the rows that it keeps out."""
@@ -46,9 +48,31 @@ class EventLog:
             "SELECT seq, at, method, members FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
 
-    def prune(self, latest: int, before: str) -> None:
-        """Forget what is beyond the window."""
-        self._database.execute("DELETE FROM event_log WHERE seq <= ? OR at < ?", (latest - LOG_ROWS, before))
+    def prune(self, now_ms: int, limit: int) -> int:
+        """Forget those of the oldest `limit` events that are beyond the window, by number or age; how many."""
+        return self._forget(max(0, self.window()[1] - LOG_ROWS), iso(now_ms - LOG_MS), limit)
+
+    def prune_bytes(self, limit: int) -> int:
+        """Forget those of the oldest `limit` events that the window has no room for; how many.  Reads the whole log."""
+        row = self._database.row(
+            """
+            SELECT max(seq) FROM (SELECT seq, sum(length(members)) OVER (ORDER BY seq DESC) AS total FROM event_log)
+            WHERE total > ?
+            """,
+            (LOG_BYTES,),
+        )
+        return self._forget((row[0] if row is not None else 0) or 0, "", limit)
+
+    def _forget(self, up_to: int, before: str, limit: int) -> int:
+        rows = self._database.rows(
+            """
+            DELETE FROM event_log WHERE seq IN (
+                SELECT seq FROM (SELECT seq, at FROM event_log ORDER BY seq LIMIT ?) WHERE seq <= ? OR at < ?)
+            RETURNING seq
+            """,
+            (limit, up_to, before),
+        )
+        return len(rows)
 
 
 def logged_params(seq: int, at: str, members: bytes) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from protocol.contract import JobSpec, Model
+from protocol.entities import WaitingFor
 
 SpecT = TypeVar("SpecT", bound=JobSpec, contravariant=True)
 ResultT = TypeVar("ResultT", bound=Model, covariant=True)
@@ -16,7 +17,8 @@ class JobFailed(Exception):
     """A handler's verdict that its job failed, in words for the person who started it.
 
     `kind` is a stable word for programs (`executable_missing`), `hint` tells what to do next, and `details` is JSON
-    that helps a bug report.  None of them may hold a secret.
+    that helps a bug report.  None of them may hold a secret.  A `retryable` one is tried again as far as the job's
+    tries go, not before `retry_after_s` where the remote named a time.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class JobFailed(Exception):
         kind: str,
         hint: str | None = None,
         retryable: bool = False,
+        retry_after_s: float | None = None,
         details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
@@ -33,7 +36,23 @@ class JobFailed(Exception):
         self.kind = kind
         self.hint = hint
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
         self.details = details
+
+
+class JobSnoozed(Exception):
+    """The job cannot run now, and that is nobody's fault: offline, rate limited.
+
+    It is queued again, and no try is spent.
+
+    `delay_s` is in seconds; `message` says what is waited for, in words for a person.
+    """
+
+    def __init__(self, message: str, *, delay_s: float, waiting_for: WaitingFor) -> None:
+        super().__init__(message)
+        self.message = message
+        self.delay_s = delay_s
+        self.waiting_for = waiting_for
 
 
 class JobContext(Protocol):
@@ -47,6 +66,9 @@ class JobContext(Protocol):
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """Append a line to the job's stored log (`job_events`); `level` is debug, info, warning or error."""
+
+    def lock(self, key: str) -> None:
+        """From now until its end the job has this key: jobs that want the same one wait for it."""
 
 
 class JobHandler(Protocol[SpecT, ResultT]):

@@ -12,7 +12,7 @@ from protocol.contract import Ephemeral, Notification
 from protocol.events import EventsLagged
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
-from sidecar.event_log import LOG_MS, PRUNE_EVERY, EventLog, logged_params
+from sidecar.event_log import PRUNE_EVERY, EventLog, logged_params
 
 COALESCE_BYTES: Final = 1024 * 1024
 """With more than this unread, ephemeral notifications wait and merge."""
@@ -87,10 +87,10 @@ class Outbox:
         members = notification.members()
         at = iso(self._clock.now_ms())
         with self._database.write():
-            seq = self.log.append(at, notification.name, members)
+            self.log.append(at, notification.name, members)
             self._appended += 1
             if self._appended % PRUNE_EVERY == 0:
-                self.log.prune(seq, iso(self._clock.now_ms() - LOG_MS))
+                self.log.prune(self._clock.now_ms(), PRUNE_EVERY * 2)
         self._has_news = True
         self._soon()
 

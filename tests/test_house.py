@@ -15,7 +15,7 @@ from protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 COMMAND_LINE = {"cli", "commandline", "client", "serve", "__main__"}
-ROOTS = {"app", *COMMAND_LINE}
+ROOTS = {"app", "features", *COMMAND_LINE}
 # What a domain of the wire is called where its feature bears another name.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connection"}

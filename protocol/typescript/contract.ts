@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "c5039f0ee116f94c";
+export const SCHEMA_HASH = "59d7c510b10187ac";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -248,6 +248,15 @@ export interface Job {
   run_at: string | null;
   /** Higher runs first. */
   priority: number;
+  /** Which try this is; 0 before the first. */
+  attempt: number;
+  max_attempts: number;
+  /** How often it was running when the sidecar ended and was queued again. */
+  recoveries: number;
+  /** Why a queued job does not run although it could; null: it waits for its turn, or for `run_at`. */
+  waiting_for: WaitingFor | null;
+  /** The schedule that made it. */
+  schedule_id: string | null;
   /** 0.0 to 1.0. */
   progress: number | null;
   /** What it is doing, or how it ended, in a few words. */
@@ -286,6 +295,29 @@ export const JobStatus = {
  * - `interrupted`: Stopped because the sidecar ended while it ran.
  */
 export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
+
+/**
+ * What a queued job waits for, beside its turn.
+ *
+ * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `retry`: The last try failed; the next one comes at `run_at`.
+ */
+export const WaitingFor = {
+  /** Another job has what it needs for itself, such as the same Claude session. */
+  LOCK: "lock",
+  NETWORK: "network",
+  RATE_LIMIT: "rate_limit",
+  APPROVAL: "approval",
+  /** The last try failed; the next one comes at `run_at`. */
+  RETRY: "retry",
+} as const;
+/**
+ * What a queued job waits for, beside its turn.
+ *
+ * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `retry`: The last try failed; the next one comes at `run_at`.
+ */
+export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
 
 /** Why a job did not succeed, in words for a person and in one word for a program. */
 export interface JobError {
@@ -332,6 +364,36 @@ export const JobEventLevel = {
 } as const;
 /** How much a line of a job's log matters. */
 export type JobEventLevel = "debug" | "info" | "warning" | "error";
+
+/** The queue as a whole. */
+export interface JobQueue {
+  /** Whether no job is started; running ones go on. */
+  paused: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  paused_at: string | null;
+  /** Jobs by status. */
+  counts: Record<string, number>;
+}
+
+/** All schedules, by id. */
+export interface ScheduleList {
+  schedules: Schedule[];
+}
+
+/** A job that is made again and again. */
+export interface Schedule {
+  schedule_id: string;
+  type: string;
+  payload: unknown;
+  /** Between two runs, on a grid of the wall clock: it does not shift with restarts. */
+  period_s: number;
+  enabled: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  next_run_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_run_at: string | null;
+  last_job_id: string | null;
+}
 
 /**
  * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
@@ -590,6 +652,24 @@ export interface JobProgressed {
   message: string | null;
 }
 
+/** The queue was paused or resumed. */
+export interface JobQueueUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  queue: JobQueue;
+}
+
+/** A schedule was changed, or has made a job. */
+export interface ScheduleUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  schedule: Schedule;
+}
+
 /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
 export interface ClaudeDelta {
   session_id: string;
@@ -629,6 +709,37 @@ export interface BackupResult {
   path: string;
   size_bytes: number;
   duration_ms: number;
+}
+
+/** Forget finished jobs with their logs, and old events, by age and by size. */
+export interface PruneHistory {
+  /**
+   * How long a finished job is remembered.
+   *
+   * @default 30
+   */
+  keep_days?: number;
+  /**
+   * What finished jobs and their logs may take; the oldest go first.
+   *
+   * @default 268435456
+   */
+  max_bytes?: number;
+}
+
+/** What was forgotten. */
+export interface PruneResult {
+  jobs: number;
+  /** Of the event log. */
+  events: number;
+}
+
+/** Give the pages that deleted rows have left back to the disk. */
+export type VacuumDatabase = Record<string, never>;
+
+/** What was given back to the disk. */
+export interface VacuumResult {
+  freed_bytes: number;
 }
 
 /** Run a prompt through the user's own `claude` and wait for its answer. */
@@ -757,6 +868,8 @@ export interface JobsCreateParams {
   run_at?: string | null;
   /** A second create with it returns the first job. */
   idempotency_key?: string | null;
+  /** How often it is tried at most; null: as its type says. */
+  max_attempts?: number | null;
 }
 
 /** Params of `jobs.list`. */
@@ -797,6 +910,39 @@ export interface JobsEventsListParams {
    * @default 200
    */
   limit?: number;
+}
+
+/** Params of `jobs.retry`. */
+export interface JobsRetryParams {
+  /** A job's id (UUIDv7). */
+  job_id: string;
+}
+
+/** Params of `jobs.queue.get`. */
+export type JobsQueueGetParams = Record<string, never>;
+
+/** Params of `jobs.queue.pause`. */
+export type JobsQueuePauseParams = Record<string, never>;
+
+/** Params of `jobs.queue.resume`. */
+export type JobsQueueResumeParams = Record<string, never>;
+
+/** Params of `jobs.schedules.list`. */
+export type JobsSchedulesListParams = Record<string, never>;
+
+/** Params of `jobs.schedules.update`. */
+export interface JobsSchedulesUpdateParams {
+  /** A schedule's id. */
+  schedule_id: string;
+  enabled?: boolean | null;
+  /** Seconds, at least a minute. */
+  period_s?: number | null;
+}
+
+/** Params of `jobs.schedules.run`. */
+export interface JobsSchedulesRunParams {
+  /** A schedule's id. */
+  schedule_id: string;
 }
 
 /** Params of `claude.spawn`. */
@@ -954,6 +1100,32 @@ export interface Methods {
    */
   "jobs.events.list": { params: JobsEventsListParams; result: JobEventPage };
   /**
+   * Run a finished job again, as the same job, with all its tries before it.
+   *
+   * Errors: job_not_found, job_not_finished.
+   */
+  "jobs.retry": { params: JobsRetryParams; result: Job };
+  /** Whether the queue is paused, and how many jobs it holds. */
+  "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue };
+  /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+  "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
+  /** Start jobs again. */
+  "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
+  /** All schedules. */
+  "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
+  /**
+   * Switch a schedule on or off, or change its period.
+   *
+   * Errors: schedule_not_found.
+   */
+  "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule };
+  /**
+   * Make its job now, beside the grid; where one is still live, answer with that.
+   *
+   * Errors: schedule_not_found.
+   */
+  "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
+  /**
    * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
    *
    * Was POST /claude/spawn.
@@ -1032,6 +1204,10 @@ export interface Notifications {
   "jobs.event": JobEventAdded;
   /** A running job got further. */
   "jobs.progress": JobProgressed;
+  /** The queue was paused or resumed. */
+  "jobs.queue_updated": JobQueueUpdated;
+  /** A schedule was changed, or has made a job. */
+  "jobs.schedule_updated": ScheduleUpdated;
   /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
   "claude.delta": ClaudeDelta;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
@@ -1042,6 +1218,10 @@ export interface Notifications {
 export interface JobTypes {
   /** Write a compact copy of the whole database, while work goes on. */
   "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };
+  /** Forget finished jobs with their logs, and old events, by age and by size. */
+  "maintenance.prune": { payload: PruneHistory; result: PruneResult };
+  /** Give the pages that deleted rows have left back to the disk. */
+  "maintenance.vacuum": { payload: VacuumDatabase; result: VacuumResult };
   /** Run a prompt through the user's own `claude` and wait for its answer. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
 }
@@ -1059,6 +1239,13 @@ export const METHOD_NAMES = [
   "jobs.get",
   "jobs.cancel",
   "jobs.events.list",
+  "jobs.retry",
+  "jobs.queue.get",
+  "jobs.queue.pause",
+  "jobs.queue.resume",
+  "jobs.schedules.list",
+  "jobs.schedules.update",
+  "jobs.schedules.run",
   "claude.spawn",
   "calendar.accounts.list",
   "calendar.accounts.get",
@@ -1083,6 +1270,8 @@ export const NOTIFICATION_NAMES = [
   "jobs.updated",
   "jobs.event",
   "jobs.progress",
+  "jobs.queue_updated",
+  "jobs.schedule_updated",
   "claude.delta",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
@@ -1091,11 +1280,15 @@ export const NOTIFICATION_NAMES = [
 export const DURABLE_NOTIFICATIONS = [
   "jobs.updated",
   "jobs.event",
+  "jobs.queue_updated",
+  "jobs.schedule_updated",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
   "maintenance.backup",
+  "maintenance.prune",
+  "maintenance.vacuum",
   "claude.run",
 ] as const satisfies readonly (keyof JobTypes)[];
 
@@ -1119,6 +1312,8 @@ export type ErrorKind =
   | "storage"
   | "job_not_found"
   | "unknown_job_type"
+  | "job_not_finished"
+  | "schedule_not_found"
   | "calendar_account_not_found";
 
 export const ERROR_CODES = {
@@ -1158,6 +1353,10 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
+  /** The job is still queued or running; only a finished one can be run again. */
+  job_not_finished: 4091,
+  /** No schedule has this id. */
+  schedule_not_found: 4044,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
 } as const satisfies Record<ErrorKind, number>;

@@ -10,11 +10,10 @@ from typing import Protocol
 
 import anyio
 
-from protocol.claude import ClaudeDelta, ClaudeRunResult, ClaudeUsage, RunClaude
+from protocol.claude import ClaudeDelta, ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
 from sidecar.claude.discovery import INSTALL, Discovery
 from sidecar.claude.environment import job_environment
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
-from sidecar.claude.sessions import BusySessions
 from sidecar.claude.stopping import CANCEL, SHUTDOWN, exit_by_itself, stop
 from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started
 from sidecar.handler import JobContext, JobFailed
@@ -66,19 +65,11 @@ class ClaudeRunHandler:
         self._record = record
         self._is_draining = is_draining
         self._silence_s = silence_s
-        self._sessions = BusySessions()
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
         """Run the prompt; raises `JobFailed` with the kinds of `failures` and `discovery`, `cwd_missing`, `timeout`."""
-        if job.session_id is not None:
-            if self._sessions.is_busy(job.session_id):
-                context.progress(None, "Waiting for another run of this session")
-            await self._sessions.free(job.session_id)
-        ended = anyio.Event()
-        report = _Report(job, context, self._notify, lambda session_id: self._sessions.hold(session_id, ended))
+        report = _Report(job, context, self._notify)
         try:
-            if job.session_id is not None:
-                self._sessions.hold(job.session_id, ended)
             outcome = await self._carry_out(job, context, report)
         except JobFailed as failure:
             self._remember(report, "run_failed", failure.message, {"kind": failure.kind})
@@ -86,8 +77,6 @@ class ClaudeRunHandler:
         except anyio.get_cancelled_exc_class():
             self._remember(report, "run_cancelled", None, {"shutdown": self._is_draining()})
             raise
-        finally:
-            self._sessions.release(ended)
         result = _result(outcome)
         report.finished(result)
         details = result.model_dump(mode="json", include={"usage", "total_cost_usd", "num_turns", "duration_ms"})
@@ -181,14 +170,12 @@ class _Report:
         job: RunClaude,
         context: JobContext,
         notify: Callable[[ClaudeDelta], None],
-        hold_session: Callable[[str], None],
     ) -> None:
         self.job = job
         self.context = context
         self.reader = RunReader()
         self.lines = 0
         self._notify = notify
-        self._hold_session = hold_session
         self._session_told: str | None = None
 
     def on_line(self, line: bytes) -> bool:
@@ -219,7 +206,7 @@ class _Report:
         if started.session_id == self._session_told:
             return
         self._session_told = started.session_id
-        self._hold_session(started.session_id)
+        self.context.lock(session_lock(started.session_id))
         self.context.log("Claude started", meta=asdict(started))
         self.context.progress(None, "Claude is working")
 

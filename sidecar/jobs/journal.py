@@ -8,13 +8,13 @@ from typing import Final, Protocol
 
 from pydantic_core import to_json
 
-from protocol.contract import Ephemeral, Notification
-from protocol.entities import Job, JobError, JobStatus
-from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobUpdated
+from protocol.contract import Ephemeral, JobSpec, Notification
+from protocol.entities import Job, JobError, JobStatus, WaitingFor
+from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQueueUpdated, JobUpdated
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
-from sidecar.jobs.store import ClaimedJob, JobsStore, NewJob
+from sidecar.jobs.store import ClaimedJob, JobsStore, NewJob, Orphan, Requeued
 
 MAX_MESSAGE_CHARS: Final = 2_000
 MAX_META_BYTES: Final = 64 * 1024
@@ -49,10 +49,27 @@ class JobJournal:
         self._boot_id = boot_id
 
     def queue(
-        self, job_type: str, payload: bytes, *, priority: int, run_at: str | None, idempotency_key: str | None
+        self,
+        spec: JobSpec,
+        *,
+        priority: int = 0,
+        run_at: str | None = None,
+        idempotency_key: str | None = None,
+        max_attempts: int | None = None,
+        schedule_id: str | None = None,
     ) -> tuple[bytes, bool]:
         """A new job, and False; or the one that already has the key, and True."""
-        new = NewJob(self._new_id(), job_type, payload, priority, run_at, idempotency_key)
+        new = NewJob(
+            self._new_id(),
+            spec.type,
+            spec.json_bytes(),
+            priority=priority,
+            run_at=run_at,
+            idempotency_key=idempotency_key,
+            max_attempts=max_attempts or spec.policy.max_attempts,
+            lock_key=spec.lock_key(),
+            schedule_id=schedule_id,
+        )
         with self._database.write():
             job = self._store.insert(new, self._now())
             if job is None and idempotency_key is not None:
@@ -129,24 +146,64 @@ class JobJournal:
         """How far the job is, for whoever looks now."""
         self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=message))
 
-    def orphans(self) -> list[str]:
-        """The jobs that a dead process left running."""
-        return [job_id for job_id, _ in self._store.orphans(self._boot_id)]
+    def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
+        """A failed try, with another to come; False where somebody wants the job cancelled."""
+        message = f"Try {attempt} of {max_attempts} failed, the next comes in {delay_s:.1f} s: {error.message}"
+        encoded = error.json_bytes().decode()
+        back = Requeued(message, self._in(delay_s), WaitingFor.RETRY, encoded, spent=True)
+        return self._requeue(job_id, back, "warning")
 
-    def settle_orphans(self) -> None:
-        """End what a dead process left running, before anything is claimed.  A wish to cancel outranks the rest."""
-        crashed = JobError(
-            kind="crash",
-            message="The sidecar ended while this job ran.",
-            hint="Start it again if its work is still wanted.",
-            retryable=True,
-        )
+    def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
+        """It cannot run now, which is nobody's fault; False where somebody wants the job cancelled."""
+        return self._requeue(job_id, Requeued(message, self._in(delay_s), waiting_for), "info")
+
+    def put_back(self, job_id: str) -> bool:
+        """The process ends before the job did; it runs again, and has lost no try."""
+        return self._requeue(job_id, Requeued("Queued again: the sidecar was shut down"), "info")
+
+    def recover(self, job_id: str) -> bool:
+        """The process died while the job ran; it runs again."""
+        return self._requeue(job_id, Requeued("Queued again after a crash", recovered=True), "warning")
+
+    def _requeue(self, job_id: str, back: Requeued, level: str) -> bool:
+        self._notifier.forget(JobProgressed, job_id)
         with self._database.write():
-            for job_id, cancelled in self._store.orphans(self._boot_id):
-                if cancelled:
-                    self.finish(job_id, JobStatus.CANCELLED)
-                else:
-                    self.finish(job_id, JobStatus.INTERRUPTED, error=crashed)
+            job = self._store.requeue(job_id, back, self._now())
+            if job is not None:
+                self.log(job_id, level, back.message)
+                self._changed(job)
+        return job is not None
+
+    def rerun(self, job_id: str) -> bytes | None:
+        """A finished job, queued anew; None where it is not finished."""
+        with self._database.write():
+            job = self._store.rerun(job_id, self._now())
+            if job is not None:
+                self.log(job_id, "info", "Queued again by hand")
+                self._changed(job)
+        return job
+
+    def lock(self, job_id: str, key: str) -> None:
+        """A running job has this key from now on."""
+        with self._database.write():
+            self._store.lock(job_id, key)
+
+    def set_paused(self, *, paused: bool) -> JobQueue:
+        """Pause or resume the queue, for restarts too."""
+        with self._database.write():
+            if paused is not (self._store.paused_at() is not None):
+                self._store.set_paused_at(self._now() if paused else None)
+                self._notifier.notify(JobQueueUpdated(queue=self.queue_state()))
+        return self.queue_state()
+
+    def queue_state(self) -> JobQueue:
+        """The queue as a whole."""
+        paused_at = self._store.paused_at()
+        return JobQueue(paused=paused_at is not None, paused_at=paused_at, counts=self._store.counts())
+
+    def orphans(self) -> list[Orphan]:
+        """The jobs that a dead process left running."""
+        return self._store.orphans(self._boot_id)
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
@@ -158,6 +215,9 @@ class JobJournal:
 
     def _changed(self, job: bytes) -> None:
         self._notifier.notify(JobUpdated(job=Job.encoded(job)))
+
+    def _in(self, delay_s: float) -> str:
+        return iso(self._clock.now_ms() + round(delay_s * 1000))
 
     def _now(self) -> str:
         return iso(self._clock.now_ms())

@@ -7,7 +7,16 @@ from pydantic import ValidationError
 
 from protocol.contract import JobSpec, page
 from protocol.entities import Job, JobStatus
-from protocol.jobs import JobCreated, JobEventPage, JobNotFound, JobPage, Jobs, UnknownJobType
+from protocol.jobs import (
+    JobCreated,
+    JobEventPage,
+    JobNotFinished,
+    JobNotFound,
+    JobPage,
+    JobQueue,
+    Jobs,
+    UnknownJobType,
+)
 from sidecar.dispatch import invalid_params
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.store import JobsStore
@@ -22,13 +31,13 @@ class JobsService(Jobs):
         journal: JobJournal,
         specs: Mapping[str, type[JobSpec]],
         *,
-        on_queued: Callable[[], None],
+        wake: Callable[[], None],
         on_cancel: Callable[[str], None],
     ) -> None:
         self._store = store
         self._journal = journal
         self._specs = specs
-        self._on_queued = on_queued
+        self._wake = wake
         self._on_cancel = on_cancel
 
     async def create(
@@ -39,6 +48,7 @@ class JobsService(Jobs):
         priority: int = 0,
         run_at: str | None = None,
         idempotency_key: str | None = None,
+        max_attempts: int | None = None,
     ) -> JobCreated:
         spec = self._specs.get(type)
         if spec is None:
@@ -47,19 +57,17 @@ class JobsService(Jobs):
             wanted = spec.model_validate(payload or {})
         except ValidationError as error:
             raise invalid_params(error, "payload") from None
-        job, deduplicated = self._enqueue(wanted, priority, run_at, idempotency_key)
+        job, deduplicated = self._journal.queue(
+            wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
+        )
+        self._wake()
         return JobCreated.encoded(b'{"job":%s,"deduplicated":%s}' % (job, b"true" if deduplicated else b"false"))
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Job:
         """Queue a job from inside the process."""
-        return Job.encoded(self._enqueue(spec, priority, None, None)[0])
-
-    def _enqueue(self, wanted: JobSpec, priority: int, run_at: str | None, key: str | None) -> tuple[bytes, bool]:
-        queued = self._journal.queue(
-            wanted.type, wanted.json_bytes(), priority=priority, run_at=run_at, idempotency_key=key
-        )
-        self._on_queued()
-        return queued
+        job, _ = self._journal.queue(spec, priority=priority)
+        self._wake()
+        return Job.encoded(job)
 
     async def list(
         self, *, status: JobStatus | None = None, type: str | None = None, limit: int = 50, cursor: str | None = None
@@ -87,3 +95,22 @@ class JobsService(Jobs):
         return JobEventPage.encoded(
             b'{"events":[%s],"has_more":%s}' % (b",".join(events), b"true" if more else b"false")
         )
+
+    async def retry(self, *, job_id: str) -> Job:
+        job = self._journal.rerun(job_id)
+        if job is None:
+            await self.get(job_id=job_id)
+            raise JobNotFinished
+        self._wake()
+        return Job.encoded(job)
+
+    async def get_queue(self) -> JobQueue:
+        return self._journal.queue_state()
+
+    async def pause(self) -> JobQueue:
+        return self._journal.set_paused(paused=True)
+
+    async def resume(self) -> JobQueue:
+        state = self._journal.set_paused(paused=False)
+        self._wake()
+        return state

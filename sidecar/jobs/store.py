@@ -10,8 +10,17 @@ JOB_JSON: Final = """json_object(
     'job_id', job_id, 'type', type, 'status', status,
     'created_at', created_at, 'updated_at', updated_at, 'started_at', started_at, 'finished_at', finished_at,
     'run_at', run_at, 'priority', priority, 'progress', progress, 'message', message,
+    'attempt', attempt, 'max_attempts', max_attempts, 'recoveries', recoveries, 'schedule_id', schedule_id,
+    'waiting_for', CASE WHEN status <> 'queued' THEN NULL WHEN lock_key IS NULL THEN waiting_for
+        WHEN EXISTS (SELECT 1 FROM jobs AS holder WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key)
+        THEN 'lock' ELSE waiting_for END,
     'cancel_requested', json(iif(cancel_requested_at IS NULL, 'false', 'true')),
     'payload', json(payload_json), 'result', json(result_json), 'error', json(error_json), 'version', version)"""
+
+FREE: Final = """(SELECT paused_at FROM job_queue) IS NULL AND (lock_key IS NULL OR NOT EXISTS (
+    SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
+    WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
+"""Whether a queued job may start, beside its time and its type."""
 
 EVENT_JSON: Final = """json_object(
     'event_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
@@ -25,9 +34,12 @@ class NewJob:
     job_id: str
     type: str
     payload: bytes
-    priority: int
-    run_at: str | None
-    idempotency_key: str | None
+    priority: int = 0
+    run_at: str | None = None
+    idempotency_key: str | None = None
+    max_attempts: int = 1
+    lock_key: str | None = None
+    schedule_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,36 @@ class ClaimedJob:
     job_id: str
     type: str
     payload: str
+    attempt: int
+    max_attempts: int
     json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """How a running job goes back into the queue."""
+
+    message: str
+    run_at: str | None = None
+    waiting_for: str | None = None
+    error: str | None = None
+    spent: bool = False
+    """Whether it has had its try."""
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A job that a dead process left running."""
+
+    job_id: str
+    type: str
+    cancelled: bool
+    recoveries: int
+
+
+Position = tuple[str, str]
+"""Where a finished job stands in the order of forgetting: (updated_at, job_id)."""
 
 
 class JobsStore:
@@ -51,12 +92,13 @@ class JobsStore:
         return self._json(
             f"""
             INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json, priority, run_at,
-                              idempotency_key)
-            VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?)
+                              idempotency_key, max_attempts, lock_key, schedule_id)
+            VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
             RETURNING {JOB_JSON}
             """,
             job.job_id, job.type, now, now, job.payload.decode(), job.priority, job.run_at, job.idempotency_key,
+            job.max_attempts, job.lock_key, job.schedule_id,
         )  # fmt: skip
 
     def by_idempotency_key(self, key: str) -> bytes | None:
@@ -114,13 +156,18 @@ class JobsStore:
             return None
         row = self._database.row(
             f"""
-            UPDATE jobs SET status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1
+            UPDATE jobs SET
+                status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
+                attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING job_id, type, coalesce(payload_json, 'null'), {JOB_JSON}
+            RETURNING job_id, type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}
             """,
             (boot_id, now, now, job_id),
         )
-        return None if row is None else ClaimedJob(row[0], row[1], row[2], row[3].encode())
+        if row is None:
+            return None
+        claimed_id, job_type, payload, attempt, max_attempts, encoded = row
+        return ClaimedJob(claimed_id, job_type, payload, attempt, max_attempts, encoded.encode())
 
     def has_due(self, now: str, full_types: list[str]) -> bool:
         """Whether there is something to claim."""
@@ -131,18 +178,18 @@ class JobsStore:
 
         The indexes are named because SQLite, without statistics, would rather read all that is queued.
         """
-        others = f"AND type NOT IN ({', '.join('?' * len(full_types))})" if full_types else ""
+        others = FREE + (f" AND type NOT IN ({', '.join('?' * len(full_types))})" if full_types else "")
         row = self._database.row(
             f"""
             SELECT job_id FROM (
                 SELECT * FROM (
                     SELECT priority, created_at, job_id FROM jobs INDEXED BY idx_jobs_ready
-                    WHERE status = 'queued' AND run_at IS NULL {others}
+                    WHERE status = 'queued' AND run_at IS NULL AND {others}
                     ORDER BY priority DESC, created_at, job_id LIMIT 1)
                 UNION ALL
                 SELECT * FROM (
                     SELECT priority, created_at, job_id FROM jobs INDEXED BY idx_jobs_timed
-                    WHERE status = 'queued' AND run_at <= ? {others}
+                    WHERE status = 'queued' AND run_at <= ? AND {others}
                     ORDER BY priority DESC, created_at, job_id LIMIT 1))
             ORDER BY priority DESC, created_at, job_id LIMIT 1
             """,
@@ -183,16 +230,96 @@ class JobsStore:
             (progress, message, now, job_id),
         )
 
-    def orphans(self, boot_id: str) -> list[tuple[str, bool]]:
-        """Jobs that another life of the process left running: (job_id, whether somebody wanted it cancelled)."""
+    def requeue(self, job_id: str, back: Requeued, now: str) -> bytes | None:
+        """A running job back into the queue; None where it is not running, or somebody wants it cancelled."""
+        return self._json(
+            f"""
+            UPDATE jobs SET
+                status = 'queued', run_at = :run_at, waiting_for = :waiting_for, message = :message,
+                error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
+                attempt = attempt - iif(:spent, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
+                updated_at = :now, version = version + 1
+            WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
+            RETURNING {JOB_JSON}
+            """,
+            job_id=job_id, run_at=back.run_at, waiting_for=back.waiting_for, message=back.message, error=back.error,
+            spent=back.spent, recovered=back.recovered, now=now,
+        )  # fmt: skip
+
+    def rerun(self, job_id: str, now: str) -> bytes | None:
+        """A finished job into the queue, as if it had never run; None where it is not finished."""
+        return self._json(
+            f"""
+            UPDATE jobs SET
+                status = 'queued', attempt = 0, recoveries = 0, progress = 0.0, run_at = NULL, started_at = NULL,
+                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, boot_id = NULL, message = NULL,
+                result_json = NULL, error_json = NULL, updated_at = ?, version = version + 1
+            WHERE job_id = ? AND status NOT IN ('queued', 'running')
+            RETURNING {JOB_JSON}
+            """,
+            now, job_id,
+        )  # fmt: skip
+
+    def lock(self, job_id: str, key: str) -> None:
+        """Give a running job a key."""
+        self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
+
+    def orphans(self, boot_id: str) -> list[Orphan]:
+        """Jobs that another life of the process left running."""
         rows = self._database.rows(
             """
-            SELECT job_id, cancel_requested_at IS NOT NULL FROM jobs
+            SELECT job_id, type, cancel_requested_at IS NOT NULL, recoveries FROM jobs
             WHERE status = 'running' AND boot_id IS NOT ? ORDER BY created_at, job_id
             """,
             (boot_id,),
         )
-        return [(job_id, bool(cancelled)) for job_id, cancelled in rows]
+        return [Orphan(job_id, job_type, bool(cancelled), count) for job_id, job_type, cancelled, count in rows]
+
+    def is_live(self, job_id: str) -> bool:
+        """Whether a job is queued or running."""
+        found = self._database.row("SELECT 1 FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", (job_id,))
+        return found is not None
+
+    def paused_at(self) -> str | None:
+        """Since when no job is started; None: jobs are started."""
+        row = self._database.row("SELECT paused_at FROM job_queue")
+        return row[0] if row is not None else None
+
+    def set_paused_at(self, moment: str | None) -> None:
+        """Pause the queue, or resume it."""
+        self._database.execute("UPDATE job_queue SET paused_at = ?", (moment,))
+
+    def sizes(self, older_than: Position | None, limit: int) -> list[tuple[Position, int]]:
+        """Finished jobs, the latest first: where each stands, and its bytes with its log."""
+        rows = self._database.rows(
+            f"""
+            SELECT updated_at, job_id,
+                coalesce(length(CAST(payload_json AS BLOB)), 0) + coalesce(length(CAST(result_json AS BLOB)), 0) +
+                (SELECT coalesce(sum(length(message) + coalesce(length(meta_json), 0)), 0)
+                 FROM job_events WHERE job_events.job_id = jobs.job_id)
+            FROM jobs INDEXED BY idx_jobs_finished
+            WHERE status NOT IN ('queued', 'running') {"AND (updated_at, job_id) < (?, ?)" if older_than else ""}
+            ORDER BY updated_at DESC, job_id DESC LIMIT ?
+            """,
+            (*(older_than or ()), limit),
+        )
+        return [((moment, job_id), size) for moment, job_id, size in rows]
+
+    def forget(self, up_to: Position, limit: int) -> int:
+        """Delete finished jobs up to this one, the oldest first, with their logs; how many."""
+        rows = self._database.rows(
+            """
+            DELETE FROM jobs WHERE job_id IN (
+                SELECT job_id FROM jobs INDEXED BY idx_jobs_finished
+                WHERE status NOT IN ('queued', 'running') AND (updated_at, job_id) <= (?, ?)
+                ORDER BY updated_at, job_id LIMIT ?)
+            RETURNING job_id
+            """,
+            (*up_to, limit),
+        )
+        for row in rows:
+            self._database.execute("DELETE FROM job_events WHERE job_id = ?", row)
+        return len(rows)
 
     def counts(self) -> dict[str, int]:
         """Jobs by status."""

@@ -24,6 +24,7 @@ class RecordingContext:
     logged: list[tuple[str, str]] = field(default_factory=list)
     metas: list[Mapping[str, object] | None] = field(default_factory=list)
     progressed: list[str | None] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         assert fraction is None  # nobody can know how far Claude is
@@ -32,6 +33,9 @@ class RecordingContext:
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         self.logged.append((level, message))
         self.metas.append(meta)
+
+    def lock(self, key: str) -> None:
+        self.locked.append(key)
 
 
 class Rig:

@@ -6,9 +6,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from protocol.claude import ClaudeRunResult, ClaudeUsage, RunClaude
+from protocol.claude import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
 from sidecar.handler import JobFailed
-from tests.claude.rig import RecordingContext, Rig, StartRig, until
+from tests.claude.rig import Rig, StartRig
 
 USAGE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4)
 
@@ -203,14 +203,8 @@ async def test_a_file_that_is_no_program_is_said_to_be_broken(start_rig: StartRi
     assert (await failure(start_rig(broken), "hi")).kind == "executable_broken"
 
 
-async def test_a_run_waits_for_the_session_that_another_has_just_begun(rig: Rig) -> None:
-    second = RecordingContext()
-    with anyio.fail_after(20):
-        async with anyio.create_task_group() as group:
-            group.start_soon(rig.run, "[[slow:8]]")
-            await until(lambda: rig.deltas)
-            resumed = RunClaude(prompt="[[text:two]]", session_id=rig.deltas[0].session_id)
-            result = await rig.handler.run(resumed, second)
-    assert result.text == "two"
-    assert [record["event_type"] for record in rig.records] == ["run_completed", "run_completed"]
-    assert second.progressed[0] == "Waiting for another run of this session"
+async def test_a_run_locks_the_session_that_it_has_begun(rig: Rig) -> None:
+    result = await rig.run("[[text:one]]")
+    assert rig.context.locked == [session_lock(result.session_id or "")]
+    assert RunClaude(prompt="two", session_id=result.session_id).lock_key() == rig.context.locked[0]
+    assert RunClaude(prompt="another").lock_key() is None

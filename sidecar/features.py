@@ -1,0 +1,201 @@
+"""The features, composed: who is given what of whom.  They meet nowhere else.
+
+What is heavy and not needed for the first answers (anyio, psutil, httpx) is imported when work begins.
+"""
+
+import logging
+import os
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from protocol import catalog
+from protocol.claude import RunClaude
+from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, VacuumDatabase
+from sidecar.activity.service import ActivityService
+from sidecar.activity.store import ActivityStore
+from sidecar.atlassian.service import ConfluenceService, JiraService
+from sidecar.atlassian.store import AtlassianStore
+from sidecar.calendar.service import CalendarService
+from sidecar.calendar.store import CalendarStore
+from sidecar.claude.service import ClaudeService
+from sidecar.clock import Clock
+from sidecar.database import Database
+from sidecar.ids import MakeId
+from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.scheduler import Scheduler
+from sidecar.jobs.schedules import SchedulesStore
+from sidecar.jobs.service import JobsService
+from sidecar.jobs.store import JobsStore
+from sidecar.outbox import Outbox
+from sidecar.settings import Settings
+
+if TYPE_CHECKING:
+    from sidecar.claude.discovery import Discovery
+    from sidecar.handler import JobHandler
+    from sidecar.jobs.worker import JobsWorker
+
+log = logging.getLogger(__name__)
+
+DAY_S: Final = 24 * 3600
+MAINTENANCE: Final = (
+    ("maintenance.backup", BackUpDatabase(), DAY_S),
+    ("maintenance.prune", PruneHistory(), DAY_S),
+    ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
+)
+"""What the database needs, unasked."""
+REAP_S: Final = 5.0
+
+
+class Features:
+    """Every feature's objects."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        new_id: MakeId,
+        *,
+        committed: Callable[[], Awaitable[None]],
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._new_id = new_id
+        self._committed = committed
+        self._is_draining = is_draining
+        self._worker: JobsWorker | None = None
+        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
+        self._calendar = CalendarStore(database)
+        self._atlassian = AtlassianStore(database)
+        self._jobs = JobsStore(database)
+        self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
+        specs = {spec.type: spec for spec in catalog.JOB_TYPES}
+        jobs = JobsService(self._jobs, self._journal, specs, wake=self._wake, on_cancel=self._cancel)
+        self._scheduler = Scheduler(
+            database,
+            SchedulesStore(database),
+            self._jobs,
+            self._journal,
+            specs,
+            clock=clock,
+            notify=outbox.notify,
+            wake=self._wake,
+        )
+        self.services: tuple[object, ...] = (
+            jobs,
+            self._scheduler,
+            ClaudeService(jobs.enqueue),
+            CalendarService(self._calendar),
+            JiraService(self._atlassian),
+            ConfluenceService(self._atlassian),
+            self._activity,
+        )
+
+    def jobs_by_status(self) -> dict[str, int]:
+        """How many jobs there are."""
+        return self._jobs.counts()
+
+    def account_counts(self) -> dict[str, int]:
+        """How many accounts there are, by service."""
+        return self._calendar.account_counts() | self._atlassian.account_counts()
+
+    async def run_work(self) -> None:
+        """Make the handlers and run jobs until `stop_work`."""
+        from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415 - see the module's docstring
+
+        registrations = [
+            Registration(RunClaude, self._claude_handler(), concurrency=self._settings.claude_concurrency),
+            *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
+        ]
+        for schedule_id, spec, period_s in MAINTENANCE:
+            self._scheduler.ensure(schedule_id, spec, period_s=period_s)
+        self._worker = JobsWorker(
+            self._journal,
+            {one.spec.type: one for one in registrations},
+            scheduler=self._scheduler,
+            clock=self._clock,
+            new_id=self._new_id,
+            chance=random.random,
+            committed=self._committed,
+            reap=self._reap,
+        )
+        await self._worker.run()
+
+    async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
+        """Stop running jobs: how many ran, and whether all ended in time."""
+        return await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
+
+    def _claude_handler(self) -> "JobHandler[Any, Any]":
+        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
+
+        return ClaudeRunHandler(
+            discovery=self._discovery(),
+            environment=os.environ,
+            home=Path.home(),
+            notify=self._outbox.notify,
+            record=self._record_run,
+            is_draining=self._is_draining,
+        )
+
+    def _maintenance_handlers(self) -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
+        from sidecar.system.worker import BackUpHandler, PruneHandler, VacuumHandler  # noqa: PLC0415
+
+        events = self._outbox.log
+        prune = PruneHandler(
+            self._database,
+            self._jobs,
+            lambda limit: events.prune(self._clock.now_ms(), limit) or events.prune_bytes(limit),
+            self._clock,
+            self._committed,
+        )
+        return (
+            (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
+            (PruneHistory, prune),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed)),
+        )
+
+    def _record_run(self, **event: Any) -> None:
+        """Put a finished run into the feed; if that fails, the run itself has not."""
+        try:
+            self._activity.record(**event)
+        except sqlite3.Error:
+            log.exception("a run could not be put into the feed")
+
+    async def _reap(self, job_ids: Collection[str]) -> int:
+        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+
+        return await kill_leftovers(job_ids, timeout_s=REAP_S)
+
+    def _wake(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
+
+    def _cancel(self, job_id: str) -> None:
+        if self._worker is not None:
+            self._worker.cancel(job_id)
+
+    def _discovery(self) -> "Discovery":
+        from sidecar.claude.discovery import Discovery  # noqa: PLC0415
+
+        return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())
+
+    async def probe_claude(self) -> ClaudeInstallation:
+        """The user's own Claude CLI, as it is found now."""
+        from sidecar.claude.discovery import version  # noqa: PLC0415
+        from sidecar.handler import JobFailed  # noqa: PLC0415
+
+        try:
+            found = await self._discovery().find()
+        except JobFailed as failure:
+            return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
+        try:
+            return ClaudeInstallation(path=str(found.path), version=await version(found.path, os.environ))
+        except JobFailed as failure:
+            return ClaudeInstallation(path=str(found.path), version=None, problem=failure.message)

@@ -1,0 +1,76 @@
+"""A job while its handler runs: the handler's `JobContext`, and the means to stop it."""
+
+import logging
+import math
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import anyio
+from pydantic_core import to_json
+
+from protocol.entities import JobStatus
+from sidecar.clock import Clock
+from sidecar.jobs.journal import JobJournal
+
+log = logging.getLogger(__name__)
+
+SAVE_PROGRESS_S: Final = 1.0
+MAX_LOG_LINES: Final = 5_000
+MAX_LOG_BYTES: Final = 1024 * 1024
+"""A handler that logs without end must not fill the disk; other tools' databases grew to gigabytes that way."""
+
+
+class RunningJob:
+    """What the handler is given."""
+
+    def __init__(self, job_id: str, journal: JobJournal, clock: Clock) -> None:
+        self._job_id = job_id
+        self._journal = journal
+        self._clock = clock
+        self._saved_at = -math.inf
+        self._lines = 0
+        self._bytes = 0
+        self.scope = anyio.CancelScope()
+        self.ending: JobStatus | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self._job_id
+
+    def stop(self, ending: JobStatus) -> None:
+        """Cancel the handler.  The first reason names the end, but for a person's wish, which outranks a shutdown."""
+        if self.ending is None or ending is JobStatus.CANCELLED:
+            self.ending = ending
+            self.scope.cancel()
+
+    def progress(self, fraction: float | None, message: str | None = None) -> None:
+        """See `JobContext`."""
+        if fraction is not None:
+            fraction = min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else None
+        self._journal.tell_progress(self._job_id, fraction, message)
+        now = self._clock.monotonic()
+        if now - self._saved_at >= SAVE_PROGRESS_S:
+            self._saved_at = now
+            self._safely(lambda: self._journal.save_progress(self._job_id, fraction, message))
+
+    def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
+        """See `JobContext`."""
+        if self._lines > MAX_LOG_LINES or self._bytes > MAX_LOG_BYTES:
+            return
+        self._lines += 1
+        self._bytes += len(message) + (0 if meta is None else len(to_json(meta, serialize_unknown=True)))
+        if self._lines > MAX_LOG_LINES or self._bytes > MAX_LOG_BYTES:
+            message, level, meta = "The log is full; what follows is left out", "warning", {"truncated": True}
+        self._safely(lambda: self._journal.log(self._job_id, level, message, meta))
+
+    def lock(self, key: str) -> None:
+        """See `JobContext`."""
+        self._safely(lambda: self._journal.lock(self._job_id, key))
+
+    def _safely(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except sqlite3.Error:  # a line that cannot be stored must not end the work that it describes
+            log.exception("a job's log could not be written", extra={"job_id": self._job_id})

@@ -1,0 +1,117 @@
+"""The table `job_schedules`."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sidecar.database import Database
+
+SCHEDULE_JSON: Final = """json_object(
+    'schedule_id', schedule_id, 'type', type, 'payload', json(payload_json), 'period_s', period_s,
+    'enabled', json(iif(enabled, 'true', 'false')), 'next_run_at', next_run_at, 'last_run_at', last_run_at,
+    'last_job_id', last_job_id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSchedule:
+    """A schedule as the scheduler needs it."""
+
+    schedule_id: str
+    type: str
+    payload: str
+    period_s: int
+    anchor_ms: int
+    next_run_at: str
+    last_job_id: str | None
+
+
+_COLUMNS = "schedule_id, type, payload_json, period_s, anchor_ms, next_run_at, last_job_id"
+
+
+class SchedulesStore:
+    """Every statement about schedules."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, schedule: StoredSchedule) -> None:
+        """A new schedule; one that is there already stays as its user has set it."""
+        self._database.execute(
+            """
+            INSERT INTO job_schedules (schedule_id, type, payload_json, period_s, anchor_ms, next_run_at)
+            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (schedule_id) DO NOTHING
+            """,
+            (
+                schedule.schedule_id,
+                schedule.type,
+                schedule.payload,
+                schedule.period_s,
+                schedule.anchor_ms,
+                schedule.next_run_at,
+            ),
+        )
+
+    def remove(self, schedule_id: str) -> None:
+        """Forget a schedule; its jobs stay."""
+        self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
+
+    def exists(self, schedule_id: str) -> bool:
+        """Whether there is one with this id."""
+        return self.get(schedule_id) is not None
+
+    def get(self, schedule_id: str) -> StoredSchedule | None:
+        """One schedule."""
+        row = self._database.row(f"SELECT {_COLUMNS} FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
+        return StoredSchedule(*row) if row is not None else None
+
+    def due(self, now: str) -> list[StoredSchedule]:
+        """Those whose time has come."""
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM job_schedules WHERE enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", (now,)
+        )
+        return [StoredSchedule(*row) for row in rows]
+
+    def too_far_ahead(self, now_ms: int) -> list[StoredSchedule]:
+        """Those whose next run lies further ahead than their period allows: the clock was set back."""
+        rows = self._database.rows(
+            f"""
+            SELECT {_COLUMNS} FROM job_schedules
+            WHERE enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + 1
+            """,
+            (now_ms,),
+        )
+        return [StoredSchedule(*row) for row in rows]
+
+    def next_run_at(self) -> str | None:
+        """When the next one is due."""
+        row = self._database.row("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
+        return row[0] if row is not None else None
+
+    def move(self, schedule_id: str, next_run_at: str) -> bytes:
+        """Set when it runs next."""
+        return self._json("UPDATE job_schedules SET next_run_at = ?", (next_run_at,), schedule_id)
+
+    def ran(self, schedule_id: str, job_id: str, now: str) -> bytes:
+        """Note the job that it has made."""
+        return self._json("UPDATE job_schedules SET last_run_at = ?, last_job_id = ?", (now, job_id), schedule_id)
+
+    def change(self, schedule_id: str, *, enabled: bool, period_s: int) -> bytes:
+        """Set what a user may set."""
+        return self._json("UPDATE job_schedules SET enabled = ?, period_s = ?", (int(enabled), period_s), schedule_id)
+
+    def is_enabled(self, schedule_id: str) -> bool:
+        """Whether it is switched on."""
+        row = self._database.row("SELECT enabled FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
+        return row is not None and bool(row[0])
+
+    def all(self) -> list[bytes]:
+        """All schedules, by id."""
+        rows = self._database.rows(f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
+        return [row[0].encode() for row in rows]
+
+    def _json(self, update: str, parameters: tuple[object, ...], schedule_id: str) -> bytes:
+        row = self._database.row(
+            f"{update} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", (*parameters, schedule_id)
+        )
+        assert row is not None  # the callers have just read it
+        encoded: bytes = row[0].encode()
+        return encoded
