@@ -15,27 +15,21 @@ import anyio
 import anyio.lowlevel
 from pydantic_core import to_json
 
-from protocol import contract
-from protocol.activity import Activity
+from protocol import catalog, contract
 from protocol.connection import Answered, Connection, Notified
-from protocol.events import Events
-from protocol.jobs import Jobs
-from protocol.system import Lifecycle
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
+from protocol.system import System
 from sidecar.client import Received, RemoteError
 from sidecar.database import Database
 from sidecar.dispatch import Dispatcher, routes
 from sidecar.event_log import EventLog, EventsService
+from sidecar.features import Features
 from sidecar.ids import Uuid7
-from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.service import JobsService
-from sidecar.jobs.store import JobsStore
 from sidecar.jobs.worker import JobsWorker
 from sidecar.lifecycle import LifecycleService
 from sidecar.migrations import open_database
 from sidecar.outbox import Outbox
-from sidecar.settings import schema_dir
+from sidecar.settings import Settings, schema_dir
 from sidecar.turn import Turn
 from sidecar.waiting import WaitingRequests
 from tests.handlers import registrations
@@ -108,6 +102,46 @@ class MemoryWire:
         self.flush()
 
 
+class TestFeatures(Features):
+    """The real features, but for what jobs there are, and for chance."""
+
+    __test__ = False
+
+    def __init__(self, *parts: Any, **more: Any) -> None:
+        super().__init__(*parts, **more)
+        self.registrations = registrations()
+        self.journal = self._journal
+        self.activity = self._activity
+        self.scheduler = self._scheduler
+        jobs = self.services[0]
+        assert isinstance(jobs, JobsService)
+        specs = jobs._specs
+        assert isinstance(specs, dict)
+        specs.update({name: one.spec for name, one in self.registrations.items()})
+
+    async def run_work(self) -> None:
+        """Run the tests' jobs until `stop_work`."""
+        self._worker = JobsWorker(
+            self._journal,
+            self.registrations,
+            scheduler=self._scheduler,
+            clock=self._clock,
+            new_id=self._new_id,
+            chance=lambda: 0.5,
+            committed=self._committed,
+            reap=_nothing_left,
+        )
+        await self._worker.run()
+
+    def look(self) -> None:
+        """Wake the worker."""
+        self._wake()
+
+
+async def _nothing_left(job_ids: Collection[str]) -> int:
+    return 0
+
+
 class Loopback:
     """`remote(Jobs)` and the like, with everything that came unasked in `received`."""
 
@@ -130,13 +164,16 @@ class Loopback:
         self._serve()
 
     def _serve(self) -> None:
-        store = JobsStore(self.database)
-        self.journal = JobJournal(self.database, store, self.outbox, self.clock, self._new_id, self._new_id())
-        self._registrations = registrations()
-        specs = {name: one.spec for name, one in self._registrations.items()}
-        self.jobs_service = JobsService(store, self.journal, specs, on_queued=self._wake, on_cancel=self._cancel)
-        self.activity = ActivityService(self.database, ActivityStore(self.database), self.clock, self.outbox.notify)
-        self.worker: JobsWorker | None = None
+        settings = Settings(database=self.database.path, log_dir=self.database.path.parent)
+        self.features = TestFeatures(
+            settings,
+            self.database,
+            self.outbox,
+            self.clock,
+            self._new_id,
+            committed=self._committed,
+            is_draining=lambda: False,
+        )
         waiting = WaitingRequests(self.dispatcher.answer, lambda *_: None, lambda _: None)
         lifecycle = LifecycleService(
             dispatcher=self.dispatcher,
@@ -145,12 +182,12 @@ class Loopback:
             wire=self.wire,
             token=None,
             schema_hash="test",
-            on_initialized=lambda process_id: None,
-            stop_work=self._stop,
-            end=lambda code: None,
+            on_initialized=lambda _: None,
+            stop_work=self.features.stop_work,
+            end=lambda _: None,
         )
-        services = (self.jobs_service, EventsService(self.outbox.log), self.activity, lifecycle)
-        declared = [one for interface in (Jobs, Events, Activity, Lifecycle) for one in contract.methods_of(interface)]
+        services = (*self.features.services, EventsService(self.outbox.log), lifecycle)
+        declared = [one for one in catalog.methods() if one.interface is not System]
         self.dispatcher.connect(routes(declared, services), lifecycle.admit, waiting)
 
     # --- the client's side --------------------------------------------------------------------------------------
@@ -230,51 +267,28 @@ class Loopback:
 
     def look_for_jobs(self) -> None:
         """What the worker does by itself once a minute: the clock may have moved."""
-        self._wake()
+        self.features.look()
 
     # --- the worker ---------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[JobsWorker]:
+    async def working(self) -> AsyncIterator[None]:
         """Jobs are run inside this block and interrupted at its end."""
-        self.worker = JobsWorker(
-            self.journal,
-            self._registrations,
-            clock=self.clock,
-            new_id=self._new_id,
-            committed=self._committed,
-            reap=_nothing_left,
-        )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.worker.run)
+            tasks.start_soon(self.features.run_work)
             try:
-                yield self.worker
+                yield
             finally:
                 with anyio.CancelScope(shield=True):
-                    await self.worker.stop(PATIENCE_S)
+                    await self.features.stop_work(PATIENCE_S)
 
     async def _committed(self) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.turn.after(lambda failure: done.set_exception(failure) if failure else done.set_result(None))
         await done
 
-    async def _stop(self, deadline_s: float) -> tuple[int, bool]:
-        return await self.worker.stop(deadline_s) if self.worker else (0, True)
-
-    def _wake(self) -> None:
-        if self.worker is not None:
-            self.worker.wake()
-
-    def _cancel(self, job_id: str) -> None:
-        if self.worker is not None:
-            self.worker.cancel(job_id)
-
     def close(self) -> None:
         """End it, in good order."""
         self.turn.end()
         self.turn.close()
         self.database.close()
-
-
-async def _nothing_left(job_ids: Collection[str]) -> int:
-    return 0

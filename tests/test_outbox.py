@@ -160,7 +160,7 @@ async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in
 async def test_what_was_undone_is_not_told(rig: Loopback) -> None:
     def queue_and_fail() -> None:
         with rig.database.write():
-            rig.journal.queue("test.echo", b"{}", priority=0, run_at=None, idempotency_key=None)
+            rig.features.journal.queue("test.echo", b"{}", priority=0, run_at=None, idempotency_key=None)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -184,7 +184,7 @@ async def test_nothing_is_told_before_the_handshake(rig: Loopback) -> None:
     stranger = Loopback(rig.database.path.with_name("another.db"))
     progress(stranger, "j", 0.5)
     stranger.outbox.notify(SystemStateChanged(state=ProcessState.DEGRADED))
-    stranger.journal.queue("test.echo", b"{}", priority=0, run_at=None, idempotency_key=None)
+    stranger.features.journal.queue("test.echo", b"{}", priority=0, run_at=None, idempotency_key=None)
     await stranger.settle()
     assert stranger.received == []
     await stranger.initialize()
@@ -220,7 +220,7 @@ async def test_progress_stays_within_its_rate_though_durable_notifications_come_
     (job_id,) = await create(rig)
     for step in range(1, 101):
         progress(rig, job_id, step / 100)
-        rig.journal.log(job_id, "info", f"step {step}")
+        rig.features.journal.log(job_id, "info", f"step {step}")
         await rig.settle()
         rig.clock.advance(0.01)
         await rig.settle()
@@ -301,7 +301,7 @@ async def test_notifications_keep_their_order(rig: Loopback) -> None:
     delta(rig, 0, "a", job_id)
     await rig.settle()
     delta(rig, 1, "b", job_id)
-    rig.journal.log(job_id, "info", "between")
+    rig.features.journal.log(job_id, "info", "between")
     delta(rig, 2, "c", job_id)
     await rig.settle()
     rig.clock.advance(1)

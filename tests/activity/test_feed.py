@@ -15,7 +15,7 @@ AT = "2026-11-23T08:00:00.000Z"
 
 
 def record(rig: Loopback, event_id: str, **fields: Any) -> None:
-    rig.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
+    rig.features.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
 
 
 def moment(seconds: float) -> str:
