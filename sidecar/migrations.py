@@ -58,7 +58,7 @@ def inspect_file(path: Path, known: dict[str, str]) -> list[str]:
     """
     if not path.exists() or path.stat().st_size == 0:
         return list(known)
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?{_how_to_look(path)}", uri=True, isolation_level=None)
     try:
         applied = applied_migrations(connection)
     except sqlite3.DatabaseError as error:
@@ -68,6 +68,13 @@ def inspect_file(path: Path, known: dict[str, str]) -> list[str]:
     if unknown := [name for name in applied if name not in known]:
         raise DatabaseNewer(f"{path} has migration {unknown[-1]}, which this version of the sidecar does not know")
     return [name for name in known if name not in applied]
+
+
+def _how_to_look(path: Path) -> str:
+    """How to open a file so that nothing is written, if that can be: SQLite leaves files beside what it only reads."""
+    if path.with_name(path.name + "-journal").exists():
+        return "mode=rw"  # a crash in the middle of a write: only who may write can undo that
+    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
 
 
 def applied_migrations(connection: sqlite3.Connection) -> list[str]:

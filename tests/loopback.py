@@ -1,6 +1,6 @@
 """The services over a real database and two real connections, without the process: on the test's own loop and clock.
 
-What a client sends crosses as bytes and is answered as bytes; only the pipes are missing, and the host may stop reading.
+What a client sends crosses as bytes and is answered as bytes; only the pipes are missing.  The host may stop reading.
 """
 
 import asyncio
@@ -99,6 +99,7 @@ class MemoryWire:
             self.on_progress()
 
     def settle(self, failure: Exception | None) -> None:
+        del failure
         self.flush()
 
 

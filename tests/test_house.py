@@ -55,7 +55,7 @@ def part(name: str) -> str:
     return pieces[1] if len(pieces) > 1 else ""
 
 
-def test_the_contract_imports_nothing_of_the_process_and_no_domain_imports_another():
+def test_the_contract_imports_nothing_of_the_process_and_no_domain_imports_another() -> None:
     for name, _, tree in modules("protocol"):
         own = part(name)
         if own in ("catalog", "__init__") or own.startswith("export"):
@@ -66,7 +66,7 @@ def test_the_contract_imports_nothing_of_the_process_and_no_domain_imports_anoth
             assert part(imported) in {"", own} | SHARED_CONTRACT - {"connection"}, f"{name} imports {imported}"
 
 
-def test_features_never_import_each_other_and_nobody_imports_the_composition_root():
+def test_features_never_import_each_other_and_nobody_imports_the_composition_root() -> None:
     for name, _, tree in modules("sidecar"):
         own = part(name)
         for imported in imports(tree):
@@ -80,7 +80,7 @@ def test_features_never_import_each_other_and_nobody_imports_the_composition_roo
                 assert target not in FEATURES, f"infrastructure {name} imports {imported}"
 
 
-def test_each_part_of_the_process_knows_only_its_own_domain_of_the_contract():
+def test_each_part_of_the_process_knows_only_its_own_domain_of_the_contract() -> None:
     for name, _, tree in modules("sidecar"):
         own = part(name)
         if own in ROOTS:
@@ -92,7 +92,7 @@ def test_each_part_of_the_process_knows_only_its_own_domain_of_the_contract():
 
 
 @pytest.mark.parametrize("package", ["protocol", "sidecar", "tests"])
-def test_modules_are_one_thing_and_say_which(package: str):
+def test_modules_are_one_thing_and_say_which(package: str) -> None:
     for name, path, tree in modules(package):
         assert len(path.read_text("utf-8").splitlines()) <= 400, f"{name} is too long to be one thing"
         if package != "tests" or not path.name.startswith("__"):
@@ -100,7 +100,7 @@ def test_modules_are_one_thing_and_say_which(package: str):
 
 
 @pytest.mark.parametrize("package", ["protocol", "sidecar"])
-def test_functions_fit_on_a_screen(package: str):
+def test_functions_fit_on_a_screen(package: str) -> None:
     for name, _, tree in modules(package):
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_declaration(node):
@@ -114,7 +114,7 @@ def _is_declaration(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(isinstance(one, ast.Call) and getattr(one.func, "id", "") == "method" for one in node.decorator_list)
 
 
-def test_the_contract_reads_no_clock_and_does_no_io():
+def test_the_contract_reads_no_clock_and_does_no_io() -> None:
     forbidden = {"time", "os", "asyncio", "anyio", "socket", "subprocess", "random", "uuid", "sqlite3", "threading"}
     for name, _, tree in modules("protocol"):
         if part(name) == "export_docs":
@@ -126,7 +126,7 @@ def test_the_contract_reads_no_clock_and_does_no_io():
             assert not forbidden & {one.split(".")[0] for one in names}, f"{name} imports {names}"
 
 
-def test_each_table_is_named_in_exactly_one_module():
+def test_each_table_is_named_in_exactly_one_module() -> None:
     text = "".join(path.read_text("utf-8") for path in sorted((ROOT / "schema" / "migrations").glob("*.sql")))
     tables = re.findall(r"CREATE TABLE (\w+)", text)
     assert tables
@@ -141,7 +141,7 @@ def test_each_table_is_named_in_exactly_one_module():
     assert {table: names for table, names in owners.items() if len(names) > 1} == {}
 
 
-def test_every_name_on_the_wire_says_where_it_is_declared():
+def test_every_name_on_the_wire_says_where_it_is_declared() -> None:
     for interface in catalog.INTERFACES:
         for declared in methods_of(interface):
             domain = interface.__module__.removeprefix("protocol.")
@@ -153,7 +153,7 @@ def test_every_name_on_the_wire_says_where_it_is_declared():
         assert notification.name.startswith((domain + ".", "$/")), notification.name
 
 
-def test_every_method_is_called_by_a_test_and_documented():
+def test_every_method_is_called_by_a_test_and_documented() -> None:
     text = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.*") if path.suffix in (".py", ".mjs"))
     for declared in catalog.methods():
         assert declared.doc, declared.name
@@ -161,21 +161,21 @@ def test_every_method_is_called_by_a_test_and_documented():
         assert f'"{declared.name}"' in text or re.search(attribute, text), f"no test calls {declared.name}"
 
 
-def test_error_codes_and_kinds_are_unique():
+def test_error_codes_and_kinds_are_unique() -> None:
     codes = [error.code for error in catalog.ERRORS]
     kinds = [error.kind() for error in catalog.ERRORS]
     assert len(set(codes)) == len(codes)
     assert len(set(kinds)) == len(kinds)
 
 
-def test_every_endpoint_of_the_old_backend_that_is_served_is_mapped_once():
+def test_every_endpoint_of_the_old_backend_that_is_served_is_mapped_once() -> None:
     mapped = [declared.rest for declared in catalog.methods() if declared.rest]
     assert len(set(mapped)) == len(mapped)
     assert {"GET /health", "GET /status", "POST /jobs", "GET /jobs", "GET /jobs/{job_id}"} <= set(mapped)
     assert {"POST /jobs/{job_id}/cancel", "POST /claude/spawn", "GET /activity/events"} <= set(mapped)
 
 
-def test_nothing_heavy_is_imported_before_the_first_answer(tmp_path: Path):
+def test_nothing_heavy_is_imported_before_the_first_answer(tmp_path: Path) -> None:
     """A process that has just answered `system.health` lists its modules on stderr."""
     script = f"""
 import os, sys
@@ -195,7 +195,7 @@ serve.main([])
     assert "anyio" not in loaded
 
 
-def test_no_file_names_a_package_registry_or_records_its_addresses():
+def test_no_file_names_a_package_registry_or_records_its_addresses() -> None:
     hosts = ("py" + "pi.org", "python" + "hosted.org", "registry.npm" + "js", "deb." + "debian.org")
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False)
     if tracked.returncode != 0:

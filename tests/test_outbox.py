@@ -12,9 +12,11 @@ from sidecar.client import Received, RemoteError
 from sidecar.event_log import LOG_ROWS, PRUNE_EVERY
 from sidecar.outbox import COALESCE_BYTES, LAG_BYTES, LANE_CHARS, RESUME_BYTES
 from tests.conftest import StartSidecar
-from tests.loopback import Loopback
+from tests.handlers import Echo
+from tests.loopback import EIGHT_O_CLOCK, Loopback
 
 AT = "2026-11-23T08:00:00.000Z"
+NEXT_YEAR = EIGHT_O_CLOCK + 365 * 24 * 3600 * 1000
 
 
 def progress(rig: Loopback, job_id: str, fraction: float) -> None:
@@ -86,7 +88,7 @@ async def test_seqs_rise_without_gaps_across_restarts_and_the_epoch_stays(rig: L
 
 async def test_seqs_rise_even_when_the_whole_log_has_been_pruned(rig: Loopback) -> None:
     await create(rig, 3)
-    rig.outbox.log.prune(6, "9999")
+    rig.outbox.log.prune(NEXT_YEAR, 100)
     rig.database.commit()
     assert rig.outbox.log.window() == (7, 6)
     await create(rig)
@@ -108,7 +110,9 @@ async def test_the_log_keeps_ten_thousand_rows_and_a_week(rig: Loopback) -> None
     rig.clock.advance(8 * 24 * 3600)
     for _ in range(PRUNE_EVERY // 2):
         await create(rig)
-    assert rig.outbox.log.window()[0] >= latest + 1
+    assert rig.outbox.log.window()[0] >= oldest + PRUNE_EVERY  # more goes than comes, until all that is old is gone
+    rig.outbox.log.prune(rig.clock.now_ms(), 100_000)
+    assert rig.outbox.log.window()[0] > latest
 
 
 async def test_a_client_that_comes_back_gets_what_it_missed_before_anything_new(rig: Loopback) -> None:
@@ -130,7 +134,7 @@ async def test_a_client_whose_past_is_gone_must_fetch_snapshots(
     rig: Loopback, epoch: str | None, after_seq: int
 ) -> None:
     await create(rig, 4)
-    rig.outbox.log.prune(8, "9999") if after_seq == 0 else None
+    rig.outbox.log.prune(NEXT_YEAR, 100) if after_seq == 0 else None
     own = rig.outbox.log.epoch()
     rig.close()
     again = Loopback(rig.database.path)
@@ -160,7 +164,7 @@ async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in
 async def test_what_was_undone_is_not_told(rig: Loopback) -> None:
     def queue_and_fail() -> None:
         with rig.database.write():
-            rig.features.journal.queue("test.echo", b"{}", priority=0, run_at=None, idempotency_key=None)
+            rig.features.journal.queue(Echo())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -184,7 +188,7 @@ async def test_nothing_is_told_before_the_handshake(rig: Loopback) -> None:
     stranger = Loopback(rig.database.path.with_name("another.db"))
     progress(stranger, "j", 0.5)
     stranger.outbox.notify(SystemStateChanged(state=ProcessState.DEGRADED))
-    stranger.features.journal.queue("test.echo", b"{}", priority=0, run_at=None, idempotency_key=None)
+    stranger.features.journal.queue(Echo())
     await stranger.settle()
     assert stranger.received == []
     await stranger.initialize()

@@ -1,5 +1,6 @@
 """The commands and their options.  What they do stands in modules of their own, imported when one is called."""
 
+import signal
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -23,6 +24,9 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # an arrow that the terminal cannot show must not end the command
+    for name in ("SIGTERM", "SIGHUP"):  # a terminal that is closed ends a command as Ctrl-C does: in good order
+        if signal.getsignal(getattr(signal, name, signal.SIGINT)) is signal.SIG_DFL:
+            signal.signal(getattr(signal, name), lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         sys.exit(commands.main(prog_name="sidecar", standalone_mode=False))
     except click.ClickException as error:

@@ -199,15 +199,14 @@ class Demo:
 def run_demo(*, prompt: str | None, database: str | None, keep: bool, plain: bool) -> NoReturn:
     """Show the demo and exit: 0 where all was as it should be, 1 where not."""
     screen = Screen.plain() if plain else Screen.for_terminal()
-    folder = Path(tempfile.mkdtemp(prefix="sidecar-demo-"))
-    demo = Demo(screen, prompt or PROMPT, folder)
     env = {name: value for name, value in PATIENCE.items() if name not in os.environ}
     remark = ""
-    if database is None:
-        env |= {"APP_DATA_DIR": str(folder / "data"), "LOG_DIR": str(folder / "data" / "logs")}
-        remark = " (kept)" if keep else " (removed at the end)"
+    folder = Path(tempfile.mkdtemp(prefix="sidecar-demo-"))
     try:
-        anyio.run(demo.tell, database, env, remark)
+        if database is None:
+            env |= {"APP_DATA_DIR": str(folder / "data"), "LOG_DIR": str(folder / "data" / "logs")}
+            remark = " (kept)" if keep else " (removed at the end)"
+        anyio.run(Demo(screen, prompt or PROMPT, folder).tell, database, env, remark)
     except (SidecarStopped, RemoteError) as error:
         screen.bad(str(error))
     except TimeoutError:

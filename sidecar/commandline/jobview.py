@@ -49,6 +49,8 @@ class JobView:
         if received.method == "jobs.updated" and params["job"]["job_id"] == self.job["job_id"]:
             if params["job"]["version"] >= self.job["version"]:
                 self.job = params["job"]
+                if self.job.get("waiting_for"):
+                    self.say(f"Waiting for {self.job['waiting_for'].replace('_', ' ')}")
             return True
         if params.get("job_id") != self.job["job_id"]:
             return False

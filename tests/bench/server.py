@@ -28,7 +28,7 @@ _QUIET: Final = (
     "PYTHONDEVMODE",
     "PYTHONDONTWRITEBYTECODE",
 )
-"""What would make the server ask for a token, write and check more than in real use, or compile itself at each start."""
+"""What would make the server ask for a token, write and check more than in real use, or compile itself each time."""
 
 
 @dataclass(slots=True)

@@ -67,7 +67,7 @@ async def test_the_shell_does_not_see_our_secrets(tmp_path: Path) -> None:
     found = tmp_path / "claude-of-${BACKEND_TOKEN:-nobody}"
     program(tmp_path / "claude-of-nobody")
     shell = program(tmp_path / "shell", f'echo "{found}"')
-    executable = await find(tmp_path, SHELL=str(shell), PATH="", BACKEND_TOKEN="of-ours")  # noqa: S106 - made up
+    executable = await find(tmp_path, SHELL=str(shell), PATH="", BACKEND_TOKEN="of-ours")
     assert executable.path == tmp_path / "claude-of-nobody"
 
 

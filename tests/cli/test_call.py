@@ -7,7 +7,7 @@ from tests.cli.shell import LIMIT_S, Ended, Shell
 
 
 def test_a_result_is_one_compact_line_for_programs_and_the_token_of_the_environment_is_sent(shell: Shell) -> None:
-    listed = shell.run("call", "jobs.list", "--json", BACKEND_TOKEN="t0ken")  # noqa: S106 - of a test
+    listed = shell.run("call", "jobs.list", "--json", BACKEND_TOKEN="t0ken")
     assert listed == Ended(0, '{"jobs":[],"next_cursor":null}\n', "")
 
 

@@ -1,8 +1,7 @@
 """From the old backend's database to ours: every row is kept, and nothing is changed that cannot be undone."""
 
 import contextlib
-import json
-import os
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -10,11 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from protocol.activity import ActivityEvent
-from protocol.entities import Job
-from protocol.jobs import JobEvent
 from sidecar.migrations import (
     BACKUPS_KEPT,
     DatabaseNewer,
@@ -27,8 +22,7 @@ from sidecar.migrations import (
 )
 from sidecar.settings import schema_dir
 from tests.conftest import StartHost
-from tests.loopback import Loopback
-from tests.old_backend import AT, STAMPS, fill, insert, old_database
+from tests.old_backend import STAMPS, fill, insert, old_database
 
 TABLES = (
     "jobs",
@@ -69,6 +63,11 @@ def schema_of(path: Path) -> list[tuple[str, ...]]:
         return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
+def backups(path: Path) -> list[str]:
+    """The names of the backups, in order."""
+    return sorted(backup.name for backup in (path.parent / "backups").iterdir())
+
+
 def listing(folder: Path) -> dict[str, bytes]:
     """Every file in a folder and below."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -83,11 +82,6 @@ def old(data_dir: Path) -> Path:
     return data_dir / "sidecar.db"
 
 
-def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
-    assert set(value) == set(model.model_fields)
-    model.model_validate(value)
-
-
 def test_every_row_of_the_old_backend_is_kept(old: Path) -> None:
     before = rows(old)
     with opened(old):
@@ -98,18 +92,6 @@ def test_every_row_of_the_old_backend_is_kept(old: Path) -> None:
         table: before[table] for table in TABLES if table != "jobs"
     }
     assert after["jobs"] == [{**row, "status": "succeeded"} for row in before["jobs"]]
-
-
-async def test_the_old_rows_are_served(old: Path) -> None:
-    rig = Loopback(old)
-    await rig.initialize()
-    jobs = (await rig.call("jobs.list"))["jobs"]
-    assert [(job["job_id"], job["status"], job["version"]) for job in jobs] == [("job-1", "succeeded", 1)]
-    events = (await rig.call("jobs.events.list", {"job_id": "job-1"}))["events"]
-    assert [event["message"] for event in events] == ["Synced"]
-    feed = (await rig.call("activity.events.list"))["events"]
-    assert [event["title"] for event in feed] == ["TEA-1"]
-    rig.close()
 
 
 @pytest.mark.parametrize(
@@ -136,181 +118,6 @@ def test_the_old_words_for_a_status_become_ours(old: Path, was: str, becomes: st
         assert connection.execute("SELECT status FROM jobs").fetchall() == [(becomes,)]
 
 
-ODD_JSON = [
-    "",
-    "not JSON",
-    "NaN",
-    '{"x": NaN}',
-    '{"x": Infinity}',
-    "{'single': 'quotes'}",
-    '{"cut": ',
-    '"\u2028"',
-    "null",
-    "[]",
-    "17",
-    '{"a": 1, "a": 2}',
-    "\x00",
-    '{"half": "\\ud83d"}',
-    "[" * 2_000 + "]" * 2_000,
-    b'{"as": "bytes"}',
-    b"\xff\xfe",
-]
-
-
-@pytest.mark.parametrize("odd", ODD_JSON, ids=range(len(ODD_JSON)))
-async def test_whatever_stood_in_a_json_column_the_pages_are_served(old: Path, odd: str | bytes) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET payload_json = :odd, result_json = :odd, error_json = :odd", {"odd": odd})
-        connection.execute("UPDATE job_events SET meta_json = ?", (odd,))
-        connection.execute("UPDATE activity_events SET raw_json = ?", (odd,))
-    rig = Loopback(old)
-    await rig.initialize()
-    (job,) = (await rig.call("jobs.list"))["jobs"]
-    fits(Job, job)
-    (event,) = (await rig.call("jobs.events.list", {"job_id": "job-1"}))["events"]
-    fits(JobEvent, event)
-    (activity,) = (await rig.call("activity.events.list"))["events"]
-    fits(ActivityEvent, activity)
-    text = odd if isinstance(odd, str) else odd.decode("utf-8", "replace")
-    if isinstance(odd, str) and "\\ud83d" not in odd:
-        assert job["payload"] == event["meta"] == activity["raw"] == _meaning(text)
-    rig.close()
-
-
-def _meaning(text: str) -> Any:
-    """What a column's text stands for: its JSON, or where it is none, itself."""
-    try:
-        return json.loads(text, parse_constant=lambda name: json.loads(name + "!"))
-    except (ValueError, RecursionError):
-        return text
-
-
-@pytest.mark.parametrize(
-    ("was", "message"),
-    [
-        ("Connection refused", "Connection refused"),
-        ('"Connection refused"', "Connection refused"),
-        ('{"message": "Connection refused", "code": 7}', "Connection refused"),
-        ('{"error": "Connection refused"}', "Connection refused"),
-        ('{"message": 404}', "404"),
-        ('{"message": {"text": "no"}}', '{"text":"no"}'),
-        ('{"kind": "x", "message": null}', '{"kind": "x", "message": null}'),
-        ("[1]", "[1]"),
-    ],
-)
-async def test_an_old_error_is_told_in_its_own_words(old: Path, was: str, message: str) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET status = 'error', error_json = ?", (was,))
-    rig = Loopback(old)
-    await rig.initialize()
-    job = await rig.call("jobs.get", {"job_id": "job-1"})
-    fits(Job, job)
-    assert (job["error"]["kind"], job["error"]["message"]) == ("unknown", message)
-    rig.close()
-
-
-@pytest.mark.parametrize(
-    "was",
-    [
-        '{"kind": "x", "message": "m"}',
-        '{"kind": "x", "message": "m", "details": [1]}',
-        '{"kind": "x", "message": "m", "retryable": "yes", "hint": 7}',
-        '{"kind": "x", "message": "m", "details": {"a": 1}, "retryable": true, "hint": "h", "more": 1}',
-    ],
-)
-async def test_an_old_error_that_looks_like_ours_fits_too(old: Path, was: str) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET error_json = ?", (was,))
-    rig = Loopback(old)
-    await rig.initialize()
-    job = await rig.call("jobs.get", {"job_id": "job-1"})
-    fits(Job, job)
-    assert job["error"]["message"] == "m"
-    rig.close()
-
-
-async def test_an_error_that_says_null_is_none(old: Path) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET error_json = 'null'")
-    rig = Loopback(old)
-    await rig.initialize()
-    assert (await rig.call("jobs.get", {"job_id": "job-1"}))["error"] is None
-    rig.close()
-
-
-@pytest.mark.parametrize(
-    ("was", "becomes"),
-    [
-        (None, None),
-        (0, 0.0),
-        (0.5, 0.5),
-        (1, 1.0),
-        (50, 0.5),
-        (100.0, 1.0),
-        (-1, None),
-        (101, None),
-        (float("inf"), None),
-        ("half", None),
-    ],
-)
-async def test_an_old_progress_becomes_a_fraction(old: Path, was: object, becomes: float | None) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET progress = ?", (was,))
-    rig = Loopback(old)
-    await rig.initialize()
-    job = await rig.call("jobs.get", {"job_id": "job-1"})
-    fits(Job, job)
-    assert job["progress"] == becomes
-    rig.close()
-
-
-@pytest.mark.parametrize(
-    ("was", "becomes"),
-    [
-        ("info", "info"),
-        ("INFO", "info"),
-        ("warn", "warning"),
-        ("WARNING", "warning"),
-        ("critical", "error"),
-        ("x", "info"),
-    ],
-)
-async def test_an_old_level_becomes_one_of_ours(old: Path, was: str, becomes: str) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE job_events SET level = ?", (was,))
-    rig = Loopback(old)
-    await rig.initialize()
-    (event,) = (await rig.call("jobs.events.list", {"job_id": "job-1"}))["events"]
-    fits(JobEvent, event)
-    assert event["level"] == becomes
-    rig.close()
-
-
-@pytest.mark.parametrize(
-    ("event_time", "event_ts", "becomes"),
-    [
-        (AT, None, 1_740_819_600),
-        ("2025-03-01T10:00:00+01:00", None, 1_740_819_600),
-        ("never", None, 1_740_819_600),
-        (None, None, 1_740_819_600),
-        (AT, 7.9, 7),
-        (AT, "x", 1_740_819_600),
-        (AT, 12, 12),
-    ],
-)
-async def test_an_old_event_has_its_place_in_the_feed(
-    old: Path, event_time: str | None, event_ts: object, becomes: int
-) -> None:
-    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE activity_events SET event_time = ?, event_ts = ?", (event_time, event_ts))
-    rig = Loopback(old)
-    await rig.initialize()
-    (event,) = (await rig.call("activity.events.list", {"start": "1970-01-01T00:00:00Z"}))["events"]
-    fits(ActivityEvent, event)
-    assert event["event_ts"] == becomes
-    rig.close()
-
-
 def test_a_large_database_is_adopted_with_every_row(old: Path) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         for number in range(5_000):
@@ -335,10 +142,10 @@ def test_before_anything_changes_there_is_a_backup(old: Path) -> None:
 def test_opening_again_changes_nothing_and_makes_no_backup(old: Path) -> None:
     with opened(old):
         pass
-    first = rows(old), schema_of(old), sorted(os.listdir(old.parent / "backups"))
+    first = rows(old), schema_of(old), backups(old)
     with opened(old, stamp="later"):
         pass
-    assert (rows(old), schema_of(old), sorted(os.listdir(old.parent / "backups"))) == first
+    assert (rows(old), schema_of(old), backups(old)) == first
 
 
 def test_a_new_database_needs_no_backup(data_dir: Path) -> None:
@@ -365,7 +172,7 @@ def test_the_three_newest_backups_are_kept(old: Path, tmp_path: Path) -> None:
     for number in range(5):
         with opened(old, with_migrations(tmp_path / "schema", *texts[: number + 1]), stamp=f"stamp-{number}"):
             pass
-    names = sorted(os.listdir(old.parent / "backups"))
+    names = backups(old)
     assert names == [f"sidecar-before-90{number:02d}_more-stamp-{number}.db" for number in (2, 3, 4)]
     assert len(names) == BACKUPS_KEPT
 
@@ -392,7 +199,7 @@ def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path
     with opened(old, stamp="two") as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
     assert names == [first[0], *(name for name, _ in rest)]
-    assert sorted(os.listdir(old.parent / "backups")) == [
+    assert backups(old) == [
         "sidecar-before-0001_initial-one.db",
         f"sidecar-before-{rest[0][0]}-two.db",
     ]
@@ -417,6 +224,26 @@ def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
     with pytest.raises(DatabaseNewer, match="9999_future"):
         open_database(old, schema_dir(), "now")
     assert listing(old.parent) == before
+
+
+def test_what_a_crash_left_half_written_is_undone_before_anything_else(old: Path, tmp_path: Path) -> None:
+    """The old backend kept a rollback journal: without it the file may be anything."""
+    before = rows(old)
+    crashed = tmp_path / "crashed" / "sidecar.db"
+    crashed.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")  # so that the changes reach the file before they are committed
+        connection.execute("BEGIN")
+        connection.execute("UPDATE activity_events SET title = ?", ("half" * 100_000,))
+        connection.execute("DROP TABLE calendar_events")
+        for suffix in ("", "-journal"):
+            shutil.copy(old.with_name(old.name + suffix), crashed.with_name(crashed.name + suffix))
+        connection.execute("ROLLBACK")
+    with opened(crashed):
+        pass
+    after = rows(crashed)
+    assert after["activity_events"] == before["activity_events"]
+    assert after["calendar_events"] == before["calendar_events"]
 
 
 @pytest.mark.parametrize("content", [b"Dear diary", b"SQLite format 3\x00" + b"\x00" * 5_000, b"\x00" * 8_192])

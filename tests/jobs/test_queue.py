@@ -55,6 +55,11 @@ async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(rig: Loopback) 
             "finished_at": None,
             "run_at": LATER,
             "priority": -5,
+            "attempt": 0,
+            "max_attempts": 1,
+            "recoveries": 0,
+            "waiting_for": None,
+            "schedule_id": None,
             "progress": 0.0,
             "message": None,
             "cancel_requested": False,
@@ -302,11 +307,10 @@ async def test_jobs_of_a_dead_process_are_settled_before_any_is_claimed(rig: Loo
 
 
 async def test_a_stopped_worker_interrupts_its_jobs(rig: Loopback) -> None:
-    async with rig.working() as worker:
+    async with rig.working():
         job_id = await create(rig, "test.hang")
         await rig.until_job(job_id, "running")
-        assert await worker.stop(1.0) == (1, True)
-        assert not worker.is_running
+        assert await rig.features.stop_work(1.0) == (1, True)
     interrupted = await rig.until_job(job_id, "interrupted")
     assert (interrupted["error"]["kind"], interrupted["error"]["retryable"]) == ("shutdown", True)
 

@@ -49,7 +49,8 @@ def tattling(folder: Path) -> tuple[Path, Path]:
     path, said = folder / "claude", folder / "claude's pid"
     path.write_text(
         f"#!{sys.executable} -S\nimport os, signal\nopen({str(said)!r} + '~', 'w').write(str(os.getpid()))\n"
-        f"os.rename({str(said)!r} + '~', {str(said)!r})\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pause()\n"
+        f"os.rename({str(said)!r} + '~', {str(said)!r})\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pause()\n"
     )
     path.chmod(0o700)
     return path, said

@@ -1,0 +1,122 @@
+"""A host that does not read: memory stays bounded, reading goes on, and nothing that matters is lost."""
+
+from collections import Counter
+from typing import Any
+
+import psutil
+
+from sidecar.outbox import COALESCE_BYTES, LAG_BYTES
+from tests.conftest import StartHost
+from tests.process.host import ODD, Host, line
+
+MIB = 1024 * 1024
+
+
+def rss(wire: Host) -> int:
+    return int(psutil.Process(wire.process.pid).memory_info().rss)
+
+
+def in_order(wire: Host, after_seq: int) -> list[Any]:
+    """Every durable notification after a seq, by replay."""
+    found: list[Any] = []
+    while events := wire.call("events.replay", after_seq=after_seq, limit=1_000)["events"]:
+        found += events
+        after_seq = found[-1]["params"]["seq"]
+    return found
+
+
+def test_twenty_thousand_answers_that_nobody_reads_cost_little_and_all_arrive(host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        for _ in range(200):
+            wire.call("system.health")  # so that what is made once is made
+        before = rss(wire)
+        for start in range(0, 20_000, 1_000):
+            wire.send(b"".join(line("system.health", number) for number in range(start, start + 1_000)))
+        wire.send(line("jobs.create", "written", type="maintenance.backup", run_at="2999-01-01T00:00:00Z"))
+        grown = rss(wire) - before
+        answers = Counter(wire.next_answer()["id"] for _ in range(20_001))
+        grown = max(grown, rss(wire) - before)
+        assert answers == Counter([*range(20_000), "written"])
+        assert grown < 20 * MIB
+
+
+def test_reading_goes_on_while_writing_is_stuck(host: StartHost) -> None:
+    """What is asked by a host that does not read is done: its jobs run."""
+    with host(command=ODD) as wire:
+        wire.initialize()
+        wire.send(b"".join(line("rpc.discover", number) for number in range(50)))
+        for start in range(0, 500, 50):
+            wire.send(b"".join(line("jobs.create", f"job {start + n}", type="test.echo") for n in range(50)))
+        wire.send(line("jobs.list", "last", status="queued", limit=1))
+        answers = {}
+        while "last" not in answers:
+            answer = wire.next_answer()
+            answers[answer["id"]] = answer
+        assert len(answers) == 551
+        last = answers["job 499"]["result"]["job"]["job_id"]
+        if not any(m["method"] == "events.lagged" for m in wire.notifications):
+            wire.until_job(last, "succeeded")
+        assert wire.call("jobs.get", job_id=last)["type"] == "test.echo"
+
+
+def test_events_beyond_eight_mebibytes_become_one_lagged_and_can_be_replayed(host: StartHost) -> None:
+    with host(command=ODD) as wire:
+        start = wire.initialize()["events"]["latest_seq"]
+        payload = {"steps": 300, "logs": True, "size": 60_000}
+        for number in range(4):
+            wire.send(line("jobs.create", number, type="test.flood", payload={**payload, "steps": 20}))
+        for number in range(4):
+            job_id = wire.answer(number)["result"]["job"]["job_id"]
+            wire.until_job(job_id, "succeeded")
+        wire.notifications.clear()
+        seen = wire.call("events.replay", after_seq=0, limit=1)["latest_seq"]
+        noisy = wire.call("jobs.create", type="test.flood", payload=payload)["job"]["job_id"]
+        when_done(wire, noisy)
+        lagged = wire.until("events.lagged")
+        wire.call("system.health")
+        pushed = [one["params"]["seq"] for one in wire.notifications if "seq" in one["params"]]
+        assert lagged["from_seq"] <= lagged["to_seq"]
+        assert lagged["dropped"] == lagged["to_seq"] - lagged["from_seq"] + 1
+        everything = in_order(wire, start)
+        assert [one["params"]["seq"] for one in everything] == list(range(start + 1, everything[-1]["params"]["seq"] + 1))
+        assert set(range(seen + 1, lagged["from_seq"])) <= set(pushed)
+        assert not set(pushed) & set(range(lagged["from_seq"], lagged["to_seq"] + 1))
+
+
+def when_done(wire: Host, job_id: str) -> None:
+    """Wait for a job by its row: the host that this plays does not read what the sidecar says."""
+    import contextlib
+    import sqlite3
+    import time
+
+    until = time.monotonic() + 20
+    with contextlib.closing(sqlite3.connect(wire.data_dir / "sidecar.db")) as database:
+        while database.execute("SELECT status FROM jobs WHERE job_id = ?", (job_id,)).fetchone()[0] != "succeeded":
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+def test_progress_that_nobody_reads_is_merged(host: StartHost) -> None:
+    with host(command=ODD) as wire:
+        wire.initialize()
+        wire.send(b"".join(line("rpc.discover", number) for number in range(2 * COALESCE_BYTES // 100_000 + 10)))
+        wire.send(line("jobs.create", "job", type="test.flood", payload={"steps": 5_000}))
+        job_id = wire.answer("job")["result"]["job"]["job_id"]
+        wire.until_job(job_id, "succeeded")
+        told = [one for one in wire.notifications if one["method"] == "jobs.progress"]
+        assert len(told) < 50
+        assert LAG_BYTES > COALESCE_BYTES
+
+
+def test_a_host_that_hangs_with_a_full_pipe_ends_the_process_with_74(host: StartHost) -> None:
+    with host("impatient", command=ODD) as wire:
+        wire.initialize()
+        wire.send(b"".join(line("rpc.discover", number) for number in range(100)))
+        assert wire.ended(10.0) == 74
+    with host("impatient", command=ODD) as wire:
+        wire.initialize()
+        wire.send(b"".join(line("rpc.discover", number) for number in range(100)))
+        assert Counter(wire.next_answer()["id"] for _ in range(100)) == Counter(range(100))
+        wire.close_stdin()
+        assert wire.ended() == 0

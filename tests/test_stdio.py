@@ -1,0 +1,112 @@
+"""The writer on a real socket: who goes first when the host reads late, and what happens when it never does."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from protocol.connection import Connection
+from sidecar import stdio
+from sidecar.stdio import Host, Writer
+
+FILLER = b"f" * 1024 * 1024 + b"\n"
+
+
+class Wire:
+    """A writer, its host, and the end that a test reads at."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.reads = theirs
+        self.reads.setblocking(False)
+        self.descriptor = ours.detach()
+        self.broken: list[int] = []
+        self.writer = Writer(self.descriptor, asyncio.get_running_loop(), self.broken.append)
+        self.host = Host(Connection(), self.writer)
+
+    async def read(self, until: bytes) -> bytes:
+        """Everything up to and with this."""
+        data = b""
+        with anyio.fail_after(5):
+            while not data.endswith(until):
+                data += await asyncio.get_running_loop().sock_recv(self.reads, 1024 * 1024)
+        return data
+
+    def stuff(self) -> None:
+        """Fill the pipe, so that what comes next is queued."""
+        self.writer.answer(FILLER)
+        self.writer.flush()
+        assert self.writer.unread_bytes > 0
+
+    def close(self) -> None:
+        self.reads.close()
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+async def wire() -> Iterator[Wire]:  # type: ignore[misc]
+    made = Wire()
+    yield made
+    made.close()
+
+
+async def test_answers_overtake_notifications_but_not_the_progress_of_a_request(wire: Wire) -> None:
+    wire.stuff()
+    wire.host.notify("jobs.updated", b'{"seq":1}')
+    wire.host.notify("$/progress", b'{"token":1}')
+    wire.writer.answer(b'{"id":1}\n')
+    wire.host.notify("jobs.updated", b'{"seq":2}')
+    wire.writer.flush()
+    data = await wire.read(b'{"seq":2}}\n')
+    assert data.removeprefix(FILLER).splitlines() == [
+        b'{"jsonrpc":"2.0","method":"$/progress","params":{"token":1}}',
+        b'{"id":1}',
+        b'{"jsonrpc":"2.0","method":"jobs.updated","params":{"seq":1}}',
+        b'{"jsonrpc":"2.0","method":"jobs.updated","params":{"seq":2}}',
+    ]
+    assert wire.writer.unread_bytes == 0
+
+
+async def test_what_is_queued_when_the_process_ends_is_written_to_a_host_that_reads(wire: Wire) -> None:
+    wire.stuff()
+    for number in range(20):
+        wire.writer.answer(b"%d" % number + FILLER)
+    reading = asyncio.create_task(wire.read(b"19" + FILLER))
+    await asyncio.to_thread(wire.writer.finish, 5.0)
+    assert len(await reading) == sum(len(b"%d" % number + FILLER) for number in range(20)) + len(FILLER)
+
+
+async def test_a_host_that_never_reads_holds_up_the_end_no_longer_than_allowed(wire: Wire) -> None:
+    wire.stuff()
+    with anyio.fail_after(2):
+        await asyncio.to_thread(wire.writer.finish, 0.1)
+    assert wire.writer.unread_bytes > 0
+
+
+async def test_a_host_that_is_gone_ends_the_process(wire: Wire) -> None:
+    wire.reads.close()
+    wire.writer.answer(b"{}\n")
+    wire.writer.flush()
+    assert (wire.broken, wire.writer.unread_bytes) == ([74], 0)
+
+
+async def test_a_host_that_reads_too_little_for_too_long_has_hung(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stdio, "STUCK_BYTES", 512 * 1024)
+    monkeypatch.setattr(stdio, "STUCK_S", 0.05)
+    wire.stuff()
+    with anyio.fail_after(5):
+        while not wire.broken:
+            await anyio.sleep(0.01)
+    assert wire.broken == [74]
+
+
+async def test_a_host_that_catches_up_in_time_has_not_hung(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stdio, "STUCK_BYTES", 512 * 1024)
+    monkeypatch.setattr(stdio, "STUCK_S", 0.05)
+    wire.stuff()
+    await wire.read(FILLER)
+    await anyio.sleep(0.1)  # beyond the time that it had
+    assert wire.broken == []
