@@ -22,6 +22,7 @@ from protocol.system import (
     ProgressValue,
     RequestProgressed,
 )
+from sidecar import exit_codes
 from sidecar.clock import SystemClock, iso
 from sidecar.database import Database, LockFile
 from sidecar.dispatch import Dispatcher, routes
@@ -42,8 +43,6 @@ from sidecar.waiting import WaitingRequests
 
 log = logging.getLogger(__name__)
 
-EXIT_CRASH: Final = 70
-EXIT_PARENT_DIED: Final = 75
 WORK_AFTER_S: Final = 0.01
 """Work begins this long after the handshake, so that its imports do not delay the first answers."""
 WORK_AT_LATEST_S: Final = 1.0
@@ -60,6 +59,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
+        self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock()
         self._new_id = Uuid7(self._clock)
@@ -82,7 +82,12 @@ class App:
         self._turn.connect(self._database, self._dispatcher, self._outbox, self._host)
         self._serve()
         self._reader = Reader(
-            wire[0], self._loop, self._connection, self._dispatcher.handle, self._turn, on_eof=lambda: self.end(0)
+            wire[0],
+            self._loop,
+            self._connection,
+            self._dispatcher.handle,
+            self._turn,
+            on_eof=lambda: self.end(exit_codes.OK),
         )
 
     def _open(self) -> tuple[LockFile, Database]:
@@ -150,8 +155,8 @@ class App:
         self._loop.set_exception_handler(self._on_loop_error)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
-                self._loop.add_signal_handler(getattr(signal, name), self.end, 0)
-        watch_parent(self._loop, lambda: self.end(EXIT_PARENT_DIED))
+                self._loop.add_signal_handler(getattr(signal, name), self.end, exit_codes.OK)
+        watch_parent(self._loop, lambda: self.end(exit_codes.HOST_DIED))
         for note in self._settings.notes:
             log.warning(note)
         log.info("process %d serves %s", os.getpid(), self._settings.database)
@@ -162,12 +167,17 @@ class App:
         return await self._ended
 
     def end(self, code: int) -> None:
-        """Drain within its bound, then end with this exit code; only the first call counts."""
-        if self._ending is None:
-            log.info("ending with exit code %d", code)
-            self._ending = self._loop.create_task(self._end(code))
+        """Drain within its bound, then end with this exit code; the first call counts.
 
-    async def _end(self, code: int) -> None:
+        But for the host's death: a pipe that broke a moment before was its first sign.
+        """
+        if self._ending is None or (code == exit_codes.HOST_DIED and self._code == exit_codes.IO):
+            log.info("ending with exit code %d", code)
+            self._code = code
+        if self._ending is None:
+            self._ending = self._loop.create_task(self._end())
+
+    async def _end(self) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
         # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
@@ -180,11 +190,11 @@ class App:
         except sqlite3.Error:
             log.exception("the database could not be closed")
         self._lock.release()
-        self._ended.set_result(code)
+        self._ended.set_result(self._code)
 
     def _on_initialized(self, process_id: int | None) -> None:
         if process_id is not None and process_id not in (os.getppid(), os.getpid()):
-            watch_process(process_id, self._loop, lambda: self.end(EXIT_PARENT_DIED))
+            watch_process(process_id, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         self._loop.call_later(WORK_AFTER_S, self._start_work)
 
     def _start_work(self) -> None:
@@ -199,7 +209,7 @@ class App:
             await self._features.run_work()
         except Exception:
             log.exception("the worker has failed")
-            self.end(EXIT_CRASH)
+            self.end(exit_codes.CRASHED)
 
     async def _committed(self) -> None:
         """Return once what was written so far is durable; raise what kept it from that."""
@@ -221,7 +231,7 @@ class App:
         del loop
         log.critical("%s", context.get("message"), exc_info=context.get("exception"))
         if "handle" in context:
-            self.end(EXIT_CRASH)
+            self.end(exit_codes.CRASHED)
 
 
 def serve(settings: Settings, wire: tuple[int, int]) -> int:

@@ -9,16 +9,11 @@ import os
 import sys
 from typing import NoReturn
 
+from sidecar import exit_codes
 from sidecar.stdio import claim
 
 NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 """Pydantic would search every installed package for plugins at its import: 13 ms of each start."""
-
-EXIT_USAGE = 2
-EXIT_CRASH = 70
-EXIT_LOCKED = 73
-EXIT_IO = 74
-EXIT_NEWER = 78
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -53,18 +48,18 @@ def _serve(database: str | None, wire: tuple[int, int]) -> int:
     try:
         return serve(process_settings(database), wire)
     except ValueError as error:
-        return _refuse(EXIT_USAGE, str(error))
+        return _refuse(exit_codes.USAGE, str(error))
     except DatabaseLocked as error:
-        return _refuse(EXIT_LOCKED, str(error))
+        return _refuse(exit_codes.LOCKED, str(error))
     except DatabaseNewer as error:
-        return _refuse(EXIT_NEWER, f"{error}; update the app, or open a backup")
+        return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
     except (DatabaseUnusable, OSError) as error:
-        return _refuse(EXIT_IO, str(error))
+        return _refuse(exit_codes.IO, str(error))
     except BaseException:  # noqa: BLE001 - the last line of defence: say it, and let the host restart us
         import traceback  # noqa: PLC0415
 
         traceback.print_exc()
-        return EXIT_CRASH
+        return exit_codes.CRASHED
 
 
 def _refuse(code: int, why: str) -> int:

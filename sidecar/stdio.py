@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from sidecar import exit_codes
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -134,7 +136,7 @@ class Writer:
         self._notifications.clear()
         self._current = memoryview(b"")
         self.unread_bytes = 0
-        self._on_broken(74)
+        self._on_broken(exit_codes.IO)
 
     def _watch_stuck(self) -> None:
         if self.unread_bytes > STUCK_BYTES and self._stuck is None:

@@ -83,6 +83,7 @@ async def hang(job: Hang, context: JobContext) -> Said:
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.sleep(job.hold_s)
+    return Said(text="never")
 
 
 async def flood(job: Flood, context: JobContext) -> Said:

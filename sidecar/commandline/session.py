@@ -11,18 +11,23 @@ from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
 from protocol.catalog import PROTOCOL_VERSION
-from sidecar import __version__
+from sidecar import __version__, exit_codes
 from sidecar.client import SidecarClient, SidecarEnded, spawn
-from sidecar.serve import EXIT_CRASH, EXIT_IO, EXIT_LOCKED, EXIT_NEWER, EXIT_USAGE
 
 CLIENT_NAME: Final = "sidecar command line"
 
 REASONS: Final = {
-    EXIT_USAGE: ("The sidecar did not start", "Correct the setting and try again."),
-    EXIT_CRASH: ("The sidecar crashed", "Its log folder has the whole story; `sidecar doctor` says where that is."),
-    EXIT_LOCKED: ("The database is in use", "Close the app that has it open, or name another database with --db."),
-    EXIT_IO: ("The database could not be opened", "Name a folder that can be written, or restore a backup."),
-    EXIT_NEWER: ("The database is newer than this program", "Nothing was changed."),
+    exit_codes.USAGE: ("The sidecar did not start", "Correct the setting and try again."),
+    exit_codes.CRASHED: (
+        "The sidecar crashed",
+        "Its log folder has the whole story; `sidecar doctor` says where that is.",
+    ),
+    exit_codes.LOCKED: (
+        "The database is in use",
+        "Close the app that has it open, or name another database with --db.",
+    ),
+    exit_codes.IO: ("The database could not be opened", "Name a folder that can be written, or restore a backup."),
+    exit_codes.NEWER: ("The database is newer than this program", "Nothing was changed."),
 }
 """By exit code: what happened, and what to do."""
 

@@ -14,7 +14,7 @@ from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQ
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
-from sidecar.jobs.store import ClaimedJob, JobsStore, NewJob, Orphan, Requeued
+from sidecar.jobs.store import ClaimedJob, JobsStore, LogSize, NewJob, Orphan, Requeued
 
 MAX_MESSAGE_CHARS: Final = 2_000
 MAX_META_BYTES: Final = 64 * 1024
@@ -128,23 +128,25 @@ class JobJournal:
 
     def log(self, job_id: str, level: str, message: str, meta: Mapping[str, object] | None = None) -> None:
         """A line in the job's log."""
-        encoded = None if meta is None else to_json(meta, inf_nan_mode="null", serialize_unknown=True)
-        if encoded is not None and len(encoded) > MAX_META_BYTES:
-            encoded = b'{"truncated":true}'
+        encoded = None if meta is None else storable_json(meta)
         with self._database.write():
-            line = self._store.add_event(
-                self._new_id(), job_id, self._now(), level, message[:MAX_MESSAGE_CHARS], encoded
-            )
+            line = self._store.add_event(self._new_id(), job_id, self._now(), level, storable_text(message), encoded)
             self._notifier.notify(JobEventAdded(event=JobEvent.encoded(line)))
+
+    def log_size(self, job_id: str, full: str) -> LogSize:
+        """How much log a job has, and whether it holds the line `full`."""
+        return self._store.log_size(job_id, full)
 
     def save_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
         """How far the job is, kept for whoever looks later."""
         with self._database.write():
-            self._store.set_progress(job_id, progress, message, self._now())
+            kept = None if message is None else storable_text(message)
+            self._store.set_progress(job_id, progress, kept, self._now())
 
     def tell_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
         """How far the job is, for whoever looks now."""
-        self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=message))
+        told = None if message is None else storable_text(message)
+        self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=told))
 
     def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
         """A failed try, with another to come; False where somebody wants the job cancelled."""
@@ -155,7 +157,7 @@ class JobJournal:
 
     def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
         """It cannot run now, which is nobody's fault; False where somebody wants the job cancelled."""
-        return self._requeue(job_id, Requeued(message, self._in(delay_s), waiting_for), "info")
+        return self._requeue(job_id, Requeued(storable_text(message), self._in(delay_s), waiting_for), "info")
 
     def put_back(self, job_id: str) -> bool:
         """The process ends before the job did; it runs again, and has lost no try."""
@@ -221,3 +223,18 @@ class JobJournal:
 
     def _now(self) -> str:
         return iso(self._clock.now_ms())
+
+
+def storable_text(text: str) -> str:
+    """Words as SQLite and JSON can hold them: not without end, and U+FFFD for half of a surrogate pair."""
+    text = text[:MAX_MESSAGE_CHARS]
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def storable_json(value: Mapping[str, object]) -> bytes:
+    """A handler's own words as JSON; what cannot be JSON, or is too large, is only mentioned."""
+    try:
+        encoded = to_json(value, inf_nan_mode="null", serialize_unknown=True)
+    except ValueError:  # half of a surrogate pair, or a circle
+        return b'{"unreadable":true}'
+    return encoded if len(encoded) <= MAX_META_BYTES else b'{"truncated":true}'

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
-from pydantic_core import to_json
 
 from protocol.entities import JobStatus
 from sidecar.clock import Clock
-from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.journal import JobJournal, storable_json, storable_text
+from sidecar.jobs.store import LogSize
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,7 @@ SAVE_PROGRESS_S: Final = 1.0
 MAX_LOG_LINES: Final = 5_000
 MAX_LOG_BYTES: Final = 1024 * 1024
 """A handler that logs without end must not fill the disk; other tools' databases grew to gigabytes that way."""
+LOG_FULL: Final = "The log is full; what follows is left out"
 
 
 class RunningJob:
@@ -29,8 +30,7 @@ class RunningJob:
         self._journal = journal
         self._clock = clock
         self._saved_at = -math.inf
-        self._lines = 0
-        self._bytes = 0
+        self._log: LogSize | None = None
         self.scope = anyio.CancelScope()
         self.ending: JobStatus | None = None
 
@@ -57,17 +57,24 @@ class RunningJob:
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """See `JobContext`."""
-        if self._lines > MAX_LOG_LINES or self._bytes > MAX_LOG_BYTES:
-            return
-        self._lines += 1
-        self._bytes += len(message) + (0 if meta is None else len(to_json(meta, serialize_unknown=True)))
-        if self._lines > MAX_LOG_LINES or self._bytes > MAX_LOG_BYTES:
-            message, level, meta = "The log is full; what follows is left out", "warning", {"truncated": True}
-        self._safely(lambda: self._journal.log(self._job_id, level, message, meta))
+        self._safely(lambda: self._append(storable_text(message), level, meta))
 
     def lock(self, key: str) -> None:
         """See `JobContext`."""
         self._safely(lambda: self._journal.lock(self._job_id, key))
+
+    def _append(self, message: str, level: str, meta: Mapping[str, object] | None) -> None:
+        if self._log is None:
+            self._log = self._journal.log_size(self._job_id, LOG_FULL)  # earlier tries have logged, too
+        size = self._log
+        if size.full:
+            return
+        size.lines += 1
+        size.bytes += len(message) + (0 if meta is None else len(storable_json(meta)))
+        if size.lines > MAX_LOG_LINES or size.bytes > MAX_LOG_BYTES:
+            size.full = True
+            message, level, meta = LOG_FULL, "warning", {"truncated": True}
+        self._journal.log(self._job_id, level, message, meta)
 
     def _safely(self, write: Callable[[], None]) -> None:
         try:

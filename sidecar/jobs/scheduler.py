@@ -73,9 +73,9 @@ class Scheduler(Schedules):
         now_ms = self._clock.now_ms()
         for schedule in self._schedules.due(iso(now_ms)):
             with self._database.write():
+                self._move(schedule, now_ms)  # first: what `_make` tells of the schedule names its next run
                 if not self._is_live(schedule):  # overlap: skip
                     self._make(schedule)
-                self._move(schedule, now_ms)
         for schedule in self._schedules.too_far_ahead(now_ms):
             with self._database.write():
                 self._move(schedule, now_ms)

@@ -77,6 +77,15 @@ class Orphan:
     recoveries: int
 
 
+@dataclass(slots=True)
+class LogSize:
+    """What a job's log holds."""
+
+    lines: int
+    bytes: int
+    full: bool
+
+
 Position = tuple[str, str]
 """Where a finished job stands in the order of forgetting: (updated_at, job_id)."""
 
@@ -336,6 +345,19 @@ class JobsStore:
         )  # fmt: skip
         assert line is not None  # an INSERT returns its row
         return line
+
+    def log_size(self, job_id: str, full: str) -> LogSize:
+        """How much log a job has, and whether it holds the line `full`."""
+        row = self._database.row(
+            """
+            SELECT count(*), coalesce(sum(length(message) + coalesce(length(meta_json), 0)), 0),
+                coalesce(max(message = ?), 0)
+            FROM job_events WHERE job_id = ?
+            """,
+            (full, job_id),
+        )
+        assert row is not None  # an aggregate has always one
+        return LogSize(row[0], row[1], bool(row[2]))
 
     def events(self, job_id: str, after: str | None, limit: int) -> tuple[list[bytes], bool]:
         """Lines of a job's log, oldest first, after one of them; and whether more follow."""

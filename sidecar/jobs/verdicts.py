@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic_core import from_json
+
 from protocol.contract import JobPolicy, Recovery
 from protocol.entities import JobError, JobStatus, WaitingFor
 from sidecar.handler import JobFailed
-from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.store import ClaimedJob, Orphan
 
 MAX_RECOVERIES: Final = 3
@@ -133,8 +135,8 @@ def job_error(failure: JobFailed) -> JobError:
     """A handler's verdict as it is stored."""
     return JobError(
         kind=failure.kind,
-        message=failure.message,
-        hint=failure.hint,
+        message=storable_text(failure.message),
+        hint=None if failure.hint is None else storable_text(failure.hint),
         retryable=failure.retryable,
-        details=None if failure.details is None else dict(failure.details),
+        details=None if failure.details is None else from_json(storable_json(failure.details)),
     )

@@ -103,7 +103,7 @@ class JobsWorker:
             async with anyio.create_task_group() as tasks:
                 while not self._stopping:
                     self._wake = anyio.Event()
-                    pause = self._look(lambda claimed: tasks.start_soon(self._execute, claimed))
+                    pause = self._look(lambda claimed, running: tasks.start_soon(self._execute, claimed, running))
                     with anyio.move_on_after(pause):
                         await self._wake.wait()
         finally:
@@ -134,7 +134,7 @@ class JobsWorker:
                 settle_orphan(self._journal, orphan, recovery)
             await self._committed()
 
-    def _look(self, start: Callable[[ClaimedJob], object]) -> float | None:
+    def _look(self, start: Callable[[ClaimedJob, RunningJob], object]) -> float | None:
         """Start what is due; then how long to wait before looking again: None, until something wakes us."""
         try:
             due_at = self._scheduler.tick()
@@ -143,10 +143,10 @@ class JobsWorker:
                 claimed = self._journal.claim(full)
                 if claimed is None:
                     break
-                self._running[claimed.job_id] = RunningJob(claimed.job_id, self._journal, self._clock)
+                running = self._running[claimed.job_id] = RunningJob(claimed.job_id, self._journal, self._clock)
                 self._claimed[claimed.job_id] = claimed
                 self._types[claimed.type] += 1
-                start(claimed)
+                start(claimed, running)
             moments = [moment for moment in (due_at, self._journal.next_run_at()) if moment is not None]
         except sqlite3.Error:
             log.exception("no job could be claimed")
@@ -156,8 +156,7 @@ class JobsWorker:
         due_in = datetime.fromisoformat(min(moments)).timestamp() - self._clock.now_ms() / 1000
         return min(LOOK_AGAIN_S, max(0.001, due_in))
 
-    async def _execute(self, claimed: ClaimedJob) -> None:
-        running = self._running[claimed.job_id]
+    async def _execute(self, claimed: ClaimedJob, running: RunningJob) -> None:
         try:
             await self._committed()  # nobody may see the work begin before the claim is durable
             verdict = await self._verdict(claimed, running)
@@ -167,8 +166,10 @@ class JobsWorker:
             if not self._stopping:
                 await anyio.sleep(SETTLE_RETRIES_S[-1])
         finally:
-            del self._running[claimed.job_id]
-            del self._claimed[claimed.job_id]
+            # In the turn of its end the job may have been queued and claimed anew: then these are about its next run.
+            if self._running[claimed.job_id] is running:
+                del self._running[claimed.job_id]
+                del self._claimed[claimed.job_id]
             self._types[claimed.type] -= 1
             self.wake()
 

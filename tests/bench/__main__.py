@@ -14,9 +14,9 @@ from typing import Final
 
 from rich.console import Console
 
-from tests.bench import lives, loads
-from tests.bench.arena import FULL, QUICK, Arena, Stage
-from tests.bench.contestants import Contestant, fastapi, missing_for_fastapi, the_floor, the_sidecar
+from tests.bench import lives, loads, telling, working
+from tests.bench.arena import FULL, QUICK, Arena, Pace, Stage
+from tests.bench.contestants import Contestant, fastapi, missing, the_floor, the_sidecar, the_working_sidecar
 from tests.bench.report import as_json, print_table
 
 GROUPS: Final[dict[str, Callable[[Arena], None]]] = {
@@ -30,10 +30,15 @@ GROUPS: Final[dict[str, Callable[[Arena], None]]] = {
     "jobs_list": loads.jobs_list,
     "jobs_create": loads.jobs_create,
     "notifications": loads.notifications,
+    "events": telling.events,
+    "unread_events": telling.unread_events,
+    "replay": telling.replay,
+    "queue": working.queue,
     "big_answer": loads.big_answer,
+    "after_load": lives.after_load,
 }
 
-TABLE_WIDTH: Final = 150
+TABLE_WIDTH: Final = 170
 """What all columns need; on a narrower screen the lines wrap, in a file they do not."""
 
 
@@ -43,13 +48,14 @@ def main(arguments: list[str]) -> int:
     contestants = [the_sidecar(shlex.split(options.server) if options.server else [sys.executable, "-m", "sidecar"])]
     contestants.append(the_floor())
     # A start of FastAPI takes a second, and a run needs a dozen.
-    missing = "too slow to start for --quick" if options.quick else missing_for_fastapi()
-    if not missing:
+    absent = "too slow to start for --quick" if options.quick else missing("fastapi", "uvicorn")
+    if not absent:
         contestants.append(fastapi())
     with tempfile.TemporaryDirectory(prefix="sidecar-bench-", ignore_cleanup_errors=True) as folder:
-        arena = _arena(contestants, Path(folder), quick=options.quick)
-        if missing:
-            arena.notes["FastAPI"] = f"left out: {missing}"
+        working = None if options.server else the_working_sidecar()
+        arena = _arena(contestants, working, Path(folder), QUICK if options.quick else FULL)
+        if absent:
+            arena.notes["FastAPI"] = f"left out: {absent}"
         arena.run({name: group for name, group in GROUPS.items() if name in (options.only or GROUPS)})
         report = as_json(arena, quick=options.quick)
     if options.json:
@@ -59,17 +65,17 @@ def main(arguments: list[str]) -> int:
     return 0 if any(row["sidecar"] is not None for row in report["measures"]) else 1
 
 
-def _arena(contestants: list[Contestant], folder: Path, *, quick: bool) -> Arena:
-    pace = QUICK if quick else FULL
+def _arena(contestants: list[Contestant], working: Contestant | None, folder: Path, pace: Pace) -> Arena:
     stages = [Stage(contestant, folder / contestant.name, pace) for contestant in contestants]
-    for stage in stages:
+    at_work = Stage(working, folder / "working", pace) if working else None
+    for stage in (*stages, *([at_work] if at_work else [])):
         stage.folder.mkdir()
-    return Arena(stages, pace)
+    return Arena(stages, pace, at_work)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="The sidecar beside a bare Python loop.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under 20 s, and noisier")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under 30 s, and noisier")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--only", action="append", choices=sorted(GROUPS), metavar="NAME", help=", ".join(GROUPS))
     parser.add_argument("--server", help="another NDJSON JSON-RPC server to measure in the sidecar's place")

@@ -8,8 +8,9 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,10 +45,15 @@ class Pace:
     """Jobs in the database."""
     creates: int
     """Jobs whose events the host is told again; the sidecar's log keeps 10,000 events."""
+    jobs: int
+    """Jobs that are run, with `finished` others in the database."""
+    finished: int
+    events: int
+    """Durable events of which a host that hangs reads none."""
 
 
-FULL: Final = Pace(5, 0.2, 7, 75, 86, 10, 500, 4_000)
-QUICK: Final = Pace(2, 0.06, 1.5, 15.5, 18.5, 2, 100, 500)
+FULL: Final = Pace(5, 0.2, 7, 100, 116, 10, 500, 4_000, 5_000, 20_000, 50_000)
+QUICK: Final = Pace(2, 0.06, 1.5, 25, 28.5, 2, 100, 500, 500, 2_000, 10_000)
 
 
 @dataclass(slots=True)
@@ -127,9 +133,11 @@ class Stage:
 class Arena:
     """All contestants, what they have shown so far, and why something is missing."""
 
-    def __init__(self, stages: Iterable[Stage], pace: Pace) -> None:
+    def __init__(self, stages: Iterable[Stage], pace: Pace, working: Stage | None) -> None:
+        """`working` is the sidecar with job types that measure; None where another server stands in its place."""
         self.stages = list(stages)
         self.pace = pace
+        self.working = working
         self.samples: dict[str, dict[str, list[float]]] = {}
         self.notes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
@@ -138,36 +146,45 @@ class Arena:
 
     def interleave(self, group: str, sample: Callable[[Stage], Values], rounds: int | None = None) -> None:
         """Sample each contestant in turn, round after round; the figures' names are `group.key`."""
-        taking_part = list(self.stages)
+        samples = {stage.contestant.name: partial(sample, stage) for stage in self.stages}
+        self.take_turns(group, samples, rounds)
+
+    def take_turns(self, group: str, samples: Mapping[str, Callable[[], Values]], rounds: int | None = None) -> None:
+        """The same where each has a way of its own."""
+        taking_part = list(samples)
         end = time.monotonic() + self.pace.group_s
         for _ in range(rounds or self.pace.rounds):
-            for stage in list(taking_part):
-                if not self._one(group, stage, sample):
-                    taking_part.remove(stage)
+            for who in list(taking_part):
+                if not self._one(group, who, samples[who]):
+                    taking_part.remove(who)
             taking_part.reverse()  # so that none is always the one after the heaviest
             if time.monotonic() > end:
                 break
 
-    def _one(self, group: str, stage: Stage, sample: Callable[[Stage], Values]) -> bool:
+    def _one(self, group: str, who: str, sample: Callable[[], Values]) -> bool:
         try:
-            values = sample(stage)
+            values = sample()
         except TROUBLE as trouble:
-            self.note(group, stage, str(trouble))
+            self.note(group, who, str(trouble))
             return False
-        self.add(group, stage, values)
+        self.add(group, who, values)
         return True
 
-    def add(self, group: str, stage: Stage, values: Values) -> None:
+    def add(self, group: str, who: str, values: Values) -> None:
         """Keep what one sample showed."""
         for key, value in values.items():
             if math.isnan(value):
                 continue  # what this system cannot tell
-            self.samples.setdefault(f"{group}.{key}", {}).setdefault(stage.contestant.name, []).append(value)
+            self.samples.setdefault(f"{group}.{key}", {}).setdefault(who, []).append(value)
 
-    def note(self, group: str, stage: Stage, trouble: str) -> None:
+    def note(self, group: str, who: str, trouble: str) -> None:
         """Say why a contestant has no figure, with its own last words where it left any."""
-        words = max((last_words(folder) for folder in stage.folder.iterdir()), key=len, default="")
-        self.notes[f"{group} / {stage.contestant.name}"] = f"{trouble} ({words})" if words else trouble
+        folders = [folder for stage in self._all() if stage.contestant.name == who for folder in stage.folder.iterdir()]
+        words = max((last_words(folder) for folder in folders), key=len, default="")
+        self.notes[f"{group} / {who}"] = f"{trouble} ({words})" if words else trouble
+
+    def _all(self) -> list[Stage]:
+        return [*self.stages, *([self.working] if self.working else [])]
 
     def run(self, groups: dict[str, Callable[["Arena"], None]]) -> None:
         """Measure one group after the other, within the time that there is."""
@@ -182,7 +199,7 @@ class Arena:
                 group(self)
                 self.seconds[name] = round(time.monotonic() - begun, 2)
         finally:
-            for stage in self.stages:
+            for stage in self._all():
                 stage.close()
             done.set()
 

@@ -8,17 +8,22 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from tests.bench.driver import Framing, HttpFraming, LineFraming
+from tests.bench.driver import Framing, HttpFraming, LineFraming, MarkedLines
 
 ROOT: Final = Path(__file__).parents[2]
 FAR_FUTURE: Final = "2099-01-01T00:00:00Z"
 """Jobs that must stay queued run at this time."""
+TALK: Final = "bench.talk"
+NOTHING: Final = "bench.nothing"
+"""Job types of `tests.bench.working_sidecar`."""
+SUCCEEDED: Final = b'","status":"succeeded"'
+"""In the `jobs.updated` that tells a job's end; a job without a message or result of that wording has it once."""
 
 
 class Link(StrEnum):
@@ -110,13 +115,19 @@ def the_sidecar(command: list[str]) -> Contestant:
     return over_streams("sidecar", lambda _: command)
 
 
+def the_working_sidecar() -> Contestant:
+    """The sidecar with job types that measure; its framing counts their ends."""
+    command = [sys.executable, "-m", "tests.bench.working_sidecar"]
+    return replace(the_sidecar(command), framing=lambda: MarkedLines(SUCCEEDED))
+
+
 def the_floor() -> Contestant:
     """The bare Python loop."""
     return over_streams("floor", lambda folder: [sys.executable, "-m", "tests.bench.floor", str(folder / "floor.db")])
 
 
 def fastapi() -> Contestant:
-    """The kind of backend that the sidecar replaces; `missing_for_fastapi` says whether it can run."""
+    """The kind of backend that the sidecar replaces; `missing` says whether it can run."""
 
     def command(folder: Path) -> list[str]:
         return [sys.executable, "-m", "tests.bench.http_floor", str(folder / "floor.db")]
@@ -124,10 +135,11 @@ def fastapi() -> Contestant:
     return Contestant("fastapi", command, encode_http, decode_http, HttpFraming, (Link.TCP,))
 
 
-def missing_for_fastapi() -> str:
-    """Why FastAPI cannot be measured here; empty if it can."""
-    missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
-    return f"{' and '.join(missing)} not installed (uv run --with fastapi --with uvicorn ...)" if missing else ""
+def missing(*packages: str) -> str:
+    """Why what needs these packages cannot be measured here; empty if it can."""
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
+    options = " ".join(f"--with {name}" for name in packages)
+    return f"{' and '.join(absent)} not installed (uv run {options} ...)" if absent else ""
 
 
 def trivial_method() -> str:

@@ -67,6 +67,23 @@ class LineFraming:
         return len(lines) - 1 - told
 
 
+class MarkedLines(LineFraming):
+    """Newline-delimited JSON-RPC in which one kind of line is counted."""
+
+    def __init__(self, mark: bytes) -> None:
+        super().__init__()
+        self._mark = mark
+        self.marked = 0
+        """How many lines with the mark have come."""
+
+    def feed(self, chunk: bytes) -> int:
+        """Count the answers, and the marks beside them."""
+        answers = super().feed(chunk)
+        if b"\n" in chunk:  # only then is the block a new one
+            self.marked += self.block.count(self._mark)
+        return answers
+
+
 class HttpFraming:
     """HTTP/1.1 responses that follow each other on one connection, each with a Content-Length."""
 
@@ -187,6 +204,13 @@ def round_trip(wire: Wire, request: bytes) -> int:
     start = time.perf_counter_ns()
     ask(wire, request)
     return time.perf_counter_ns() - start
+
+
+def hear(wire: Wire, seconds: float) -> int:
+    """Read once what comes unasked; give how many answers it completed.  TimeoutError after so long a silence."""
+    if not select.select([wire.read_fd], [], [], seconds)[0]:
+        raise TimeoutError(f"the server was silent for {seconds:g} s")
+    return wire.framing.feed(_read(wire.read_fd))
 
 
 def drain(wire: Wire, quiet_s: float) -> None:

@@ -25,7 +25,7 @@ class Work:
     def __init__(self, database: str) -> None:
         huey: Any = importlib.import_module("huey")
         signals: Any = importlib.import_module("huey.signals")
-        self.queue = huey.SqliteHuey("bench", filename=database)
+        self.queue: Any = huey.SqliteHuey("bench", filename=database)
         self._awaited = 0
         self._all_ended = threading.Event()
 

@@ -68,7 +68,7 @@ def idle(arena: Arena) -> None:
             server = stage.ready("life")
             stage.call(server, "jobs.list", {"limit": FEW_JOBS})
         except TROUBLE as trouble:
-            arena.note("idle", stage, str(trouble))
+            arena.note("idle", stage.contestant.name, str(trouble))
         else:
             idling.append((stage, server))
     time.sleep(REST_S)
@@ -78,7 +78,7 @@ def idle(arena: Arena) -> None:
     for (stage, server), (wakes, cpu) in zip(idling, before, strict=True):
         woken = (wake_ups(server.pid) - wakes) * in_ten_seconds
         used = 1e3 * (cpu_seconds(server.pid) - cpu) * in_ten_seconds
-        arena.add("idle", stage, {"rss": rss_mib(server.pid), "wake_ups": woken, "cpu": used})
+        arena.add("idle", stage.contestant.name, {"rss": rss_mib(server.pid), "wake_ups": woken, "cpu": used})
 
 
 def unread(arena: Arena) -> None:
@@ -90,7 +90,7 @@ def unread(arena: Arena) -> None:
         before = rss_mib(server.pid)
         try:
             taken = stuff(server.wire, requests, STALL_S)
-            after = _at_rest(server.pid)
+            after = at_rest(server.pid)
         finally:
             stage.abandon("life")
         if taken < len(requests):
@@ -101,7 +101,7 @@ def unread(arena: Arena) -> None:
     arena.interleave("unread", sample, rounds=1)
 
 
-def _at_rest(pid: int) -> float:
+def at_rest(pid: int) -> float:
     """Its memory once that has not grown for 0.2 s, or after AT_REST_S."""
     end, size, quiet = time.monotonic() + AT_REST_S, rss_mib(pid), 0
     while quiet < 4 and time.monotonic() < end:
@@ -110,6 +110,11 @@ def _at_rest(pid: int) -> float:
         quiet = 0 if now > size else quiet + 1
         size = max(size, now)
     return size
+
+
+def after_load(arena: Arena) -> None:
+    """What the server that most loads were measured on has kept."""
+    arena.interleave("after_load", lambda stage: {"rss": at_rest(stage.loaded().pid)}, rounds=1)
 
 
 def node(arena: Arena) -> None:

@@ -30,7 +30,7 @@ def as_json(arena: Arena, *, quick: bool) -> dict[str, Any]:
 
 
 def _measure(arena: Arena, name: str, target: Target) -> dict[str, Any]:
-    value, floor, fastapi = (arena.median(name, who) for who in ("sidecar", "floor", "fastapi"))
+    value, floor, fastapi, huey = (arena.median(name, who) for who in ("sidecar", "floor", "fastapi", "huey"))
     return {
         "name": name,
         "label": target.label,
@@ -39,8 +39,10 @@ def _measure(arena: Arena, name: str, target: Target) -> dict[str, Any]:
         "sidecar": value,
         "floor": floor,
         "fastapi": fastapi,
+        "huey": huey,
         "of_floor": _ratio(value, floor),
         "of_fastapi": _ratio(value, fastapi),
+        "of_huey": _ratio(value, huey),
         "must": target.must.words(target.unit, target.better),
         "moonshot": target.moonshot.words(target.unit, target.better),
         "verdict": "" if value is None else verdict(target, value, floor, fastapi),
@@ -54,19 +56,23 @@ def _ratio(value: float | None, reference: float | None) -> float | None:
 
 
 def print_table(report: dict[str, Any], console: Console) -> None:
-    """One row a figure; the FastAPI columns only where it took part."""
-    with_fastapi = "fastapi" in report["contestants"]
+    """One row a figure; FastAPI's and huey's columns only where they took part."""
+    others = [
+        (heading, who)
+        for heading, who in (("FastAPI", "fastapi"), ("huey", "huey"))
+        if any(row[who] is not None for row in report["measures"])
+    ]
     table = Table(title="The sidecar beside its floors: medians of interleaved rounds, one run")
     table.add_column("measure", no_wrap=True)
-    for heading in ["sidecar", "bare Python", "ratio", *(["FastAPI", "ratio"] if with_fastapi else [])]:
+    for heading in ["sidecar", "bare Python", "ratio", *(each for name, _ in others for each in (name, "ratio"))]:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("target", no_wrap=True)
     table.add_column("moonshot", no_wrap=True)
     table.add_column("", no_wrap=True)
     for row in report["measures"]:
         cells = [_number(row["sidecar"], row["unit"]), _number(row["floor"], row["unit"]), _times(row["of_floor"])]
-        if with_fastapi:
-            cells += [_number(row["fastapi"], row["unit"]), _times(row["of_fastapi"])]
+        for _, who in others:
+            cells += [_number(row[who], row["unit"]), _times(row[f"of_{who}"])]
         table.add_row(row["label"], *cells, row["must"], row["moonshot"], row["verdict"])
     console.print(table)
     console.print("F: FastAPI and P: bare Python, in this run.  ~: judged by F / P as recorded once, FastAPI absent.")

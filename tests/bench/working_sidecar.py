@@ -68,7 +68,7 @@ def add_job_types() -> None:
     def make_with_ours(self: JobsWorker, journal: Any, theirs: Mapping[str, Registration], **more: Any) -> None:
         make(self, journal, {**theirs, **ours}, **more)
 
-    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign]
+    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -46,6 +46,9 @@ from sidecar.turn import Turn
 CHECKPOINTS: Final = 3
 """How often a handler waits on each side of its middle."""
 
+COPY_STEPS: Final = 500
+"""Of SQLite's virtual machine, between two passings of `migrations.copy`."""
+
 
 class Ran(Model):
     """What a job of these types came to: the attempt that did it."""
@@ -91,6 +94,14 @@ class Waiting(JobSpec):
     type: ClassVar = "crash.waiting"
     result: ClassVar = Ran
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE)
+
+
+class Holding(JobSpec):
+    """The same, where a crash or a shutdown is the end of it."""
+
+    type: ClassVar = "crash.holding"
+    result: ClassVar = Ran
+    policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT)
 
 
 class Faults:
@@ -148,7 +159,12 @@ class Handlers:
 
     def registrations(self) -> dict[str, Registration]:
         """The worker's table of all of them."""
-        ways = {Once: self._work, Again: self._work, Flaky: self._fail, Snoozing: self._snooze, Waiting: self._wait}
+        ways: dict[type[JobSpec], Any] = {
+            **dict.fromkeys((Once, Again), self._work),
+            **dict.fromkeys((Waiting, Holding), self._wait),
+            Flaky: self._fail,
+            Snoozing: self._snooze,
+        }
         return {spec.type: Registration(spec, _Function(run)) for spec, run in ways.items()}
 
     def note(self, job_id: str, phase: str) -> None:
@@ -230,9 +246,9 @@ def add_faults(faults: Faults) -> None:
     faults.around(Outbox, "settle", "outbox.settle")
     faults.around(EventLog, "append", "event_log.append")
     faults.around(Writer, "flush", "writer.flush")
-    for operation in ("open_connection", "migrate", "back_up"):
+    for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
         faults.around(sidecar.migrations, operation, f"migrations.{operation}")
-    faults.around(sidecar.migrations, "_missing_objects", "migrations.first")
+    split_migrations(faults)
     tear_lines(faults)
     count_steps(faults)
     create = JobsService.create
@@ -242,6 +258,29 @@ def add_faults(faults: Faults) -> None:
         return await create(self, **params)
 
     JobsService.create = arm_and_create  # type: ignore[method-assign]
+
+
+def split_migrations(faults: Faults) -> None:
+    """The points `migrations.step:before` and `:after`, inside a step's transaction, and `migrations.copy`, in a backup."""
+    step, back_up = sidecar.migrations._step, sidecar.migrations.back_up
+
+    def make_step(name: str, text: str) -> Callable[[Any], None]:
+        take = step(name, text)
+
+        def take_and_pass(database: Any) -> None:
+            faults.passing("migrations.step:before")
+            take(database)
+            faults.passing("migrations.step:after")
+
+        return take_and_pass
+
+    def copy_and_pass(connection: sqlite3.Connection, target: Path) -> None:
+        connection.set_progress_handler(lambda: faults.passing("migrations.copy"), COPY_STEPS)
+        back_up(connection, target)
+        connection.set_progress_handler(None, 0)
+
+    sidecar.migrations._step = make_step
+    sidecar.migrations.back_up = copy_and_pass
 
 
 def tear_lines(faults: Faults) -> None:

@@ -6,6 +6,7 @@ was never answered, under the same idempotency keys.
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,8 +33,9 @@ class MortalHost(Host):
 
     def receive(self, patience_s: float = PATIENCE_S) -> Message | None:
         """The next whole message; None at the end of the wire, where half a line is nobody's message."""
+        until = time.monotonic() + patience_s
         while (end := self._unparsed.find(b"\n")) < 0:
-            if not self.fill(patience_s):
+            if not self.fill(until - time.monotonic()):
                 return None
         found = parse(bytes(self._unparsed[:end]))
         del self._unparsed[: end + 1]
@@ -46,7 +48,6 @@ class Asked:
 
     method: str
     params: dict[str, Any]
-    key: str | None = None
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Witness:
     acknowledged: dict[str, str] = field(default_factory=dict)
     """Idempotency key -> job id."""
     cancels: dict[str, list[Message]] = field(default_factory=dict)
-    """Job id -> the answers to `jobs.cancel`, each with the seq up to which the host had been told."""
+    """Job id -> the answers to `jobs.cancel`."""
     told: list[Message] = field(default_factory=list)
     """The durable notifications, in the order in which they came."""
     jobs: dict[str, Message] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class Witness:
             more = {} if self._resume is None else {"resume": {**self._resume, "after_seq": self.latest_seq}}
             client = {"name": "witness", "version": "1"}
             self.ask("initialize", protocol_version=1, client_info=client, **more)
+            self.until_answered()
             yield wire
         self.wire = None
 
@@ -92,26 +94,35 @@ class Witness:
         """The last event that the host was told."""
         return self.told[-1]["params"]["seq"] if self.told else 0
 
-    def ask(self, method: str, *, key: str | None = None, **params: Any) -> None:
+    def ask(self, method: str, **params: Any) -> None:
         """Send a request; its answer is taken in `step`."""
-        self._send([Asked(method, params, key)])
+        self._send([Asked(method, params)])
 
     def create(self, *kinds: str, **params: Any) -> list[str]:
         """Ask for a job of each of these types in one burst; their idempotency keys."""
         keys = [f"key-{len(self.wanted) + number}" for number in range(len(kinds))]
         for key, kind in zip(keys, kinds, strict=True):
             self.wanted[key] = {"type": kind, "idempotency_key": key, **params}
-        self._send([Asked("jobs.create", self.wanted[key], key) for key in keys])
+        self._send([Asked("jobs.create", self.wanted[key]) for key in keys])
         return keys
 
     def ask_again(self) -> None:
         """Repeat every create that was never answered."""
         unanswered = [key for key in self.wanted if key not in self.acknowledged]
-        self._send([Asked("jobs.create", self.wanted[key], key) for key in unanswered])
+        self._send([Asked("jobs.create", self.wanted[key]) for key in unanswered])
 
     def cancel(self, key: str) -> None:
         """Ask for the end of an acknowledged job."""
         self.ask("jobs.cancel", job_id=self.acknowledged[key])
+
+    def call(self, method: str, **params: Any) -> Message:
+        """Ask and wait for the result."""
+        self.ask(method, **params)
+        number = self._number
+        while (message := self.step()) is not None:
+            if message.get("id") == number:
+                return message["result"]
+        raise EOFError(f"the sidecar has ended before it answered {method}")
 
     def _send(self, requests: Sequence[Asked]) -> None:
         assert self.wire is not None
@@ -149,11 +160,11 @@ class Witness:
             assert result["events"]["resume"] == "ok"
             self._resume = {"epoch": result["events"]["epoch"]}
         elif asked.method == "jobs.create":
-            assert asked.key is not None
-            known = self.acknowledged.setdefault(asked.key, result["job"]["job_id"])
-            assert known == result["job"]["job_id"], f"{asked.key} made two jobs"
+            key = asked.params["idempotency_key"]
+            known = self.acknowledged.setdefault(key, result["job"]["job_id"])
+            assert known == result["job"]["job_id"], f"{key} made two jobs"
         elif asked.method == "jobs.cancel":
-            self.cancels.setdefault(result["job_id"], []).append({"job": result, "latest_seq": self.latest_seq})
+            self.cancels.setdefault(result["job_id"], []).append(result)
 
     def until(self, condition: Callable[[], bool]) -> bool:
         """Take in lines until this holds; False where the sidecar ended before it did."""
@@ -173,6 +184,13 @@ class Witness:
         code = self.wire.ended()
         assert code == -signal.SIGKILL, f"exit code {code}: {self.wire.errors.read_text('utf-8')[-2_000:]}"
         self.kills += 1
+
+    def quit(self) -> int:
+        """Close the sidecar's stdin, as a host that quits does, and take in what it still says; its exit code."""
+        assert self.wire is not None
+        self.wire.close_stdin()
+        assert self.until(lambda: False) is False
+        return self.wire.ended()
 
     def status(self, key: str) -> str | None:
         """What the host was last told about a job."""

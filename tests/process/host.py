@@ -42,7 +42,10 @@ def environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 
 class Host:
-    """One sidecar and the two ends of its wire, of socket pairs (as Node makes them) or of pipes."""
+    """One sidecar and the two ends of its wire, of socket pairs (as Node makes them) or of pipes.
+
+    `notifications` are those that came while something else was waited for; `told` are all that ever came.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Host:
         self.data_dir = data_dir
         self.errors = data_dir.parent / f"{data_dir.name} stderr {time.monotonic_ns()}"
         self.notifications: list[Message] = []
+        self.told: list[Message] = []
         self._early: dict[int | str, Message] = {}
         self._unparsed = bytearray()
         self._number = 0
@@ -118,6 +122,8 @@ class Host:
                 return None
         found = parse(bytes(self._unparsed[:end]))
         del self._unparsed[: end + 1]
+        if isinstance(found, dict) and "method" in found:
+            self.told.append(found)
         return found
 
     def fill(self, patience_s: float = PATIENCE_S) -> int:

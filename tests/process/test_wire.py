@@ -4,7 +4,6 @@ import json
 import os
 import random
 import stat
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def refused(answer: Any) -> tuple[int, str]:
 def hanging(folder: Path) -> str:
     """A `claude` that does not come back from --version."""
     path = folder / "hanging claude"
-    path.write_text(f"#!{sys.executable} -S\nimport signal\nsignal.pause()\n")
+    path.write_text("#!/bin/sh\nexec sleep 600\n")
     path.chmod(0o700)
     return str(path)
 
@@ -61,18 +60,17 @@ def burst(number: int, seed: int) -> tuple[list[bytes], Counter[int | str | None
         elif kind == 1:
             lines += [chance.choice(SILENT), line("$/cancelRequest", id=chance.randrange(number))[:-1]]
         else:
-            method, params = chance.choice(
-                [
-                    ("system.health", {}),
-                    ("jobs.list", {"limit": 3}),
-                    ("jobs.list", {"limit": 0}),
-                    ("jobs.create", {"type": "test.echo", "payload": {"text": "\u2028\ud83d\ude00"}}),
-                    ("jobs.get", {"job_id": "nobody"}),
-                    ("system.diagnostics", {"_meta": {"progress_token": request_id}}),
-                    ("activity.events.list", {"query": "%"}),
-                    ("no.such.method", {}),
-                ]
-            )
+            choices: list[tuple[str, dict[str, Any]]] = [
+                ("system.health", {}),
+                ("jobs.list", {"limit": 3}),
+                ("jobs.list", {"limit": 0}),
+                ("jobs.create", {"type": "test.echo", "payload": {"text": "\u2028\ud83d\ude00"}}),
+                ("jobs.get", {"job_id": "nobody"}),
+                ("system.diagnostics", {"_meta": {"progress_token": request_id}}),
+                ("activity.events.list", {"query": "%"}),
+                ("no.such.method", {}),
+            ]
+            method, params = chance.choice(choices)
             lines.append(line(method, request_id, **params)[:-1] + chance.choice([b"", b"\r", b" "]))
             expected[request_id] += 1
     return lines, expected
@@ -83,11 +81,11 @@ def of(answers: list[Any]) -> Counter[int | str | None]:
     return Counter(answer["id"] for answer in answers)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_line_of_a_hostile_burst_is_answered_once_cancels_and_all(
     host: StartHost, tmp_path: Path, seed: int
 ) -> None:
-    lines, expected = burst(1_500, seed)
+    lines, expected = burst(1_200, seed)
     with host(command=ODD, CLAUDE_PATH=hanging(tmp_path)) as wire:
         wire.initialize()
         data, chance = b"\n".join(lines) + b"\n", random.Random(seed)
