@@ -20,11 +20,11 @@ REASONS: Final = {
     exit_codes.USAGE: ("The sidecar did not start", "Correct the setting and try again."),
     exit_codes.CRASHED: (
         "The sidecar crashed",
-        "Its log folder has the whole story; `sidecar doctor` says where that is.",
+        "Its log has the whole story; `sidecar doctor` says where that is.",
     ),
     exit_codes.LOCKED: (
         "The database is in use",
-        "Close the app that has it open, or name another database with --db.",
+        "Close the app that has it open, or name another with --db.",
     ),
     exit_codes.IO: ("The database could not be opened", "Name a folder that can be written, or restore a backup."),
     exit_codes.NEWER: ("The database is newer than this program", "Nothing was changed."),
