@@ -383,6 +383,6 @@ def _without_lone_surrogates(line: bytes) -> Any:
 
 def _javascript_safe(message: bytes) -> bytes:
     """Without raw U+2028 and U+2029, at which Node's readline (from 24 on) splits lines."""
-    if b"\xe2\x80" in message:
+    if b"\xe2" in message and b"\xe2\x80" in message:  # a search for one byte is forty times faster than for two
         return message.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return message
