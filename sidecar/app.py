@@ -144,7 +144,7 @@ class App:
                 lagged=self._outbox.lagged,
             ),
             requests=lambda: self._dispatcher.requests,
-            worker_runs=lambda: self._work is None or not self._work.done(),
+            work_trouble=self._work_trouble,
             logs_dropped=lambda: self._logs.dropped,
             log_tail=self._logs.tail,
             claude=self._features.probe_claude,
@@ -203,6 +203,9 @@ class App:
 
     def _is_draining(self) -> bool:
         return self._lifecycle.is_draining
+
+    def _work_trouble(self) -> str | None:
+        return "the worker has ended" if self._work is not None and self._work.done() else self._features.work_trouble()
 
     async def _run_work(self) -> None:
         try:

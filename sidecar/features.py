@@ -106,6 +106,10 @@ class Features:
         """How many accounts there are, by service."""
         return self._calendar.account_counts() | self._atlassian.account_counts()
 
+    def work_trouble(self) -> str | None:
+        """Why no jobs are taken at the moment; None: they are."""
+        return self._worker.trouble if self._worker is not None else None
+
     async def run_work(self) -> None:
         """Make the handlers and run jobs until `stop_work`."""
         from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415 - see the module's docstring

@@ -86,6 +86,8 @@ class JobsWorker:
         self._wake = anyio.Event()
         self._stopping = False
         self._ended = anyio.Event()
+        self.trouble: str | None = None
+        """Why no job could be claimed at the last look."""
 
     def wake(self) -> None:
         """A job was queued, or has ended: look."""
@@ -148,9 +150,11 @@ class JobsWorker:
                 self._types[claimed.type] += 1
                 start(claimed, running)
             moments = [moment for moment in (due_at, self._journal.next_run_at()) if moment is not None]
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             log.exception("no job could be claimed")
+            self.trouble = str(error)
             return SETTLE_RETRIES_S[-1]
+        self.trouble = None
         if not moments:
             return None
         due_in = datetime.fromisoformat(min(moments)).timestamp() - self._clock.now_ms() / 1000

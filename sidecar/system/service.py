@@ -49,7 +49,7 @@ class Probes:
     syncs: Callable[[], list[SyncStatus]]
     outbox: Callable[[], OutboxStatus]
     requests: Callable[[], int]
-    worker_runs: Callable[[], bool]
+    work_trouble: Callable[[], str | None]
     logs_dropped: Callable[[], int]
     log_tail: Callable[[], list[str]]
     claude: Callable[[], Awaitable[ClaudeInstallation]]
@@ -131,9 +131,9 @@ class SystemService(System):
         return HealthCheck(name="disk", status=HealthStatus.OK)
 
     def _check_worker(self) -> HealthCheck:
-        if self._probes.worker_runs():
-            return HealthCheck(name="worker", status=HealthStatus.OK)
-        return HealthCheck(name="worker", status=HealthStatus.DEGRADED, detail="no jobs are taken")
+        if trouble := self._probes.work_trouble():
+            return HealthCheck(name="worker", status=HealthStatus.DEGRADED, detail=f"no jobs are taken: {trouble}")
+        return HealthCheck(name="worker", status=HealthStatus.OK)
 
     def _check_logs(self) -> HealthCheck:
         if dropped := self._probes.logs_dropped():

@@ -46,7 +46,7 @@ from sidecar.turn import Turn
 CHECKPOINTS: Final = 3
 """How often a handler waits on each side of its middle."""
 
-COPY_STEPS: Final = 500
+COPY_STEPS: Final = 100
 """Of SQLite's virtual machine, between two passings of `migrations.copy`."""
 
 
