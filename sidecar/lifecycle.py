@@ -11,6 +11,7 @@ from protocol.catalog import PROTOCOL_VERSION
 from protocol.connection import MAX_BATCH, MAX_MESSAGE_BYTES
 from protocol.contract import RpcError
 from protocol.errors import InvalidRequest, NotInitialized, ShuttingDown, Unauthorized
+from protocol.events import EventsResync
 from protocol.system import (
     Capabilities,
     ClientInfo,
@@ -120,10 +121,17 @@ class LifecycleService(Lifecycle):
     def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:
         epoch = self._outbox.log.epoch()
         oldest, latest = self._outbox.log.window()
-        known = resume is not None and resume.epoch == epoch and oldest - 1 <= resume.after_seq <= latest
+        gap: str | None = None
+        if resume is not None and resume.epoch != epoch:
+            gap = "The database is another one."
+        elif resume is not None and not oldest - 1 <= resume.after_seq <= latest:
+            gap = "The log does not reach back to that event, or has never held it."
+        known = resume is not None and gap is None
         self._outbox.attach(self._wire, opted_out, resume.after_seq if resume is not None and known else None)
         self._outbox.notify(SystemStateChanged(state=ProcessState.READY))
-        outcome = ResumeOutcome.OK if resume is None or known else ResumeOutcome.RESYNC
+        if gap is not None:
+            self._outbox.notify(EventsResync(reason=gap))
+        outcome = ResumeOutcome.OK if gap is None else ResumeOutcome.RESYNC
         return EventWindow(epoch=epoch, oldest_seq=oldest, latest_seq=latest, resume=outcome)
 
     async def initialized(self) -> None:

@@ -3,6 +3,7 @@
 schema/migrations/*.sql are the steps; sqlite-utils records those that were taken in `_sqlite_migrations`.
 """
 
+import logging
 import os
 import re
 import sqlite3
@@ -13,9 +14,12 @@ from typing import Any, Final
 from sidecar.database import Database, open_connection
 from sidecar.settings import make_private_dir
 
+log = logging.getLogger(__name__)
+
 MIGRATION_SET: Final = "sidecar"
 INITIAL: Final = "0001_initial"
 BACKUPS_KEPT: Final = 3
+PART: Final = ".part"
 
 _CREATE = re.compile(r"^CREATE (?:TABLE|INDEX) (\w+)", re.MULTILINE)
 
@@ -47,8 +51,26 @@ def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection
             backups = path.parent / "backups"
             back_up(connection, backups / f"{path.stem}-before-{pending[0]}-{stamp}.db")
             prune_backups(backups, f"{path.stem}-before-*.db", BACKUPS_KEPT)
+            if INITIAL in pending:
+                make_shrinkable(connection)
         migrate(connection, known, pending)
     return connection
+
+
+def make_shrinkable(connection: sqlite3.Connection) -> None:
+    """Have a database of the old backend give back the pages that it no longer needs, when asked to.
+
+    That is decided when a file is made; later it takes writing all of it anew, once.  Where there is no room for that
+    it stays as it is, which harms nothing else.
+    """
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 0:
+        return
+    try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error:
+        log.exception("the database could not be written anew; it will not give space back to the disk")
 
 
 def inspect_file(path: Path, known: dict[str, str]) -> list[str]:
@@ -131,15 +153,27 @@ def _created(statement: str) -> str:
 def back_up(connection: sqlite3.Connection, target: Path) -> None:
     """Write a compact copy of the database to `target`, which must not exist.
 
-    By SQLite itself: opening the file by other means would drop SQLite's locks on it.
+    By SQLite itself: opening the file by other means would drop SQLite's locks on it.  It has its name only when it is
+    whole: a crash leaves a `.part`, which the next copy removes, and no backup that is none.
     """
+    if target.exists():
+        raise FileExistsError(f"{target} is there already")
     make_private_dir(target.parent)
-    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM INTO takes an empty file
+    for left in target.parent.glob(f"*{PART}"):
+        left.unlink(missing_ok=True)
+    part = part_of(target)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM INTO takes an empty file
     try:
-        connection.execute("VACUUM INTO ?", (str(target),))
+        connection.execute("VACUUM INTO ?", (str(part),))
     except sqlite3.Error:
-        target.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
+    part.rename(target)
+
+
+def part_of(target: Path) -> Path:
+    """Where a copy grows until it is whole."""
+    return target.with_name(target.name + PART)
 
 
 def prune_backups(directory: Path, pattern: str, keep: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from protocol.contract import Ephemeral, Notification
-from protocol.events import EventsLagged
+from protocol.events import EventsLagged, EventsResync
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.event_log import PRUNE_EVERY, EventLog, logged_params
@@ -24,7 +24,8 @@ LANE_CHARS: Final = 256 * 1024
 """A stream that merged to more than this starts anew; its offset shows the gap."""
 
 PUSH_ROWS: Final = 200
-"""Durable notifications a turn; a host that resumes may have missed thousands."""
+PUSH_S: Final = 0.005
+"""What a turn may spend on sending durable notifications; a host that resumes may have missed thousands."""
 
 Key = tuple[Any, ...]
 
@@ -129,17 +130,24 @@ class Outbox:
                 self._waits_for_host = True
                 return
             self._tell_lag(wire)
-        rows = self.log.after(self._pushed, PUSH_ROWS)
-        for seq, at, method, members in rows:
-            if wire.unread_bytes > LAG_BYTES:
-                self.lagged = self._waits_for_host = True
+        until = self._clock.monotonic() + PUSH_S
+        while rows := self.log.after(self._pushed, PUSH_ROWS):
+            if rows[0][0] > self._pushed + 1:
+                reason = "Events were forgotten before they could be sent."
+                wire.notify(EventsResync.name, EventsResync(reason=reason).json_bytes())
+            for seq, at, method, members in rows:
+                if wire.unread_bytes > LAG_BYTES:
+                    self.lagged = self._waits_for_host = True
+                    return
+                self._pushed = seq
+                if method not in self._opted_out:
+                    wire.notify(method, logged_params(seq, at, members.encode()))
+            if len(rows) < PUSH_ROWS:
+                break
+            if self._clock.monotonic() > until:
+                self._soon()  # the rest in the next turn: requests come in between
                 return
-            self._pushed = seq
-            if method not in self._opted_out:
-                wire.notify(method, logged_params(seq, at, members.encode()))
-        self._has_news = len(rows) == PUSH_ROWS
-        if self._has_news:
-            self._soon()  # the rest in the next turn: requests come in between
+        self._has_news = False
 
     def _tell_lag(self, wire: Wire) -> None:
         """Everything up to now is left to `events.replay`; what comes next is pushed again."""

@@ -23,7 +23,7 @@ SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connect
 INFRASTRUCTURE_DOMAINS = {
     "event_log": {"events"},
     "outbox": {"events"},
-    "lifecycle": {"system", "catalog"},
+    "lifecycle": {"system", "events", "catalog"},
     "sync_state": {"system"},
 }
 # Endpoints of the old backend that later work declares; a line here goes when its method comes.

@@ -140,12 +140,16 @@ async def test_a_client_whose_past_is_gone_must_fetch_snapshots(
     again = Loopback(rig.database.path)
     opened = await again.initialize(resume={"epoch": epoch or own, "after_seq": after_seq})
     assert opened["events"]["resume"] == "resync"
+    assert [one.method for one in again.received] == ["system.state", "events.resync"]
     await create(again)
     assert seqs(again.received) == [9, 10]
     again.close()
 
 
-async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in_between(rig: Loopback) -> None:
+async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in_between(
+    rig: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.outbox.PUSH_S", -1.0)  # a turn's time is always up
     with rig.database.write():
         for _ in range(3_000):
             rig.outbox.log.append(AT, "jobs.updated", b'"job":{}')
@@ -159,6 +163,16 @@ async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in
     await again.until(lambda again: len(seqs(again.received)) == 3_000)
     assert seqs(again.received) == list(range(1, 3_001))
     again.close()
+
+
+async def test_a_client_is_told_of_events_that_were_forgotten_before_they_could_be_sent(rig: Loopback) -> None:
+    with rig.database.write():
+        for _ in range(5):
+            rig.outbox.log.append(AT, "jobs.updated", b'"job":{}')
+        rig.outbox.log.prune(NEXT_YEAR, 3)
+    await create(rig)
+    assert [one.method for one in rig.received if one.method.startswith("events.")] == ["events.resync"]
+    assert seqs(rig.received) == [4, 5, 6, 7]
 
 
 async def test_what_was_undone_is_not_told(rig: Loopback) -> None:

@@ -24,7 +24,7 @@ from protocol.system import (
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.handler import JobContext, JobFailed
-from sidecar.migrations import back_up, prune_backups
+from sidecar.migrations import back_up, part_of, prune_backups
 
 BATCH: Final = 200
 VACUUM_PAGES: Final = 500
@@ -54,7 +54,7 @@ class BackUpHandler:
                 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
             ).fetchone()
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_measure, target, expected[0], context)
+                tasks.start_soon(_measure, part_of(target), expected[0], context)
                 try:
                     await run_sync(back_up, source, target, abandon_on_cancel=True)
                 except anyio.get_cancelled_exc_class():
@@ -153,6 +153,8 @@ class VacuumHandler:
         first = free = self._database.free_pages()
         while free:
             await self._committed()  # a vacuum cannot be part of a transaction
+            if self._database.dirty:
+                continue  # somebody has written since
             step = self._database.vacuum(VACUUM_PAGES)
             if step == 0:
                 break
@@ -162,9 +164,9 @@ class VacuumHandler:
         return VacuumResult(freed_bytes=freed * self._database.page_bytes())
 
 
-async def _measure(target: Path, expected: int, context: JobContext) -> None:
+async def _measure(part: Path, expected: int, context: JobContext) -> None:
     while True:
         await anyio.sleep(LOOK_S)
         with contextlib.suppress(FileNotFoundError):
-            size = (await anyio.Path(target).stat()).st_size
+            size = (await anyio.Path(part).stat()).st_size
             context.progress(min(0.99, size / max(1, expected)), "Copying")

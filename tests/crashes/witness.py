@@ -106,14 +106,19 @@ class Witness:
         self._send([Asked("jobs.create", self.wanted[key]) for key in keys])
         return keys
 
-    def ask_again(self) -> None:
-        """Repeat every create that was never answered."""
+    def ask_again(self, *keys: str) -> None:
+        """Repeat these creates, or every one that was never answered."""
         unanswered = [key for key in self.wanted if key not in self.acknowledged]
-        self._send([Asked("jobs.create", self.wanted[key]) for key in unanswered])
+        self._send([Asked("jobs.create", self.wanted[key]) for key in keys or unanswered])
 
     def cancel(self, key: str) -> None:
         """Ask for the end of an acknowledged job."""
         self.ask("jobs.cancel", job_id=self.acknowledged[key])
+
+    @property
+    def expects_more(self) -> bool:
+        """Whether an answer is to come."""
+        return bool(self._asked)
 
     def call(self, method: str, **params: Any) -> Message:
         """Ask and wait for the result."""

@@ -104,6 +104,22 @@ def test_a_job_that_does_not_let_go_is_written_down_and_left_behind(host: StartH
         assert wire.call("jobs.get", job_id=job_id)["status"] == "interrupted"
 
 
+def test_a_signal_in_the_middle_of_a_burst_leaves_whole_answers_and_a_quiet_log(host: StartHost) -> None:
+    with host(command=ODD) as wire:
+        wire.initialize()
+        burst = [line("jobs.create", number, type="test.echo") for number in range(3_000)]
+        wire.send(b"".join(burst[:1_500]))
+        wire.next_answer()
+        wire.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            wire.send(b"".join(burst[1_500:]))
+        with contextlib.suppress(ConnectionResetError):  # what the host wrote last was never read
+            answers = [message["id"] for message in wire.rest() if "id" in message]
+            assert answers == sorted(answers)
+        assert wire.ended() == 0
+        assert {entry["level"] for entry in wire.log()} <= {"info", "warning"}
+
+
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])
 def test_an_idle_process_ends_at_once(host: StartHost, how: str) -> None:
     with host() as wire:
@@ -261,14 +277,18 @@ def test_a_newer_database_ends_with_78(host: StartHost, data_dir: Path) -> None:
         wire.initialize()
         wire.close_stdin()
         wire.ended()
-    with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as database, database:
+    path = data_dir / "sidecar.db"
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '2999')"
         )
+    before = path.read_bytes()
     with host() as wire:
         assert wire.rest() == []
         assert wire.ended() == 78
         assert "9999_future" in wire.errors.read_text("utf-8")
+    assert path.read_bytes() == before
+    assert not path.with_name("sidecar.db-wal").exists()
 
 
 @pytest.mark.parametrize("acknowledged", [1, 40, 700])
