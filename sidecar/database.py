@@ -207,6 +207,10 @@ class Database:
         self._connection.executescript(f"PRAGMA incremental_vacuum({int(pages)})")
         return before - self.free_pages()
 
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, as far as no reader is in the way; never inside a transaction."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def close(self) -> None:
         """Close the connection; SQLite folds the write-ahead log into the file."""
         self._connection.close()

@@ -118,8 +118,7 @@ class Features:
             Registration(RunClaude, self._claude_handler(), concurrency=self._settings.claude_concurrency),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
-        for schedule_id, spec, period_s in MAINTENANCE:
-            self._scheduler.ensure(schedule_id, spec, period_s=period_s)
+        self._schedule_maintenance()
         self._worker = JobsWorker(
             self._journal,
             {one.spec.type: one for one in registrations},
@@ -131,6 +130,13 @@ class Features:
             reap=self._reap,
         )
         await self._worker.run()
+
+    def _schedule_maintenance(self) -> None:
+        try:
+            for schedule_id, spec, period_s in MAINTENANCE:
+                self._scheduler.ensure(schedule_id, spec, period_s=period_s)
+        except sqlite3.Error:  # a full disk, or somebody's database browser: no reason to end
+            log.exception("the maintenance could not be scheduled; the next start will do it")
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         """Stop running jobs: how many ran, and whether all ended in time."""

@@ -100,8 +100,8 @@ class JobsWorker:
 
     async def run(self) -> None:
         """Settle what a dead process left, then run jobs until `stop`."""
-        await self._recover()
         try:
+            await self._recover()
             async with anyio.create_task_group() as tasks:
                 while not self._stopping:
                     self._wake = anyio.Event()
@@ -126,11 +126,25 @@ class JobsWorker:
         return len(jobs), not late
 
     async def _recover(self) -> None:
+        """Settle what a dead process left; until that can be stored, nothing else begins."""
+        while not self._stopping:
+            self._wake = anyio.Event()
+            try:
+                await self._settle_orphans()
+            except sqlite3.Error as error:
+                log.exception("what an earlier process left could not be settled; trying again")
+                self.trouble = str(error)
+                with anyio.move_on_after(SETTLE_RETRIES_S[-1]):
+                    await self._wake.wait()
+            else:
+                return
+
+    async def _settle_orphans(self) -> None:
         orphans = self._journal.orphans()
         if orphans:
             killed = await self._reap([orphan.job_id for orphan in orphans])
             log.warning("an earlier process left %d jobs running, and %d processes of theirs", len(orphans), killed)
-            for orphan in orphans:
+            for orphan in self._journal.orphans():  # read anew: meanwhile somebody may have asked for a cancel
                 registration = self._registrations.get(orphan.type)
                 recovery = registration.policy.recovery if registration is not None else Recovery.INTERRUPT
                 settle_orphan(self._journal, orphan, recovery)
@@ -171,7 +185,7 @@ class JobsWorker:
                 await anyio.sleep(SETTLE_RETRIES_S[-1])
         finally:
             # In the turn of its end the job may have been queued and claimed anew: then these are about its next run.
-            if self._running[claimed.job_id] is running:
+            if self._running.get(claimed.job_id) is running:
                 del self._running[claimed.job_id]
                 del self._claimed[claimed.job_id]
             self._types[claimed.type] -= 1

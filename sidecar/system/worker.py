@@ -5,6 +5,7 @@ Each works in small steps, or in a thread: the one connection belongs to whoever
 
 import contextlib
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -29,6 +30,8 @@ from sidecar.migrations import back_up, part_of, prune_backups
 BATCH: Final = 200
 VACUUM_PAGES: Final = 500
 """About 2 MB, a few milliseconds."""
+INSTRUCTIONS: Final = 10_000
+"""After so many of SQLite's own, well under a millisecond, a copy looks whether it has been given up."""
 LOOK_S: Final = 0.1
 """How often the growing copy is measured, for the progress."""
 
@@ -48,23 +51,25 @@ class BackUpHandler:
         backups = self._database.parent / "backups"
         target = backups / f"{self._database.stem}-{iso(started).replace(':', '').replace('.', '')}.db"
         source = sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        given_up = threading.Event()
+        source.set_progress_handler(given_up.is_set, INSTRUCTIONS)
         failure: sqlite3.Error | None = None
-        try:
-            expected = source.execute(
-                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
-            ).fetchone()
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_measure, part_of(target), expected[0], context)
-                try:
-                    await run_sync(back_up, source, target, abandon_on_cancel=True)
-                except anyio.get_cancelled_exc_class():
-                    source.interrupt()
-                    raise
-                except sqlite3.Error as error:
-                    failure = error
-                tasks.cancel_scope.cancel()
-        finally:
-            source.close()
+
+        def copy() -> None:  # nobody else may close the connection: the thread may be using it when the job is cancelled
+            with contextlib.closing(source):
+                back_up(source, target)
+
+        expected = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_measure, part_of(target), expected[0], context)
+            try:
+                await run_sync(copy, abandon_on_cancel=True)
+            except anyio.get_cancelled_exc_class():
+                given_up.set()
+                raise
+            except sqlite3.Error as error:
+                failure = error
+            tasks.cancel_scope.cancel()
         if failure is not None:
             raise JobFailed(
                 "The backup could not be written.",
@@ -150,8 +155,8 @@ class VacuumHandler:
         """See `VacuumDatabase`."""
         del job
         freed = 0
-        first = free = self._database.free_pages()
-        while free:
+        first = self._database.free_pages()
+        while True:
             await self._committed()  # a vacuum cannot be part of a transaction
             if self._database.dirty:
                 continue  # somebody has written since
@@ -159,8 +164,8 @@ class VacuumHandler:
             if step == 0:
                 break
             freed += step
-            free = self._database.free_pages()
-            context.progress(min(0.99, 1 - free / first), "Giving space back")
+            context.progress(min(0.99, freed / max(1, first)), "Giving space back")
+        self._database.checkpoint()  # before it the file is as large as ever
         return VacuumResult(freed_bytes=freed * self._database.page_bytes())
 
 

@@ -29,13 +29,13 @@ GROUPS: Final[dict[str, Callable[[Arena], None]]] = {
     "jobs_get": loads.jobs_get,
     "jobs_list": loads.jobs_list,
     "jobs_create": loads.jobs_create,
+    "after_load": lives.after_load,
     "notifications": loads.notifications,
     "events": telling.events,
     "unread_events": telling.unread_events,
     "replay": telling.replay,
     "queue": working.queue,
     "big_answer": loads.big_answer,
-    "after_load": lives.after_load,
 }
 
 TABLE_WIDTH: Final = 170

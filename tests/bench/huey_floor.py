@@ -29,17 +29,16 @@ class Work:
         self._awaited = 0
         self._all_ended = threading.Event()
 
-        @self.queue.task()
         def nothing() -> dict[str, int]:
             return {"lines": 0}
 
-        @self.queue.signal(signals.SIGNAL_COMPLETE)  # sent once the result is stored
         def ended(*_: object) -> None:
             self._awaited -= 1
             if self._awaited == 0:
                 self._all_ended.set()
 
-        self.nothing = nothing
+        self.nothing = self.queue.task()(nothing)
+        self.queue.signal(signals.SIGNAL_COMPLETE)(ended)  # sent once the result is stored
 
     def has_finished(self, jobs: int) -> None:
         """Store the results of so many earlier jobs, which is all that huey keeps of one."""

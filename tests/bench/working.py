@@ -26,8 +26,6 @@ LINES: Final = ("Queued", "Started", "Succeeded")
 """What the log of a finished job says."""
 SILENCE_S: Final = 5.0
 """A server with work to do that says nothing for so long does not work."""
-HUEY_S: Final = 30.0
-"""A huey that takes longer than this hangs."""
 HUEY_LACKS: Final = (
     "the row is deleted when it is taken, so that a crash loses the job; all it keeps is the result, and it has no "
     "state, log or events of a job; producer and worker share a process, and nobody else is told of the end"
@@ -46,7 +44,7 @@ def queue(arena: Arena) -> None:
         arena.notes["huey"] = f"left out: {absent}"
     else:
         samples["huey"] = partial(_huey, arena, arena.working.data("huey"))
-    arena.take_turns("queue", samples)
+    arena.take_turns("queue", samples, rounds=1)  # thousands of jobs are rounds enough
     arena.working.release("queue")
     pace = arena.pace
     arena.notes["queue"] = f"{pace.jobs:,} jobs that do nothing, with {pace.finished:,} finished ones in the database"
@@ -129,14 +127,14 @@ def _huey(arena: Arena, folder: Path) -> Values:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                timeout=HUEY_S,
+                timeout=arena.left_s(),
                 check=True,
             )
         except subprocess.SubprocessError as error:
             raise Refused(f"huey failed: {type(error).__name__} ({last_words(folder)})") from error
     answer = json.loads(done.stdout)
-    pragmas = answer["pragmas"]
-    how = f"{pragmas['journal_mode']}, synchronous {SYNCHRONOUS[pragmas['synchronous']]}, a commit for each step"
+    mode, level = answer["pragmas"]["journal_mode"], SYNCHRONOUS[answer["pragmas"]["synchronous"]]
+    how = f"{mode}, synchronous {level}, a commit a step, one worker thread"
     arena.notes["huey"] = f"by its defaults ({how}): {HUEY_LACKS}"
     values: Values = answer["values"]
     return values

@@ -1,8 +1,11 @@
 """What becomes of jobs that were running when the process ended, in good order or not."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from protocol.entities import JobStatus
@@ -54,8 +57,10 @@ def claim_all(shop: Shop) -> None:
 
 
 async def test_a_job_that_may_run_twice_runs_again_after_a_crash(path: Path) -> None:
-    (job_id,) = await die_running(path, Again)
-    async with open_shop(path) as shop:
+    clock = ManualClock()
+    (job_id,) = await die_running(path, Again, clock=clock)
+    clock.advance(1)
+    async with open_shop(path, clock) as shop:
         before = await shop.get(job_id)
         assert (before["status"], before["attempt"]) == ("running", 1)
         async with shop.working():
@@ -68,6 +73,7 @@ async def test_a_job_that_may_run_twice_runs_again_after_a_crash(path: Path) -> 
             "status": "queued",
             "attempt": 0,
             "recoveries": 1,
+            "updated_at": "2026-11-23T08:00:01.000Z",
             "started_at": None,
             "message": "Queued again after a crash",
             "version": before["version"] + 1,
@@ -153,11 +159,10 @@ async def test_a_crash_spends_no_try_and_gives_none_back(path: Path) -> None:
         claim_all(shop)
         assert (await shop.get(job_id))["attempt"] == 2
         clock = shop.clock
-    async with open_shop(path, clock) as shop:
-        async with shop.working():
-            await shop.hands.next("a")
-            job = await shop.get(job_id)
-            assert (job["attempt"], job["recoveries"], job["error"]["kind"]) == (2, 1, "busy")
+    async with open_shop(path, clock) as shop, shop.working():
+        await shop.hands.next("a")
+        job = await shop.get(job_id)
+        assert (job["attempt"], job["recoveries"], job["error"]["kind"]) == (2, 1, "busy")
 
 
 async def test_everything_is_recovered_before_anything_is_claimed(path: Path) -> None:
@@ -188,6 +193,40 @@ async def test_processes_of_a_dead_boots_jobs_are_killed_before_their_jobs_are_s
             await shop.hands.next("new")
         assert shop.reaped == [ids]
         assert found == [{"queued": 1, "running": 3}]
+
+
+async def test_what_cannot_be_settled_yet_is_settled_later_and_before_anything_is_claimed(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody's database browser has the lock when the sidecar starts."""
+    ids = await die_running(path, Again, Work)
+    async with open_shop(path) as shop:
+        await shop.make("new")
+        shop.database.rows("PRAGMA busy_timeout = 0")
+        with closing(sqlite3.connect(path, isolation_level=None)) as browser:
+            browser.execute("BEGIN IMMEDIATE")
+            async with shop.working():
+                await shop.settle()
+                assert (shop.hands.order, shop.store.counts()) == ([], {"queued": 1, "running": 2})
+                browser.execute("COMMIT")
+                shop.look_for_jobs()
+                await shop.hands.next("0")
+                await shop.hands.next("new")
+        assert (shop.statuses(ids[0])[:2], shop.statuses(ids[1])) == (["queued", "running"], ["interrupted"])
+    errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert errors == ["what an earlier process left could not be settled; trying again"]
+
+
+async def test_a_worker_that_cannot_settle_anything_stops_all_the_same(path: Path) -> None:
+    await die_running(path, Again)
+    async with open_shop(path) as shop:
+        shop.database.rows("PRAGMA busy_timeout = 0")
+        with closing(sqlite3.connect(path, isolation_level=None)) as browser:
+            browser.execute("BEGIN IMMEDIATE")
+            async with shop.working():
+                await shop.settle()
+                with anyio.fail_after(1):
+                    assert await shop.features.stop_work(60) == (0, True)
 
 
 async def test_nothing_is_searched_for_where_no_job_was_left(path: Path) -> None:

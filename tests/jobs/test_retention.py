@@ -1,6 +1,5 @@
 """What is forgotten, when, and that the disk gets its space back."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -297,7 +296,7 @@ async def test_whatever_a_handler_says_does_it_no_harm(shop: Shop) -> None:
     assert [(line.message, line.meta) for line in lines[2:-1]] == [
         ("half a sign: \ufffd", None),
         ("whole: \U0001f600", None),
-        ("circle", {"unreadable": True}),
+        ("circle", {"itself": "..."}),
         ("odd", {"object": "/x", "number": None}),
         ("half", {"unreadable": True}),
     ]
@@ -307,7 +306,7 @@ async def test_whatever_a_handler_says_does_it_no_harm(shop: Shop) -> None:
 
 def file_bytes(shop: Shop) -> int:
     """The size of the database's file; its contents are never touched but by SQLite."""
-    return os.stat(shop.database.path).st_size
+    return shop.database.path.stat().st_size
 
 
 def free_some(shop: Shop, count: int = 600) -> None:
@@ -374,7 +373,7 @@ async def test_an_old_backends_database_gives_space_back_once_it_is_adopted(tmp_
         look_after(shop)
         assert shop.database.rows("PRAGMA auto_vacuum") == [(2,)]
         assert shop.database.rows("PRAGMA journal_mode") == [("wal",)]
-        assert os.stat(tmp_path / "sidecar.db-wal").st_size < 1_000_000
+        assert (tmp_path / "sidecar.db-wal").stat().st_size < 5_000_000
         size = file_bytes(shop)
         assert (await maintain(shop, "prune"))["jobs"] == 501
         assert (await maintain(shop, "vacuum"))["freed_bytes"] > 9_000_000

@@ -1,6 +1,8 @@
 """Schedules: on a grid of the wall clock, through restarts, long nights and clocks that are set."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -340,13 +342,35 @@ async def test_a_schedule_that_was_removed_makes_no_more_jobs(shop: Shop) -> Non
     assert (await schedules(shop), made_at(shop)) == ({}, [])
 
 
-async def test_the_database_is_looked_after_unasked(shop: Shop) -> None:
+async def start_and_stop(shop: Shop) -> None:
+    """What the process does: the real job types, the real maintenance."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(Features.run_work, shop.features)
         with anyio.fail_after(PATIENCE_S):
-            while len(after := await schedules(shop)) < 3:
+            while shop.features._worker is None:
                 await shop.tick()
+            await shop.settle()
         await shop.features.stop_work(PATIENCE_S)
+
+
+async def test_a_locked_database_does_not_keep_the_work_from_beginning(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.turn.end()
+    shop.database.rows("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(shop.database.path, isolation_level=None)) as browser:
+        browser.execute("BEGIN IMMEDIATE")
+        await start_and_stop(shop)
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
+        "the maintenance could not be scheduled; the next start will do it"
+    ]
+    await start_and_stop(shop)
+    assert len(await schedules(shop)) == 3
+
+
+async def test_the_database_is_looked_after_unasked(shop: Shop) -> None:
+    await start_and_stop(shop)
+    after = await schedules(shop)
     assert {
         one: (schedule["type"], schedule["period_s"], schedule["next_run_at"]) for one, schedule in after.items()
     } == {
