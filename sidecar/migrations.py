@@ -3,6 +3,7 @@
 schema/migrations/*.sql are the steps; sqlite-utils records those that were taken in `_sqlite_migrations`.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -214,5 +215,6 @@ async def quick_check(path: Path, limit_s: float) -> str:
     with anyio.move_on_after(limit_s) as scope:
         return await run_sync(check, abandon_on_cancel=True)
     if scope.cancelled_caught:
-        connection.interrupt()
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it has ended and closed the connection just now
+            connection.interrupt()
     return "took too long"

@@ -7,6 +7,7 @@ Its job types write each of their steps to LEDGER, which no crash takes back: so
 --oddity     full         the database may grow by 60 pages, after which the disk is full
              brimming     the database may not grow at all
              powerless    file permissions hold for root too
+             patient      a crash is recovered from no sooner than somebody asks for a cancel
 """
 
 import argparse
@@ -17,7 +18,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -35,6 +36,7 @@ from protocol.entities import WaitingFor
 from sidecar.database import Database
 from sidecar.dispatch import Dispatcher
 from sidecar.event_log import EventLog
+from sidecar.features import Features
 from sidecar.handler import JobContext, JobFailed, JobSnoozed
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.service import JobsService
@@ -328,10 +330,29 @@ def powerless() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
+def patient() -> None:
+    """Let the first cancel come between the look at what a crash left and its settlement."""
+    reap, request = Features._reap, JobJournal.request_cancel
+    asked = anyio.Event()
+
+    async def reap_and_wait(self: Features, job_ids: Collection[str]) -> int:
+        found = await reap(self, job_ids)
+        await asked.wait()
+        return found
+
+    def request_and_tell(self: JobJournal, job_id: str) -> Any:
+        asked.set()
+        return request(self, job_id)
+
+    Features._reap = reap_and_wait  # type: ignore[method-assign]
+    JobJournal.request_cancel = request_and_tell  # type: ignore[method-assign]
+
+
 ODDITIES: Final[dict[str, Callable[[], None]]] = {
     "full": lambda: limit_growth(60),
     "brimming": lambda: limit_growth(0),
     "powerless": powerless,
+    "patient": patient,
 }
 
 

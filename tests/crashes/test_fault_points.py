@@ -84,6 +84,19 @@ def test_a_kill_while_a_crash_is_being_recovered_from_counts_for_nothing(
     recover(witness)
 
 
+def test_a_cancel_that_comes_while_a_crash_is_being_recovered_from_wins(witness: Witness) -> None:
+    leave_orphans(witness)
+    with witness.life("--oddity", "patient"):
+        running = [key for key in witness.acknowledged if witness.status(key) == "running"]
+        assert len(running) == 7
+        for key in running:
+            witness.cancel(key)
+        assert witness.until(witness.all_final), "the sidecar ended"
+        assert {witness.status(key) for key in running} == {"cancelled"}
+        assert witness.quit() == 0
+    recover(witness)
+
+
 def test_a_job_that_dies_with_the_process_each_time_is_recovered_three_times_and_then_fails(witness: Witness) -> None:
     with witness.life("--point", "handler:start"):
         witness.create("crash.again")

@@ -104,6 +104,30 @@ def test_a_job_that_does_not_let_go_is_written_down_and_left_behind(host: StartH
         assert wire.call("jobs.get", job_id=job_id)["status"] == "interrupted"
 
 
+def test_a_copy_of_the_database_that_is_being_written_does_not_hold_up_the_end(host: StartHost, data_dir: Path) -> None:
+    with host() as wire:
+        wire.initialize()
+        wire.close_stdin()
+        wire.ended()
+    with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as database, database:
+        row = ("jira", "a", "x", "t" * 300, "x", "x")
+        database.executemany(
+            "INSERT INTO activity_events (event_id, event_ts, source, account_id, event_type, title, created_at,"
+            " updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            ((f"e-{number}", number, *row) for number in range(50_000)),
+        )
+    for how in ("SIGTERM", "eof", "SIGTERM"):
+        with host() as wire:
+            wire.initialize()
+            job_id = wire.call("jobs.create", type="maintenance.backup")["job"]["job_id"]
+            wire.until_job(job_id, "running")
+            with within(END_S):
+                leave(wire, how)
+                wire.rest()
+                assert wire.ended() == 0
+            assert {entry["level"] for entry in wire.log()} <= {"info", "warning"}
+
+
 def test_a_signal_in_the_middle_of_a_burst_leaves_whole_answers_and_a_quiet_log(host: StartHost) -> None:
     with host(command=ODD) as wire:
         wire.initialize()
