@@ -91,11 +91,16 @@ class JobJournal:
         return job
 
     def claim(self, full_types: list[str]) -> ClaimedJob | None:
-        """The next due job, now running."""
-        if not self._store.has_due(self._now(), full_types):
-            return None  # most looks find nothing, and a look needs no lock
+        """The next due job, now running.  Most looks find nothing, and a look needs no lock."""
+        now = self._now()
+        if self._store.has_ripe(now):
+            with self._database.write():
+                self._store.ripen(now)
+        job_id = self._store.next_ready(full_types)
+        if job_id is None:
+            return None
         with self._database.write():
-            claimed = self._store.claim(self._boot_id, self._now(), full_types)
+            claimed = self._store.claim(job_id, self._boot_id, now)
             if claimed is not None:
                 self._changed(claimed.json)
                 self.log(claimed.job_id, "info", "Started")
@@ -209,7 +214,7 @@ class JobJournal:
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
-        return self._store.next_run_at(self._now())
+        return self._store.next_run_at()
 
     def now_ms(self) -> int:
         """The wall clock, by which jobs are due."""
