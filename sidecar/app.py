@@ -178,6 +178,13 @@ class App:
             self._ending = self._loop.create_task(self._end())
 
     async def _end(self) -> None:
+        try:
+            await self._finish()
+        finally:  # whatever went wrong there: a process that neither serves nor ends is the worst of all
+            self._lock.release()
+            self._ended.set_result(self._code)
+
+    async def _finish(self) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
         # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
@@ -189,8 +196,6 @@ class App:
             self._database.close()
         except sqlite3.Error:
             log.exception("the database could not be closed")
-        self._lock.release()
-        self._ended.set_result(self._code)
 
     def _on_initialized(self, process_id: int | None) -> None:
         if process_id is not None and process_id not in (os.getppid(), os.getpid()):

@@ -4,6 +4,7 @@ A durable one is written to the log in the transaction that makes it true, and p
 the host does not read in time is not queued without end: it is told which events it missed, and replays them.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -23,9 +24,13 @@ RESUME_BYTES: Final = 512 * 1024
 LANE_CHARS: Final = 256 * 1024
 """A stream that merged to more than this starts anew; its offset shows the gap."""
 
+UNREADABLE_S: Final = 5.0
+"""When the event log could not be read, it is tried again after this."""
 PUSH_ROWS: Final = 200
 PUSH_S: Final = 0.005
 """What a turn may spend on sending durable notifications; a host that resumes may have missed thousands."""
+
+log = logging.getLogger(__name__)
 
 Key = tuple[Any, ...]
 
@@ -77,6 +82,7 @@ class Outbox:
         self._appended = 0
         self._has_news = False
         self._waits_for_host = False
+        self._looks_again = False
         self.lagged = False
 
     def notify(self, notification: Notification) -> None:
@@ -117,12 +123,24 @@ class Outbox:
         self._waits_for_host = False
         self._push_ephemeral(self._wire)
         if self._has_news:
-            self._push_durable(self._wire)
+            try:
+                self._push_durable(self._wire)
+            except sqlite3.Error as error:  # a damaged file or a failing disk: answers must leave all the same
+                log.error("the event log cannot be read: %s", error)
+                self._has_news = False
+                if not self._looks_again:
+                    self._looks_again = True
+                    self._later(UNREADABLE_S, self._look_again)
 
     def caught_up(self) -> None:
         """The host has read; call it whenever the unread bytes went down."""
         if self._waits_for_host and self._wire is not None and self._wire.unread_bytes <= RESUME_BYTES:
             self._soon()
+
+    def _look_again(self) -> None:
+        self._looks_again = False
+        self._has_news = True
+        self._soon()
 
     def _push_durable(self, wire: Wire) -> None:
         if self.lagged:

@@ -119,6 +119,7 @@ def damage(path: Path, how: str) -> None:
             "half a header": content[:50],
             "schema": content[:100] + noise[: page - 100] + content[page:],
             "all but the schema": content[:page] + noise[page:],
+            "second half": content[: len(content) // 2] + noise[len(content) // 2 :],
             "cut": content[: len(content) // 2 // page * page],
         }[how]
     )
@@ -137,7 +138,7 @@ def test_a_file_that_is_no_database_any_more_ends_with_74_and_stays_as_it_is(wit
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("how", ["all but the schema", "cut"])
+@pytest.mark.parametrize("how", ["all but the schema", "second half", "cut"])
 def test_damage_in_the_middle_is_said_to_whoever_asks_or_ends_with_74(witness: Witness, how: str) -> None:
     filled(witness)
     damage(witness.data_dir / "sidecar.db", how)

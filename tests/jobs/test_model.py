@@ -3,11 +3,9 @@
 import json
 import shutil
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -16,7 +14,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from protocol.contract import Recovery
 from protocol.entities import JobError, JobStatus, WaitingFor
 from protocol.jobs import JobNotFinished
-from sidecar.clock import iso
 from sidecar.database import Database
 from sidecar.event_log import EventLog
 from sidecar.ids import Uuid7
@@ -28,109 +25,10 @@ from sidecar.migrations import open_database
 from sidecar.outbox import Outbox
 from sidecar.settings import schema_dir
 from sidecar.turn import Turn
-from tests.jobs.workshop import Again, Fatal, Work
+from tests.jobs.plain_queue import HIDDEN, LIVE, SPECS, Job, Model
 from tests.loopback import ManualClock
 
-LIVE: Final = ("queued", "running")
-SPECS: Final[dict[str, type[Work]]] = {spec.type: spec for spec in (Work, Again, Fatal)}
 CHANCE: Final = 0.5
-
-
-@dataclass
-class Job:
-    """A job as the model has it: the fields of the entity, then what no client sees."""
-
-    job_id: str
-    type: str
-    priority: int
-    run_at: str | None
-    max_attempts: int
-    created_at: str
-    updated_at: str
-    status: str = "queued"
-    started_at: str | None = None
-    finished_at: str | None = None
-    attempt: int = 0
-    recoveries: int = 0
-    progress: float = 0.0
-    cancel_requested: bool = False
-    version: int = 1
-    waiting_for: str | None = None
-    lock: str | None = field(default=None, metadata={"hidden": True})
-    idempotency_key: str | None = field(default=None, metadata={"hidden": True})
-
-
-@dataclass
-class Model:
-    """The queue as its documentation describes it."""
-
-    clock: ManualClock
-    jobs: dict[str, Job] = field(default_factory=dict)
-    paused: bool = False
-    told: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def now(self) -> str:
-        return iso(self.clock.now_ms())
-
-    def later(self, seconds: float) -> str:
-        return iso(self.clock.now_ms() + round(seconds * 1000))
-
-    def is_held(self, job: Job) -> bool:
-        """Whether a running job has the key that this one wants."""
-        return job.lock is not None and any(
-            one.status == "running" and one.lock == job.lock for one in self.jobs.values()
-        )
-
-    def seen(self, job: Job) -> dict[str, Any]:
-        """A job as a client sees it."""
-        shown = {name: value for name, value in vars(job).items() if name not in ("lock", "idempotency_key")}
-        shown["waiting_for"] = None if job.status != "queued" else "lock" if self.is_held(job) else job.waiting_for
-        return shown
-
-    def next(self, full: list[str]) -> str | None:
-        """The job that is to be claimed now: urgent ones first, then old ones."""
-        ready = [
-            job
-            for job in self.jobs.values()
-            if job.status == "queued" and not self.paused and not self.is_held(job) and job.type not in full
-            if job.run_at is None or job.run_at <= self.now
-        ]
-        ready.sort(key=lambda job: (-job.priority, job.created_at, job.job_id))
-        return ready[0].job_id if ready else None
-
-    def change(self, job: Job, **fields: Any) -> None:
-        """One transition: a version of its own, and one `jobs.updated`."""
-        vars(job).update(fields, updated_at=self.now, version=job.version + 1)
-        self.told.append(self.seen(job))
-
-    def finish(self, job: Job, status: str) -> None:
-        progress = 1.0 if status == "succeeded" else job.progress
-        self.change(job, status=status, finished_at=self.now, progress=progress)
-
-    def back(self, job: Job, **fields: Any) -> None:
-        """Into the queue again, or, where somebody wants that, out of it."""
-        if job.cancel_requested:
-            self.finish(job, "cancelled")
-        else:
-            fields = {"run_at": None, "waiting_for": None, **fields}
-            self.change(job, status="queued", started_at=None, progress=0.0, **fields)
-
-    def end_with_the_process(self, job: Job, **fields: Any) -> None:
-        """By the policy of its type."""
-        recovery = SPECS[job.type].policy.recovery
-        if recovery is Recovery.REQUEUE:
-            self.back(job, attempt=job.attempt - 1, **fields)
-        else:
-            self.finish(job, "failed" if recovery is Recovery.FAIL else "interrupted")
-
-
-@cache
-def empty_database() -> Path:
-    """A migrated database, to be copied: migrating takes longer than a whole example."""
-    path = Path(mkdtemp()) / "sidecar.db"
-    open_database(path, schema_dir(), "test").close()
-    return path
 
 
 def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -145,11 +43,14 @@ def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
 class Queue(RuleBasedStateMachine):
     """The real queue, its model, and what may happen to both."""
 
+    migrated: ClassVar[Path]
+    """An empty database, to be copied: migrating takes longer than a whole example."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.folder = TemporaryDirectory()
+        self.folder = TemporaryDirectory(dir=self.migrated.parent)
         path = Path(self.folder.name) / "sidecar.db"
-        shutil.copy(empty_database(), path)
+        shutil.copy(self.migrated, path)
         self.clock = ManualClock()
         self.turn = Turn(lambda _: None)
         connection = open_database(path, schema_dir(), "test")
@@ -225,6 +126,9 @@ class Queue(RuleBasedStateMachine):
 
     @rule(full=st.lists(st.sampled_from(sorted(SPECS)), unique=True, max_size=1))
     def claim(self, full: list[str]) -> None:
+        self.take(full)
+
+    def take(self, full: list[str]) -> None:
         claimed = self.journal.claim(full)
         expected = self.model.next(full)
         assert (claimed.job_id if claimed else None) == expected
@@ -292,9 +196,9 @@ class Queue(RuleBasedStateMachine):
         vars(job).update(progress=0.5, updated_at=self.model.now, version=job.version + 1)
 
     @precondition(lambda self: self.has())
-    @rule(number=st.integers(0, 99))
-    def cancel(self, number: int) -> None:
-        job = self.pick(number)
+    @rule(number=st.integers(0, 99), first=st.sampled_from([("running",), LIVE, ()]))
+    def cancel(self, number: int, first: tuple[str, ...]) -> None:
+        job = self.pick(number, *(first if self.has(*first) else ()))
         if job.status == "queued":
             self.model.change(job, status="cancelled", cancel_requested=True, finished_at=self.model.now)
         elif job.status == "running" and not job.cancel_requested:
@@ -326,6 +230,15 @@ class Queue(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
+        self.die()
+
+    @rule()
+    def crash_again_and_again(self) -> None:
+        for _ in range(2):
+            self.take([])
+            self.die()
+
+    def die(self) -> None:
         self.claimed.clear()
         self.boot()
         orphans = self.journal.orphans()
@@ -357,7 +270,7 @@ class Queue(RuleBasedStateMachine):
     def the_same_jobs_are_in_the_same_states(self) -> None:
         self.turn.end()
         page = json.loads(done(self.service.list(limit=500)).json_bytes())
-        names = [name for name in Job.__dataclass_fields__ if name not in ("lock", "idempotency_key")]
+        names = [name for name in Job.__dataclass_fields__ if name not in HIDDEN]
         found = {job["job_id"]: {name: job[name] for name in names} for job in page["jobs"]}
         assert found == {job.job_id: self.model.seen(job) for job in self.model.jobs.values()}
         assert list(found) == sorted(self.model.jobs, reverse=True)
@@ -385,11 +298,13 @@ class Queue(RuleBasedStateMachine):
         assert self.database.rows(left) == [(0,)]
 
 
-def test_the_queue_does_what_a_simple_model_of_it_does() -> None:
+def test_the_queue_does_what_a_simple_model_of_it_does(tmp_path: Path) -> None:
+    Queue.migrated = tmp_path / "migrated.db"
+    open_database(Queue.migrated, schema_dir(), "test").close()
     # Derandomized: a test of CI must not fail for somebody who changed nothing.  To search, raise the numbers.
     bounds = settings(
-        max_examples=60,
-        stateful_step_count=40,
+        max_examples=250,
+        stateful_step_count=50,
         derandomize=True,
         database=None,
         deadline=None,
