@@ -53,9 +53,10 @@ LAST_WRITE_S: Final = 0.2
 class App:
     """The running sidecar."""
 
-    def __init__(self, settings: Settings, logs: Logs, wire: tuple[int, int]) -> None:
+    def __init__(self, settings: Settings, logs: Logs, wire: tuple[int, int], parent: int) -> None:
         self._settings = settings
         self._logs = logs
+        self._parent = parent
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
@@ -156,7 +157,7 @@ class App:
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self.end, exit_codes.OK)
-        watch_parent(self._loop, lambda: self.end(exit_codes.HOST_DIED))
+        watch_parent(self._parent, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         for note in self._settings.notes:
             log.warning(note)
         log.info("process %d serves %s", os.getpid(), self._settings.database)
@@ -242,8 +243,8 @@ class App:
             self.end(exit_codes.CRASHED)
 
 
-def serve(settings: Settings, wire: tuple[int, int]) -> int:
-    """Run a sidecar on two claimed descriptors until its end; the exit code.
+def serve(settings: Settings, wire: tuple[int, int], parent: int) -> int:
+    """Run a sidecar on two claimed descriptors until its end, or its parent's; the exit code.
 
     Raises what opening the database raises: `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable`, OSError.
     """
@@ -251,7 +252,7 @@ def serve(settings: Settings, wire: tuple[int, int]) -> int:
     logs.start()
 
     async def main() -> int:
-        return await App(settings, logs, wire).run()
+        return await App(settings, logs, wire, parent).run()
 
     # Never closed: that would wait for every task and thread, and the process ends with `os._exit` anyway.
     runner = asyncio.Runner()

@@ -16,6 +16,8 @@ from sidecar.settings import make_private_dir
 
 BUSY_MS: Final = 2_000
 """How long a write may wait for somebody's database browser; the loop stands still meanwhile."""
+WAL_BYTES: Final = 16 * 1024 * 1024
+"""Four times what SQLite lets it grow to in small transactions."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """A list page ends early when its rows grow past this, well below what a message may hold."""
 
@@ -83,6 +85,8 @@ def open_connection(path: Path) -> sqlite3.Connection:
         # Only possible before the first table and before WAL; later it would silently do nothing.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
+    # What one huge transaction has made of the write-ahead log would otherwise stay on the disk until the end.
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     # FULL: what was acknowledged survives a power cut too; writes that share a transaction pay for it once.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

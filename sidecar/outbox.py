@@ -125,8 +125,8 @@ class Outbox:
         if self._has_news:
             try:
                 self._push_durable(self._wire)
-            except sqlite3.Error as error:  # a damaged file or a failing disk: answers must leave all the same
-                log.error("the event log cannot be read: %s", error)
+            except sqlite3.Error:  # a damaged file or a failing disk: answers must leave all the same
+                log.exception("the event log cannot be read")
                 self._has_news = False
                 if not self._looks_again:
                     self._looks_again = True

@@ -163,7 +163,9 @@ class JobsWorker:
                 self._claimed[claimed.job_id] = claimed
                 self._types[claimed.type] += 1
                 start(claimed, running)
-            moments = [moment for moment in (due_at, self._journal.next_run_at()) if moment is not None]
+            # With no room left, whatever ends wakes us; what is overdue by then must not have us look all the time.
+            run_at = self._journal.next_run_at() if len(self._running) < CONCURRENCY else None
+            moments = [moment for moment in (due_at, run_at) if moment is not None]
         except sqlite3.Error as error:
             log.exception("no job could be claimed")
             self.trouble = str(error)

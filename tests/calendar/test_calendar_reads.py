@@ -293,10 +293,6 @@ def test_rows_leave_with_exactly_the_fields_of_their_models(tmp_path: Path) -> N
             Calendar: store.calendars(None),
             CalendarEvent: events,
         }
-            CalendarAccount: store.accounts(),
-            Calendar: store.calendars(None),
-            CalendarEvent: events,
-        }
     for model, rows in stored.items():
         assert rows
         for row in rows:

@@ -228,7 +228,7 @@ def add_job_types(handlers: Handlers) -> None:
             handlers.attempts[claimed.job_id] = claimed.attempt
         return claimed
 
-    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign]
+    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign, assignment]
     JobJournal.claim = claim_and_remember  # type: ignore[method-assign]
 
 
@@ -263,7 +263,7 @@ def add_faults(faults: Faults) -> None:
 
 
 def split_migrations(faults: Faults) -> None:
-    """The points `migrations.step:before` and `:after`, inside a step's transaction, and `migrations.copy`, in a backup."""
+    """The points `migrations.step:before` and `:after`, in a step's transaction, and `migrations.copy`, in a backup."""
     step, back_up = sidecar.migrations._step, sidecar.migrations.back_up
 
     def make_step(name: str, text: str) -> Callable[[Any], None]:
@@ -312,7 +312,7 @@ def count_steps(faults: Faults) -> None:
 
 def limit_growth(pages: int) -> None:
     """Let the database grow by so many pages, and no more."""
-    opened = sidecar.app.open_database
+    opened = sidecar.migrations.open_database
 
     def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
         connection = opened(path, directory, stamp)
@@ -320,7 +320,7 @@ def limit_growth(pages: int) -> None:
         connection.execute(f"PRAGMA max_page_count = {count + pages}")
         return connection
 
-    sidecar.app.open_database = open_database
+    sidecar.app.open_database = open_database  # type: ignore[attr-defined]
 
 
 def powerless() -> None:

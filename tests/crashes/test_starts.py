@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+
 import pytest
 
 from tests.crashes.invariants import recover

@@ -1,4 +1,4 @@
-"""The disk and the file at their worst: a clear error or a wait, nothing lost, and all is well once the fault is gone."""
+"""The disk and the file at their worst: a clear error or a wait, nothing lost, and all is well once that has passed."""
 
 import contextlib
 import os

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -298,6 +299,7 @@ class Queue(RuleBasedStateMachine):
         assert self.database.rows(left) == [(0,)]
 
 
+@pytest.mark.timeout(600)  # a failure takes minutes to be made small enough to be understood
 def test_the_queue_does_what_a_simple_model_of_it_does(tmp_path: Path) -> None:
     Queue.migrated = tmp_path / "migrated.db"
     open_database(Queue.migrated, schema_dir(), "test").close()

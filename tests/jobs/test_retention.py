@@ -11,6 +11,7 @@ import pytest
 
 from protocol.entities import JobStatus
 from protocol.system import VacuumDatabase
+from sidecar.database import WAL_BYTES
 from sidecar.event_log import LOG_BYTES, LOG_ROWS
 from sidecar.handler import JobFailed
 from sidecar.jobs.running import LOG_FULL, MAX_LOG_BYTES, MAX_LOG_LINES
@@ -328,6 +329,17 @@ async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
     assert shop.database.free_pages() == 0
     assert file_bytes(shop) < size - 20_000_000
     assert shop.database.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_disk(shop: Shop) -> None:
+    log_events(shop, 10, size=4_000_000)
+    shop.turn.end()
+    log = shop.database.path.with_name("sidecar.db-wal")
+    assert log.stat().st_size > 40_000_000
+    for _ in range(2):
+        log_events(shop, 1)
+        shop.turn.end()
+    assert log.stat().st_size <= WAL_BYTES
 
 
 async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> None:

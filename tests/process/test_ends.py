@@ -222,9 +222,9 @@ def test_no_job_begins_once_shutdown_was_asked_for(host: StartHost) -> None:
         assert wire.ended() == 0
 
 
-@pytest.mark.parametrize("wrapped", [[], ["wrapped"]], ids=["parent", "process_id"])
-def test_a_killed_host_leaves_no_sidecar_though_a_sibling_holds_the_pipe(data_dir: Path, wrapped: list[str]) -> None:
-    dying = subprocess.Popen([*DYING, str(data_dir), *wrapped], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("how", ["", "early", "wrapped"])
+def test_a_killed_host_leaves_no_sidecar_though_a_sibling_holds_the_pipe(data_dir: Path, how: str) -> None:
+    dying = subprocess.Popen([*DYING, str(data_dir), how], stdout=subprocess.PIPE, text=True)
     assert dying.stdout is not None
     with dying, contextlib.ExitStack() as cleaning:
         pids = [int(text) for text in dying.stdout.readline().split()]
@@ -232,6 +232,8 @@ def test_a_killed_host_leaves_no_sidecar_though_a_sibling_holds_the_pipe(data_di
         for process in processes[1:]:
             cleaning.callback(_kill, process)
         assert processes[0].is_running()
+        if how == "early":
+            when_there(data_dir / "waiting")
         dying.kill()
         assert psutil.wait_procs(processes[:1], timeout=5.0)[1] == []
         assert processes[1].is_running(), "the sibling was to outlive the sidecar"
