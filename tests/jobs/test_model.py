@@ -206,6 +206,18 @@ class Queue(RuleBasedStateMachine):
             self.model.change(job, cancel_requested=True)
         assert done(self.service.cancel(job_id=job.job_id)).version == job.version
 
+    @precondition(lambda self: self.has("running"))
+    @rule(number=st.integers(0, 99), snoozes=st.booleans())
+    def cancel_what_does_not_notice(self, number: int, snoozes: bool) -> None:
+        job = self.pick(number, "running")
+        done(self.service.cancel(job_id=job.job_id))
+        if not job.cancel_requested:
+            self.model.change(job, cancel_requested=True)
+        error = JobError(kind="broken", message="It broke.", retryable=True)
+        self.carry_out(job, Snoozed("Not now.", 5, WaitingFor.NETWORK) if snoozes else Failed(error))
+        has_failed = not snoozes and job.attempt == job.max_attempts
+        self.model.finish(job, "failed" if has_failed else "cancelled")
+
     @precondition(lambda self: self.has())
     @rule(number=st.integers(0, 99))
     def retry(self, number: int) -> None:
