@@ -103,6 +103,7 @@ class Database:
         self._connection = connection
         self._on_write = on_write
         self._write = Write(self)
+        self._impatient = False
         self._lost: sqlite3.Error | None = None
 
     @property
@@ -155,9 +156,22 @@ class Database:
         if self._connection.in_transaction:
             self._connection.execute("SAVEPOINT block")
             return False
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._begin_immediate()
         self._on_write()
         return True
+
+    def _begin_immediate(self) -> None:
+        """Take the write lock.  Once somebody has kept it for BUSY_MS, the next ones do not wait until it is free."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            if not self._impatient:
+                self._impatient = True
+                self._connection.execute("PRAGMA busy_timeout = 0")
+            raise
+        if self._impatient:
+            self._impatient = False
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def keep(self, *, first: bool) -> None:
         """Close a block that went well."""
@@ -255,6 +269,7 @@ def storage_error(error: sqlite3.Error) -> Storage:
         ("SQLITE_FULL", "disk_full", "Free some disk space; nothing that was acknowledged is lost."),
         ("SQLITE_IOERR", "disk_full", "Check the disk that holds the data folder."),
         ("SQLITE_BUSY", "db_busy", "Another program holds the database's lock; close it, or try again."),
+        ("SQLITE_READONLY", "db_readonly", "Make the data folder and the database file writable."),
         ("SQLITE_CORRUPT", "db_corrupt", "Restore the newest file of the backups folder."),
         ("SQLITE_NOTADB", "db_corrupt", "Restore the newest file of the backups folder."),
     ):

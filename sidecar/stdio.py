@@ -63,6 +63,7 @@ class Writer:
         self._notifications: deque[bytes] = deque()
         self._current = memoryview(b"")
         self._waits = False
+        self._is_broken = False
         self._stuck: asyncio.TimerHandle | None = None
         self.unread_bytes = 0
         self.on_progress: Callable[[], None] = lambda: None
@@ -103,6 +104,8 @@ class Writer:
 
     def _take(self) -> bool:
         """Join the next lines into one write."""
+        if self._is_broken:  # perhaps in the middle of a line: what came after it would be taken for its rest
+            self._drop()
         for lane in (self._answers, self._notifications):
             if lane:
                 lines, size = [], 0
@@ -132,11 +135,15 @@ class Writer:
 
     def _break(self) -> None:
         """Nobody reads any more: drop what is queued and end the process."""
+        self._is_broken = True
+        self._current = memoryview(b"")
+        self._drop()
+        self._on_broken(exit_codes.IO)
+
+    def _drop(self) -> None:
         self._answers.clear()
         self._notifications.clear()
-        self._current = memoryview(b"")
         self.unread_bytes = 0
-        self._on_broken(exit_codes.IO)
 
     def _watch_stuck(self) -> None:
         if self.unread_bytes > STUCK_BYTES and self._stuck is None:

@@ -116,6 +116,15 @@ async def test_a_host_that_reads_too_little_for_too_long_has_hung(wire: Wire, mo
     with anyio.fail_after(5):
         await wire.has_broken.wait()
     assert wire.broken == [74]
+    wire.writer.answer(b"{}\n")  # the process says something more while it ends, and the host reads again
+    wire.reads.setblocking(True)
+    with ThreadPoolExecutor(1) as threads, wire.reads.makefile("rb") as lines:
+        reading = threads.submit(lines.read)
+        wire.writer.finish(1.0)
+        with socket.socket(fileno=os.dup(wire.descriptor)) as other:
+            other.shutdown(socket.SHUT_WR)
+        said = reading.result(5.0)
+    assert FILLER.startswith(said)  # the line was cut, and nothing was put behind the cut
 
 
 async def test_a_host_that_catches_up_in_time_has_not_hung(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
