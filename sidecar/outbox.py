@@ -13,7 +13,7 @@ from protocol.contract import Ephemeral, Notification
 from protocol.events import EventsLagged, EventsResync
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
-from sidecar.event_log import PRUNE_EVERY, EventLog, logged_params
+from sidecar.event_log import PRUNE_EVERY, PRUNE_EVERY_BYTES, EventLog, logged_params
 
 COALESCE_BYTES: Final = 1024 * 1024
 """With more than this unread, ephemeral notifications wait and merge."""
@@ -80,6 +80,7 @@ class Outbox:
         self._lanes: dict[Key, _Lane] = {}
         self._timer_at: float | None = None
         self._appended = 0
+        self._appended_bytes = 0
         self._has_news = False
         self._waits_for_host = False
         self._looks_again = False
@@ -96,8 +97,12 @@ class Outbox:
         with self._database.write():
             self.log.append(at, notification.name, members)
             self._appended += 1
+            self._appended_bytes += len(members)
             if self._appended % PRUNE_EVERY == 0:
                 self.log.prune(self._clock.now_ms(), PRUNE_EVERY * 2)
+            if self._appended_bytes > PRUNE_EVERY_BYTES:
+                self._appended_bytes = 0
+                self.log.prune_bytes(PRUNE_EVERY * 2)
         self._has_news = True
         self._soon()
 

@@ -122,7 +122,11 @@ class JobsWorker:
             await self._ended.wait()
         late = list(self._running.values())
         for running in late:
-            self._carry_out(self._claimed[running.job_id], Stopped(running.ending or JobStatus.INTERRUPTED))
+            verdict = running.verdict or Stopped(running.ending or JobStatus.INTERRUPTED)
+            try:
+                self._carry_out(self._claimed[running.job_id], verdict)
+            except sqlite3.Error:
+                log.exception("a job's end could not be stored; the next start settles it")
         return len(jobs), not late
 
     async def _recover(self) -> None:
@@ -179,8 +183,8 @@ class JobsWorker:
     async def _execute(self, claimed: ClaimedJob, running: RunningJob) -> None:
         try:
             await self._committed()  # nobody may see the work begin before the claim is durable
-            verdict = await self._verdict(claimed, running)
-            await self._settle(claimed, verdict)
+            running.verdict = await self._verdict(claimed, running)
+            await self._settle(claimed, running.verdict)
         except sqlite3.Error:
             log.exception("a job's claim or end could not be stored", extra={"job_id": claimed.job_id})
             if not self._stopping:

@@ -27,7 +27,8 @@ from sidecar.database import Database
 from sidecar.handler import JobContext, JobFailed
 from sidecar.migrations import back_up, part_of, prune_backups
 
-BATCH: Final = 200
+BATCH: Final = 25
+"""Jobs a commit: each may weigh megabytes, and a commit's writing holds everybody up."""
 VACUUM_PAGES: Final = 500
 """About 2 MB, a few milliseconds."""
 INSTRUCTIONS: Final = 10_000

@@ -122,7 +122,7 @@ async def test_logs_and_results_count_as_well(shop: Shop) -> None:
 
 
 async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -> None:
-    for number in range(450):
+    for number in range(60):
         work_off(shop, str(number))
     shop.turn.end()
     left: list[int] = []
@@ -136,8 +136,8 @@ async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -
     shop.clock.advance(31 * DAY_S)
     prune = PruneHandler(shop.database, shop.store, lambda _: next(events), shop.clock, committed)
     shop.types["maintenance.prune"] = Registration(shop.types["maintenance.prune"].spec, prune)
-    assert await maintain(shop, "prune") == {"jobs": 450, "events": 200}
-    assert left == [250, 50, 0, 0, 0, 0]
+    assert await maintain(shop, "prune") == {"jobs": 60, "events": 200}
+    assert left == [35, 10, 0, 0, 0, 0]
 
 
 async def test_maintenance_tells_how_far_it_is(shop: Shop) -> None:
