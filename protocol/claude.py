@@ -10,6 +10,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, method
 from protocol.entities import Job
+from protocol.errors import PayloadTooLarge
 from protocol.scalars import Count, Flag, FolderPath, LongText, Priority, Seconds
 
 # No value may start with a dash, so that none of them can ever be read as a flag of the CLI.
@@ -138,7 +139,7 @@ class ClaudeDelta(Ephemeral):
 class Claude(Protocol):
     """Claude Code, run by the sidecar with the user's own installation and account."""
 
-    @method("claude.spawn", rest="POST /claude/spawn")
+    @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
     async def spawn(
         self,
         *,

@@ -190,6 +190,7 @@ class App:
         self._reader.stop()
         # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
+        self._reader.finish(LAST_WRITE_S)
         self._turn.end()
         self._turn.close()
         self._writer.finish(until - self._loop.time())

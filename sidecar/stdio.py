@@ -254,6 +254,7 @@ class Reader:
         self._on_eof = on_eof
         self._pollable = _is_pollable(descriptor)
         self._ended = False
+        self._is_finished = False
         self._go_on: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -270,6 +271,13 @@ class Reader:
         if self._pollable and not self._ended:
             self._loop.remove_reader(self._descriptor)
         self._ended = True
+
+    def finish(self, deadline_s: float) -> None:
+        """Handle what was read but had no turn yet, for no longer than this; nothing after it."""
+        until = self._loop.time() + deadline_s
+        while self._loop.time() < until and (event := self._connection.next_event()) is not None:
+            self._handle(event)
+        self._is_finished = True
 
     def _readable(self) -> None:
         try:
@@ -297,6 +305,8 @@ class Reader:
                 handled.clear()
 
     def _take(self, data: bytes) -> None:
+        if self._is_finished:
+            return
         if data:
             self._connection.receive(data)
         else:
@@ -329,6 +339,8 @@ class Reader:
             self._go_on()
 
     def _resume(self) -> None:
+        if self._is_finished:
+            return
         if self._pollable and not self._ended:
             self._loop.add_reader(self._descriptor, self._readable)
         self._run()

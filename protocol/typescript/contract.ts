@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "59d7c510b10187ac";
+export const SCHEMA_HASH = "4d33e23e17958b57";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1070,7 +1070,7 @@ export interface Methods {
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
-   * Errors: unknown_job_type.  Was POST /jobs.
+   * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -1128,7 +1128,7 @@ export interface Methods {
   /**
    * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
    *
-   * Was POST /claude/spawn.
+   * Errors: payload_too_large.  Was POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -1307,6 +1307,7 @@ export type ErrorKind =
   | "unauthorized"
   | "result_too_large"
   | "message_too_large"
+  | "payload_too_large"
   | "overloaded"
   | "shutting_down"
   | "storage"
@@ -1343,6 +1344,8 @@ export const ERROR_CODES = {
   result_too_large: 4130,
   /** The line is longer than limits.max_message_bytes; it was discarded. */
   message_too_large: 4131,
+  /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
+  payload_too_large: 4132,
   /** Too many requests are in flight; try again soon. */
   overloaded: 5030,
   /** The sidecar is shutting down. */

@@ -10,12 +10,15 @@ from pydantic_core import to_json
 
 from protocol.contract import Ephemeral, JobSpec, Notification
 from protocol.entities import Job, JobError, JobStatus, WaitingFor
+from protocol.errors import PayloadTooLarge
 from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQueueUpdated, JobUpdated
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
 from sidecar.jobs.store import ClaimedJob, JobsStore, LogSize, NewJob, Orphan, Requeued
 
+MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
+"""With the largest result beside it, a job still fits into an answer of 8 MiB."""
 MAX_MESSAGE_CHARS: Final = 2_000
 MAX_META_BYTES: Final = 64 * 1024
 
@@ -58,11 +61,14 @@ class JobJournal:
         max_attempts: int | None = None,
         schedule_id: str | None = None,
     ) -> tuple[bytes, bool]:
-        """A new job, and False; or the one that already has the key, and True."""
+        """A new job, and False; or the one that already has the key, and True.  Raises PayloadTooLarge."""
+        payload = spec.json_bytes()
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise PayloadTooLarge
         new = NewJob(
             self._new_id(),
             spec.type,
-            spec.json_bytes(),
+            payload,
             priority=priority,
             run_at=run_at,
             idempotency_key=idempotency_key,

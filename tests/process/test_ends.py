@@ -139,7 +139,7 @@ def test_a_signal_in_the_middle_of_a_burst_leaves_whole_answers_and_a_quiet_log(
             wire.send(b"".join(burst[1_500:]))
         with contextlib.suppress(ConnectionResetError):  # what the host wrote last was never read
             answers = [message["id"] for message in wire.rest() if "id" in message]
-            assert answers == sorted(answers)
+            assert answers == list(range(1, len(answers) + 1))  # none is left out up to where it stopped reading
         assert wire.ended() == 0
         assert {entry["level"] for entry in wire.log()} <= {"info", "warning"}
 
