@@ -175,6 +175,8 @@ class ThreadedWriter(Writer):
 
     def __init__(self, descriptor: int, loop: "asyncio.AbstractEventLoop", on_broken: Callable[[int], None]) -> None:
         super().__init__(descriptor, loop, on_broken)
+        if not self._blocking:
+            os.set_blocking(descriptor, True)  # a thread may wait
         import queue  # noqa: PLC0415 - Windows only
         import threading  # noqa: PLC0415
 
