@@ -42,7 +42,7 @@ class Report:
         context: JobContext,
         notify: Callable[[ClaudeDelta], None],
         *,
-        on_session: Callable[[str], None],
+        on_session: Callable[[str], None] | None = None,
         session_id: str | None = None,
         cost_before: float = 0.0,
     ) -> None:
@@ -103,7 +103,8 @@ class Report:
         if started.session_id == self._session_told:
             return
         self._session_told = started.session_id
-        self._on_session(started.session_id)
+        if self._on_session is not None:
+            self._on_session(started.session_id)
         self._context.log("Claude started", meta=asdict(started))
         self._context.progress(None, "Claude is working")
 

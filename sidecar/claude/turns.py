@@ -6,6 +6,7 @@ on the way out of the whole process it is ended.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import anyio
 
@@ -38,6 +39,8 @@ from sidecar.claude.texts import title_of
 from sidecar.handler import JobContext, JobFailed
 
 UNPARSED_CHARS = 2_000
+ANSWERS = ("stream_event", "assistant")
+"""From these on the CLI has stored its session.  Killed before, it knows none, though it had told the id (measured)."""
 
 
 class TurnHandler:
@@ -157,6 +160,7 @@ class _Turn:
         self._conversations = conversations
         self._notify = notify
         self._told_error = False
+        self._claude_id = session.claude_session_id
         self.report = self._new_report(0.0)
 
     @property
@@ -178,12 +182,19 @@ class _Turn:
         else:
             for item in items_of(message):
                 self._add(item, storable_raw(line, message))
+            self._learn(message)
         return self.report.on_message(message)
 
     def failed(self, failure: JobFailed) -> None:
         """Why the turn failed belongs to the conversation, unless the CLI has said it there."""
         if not self._told_error:
             self._add(Item(MessageKind.ERROR, failure.message), None)
+
+    def _learn(self, message: Mapping[str, Any]) -> None:
+        claude_id = message.get("session_id")
+        if isinstance(claude_id, str) and claude_id != self._claude_id and message.get("type") in ANSWERS:
+            self._claude_id = claude_id
+            self._conversations.learn(self.session.session_id, claude_id)
 
     def _add(self, item: Item, raw: str | None) -> None:
         self._told_error = self._told_error or item.kind is MessageKind.ERROR
@@ -193,7 +204,6 @@ class _Turn:
         return Report(
             self._context,
             self._notify,
-            on_session=lambda claude_id: self._conversations.learn(self.session.session_id, claude_id),
             session_id=self.session.session_id,
             cost_before=cost_before,
         )

@@ -32,6 +32,8 @@ async def test_a_further_turn_finds_the_process_of_the_last_one(sidecar: StartSi
         assert json.loads(await talk.answer(session.session_id, "[[prompts]]")) == ["heron", "[[prompts]]"]
         assert len(pids_of(session.session_id)) == 1
         after = await talk.sessions.get(session_id=session.session_id)
+        sent = await talk.client.call("claude.session.get", {"session_id": session.session_id})
+        assert sent == after.model_dump(mode="json")
         assert after.claude_session_id is not None
         assert (after.status, after.title, after.model) == (SessionStatus.IDLE, "Birds", "sonnet")
     assert pids_of(session.session_id) == []
@@ -102,6 +104,21 @@ async def test_turns_of_one_session_run_one_at_a_time_in_order(sidecar: StartSid
         prompts = await texts(talk, session.session_id, MessageKind.USER)
         assert len(pids_of(session.session_id)) == 1
     assert prompts == ["[[slow:20]]", "[[text:second]]", "[[text:third]]"]
+
+
+async def test_runs_and_turns_share_one_limit_and_two_idle_processes_stay(sidecar: StartSidecar, standin: Path) -> None:
+    async with talking(sidecar, CLAUDE_PATH=str(standin), CLAUDE_CONCURRENCY="1") as talk:
+        sessions = [(await talk.sessions.create()).session_id for _ in range(4)]
+        for session_id in sessions:
+            await talk.answer(session_id, "hi")
+        await until(lambda: [len(pids_of(session_id)) for session_id in sessions] == [0, 0, 1, 1])
+        busy = await talk.sessions.send(session_id=sessions[0], prompt="[[slow:1000]]")
+        run = await talk.client.call("claude.spawn", {"prompt": "[[text:ran]]"})
+        await talk.says(busy.job_id)
+        assert (await talk.client.call("jobs.get", {"job_id": run["job_id"]}))["status"] == "queued"
+        await talk.sessions.interrupt(session_id=sessions[0])
+        assert (await talk.job(run["job_id"], "succeeded"))["result"]["text"] == "ran"
+        await until(lambda: [len(pids_of(session_id)) for session_id in sessions] == [1, 0, 0, 1])
 
 
 @pytest.mark.parametrize("how", ["claude.session.interrupt", "jobs.cancel"])
@@ -265,6 +282,17 @@ async def test_a_session_goes_on_after_a_restart(sidecar: StartSidecar, standin:
         } <= set(about["argv"])
         users = await texts(talk, session.session_id, MessageKind.USER)
     assert users == ["heron", "[[grandchild]] [[hang]]", "[[about]]"]
+
+
+async def test_a_first_turn_that_claude_never_answered_is_not_resumed(sidecar: StartSidecar, standin: Path) -> None:
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create()
+        job = await talk.sessions.send(session_id=session.session_id, prompt="[[mute]]")
+        await talk.until(lambda one: one.params.get("message") == "Claude is working")
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        assert (await talk.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
+        about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+    assert not [argument for argument in about["argv"] if argument.startswith("--resume")]
 
 
 async def test_a_killed_sidecar_leaves_nothing_and_its_session_goes_on(sidecar: StartSidecar, standin: Path) -> None:
