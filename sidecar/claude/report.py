@@ -44,10 +44,9 @@ class Report:
         *,
         on_session: Callable[[str], None] | None = None,
         session_id: str | None = None,
-        cost_before: float = 0.0,
     ) -> None:
         """`on_session` learns the CLI's session id; deltas bear `session_id`, or without one the CLI's own."""
-        self.reader = RunReader(cost_before)
+        self.reader = RunReader()
         self.lines = 0
         self._context = context
         self._notify = notify

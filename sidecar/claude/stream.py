@@ -101,16 +101,14 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 class RunReader:
     """Reads one prompt's run.  `session_id`, `model` and `spent` are what is known so far, `invalid_lines` counts what
-    was not JSON.
+    was not JSON.  `cost_so_far` is what the process has told of its costs, also before this prompt.
     """
 
-    def __init__(self, cost_before: float = 0.0) -> None:
-        """`cost_before`: what earlier prompts to the same process had cost, for releases that only tell the sum."""
+    def __init__(self, cost_so_far: float = 0.0) -> None:
         self.session_id: str | None = None
         self.model: str | None = None
         self.invalid_lines = 0
-        self.cost_so_far = cost_before
-        self._cost_before = cost_before
+        self.cost_so_far = cost_so_far
         self._cost: float | None = None
         self._usages: dict[str, dict[str, int]] = {}
         self._understood = 0
@@ -253,9 +251,11 @@ class RunReader:
         models = result.get("model_usage_since_last_result")
         if isinstance(models, dict):
             since = sum(_number(_object(model).get("costUSD")) or 0.0 for model in models.values())
-            self._cost = (self._cost or 0.0) + since
-        elif total is not None:
-            self._cost = max(0.0, total - self._cost_before)
+        elif total is not None:  # releases before that field
+            since = max(0.0, total - self.cost_so_far)
+        else:
+            return
+        self._cost = (self._cost or 0.0) + since
         self.cost_so_far = total if total is not None else self.cost_so_far
 
     def _finished(self, message: Mapping[str, Any]) -> list[Update]:

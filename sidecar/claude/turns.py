@@ -23,7 +23,7 @@ from protocol.claude import (
 from sidecar.claude.conversations import Conversations, storable_raw
 from sidecar.claude.items import Item, items_of
 from sidecar.claude.launch import Launcher
-from sidecar.claude.pool import Live, Pool
+from sidecar.claude.pool import Pool
 from sidecar.claude.process import ClaudeProcess, RunOptions
 from sidecar.claude.report import (
     DESCRIPTION_CHARS,
@@ -96,7 +96,7 @@ class TurnHandler:
     async def _carry_out(self, job: TakeTurn, turn: "_Turn") -> Outcome:
         await self._launcher.folder(turn.session.cwd)  # a live process would not notice that it is gone
         live = await self._pool.take(job.session_id, lambda on_line: self._start(turn.session, on_line), turn.on_line)
-        turn.took(live)
+        turn.report.reader.cost_so_far = live.cost_so_far
         try:
             live.process.ask(job.prompt)
             with anyio.move_on_after(self._timeout_s):
@@ -156,21 +156,15 @@ class _Turn:
     ) -> None:
         self.session = session
         self.job_id = context.job_id
-        self._context = context
         self._conversations = conversations
-        self._notify = notify
         self._told_error = False
         self._claude_id = session.claude_session_id
-        self.report = self._new_report(0.0)
+        self.report = Report(context, notify, session_id=session.session_id)
 
     @property
     def usage(self) -> ClaudeUsage:
         """The tokens of all the turn's messages."""
         return ClaudeUsage(**asdict(self.report.reader.spent.usage))
-
-    def took(self, live: Live) -> None:
-        """The turn has got its process."""
-        self.report = self._new_report(live.cost_so_far)
 
     def on_line(self, line: bytes) -> bool:
         """Take a line; whether it was the result."""
@@ -199,11 +193,3 @@ class _Turn:
     def _add(self, item: Item, raw: str | None) -> None:
         self._told_error = self._told_error or item.kind is MessageKind.ERROR
         self._conversations.add(self.session.session_id, self.job_id, item, raw)
-
-    def _new_report(self, cost_before: float) -> Report:
-        return Report(
-            self._context,
-            self._notify,
-            session_id=self.session.session_id,
-            cost_before=cost_before,
-        )

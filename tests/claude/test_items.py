@@ -113,10 +113,10 @@ def test_usage_is_counted_once_for_each_message() -> None:
 
 
 def test_a_prompts_cost_is_what_the_process_tells_since_the_last_one() -> None:
-    old = RunReader(cost_before=0.5)
+    old = RunReader(cost_so_far=0.5)
     old.read({"type": "result", "is_error": False, "total_cost_usd": 0.75})
     assert (old.spent.cost_usd, old.cost_so_far) == (0.25, 0.75)
-    new = RunReader(cost_before=0.5)
+    new = RunReader(cost_so_far=0.5)
     models = {"a": {"costUSD": 0.1}, "b": {"costUSD": 0.2}}
     new.read({"type": "result", "is_error": False, "total_cost_usd": 9.0, "model_usage_since_last_result": models})
     assert new.spent.cost_usd is not None
