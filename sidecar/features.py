@@ -227,7 +227,7 @@ class Features:
             if session_ids:
                 killed = await self._reap(session_ids)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
-            self._conversations.recover(session_ids)
+                self._conversations.recover(session_ids)
         except sqlite3.Error:  # the next turn of each session puts it right
             log.exception("the sessions of an earlier process could not be settled")
 

@@ -110,8 +110,8 @@ class Conversations:
         self._safely(lambda: self._store.process_ended(session_id))
 
     def left_behind(self) -> list[str]:
-        """The sessions of which an earlier life of this process may have left processes."""
-        return self._store.with_process()
+        """The sessions that an earlier life of this process did not bring to rest."""
+        return self._store.open_sessions()
 
     def recover(self, session_ids: Sequence[str]) -> None:
         """What was left of these is gone; and no turn runs."""

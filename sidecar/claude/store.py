@@ -184,9 +184,9 @@ class ClaudeStore:
         """Nothing of the session's process is left."""
         self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE session_id = ?", (session_id,))
 
-    def with_process(self) -> list[str]:
-        """The sessions of which a process may be alive."""
-        rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1")
+    def open_sessions(self) -> list[str]:
+        """The sessions that run, or of which a process may be alive."""
+        rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
         return [row[0] for row in rows]
 
     def interrupt_running(self, now: str) -> list[bytes]:
