@@ -11,7 +11,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from protocol.entities import Job
-from protocol.errors import InvalidCursor
+from protocol.errors import InvalidCursor, PayloadTooLarge
 from protocol.scalars import (
     Count,
     Cursor,
@@ -298,7 +298,7 @@ class ClaudeDelta(Ephemeral):
 class Claude(Protocol):
     """Claude Code, run by the sidecar with the user's own installation and account."""
 
-    @method("claude.spawn", rest="POST /claude/spawn")
+    @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
     async def spawn(
         self,
         *,
@@ -349,7 +349,7 @@ class Sessions(Protocol):
         """Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is."""
         ...
 
-    @method("claude.session.send", raises=(SessionNotFound,))
+    @method("claude.session.send", raises=(SessionNotFound, PayloadTooLarge))
     async def send(self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0) -> Job:
         """Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`."""
         ...

@@ -87,6 +87,12 @@ class MessageTooLarge(RpcError):
     code = 4131
 
 
+class PayloadTooLarge(RpcError):
+    """The job's payload is over 3 MiB as JSON; give large inputs as files."""
+
+    code = 4132
+
+
 class Overloaded(RpcError):
     """Too many requests are in flight; try again soon."""
 

@@ -7,7 +7,7 @@ from pydantic import Field, Strict, StringConstraints
 
 from protocol.contract import Ephemeral, Model, Notification, RpcError, method
 from protocol.entities import Job, JobStatus
-from protocol.errors import InvalidCursor, InvalidParams
+from protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from protocol.scalars import (
     Count,
     Cursor,
@@ -178,7 +178,7 @@ class JobProgressed(Ephemeral):
 class Jobs(Protocol):
     """The durable job queue."""
 
-    @method("jobs.create", raises=(UnknownJobType, InvalidParams), rest="POST /jobs")
+    @method("jobs.create", raises=(UnknownJobType, InvalidParams, PayloadTooLarge), rest="POST /jobs")
     async def create(
         self,
         *,

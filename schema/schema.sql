@@ -18,7 +18,7 @@ CREATE TABLE jobs (
   payload_json TEXT,
   result_json TEXT,
   error_json TEXT
-, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT);
+, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE job_events (
   event_id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
@@ -119,8 +119,6 @@ CREATE INDEX idx_activity_account ON activity_events(account_id);
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
 CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
-CREATE INDEX idx_jobs_ready ON jobs(priority DESC, created_at, job_id) WHERE status = 'queued' AND run_at IS NULL;
-CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND run_at IS NOT NULL;
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_job_events_job ON job_events(job_id, created_at, event_id);
 CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);
@@ -137,6 +135,8 @@ CREATE TABLE database_facts (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_calendar_events_range ON calendar_events(reach_s, start_ts, account_id, calendar_id, event_id);
+CREATE INDEX idx_jobs_ready ON jobs(type, priority DESC, created_at, job_id) WHERE status = 'queued' AND ready = 1;
+CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND ready = 0;
 CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;
 CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN ('queued', 'running');
 CREATE TABLE job_queue (

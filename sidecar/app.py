@@ -53,9 +53,10 @@ LAST_WRITE_S: Final = 0.2
 class App:
     """The running sidecar."""
 
-    def __init__(self, settings: Settings, logs: Logs, wire: tuple[int, int]) -> None:
+    def __init__(self, settings: Settings, logs: Logs, wire: tuple[int, int], parent: int) -> None:
         self._settings = settings
         self._logs = logs
+        self._parent = parent
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
@@ -156,7 +157,7 @@ class App:
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self.end, exit_codes.OK)
-        watch_parent(self._loop, lambda: self.end(exit_codes.HOST_DIED))
+        watch_parent(self._parent, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         for note in self._settings.notes:
             log.warning(note)
         log.info("process %d serves %s", os.getpid(), self._settings.database)
@@ -178,10 +179,18 @@ class App:
             self._ending = self._loop.create_task(self._end())
 
     async def _end(self) -> None:
+        try:
+            await self._finish()
+        finally:  # whatever went wrong there: a process that neither serves nor ends is the worst of all
+            self._lock.release()
+            self._ended.set_result(self._code)
+
+    async def _finish(self) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
         # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
+        self._reader.finish(LAST_WRITE_S)
         self._turn.end()
         self._turn.close()
         self._writer.finish(until - self._loop.time())
@@ -189,8 +198,6 @@ class App:
             self._database.close()
         except sqlite3.Error:
             log.exception("the database could not be closed")
-        self._lock.release()
-        self._ended.set_result(self._code)
 
     def _on_initialized(self, process_id: int | None) -> None:
         if process_id is not None and process_id not in (os.getppid(), os.getpid()):
@@ -237,8 +244,8 @@ class App:
             self.end(exit_codes.CRASHED)
 
 
-def serve(settings: Settings, wire: tuple[int, int]) -> int:
-    """Run a sidecar on two claimed descriptors until its end; the exit code.
+def serve(settings: Settings, wire: tuple[int, int], parent: int) -> int:
+    """Run a sidecar on two claimed descriptors until its end, or its parent's; the exit code.
 
     Raises what opening the database raises: `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable`, OSError.
     """
@@ -246,7 +253,7 @@ def serve(settings: Settings, wire: tuple[int, int]) -> int:
     logs.start()
 
     async def main() -> int:
-        return await App(settings, logs, wire).run()
+        return await App(settings, logs, wire, parent).run()
 
     # Never closed: that would wait for every task and thread, and the process ends with `os._exit` anyway.
     runner = asyncio.Runner()

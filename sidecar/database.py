@@ -16,6 +16,8 @@ from sidecar.settings import make_private_dir
 
 BUSY_MS: Final = 2_000
 """How long a write may wait for somebody's database browser; the loop stands still meanwhile."""
+WAL_BYTES: Final = 16 * 1024 * 1024
+"""Four times what SQLite lets it grow to in small transactions."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """A list page ends early when its rows grow past this, well below what a message may hold."""
 
@@ -83,6 +85,8 @@ def open_connection(path: Path) -> sqlite3.Connection:
         # Only possible before the first table and before WAL; later it would silently do nothing.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
+    # What one huge transaction has made of the write-ahead log would otherwise stay on the disk until the end.
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     # FULL: what was acknowledged survives a power cut too; writes that share a transaction pay for it once.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -99,6 +103,7 @@ class Database:
         self._connection = connection
         self._on_write = on_write
         self._write = Write(self)
+        self._impatient = False
         self._lost: sqlite3.Error | None = None
 
     @property
@@ -151,9 +156,22 @@ class Database:
         if self._connection.in_transaction:
             self._connection.execute("SAVEPOINT block")
             return False
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._begin_immediate()
         self._on_write()
         return True
+
+    def _begin_immediate(self) -> None:
+        """Take the write lock.  Once somebody has kept it for BUSY_MS, the next ones do not wait until it is free."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            if not self._impatient:
+                self._impatient = True
+                self._connection.execute("PRAGMA busy_timeout = 0")
+            raise
+        if self._impatient:
+            self._impatient = False
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def keep(self, *, first: bool) -> None:
         """Close a block that went well."""
@@ -251,6 +269,7 @@ def storage_error(error: sqlite3.Error) -> Storage:
         ("SQLITE_FULL", "disk_full", "Free some disk space; nothing that was acknowledged is lost."),
         ("SQLITE_IOERR", "disk_full", "Check the disk that holds the data folder."),
         ("SQLITE_BUSY", "db_busy", "Another program holds the database's lock; close it, or try again."),
+        ("SQLITE_READONLY", "db_readonly", "Make the data folder and the database file writable."),
         ("SQLITE_CORRUPT", "db_corrupt", "Restore the newest file of the backups folder."),
         ("SQLITE_NOTADB", "db_corrupt", "Restore the newest file of the backups folder."),
     ):

@@ -16,6 +16,8 @@ LOG_BYTES: Final = 64 * 1024 * 1024
 LOG_MS: Final = 7 * 24 * 3600 * 1000
 PRUNE_EVERY: Final = 256
 """Pruning at every insert would cost more than the rows that it keeps out."""
+PRUNE_EVERY_BYTES: Final = LOG_BYTES // 4
+"""By size it reads the whole log, so it is done when that may have grown by a quarter."""
 
 
 class EventLog:

@@ -215,10 +215,10 @@ class Features:
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
 
-    async def _reap(self, owner_ids: Collection[str]) -> int:
+    async def _reap(self, job_ids: Collection[str]) -> int:
         from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
 
-        return await kill_leftovers(owner_ids, timeout_s=REAP_S)
+        return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def _recover_sessions(self) -> None:
         """Before any turn begins: what a dead process left of them is killed, and none of them runs."""

@@ -103,11 +103,11 @@ class LifecycleService(Lifecycle):
             raise InvalidRequest("initialize was already called.")
         if self._token is not None and not hmac.compare_digest(self._token.encode(), (token or "").encode()):
             raise Unauthorized(hint="Pass the value of BACKEND_TOKEN as `token`.")
+        window = self._resume(resume, frozenset(capabilities.opt_out if capabilities else ()))
         self._initialized = True
         self._dispatcher.admit_by(None)
         log.info("%s %s shook hands, protocol %d", client_info.name, client_info.version, protocol_version)
         self._on_initialized(process_id)
-        window = self._resume(resume, frozenset(capabilities.opt_out if capabilities else ()))
         return Initialized(
             protocol_version=PROTOCOL_VERSION,
             server_info=ServerInfo(name="sidecar", version=__version__, pid=os.getpid()),

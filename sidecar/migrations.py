@@ -3,6 +3,7 @@
 schema/migrations/*.sql are the steps; sqlite-utils records those that were taken in `_sqlite_migrations`.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -40,11 +41,20 @@ def migration_files(directory: Path) -> dict[str, str]:
 def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
     """The database at `path`, made or brought up to date; `stamp` names the backup that is taken before a change.
 
-    Raises what `inspect_file` does, in which case nothing has been written.
+    Raises what `inspect_file` does, in which case nothing has been written, and PermissionError where that is all one
+    may do; DatabaseUnusable also for whatever else SQLite has against the file or its folder.
     """
-    known = migration_files(directory)
+    try:
+        return _open(path, migration_files(directory), stamp)
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(f"{path} cannot be used ({error})") from error
+
+
+def _open(path: Path, known: dict[str, str], stamp: str) -> sqlite3.Connection:
     existed = path.exists() and path.stat().st_size > 0
     pending = inspect_file(path, known)
+    if existed and not os.access(path, os.W_OK):  # SQLite would open it, and refuse each write
+        raise PermissionError(f"{path} must not be written")
     connection = open_connection(path)
     if pending:
         if existed:
@@ -214,5 +224,6 @@ async def quick_check(path: Path, limit_s: float) -> str:
     with anyio.move_on_after(limit_s) as scope:
         return await run_sync(check, abandon_on_cancel=True)
     if scope.cancelled_caught:
-        connection.interrupt()
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it has ended and closed the connection just now
+            connection.interrupt()
     return "took too long"

@@ -4,6 +4,7 @@ A durable one is written to the log in the transaction that makes it true, and p
 the host does not read in time is not queued without end: it is told which events it missed, and replays them.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -12,7 +13,7 @@ from protocol.contract import Ephemeral, Notification
 from protocol.events import EventsLagged, EventsResync
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
-from sidecar.event_log import PRUNE_EVERY, EventLog, logged_params
+from sidecar.event_log import PRUNE_EVERY, PRUNE_EVERY_BYTES, EventLog, logged_params
 
 COALESCE_BYTES: Final = 1024 * 1024
 """With more than this unread, ephemeral notifications wait and merge."""
@@ -23,9 +24,13 @@ RESUME_BYTES: Final = 512 * 1024
 LANE_CHARS: Final = 256 * 1024
 """A stream that merged to more than this starts anew; its offset shows the gap."""
 
+UNREADABLE_S: Final = 5.0
+"""When the event log could not be read, it is tried again after this."""
 PUSH_ROWS: Final = 200
 PUSH_S: Final = 0.005
 """What a turn may spend on sending durable notifications; a host that resumes may have missed thousands."""
+
+log = logging.getLogger(__name__)
 
 Key = tuple[Any, ...]
 
@@ -75,8 +80,10 @@ class Outbox:
         self._lanes: dict[Key, _Lane] = {}
         self._timer_at: float | None = None
         self._appended = 0
+        self._appended_bytes = 0
         self._has_news = False
         self._waits_for_host = False
+        self._looks_again = False
         self.lagged = False
 
     def notify(self, notification: Notification) -> None:
@@ -90,8 +97,12 @@ class Outbox:
         with self._database.write():
             self.log.append(at, notification.name, members)
             self._appended += 1
+            self._appended_bytes += len(members)
             if self._appended % PRUNE_EVERY == 0:
                 self.log.prune(self._clock.now_ms(), PRUNE_EVERY * 2)
+            if self._appended_bytes > PRUNE_EVERY_BYTES:
+                self._appended_bytes = 0
+                self.log.prune_bytes(PRUNE_EVERY * 2)
         self._has_news = True
         self._soon()
 
@@ -117,12 +128,24 @@ class Outbox:
         self._waits_for_host = False
         self._push_ephemeral(self._wire)
         if self._has_news:
-            self._push_durable(self._wire)
+            try:
+                self._push_durable(self._wire)
+            except sqlite3.Error:  # a damaged file or a failing disk: answers must leave all the same
+                log.exception("the event log cannot be read")
+                self._has_news = False
+                if not self._looks_again:
+                    self._looks_again = True
+                    self._later(UNREADABLE_S, self._look_again)
 
     def caught_up(self) -> None:
         """The host has read; call it whenever the unread bytes went down."""
         if self._waits_for_host and self._wire is not None and self._wire.unread_bytes <= RESUME_BYTES:
             self._soon()
+
+    def _look_again(self) -> None:
+        self._looks_again = False
+        self._has_news = True
+        self._soon()
 
     def _push_durable(self, wire: Wire) -> None:
         if self.lagged:

@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 1.0
 
 
-def watch_parent(loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
-    """Call `on_death` when the process that started this one ends, once.
+def watch_parent(parent: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
+    """Call `on_death` when `parent` ends, the process that started this one; it may have ended already.
 
     Where the system cannot tell, the parent's id is looked at every second: it changes when the parent dies.
     """
-    parent = os.getppid()
-    if parent <= 1 or not watch_process(parent, loop, on_death):
-        _poll(parent, loop, on_death)
-    elif os.getppid() != parent:  # it died before the watch began
+    is_watched = parent > 1 and watch_process(parent, loop, on_death)
+    if os.getppid() != parent:
         loop.call_soon(on_death)
+    elif not is_watched:
+        _poll(parent, loop, on_death)
 
 
 def watch_process(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> bool:

@@ -28,15 +28,16 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> NoReturn:
     """Serve until the end, then end the process at once: nothing that is left over may keep it alive."""
+    parent = os.getppid()  # before anything that takes time: a host that dies meanwhile must not be taken for init
     options = arguments(argv)
     # Nothing made while starting is garbage; looking for some in it costs a tenth of the start.
     gc.disable()
-    code = _serve(options.db, claim())
+    code = _serve(options.db, claim(), parent)
     sys.stderr.flush()
     os._exit(code)
 
 
-def _serve(database: str | None, wire: tuple[int, int]) -> int:
+def _serve(database: str | None, wire: tuple[int, int], parent: int) -> int:
     os.environ[NO_PLUGINS] = "__all__"
     from sidecar.app import serve  # noqa: PLC0415 - after the claim
 
@@ -46,7 +47,7 @@ def _serve(database: str | None, wire: tuple[int, int]) -> int:
     from sidecar.settings import process_settings  # noqa: PLC0415
 
     try:
-        return serve(process_settings(database), wire)
+        return serve(process_settings(database), wire, parent)
     except ValueError as error:
         return _refuse(exit_codes.USAGE, str(error))
     except DatabaseLocked as error:

@@ -63,6 +63,7 @@ class Writer:
         self._notifications: deque[bytes] = deque()
         self._current = memoryview(b"")
         self._waits = False
+        self._is_broken = False
         self._stuck: asyncio.TimerHandle | None = None
         self.unread_bytes = 0
         self.on_progress: Callable[[], None] = lambda: None
@@ -103,6 +104,8 @@ class Writer:
 
     def _take(self) -> bool:
         """Join the next lines into one write."""
+        if self._is_broken:  # perhaps in the middle of a line: what came after it would be taken for its rest
+            self._drop()
         for lane in (self._answers, self._notifications):
             if lane:
                 lines, size = [], 0
@@ -132,11 +135,15 @@ class Writer:
 
     def _break(self) -> None:
         """Nobody reads any more: drop what is queued and end the process."""
+        self._is_broken = True
+        self._current = memoryview(b"")
+        self._drop()
+        self._on_broken(exit_codes.IO)
+
+    def _drop(self) -> None:
         self._answers.clear()
         self._notifications.clear()
-        self._current = memoryview(b"")
         self.unread_bytes = 0
-        self._on_broken(exit_codes.IO)
 
     def _watch_stuck(self) -> None:
         if self.unread_bytes > STUCK_BYTES and self._stuck is None:
@@ -168,6 +175,8 @@ class ThreadedWriter(Writer):
 
     def __init__(self, descriptor: int, loop: "asyncio.AbstractEventLoop", on_broken: Callable[[int], None]) -> None:
         super().__init__(descriptor, loop, on_broken)
+        if not self._blocking:
+            os.set_blocking(descriptor, True)  # a thread may wait
         import queue  # noqa: PLC0415 - Windows only
         import threading  # noqa: PLC0415
 
@@ -247,6 +256,7 @@ class Reader:
         self._on_eof = on_eof
         self._pollable = _is_pollable(descriptor)
         self._ended = False
+        self._is_finished = False
         self._go_on: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -263,6 +273,13 @@ class Reader:
         if self._pollable and not self._ended:
             self._loop.remove_reader(self._descriptor)
         self._ended = True
+
+    def finish(self, deadline_s: float) -> None:
+        """Handle what was read but had no turn yet, for no longer than this; nothing after it."""
+        until = self._loop.time() + deadline_s
+        while self._loop.time() < until and (event := self._connection.next_event()) is not None:
+            self._handle(event)
+        self._is_finished = True
 
     def _readable(self) -> None:
         try:
@@ -290,6 +307,8 @@ class Reader:
                 handled.clear()
 
     def _take(self, data: bytes) -> None:
+        if self._is_finished:
+            return
         if data:
             self._connection.receive(data)
         else:
@@ -322,6 +341,8 @@ class Reader:
             self._go_on()
 
     def _resume(self) -> None:
+        if self._is_finished:
+            return
         if self._pollable and not self._ended:
             self._loop.add_reader(self._descriptor, self._readable)
         self._run()

@@ -12,7 +12,7 @@ import pytest
 
 from protocol.connection import Connection
 from sidecar import stdio
-from sidecar.stdio import Host, Writer
+from sidecar.stdio import Host, ThreadedWriter, Writer
 
 FILLER = b"f" * 1024 * 1024 + b"\n"
 
@@ -20,14 +20,14 @@ FILLER = b"f" * 1024 * 1024 + b"\n"
 class Wire:
     """A writer, its host, and the end that a test reads at."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Writer] = Writer) -> None:
         ours, theirs = socket.socketpair()
         self.reads = theirs
         self.reads.setblocking(False)
         self.descriptor = ours.detach()
         self.broken: list[int] = []
         self.has_broken = anyio.Event()
-        self.writer = Writer(self.descriptor, asyncio.get_running_loop(), self._break)
+        self.writer = kind(self.descriptor, asyncio.get_running_loop(), self._break)
         self.host = Host(Connection(), self.writer)
 
     async def read(self, until: bytes) -> bytes:
@@ -58,10 +58,10 @@ def is_watched(wire: Wire) -> bool:
     return wire.writer._stuck is not None
 
 
-@pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
-    """A writer and the host at its other end."""
-    made = Wire()
+@pytest.fixture(params=[Writer, ThreadedWriter])
+async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
+    """A writer and the host at its other end; the one that Windows needs works everywhere."""
+    made = Wire(request.param)
     yield made
     made.close()
 
@@ -106,6 +106,8 @@ async def test_a_host_that_is_gone_ends_the_process(wire: Wire) -> None:
     wire.reads.close()
     wire.writer.answer(b"{}\n")
     wire.writer.flush()
+    with anyio.fail_after(5):
+        await wire.has_broken.wait()
     assert (wire.broken, wire.writer.unread_bytes) == ([74], 0)
 
 
@@ -116,12 +118,25 @@ async def test_a_host_that_reads_too_little_for_too_long_has_hung(wire: Wire, mo
     with anyio.fail_after(5):
         await wire.has_broken.wait()
     assert wire.broken == [74]
+    wire.writer.answer(b"{}\n")  # the process says something more while it ends, and the host reads again
+    wire.reads.setblocking(True)
+    with ThreadPoolExecutor(1) as threads, wire.reads.makefile("rb") as lines:
+        reading = threads.submit(lines.read)
+        wire.writer.finish(1.0)
+        with socket.socket(fileno=os.dup(wire.descriptor)) as other:
+            other.shutdown(socket.SHUT_WR)
+        said = reading.result(5.0)
+    assert FILLER.startswith(said)  # the line was cut, and nothing was put behind the cut
 
 
 async def test_a_host_that_catches_up_in_time_has_not_hung(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stdio, "STUCK_BYTES", 512 * 1024)
     wire.stuff()
     assert is_watched(wire)
+    progressed = anyio.Event()
+    wire.writer.on_progress = progressed.set
     await wire.read(FILLER)
+    with anyio.fail_after(5):
+        await progressed.wait()
     assert not is_watched(wire)
     assert wire.broken == []

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "90a434396665de7a";
+export const SCHEMA_HASH = "7aa9cd68fd6af462";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1320,7 +1320,7 @@ export interface Methods {
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
-   * Errors: unknown_job_type.  Was POST /jobs.
+   * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
@@ -1378,7 +1378,7 @@ export interface Methods {
   /**
    * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
    *
-   * Was POST /claude/spawn.
+   * Errors: payload_too_large.  Was POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -1408,7 +1408,7 @@ export interface Methods {
   /**
    * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
    *
-   * Errors: session_not_found.
+   * Errors: session_not_found, payload_too_large.
    */
   "claude.session.send": { params: ClaudeSessionSendParams; result: Job };
   /**
@@ -1624,6 +1624,7 @@ export type ErrorKind =
   | "unauthorized"
   | "result_too_large"
   | "message_too_large"
+  | "payload_too_large"
   | "overloaded"
   | "shutting_down"
   | "storage"
@@ -1661,6 +1662,8 @@ export const ERROR_CODES = {
   result_too_large: 4130,
   /** The line is longer than limits.max_message_bytes; it was discarded. */
   message_too_large: 4131,
+  /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
+  payload_too_large: 4132,
   /** Too many requests are in flight; try again soon. */
   overloaded: 5030,
   /** The sidecar is shutting down. */

@@ -73,8 +73,6 @@ ALTER TABLE jobs ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
 CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
-CREATE INDEX idx_jobs_ready ON jobs(priority DESC, created_at, job_id) WHERE status = 'queued' AND run_at IS NULL;
-CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND run_at IS NOT NULL;
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_job_events_job ON job_events(job_id, created_at, event_id);
 CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);

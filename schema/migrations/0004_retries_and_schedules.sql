@@ -4,6 +4,11 @@ ALTER TABLE jobs ADD COLUMN recoveries INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN waiting_for TEXT;
 ALTER TABLE jobs ADD COLUMN lock_key TEXT;
 ALTER TABLE jobs ADD COLUMN schedule_id TEXT;
+-- Whether run_at has come; kept beside it, so that what is due is found by one index whatever it waited for.
+ALTER TABLE jobs ADD COLUMN ready INTEGER NOT NULL DEFAULT 1;
+
+CREATE INDEX idx_jobs_ready ON jobs(type, priority DESC, created_at, job_id) WHERE status = 'queued' AND ready = 1;
+CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND ready = 0;
 
 -- Who holds a key, looked up for every queued job that wants one.
 CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;

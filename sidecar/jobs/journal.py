@@ -10,12 +10,15 @@ from pydantic_core import to_json
 
 from protocol.contract import Ephemeral, JobSpec, Notification
 from protocol.entities import Job, JobError, JobStatus, WaitingFor
+from protocol.errors import PayloadTooLarge
 from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQueueUpdated, JobUpdated
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
 from sidecar.jobs.store import ClaimedJob, JobsStore, LogSize, NewJob, Orphan, Requeued
 
+MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
+"""With the largest result beside it, a job still fits into an answer of 8 MiB."""
 MAX_MESSAGE_CHARS: Final = 2_000
 MAX_META_BYTES: Final = 64 * 1024
 
@@ -58,11 +61,14 @@ class JobJournal:
         max_attempts: int | None = None,
         schedule_id: str | None = None,
     ) -> tuple[bytes, bool]:
-        """A new job, and False; or the one that already has the key, and True."""
+        """A new job, and False; or the one that already has the key, and True.  Raises PayloadTooLarge."""
+        payload = spec.json_bytes()
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise PayloadTooLarge
         new = NewJob(
             self._new_id(),
             spec.type,
-            spec.json_bytes(),
+            payload,
             priority=priority,
             run_at=run_at,
             idempotency_key=idempotency_key,
@@ -91,11 +97,16 @@ class JobJournal:
         return job
 
     def claim(self, full_types: list[str]) -> ClaimedJob | None:
-        """The next due job, now running."""
-        if not self._store.has_due(self._now(), full_types):
-            return None  # most looks find nothing, and a look needs no lock
+        """The next due job, now running.  Most looks find nothing, and a look needs no lock."""
+        now = self._now()
+        if self._store.has_ripe(now):
+            with self._database.write():
+                self._store.ripen(now)
+        job_id = self._store.next_ready(full_types)
+        if job_id is None:
+            return None
         with self._database.write():
-            claimed = self._store.claim(self._boot_id, self._now(), full_types)
+            claimed = self._store.claim(job_id, self._boot_id, now)
             if claimed is not None:
                 self._changed(claimed.json)
                 self.log(claimed.job_id, "info", "Started")
@@ -209,7 +220,7 @@ class JobJournal:
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
-        return self._store.next_run_at(self._now())
+        return self._store.next_run_at()
 
     def now_ms(self) -> int:
         """The wall clock, by which jobs are due."""

@@ -12,6 +12,7 @@ from protocol.entities import JobStatus
 from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.store import LogSize
+from sidecar.jobs.verdicts import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class RunningJob:
         self._log: LogSize | None = None
         self.scope = anyio.CancelScope()
         self.ending: JobStatus | None = None
+        self.verdict: Verdict | None = None
+        """What it came to, once that is known and while it is being stored."""
 
     @property
     def job_id(self) -> str:

@@ -18,10 +18,13 @@ JOB_JSON: Final = """json_object(
     'cancel_requested', json(iif(cancel_requested_at IS NULL, 'false', 'true')),
     'payload', json(payload_json), 'result', json(result_json), 'error', json(error_json), 'version', version)"""
 
-FREE: Final = """(SELECT paused_at FROM job_queue) IS NULL AND (lock_key IS NULL OR NOT EXISTS (
+# The indexes are named because SQLite, without statistics, would rather read all that is queued.
+READY: Final = "FROM jobs INDEXED BY idx_jobs_ready WHERE status = 'queued' AND ready = 1"
+TIMED: Final = "FROM jobs INDEXED BY idx_jobs_timed WHERE status = 'queued' AND ready = 0"
+FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
     SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
     WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
-"""Whether a queued job may start, beside its time and its type."""
+"""Whether nobody has what a job must have for itself."""
 
 EVENT_JSON: Final = """json_object(
     'event_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
@@ -102,13 +105,13 @@ class JobsStore:
         return self._json(
             f"""
             INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json, priority, run_at,
-                              idempotency_key, max_attempts, lock_key, schedule_id)
-            VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                              idempotency_key, max_attempts, lock_key, schedule_id, ready)
+            VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
             RETURNING {JOB_JSON}
             """,
             job.job_id, job.type, now, now, job.payload.decode(), job.priority, job.run_at, job.idempotency_key,
-            job.max_attempts, job.lock_key, job.schedule_id,
+            job.max_attempts, job.lock_key, job.schedule_id, job.run_at is None or job.run_at <= now,
         )  # fmt: skip
 
     def by_idempotency_key(self, key: str) -> bytes | None:
@@ -159,59 +162,60 @@ class JobsStore:
             now=now, job_id=job_id,
         )  # fmt: skip
 
-    def claim(self, boot_id: str, now: str, full_types: list[str]) -> ClaimedJob | None:
-        """The next due job, now running here; types that are at their limit are passed over."""
-        job_id = self._next_due(now, full_types)
-        if job_id is None:
+    def ripen(self, now: str) -> None:
+        """Make ready what has waited for a time that has come."""
+        self._database.execute(
+            "UPDATE jobs SET ready = 1 WHERE status = 'queued' AND ready = 0 AND run_at <= ?", (now,)
+        )
+
+    def has_ripe(self, now: str) -> bool:
+        """Whether `ripen` would change something."""
+        return self._database.row(f"SELECT 1 {TIMED} AND run_at <= ? LIMIT 1", (now,)) is not None
+
+    def next_ready(self, full_types: list[str]) -> str | None:
+        """The next job to run; None while the queue is paused, or where types that are at their limit are all there is.
+
+        It looks up the first of each type, so that ten thousand jobs of a type that is at its limit cost one look.
+        """
+        if self.paused_at() is not None:
             return None
+        row = self._database.row(
+            f"""
+            WITH RECURSIVE kinds (kind) AS (
+                SELECT min(type) {READY}
+                UNION ALL
+                SELECT (SELECT min(type) {READY} AND type > kind) FROM kinds WHERE kind IS NOT NULL)
+            SELECT jobs.job_id FROM (
+                SELECT (SELECT job_id {READY} AND type = kind AND {FREE}
+                        ORDER BY priority DESC, created_at, job_id LIMIT 1) AS job_id
+                FROM kinds WHERE kind IS NOT NULL AND kind NOT IN ({", ".join("?" * len(full_types))})) AS firsts
+            JOIN jobs ON jobs.job_id = firsts.job_id
+            ORDER BY priority DESC, created_at, jobs.job_id LIMIT 1
+            """,
+            full_types,
+        )
+        return row[0] if row is not None else None
+
+    def claim(self, job_id: str, boot_id: str, now: str) -> ClaimedJob | None:
+        """A queued job, now running here; None where it is no longer queued."""
         row = self._database.row(
             f"""
             UPDATE jobs SET
                 status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
                 attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING job_id, type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}
+            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}
             """,
             (boot_id, now, now, job_id),
         )
         if row is None:
             return None
-        claimed_id, job_type, payload, attempt, max_attempts, encoded = row
-        return ClaimedJob(claimed_id, job_type, payload, attempt, max_attempts, encoded.encode())
+        job_type, payload, attempt, max_attempts, encoded = row
+        return ClaimedJob(job_id, job_type, payload, attempt, max_attempts, encoded.encode())
 
-    def has_due(self, now: str, full_types: list[str]) -> bool:
-        """Whether there is something to claim."""
-        return self._next_due(now, full_types) is not None
-
-    def _next_due(self, now: str, full_types: list[str]) -> str | None:
-        """Two halves, each over an index of its own: thousands of jobs that wait for their time cost nothing.
-
-        The indexes are named because SQLite, without statistics, would rather read all that is queued.
-        """
-        others = FREE + (f" AND type NOT IN ({', '.join('?' * len(full_types))})" if full_types else "")
-        row = self._database.row(
-            f"""
-            SELECT job_id FROM (
-                SELECT * FROM (
-                    SELECT priority, created_at, job_id FROM jobs INDEXED BY idx_jobs_ready
-                    WHERE status = 'queued' AND run_at IS NULL AND {others}
-                    ORDER BY priority DESC, created_at, job_id LIMIT 1)
-                UNION ALL
-                SELECT * FROM (
-                    SELECT priority, created_at, job_id FROM jobs INDEXED BY idx_jobs_timed
-                    WHERE status = 'queued' AND run_at <= ? AND {others}
-                    ORDER BY priority DESC, created_at, job_id LIMIT 1))
-            ORDER BY priority DESC, created_at, job_id LIMIT 1
-            """,
-            (*full_types, now, *full_types),
-        )
-        return None if row is None else row[0]
-
-    def next_run_at(self, now: str) -> str | None:
+    def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
-        row = self._database.row(
-            "SELECT min(run_at) FROM jobs INDEXED BY idx_jobs_timed WHERE status = 'queued' AND run_at > ?", (now,)
-        )
+        row = self._database.row(f"SELECT min(run_at) {TIMED}")
         return row[0] if row is not None else None
 
     def finish(
@@ -245,7 +249,8 @@ class JobsStore:
         return self._json(
             f"""
             UPDATE jobs SET
-                status = 'queued', run_at = :run_at, waiting_for = :waiting_for, message = :message,
+                status = 'queued', run_at = :run_at, ready = :run_at IS NULL, waiting_for = :waiting_for,
+                message = :message,
                 error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
                 attempt = attempt - iif(:spent, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
                 updated_at = :now, version = version + 1
@@ -261,7 +266,8 @@ class JobsStore:
         return self._json(
             f"""
             UPDATE jobs SET
-                status = 'queued', attempt = 0, recoveries = 0, progress = 0.0, run_at = NULL, started_at = NULL,
+                status = 'queued', run_at = NULL, ready = 1,
+                attempt = 0, recoveries = 0, progress = 0.0, started_at = NULL,
                 finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, boot_id = NULL, message = NULL,
                 result_json = NULL, error_json = NULL, updated_at = ?, version = version + 1
             WHERE job_id = ? AND status NOT IN ('queued', 'running')

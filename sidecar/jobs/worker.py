@@ -126,7 +126,11 @@ class JobsWorker:
             await self._ended.wait()
         late = list(self._running.values())
         for running in late:
-            self._carry_out(self._claimed[running.job_id], Stopped(running.ending or JobStatus.INTERRUPTED))
+            verdict = running.verdict or Stopped(running.ending or JobStatus.INTERRUPTED)
+            try:
+                self._carry_out(self._claimed[running.job_id], verdict)
+            except sqlite3.Error:
+                log.exception("a job's end could not be stored; the next start settles it")
         return len(jobs), not late
 
     async def _recover(self) -> None:
@@ -167,7 +171,9 @@ class JobsWorker:
                 self._claimed[claimed.job_id] = claimed
                 self._pools[self._pool(claimed.type)] += 1
                 start(claimed, running)
-            moments = [moment for moment in (due_at, self._journal.next_run_at()) if moment is not None]
+            # With no room left, whatever ends wakes us; what is overdue by then must not have us look all the time.
+            run_at = self._journal.next_run_at() if len(self._running) < CONCURRENCY else None
+            moments = [moment for moment in (due_at, run_at) if moment is not None]
         except sqlite3.Error as error:
             log.exception("no job could be claimed")
             self.trouble = str(error)
@@ -185,8 +191,8 @@ class JobsWorker:
     async def _execute(self, claimed: ClaimedJob, running: RunningJob) -> None:
         try:
             await self._committed()  # nobody may see the work begin before the claim is durable
-            verdict = await self._verdict(claimed, running)
-            await self._settle(claimed, verdict)
+            running.verdict = await self._verdict(claimed, running)
+            await self._settle(claimed, running.verdict)
         except sqlite3.Error:
             log.exception("a job's claim or end could not be stored", extra={"job_id": claimed.job_id})
             if not self._stopping:

@@ -27,7 +27,8 @@ from sidecar.database import Database
 from sidecar.handler import JobContext, JobFailed
 from sidecar.migrations import back_up, part_of, prune_backups
 
-BATCH: Final = 200
+BATCH: Final = 25
+"""Jobs a commit: each may weigh megabytes, and a commit's writing holds everybody up."""
 VACUUM_PAGES: Final = 500
 """About 2 MB, a few milliseconds."""
 INSTRUCTIONS: Final = 10_000
@@ -55,8 +56,8 @@ class BackUpHandler:
         source.set_progress_handler(given_up.is_set, INSTRUCTIONS)
         failure: sqlite3.Error | None = None
 
-        def copy() -> None:  # nobody else may close the connection: the thread may be using it when the job is cancelled
-            with contextlib.closing(source):
+        def copy() -> None:
+            with contextlib.closing(source):  # here and nowhere else: a cancelled job leaves the thread at work with it
                 back_up(source, target)
 
         expected = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()

@@ -16,6 +16,7 @@ import pytest
 
 from protocol.activity import Activity
 from protocol.calendar import Calendar, CalendarAccount, CalendarEvent, Calendars
+from protocol.contract import Model
 from protocol.errors import InvalidCursor, InvalidParams
 from protocol.jobs import Jobs
 from protocol.system import SyncStatus, System
@@ -30,7 +31,7 @@ from tests.old_backend import AT, SECRETS, STAMPS, fill, insert, old_database, s
 
 DAY = 86_400
 MONDAY = 1_740_960_000  # 2025-03-03T00:00:00Z
-WEEK = {"start": "2025-03-03T00:00:00Z", "end": "2025-03-10T00:00:00Z"}
+WEEK: dict[str, Any] = {"start": "2025-03-03T00:00:00Z", "end": "2025-03-10T00:00:00Z"}
 
 
 def iso(ts: float) -> str:
@@ -287,7 +288,11 @@ def test_rows_leave_with_exactly_the_fields_of_their_models(tmp_path: Path) -> N
     with open_adopted(tmp_path) as connection:
         store = CalendarStore(Database(connection, tmp_path / "sidecar.db", lambda: None))
         events, _ = store.events(EventFilter(MONDAY, MONDAY + DAY), 50, None)
-        stored = {CalendarAccount: store.accounts(), Calendar: store.calendars(None), CalendarEvent: events}
+        stored: dict[type[Model], list[bytes]] = {
+            CalendarAccount: store.accounts(),
+            Calendar: store.calendars(None),
+            CalendarEvent: events,
+        }
     for model, rows in stored.items():
         assert rows
         for row in rows:

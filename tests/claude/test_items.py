@@ -104,7 +104,7 @@ def test_usage_is_counted_once_for_each_message() -> None:
     start = {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 5}
     reader = RunReader()
     for message_id in ("m1", "m2"):
-        inner = {"id": message_id, "usage": start, "content": []}
+        inner = {"id": message_id, "usage": start}
         reader.read({"type": "stream_event", "event": {"type": "message_start", "message": inner}})
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "assistant", "message": inner})

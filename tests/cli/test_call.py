@@ -97,7 +97,7 @@ def test_a_database_that_is_in_use_is_told_in_one_sentence(shell: Shell) -> None
         73,
         "",
         f"The database is in use (exit code 73): another sidecar (process {holder}) is using this database. "
-        "Close the app that has it open, or name another database with --db.\n",
+        "Close the app that has it open, or name another with --db.\n",
     )
 
 

@@ -2,8 +2,8 @@
 
 1  Every acknowledged create exists, once; a create that was not answered may be repeated under its key.
 2  Every job ends.
-3  A handler begins only after its claim is durable, at most once a claim.  A job that a crash must not repeat is claimed
-   once an attempt, and says so when a crash cut it off; others run again, after at most three crashes.
+3  A handler begins only after its claim is durable, at most once a claim.  A job that a crash must not repeat is
+   claimed once an attempt, and says so when a crash cut it off; others run again, after at most three crashes.
 4  The host is told every event of the log once and in order, pushed or resumed; a replay from the start says the same.
 5  The last thing that the host was told of a job is how the job stands.
 6  A job whose cancelling was acknowledged never begins again, and ends as cancelled unless it was quicker.

@@ -7,6 +7,7 @@ Its job types write each of their steps to LEDGER, which no crash takes back: so
 --oddity     full         the database may grow by 60 pages, after which the disk is full
              brimming     the database may not grow at all
              powerless    file permissions hold for root too
+             patient      a crash is recovered from no sooner than somebody asks for a cancel
 """
 
 import argparse
@@ -17,7 +18,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -35,6 +36,7 @@ from protocol.entities import WaitingFor
 from sidecar.database import Database
 from sidecar.dispatch import Dispatcher
 from sidecar.event_log import EventLog
+from sidecar.features import Features
 from sidecar.handler import JobContext, JobFailed, JobSnoozed
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.service import JobsService
@@ -226,7 +228,7 @@ def add_job_types(handlers: Handlers) -> None:
             handlers.attempts[claimed.job_id] = claimed.attempt
         return claimed
 
-    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign]
+    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign, assignment]
     JobJournal.claim = claim_and_remember  # type: ignore[method-assign]
 
 
@@ -261,7 +263,7 @@ def add_faults(faults: Faults) -> None:
 
 
 def split_migrations(faults: Faults) -> None:
-    """The points `migrations.step:before` and `:after`, inside a step's transaction, and `migrations.copy`, in a backup."""
+    """The points `migrations.step:before` and `:after`, in a step's transaction, and `migrations.copy`, in a backup."""
     step, back_up = sidecar.migrations._step, sidecar.migrations.back_up
 
     def make_step(name: str, text: str) -> Callable[[Any], None]:
@@ -310,7 +312,7 @@ def count_steps(faults: Faults) -> None:
 
 def limit_growth(pages: int) -> None:
     """Let the database grow by so many pages, and no more."""
-    opened = sidecar.app.open_database
+    opened = sidecar.migrations.open_database
 
     def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
         connection = opened(path, directory, stamp)
@@ -318,7 +320,7 @@ def limit_growth(pages: int) -> None:
         connection.execute(f"PRAGMA max_page_count = {count + pages}")
         return connection
 
-    sidecar.app.open_database = open_database
+    sidecar.app.open_database = open_database  # type: ignore[attr-defined]
 
 
 def powerless() -> None:
@@ -328,10 +330,29 @@ def powerless() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
+def patient() -> None:
+    """Let the first cancel come between the look at what a crash left and its settlement."""
+    reap, request = Features._reap, JobJournal.request_cancel
+    asked = anyio.Event()
+
+    async def reap_and_wait(self: Features, job_ids: Collection[str]) -> int:
+        found = await reap(self, job_ids)
+        await asked.wait()
+        return found
+
+    def request_and_tell(self: JobJournal, job_id: str) -> Any:
+        asked.set()
+        return request(self, job_id)
+
+    Features._reap = reap_and_wait  # type: ignore[method-assign]
+    JobJournal.request_cancel = request_and_tell  # type: ignore[method-assign]
+
+
 ODDITIES: Final[dict[str, Callable[[], None]]] = {
     "full": lambda: limit_growth(60),
     "brimming": lambda: limit_growth(0),
     "powerless": powerless,
+    "patient": patient,
 }
 
 

@@ -30,7 +30,7 @@ def act(witness: Witness, chance: random.Random) -> None:
             witness.ask("jobs.list", limit=chance.randint(1, 200))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(5))
 def test_kills_at_random_under_load_lose_repeat_and_invent_nothing(witness: Witness, seed: int) -> None:
     chance = random.Random(seed)  # a failure names its seed: it is the test's parameter
     for _ in range(KILLS):

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+
 import pytest
 
 from tests.crashes.invariants import recover
@@ -40,9 +41,7 @@ def work(witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-@pytest.mark.parametrize(
-    ("point", "passings"), [("open_connection", (1,)), ("migrate", (1,)), ("step", PASSINGS)]
-)
+@pytest.mark.parametrize(("point", "passings"), [("open_connection", (1,)), ("migrate", (1,)), ("step", PASSINGS)])
 def test_a_database_that_was_half_made_is_made(
     witness: Witness, point: str, passings: tuple[int, ...], side: str
 ) -> None:

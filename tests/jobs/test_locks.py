@@ -204,6 +204,24 @@ async def test_no_more_than_eight_run_together_whatever_their_types(shop: Shop) 
     assert (shop.hands.most["all"], shop.store.counts()) == (8, {"succeeded": 12})
 
 
+@pytest.mark.parametrize("paused", [False, True], ids=["full", "paused"])
+async def test_a_worker_that_can_start_nothing_does_not_look_all_the_time(shop: Shop, paused: bool) -> None:
+    names = [] if paused else [str(number) for number in range(8)]
+    for name in names:
+        await shop.make(name)
+    if paused:
+        await shop.call("jobs.queue.pause")
+    await shop.make("late", run_at="2026-11-23T08:00:10Z")
+    async with shop.working():
+        for name in names:
+            await shop.hands.next(name)
+        await shop.pass_time(20)
+        worker = shop.features._worker
+        assert worker is not None
+        pause = worker._look(lambda *_: None)
+        assert (pause is None or pause > 1, shop.hands.order) == (True, names)
+
+
 async def test_a_paused_queue_starts_nothing_and_lets_go_on_what_runs(shop: Shop) -> None:
     running = await shop.make("a")
     async with shop.working():

@@ -109,6 +109,13 @@ async def test_an_unknown_type_is_refused_with_the_known_ones(rig: Loopback) -> 
     assert "test.echo, test.fail, test.flood" in refused.value.data["hint"]
 
 
+async def test_a_payload_that_would_fill_every_page_is_refused_and_leaves_nothing(rig: Loopback) -> None:
+    with pytest.raises(RemoteError) as caught:
+        await create(rig, payload={"text": "\u0001" * 600_000})  # six bytes each in JSON
+    assert (caught.value.code, caught.value.kind) == (4132, "payload_too_large")
+    assert (await rig.call("jobs.list"))["jobs"] == []
+
+
 @pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.events.list"])
 async def test_a_job_that_does_not_exist_is_not_found(rig: Loopback, method: str) -> None:
     with pytest.raises(RemoteError) as refused:

@@ -191,6 +191,12 @@ class Host:
             found.append(message)
         return found
 
+    def rest_unparsed(self) -> bytes:
+        """The same, as it came: for a wire that may have been cut in the middle of a line."""
+        while self.fill():
+            pass
+        return bytes(self._unparsed)
+
     def ended(self, within_s: float = PATIENCE_S) -> int:
         """The exit code, once it has ended."""
         return self.process.wait(within_s)

@@ -3,11 +3,15 @@
 noisy        system.health prints wherever one can print, while it answers
 small        answers may have 2,000 bytes
 impatient    a host that leaves 1 MiB unread for half a second has hung
+late         it begins to watch its parent only when that is dead; until then there is a file `waiting` in its folder
 full         the database may grow by 60 pages, after which the disk is full
 """
 
+import asyncio
+import os
 import sqlite3
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,7 @@ import sidecar.serve
 import sidecar.stdio
 from protocol import catalog
 from protocol.system import Health
-from sidecar import migrations
+from sidecar import migrations, parent
 from sidecar.jobs.worker import JobsWorker, Registration
 from sidecar.system.service import SystemService
 from tests.handlers import make_noise, registrations
@@ -64,6 +68,18 @@ def full() -> None:
     setattr(sidecar.app, "open_database", open_database)  # noqa: B010 - mypy: not exported
 
 
+def late() -> None:
+    watch = parent.watch_parent
+
+    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
+        Path(os.environ["APP_DATA_DIR"], "waiting").touch()
+        while os.getppid() == pid:
+            time.sleep(0.01)
+        watch(pid, loop, on_death)
+
+    setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
+
+
 def impatient() -> None:
     sidecar.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
     sidecar.stdio.STUCK_S = 0.5  # type: ignore[misc]
@@ -72,5 +88,5 @@ def impatient() -> None:
 if __name__ == "__main__":
     add_job_types()
     for oddity in sys.argv[1:]:
-        {"noisy": noisy, "small": small, "impatient": impatient, "full": full}[oddity]()
+        {"noisy": noisy, "small": small, "impatient": impatient, "full": full, "late": late}[oddity]()
     sidecar.serve.main([])
