@@ -222,10 +222,12 @@ class Features:
 
     async def _recover_sessions(self) -> None:
         """Before any turn begins: what a dead process left of them is killed, and none of them runs."""
+        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+
         try:
             session_ids = self._conversations.left_behind()
             if session_ids:
-                killed = await self._reap(session_ids)
+                killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
                 self._conversations.recover(session_ids)
         except sqlite3.Error:  # the next turn of each session puts it right
