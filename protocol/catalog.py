@@ -14,6 +14,7 @@ INTERFACES: tuple[type, ...] = (
     jobs.Jobs,
     jobs.Schedules,
     claude.Claude,
+    claude.Sessions,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -31,6 +32,8 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     jobs.JobQueueUpdated,
     jobs.ScheduleUpdated,
     claude.ClaudeDelta,
+    claude.ClaudeMessageAdded,
+    claude.SessionUpdated,
     activity.ActivityChanged,
 )
 
@@ -39,6 +42,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.PruneHistory,
     system.VacuumDatabase,
     claude.RunClaude,
+    claude.TakeTurn,
 )
 
 _MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)

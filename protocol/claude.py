@@ -1,17 +1,30 @@
-"""Claude: runs of the user's own Claude Code CLI, as jobs.
+"""Claude: the user's own Claude Code CLI, as runs of one prompt and as conversations.  Both do their work in jobs.
 
-A run's text comes twice: piece by piece as `claude.delta` while it is written, and whole in the job's result.
+Text comes twice: piece by piece as `claude.delta` while it is written, and whole in the job's result; a conversation
+also has it whole as `claude.message`.
 """
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, Strict, StringConstraints
 
-from protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Recovery, method
+from protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Notification, Recovery, RpcError, method
 from protocol.entities import Job
-from protocol.errors import PayloadTooLarge
-from protocol.scalars import Count, Flag, FolderPath, LongText, Priority, Seconds
+from protocol.errors import InvalidCursor, PayloadTooLarge
+from protocol.scalars import (
+    Count,
+    Cursor,
+    Flag,
+    FolderPath,
+    Limit,
+    LongText,
+    Priority,
+    Seconds,
+    SessionId,
+    ShortText,
+    UtcTime,
+)
 
 # No value may start with a dash, so that none of them can ever be read as a flag of the CLI.
 ModelName = Annotated[
@@ -39,7 +52,13 @@ SystemPrompt = Annotated[
 Turns = Annotated[int, Strict(), Field(ge=1, le=10_000, description="Model turns; a run that needs more fails.")]
 
 TIMEOUT_S = 3_600.0
-"""A run's time where the caller names none: an hour is longer than nearly all runs, and every wait has a limit."""
+"""A run's time where the caller names none, and a turn's: longer than nearly all need, and every wait has a limit."""
+
+
+class SessionNotFound(RpcError):
+    """No Claude session has this id."""
+
+    code = 4045
 
 
 class PermissionMode(StrEnum):
@@ -73,15 +92,13 @@ class ClaudeUsage(Model):
     cache_read_input_tokens: Count = 0
 
 
-class ClaudeRunResult(Model):
-    """What a run came to."""
+class ClaudeAnswer(Model):
+    """What one prompt came to."""
 
     text: str
     """The final answer, at most 2 MiB of UTF-8."""
     text_truncated: Flag = False
-    """True where the answer was longer than that; the session has it whole."""
-    session_id: str | None
-    """Send it with the next prompt to go on with this conversation."""
+    """True where the answer was longer than that; the CLI's own record has it whole."""
     model: str | None
     usage: ClaudeUsage
     total_cost_usd: float | None = None
@@ -92,6 +109,19 @@ class ClaudeRunResult(Model):
     """The API's word: `end_turn`, `max_tokens`."""
     permission_denials: list[str] = []
     """Names of the tools that Claude wanted to use and was not allowed to, once per refused call."""
+
+
+class ClaudeRunResult(ClaudeAnswer):
+    """What a run came to."""
+
+    session_id: str | None
+    """The CLI's own session: send it with the next prompt to go on with this conversation."""
+
+
+class ClaudeTurnResult(ClaudeAnswer):
+    """What a turn of a session came to.  Usage and cost are this turn's alone."""
+
+    session_id: str
 
 
 class RunClaude(JobSpec):
@@ -121,6 +151,134 @@ class RunClaude(JobSpec):
         return session_lock(self.session_id) if self.session_id is not None else None
 
 
+class TakeTurn(JobSpec):
+    """Ask the next thing in a session and wait for the answer; the turns of one session run one after another."""
+
+    type: ClassVar = "claude.turn"
+    result: ClassVar = ClaudeTurnResult
+    # See RunClaude; both share one limit.
+    policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
+
+    session_id: SessionId
+    prompt: LongText
+
+    def lock_key(self) -> str:
+        """The session."""
+        return session_lock(self.session_id)
+
+
+class SessionStatus(StrEnum):
+    """What a session is doing."""
+
+    IDLE = "idle"
+    """Waits for the next prompt."""
+    RUNNING = "running"
+    """A turn runs."""
+    INTERRUPTED = "interrupted"
+    """The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on."""
+
+
+class Session(Model):
+    """A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`."""
+
+    session_id: str
+    claude_session_id: str | None
+    """The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time."""
+    forked_from: str | None
+    """The session that it branched off."""
+    title: str | None
+    """The first prompt's first line where none was given."""
+    cwd: str | None
+    """Where Claude works; null: the home folder."""
+    model: str | None
+    permission_mode: PermissionMode | None
+    allowed_tools: list[str]
+    system_prompt: str | None
+    status: SessionStatus
+    created_at: UtcTime
+    updated_at: UtcTime
+    last_message_at: UtcTime | None
+    usage: ClaudeUsage
+    """Over all turns, each message counted once.  A fork begins at nothing."""
+    total_cost_usd: float
+    """The CLI's own estimate, at list prices, over all turns."""
+    version: Count
+    """Rises with every change: of two snapshots the higher is the newer."""
+
+
+class SessionPage(Model):
+    """Sessions, the last changed first."""
+
+    sessions: list[Session]
+    next_cursor: str | None = None
+    """Null on the last page."""
+
+
+class SessionDeleted(Model):
+    """The session that is gone."""
+
+    session_id: str
+
+
+class MessageKind(StrEnum):
+    """What a message is."""
+
+    USER = "user"
+    """A prompt."""
+    ASSISTANT_TEXT = "assistant_text"
+    THINKING = "thinking"
+    TOOL_USE = "tool_use"
+    """Claude uses a tool; `text` is the tool's name, its input is in `raw`."""
+    TOOL_RESULT = "tool_result"
+    ERROR = "error"
+    """Why a turn failed."""
+    RAW = "raw"
+    """Something else that the CLI said, perhaps of a kind that did not exist when this was written."""
+
+
+class ClaudeMessage(Model):
+    """One finished item of a session."""
+
+    message_id: str
+    session_id: str
+    job_id: str | None
+    """The turn that it came in."""
+    api_message_id: str | None
+    """Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message."""
+    seq: Count
+    """Its place in the session, from 1 on, without gaps."""
+    kind: MessageKind
+    text: str
+    """At most 2 MiB of UTF-8."""
+    raw: Any = None
+    """The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB."""
+    created_at: UtcTime
+
+
+class ClaudeMessagePage(Model):
+    """Messages, oldest first."""
+
+    messages: list[ClaudeMessage]
+    has_more: Flag
+    """True where messages follow; ask again with `after` set to the last one's `seq`."""
+
+
+class ClaudeMessageAdded(Notification):
+    """A session has one more finished item."""
+
+    name: ClassVar[str] = "claude.message"
+    session_id: str
+    job_id: str | None
+    message: ClaudeMessage
+
+
+class SessionUpdated(Notification):
+    """A session was created or changed."""
+
+    name: ClassVar[str] = "claude.session_updated"
+    session: Session
+
+
 class ClaudeDelta(Ephemeral):
     """Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost."""
 
@@ -129,6 +287,7 @@ class ClaudeDelta(Ephemeral):
     appends: ClassVar[str | None] = "text"
     max_per_s: ClassVar[int] = 20
     session_id: str
+    """The session whose turn it is; in a run of one prompt, the CLI's own."""
     job_id: str
     message_id: str
     offset: Count
@@ -155,4 +314,57 @@ class Claude(Protocol):
         priority: Priority = 0,
     ) -> Job:
         """Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`."""
+        ...
+
+
+class Sessions(Protocol):
+    """Conversations with Claude: kept for good, and gone on with after a restart."""
+
+    @method("claude.session.create", rest="POST /claude/session")
+    async def create(
+        self,
+        *,
+        title: ShortText | None = None,
+        cwd: FolderPath | None = None,
+        model: ModelName | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
+        system_prompt: SystemPrompt | None = None,
+    ) -> Session:
+        """A new session.  Nothing is started before its first turn."""
+        ...
+
+    @method("claude.session.list", raises=(InvalidCursor,))
+    async def list(self, *, limit: Limit = 50, cursor: Cursor | None = None) -> SessionPage:
+        """Sessions, the last changed first; one that changes while pages are read moves to the front."""
+        ...
+
+    @method("claude.session.get", raises=(SessionNotFound,))
+    async def get(self, *, session_id: SessionId) -> Session:
+        """One session as it stands."""
+        ...
+
+    @method("claude.session.delete", raises=(SessionNotFound,))
+    async def delete(self, *, session_id: SessionId) -> SessionDeleted:
+        """Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is."""
+        ...
+
+    @method("claude.session.send", raises=(SessionNotFound, PayloadTooLarge))
+    async def send(self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0) -> Job:
+        """Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`."""
+        ...
+
+    @method("claude.session.interrupt", raises=(SessionNotFound,))
+    async def interrupt(self, *, session_id: SessionId) -> Session:
+        """Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended."""
+        ...
+
+    @method("claude.session.fork", raises=(SessionNotFound,))
+    async def fork(self, *, session_id: SessionId, title: ShortText | None = None) -> Session:
+        """A new session with the same settings and the same past; from here on each goes its own way."""
+        ...
+
+    @method("claude.messages.list", raises=(SessionNotFound,))
+    async def list_messages(self, *, session_id: SessionId, after: Count = 0, limit: Limit = 200) -> ClaudeMessagePage:
+        """A session's messages, oldest first, after the one with this `seq`."""
         ...

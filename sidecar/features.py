@@ -3,6 +3,7 @@
 What is heavy and not needed for the first answers (anyio, psutil, httpx) is imported when work begins.
 """
 
+import asyncio
 import logging
 import os
 import random
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
-from protocol.claude import RunClaude
+from protocol.claude import RunClaude, TakeTurn
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, VacuumDatabase
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
@@ -20,7 +21,9 @@ from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import AtlassianStore
 from sidecar.calendar.service import CalendarService
 from sidecar.calendar.store import CalendarStore
-from sidecar.claude.service import ClaudeService
+from sidecar.claude.conversations import Conversations
+from sidecar.claude.service import ClaudeService, SessionsService
+from sidecar.claude.store import ClaudeStore
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.ids import MakeId
@@ -34,6 +37,7 @@ from sidecar.settings import Settings
 
 if TYPE_CHECKING:
     from sidecar.claude.discovery import Discovery
+    from sidecar.claude.pool import Pool
     from sidecar.handler import JobHandler
     from sidecar.jobs.worker import JobsWorker
 
@@ -71,9 +75,12 @@ class Features:
         self._committed = committed
         self._is_draining = is_draining
         self._worker: JobsWorker | None = None
+        self._claude_pool: Pool | None = None
         self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
+        sessions = ClaudeStore(database)
+        self._conversations = Conversations(database, sessions, outbox.notify, clock, new_id)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
         specs = {spec.type: spec for spec in catalog.JOB_TYPES}
@@ -92,6 +99,13 @@ class Features:
             jobs,
             self._scheduler,
             ClaudeService(jobs.enqueue),
+            SessionsService(
+                sessions,
+                self._conversations,
+                enqueue=jobs.enqueue,
+                cancel=jobs.cancel_holders,
+                drop_process=self._drop_process,
+            ),
             CalendarService(self._calendar),
             JiraService(self._atlassian),
             ConfluenceService(self._atlassian),
@@ -112,10 +126,17 @@ class Features:
 
     async def run_work(self) -> None:
         """Make the handlers and run jobs until `stop_work`."""
-        from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415 - see the module's docstring
+        import anyio  # noqa: PLC0415 - see the module's docstring
 
+        from sidecar.claude.pool import Pool  # noqa: PLC0415
+        from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415
+
+        self._claude_pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         registrations = [
-            Registration(RunClaude, self._claude_handler(), concurrency=self._settings.claude_concurrency),
+            *(
+                Registration(spec, handler, concurrency=self._settings.claude_concurrency, pool="claude")
+                for spec, handler in self._claude_handlers(self._claude_pool)
+            ),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -129,7 +150,11 @@ class Features:
             committed=self._committed,
             reap=self._reap,
         )
-        await self._worker.run()
+        await self._recover_sessions()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._claude_pool.run)
+            await self._worker.run()
+            await self._claude_pool.stop()
 
     def _schedule_maintenance(self) -> None:
         try:
@@ -139,20 +164,32 @@ class Features:
             log.exception("the maintenance could not be scheduled; the next start will do it")
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
-        """Stop running jobs: how many ran, and whether all ended in time."""
-        return await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
+        """Stop running jobs and idle Claude processes: how many jobs ran, and whether all ended in time."""
+        idle = asyncio.ensure_future(self._claude_pool.stop()) if self._claude_pool is not None else None
+        until = self._clock.monotonic() + deadline_s
+        stopped = await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
+        if idle is not None:
+            await asyncio.wait({idle}, timeout=max(0.0, until - self._clock.monotonic()))
+        return stopped
 
-    def _claude_handler(self) -> "JobHandler[Any, Any]":
+    def _claude_handlers(self, pool: "Pool") -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
+        from sidecar.claude.launch import Launcher  # noqa: PLC0415
+        from sidecar.claude.turns import TurnHandler  # noqa: PLC0415
         from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
 
-        return ClaudeRunHandler(
-            discovery=self._discovery(),
-            environment=os.environ,
-            home=Path.home(),
+        launcher = Launcher(discovery=self._discovery(), environment=os.environ, home=Path.home())
+        runs = ClaudeRunHandler(
+            launcher=launcher, notify=self._outbox.notify, record=self._record_run, is_draining=self._is_draining
+        )
+        turns = TurnHandler(
+            launcher=launcher,
+            pool=pool,
+            conversations=self._conversations,
             notify=self._outbox.notify,
             record=self._record_run,
             is_draining=self._is_draining,
         )
+        return (RunClaude, runs), (TakeTurn, turns)
 
     def _maintenance_handlers(self) -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
         from sidecar.system.worker import BackUpHandler, PruneHandler, VacuumHandler  # noqa: PLC0415
@@ -182,6 +219,23 @@ class Features:
         from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
 
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
+
+    async def _recover_sessions(self) -> None:
+        """Before any turn begins: what a dead process left of them is killed, and none of them runs."""
+        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+
+        try:
+            session_ids = self._conversations.left_behind()
+            if session_ids:
+                killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
+                log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
+                self._conversations.recover(session_ids)
+        except sqlite3.Error:  # the next turn of each session puts it right
+            log.exception("the sessions of an earlier process could not be settled")
+
+    def _drop_process(self, session_id: str) -> None:
+        if self._claude_pool is not None:
+            self._claude_pool.drop(session_id)
 
     def _wake(self) -> None:
         if self._worker is not None:

@@ -173,6 +173,7 @@ def test_every_endpoint_of_the_old_backend_that_is_served_is_mapped_once() -> No
     assert len(set(mapped)) == len(mapped)
     assert {"GET /health", "GET /status", "POST /jobs", "GET /jobs", "GET /jobs/{job_id}"} <= set(mapped)
     assert {"POST /jobs/{job_id}/cancel", "POST /claude/spawn", "GET /activity/events"} <= set(mapped)
+    assert "POST /claude/session" in mapped
 
 
 def test_nothing_heavy_is_imported_before_the_first_answer(tmp_path: Path) -> None:

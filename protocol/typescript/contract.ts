@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "4d33e23e17958b57";
+export const SCHEMA_HASH = "7aa9cd68fd6af462";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -431,6 +431,139 @@ export const PermissionMode = {
  */
 export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
 
+/** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
+export interface Session {
+  session_id: string;
+  /** The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time. */
+  claude_session_id: string | null;
+  /** The session that it branched off. */
+  forked_from: string | null;
+  /** The first prompt's first line where none was given. */
+  title: string | null;
+  /** Where Claude works; null: the home folder. */
+  cwd: string | null;
+  model: string | null;
+  permission_mode: PermissionMode | null;
+  allowed_tools: string[];
+  system_prompt: string | null;
+  status: SessionStatus;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_message_at: string | null;
+  /** Over all turns, each message counted once.  A fork begins at nothing. */
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices, over all turns. */
+  total_cost_usd: number;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What a session is doing.
+ *
+ * - `idle`: Waits for the next prompt.
+ * - `running`: A turn runs.
+ * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
+ * goes on.
+ */
+export const SessionStatus = {
+  /** Waits for the next prompt. */
+  IDLE: "idle",
+  /** A turn runs. */
+  RUNNING: "running",
+  /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
+  INTERRUPTED: "interrupted",
+} as const;
+/**
+ * What a session is doing.
+ *
+ * - `idle`: Waits for the next prompt.
+ * - `running`: A turn runs.
+ * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
+ * goes on.
+ */
+export type SessionStatus = "idle" | "running" | "interrupted";
+
+/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
+export interface ClaudeUsage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number;
+  cache_read_input_tokens: number;
+}
+
+/** Sessions, the last changed first. */
+export interface SessionPage {
+  sessions: Session[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** The session that is gone. */
+export interface SessionDeleted {
+  session_id: string;
+}
+
+/** Messages, oldest first. */
+export interface ClaudeMessagePage {
+  messages: ClaudeMessage[];
+  /** True where messages follow; ask again with `after` set to the last one's `seq`. */
+  has_more: boolean;
+}
+
+/** One finished item of a session. */
+export interface ClaudeMessage {
+  message_id: string;
+  session_id: string;
+  /** The turn that it came in. */
+  job_id: string | null;
+  /** Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message. */
+  api_message_id: string | null;
+  /** Its place in the session, from 1 on, without gaps. */
+  seq: number;
+  kind: MessageKind;
+  /** At most 2 MiB of UTF-8. */
+  text: string;
+  /** The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB. */
+  raw: unknown;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+}
+
+/**
+ * What a message is.
+ *
+ * - `user`: A prompt.
+ * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
+ * - `error`: Why a turn failed.
+ * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ */
+export const MessageKind = {
+  /** A prompt. */
+  USER: "user",
+  ASSISTANT_TEXT: "assistant_text",
+  THINKING: "thinking",
+  /** Claude uses a tool; `text` is the tool's name, its input is in `raw`. */
+  TOOL_USE: "tool_use",
+  TOOL_RESULT: "tool_result",
+  /** Why a turn failed. */
+  ERROR: "error",
+  /** Something else that the CLI said, perhaps of a kind that did not exist when this was written. */
+  RAW: "raw",
+} as const;
+/**
+ * What a message is.
+ *
+ * - `user`: A prompt.
+ * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
+ * - `error`: Why a turn failed.
+ * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ */
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
   accounts: CalendarAccount[];
@@ -672,12 +805,33 @@ export interface ScheduleUpdated {
 
 /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
 export interface ClaudeDelta {
+  /** The session whose turn it is; in a run of one prompt, the CLI's own. */
   session_id: string;
   job_id: string;
   message_id: string;
   /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
   offset: number;
   text: string;
+}
+
+/** A session has one more finished item. */
+export interface ClaudeMessageAdded {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  session_id: string;
+  job_id: string | null;
+  message: ClaudeMessage;
+}
+
+/** A session was created or changed. */
+export interface SessionUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  session: Session;
 }
 
 /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
@@ -771,10 +925,8 @@ export interface RunClaude {
 export interface ClaudeRunResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the session has it whole. */
+  /** True where the answer was longer than that; the CLI's own record has it whole. */
   text_truncated: boolean;
-  /** Send it with the next prompt to go on with this conversation. */
-  session_id: string | null;
   model: string | null;
   usage: ClaudeUsage;
   /** The CLI's own estimate, at list prices. */
@@ -785,14 +937,34 @@ export interface ClaudeRunResult {
   stop_reason: string | null;
   /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
   permission_denials: string[];
+  /** The CLI's own session: send it with the next prompt to go on with this conversation. */
+  session_id: string | null;
 }
 
-/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
-export interface ClaudeUsage {
-  input_tokens: number;
-  output_tokens: number;
-  cache_creation_input_tokens: number;
-  cache_read_input_tokens: number;
+/** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+export interface TakeTurn {
+  /** A Claude session's id. */
+  session_id: string;
+  prompt: string;
+}
+
+/** What a turn of a session came to.  Usage and cost are this turn's alone. */
+export interface ClaudeTurnResult {
+  /** The final answer, at most 2 MiB of UTF-8. */
+  text: string;
+  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  text_truncated: boolean;
+  model: string | null;
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number | null;
+  num_turns: number | null;
+  duration_ms: number | null;
+  /** The API's word: `end_turn`, `max_tokens`. */
+  stop_reason: string | null;
+  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  permission_denials: string[];
+  session_id: string;
 }
 
 /** Params of `initialize`. */
@@ -975,6 +1147,84 @@ export interface ClaudeSpawnParams {
   priority?: number;
 }
 
+/** Params of `claude.session.create`. */
+export interface ClaudeSessionCreateParams {
+  title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  /** @default [] */
+  allowed_tools?: string[];
+  /** Added to the end of Claude Code's own system prompt. */
+  system_prompt?: string | null;
+}
+
+/** Params of `claude.session.list`. */
+export interface ClaudeSessionListParams {
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.session.get`. */
+export interface ClaudeSessionGetParams {
+  /** A Claude session's id. */
+  session_id: string;
+}
+
+/** Params of `claude.session.delete`. */
+export interface ClaudeSessionDeleteParams {
+  /** A Claude session's id. */
+  session_id: string;
+}
+
+/** Params of `claude.session.send`. */
+export interface ClaudeSessionSendParams {
+  /** A Claude session's id. */
+  session_id: string;
+  prompt: string;
+  /**
+   * Higher runs first; 0 is normal.
+   *
+   * @default 0
+   */
+  priority?: number;
+}
+
+/** Params of `claude.session.interrupt`. */
+export interface ClaudeSessionInterruptParams {
+  /** A Claude session's id. */
+  session_id: string;
+}
+
+/** Params of `claude.session.fork`. */
+export interface ClaudeSessionForkParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+}
+
+/** Params of `claude.messages.list`. */
+export interface ClaudeMessagesListParams {
+  /** A Claude session's id. */
+  session_id: string;
+  /** @default 0 */
+  after?: number;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 200
+   */
+  limit?: number;
+}
+
 /** Params of `calendar.accounts.list`. */
 export type CalendarAccountsListParams = Record<string, never>;
 
@@ -1132,6 +1382,54 @@ export interface Methods {
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
+   * A new session.  Nothing is started before its first turn.
+   *
+   * Was POST /claude/session.
+   */
+  "claude.session.create": { params: ClaudeSessionCreateParams; result: Session };
+  /**
+   * Sessions, the last changed first; one that changes while pages are read moves to the front.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.session.list": { params: ClaudeSessionListParams; result: SessionPage };
+  /**
+   * One session as it stands.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.get": { params: ClaudeSessionGetParams; result: Session };
+  /**
+   * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.delete": { params: ClaudeSessionDeleteParams; result: SessionDeleted };
+  /**
+   * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+   *
+   * Errors: session_not_found, payload_too_large.
+   */
+  "claude.session.send": { params: ClaudeSessionSendParams; result: Job };
+  /**
+   * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.interrupt": { params: ClaudeSessionInterruptParams; result: Session };
+  /**
+   * A new session with the same settings and the same past; from here on each goes its own way.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.fork": { params: ClaudeSessionForkParams; result: Session };
+  /**
+   * A session's messages, oldest first, after the one with this `seq`.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /**
    * All calendar accounts.
    *
    * Was GET /calendar/accounts.
@@ -1210,6 +1508,10 @@ export interface Notifications {
   "jobs.schedule_updated": ScheduleUpdated;
   /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
   "claude.delta": ClaudeDelta;
+  /** A session has one more finished item. */
+  "claude.message": ClaudeMessageAdded;
+  /** A session was created or changed. */
+  "claude.session_updated": SessionUpdated;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
 }
@@ -1224,6 +1526,8 @@ export interface JobTypes {
   "maintenance.vacuum": { payload: VacuumDatabase; result: VacuumResult };
   /** Run a prompt through the user's own `claude` and wait for its answer. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
+  /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+  "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
 }
 
 export const METHOD_NAMES = [
@@ -1247,6 +1551,14 @@ export const METHOD_NAMES = [
   "jobs.schedules.update",
   "jobs.schedules.run",
   "claude.spawn",
+  "claude.session.create",
+  "claude.session.list",
+  "claude.session.get",
+  "claude.session.delete",
+  "claude.session.send",
+  "claude.session.interrupt",
+  "claude.session.fork",
+  "claude.messages.list",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",
@@ -1273,6 +1585,8 @@ export const NOTIFICATION_NAMES = [
   "jobs.queue_updated",
   "jobs.schedule_updated",
   "claude.delta",
+  "claude.message",
+  "claude.session_updated",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -1282,6 +1596,8 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.event",
   "jobs.queue_updated",
   "jobs.schedule_updated",
+  "claude.message",
+  "claude.session_updated",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -1290,6 +1606,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.prune",
   "maintenance.vacuum",
   "claude.run",
+  "claude.turn",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -1315,6 +1632,7 @@ export type ErrorKind =
   | "unknown_job_type"
   | "job_not_finished"
   | "schedule_not_found"
+  | "session_not_found"
   | "calendar_account_not_found";
 
 export const ERROR_CODES = {
@@ -1360,6 +1678,8 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
+  /** No Claude session has this id. */
+  session_not_found: 4045,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
 } as const satisfies Record<ErrorKind, number>;

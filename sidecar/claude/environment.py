@@ -8,8 +8,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-MARKER = "SIDECAR_JOB"
-"""Set to the job's id: a tool may leave the process group and lose its parent, its environment it keeps."""
+JOB_MARK = "SIDECAR_JOB"
+"""Set to the id of the run that a CLI works for: a tool may leave the process group and lose its parent, its
+environment it keeps."""
+SESSION_MARK = "SIDECAR_SESSION"
+"""The same for the CLI of a session, which outlives the job that it was started by."""
+
+MARKS = (JOB_MARK, SESSION_MARK)
 
 OURS = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE"})
 
@@ -69,4 +74,9 @@ def cli_environment(environment: Mapping[str, str], executable: Path) -> dict[st
 
 def job_environment(environment: Mapping[str, str], *, executable: Path, job_id: str) -> dict[str, str]:
     """What the CLI of a run gets: `cli_environment` and the job's mark."""
-    return cli_environment(environment, executable) | {MARKER: job_id}
+    return cli_environment(environment, executable) | {JOB_MARK: job_id}
+
+
+def session_environment(environment: Mapping[str, str], *, executable: Path, session_id: str) -> dict[str, str]:
+    """What the CLI of a session gets: `cli_environment` and the session's mark."""
+    return cli_environment(environment, executable) | {SESSION_MARK: session_id}

@@ -1,7 +1,8 @@
-"""Find and kill every process of a run, also those that left its process group.
+"""Find and kill every process of a run or a session, also those that left its process group.
 
 Claude's Bash tool gives each command a session of its own, so that signals to the CLI's group do not reach it, and when
-the CLI is gone nothing links the two.  The environment does: `SIDECAR_JOB` names the job in every one of them.
+the CLI is gone nothing links the two.  The environment does: it names the owner, a job or a session, in every one of
+them.
 psutil takes 40 ms to import, so import this module late.
 """
 
@@ -11,42 +12,42 @@ import anyio
 import anyio.to_thread
 import psutil
 
-from sidecar.claude.environment import MARKER
+from sidecar.claude.environment import MARKS
 
 POLL_S = 0.02
 
 
-async def family(pid: int, job_id: str) -> set[psutil.Process]:
-    """The job's process and its descendants at this moment; empty if it is gone."""
-    return await anyio.to_thread.run_sync(_family, pid, job_id)
+async def family(pid: int, owner_id: str) -> set[psutil.Process]:
+    """The owner's process and its descendants at this moment; empty if it is gone."""
+    return await anyio.to_thread.run_sync(_family, pid, owner_id)
 
 
-async def kill_leftovers(job_ids: Collection[str], *, known: Iterable[psutil.Process] = (), timeout_s: float) -> int:
-    """SIGKILL `known` and all that carries the mark of these jobs, until none is left; the number of those killed.
+async def kill_leftovers(owner_ids: Collection[str], *, known: Iterable[psutil.Process] = (), timeout_s: float) -> int:
+    """SIGKILL `known` and all that carries the mark of these owners, until none is left; the number of those killed.
 
     It gives up after `timeout_s`: a process in an uninterruptible system call dies only when that returns.
     """
     killed: set[psutil.Process] = set()
     with anyio.move_on_after(timeout_s):
-        while left := await anyio.to_thread.run_sync(_kill_round, frozenset(job_ids), frozenset(known) | killed):
+        while left := await anyio.to_thread.run_sync(_kill_round, frozenset(owner_ids), frozenset(known) | killed):
             killed |= left
             await anyio.sleep(POLL_S)
     return len(killed)
 
 
-def _family(pid: int, job_id: str) -> set[psutil.Process]:
+def _family(pid: int, owner_id: str) -> set[psutil.Process]:
     try:
         root = psutil.Process(pid)
-        if root.environ().get(MARKER) != job_id:  # it is gone, and its number belongs to another already
+        if not _is_marked(root, {owner_id}):  # it is gone, and its number belongs to another already
             return set()
         return {root, *root.children(recursive=True)}
     except (psutil.Error, OSError):
         return set()
 
 
-def _kill_round(job_ids: frozenset[str], known: frozenset[psutil.Process]) -> set[psutil.Process]:
+def _kill_round(owner_ids: frozenset[str], known: frozenset[psutil.Process]) -> set[psutil.Process]:
     """Kill what is alive now.  A fork between two looks is found by the next."""
-    left = {process for process in known if _alive(process)} | set(_marked(job_ids))
+    left = {process for process in known if _alive(process)} | set(_marked(owner_ids))
     for process in left:
         try:
             process.kill()  # psutil compares start times: a reused pid is not hit
@@ -55,11 +56,16 @@ def _kill_round(job_ids: frozenset[str], known: frozenset[psutil.Process]) -> se
     return left
 
 
-def _marked(job_ids: frozenset[str]) -> Iterable[psutil.Process]:
+def _is_marked(process: psutil.Process, owner_ids: Collection[str]) -> bool:
+    environment = process.environ()
+    return any(environment.get(mark) in owner_ids for mark in MARKS)
+
+
+def _marked(owner_ids: frozenset[str]) -> Iterable[psutil.Process]:
     for pid in psutil.pids():
         try:
             process = psutil.Process(pid)
-            if process.environ().get(MARKER) in job_ids and _alive(process):
+            if _is_marked(process, owner_ids) and _alive(process):
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue

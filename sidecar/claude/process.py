@@ -27,11 +27,13 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What to ask of the CLI.  `session_id` resumes that session; None leaves a choice to the user's settings."""
+    """How to start the CLI.  `session_id` resumes that session, `fork` in a copy of it; None leaves a choice to the
+    user's settings.
+    """
 
-    prompt: str
     model: str | None = None
     session_id: str | None = None
+    fork: bool = False
     allowed_tools: Sequence[str] = ()
     permission_mode: str | None = None
     max_turns: int | None = None
@@ -39,7 +41,7 @@ class RunOptions:
 
 
 def arguments(options: RunOptions) -> list[str]:
-    """The arguments of a run.  The prompt is not among them: it goes by stdin, where no length and no `ps` matters.
+    """The arguments of a CLI.  The prompt is not among them: it goes by stdin, where no length and no `ps` matters.
 
     A value is tied to its flag by `=`, so that one which begins with a dash cannot become a flag.
     `--append-system-prompt` and not `--system-prompt`: without its own prompt the CLI does not know its tools' rules.
@@ -58,6 +60,7 @@ def arguments(options: RunOptions) -> list[str]:
         "--verbose",  # stream-json output is refused without it
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in chosen.items() if value is not None),
+        *(["--fork-session"] if options.fork else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
 
@@ -106,13 +109,14 @@ class LineSplitter:
 class ClaudeProcess(asyncio.SubprocessProtocol):
     """A CLI process, from its start to its last byte.
 
-    `settled` is set when its run is decided, by a result or by its end; `exited` when it has ended, though a tool may
-    still hold its pipes; `closed` when the pipes have ended too.
+    `settled` is set when its last prompt is decided, by a result or by its end; `exited` when it has ended, though a
+    tool may still hold its pipes; `closed` when the pipes have ended too.
     """
 
     def __init__(self, on_line: Callable[[bytes], bool]) -> None:
         """`on_line` gets every line of stdout and tells whether it is the result; it must not raise."""
         self.settled = anyio.Event()
+        self.settled.set()
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self.lines = LineSplitter()
@@ -134,6 +138,13 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
     def stderr_tail(self) -> str:
         """The last 8 KiB of what it wrote to stderr."""
         return self._stderr.decode(errors="replace")
+
+    def ask(self, prompt: str) -> None:
+        """Give it a prompt; `settled` is about this one from now on.  The one before must be settled."""
+        if not self.exited.is_set():
+            self.settled = anyio.Event()
+            self.lines.dropped = 0
+            self.send(user_message(prompt))
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Write one JSON line to its stdin; nothing happens if it does not read any more."""
@@ -199,7 +210,7 @@ async def start(
     environment: Mapping[str, str],
     on_line: Callable[[bytes], bool],
 ) -> ClaudeProcess:
-    """Start the CLI in its own session and group, and hand it the prompt; raises OSError if it cannot be started.
+    """Start the CLI in its own session and group; raises OSError if it cannot be started.
 
     Call it in the main thread: the kernel ties the parent-death signal to the thread that forked.
     """
@@ -216,7 +227,6 @@ async def start(
         env=dict(environment),
         **_isolation(),
     )
-    process.send(user_message(options.prompt))
     return process
 
 

@@ -1,27 +1,44 @@
-"""Claude's methods.  A run is a job: this only puts it into the queue, `worker` carries it out."""
+"""Claude's methods.  Runs and turns are jobs: this only queues them, `worker` and `turns` do the work."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from protocol.claude import (
     TIMEOUT_S,
     Claude,
+    ClaudeMessagePage,
     ModelName,
     PermissionMode,
     ResumedSession,
     RunClaude,
+    Session,
+    SessionDeleted,
+    SessionNotFound,
+    SessionPage,
+    Sessions,
     SystemPrompt,
+    TakeTurn,
     ToolRules,
     Turns,
+    session_lock,
 )
-from protocol.contract import JobSpec
-from protocol.entities import Job
+from protocol.contract import JobSpec, page
+from protocol.entities import Job, JobStatus
 from protocol.scalars import FolderPath, LongText, Priority, Seconds
+from sidecar.claude.conversations import Conversations
+from sidecar.claude.store import ClaudeStore
 
 
 class Enqueue(Protocol):
     """Makes a queued job of a spec, and returns it as it stands in the queue."""
 
     def __call__(self, spec: JobSpec, *, priority: int) -> Job: ...
+
+
+class CancelHolders(Protocol):
+    """Cancels the jobs that have this lock, or want it, and have one of these statuses."""
+
+    def __call__(self, lock_key: str, *statuses: JobStatus) -> None: ...
 
 
 class ClaudeService(Claude):
@@ -56,3 +73,81 @@ class ClaudeService(Claude):
             system_prompt=system_prompt,
         )
         return self._enqueue(spec, priority=priority)
+
+
+class SessionsService(Sessions):
+    """Implements `Sessions`."""
+
+    def __init__(
+        self,
+        store: ClaudeStore,
+        conversations: Conversations,
+        *,
+        enqueue: Enqueue,
+        cancel: CancelHolders,
+        drop_process: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._conversations = conversations
+        self._enqueue = enqueue
+        self._cancel = cancel
+        self._drop_process = drop_process
+
+    async def create(
+        self,
+        *,
+        title: str | None = None,
+        cwd: FolderPath | None = None,
+        model: ModelName | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
+        system_prompt: SystemPrompt | None = None,
+    ) -> Session:
+        return self._conversations.create(
+            title=title,
+            cwd=cwd,
+            model=model,
+            permission_mode=permission_mode,
+            allowed_tools=allowed_tools,
+            system_prompt=system_prompt,
+        )
+
+    async def list(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
+        sessions, next_cursor = self._store.page(limit, cursor)
+        return SessionPage.encoded(page("sessions", sessions, next_cursor))
+
+    async def get(self, *, session_id: str) -> Session:
+        session = self._store.get(session_id)
+        if session is None:
+            raise SessionNotFound
+        return Session.encoded(session)
+
+    async def delete(self, *, session_id: str) -> SessionDeleted:
+        if not self._conversations.delete(session_id):
+            raise SessionNotFound
+        self._cancel(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
+        self._drop_process(session_id)
+        return SessionDeleted(session_id=session_id)
+
+    async def send(self, *, session_id: str, prompt: LongText, priority: Priority = 0) -> Job:
+        await self.get(session_id=session_id)
+        return self._enqueue(TakeTurn(session_id=session_id, prompt=prompt), priority=priority)
+
+    async def interrupt(self, *, session_id: str) -> Session:
+        session = await self.get(session_id=session_id)
+        self._cancel(session_lock(session_id), JobStatus.RUNNING)
+        return session
+
+    async def fork(self, *, session_id: str, title: str | None = None) -> Session:
+        forked = self._conversations.fork(session_id, title)
+        if forked is None:
+            raise SessionNotFound
+        return forked
+
+    async def list_messages(self, *, session_id: str, after: int = 0, limit: int = 200) -> ClaudeMessagePage:
+        messages, more = self._store.messages(session_id, after, limit)
+        if not messages:
+            await self.get(session_id=session_id)
+        return ClaudeMessagePage.encoded(
+            b'{"messages":[%s],"has_more":%s}' % (b",".join(messages), b"true" if more else b"false")
+        )

@@ -68,6 +68,14 @@ BUCKETS = tuple(field.name for field in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used up, whether it led to an answer or not.  `cost_usd` is None where the CLI did not say."""
+
+    usage: Usage
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """A run that succeeded.  What the CLI did not say is None."""
 
@@ -82,13 +90,27 @@ class Outcome:
     permission_denials: tuple[str, ...]
 
 
-class RunReader:
-    """Reads one run.  `session_id` and `model` are what is known so far, `invalid_lines` counts what was not JSON."""
+def parse(line: bytes) -> dict[str, Any] | None:
+    """The object that a line is; None for anything else."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
 
-    def __init__(self) -> None:
+
+class RunReader:
+    """Reads one prompt's run.  `session_id`, `model` and `spent` are what is known so far, `invalid_lines` counts what
+    was not JSON.  `cost_so_far` is what the process has told of its costs, also before this prompt.
+    """
+
+    def __init__(self, cost_so_far: float = 0.0) -> None:
         self.session_id: str | None = None
         self.model: str | None = None
         self.invalid_lines = 0
+        self.cost_so_far = cost_so_far
+        self._cost: float | None = None
+        self._usages: dict[str, dict[str, int]] = {}
         self._understood = 0
         self._result: Mapping[str, Any] | None = None
         self._api_error: Mapping[str, Any] = {}
@@ -99,16 +121,15 @@ class RunReader:
 
     def feed(self, line: bytes) -> list[Update]:
         """What one line (without its newline) means; an empty list for most."""
-        if not line.strip():
-            return []
-        try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
-            message = None
-        if not isinstance(message, dict):
+        return self.read(parse(line)) if line.strip() else []
+
+    def read(self, message: Mapping[str, Any] | None) -> list[Update]:
+        """`feed`, of a line that was parsed already."""
+        if message is None:
             self.invalid_lines += 1
             return []
         self._understood += 1
+        self._count_usage(message)
         match message.get("type"):
             case "system":
                 return self._system(message)
@@ -119,6 +140,17 @@ class RunReader:
             case "result":
                 return self._finished(message)
         return []
+
+    @property
+    def spent(self) -> Spent:
+        """The tokens of each API message, counted once however often the CLI tells them, and what they cost."""
+        totals = {bucket: sum(usage[bucket] for usage in self._usages.values()) for bucket in BUCKETS}
+        return Spent(Usage(**totals), self._cost)
+
+    @property
+    def result(self) -> Mapping[str, Any] | None:
+        """The result line, where it has come."""
+        return self._result
 
     def finish(self, exit_code: int, stderr_tail: str) -> Outcome:
         """The run's outcome, once the process has ended; raises `JobFailed` where it failed.
@@ -136,7 +168,7 @@ class RunReader:
             session_id=self.session_id,
             model=self.model,
             usage=Usage(**{bucket: _count(usage.get(bucket)) or 0 for bucket in BUCKETS}),
-            total_cost_usd=_number(result.get("total_cost_usd")),
+            total_cost_usd=self._cost,
             num_turns=_count(result.get("num_turns")),
             duration_ms=_count(result.get("duration_ms")),
             stop_reason=_text(result.get("stop_reason")),
@@ -202,7 +234,32 @@ class RunReader:
         self._sent[message_id] = offset + utf16_length(text)
         return [Delta(message_id, offset, text)]
 
+    def _count_usage(self, message: Mapping[str, Any]) -> None:
+        """A message's usage comes with its start, again with each of its blocks, and once more, final, at its end."""
+        event = _object(message.get("event"))
+        inner = _object(event.get("message") or message.get("message"))
+        usage = _object(event.get("usage") or inner.get("usage"))
+        message_id = _text(inner.get("id")) or (self._message_id if event else "")
+        if usage and message_id:
+            known = self._usages.setdefault(message_id, dict.fromkeys(BUCKETS, 0))
+            for bucket in BUCKETS:
+                known[bucket] = max(known[bucket], _count(usage.get(bucket)) or 0)
+
+    def _count_cost(self, result: Mapping[str, Any]) -> None:
+        """`total_cost_usd` is the whole session's, in a live process and after a resume (measured with 2.1.330)."""
+        total = _number(result.get("total_cost_usd"))
+        models = result.get("model_usage_since_last_result")
+        if isinstance(models, dict):
+            since = sum(_number(_object(model).get("costUSD")) or 0.0 for model in models.values())
+        elif total is not None:  # releases before that field
+            since = max(0.0, total - self.cost_so_far)
+        else:
+            return
+        self._cost = (self._cost or 0.0) + since
+        self.cost_so_far = total if total is not None else self.cost_so_far
+
     def _finished(self, message: Mapping[str, Any]) -> list[Update]:
+        self._count_cost(message)
         self.session_id = _text(message.get("session_id")) or self.session_id
         is_error = message.get("is_error") is not False
         # A tool left in the background can start another turn after the answer: its answer counts, its failure not.

@@ -88,6 +88,12 @@ class JobsService(Jobs):
         self._on_cancel(job_id)
         return Job.encoded(job)
 
+    def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
+        """Cancel the jobs that have this lock, or want it, and have one of these statuses."""
+        for job_id in self._store.holders(lock_key, statuses):
+            if self._journal.request_cancel(job_id) is not None:
+                self._on_cancel(job_id)
+
     async def list_events(self, *, job_id: str, after: str | None = None, limit: int = 200) -> JobEventPage:
         events, more = self._store.events(job_id, after, limit)
         if not events and self._store.get(job_id) is None:

@@ -1,5 +1,6 @@
 """The tables `jobs` and `job_events`.  Rows leave as JSON that SQLite made, which `Job` and `JobEvent` describe."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -278,6 +279,14 @@ class JobsStore:
     def lock(self, job_id: str, key: str) -> None:
         """Give a running job a key."""
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
+
+    def holders(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
+        """The jobs with this key that have one of these statuses."""
+        rows = self._database.rows(
+            f"SELECT job_id FROM jobs WHERE status IN ({', '.join('?' * len(statuses))}) AND lock_key = ?",
+            (*statuses, lock_key),
+        )
+        return [row[0] for row in rows]
 
     def orphans(self, boot_id: str) -> list[Orphan]:
         """Jobs that another life of the process left running."""

@@ -39,11 +39,15 @@ SETTLE_RETRIES_S: Final = (0.2, 1.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A job type and the code behind it; `concurrency` where a setting outranks the type's own."""
+    """A job type and the code behind it.
+
+    `concurrency` is for a setting that outranks the type's own; types with one `pool` share it.
+    """
 
     spec: type[JobSpec]
     handler: JobHandler[Any, Any]
     concurrency: int | None = None
+    pool: str | None = None
 
     @property
     def policy(self) -> JobPolicy:
@@ -52,7 +56,7 @@ class Registration:
 
     @property
     def limit(self) -> int:
-        """How many of its jobs run at a time."""
+        """How many of its jobs run at a time, together with those of its pool."""
         return self.concurrency or self.policy.concurrency
 
 
@@ -82,7 +86,7 @@ class JobsWorker:
         self._reap = reap
         self._running: dict[str, RunningJob] = {}
         self._claimed: dict[str, ClaimedJob] = {}
-        self._types: Counter[str] = Counter()
+        self._pools: Counter[str] = Counter()
         self._wake = anyio.Event()
         self._stopping = False
         self._ended = anyio.Event()
@@ -159,13 +163,13 @@ class JobsWorker:
         try:
             due_at = self._scheduler.tick()
             while len(self._running) < CONCURRENCY:
-                full = [name for name, one in self._registrations.items() if self._types[name] >= one.limit]
+                full = [name for name, one in self._registrations.items() if self._pools[self._pool(name)] >= one.limit]
                 claimed = self._journal.claim(full)
                 if claimed is None:
                     break
                 running = self._running[claimed.job_id] = RunningJob(claimed.job_id, self._journal, self._clock)
                 self._claimed[claimed.job_id] = claimed
-                self._types[claimed.type] += 1
+                self._pools[self._pool(claimed.type)] += 1
                 start(claimed, running)
             # With no room left, whatever ends wakes us; what is overdue by then must not have us look all the time.
             run_at = self._journal.next_run_at() if len(self._running) < CONCURRENCY else None
@@ -179,6 +183,10 @@ class JobsWorker:
             return None
         due_in = datetime.fromisoformat(min(moments)).timestamp() - self._clock.now_ms() / 1000
         return min(LOOK_AGAIN_S, max(0.001, due_in))
+
+    def _pool(self, job_type: str) -> str:
+        registration = self._registrations.get(job_type)
+        return job_type if registration is None or registration.pool is None else registration.pool
 
     async def _execute(self, claimed: ClaimedJob, running: RunningJob) -> None:
         try:
@@ -194,7 +202,7 @@ class JobsWorker:
             if self._running.get(claimed.job_id) is running:
                 del self._running[claimed.job_id]
                 del self._claimed[claimed.job_id]
-            self._types[claimed.type] -= 1
+            self._pools[self._pool(claimed.type)] -= 1
             self.wake()
 
     async def _verdict(self, claimed: ClaimedJob, running: RunningJob) -> Verdict:

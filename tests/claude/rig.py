@@ -11,6 +11,7 @@ import psutil
 
 from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
 from sidecar.claude.discovery import Discovery
+from sidecar.claude.launch import Launcher
 from sidecar.claude.worker import ClaudeRunHandler
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
@@ -49,9 +50,11 @@ class Rig:
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
-            discovery=Discovery(setting=str(executable), environment=environment, home=home),
-            environment=environment,
-            home=home,
+            launcher=Launcher(
+                discovery=Discovery(setting=str(executable), environment=environment, home=home),
+                environment=environment,
+                home=home,
+            ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
             is_draining=lambda: self.is_draining,
@@ -93,12 +96,14 @@ class StartRig(Protocol):
     def __call__(self, executable: Path, environment: dict[str, str] | None = None) -> Rig: ...
 
 
-def processes_of(job_id: str) -> list[psutil.Process]:
-    """The living processes whose environment names the job."""
+def processes_of(owner_id: str) -> list[psutil.Process]:
+    """The living processes whose environment names the job or the session."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("SIDECAR_JOB") == job_id and process.status() != psutil.STATUS_ZOMBIE:
+            environment = process.environ()
+            marks = (environment.get("SIDECAR_JOB"), environment.get("SIDECAR_SESSION"))
+            if owner_id in marks and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
             continue

@@ -24,7 +24,8 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
         return b'"type": "result"' in line
 
     with anyio.fail_after(20):
-        process = await start(executable, RunOptions(prompt), cwd=cwd, environment=dict(os.environ), on_line=on_line)
+        process = await start(executable, RunOptions(), cwd=cwd, environment=dict(os.environ), on_line=on_line)
+        process.ask(prompt)
         await process.settled.wait()
         process.close_stdin()
         await process.closed.wait()
@@ -67,9 +68,9 @@ async def test_an_exit_is_seen_while_a_grandchild_holds_the_pipe(standin: Path, 
             grandchildren.append(int(event["delta"]["text"]))
         return False
 
-    options = RunOptions("[[holder]] [[exit:3]]")
     with anyio.fail_after(20):
-        process = await start(standin, options, cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
+        process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
+        process.ask("[[holder]] [[exit:3]]")
         await process.exited.wait()
         assert (process.exit_code, process.closed.is_set()) == (3, False)
         await until(lambda: grandchildren)
@@ -95,11 +96,13 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
     ours = open_files("self", "012") - {"/dev/null"}
 
     def on_line(line: bytes) -> bool:
-        seen.append((open_files(str(process.pid)), os.getsid(process.pid), os.getpgid(process.pid)))
+        if not seen:  # with its first line it surely lives
+            seen.append((open_files(str(process.pid)), os.getsid(process.pid), os.getpgid(process.pid)))
         return True
 
     with anyio.fail_after(20):
-        process = await start(standin, RunOptions("hi"), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
+        process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
+        process.ask("hi")
         await process.settled.wait()
         process.close_stdin()
         await process.closed.wait()

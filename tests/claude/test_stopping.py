@@ -28,9 +28,10 @@ from sidecar.claude.process import RunOptions, start
 async def main(executable, job_id, *prompt_and_tools):
     prompt, *tools = prompt_and_tools
     environment = job_environment(os.environ, executable=Path(executable), job_id=job_id)
-    options = RunOptions(prompt, allowed_tools=tools)
+    options = RunOptions(allowed_tools=tools)
     on_line = lambda line: os.write(1, line)
-    await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=on_line)
+    process = await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=on_line)
+    process.ask(prompt)
     await anyio.sleep_forever()
 
 anyio.run(main, *sys.argv[1:])
@@ -53,7 +54,8 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
     environment = job_environment(os.environ, executable=standin, job_id=job_id)
     try:
         with anyio.fail_after(20):
-            process = await start(standin, RunOptions(prompt), cwd=cwd, environment=environment, on_line=on_line)
+            process = await start(standin, RunOptions(), cwd=cwd, environment=environment, on_line=on_line)
+            process.ask(prompt)
             await answering.wait()
             yield process, job_id, types
         assert processes_of(job_id) == []

@@ -47,9 +47,16 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """The text of the last user message, without the reminders that the CLI adds to it."""
-        texts = [block["text"] for block in self.blocks if block.get("type") == "text"]
-        return "\n".join(text for text in texts if not text.lstrip().startswith("<system-reminder>"))
+        """The last text of the last user message, without the reminders that the CLI adds to it.
+
+        There are several where earlier prompts have no answer: the CLI joins them into one message.
+        """
+        return next((block["text"] for block in reversed(self.said) if block.get("type") == "text"), "")
+
+    @property
+    def said(self) -> list[dict[str, Any]]:
+        """The blocks of the last user message without the reminders."""
+        return [block for block in self.blocks if not block.get("text", "").lstrip().startswith("<system-reminder>")]
 
     @property
     def blocks(self) -> list[dict[str, Any]]:
@@ -251,9 +258,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
     """Content blocks and stop reason; no blocks means the paced words of `FakeAnthropic.words`."""
-    tool_results = [block for block in request.blocks if block.get("type") == "tool_result"]
-    if tool_results:
-        return [_text(f"tool said: {_flat(tool_results[-1]['content'])}")], "end_turn"
+    last = request.said[-1] if request.said else {}
+    if last.get("type") == "tool_result":  # not one of a turn before, which was interrupted
+        return [_text(f"tool said: {_flat(last['content'])}")], "end_turn"
     name, _, command = directives.get("tool", "").partition(":")
     if name == "bash":
         tool = {"type": "tool_use", "id": f"toolu_{len(command)}_{id(request)}", "name": "Bash"}

@@ -177,6 +177,18 @@ async def test_a_setting_outranks_the_limit_of_a_type(shop: Shop) -> None:
     assert shop.hands.most["work.alone"] == 2
 
 
+async def test_types_of_one_pool_share_its_limit(shop: Shop) -> None:
+    for spec in (Work, Again):
+        shop.types[spec.type] = Registration(spec, shop.hands, concurrency=2, pool="shared")
+    for number in range(6):
+        await shop.make(str(number), Again if number % 2 else Work)
+    async with shop.working():
+        for number in range(6):
+            (await shop.hands.next(str(number))).succeed()
+        await shop.settle()
+    assert (shop.hands.most["all"], shop.store.counts()) == (2, {"succeeded": 6})
+
+
 async def test_no_more_than_eight_run_together_whatever_their_types(shop: Shop) -> None:
     for number in range(12):
         await shop.make(str(number), Again if number % 2 else Work)

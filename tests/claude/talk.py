@@ -1,0 +1,74 @@
+"""A client of a real sidecar process that holds conversations."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+
+from protocol.claude import ClaudeMessage, Sessions
+from sidecar.client import Received, SidecarClient
+from tests.conftest import StartSidecar
+
+FINAL = ("succeeded", "failed", "cancelled", "interrupted")
+
+
+class Talk:
+    """`sessions` are the methods; what comes unasked is kept in `told`."""
+
+    def __init__(self, client: SidecarClient) -> None:
+        self.client = client
+        self.sessions = client.remote(Sessions)
+        self.told: list[Received] = []
+
+    async def until(self, holds: Callable[[Received], object]) -> dict[str, Any]:
+        """The params of the first notification, past or to come, for which this holds."""
+        for received in self.told:
+            if holds(received):
+                return received.params
+        async for received in self.client.notifications:
+            self.told.append(received)
+            if holds(received):
+                return received.params
+        raise EOFError("the sidecar has ended")
+
+    async def job(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        """The job, once it has one of these statuses."""
+
+        def is_it(received: Received) -> bool:
+            job = received.params.get("job", {})
+            return received.method == "jobs.updated" and job["job_id"] == job_id and job["status"] in statuses
+
+        found: dict[str, Any] = (await self.until(is_it))["job"]
+        return found
+
+    async def says(self, job_id: str) -> dict[str, Any]:
+        """The first piece of text of a turn."""
+        return await self.until(lambda one: one.method == "claude.delta" and one.params["job_id"] == job_id)
+
+    async def ask(self, session_id: str, prompt: str) -> dict[str, Any]:
+        """Take a turn: its finished job."""
+        job = await self.sessions.send(session_id=session_id, prompt=prompt)
+        return await self.job(job.job_id, *FINAL)
+
+    async def answer(self, session_id: str, prompt: str) -> str:
+        """Take a turn that succeeds: its text."""
+        job = await self.ask(session_id, prompt)
+        assert job["status"] == "succeeded", job["error"]
+        text: str = job["result"]["text"]
+        return text
+
+    async def log(self, session_id: str) -> list[ClaudeMessage]:
+        """All messages of a session."""
+        page = await self.sessions.list_messages(session_id=session_id, limit=500)
+        assert not page.has_more
+        return page.messages
+
+
+@asynccontextmanager
+async def talking(sidecar: StartSidecar, **environment: str) -> AsyncIterator[Talk]:
+    """A sidecar after the handshake, for at most a minute."""
+    with anyio.fail_after(50):
+        async with sidecar(**environment) as client:
+            await client.initialize("tests")
+            yield Talk(client)
