@@ -97,7 +97,10 @@ class Conversation:
         self._timeline.told(received)
         for view in self._views:
             view.take(received)
-        self.family.look()
+        if received.method == "jobs.progress":
+            self.family.look()  # a program of the job's has just spoken
+        else:
+            self.family.glance()
 
 
 class Demo:

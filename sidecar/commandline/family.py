@@ -23,10 +23,13 @@ class Family:
         """How many processes were seen, the first included."""
         return len(self._seen)
 
+    def glance(self) -> None:
+        """See who is there, unless somebody has just looked."""
+        if time.monotonic() - self._looked_at >= LOOK_S:
+            self.look()
+
     def look(self) -> None:
-        """See who is there now; not more often than LOOK_S."""
-        if time.monotonic() - self._looked_at < LOOK_S:
-            return
+        """See who is there now."""
         with contextlib.suppress(psutil.Error):
             self._seen |= set(self._root.children(recursive=True))
         self._looked_at = time.monotonic()
