@@ -74,7 +74,8 @@ CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
 CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX idx_job_events_job ON job_events(job_id, created_at, event_id);
+-- In the order in which the lines were written (rowid): a clock that is set back must not hide new ones.
+CREATE INDEX idx_job_events_job ON job_events(job_id);
 CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);
 CREATE INDEX idx_activity_source_page ON activity_events(source, event_ts, event_id);
 CREATE INDEX idx_activity_account_page ON activity_events(account_id, event_ts, event_id);

@@ -375,13 +375,16 @@ class JobsStore:
         return LogSize(row[0], row[1], bool(row[2]))
 
     def events(self, job_id: str, after: str | None, limit: int) -> tuple[list[bytes], bool]:
-        """Lines of a job's log, oldest first, after one of them; and whether more follow."""
+        """Lines of a job's log as they were written, after one of them; and whether more follow.
+
+        By rowid, not by time: the clock may have been set back.
+        """
         rows, more = self._database.page(
             f"""
             SELECT {EVENT_JSON} FROM job_events
-            WHERE job_id = :job_id AND (:after IS NULL OR (created_at, event_id) >
-                (SELECT created_at, event_id FROM job_events WHERE event_id = :after AND job_id = :job_id))
-            ORDER BY created_at, event_id LIMIT :limit
+            WHERE job_id = :job_id AND (:after IS NULL OR rowid >
+                (SELECT rowid FROM job_events WHERE event_id = :after AND job_id = :job_id))
+            ORDER BY rowid LIMIT :limit
             """,
             {"job_id": job_id, "after": after, "limit": limit + 1},
             limit,

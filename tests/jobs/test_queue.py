@@ -330,3 +330,12 @@ async def test_times_and_ids_of_a_rig_come_from_its_clock() -> None:
     assert fired == []
     clock.advance(0.5)
     assert fired == [1.0]
+
+
+async def test_new_lines_are_found_after_the_clock_was_set_back(rig: Loopback) -> None:
+    job_id = await create(rig, run_at="2100-01-01T00:00:00Z")
+    before = await rig.remote(Jobs).list_events(job_id=job_id)
+    rig.clock.advance(-3_600)
+    await rig.call("jobs.cancel", {"job_id": job_id})
+    new = await rig.remote(Jobs).list_events(job_id=job_id, after=before.events[-1].event_id)
+    assert [event.message for event in new.events] == ["Cancel requested"]
