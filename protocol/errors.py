@@ -57,12 +57,6 @@ class ServerCancelled(RpcError):
     retryable: ClassVar[bool] = True
 
 
-class BadRequest(RpcError):
-    """The request cannot be carried out as it stands."""
-
-    code = 4000
-
-
 class InvalidCursor(RpcError):
     """The cursor is not one that this method gave out; start again without one."""
 

@@ -32,8 +32,6 @@ class Send(Protocol):
 
     def answer(self, line: bytes) -> None: ...
 
-    def flush(self) -> None: ...
-
 
 class Route:
     """A method and the handler that serves it."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "7aa9cd68fd6af462";
+export const SCHEMA_HASH = "c5910da87b3baaad";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1619,7 +1619,6 @@ export type ErrorKind =
   | "not_initialized"
   | "cancelled"
   | "server_cancelled"
-  | "bad_request"
   | "invalid_cursor"
   | "unauthorized"
   | "result_too_large"
@@ -1652,8 +1651,6 @@ export const ERROR_CODES = {
   cancelled: -32800,
   /** The request was given up by the server: its deadline passed, or the server is shutting down. */
   server_cancelled: -32802,
-  /** The request cannot be carried out as it stands. */
-  bad_request: 4000,
   /** The cursor is not one that this method gave out; start again without one. */
   invalid_cursor: 4001,
   /** initialize must carry the token that BACKEND_TOKEN names. */
