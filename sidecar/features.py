@@ -113,6 +113,10 @@ class Features:
         self._unlocked.set()
         return state
 
+    def secrets_state(self) -> SecretsState | None:
+        """How the stored credentials are kept, and whether they can be read; None before the handshake."""
+        return self._vault.state if self._unlocked.is_set() else None
+
     def jobs_by_status(self) -> dict[str, int]:
         """How many jobs there are."""
         return self._jobs.counts()
