@@ -8,24 +8,21 @@ import logging
 import os
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
-from protocol.claude import RunClaude, TakeTurn
-from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, VacuumDatabase
+from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.atlassian.service import ConfluenceService, JiraService
-from sidecar.atlassian.store import AtlassianStore
+from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.service import CalendarService
-from sidecar.calendar.store import CalendarStore
-from sidecar.claude.conversations import Conversations
-from sidecar.claude.service import ClaudeService, SessionsService
-from sidecar.claude.store import ClaudeStore
+from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
+from sidecar.claude.feature import ClaudeFeature
 from sidecar.clock import Clock
 from sidecar.database import Database
+from sidecar.handler import JobFailed, Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.scheduler import Scheduler
@@ -33,12 +30,12 @@ from sidecar.jobs.schedules import SchedulesStore
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.outbox import Outbox
+from sidecar.secrets import Vault
 from sidecar.settings import Settings
 
 if TYPE_CHECKING:
-    from sidecar.claude.discovery import Discovery
-    from sidecar.claude.pool import Pool
     from sidecar.handler import JobHandler
+    from sidecar.http import Http
     from sidecar.jobs.worker import JobsWorker
 
 log = logging.getLogger(__name__)
@@ -50,7 +47,8 @@ MAINTENANCE: Final = (
     ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
 )
 """What the database needs, unasked."""
-REAP_S: Final = 5.0
+SECRETS: Final = (CREDENTIALS, CONFIG, API_TOKEN)
+"""Every column with sealed values."""
 
 
 class Features:
@@ -73,44 +71,51 @@ class Features:
         self._clock = clock
         self._new_id = new_id
         self._committed = committed
-        self._is_draining = is_draining
         self._worker: JobsWorker | None = None
-        self._claude_pool: Pool | None = None
+        self._client: Http | None = None
+        self._unlocked = asyncio.Event()
+        self._vault = Vault(database, settings.data_dir, SECRETS)
         self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
-        sessions = ClaudeStore(database)
-        self._conversations = Conversations(database, sessions, outbox.notify, clock, new_id)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
         specs = {spec.type: spec for spec in catalog.JOB_TYPES}
         jobs = JobsService(self._jobs, self._journal, specs, wake=self._wake, on_cancel=self._cancel)
+        schedules = SchedulesStore(database)
         self._scheduler = Scheduler(
+            database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
+        )
+        self._claude = ClaudeFeature(
+            settings,
             database,
-            SchedulesStore(database),
-            self._jobs,
-            self._journal,
-            specs,
-            clock=clock,
+            clock,
+            new_id,
             notify=outbox.notify,
-            wake=self._wake,
+            enqueue=jobs.enqueue,
+            cancel_holders=jobs.cancel_holders,
+            record=self._record_run,
+            is_draining=is_draining,
         )
         self.services: tuple[object, ...] = (
             jobs,
             self._scheduler,
-            ClaudeService(jobs.enqueue),
-            SessionsService(
-                sessions,
-                self._conversations,
-                enqueue=jobs.enqueue,
-                cancel=jobs.cancel_holders,
-                drop_process=self._drop_process,
-            ),
+            *self._claude.services,
             CalendarService(self._calendar),
             JiraService(self._atlassian),
             ConfluenceService(self._atlassian),
             self._activity,
         )
+
+    def unlock(self, host_key: str | None) -> SecretsState:
+        """Take the key of the stored credentials, as the host hands it over; None: it has none."""
+        state = self._vault.unlock(host_key)
+        self._unlocked.set()
+        return state
+
+    def secrets_state(self) -> SecretsState | None:
+        """How the stored credentials are kept, and whether they can be read; None before the handshake."""
+        return self._vault.state if self._unlocked.is_set() else None
 
     def jobs_by_status(self) -> dict[str, int]:
         """How many jobs there are."""
@@ -128,15 +133,10 @@ class Features:
         """Make the handlers and run jobs until `stop_work`."""
         import anyio  # noqa: PLC0415 - see the module's docstring
 
-        from sidecar.claude.pool import Pool  # noqa: PLC0415
-        from sidecar.jobs.worker import JobsWorker, Registration  # noqa: PLC0415
+        from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415
 
-        self._claude_pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         registrations = [
-            *(
-                Registration(spec, handler, concurrency=self._settings.claude_concurrency, pool="claude")
-                for spec, handler in self._claude_handlers(self._claude_pool)
-            ),
+            *self._claude.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -148,13 +148,23 @@ class Features:
             new_id=self._new_id,
             chance=random.random,
             committed=self._committed,
-            reap=self._reap,
+            reap=self._claude.reap,
         )
-        await self._recover_sessions()
+        await self._claude.recover()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._claude_pool.run)
+            tasks.start_soon(self._claude.run)
+            tasks.start_soon(self._seal_secrets)
             await self._worker.run()
-            await self._claude_pool.stop()
+            await self._claude.stop()
+            tasks.cancel_scope.cancel()
+
+    async def _seal_secrets(self) -> None:
+        """What the old backend stored as it was is encrypted as soon as there is a key."""
+        await self._unlocked.wait()
+        try:
+            await self._vault.seal_all(self._committed)
+        except (sqlite3.Error, OSError):  # no room, or somebody's database browser
+            log.exception("stored credentials could not be encrypted; the next start will do it")
 
     def _schedule_maintenance(self) -> None:
         try:
@@ -165,31 +175,11 @@ class Features:
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         """Stop running jobs and idle Claude processes: how many jobs ran, and whether all ended in time."""
-        idle = asyncio.ensure_future(self._claude_pool.stop()) if self._claude_pool is not None else None
+        idle = asyncio.ensure_future(self._claude.stop())
         until = self._clock.monotonic() + deadline_s
         stopped = await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
-        if idle is not None:
-            await asyncio.wait({idle}, timeout=max(0.0, until - self._clock.monotonic()))
+        await asyncio.wait({idle}, timeout=max(0.0, until - self._clock.monotonic()))
         return stopped
-
-    def _claude_handlers(self, pool: "Pool") -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
-        from sidecar.claude.launch import Launcher  # noqa: PLC0415
-        from sidecar.claude.turns import TurnHandler  # noqa: PLC0415
-        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
-
-        launcher = Launcher(discovery=self._discovery(), environment=os.environ, home=Path.home())
-        runs = ClaudeRunHandler(
-            launcher=launcher, notify=self._outbox.notify, record=self._record_run, is_draining=self._is_draining
-        )
-        turns = TurnHandler(
-            launcher=launcher,
-            pool=pool,
-            conversations=self._conversations,
-            notify=self._outbox.notify,
-            record=self._record_run,
-            is_draining=self._is_draining,
-        )
-        return (RunClaude, runs), (TakeTurn, turns)
 
     def _maintenance_handlers(self) -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
         from sidecar.system.worker import BackUpHandler, PruneHandler, VacuumHandler  # noqa: PLC0415
@@ -215,27 +205,13 @@ class Features:
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
 
-    async def _reap(self, job_ids: Collection[str]) -> int:
-        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+    def http(self) -> "Http":
+        """The one client of the vendors' clouds, made when it is first wanted."""
+        if self._client is None:
+            from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
-        return await kill_leftovers(job_ids, timeout_s=REAP_S)
-
-    async def _recover_sessions(self) -> None:
-        """Before any turn begins: what a dead process left of them is killed, and none of them runs."""
-        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
-
-        try:
-            session_ids = self._conversations.left_behind()
-            if session_ids:
-                killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
-                log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
-                self._conversations.recover(session_ids)
-        except sqlite3.Error:  # the next turn of each session puts it right
-            log.exception("the sessions of an earlier process could not be settled")
-
-    def _drop_process(self, session_id: str) -> None:
-        if self._claude_pool is not None:
-            self._claude_pool.drop(session_id)
+            self._client = Http(self._clock, chance=random.random)
+        return self._client
 
     def _wake(self) -> None:
         if self._worker is not None:
@@ -245,18 +221,12 @@ class Features:
         if self._worker is not None:
             self._worker.cancel(job_id)
 
-    def _discovery(self) -> "Discovery":
-        from sidecar.claude.discovery import Discovery  # noqa: PLC0415
-
-        return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())
-
     async def probe_claude(self) -> ClaudeInstallation:
         """The user's own Claude CLI, as it is found now."""
         from sidecar.claude.discovery import version  # noqa: PLC0415
-        from sidecar.handler import JobFailed  # noqa: PLC0415
 
         try:
-            found = await self._discovery().find()
+            found = await self._claude.discovery().find()
         except JobFailed as failure:
             return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
         try:

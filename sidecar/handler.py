@@ -1,12 +1,13 @@
 """What the code behind a job type is given, and what it gives back.
 
-Features implement `JobHandler` and are handed to the worker in app.py; they never import the jobs feature.
+Features implement `JobHandler` and register it with the worker in features.py; they never import the jobs feature.
 """
 
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-from protocol.contract import JobSpec, Model
+from protocol.contract import JobPolicy, JobSpec, Model
 from protocol.entities import WaitingFor
 
 SpecT = TypeVar("SpecT", bound=JobSpec, contravariant=True)
@@ -79,3 +80,26 @@ class JobHandler(Protocol[SpecT, ResultT]):
     """
 
     async def run(self, job: SpecT, context: JobContext) -> ResultT: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A job type and the code behind it.
+
+    `concurrency` is for a setting that outranks the type's own; types with one `pool` share it.
+    """
+
+    spec: type[JobSpec]
+    handler: JobHandler[Any, Any]
+    concurrency: int | None = None
+    pool: str | None = None
+
+    @property
+    def policy(self) -> JobPolicy:
+        """How its jobs are run."""
+        return self.spec.policy
+
+    @property
+    def limit(self) -> int:
+        """How many of its jobs run at a time, together with those of its pool."""
+        return self.concurrency or self.policy.concurrency

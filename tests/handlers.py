@@ -9,8 +9,7 @@ import anyio
 import anyio.lowlevel
 
 from protocol.contract import JobSpec, Model
-from sidecar.handler import JobContext, JobFailed
-from sidecar.jobs.worker import Registration
+from sidecar.handler import JobContext, JobFailed, Registration
 
 NOISE = "this must not reach the wire"
 

@@ -7,17 +7,16 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from pydantic import ValidationError
 
-from protocol.contract import JobPolicy, JobSpec, Recovery
+from protocol.contract import JobPolicy, Recovery
 from protocol.entities import JobError, JobStatus
 from sidecar.clock import Clock
-from sidecar.handler import JobFailed, JobHandler, JobSnoozed
+from sidecar.handler import JobFailed, JobSnoozed, Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.running import RunningJob
@@ -35,29 +34,6 @@ LOOK_AGAIN_S: Final = 60.0
 """While something waits for its time, the wall clock is looked at this often: it may be set, the machine may sleep."""
 SETTLE_RETRIES_S: Final = (0.2, 1.0, 5.0)
 """A full disk may get room again; after that the job is settled by the next start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A job type and the code behind it.
-
-    `concurrency` is for a setting that outranks the type's own; types with one `pool` share it.
-    """
-
-    spec: type[JobSpec]
-    handler: JobHandler[Any, Any]
-    concurrency: int | None = None
-    pool: str | None = None
-
-    @property
-    def policy(self) -> JobPolicy:
-        """How its jobs are run."""
-        return self.spec.policy
-
-    @property
-    def limit(self) -> int:
-        """How many of its jobs run at a time, together with those of its pool."""
-        return self.concurrency or self.policy.concurrency
 
 
 class JobsWorker:

@@ -11,8 +11,8 @@ import anyio.lowlevel
 import sidecar.serve
 from protocol import catalog
 from protocol.contract import JobSpec, Model
-from sidecar.handler import JobContext
-from sidecar.jobs.worker import JobsWorker, Registration
+from sidecar.handler import JobContext, Registration
+from sidecar.jobs.worker import JobsWorker
 
 LINES_A_TURN: Final = 50
 """A child's output comes by the buffer, too; a turn for each line would measure the disk."""

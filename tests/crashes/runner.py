@@ -33,14 +33,14 @@ import sidecar.serve
 from protocol import catalog
 from protocol.contract import JobPolicy, JobSpec, Model, Recovery
 from protocol.entities import WaitingFor
+from sidecar.claude.feature import ClaudeFeature
 from sidecar.database import Database
 from sidecar.dispatch import Dispatcher
 from sidecar.event_log import EventLog
-from sidecar.features import Features
-from sidecar.handler import JobContext, JobFailed, JobSnoozed
+from sidecar.handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.service import JobsService
-from sidecar.jobs.worker import JobsWorker, Registration
+from sidecar.jobs.worker import JobsWorker
 from sidecar.outbox import Outbox
 from sidecar.stdio import Writer
 from sidecar.turn import Turn
@@ -332,10 +332,10 @@ def powerless() -> None:
 
 def patient() -> None:
     """Let the first cancel come between the look at what a crash left and its settlement."""
-    reap, request = Features._reap, JobJournal.request_cancel
+    reap, request = ClaudeFeature.reap, JobJournal.request_cancel
     asked = anyio.Event()
 
-    async def reap_and_wait(self: Features, job_ids: Collection[str]) -> int:
+    async def reap_and_wait(self: ClaudeFeature, job_ids: Collection[str]) -> int:
         found = await reap(self, job_ids)
         await asked.wait()
         return found
@@ -344,7 +344,7 @@ def patient() -> None:
         asked.set()
         return request(self, job_id)
 
-    Features._reap = reap_and_wait  # type: ignore[method-assign]
+    ClaudeFeature.reap = reap_and_wait  # type: ignore[method-assign]
     JobJournal.request_cancel = request_and_tell  # type: ignore[method-assign]
 
 

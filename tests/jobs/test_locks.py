@@ -7,8 +7,7 @@ import pytest
 
 from protocol.claude import RunClaude
 from protocol.entities import WaitingFor
-from sidecar.handler import JobFailed, JobSnoozed
-from sidecar.jobs.worker import Registration
+from sidecar.handler import JobFailed, JobSnoozed, Registration
 from tests.jobs.workshop import Again, Alone, Shop, Work, open_shop
 
 AT = "2026-11-23T08:00:00.000Z"

@@ -13,9 +13,8 @@ from protocol.entities import JobStatus
 from protocol.system import VacuumDatabase
 from sidecar.database import WAL_BYTES
 from sidecar.event_log import LOG_BYTES, LOG_ROWS
-from sidecar.handler import JobFailed
+from sidecar.handler import JobFailed, Registration
 from sidecar.jobs.running import LOG_FULL, MAX_LOG_BYTES, MAX_LOG_LINES
-from sidecar.jobs.worker import Registration
 from sidecar.system.worker import PruneHandler, VacuumHandler
 from tests.jobs.workshop import Again, Shop, Work, open_shop
 from tests.old_backend import fill, insert, old_database

@@ -13,9 +13,9 @@ import anyio.lowlevel
 from protocol.claude import RunClaude
 from protocol.contract import JobPolicy, JobSpec, Model, Recovery
 from protocol.jobs import Jobs
-from sidecar.handler import JobContext
+from sidecar.handler import JobContext, Registration
 from sidecar.jobs.store import JobsStore
-from sidecar.jobs.worker import JobsWorker, Registration
+from sidecar.jobs.worker import JobsWorker
 from tests.loopback import PATIENCE_S, Loopback, ManualClock
 
 

@@ -25,7 +25,8 @@ import sidecar.stdio
 from protocol import catalog
 from protocol.system import Health
 from sidecar import migrations, parent
-from sidecar.jobs.worker import JobsWorker, Registration
+from sidecar.handler import Registration
+from sidecar.jobs.worker import JobsWorker
 from sidecar.system.service import SystemService
 from tests.handlers import make_noise, registrations
 

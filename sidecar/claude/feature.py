@@ -1,0 +1,121 @@
+"""Claude, composed: what its parts are given of one another and of the rest of the process."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from protocol.claude import RunClaude, TakeTurn
+from protocol.contract import Notification
+from sidecar.claude.conversations import Conversations
+from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
+from sidecar.claude.store import ClaudeStore
+from sidecar.clock import Clock
+from sidecar.database import Database
+from sidecar.handler import Registration
+from sidecar.ids import MakeId
+from sidecar.settings import Settings
+
+if TYPE_CHECKING:
+    from sidecar.claude.discovery import Discovery
+    from sidecar.claude.pool import Pool
+    from sidecar.claude.report import RecordRun
+
+log = logging.getLogger(__name__)
+
+REAP_S: Final = 5.0
+"""What an earlier process left is looked for at most this long; nothing else begins before."""
+
+
+class ClaudeFeature:
+    """Runs and conversations, with the processes behind them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        new_id: MakeId,
+        *,
+        notify: Callable[[Notification], None],
+        enqueue: Enqueue,
+        cancel_holders: CancelHolders,
+        record: "RecordRun",
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._notify = notify
+        self._record = record
+        self._is_draining = is_draining
+        self._pool: Pool | None = None
+        store = ClaudeStore(database)
+        self._conversations = Conversations(database, store, notify, clock, new_id)
+        sessions = SessionsService(
+            store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
+        )
+        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions)
+
+    def registrations(self) -> Iterable[Registration]:
+        """The job types, once work begins."""
+        from sidecar.claude.launch import Launcher  # noqa: PLC0415 - serving needs none of this
+        from sidecar.claude.pool import Pool  # noqa: PLC0415
+        from sidecar.claude.turns import TurnHandler  # noqa: PLC0415
+        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
+
+        self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
+        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home())
+        runs = ClaudeRunHandler(
+            launcher=launcher, notify=self._notify, record=self._record, is_draining=self._is_draining
+        )
+        turns = TurnHandler(
+            launcher=launcher,
+            pool=self._pool,
+            conversations=self._conversations,
+            notify=self._notify,
+            record=self._record,
+            is_draining=self._is_draining,
+        )
+        limit = self._settings.claude_concurrency
+        yield Registration(RunClaude, runs, concurrency=limit, pool="claude")
+        yield Registration(TakeTurn, turns, concurrency=limit, pool="claude")
+
+    async def run(self) -> None:
+        """Keep the sessions' idle processes until `stop`."""
+        assert self._pool is not None
+        await self._pool.run()
+
+    async def stop(self) -> None:
+        """End the idle processes; those that work are ended by their jobs."""
+        if self._pool is not None:
+            await self._pool.stop()
+
+    async def reap(self, job_ids: Collection[str]) -> int:
+        """Kill what is left of the processes of these jobs; how many there were."""
+        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+
+        return await kill_leftovers(job_ids, timeout_s=REAP_S)
+
+    async def recover(self) -> None:
+        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs."""
+        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+
+        try:
+            session_ids = self._conversations.left_behind()
+            if session_ids:
+                killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
+                log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
+                self._conversations.recover(session_ids)
+        except sqlite3.Error:  # the next turn of each session puts it right
+            log.exception("the sessions of an earlier process could not be settled")
+
+    def _drop_process(self, session_id: str) -> None:
+        if self._pool is not None:
+            self._pool.drop(session_id)
+
+    def discovery(self) -> "Discovery":
+        """The search for the user's own CLI."""
+        from sidecar.claude.discovery import Discovery  # noqa: PLC0415
+
+        return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())
