@@ -68,7 +68,7 @@ class Features:
         self._new_id = new_id
         self._committed = committed
         self._worker: JobsWorker | None = None
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
+        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
