@@ -68,6 +68,9 @@ class JobContext(Protocol):
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """Append a line to the job's stored log (`job_events`); `level` is debug, info, warning or error."""
 
+    def wait_for(self, what: WaitingFor | None) -> None:
+        """Say that the job, though it runs, waits for this; None: no more."""
+
     def lock(self, key: str) -> None:
         """From now until its end the job has this key: jobs that want the same one wait for it."""
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from protocol.claude import (
+    MAX_TOOL_RULES,
     ClaudeMessage,
     ClaudeMessageAdded,
     MessageKind,
@@ -21,6 +22,7 @@ from protocol.claude import (
     SessionUpdated,
 )
 from protocol.contract import Notification
+from protocol.errors import InvalidParams
 from sidecar.claude.items import Item
 from sidecar.claude.store import ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
 from sidecar.claude.stream import Spent
@@ -105,6 +107,23 @@ class Conversations:
         spending = Spending(**asdict(spent.usage), cost_usd=spent.cost_usd or 0.0)
         self._safely(lambda: self._tell(self._store.end(session_id, status, spending, self._now())))
 
+    def set_status(self, session_id: str, status: SessionStatus) -> bool:
+        """A turn waits, or waits no more; whether there is such a session."""
+        with self._database.write():
+            session = self._store.set_status(session_id, status, self._now())
+            self._tell(session)
+        return session is not None
+
+    def allow_tools(self, session_id: str, rules: Sequence[str]) -> None:
+        """Rules that the session has from now on; raises InvalidParams where it has too many."""
+        with self._database.write():
+            known = self._store.allowed_tools(session_id)
+            tools = [*known, *(rule for rule in rules if rule not in known)]
+            if len(tools) > MAX_TOOL_RULES:
+                words = f"the session has {len(known)} rules, and may have {MAX_TOOL_RULES}"
+                raise InvalidParams(details=[{"path": "remember", "message": words}])
+            self._tell(self._store.set_allowed_tools(session_id, to_json(tools).decode(), self._now()))
+
     def process_ended(self, session_id: str) -> None:
         """Nothing of the session's process is left.  Never raises: at worst the next start looks in vain."""
         self._safely(lambda: self._store.process_ended(session_id))
@@ -113,12 +132,12 @@ class Conversations:
         """The sessions that an earlier life of this process did not bring to rest."""
         return self._store.open_sessions()
 
-    def recover(self, session_ids: Sequence[str]) -> None:
-        """What was left of these is gone; and no turn runs."""
+    def recover(self, session_ids: Sequence[str], asking: Sequence[str]) -> None:
+        """What was left of these is gone, and no turn runs; the sessions `asking` have questions open."""
         with self._database.write():
             for session_id in session_ids:
                 self._store.process_ended(session_id)
-            for session in self._store.interrupt_running(self._now()):
+            for session in self._store.interrupt_running(to_json(list(asking)).decode(), self._now()):
                 self._changed(session)
 
     def _learn(self, session_id: str, claude_session_id: str) -> None:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Final
 from protocol.claude import RunClaude, TakeTurn
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
-from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
+from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
+from sidecar.claude.permission_store import PermissionStore
+from sidecar.claude.queue import CancelHolders, Enqueue
+from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.store import ClaudeStore
 from sidecar.clock import Clock
 from sidecar.database import Database
@@ -44,6 +47,7 @@ class ClaudeFeature:
         cancel_holders: CancelHolders,
         record: "RecordRun",
         is_draining: Callable[[], bool],
+        after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
         self._notify = notify
@@ -52,10 +56,27 @@ class ClaudeFeature:
         self._pool: Pool | None = None
         store = ClaudeStore(database)
         self._conversations = Conversations(database, store, notify, clock, new_id)
-        sessions = SessionsService(
-            store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
+        asked = PermissionStore(database)
+        self._permissions = PermissionJournal(
+            database,
+            asked,
+            self._conversations,
+            notify=notify,
+            enqueue=enqueue,
+            after_commit=after_commit,
+            clock=clock,
+            new_id=new_id,
         )
-        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions)
+        sessions = SessionsService(
+            store,
+            self._conversations,
+            self._permissions,
+            enqueue=enqueue,
+            cancel=cancel_holders,
+            drop_process=self._drop_process,
+        )
+        permissions = PermissionsService(asked, self._permissions)
+        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions, permissions)
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
@@ -73,6 +94,7 @@ class ClaudeFeature:
             launcher=launcher,
             pool=self._pool,
             conversations=self._conversations,
+            permissions=self._permissions,
             notify=self._notify,
             record=self._record,
             is_draining=self._is_draining,
@@ -98,7 +120,10 @@ class ClaudeFeature:
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def recover(self) -> None:
-        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs."""
+        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs.
+
+        What they asked stays open.
+        """
         from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
 
         try:
@@ -106,7 +131,7 @@ class ClaudeFeature:
             if session_ids:
                 killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
-                self._conversations.recover(session_ids)
+                self._conversations.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session puts it right
             log.exception("the sessions of an earlier process could not be settled")
 

@@ -86,13 +86,15 @@ class Report:
         # A process that lives on has written its result, and is judged by that.
         return self.reader.finish(process.exit_code or 0, process.stderr_tail)
 
-    async def settle(self, process: ClaudeProcess, silence_s: float) -> None:
-        """Wait for the result or the end, and say so when nothing is heard for long."""
+    async def settle(
+        self, process: ClaudeProcess, silence_s: float, *, is_asking: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait for the result or the end, and say so when nothing is heard for long though Claude asks nothing."""
         while not process.settled.is_set():
             heard = self.lines
             with anyio.move_on_after(silence_s):
                 await process.settled.wait()
-            if self.lines == heard and not process.settled.is_set():
+            if self.lines == heard and not process.settled.is_set() and not is_asking():
                 self._context.log(
                     f"Claude has said nothing for {silence_s:g} s: a long tool, or a stalled connection",
                     level="warning",

@@ -15,7 +15,8 @@ from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQ
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
-from sidecar.jobs.store import ClaimedJob, JobsStore, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.store import JobsStore
 
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
 """With the largest result beside it, a job still fits into an answer of 8 MiB."""
@@ -158,6 +159,12 @@ class JobJournal:
         """How far the job is, for whoever looks now."""
         told = None if message is None else storable_text(message)
         self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=told))
+
+    def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
+        """A running job waits for this; None: no more."""
+        with self._database.write():
+            if (job := self._store.wait_for(job_id, what, self._now())) is not None:
+                self._changed(job)
 
     def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
         """A failed try, with another to come; False where somebody wants the job cancelled."""

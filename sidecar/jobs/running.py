@@ -8,10 +8,10 @@ from typing import Final
 
 import anyio
 
-from protocol.entities import JobStatus
+from protocol.entities import JobStatus, WaitingFor
 from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
-from sidecar.jobs.store import LogSize
+from sidecar.jobs.records import LogSize
 from sidecar.jobs.verdicts import Verdict
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,10 @@ class RunningJob:
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """See `JobContext`."""
         self._safely(lambda: self._append(storable_text(message), level, meta))
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        """See `JobContext`."""
+        self._safely(lambda: self._journal.wait_for(self._job_id, what))
 
     def lock(self, key: str) -> None:
         """See `JobContext`."""

@@ -19,9 +19,9 @@ from sidecar.clock import Clock
 from sidecar.handler import JobFailed, JobSnoozed, Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.running import RunningJob
 from sidecar.jobs.scheduler import Scheduler
-from sidecar.jobs.store import ClaimedJob
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, job_error, settle_orphan
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import anyio
 import psutil
 
 from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
+from protocol.entities import WaitingFor
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
 from sidecar.claude.worker import ClaudeRunHandler
@@ -26,6 +27,7 @@ class RecordingContext:
     metas: list[Mapping[str, object] | None] = field(default_factory=list)
     progressed: list[str | None] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    waited_for: list[WaitingFor | None] = field(default_factory=list)
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         assert fraction is None  # nobody can know how far Claude is
@@ -34,6 +36,9 @@ class RecordingContext:
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         self.logged.append((level, message))
         self.metas.append(meta)
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        self.waited_for.append(what)
 
     def lock(self, key: str) -> None:
         self.locked.append(key)

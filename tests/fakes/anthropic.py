@@ -6,6 +6,7 @@ The last user prompt steers the answer with directives; without one it is echoed
   [[error:401]]        an API error, every time        [[error:529:2]]      the same for the first 2 requests only
   [[cut]]              drops the connection mid-answer (the first time)     [[hang]]  says nothing until `close()`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports what the tool said
+  [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
 `python -m tests.fakes.anthropic --port 0` prints the URL and serves until standard input ends.
 """
 
@@ -261,10 +262,12 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
     last = request.said[-1] if request.said else {}
     if last.get("type") == "tool_result":  # not one of a turn before, which was interrupted
         return [_text(f"tool said: {_flat(last['content'])}")], "end_turn"
-    name, _, command = directives.get("tool", "").partition(":")
-    if name == "bash":
-        tool = {"type": "tool_use", "id": f"toolu_{len(command)}_{id(request)}", "name": "Bash"}
-        return [_text("I will use Bash."), {**tool, "input": {"command": command, "description": "fake"}}], "tool_use"
+    if calls := list(_calls(request.prompt)):
+        blocks = [
+            {"type": "tool_use", "id": f"toolu_{index}_{id(request)}", "name": name, "input": values}
+            for index, (name, values) in enumerate(calls)
+        ]
+        return [_text(f"I will use {calls[0][0]}."), *blocks], "tool_use"
     if "slow" in directives or "gate" in directives:
         return [], "end_turn"
     if "[[refuse]]" in json.dumps(request.body["messages"]):  # the CLI asks once more, in its own words
@@ -272,6 +275,16 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
     if "big" in directives:
         return [_text("x" * int(directives["big"]))], "end_turn"
     return [_text(directives.get("text", f"echo: {request.prompt}"))], "end_turn"
+
+
+def _calls(prompt: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tools that a prompt wants called, and their inputs."""
+    for directive, argument in DIRECTIVE.findall(prompt):
+        name, _, value = argument.partition(":")
+        if directive == "tool" and name == "bash":
+            yield "Bash", {"command": value, "description": "fake"}
+        elif directive == "call":
+            yield name, json.loads(value)
 
 
 def _flat(content: Any) -> str:
