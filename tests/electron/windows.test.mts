@@ -207,9 +207,11 @@ test("a page that is loaded again can hear what happened meanwhile, once, in ord
   await sidecar.jobs.cancel({ job_id: first.job.job_id });
   const again = load(window).page;
   const told: Array<[number, string]> = [];
-  again.onSince(since, { "jobs.updated": ({ seq, job }) => void told.push([seq, job.status]) });
+  const all = new Promise<void>((resolve) => {
+    again.onSince(since, { "jobs.updated": ({ seq, job }) => void (told.push([seq, job.status]) === 3 && resolve()) });
+  });
   await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
-  await until((look) => again.on("jobs.updated", look), () => told.length === 3);
+  await all;
   assert.deepEqual(told.map(([, status]) => status), ["queued", "cancelled", "queued"]);
   const seqs = told.map(([seq]) => seq);
   assert.deepEqual(seqs, [...new Set(seqs)].sort((one, other) => one - other));
