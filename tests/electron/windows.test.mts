@@ -199,10 +199,10 @@ test("a page that is loaded again can hear what happened meanwhile, once, in ord
   const seen: number[] = [];
   const since = await page.position();
   assert.ok(since !== null);
-  page.on("jobs.updated", ({ seq }) => void seen.push((since.seq = seq)));
+  const leave = page.on("jobs.updated", ({ seq }) => void seen.push((since.seq = seq)));
   await page.jobs.create(backUp);
   await until((look) => page.on("jobs.updated", look), () => seen.length === 3);
-  // Nobody listens while the page is away.
+  leave(); // nobody listens while the page is away
   const first = await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
   await sidecar.jobs.cancel({ job_id: first.job.job_id });
   const again = load(window).page;
