@@ -28,7 +28,7 @@ export interface PageControls extends Caller, Source {
    * too long ago, `events.resync` is heard instead, and snapshots are to be loaded.
    */
   onSince(after: Position, listeners: EventListeners): () => void;
-  /** Where the event log is now; null before the first handshake.  Keep it, with the `seq` of what is heard later. */
+  /** Where the event log is now; null where the sidecar does not run.  Keep it, with the `seq` of what is heard later. */
   position(): Promise<Position | null>;
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;
@@ -50,7 +50,11 @@ export function connectSidecar(bridge: SidecarBridge = bridgeOf(globalThis as { 
     call: (...args) => page.call(...args),
     on: (name, listener) => page.on(name, listener),
     onSince: (after, listeners) => page.onSince(after, listeners),
-    position: () => bridge.position(),
+    // A copy: the bridge freezes what it hands over, and this is meant to be moved on.
+    position: async () => {
+      const position = await bridge.position();
+      return position && { ...position };
+    },
     state: () => bridge.state(),
     onState: (listener) => bridge.onState(listener),
     signIn: (provider, params, options) => page.cancellable(options?.signal, (call) => bridge.signIn(call, provider, params)),

@@ -24,6 +24,7 @@ const MAX_CALLS = 1_000;
 export interface Shared {
   readonly state: SidecarState;
   readonly position: Position | null;
+  ready(): Promise<void>;
   request(name: string, params?: object, options?: CallOptions): Promise<unknown>;
   onEvery(listener: AnyListener): () => void;
   onState(listener: (state: SidecarState) => void): () => void;
@@ -133,8 +134,9 @@ class Windows {
     return this.#sidecar.state;
   };
 
-  readonly position = (event: Sender): Position | null => {
+  readonly position = async (event: Sender): Promise<Position | null> => {
     if (!this.#isTrusted(event)) throw new Error("not_allowed");
+    await this.#sidecar.ready().catch(() => undefined);
     return this.#sidecar.position;
   };
 

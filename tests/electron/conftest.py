@@ -60,7 +60,7 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
             "SIDECAR_CHROMIUM": chromium() or "",
         }
         done = subprocess.run(
-            ["node", "--test", "--test-reporter=spec", str(file)],
+            ["node", "--test", "--test-reporter=spec", "--test-timeout=45000", str(file)],
             env=environment(tmp_path / "unused", more),
             capture_output=True,
             text=True,
