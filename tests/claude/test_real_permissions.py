@@ -10,6 +10,7 @@ from protocol.claude_permissions import PermissionDecision, PermissionKind, Perm
 from tests.claude.rig import processes_of, until
 from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
+from tests.fakes.anthropic import FakeAnthropic
 
 ALLOW, DENY = PermissionDecision.ALLOW, PermissionDecision.DENY
 QUESTION = (
@@ -92,6 +93,25 @@ async def test_a_choice_and_a_plan_are_asked_and_answered(real_talk: Talk, folde
     assert request.kind is PermissionKind.PLAN
     await real_talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
     assert "approved" in (await real_talk.job(job.job_id, "succeeded"))["result"]["text"]
+    after = await real_talk.sessions.get(session_id=session.session_id)
+    assert after.permission_mode is PermissionMode.DEFAULT
+
+
+async def test_a_live_process_takes_on_new_settings(real_talk: Talk, api: FakeAnthropic, folder: Path) -> None:
+    session = await real_talk.sessions.create(cwd=str(folder))
+    await real_talk.answer(session.session_id, "hi")
+    (process,) = processes_of(session.session_id)
+    await real_talk.sessions.update(
+        session_id=session.session_id, model="claude-haiku-4-5", permission_mode=PermissionMode.ACCEPT_EDITS
+    )
+    await real_talk.answer(session.session_id, "[[tool:bash:mkdir one]]")
+    assert api.messages()[-1].body["model"] == "claude-haiku-4-5"
+    assert process in processes_of(session.session_id)
+    assert made(folder) == ["one"]
+    await real_talk.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
+    await real_talk.answer(session.session_id, "[[tool:bash:mkdir ../two]]")
+    assert process not in processes_of(session.session_id)
+    assert (folder.parent / "two").is_dir()
 
 
 async def test_an_interrupt_cancels_the_question_and_the_session_goes_on(real_talk: Talk, folder: Path) -> None:
