@@ -350,6 +350,19 @@ class Sessions(Protocol):
         """One session as it stands."""
         ...
 
+    @method("claude.session.update", raises=(SessionNotFound,))
+    async def update(
+        self,
+        *,
+        session_id: SessionId,
+        title: ShortText | None = None,
+        model: ModelName | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: ToolRules | None = None,
+    ) -> Session:
+        """Change what is given.  A turn that runs takes on the model and the mode, the next one everything."""
+        ...
+
     @method("claude.session.delete", raises=(SessionNotFound,))
     async def delete(self, *, session_id: SessionId) -> SessionDeleted:
         """Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is."""

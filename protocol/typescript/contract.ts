@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "0638a904b93537b1";
+export const SCHEMA_HASH = "5126d8ebf7179548";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1364,6 +1364,17 @@ export interface ClaudeSessionGetParams {
   session_id: string;
 }
 
+/** Params of `claude.session.update`. */
+export interface ClaudeSessionUpdateParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  allowed_tools?: string[] | null;
+}
+
 /** Params of `claude.session.delete`. */
 export interface ClaudeSessionDeleteParams {
   /** A Claude session's id. */
@@ -1611,6 +1622,12 @@ export interface Methods {
    */
   "claude.session.get": { params: ClaudeSessionGetParams; result: Session };
   /**
+   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.update": { params: ClaudeSessionUpdateParams; result: Session };
+  /**
    * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
    *
    * Errors: session_not_found.
@@ -1785,6 +1802,7 @@ export const METHOD_NAMES = [
   "claude.session.create",
   "claude.session.list",
   "claude.session.get",
+  "claude.session.update",
   "claude.session.delete",
   "claude.session.send",
   "claude.session.interrupt",

@@ -24,7 +24,7 @@ from protocol.claude import (
 from protocol.contract import Notification
 from protocol.errors import InvalidParams
 from sidecar.claude.items import Item
-from sidecar.claude.store import ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
+from sidecar.claude.store import Changed, ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
 from sidecar.claude.stream import Spent
 from sidecar.claude.texts import storable, title_of
 from sidecar.clock import Clock, iso
@@ -76,6 +76,30 @@ class Conversations:
             made = self._store.fork(session_id, self._new_id(), title, self._now())
             return None if made is None else self._changed(made)
 
+    def update(
+        self,
+        session_id: str,
+        *,
+        title: str | None = None,
+        model: str | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: Sequence[str] | None = None,
+    ) -> Session | None:
+        """Change what is not None; None where there is no such session."""
+        tools = None if allowed_tools is None else to_json(list(allowed_tools)).decode()
+        with self._database.write():
+            changed = self._store.update(session_id, Changed(title, model, permission_mode, tools), self._now())
+            return None if changed is None else self._changed(changed)
+
+    def follow(self, session_id: str, mode: PermissionMode) -> None:
+        """The CLI has changed its permission mode.  Never raises: the turn is worth more than the note of it."""
+        self._safely(lambda: self.update(session_id, permission_mode=mode))
+
+    def get(self, session_id: str) -> Session | None:
+        """A session as it stands."""
+        session = self._store.get(session_id)
+        return None if session is None else Session.encoded(session)
+
     def delete(self, session_id: str) -> bool:
         """Delete a session with its messages; whether there was one."""
         with self._database.write():
@@ -122,7 +146,7 @@ class Conversations:
             if len(tools) > MAX_TOOL_RULES:
                 words = f"the session has {len(known)} rules, and may have {MAX_TOOL_RULES}"
                 raise InvalidParams(details=[{"path": "remember", "message": words}])
-            self._tell(self._store.set_allowed_tools(session_id, to_json(tools).decode(), self._now()))
+            self.update(session_id, allowed_tools=tools)
 
     def process_ended(self, session_id: str) -> None:
         """Nothing of the session's process is left.  Never raises: at worst the next start looks in vain."""
@@ -159,7 +183,7 @@ class Conversations:
         self._notify(SessionUpdated(session=changed))
         return changed
 
-    def _safely(self, write: Callable[[], None]) -> None:
+    def _safely(self, write: Callable[[], object]) -> None:
         try:
             with self._database.write():
                 write()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from protocol.claude import RunClaude, TakeTurn
+from protocol.claude import RunClaude, Session, TakeTurn
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
 from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
@@ -74,6 +74,7 @@ class ClaudeFeature:
             enqueue=enqueue,
             cancel=cancel_holders,
             drop_process=self._drop_process,
+            adapt_process=self._adapt_process,
         )
         permissions = PermissionsService(asked, self._permissions)
         self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions, permissions)
@@ -138,6 +139,10 @@ class ClaudeFeature:
     def _drop_process(self, session_id: str) -> None:
         if self._pool is not None:
             self._pool.drop(session_id)
+
+    def _adapt_process(self, session: Session) -> None:
+        if self._pool is not None:
+            self._pool.adapt(session)
 
     def discovery(self) -> "Discovery":
         """The search for the user's own CLI."""

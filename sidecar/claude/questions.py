@@ -4,7 +4,7 @@ A turn's time stands still while a person is asked, who has time of their own: a
 and a process of 190 MB.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import anyio
@@ -12,6 +12,7 @@ import anyio
 from protocol.entities import WaitingFor
 from sidecar.claude.asking import Answer, Ask, answer_line, read_ask, refusal_line
 from sidecar.claude.permission_journal import PermissionJournal
+from sidecar.claude.pool import Live
 from sidecar.handler import JobContext
 
 ANSWER_S: Final = 1_800.0
@@ -19,8 +20,6 @@ ANSWER_S: Final = 1_800.0
 
 WITHDRAWN: Final = "Claude took the question back."
 OVER = Answer(allowed=False, message="The turn is over, so nobody can be asked. Ask again when the user writes.")
-
-Send = Callable[[Mapping[str, Any]], None]
 
 
 class TurnQuestions:
@@ -32,7 +31,7 @@ class TurnQuestions:
         self._journal = journal
         self._answer_s = answer_s
         self._asked: dict[str, str] = {}
-        self._send: Send | None = None
+        self._live: Live | None = None
         self._time = anyio.CancelScope()
         self._left_s = 0.0
         self._over = False
@@ -44,9 +43,9 @@ class TurnQuestions:
         """Whether Claude waits for an answer."""
         return bool(self._asked)
 
-    def begin(self, send: Send, time: anyio.CancelScope) -> None:
-        """Questions may come; `time` is the scope whose deadline ends the turn."""
-        self._send = send
+    def begin(self, live: Live, time: anyio.CancelScope) -> None:
+        """Questions may come from this process; `time` is the scope whose deadline ends the turn."""
+        self._live = live
         self._time = time
 
     def on_message(self, line: Mapping[str, Any]) -> None:
@@ -55,12 +54,12 @@ class TurnQuestions:
             if (request_id := self._asked.get(str(line.get("request_id")))) is not None:
                 self._journal.withdraw(self._session_id, request_id, WITHDRAWN)
                 self._closed(str(line.get("request_id")))
-        elif line.get("type") == "control_request" and self._send is not None:
+        elif line.get("type") == "control_request" and self._live is not None:
             ask = read_ask(line)
             if ask is None:
-                self._send(refusal_line(line))
+                self._live.process.send(refusal_line(line))
             else:
-                self._ask(ask, self._send)
+                self._ask(ask, self._live)
 
     def end(self, why: str | None, *, is_deaf: bool) -> None:
         """The turn is over: `why` no answer is wanted any more, or None to keep what is open.
@@ -73,18 +72,19 @@ class TurnQuestions:
             self._journal.keep(self._session_id)
         elif asked:
             self._journal.close(self._session_id, why or "")
-        if self._send is not None and not is_deaf:
+        if self._live is not None and not is_deaf:
             for cli_id in asked:
-                self._send(answer_line(cli_id, OVER))
+                self._live.process.send(answer_line(cli_id, OVER))
         self._over = True
 
-    def _ask(self, ask: Ask, send: Send) -> None:
+    def _ask(self, ask: Ask, live: Live) -> None:
         def deliver(answer: Answer) -> None:
             self._closed(ask.cli_id)
-            send(answer_line(ask.cli_id, answer))
+            live.remember(str(rule) for rule in answer.rules)
+            live.process.send(answer_line(ask.cli_id, answer))
 
         if self._over:
-            send(answer_line(ask.cli_id, OVER))
+            live.process.send(answer_line(ask.cli_id, OVER))
             return
         request_id = self._journal.ask(self._session_id, self._context.job_id, ask, deliver)
         if request_id is None:

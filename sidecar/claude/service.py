@@ -85,6 +85,7 @@ class SessionsService(Sessions):
         enqueue: Enqueue,
         cancel: CancelHolders,
         drop_process: Callable[[str], None],
+        adapt_process: Callable[[Session], None],
     ) -> None:
         self._store = store
         self._conversations = conversations
@@ -92,6 +93,7 @@ class SessionsService(Sessions):
         self._enqueue = enqueue
         self._cancel = cancel
         self._drop_process = drop_process
+        self._adapt_process = adapt_process
 
     async def create(
         self,
@@ -121,6 +123,23 @@ class SessionsService(Sessions):
         if session is None:
             raise SessionNotFound
         return Session.encoded(session)
+
+    async def update(
+        self,
+        *,
+        session_id: str,
+        title: str | None = None,
+        model: ModelName | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: ToolRules | None = None,
+    ) -> Session:
+        session = self._conversations.update(
+            session_id, title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools
+        )
+        if session is None:
+            raise SessionNotFound
+        self._adapt_process(session)
+        return session
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
         self._permissions.close(session_id, "The session was deleted.")

@@ -38,6 +38,16 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """What of a session's settings changes; `allowed_tools` is JSON, None stays as it is."""
+
+    title: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """What a message is made from; `raw` is JSON."""
 
@@ -210,15 +220,18 @@ class ClaudeStore:
         )
         return [row[0] for row in rows]
 
-    def set_allowed_tools(self, session_id: str, tools: str, now: str) -> bytes | None:
-        """What a session may use without asking, as JSON; None where it is gone."""
+    def update(self, session_id: str, changed: Changed, now: str) -> bytes | None:
+        """Change what is not None; None where the session is gone."""
         return self._json(
             f"""
-            UPDATE claude_sessions SET allowed_tools_json = ?, updated_at = ?, version = version + 1
+            UPDATE claude_sessions SET
+                title = coalesce(?, title), model = coalesce(?, model),
+                permission_mode = coalesce(?, permission_mode),
+                allowed_tools_json = coalesce(?, allowed_tools_json), updated_at = ?, version = version + 1
             WHERE session_id = ?
             RETURNING {SESSION_JSON}
             """,
-            tools, now, session_id,
+            changed.title, changed.model, changed.permission_mode, changed.allowed_tools, now, session_id,
         )  # fmt: skip
 
     def interrupt_running(self, asking: str, now: str) -> list[bytes]:

@@ -5,7 +5,7 @@ on the way out of the whole process it is ended.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import anyio
@@ -23,8 +23,9 @@ from protocol.claude import (
 from sidecar.claude.conversations import Conversations, storable_raw
 from sidecar.claude.items import Item, items_of
 from sidecar.claude.launch import Launcher
+from sidecar.claude.live_settings import Settings, refusal, told_mode
 from sidecar.claude.permission_journal import PermissionJournal
-from sidecar.claude.pool import Pool
+from sidecar.claude.pool import Live, Pool
 from sidecar.claude.process import ClaudeProcess, RunOptions
 from sidecar.claude.questions import ANSWER_S, TurnQuestions
 from sidecar.claude.report import (
@@ -107,10 +108,15 @@ class TurnHandler:
 
     async def _carry_out(self, job: TakeTurn, turn: "_Turn") -> Outcome:
         await self._launcher.folder(turn.session.cwd)  # a live process would not notice that it is gone
-        live = await self._pool.take(job.session_id, lambda on_line: self._start(turn.session, on_line), turn.on_line)
+        wanted = self._settings(turn.session)
+        live = await self._pool.take(
+            job.session_id, lambda on_line: self._start(turn.session, wanted, on_line), turn.on_line, wanted
+        )
+        turn.live = live
+        live.adapt(self._settings(turn.session))  # they may have changed while it was started
         turn.report.reader.cost_so_far = live.cost_so_far
         questions, time = turn.questions, anyio.CancelScope(deadline=anyio.current_time() + self._timeout_s)
-        questions.begin(live.process.send, time)
+        questions.begin(live, time)
         try:
             live.process.ask(job.prompt)
             with time:
@@ -129,14 +135,17 @@ class TurnHandler:
             raise timed_out(self._timeout_s, "Ask for less at once.")
         return turn.report.outcome(live.process)
 
-    async def _start(self, session: Session, on_line: Callable[[bytes], bool]) -> ClaudeProcess:
+    def _settings(self, session: Session) -> Settings:
+        return Settings.of(self._conversations.get(session.session_id) or session)
+
+    async def _start(self, session: Session, settings: Settings, on_line: Callable[[bytes], bool]) -> ClaudeProcess:
         point = self._conversations.resume_point(session.session_id)
         options = RunOptions(
-            model=session.model,
+            model=settings.model,
             session_id=point.claude_session_id or point.fork_of,
             fork=point.claude_session_id is None and point.fork_of is not None,
-            allowed_tools=session.allowed_tools,
-            permission_mode=session.permission_mode,
+            allowed_tools=settings.allowed_tools,
+            permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,
             asks=True,
         )
@@ -181,6 +190,8 @@ class _Turn:
         self._conversations = conversations
         self._told_error = False
         self._claude_id = session.claude_session_id
+        self._context = context
+        self.live: Live | None = None
         self.report = Report(context, notify, session_id=session.session_id)
 
     @property
@@ -200,6 +211,7 @@ class _Turn:
                 self._add(item, storable_raw(line, message))
             self._learn(message)
             self.questions.on_message(message)
+            self._follow(message)
         return self.report.on_message(message)
 
     def failed(self, failure: JobFailed) -> None:
@@ -212,6 +224,17 @@ class _Turn:
         if isinstance(claude_id, str) and claude_id != self._claude_id and message.get("type") in ANSWERS:
             self._claude_id = claude_id
             self._conversations.learn(self.session.session_id, claude_id)
+
+    def _follow(self, message: Mapping[str, Any]) -> None:
+        """What the CLI says of its settings."""
+        if self.live is None or self.live.settings is None:
+            return
+        if (why := refusal(message)) is not None:
+            self.live.settings = None
+            self._context.log(f"Claude Code takes the new settings from the next turn on: {why}", level="warning")
+        elif (mode := told_mode(message)) is not None and mode != self.live.settings.permission_mode:
+            self.live.settings = replace(self.live.settings, permission_mode=mode)
+            self._conversations.follow(self.session.session_id, mode)
 
     def _add(self, item: Item, raw: str | None) -> None:
         self._told_error = self._told_error or item.kind is MessageKind.ERROR
