@@ -2,12 +2,17 @@
 
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from protocol.contract import Model, Notification, method
 from protocol.errors import InvalidCursor
 from protocol.scalars import AccountId, Count, Cursor, Limit, ShortText, UtcTime, When
 
+IssueKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$"),
+    Field(description="An issue's key, such as PROJ-123."),
+]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
@@ -93,9 +98,14 @@ class Activity(Protocol):
         source: ShortText | None = None,
         account_id: AccountId | None = None,
         event_type: ShortText | None = None,
+        issue_key: IssueKey | None = None,
         query: SearchText | None = None,
         limit: Limit = 50,
         cursor: Cursor | None = None,
     ) -> ActivityPage:
-        """Events with start <= time < end, newest first; `query` is text that the title or description contains."""
+        """Events with start <= time < end, newest first; `query` is text that the title or description contains.
+
+        `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+        it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+        """
         ...

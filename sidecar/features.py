@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, VacuumDatabase
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
+from sidecar.activity.feature import activity_service
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import AtlassianStore
 from sidecar.calendar.service import CalendarService
@@ -68,7 +67,7 @@ class Features:
         self._new_id = new_id
         self._committed = committed
         self._worker: JobsWorker | None = None
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
+        self._activity = activity_service(database, clock, outbox.notify, committed)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "bcf10099a1f88399";
+export const SCHEMA_HASH = "99bffe11a0cc8552";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1306,6 +1306,8 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
   query?: string | null;
   /**
    * Rows a page, 1 to 500.
@@ -1498,6 +1500,9 @@ export interface Methods {
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   *
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
    * Errors: invalid_cursor.  Was GET /activity/events.
    */

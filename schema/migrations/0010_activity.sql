@@ -29,7 +29,7 @@ CREATE TABLE activity_feed (
   status TEXT,
   previous_status TEXT,
   status_kind TEXT,
-  -- Keys of further issues, as a JSON list; NULL: none.  Which of them are links, activity_links tells.
+  -- What activity_links has of it, {key: told}; NULL: nothing.
   links_json TEXT,
   -- How often it has been told, each time in other words; 1: once.
   revision INTEGER NOT NULL DEFAULT 1

@@ -4,6 +4,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from sidecar.activity.keys import KEYS, keys_in
 from sidecar.activity.store import NewRow
 from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
@@ -38,9 +39,18 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
         status=_text(event.status, TITLE_CHARS),
         previous_status=_text(event.previous_status, TITLE_CHARS),
         status_kind=event.status_kind,
-        links_json=to_json(event.links).decode() if event.links else None,
+        links_json=_links(event),
         raw_json=None if event.raw is None else to_json(event.raw, inf_nan_mode="null").decode(),
     )
+
+
+def _links(event: FeedEvent) -> str | None:
+    """The issues that an event names: {key: whether its source says so}."""
+    told = dict.fromkeys(event.links[:KEYS], 1)
+    texts = (event.title, event.description, event.full_text)
+    links = dict.fromkeys(keys_in(texts), 0) | told
+    links.pop(event.issue_key or "", None)
+    return to_json(links).decode() if links else None
 
 
 def _text(text: str | None, limit: int) -> str | None:
