@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "99bffe11a0cc8552";
+export const SCHEMA_HASH = "1a132cd26e5afc1e";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -98,14 +98,34 @@ export const ResumeOutcome = {
  */
 export type ResumeOutcome = "ok" | "resync";
 
-/** How credentials are kept in the database. */
+/**
+ * How credentials are kept in the database.
+ *
+ * - `protected`: Encrypted with the host's key.
+ * - `unprotected`: Encrypted with a key that lies in a file beside the database: the host gave none.
+ * - `locked`: They were encrypted with a key of the host's, which it did not give this time: accounts wait for it.
+ * - `key_mismatch`: They were encrypted with another key.  They are kept; an account can be connected anew with this
+ * one.
+ */
 export const SecretsState = {
+  /** Encrypted with the host's key. */
   PROTECTED: "protected",
+  /** Encrypted with a key that lies in a file beside the database: the host gave none. */
   UNPROTECTED: "unprotected",
+  /** They were encrypted with a key of the host's, which it did not give this time: accounts wait for it. */
   LOCKED: "locked",
+  /** They were encrypted with another key.  They are kept; an account can be connected anew with this one. */
   KEY_MISMATCH: "key_mismatch",
 } as const;
-/** How credentials are kept in the database. */
+/**
+ * How credentials are kept in the database.
+ *
+ * - `protected`: Encrypted with the host's key.
+ * - `unprotected`: Encrypted with a key that lies in a file beside the database: the host gave none.
+ * - `locked`: They were encrypted with a key of the host's, which it did not give this time: accounts wait for it.
+ * - `key_mismatch`: They were encrypted with another key.  They are kept; an account can be connected anew with this
+ * one.
+ */
 export type SecretsState = "protected" | "unprotected" | "locked" | "key_mismatch";
 
 /** How the shutdown went. */
@@ -1657,6 +1677,7 @@ export type ErrorKind =
   | "result_too_large"
   | "message_too_large"
   | "payload_too_large"
+  | "secrets_locked"
   | "overloaded"
   | "shutting_down"
   | "storage"
@@ -1694,6 +1715,8 @@ export const ERROR_CODES = {
   message_too_large: 4131,
   /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
   payload_too_large: 4132,
+  /** Stored credentials are locked: the host has not handed over the key that they were encrypted with. */
+  secrets_locked: 4230,
   /** Too many requests are in flight; try again soon. */
   overloaded: 5030,
   /** The sidecar is shutting down. */
