@@ -1,6 +1,6 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import activity, activity_reports, calendar, claude, confluence, errors, events, jira, jobs, meta, system
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -19,6 +19,7 @@ INTERFACES: tuple[type, ...] = (
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
+    activity_reports.ActivityReports,
 )
 
 NOTIFICATIONS: tuple[type[Notification], ...] = (
@@ -43,6 +44,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    activity.ExportActivity,
 )
 
 _MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)

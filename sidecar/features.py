@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
-from sidecar.activity.feature import activity_service
+from sidecar.activity.feature import ActivityFeature
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.service import CalendarService
@@ -74,7 +74,10 @@ class Features:
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = activity_service(database, clock, outbox.notify, committed)
+        self._activity_feature = ActivityFeature(
+            database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
+        )
+        self._activity = self._activity_feature.feed
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
@@ -103,7 +106,7 @@ class Features:
             CalendarService(self._calendar),
             JiraService(self._atlassian),
             ConfluenceService(self._atlassian),
-            self._activity,
+            *self._activity_feature.services,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:
@@ -136,6 +139,7 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._activity_feature.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()

@@ -49,6 +49,7 @@ ALTER TABLE activity_feed RENAME TO activity_events;
 CREATE INDEX idx_activity_source ON activity_events(source);
 CREATE INDEX idx_activity_account ON activity_events(account_id);
 CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type);
+CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
 CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
 
 -- Issues that an event is not about, but names.  `told`: by its source; else a text has what looks like a key, which

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Self
 
 PLACES: Final = 1024
@@ -18,6 +19,16 @@ def position_of(ms: int) -> int:
     return ms * PLACES
 
 
+def ms_of(moment: str) -> int:
+    """Milliseconds since 1970 of a `When`, which has no finer part."""
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def span(start: str | None, end: str | None) -> tuple[int, int]:
+    """The places from one moment up to another; None: from the first, to the last."""
+    return -EVER if start is None else position_of(ms_of(start)), EVER if end is None else position_of(ms_of(end))
+
+
 @dataclass(frozen=True, slots=True)
 class ActivityFilter:
     """Events from one place to before another; None: of any source, and so on."""
@@ -29,6 +40,8 @@ class ActivityFilter:
     event_type: str | None = None
     issue_key: str | None = None
     """Of this issue's thread: about it, or linked with it."""
+    is_loose: bool = False
+    """Whether what only looks like this issue's key counts, too."""
     terms: tuple[str, ...] = ()
     """Each is in the title or the description."""
 

@@ -1,19 +1,23 @@
 """`activity.*`: the feed, as clients read it and as features write it."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from dataclasses import replace
 from typing import Final
 
-from protocol.activity import Activity, ActivityChanged, ActivityEvent, ActivityPage
+from pydantic_core import to_json
+
+from protocol.activity import Activity, ActivityChanged, ActivityEvent, ActivityHits, ActivityPage
 from protocol.contract import Notification, page
-from sidecar.activity.filters import EVER, ActivityFilter, position_of
-from sidecar.activity.rows import row_of
-from sidecar.activity.store import ActivityStore, Stored
+from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
+from sidecar.activity.keys import as_key
+from sidecar.activity.rows import Found, Stored, row_of
+from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
+from sidecar.fulltext import snippet, terms_of
 
 TOLD_EVENTS: Final = 50
 """What a page of the feed shows: a host that wants more lists it."""
@@ -157,8 +161,32 @@ class ActivityService(Activity, Feed):
             issue_key=issue_key,
             terms=terms,
         )
-        events, next_cursor = self._store.page(wanted, limit, cursor)
-        return ActivityPage.encoded(page("events", events, next_cursor))
+        found, next_cursor = self._store.page(wanted, limit, cursor)
+        return ActivityPage.encoded(page("events", (one.encoded for one in found), next_cursor))
+
+    async def search(
+        self,
+        *,
+        query: str,
+        start: str | None = None,
+        end: str | None = None,
+        source: str | None = None,
+        account_id: str | None = None,
+        event_type: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> ActivityHits:
+        terms = terms_of(query)
+        wanted = ActivityFilter(*span(start, end), source=source, account_id=account_id, event_type=event_type)
+        wanted = replace(wanted, terms=tuple(terms))
+        for term in terms:
+            key = as_key(term)
+            if key is not None and self._store.has_named(key):
+                rest = tuple(one for one in terms if one != term)
+                wanted = replace(wanted, issue_key=key, is_loose=True, terms=rest)
+                break
+        found, next_cursor = self._store.page(wanted, limit, cursor)
+        return ActivityHits.encoded(page("hits", (_hit(one, terms) for one in found), next_cursor))
 
 
 def within(encoded: list[bytes], limit: int) -> list[bytes]:
@@ -171,11 +199,12 @@ def within(encoded: list[bytes], limit: int) -> list[bytes]:
     return encoded
 
 
-def span(start: str | None, end: str | None) -> tuple[int, int]:
-    """The places from one moment up to another."""
-    return -EVER if start is None else position_of(ms_of(start)), EVER if end is None else position_of(ms_of(end))
+def _hit(found: Found, terms: Sequence[str]) -> bytes:
+    shown = snippet(found.description, terms)
+    if not shown.marks:
+        shown = snippet(found.title, terms)
+    return b'{"event":%s,"snippet":%s,"marks":%s}' % (found.encoded, to_json(shown.text), _marks(shown.marks))
 
 
-def ms_of(moment: str) -> int:
-    """Milliseconds since 1970 of a `When`, which has no finer part."""
-    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+def _marks(marks: Sequence[tuple[int, int]]) -> bytes:
+    return to_json([{"start": start, "end": end} for start, end in marks])

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.activity.filters import PLACES, ActivityFilter, Kind, position_of
+from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
 from sidecar.cursor import decode_cursor, encode_cursor
 from sidecar.database import Database, Row
 from sidecar.feed import Origin
@@ -29,6 +30,10 @@ _KNOWN: Final = """EXISTS (
     WHERE issue.issue_key >= substr({key}, 1, instr({key}, '-'))
         AND issue.issue_key < substr({key}, 1, instr({key}, '-') - 1) || '.')"""
 
+_LINKS: Final = f"""iif(links_json IS NULL, '[]', (
+    SELECT json_group_array(link.issue_key) FROM activity_links AS link
+    WHERE link.position = activity_events.position AND (link.told OR {_KNOWN.format(key="link.issue_key")})))"""
+
 EVENT_JSON: Final = f"""json_object(
     'event_id', event_id, 'source', source, 'account_id', account_id, 'event_type', event_type,
     'title', title, 'description', description, 'url', url, 'actor', actor,
@@ -36,48 +41,8 @@ EVENT_JSON: Final = f"""json_object(
     'local_date', local_date, 'local_end_date', local_end_date, 'by_me', json(iif(by_me, 'true', 'false')),
     'container_id', container_id, 'container', container, 'object_id', object_id, 'issue_key', issue_key,
     'status', status, 'previous_status', previous_status, 'status_kind', status_kind,
-    'links', json(iif(links_json IS NULL, '[]', (
-        SELECT json_group_array(link.issue_key) FROM activity_links AS link
-        WHERE link.position = activity_events.position AND (link.told OR {_KNOWN.format(key="link.issue_key")})))),
+    'links', json({_LINKS}),
     'revision', revision, 'created_at', created_at, 'updated_at', updated_at, 'raw', json(raw_json))"""
-
-
-@dataclass(frozen=True, slots=True)
-class NewRow:
-    """An event as its columns hold it."""
-
-    event_id: str
-    source: str
-    account_id: str
-    event_type: str
-    title: str | None
-    description: str | None
-    url: str | None
-    actor: str | None
-    event_time: str
-    event_ts: int
-    ended_at: str | None
-    ended_ts: int | None
-    local_date: str | None
-    local_end_date: str | None
-    by_me: bool
-    container_id: str | None
-    container: str | None
-    object_id: str | None
-    issue_key: str | None
-    status: str | None
-    previous_status: str | None
-    status_kind: str | None
-    links_json: str | None
-    raw_json: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A row that was written: where it stands in the feed, and whether it is new."""
-
-    position: int
-    added: bool
 
 
 _COLUMNS: Final = ("position", *(field.name for field in fields(NewRow)))
@@ -103,6 +68,13 @@ class Selection:
     conditions: list[str]
     """Empty: every candidate is wanted."""
     values: list[str]
+
+
+_TOLD_COLUMNS: Final = f"""position, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
+    container, object_id, issue_key, status, previous_status, status_kind,
+    iif(source = 'claude', json_extract(raw_json, '$.total_cost_usd'), NULL),
+    iif(source = 'claude', json_extract(raw_json, '$.duration_ms'), NULL),
+    iif(source = 'claude', json_extract(raw_json, '$.cwd'), NULL), {_LINKS}"""
 
 
 class ActivityStore:
@@ -191,21 +163,37 @@ class ActivityStore:
         """The events at these places, newest first."""
         return [row[0].encode() for row in self._events_at(positions, len(positions))[0]]
 
-    def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+    def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> tuple[list[Found], str | None]:
         """Events, newest first, and the cursor of the next page.
 
         A page that has a cursor may be short, or empty: the rest lies beyond the rows that one page looks at.
         """
         if cursor is not None:
-            wanted = wanted.up_to(int(decode_cursor(cursor, int)[0]))
+            wanted = wanted.up_to(self.place_of(cursor))
         return self.index.search(wanted.terms, lambda plan: self._page(wanted, plan, limit))
 
-    def _page(self, wanted: ActivityFilter, plan: Plan, limit: int) -> tuple[list[bytes], str | None]:
+    def place_of(self, cursor: str) -> int:
+        """Where in the feed a page ended.  Raises InvalidCursor."""
+        return int(decode_cursor(cursor, int)[0])
+
+    def bounds(self, wanted: ActivityFilter) -> tuple[int, int]:
+        """The places of the first and the last event between two places, whatever else is wanted; (0, 0) for none."""
+        row = self._database.row(
+            """
+            SELECT (SELECT min(position) FROM activity_events WHERE position >= :start AND position < :before),
+                (SELECT max(position) FROM activity_events WHERE position >= :start AND position < :before)
+            """,
+            {"start": wanted.start, "before": wanted.before},
+        )
+        return (0, 0) if row is None or row[0] is None else row
+
+    def _page(self, wanted: ActivityFilter, plan: Plan, limit: int) -> tuple[list[Found], str | None]:
         selection = self._select(wanted, plan)
         positions, looked_to = self._sift(selection, limit + 1)
         rows, more = self._events_at(positions, limit)
         last = rows[-1][1] if more else looked_to
-        return [row[0].encode() for row in rows], None if last is None else encode_cursor((last, ""))
+        found = [Found(encoded.encode(), title or "", text or "") for encoded, _, title, text in rows]
+        return found, None if last is None else encode_cursor((last, ""))
 
     def _sift(self, selection: Selection, limit: int) -> tuple[list[int], int | None]:
         """The first places that are wanted, and where the looking ended if that was before the end."""
@@ -239,7 +227,7 @@ class ActivityStore:
             # A thread is short: whatever else is wanted is looked up in its rows.
             if plan.match is not None:
                 conditions, values = like(("title", "description"), wanted.terms)
-            sql = _thread(is_known=self.knows_project_of(wanted.issue_key))
+            sql = _thread(is_known=wanted.is_loose or self.knows_project_of(wanted.issue_key))
             return Selection(sql, parameters, conditions + columns, [*values, *equal.values()])
         if plan.match is not None:
             return Selection(_MATCHES, parameters, conditions + columns, [*values, *equal.values()])
@@ -254,12 +242,64 @@ class ActivityStore:
     def _events_at(self, positions: Sequence[int], limit: int) -> tuple[list[Row], bool]:
         return self._database.page(
             f"""
-            SELECT {EVENT_JSON}, position FROM activity_events
+            SELECT {EVENT_JSON}, position, title, description FROM activity_events
             WHERE position IN (SELECT value FROM json_each(?)) ORDER BY position DESC
             """,
             (to_json(positions).decode(),),
             limit,
         )
+
+    def told(self, start: int, end: int, limit: int) -> list[ToldRow]:
+        """Up to `limit` events between two places as reports want them, the oldest first; all-day ones are left out."""
+        rows = self._database.rows(
+            f"""
+            SELECT {_TOLD_COLUMNS} FROM activity_events
+            WHERE position >= ? AND position < ? AND local_date IS NULL ORDER BY position LIMIT ?
+            """,
+            (start, end, limit),
+        )
+        return [ToldRow(*row) for row in rows]
+
+    def told_all_day(self, first: str, last: str, limit: int) -> list[ToldRow]:
+        """Up to `limit` all-day events that begin on one of these days, in their order."""
+        found: list[ToldRow] = []
+        for source in self.sources():
+            rows = self._database.rows(
+                f"""
+                SELECT {_TOLD_COLUMNS} FROM activity_events INDEXED BY idx_activity_all_day
+                WHERE source = ? AND local_date >= ? AND local_date <= ? ORDER BY local_date, position LIMIT ?
+                """,
+                (source, first, last, limit),
+            )
+            found += [ToldRow(*row) for row in rows]
+        return sorted(found, key=lambda row: (row.local_date, row.position))[:limit]
+
+    def counts(self, source: str, bounds: Sequence[int]) -> list[int]:
+        """How many events a source has between each two of these places."""
+        rows = self._database.rows(
+            """
+            SELECT (SELECT count(*) FROM activity_events INDEXED BY idx_activity_source
+                    WHERE source = :source AND position >= bound.value
+                        AND position < json_extract(:bounds, '$[' || (bound.key + 1) || ']'))
+            FROM json_each(:bounds) AS bound WHERE bound.key < :parts ORDER BY bound.key
+            """,
+            {"source": source, "bounds": to_json(bounds).decode(), "parts": len(bounds) - 1},
+        )
+        return [count for (count,) in rows]
+
+    def all_day_places(self, source: str, first: str, last: str) -> list[tuple[int, str]]:
+        """Where a source's all-day events of these days stand in the feed, and their first days."""
+        return self._database.rows(
+            """
+            SELECT position, local_date FROM activity_events INDEXED BY idx_activity_all_day
+            WHERE source = ? AND local_date >= ? AND local_date <= ?
+            """,
+            (source, first, last),
+        )
+
+    def sources(self) -> list[str]:
+        """Where events come from."""
+        return sorted({source for source, _, _ in self.kinds()})
 
     def kinds(self) -> set[Kind]:
         """Which kinds of events there are, or were: found by leaps over the index, and remembered."""
