@@ -138,6 +138,10 @@ class ActivitySummary(Model):
     start: UtcTime
     end: UtcTime
     time_zone: str
+    first_date: str
+    """The local day of the start."""
+    last_date: str
+    """The last one that begins before the end."""
     group: SummaryGroup
     totals: SummaryTotals
     parts: list[SummaryPart]

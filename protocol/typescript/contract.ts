@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "e926ca8db14b2159";
+export const SCHEMA_HASH = "b80b384d18a135c2";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -825,6 +825,10 @@ export interface ActivitySummary {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   end: string;
   time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
   group: SummaryGroup;
   totals: SummaryTotals;
   /** Those in which something happened. */

@@ -45,10 +45,8 @@ def duration(seconds: float) -> str:
 
 def summary_text(summary: ActivitySummary) -> str:
     """The whole report."""
-    dates = [summary.start[:10], summary.end[:10]]
-    if summary.group is SummaryGroup.DAY and summary.parts:
-        dates = [summary.parts[0].name, summary.parts[-1].name]
-    lines = [f"# Activity {' – '.join(dict.fromkeys(dates))} ({plain(summary.time_zone)})", ""]
+    dates = dict.fromkeys((summary.first_date, summary.last_date))
+    lines = [f"# Activity {' – '.join(dates)} ({plain(summary.time_zone)})", ""]
     lines += [_totals(summary.totals) or "Nothing happened.", ""]
     for part in summary.parts:
         lines += [f"## {_heading(part, summary.group)}", "", *_part(part)]

@@ -71,7 +71,7 @@ class ReportsService(ActivityReports):
             for row in batch:
                 account.add(row)
             await asyncio.sleep(0)
-        made = account.close(start, end, time_zone, self._next_meetings(ms_of(end), zone))
+        made = account.close(start, end, time_zone, days, self._next_meetings(ms_of(end), zone))
         if format is SummaryFormat.MARKDOWN:
             from sidecar.activity.markdown import summary_text  # noqa: PLC0415 - for those who ask
 

@@ -95,7 +95,9 @@ class Account:
             if made not in told:  # the same holiday, in another calendar
                 told.append(made)
 
-    def close(self, start: str, end: str, time_zone: str, next_meetings: Sequence[SummaryMeeting]) -> ActivitySummary:
+    def close(
+        self, start: str, end: str, time_zone: str, days: Sequence[date], next_meetings: Sequence[SummaryMeeting]
+    ) -> ActivitySummary:
         """The account of all that was taken."""
         everything = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.position)
         issues = issues_of(everything)
@@ -104,6 +106,8 @@ class Account:
             start=start,
             end=end,
             time_zone=time_zone,
+            first_date=days[0].isoformat(),
+            last_date=days[-1].isoformat(),
             group=self._group,
             totals=self._part("", everything, []).totals,
             parts=[self._part(name, self._rows.get(name, []), self._all_day.get(name, [])) for name in names],
