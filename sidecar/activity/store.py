@@ -68,6 +68,13 @@ class Selection:
     conditions: list[str]
     """Empty: every candidate is wanted."""
     values: list[str]
+    direct: str | None = None
+    """Where the candidates are rows of one index: how they are read without asking for their places first."""
+
+    @property
+    def rows(self) -> str:
+        """Where the candidates are read."""
+        return self.direct or f"FROM activity_events WHERE position IN ({self.candidates}) ORDER BY position DESC"
 
 
 _TOLD_COLUMNS: Final = f"""position, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
@@ -75,6 +82,9 @@ _TOLD_COLUMNS: Final = f"""position, event_type, title, url, by_me, event_ts, en
     iif(source = 'claude', json_extract(raw_json, '$.total_cost_usd'), NULL),
     iif(source = 'claude', json_extract(raw_json, '$.duration_ms'), NULL),
     iif(source = 'claude', json_extract(raw_json, '$.cwd'), NULL), {_LINKS}"""
+
+
+_FOUND: Final = f"{EVENT_JSON}, position, title, description"
 
 
 class ActivityStore:
@@ -189,17 +199,19 @@ class ActivityStore:
 
     def _page(self, wanted: ActivityFilter, plan: Plan, limit: int) -> tuple[list[Found], str | None]:
         selection = self._select(wanted, plan)
-        positions, looked_to = self._sift(selection, limit + 1)
-        rows, more = self._events_at(positions, limit)
+        looked_to: int | None = None
+        if selection.conditions:
+            positions, looked_to = self._sift(selection, limit + 1)
+            rows, more = self._events_at(positions, limit)
+        else:
+            sql = f"SELECT {_FOUND} {selection.rows}"
+            rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else looked_to
         found = [Found(encoded.encode(), title or "", text or "") for encoded, _, title, text in rows]
         return found, None if last is None else encode_cursor((last, ""))
 
     def _sift(self, selection: Selection, limit: int) -> tuple[list[int], int | None]:
         """The first places that are wanted, and where the looking ended if that was before the end."""
-        if not selection.conditions:
-            rows = self._database.rows(selection.candidates, {**selection.parameters, "limit": limit})
-            return [position for (position,) in rows], None
         found: list[int] = []
         parameters = dict(selection.parameters)
         for _ in range(LOOK // LOOK_STEP):
@@ -233,16 +245,18 @@ class ActivityStore:
             return Selection(_MATCHES, parameters, conditions + columns, [*values, *equal.values()])
         kinds = wanted.among(self.kinds()) if len(equal) > 1 or wanted.event_type is not None else None
         if kinds is None:
-            return Selection(_listed(equal), {**parameters, **equal}, conditions, values)
+            listed = _listed(equal)
+            return Selection(f"SELECT position {listed}", parameters | equal, conditions, values, listed)
         if len(kinds) > ARMS:
-            return Selection(_listed({}), parameters, conditions + columns, [*values, *equal.values()])
+            sql = f"SELECT position {_listed({})}"
+            return Selection(sql, parameters, conditions + columns, [*values, *equal.values()])
         names = {f"{name}{at}": value for at, kind in enumerate(kinds) for name, value in zip("sat", kind, strict=True)}
         return Selection(_merged(len(kinds)), parameters | names, conditions, values)
 
     def _events_at(self, positions: Sequence[int], limit: int) -> tuple[list[Row], bool]:
         return self._database.page(
             f"""
-            SELECT {EVENT_JSON}, position, title, description FROM activity_events
+            SELECT {_FOUND} FROM activity_events
             WHERE position IN (SELECT value FROM json_each(?)) ORDER BY position DESC
             """,
             (to_json(positions).decode(),),
@@ -349,7 +363,7 @@ def _listed(equal: Mapping[str, str]) -> str:
     index = {"source": "INDEXED BY idx_activity_source", "account_id": "INDEXED BY idx_activity_account"}
     hint = "".join(index[name] for name in equal)
     conditions = " AND ".join([_RANGE, *(f"{name} = :{name}" for name in equal)])
-    return f"SELECT position FROM activity_events {hint} WHERE {conditions} {_NEWEST}"
+    return f"FROM activity_events {hint} WHERE {conditions} {_NEWEST}"
 
 
 def _merged(kinds: int) -> str:
