@@ -2,6 +2,7 @@
 
 from protocol import (
     activity,
+    activity_reports,
     calendar,
     claude,
     claude_permissions,
@@ -32,6 +33,7 @@ INTERFACES: tuple[type, ...] = (
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
+    activity_reports.ActivityReports,
 )
 
 NOTIFICATIONS: tuple[type[Notification], ...] = (
@@ -58,6 +60,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    activity.ExportActivity,
 )
 
 _MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
+from sidecar.activity.feature import ActivityFeature
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.service import CalendarService
@@ -76,7 +75,10 @@ class Features:
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
+        self._activity_feature = ActivityFeature(
+            database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
+        )
+        self._activity = self._activity_feature.feed
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
@@ -106,7 +108,7 @@ class Features:
             CalendarService(self._calendar),
             JiraService(self._atlassian),
             ConfluenceService(self._atlassian),
-            self._activity,
+            *self._activity_feature.services,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:
@@ -139,6 +141,7 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._activity_feature.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()

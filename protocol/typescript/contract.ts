@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "5126d8ebf7179548";
+export const SCHEMA_HASH = "657e69d608bb6be6";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -875,6 +875,198 @@ export interface ActivityEvent {
   raw: unknown;
 }
 
+/** What was found, newest first. */
+export interface ActivityHits {
+  hits: ActivityHit[];
+  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  next_cursor: string | null;
+}
+
+/** An event that a search found, and what of it to show. */
+export interface ActivityHit {
+  event: ActivityEvent;
+  /** A piece of the description around the first hit, or of the title where the description has none. */
+  snippet: string;
+  marks: ActivityMark[];
+}
+
+/** Where a hit is in a snippet: from `start` to before `end`, in UTF-16 code units, as JavaScript counts. */
+export interface ActivityMark {
+  start: number;
+  end: number;
+}
+
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export const SummaryFormat = {
+  DATA: "data",
+  /** As data and as text. */
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export type SummaryFormat = "data" | "markdown";
+
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export const SummaryGroup = {
+  DAY: "day",
+  /**
+   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
+   * run names counts for more than those.
+   */
+  PROJECT: "project",
+} as const;
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export type SummaryGroup = "day" | "project";
+
+/** What the owner of the accounts did between two moments, in the order in which it happened. */
+export interface ActivitySummary {
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  start: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  end: string;
+  time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
+  group: SummaryGroup;
+  totals: SummaryTotals;
+  /** Those in which something happened. */
+  parts: SummaryPart[];
+  /** Of the issues above, those that are being worked on. */
+  next_issues: SummaryIssue[];
+  /** Those of the first day after the end, within a week, that has any. */
+  next_meetings: SummaryMeeting[];
+  blocked_issues: SummaryIssue[];
+  markdown: string | null;
+}
+
+/** The figures of a part, or of all. */
+export interface SummaryTotals {
+  meetings: number;
+  /** The time in meetings; of those at the same time it counts once. */
+  meeting_s: number;
+  issues: number;
+  issues_done: number;
+  worked_s: number;
+  pages: number;
+  runs: number;
+  runs_failed: number;
+  cost_usd: number;
+  /** Events of other kinds. */
+  other: number;
+}
+
+/** One day, or one project. */
+export interface SummaryPart {
+  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  name: string;
+  totals: SummaryTotals;
+  all_day: SummaryAllDay[];
+  meetings: SummaryMeeting[];
+  issues: SummaryIssue[];
+  pages: SummaryPage[];
+  runs: SummaryRun[];
+}
+
+/** Something that lasts whole days. */
+export interface SummaryAllDay {
+  title: string;
+  first_date: string;
+  /** The same as the first, where it has one day. */
+  last_date: string;
+  calendar: string | null;
+}
+
+/** A meeting that was neither cancelled nor declined. */
+export interface SummaryMeeting {
+  title: string;
+  date: string;
+  /** By the clock of the time zone: 09:30. */
+  starts: string;
+  ends: string | null;
+  duration_s: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string;
+  is_tentative: boolean;
+  calendar: string | null;
+  url: string | null;
+  /** Issues that it names. */
+  links: string[];
+}
+
+/** All that was done about one issue. */
+export interface SummaryIssue {
+  issue_key: string;
+  title: string;
+  url: string | null;
+  project: string;
+  is_created: boolean;
+  /** Its status before the first move; null: it was not moved. */
+  from_status: string | null;
+  to_status: string | null;
+  /** What its last known status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  changes: number;
+  comments: number;
+  /** Logged work. */
+  worked_s: number;
+}
+
+/** All that was done about one page. */
+export interface SummaryPage {
+  title: string;
+  url: string | null;
+  space: string | null;
+  is_created: boolean;
+  edits: number;
+  comments: number;
+}
+
+/** What Claude was asked, as often as it was asked the same. */
+export interface SummaryRun {
+  title: string;
+  runs: number;
+  failed: number;
+  cost_usd: number;
+  duration_s: number;
+  /** Issues that the prompt names. */
+  links: string[];
+}
+
+/** Every local day of a span, those without events too. */
+export interface ActivityHeatmap {
+  days: HeatmapDay[];
+  total: number;
+  /** The count of the busiest day. */
+  highest: number;
+}
+
+/** One local day. */
+export interface HeatmapDay {
+  date: string;
+  count: number;
+}
+
 /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
 export interface RequestProgressed {
   /** A request's id. */
@@ -1150,6 +1342,56 @@ export interface ClaudeTurnResult {
   /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
   permission_denials: string[];
   session_id: string;
+}
+
+/** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+export interface ExportActivity {
+  /** @default "csv" */
+  format?: ExportFormat;
+  /**
+   * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
+   * database.
+   */
+  path?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
+}
+
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export const ExportFormat = {
+  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  CSV: "csv",
+  /** A line for each event, as `activity.events.list` tells it. */
+  JSONL: "jsonl",
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export type ExportFormat = "csv" | "jsonl" | "markdown";
+
+/** The file. */
+export interface ExportResult {
+  path: string;
+  rows: number;
+  size_bytes: number;
 }
 
 /** Params of `initialize`. */
@@ -1500,6 +1742,8 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
   query?: string | null;
   /**
    * Rows a page, 1 to 500.
@@ -1509,6 +1753,52 @@ export interface ActivityEventsListParams {
   limit?: number;
   /** `next_cursor` of the page before; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `activity.search`. */
+export interface ActivitySearchParams {
+  query: string;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.summary`. */
+export interface ActivitySummaryParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant. */
+  time_zone: string;
+  /** @default "data" */
+  format?: SummaryFormat;
+  /** @default "day" */
+  group?: SummaryGroup;
+}
+
+/** Params of `activity.heatmap`. */
+export interface ActivityHeatmapParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant. */
+  time_zone: string;
+  source?: string | null;
 }
 
 /** Every request: its params and its result. */
@@ -1715,9 +2005,34 @@ export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   *
    * Errors: invalid_cursor.  Was GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+  /**
+   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   *
+   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+   * even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.
+   */
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
+  /**
+   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   *
+   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   */
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  /**
+   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   *
+   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   */
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
 
 /** What the client tells; nothing is answered. */
@@ -1776,6 +2091,8 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+  "activity.export": { payload: ExportActivity; result: ExportResult };
 }
 
 export const METHOD_NAMES = [
@@ -1817,6 +2134,9 @@ export const METHOD_NAMES = [
   "jira.accounts.list",
   "confluence.accounts.list",
   "activity.events.list",
+  "activity.search",
+  "activity.summary",
+  "activity.heatmap",
 ] as const satisfies readonly (keyof Methods)[];
 
 export const CLIENT_NOTIFICATION_NAMES = [
@@ -1862,6 +2182,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "activity.export",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */

@@ -1,16 +1,93 @@
-"""From what a feature tells to what the table holds: texts within their limits and free of what SQLite refuses."""
+"""The feed's rows, as they are written and read.
 
+What a feature tells becomes a row with its texts within their limits, and free of what SQLite refuses.
+"""
+
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic_core import to_json
 
-from sidecar.activity.store import NewRow
+from sidecar.activity.keys import KEYS, keys_in
 from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
 
 TITLE_CHARS: Final = 1_000
 DESCRIPTION_CHARS: Final = 4_000
 """Enough to recognise and to find it; the source has the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """An event as its columns hold it."""
+
+    event_id: str
+    source: str
+    account_id: str
+    event_type: str
+    title: str | None
+    description: str | None
+    url: str | None
+    actor: str | None
+    event_time: str
+    event_ts: int
+    ended_at: str | None
+    ended_ts: int | None
+    local_date: str | None
+    local_end_date: str | None
+    by_me: bool
+    container_id: str | None
+    container: str | None
+    object_id: str | None
+    issue_key: str | None
+    status: str | None
+    previous_status: str | None
+    status_kind: str | None
+    links_json: str | None
+    raw_json: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRow:
+    """What a report needs of an event."""
+
+    position: int
+    event_type: str
+    title: str | None
+    url: str | None
+    by_me: int
+    event_ts: int
+    ended_ts: int | None
+    local_date: str | None
+    local_end_date: str | None
+    container: str | None
+    object_id: str | None
+    issue_key: str | None
+    status: str | None
+    previous_status: str | None
+    status_kind: str | None
+    cost_usd: float | None
+    duration_ms: float | None
+    cwd: str | None
+    links: str
+    """A JSON list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row that was written: where it stands in the feed, and whether it is new."""
+
+    position: int
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event as JSON, and the texts that are searched."""
+
+    encoded: bytes
+    title: str
+    description: str
 
 
 def row_of(origin: Origin, event: FeedEvent) -> NewRow:
@@ -38,9 +115,18 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
         status=_text(event.status, TITLE_CHARS),
         previous_status=_text(event.previous_status, TITLE_CHARS),
         status_kind=event.status_kind,
-        links_json=to_json(event.links).decode() if event.links else None,
+        links_json=_links(event),
         raw_json=None if event.raw is None else to_json(event.raw, inf_nan_mode="null").decode(),
     )
+
+
+def _links(event: FeedEvent) -> str | None:
+    """The issues that an event names: {key: whether its source says so}."""
+    told = dict.fromkeys(event.links[:KEYS], 1)
+    texts = (event.title, event.description, event.full_text)
+    links = dict.fromkeys(keys_in(texts), 0) | told
+    links.pop(event.issue_key or "", None)
+    return to_json(links).decode() if links else None
 
 
 def _text(text: str | None, limit: int) -> str | None:
