@@ -1,11 +1,13 @@
 // The feed: what happened over all sources, newest first; by source, by day, by words.
 import { liveList } from "sidecar-electron/renderer";
-import type { ActivityEvent, LiveList, PageSidecar } from "sidecar-electron/renderer";
+import type { LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { feedRows } from "./feed_rows.ts";
 import type { FeedRow } from "./feed_rows.ts";
+import { heatmap } from "./heatmap.ts";
 import { empty, loading, panel } from "./panel.ts";
 import { notice, troubleOf } from "./notice.ts";
+import { standupDialog } from "./standup.ts";
 import { dayStart, fromIsoDay, longDay } from "./words.ts";
 
 const PAGE = 60;
@@ -28,9 +30,15 @@ interface Wanted {
 }
 
 export function activityPanel(sidecar: PageSidecar): HTMLElement {
-  const { element, body } = panel("activity", "Activity");
-  const view = new Feed(sidecar);
-  body.append(view.element);
+  const standup = standupDialog(sidecar);
+  const { element, body } = panel("activity", "Activity", button("Stand-up", standup.open, { class: "quiet-button" }));
+  const feed = new Feed(sidecar, (day) => days.mark(day));
+  const days = heatmap(sidecar, (day) => feed.showDay(day));
+  void days.reload();
+  sidecar.on("activity.changed", () => void days.reload());
+  sidecar.on("events.resync", () => void days.reload());
+  body.append(days.element, feed.element);
+  element.append(standup.dialog);
   return element;
 }
 
@@ -44,9 +52,11 @@ class Feed {
   readonly #state = h("div", { class: "feed-state" });
   readonly #older = button("Show older", () => this.#want({ limit: Math.min(MOST, this.#wanted.limit + PAGE) }), { class: "quiet-button" });
   readonly #day = h("p", { class: "feed-day-filter", hidden: true });
+  readonly #dayChosen: (day: string | null) => void;
 
-  constructor(sidecar: PageSidecar) {
+  constructor(sidecar: PageSidecar, dayChosen: (day: string | null) => void) {
     this.#sidecar = sidecar;
+    this.#dayChosen = dayChosen;
     this.#list = liveList<FeedRow>(sidecar, { load: () => this.#load(), key: ({ event }) => event.event_id, changes: {} });
     // A change may touch any of what is shown; the feed is read again, once however many come.
     sidecar.on("activity.changed", () => void this.#list.reload());
@@ -59,6 +69,7 @@ class Feed {
   showDay(day: string | null): void {
     fill(this.#day, ...(day === null ? [] : [`Only ${longDay(fromIsoDay(day))} `, button("Show all days", () => this.showDay(null), { class: "quiet-button" })]));
     this.#day.hidden = day === null;
+    this.#dayChosen(day);
     void this.#want({ day });
   }
 
@@ -71,8 +82,9 @@ class Feed {
     const { source, day, query, limit } = this.#wanted;
     const span = day === null ? {} : { start: fromIsoDay(day).toISOString(), end: dayStart(fromIsoDay(day), 1).toISOString() };
     const filters = { ...span, ...(source === null ? {} : { source }), limit };
-    const found: ActivityEvent[] = (await this.#sidecar.activity.events.list({ ...filters, ...(query === "" ? {} : { query }) })).events;
-    return found.map((event) => ({ event, snippet: null, marks: [] }));
+    const { activity } = this.#sidecar;
+    if (query === "") return (await activity.events.list(filters)).events.map((event) => ({ event, snippet: null, marks: [] }));
+    return (await activity.search({ ...filters, query })).hits;
   }
 
   #search(): HTMLElement {

@@ -1,13 +1,13 @@
 // The feed's rows, day by day.
-import type { ActivityEvent } from "sidecar-electron/renderer";
+import type { ActivityEvent, ActivityMark } from "sidecar-electron/renderer";
 import { h, link, Rows } from "./dom.ts";
-import { clock, counted, isoDay, fromIsoDay, relativeDay } from "./words.ts";
+import { clock, counted, fromIsoDay, isoDay, relativeDay, span } from "./words.ts";
 
 export interface FeedRow {
   event: ActivityEvent;
   /** Of a search: a piece of the text, and where in it the hits are. */
   snippet: string | null;
-  marks: ReadonlyArray<readonly [number, number]>;
+  marks: readonly ActivityMark[];
 }
 
 interface Day {
@@ -24,7 +24,8 @@ export function feedRows(place: Element): (rows: readonly FeedRow[]) => void {
 function byDay(rows: readonly FeedRow[]): Day[] {
   const days = new Map<string, FeedRow[]>();
   for (const row of rows) {
-    const day = row.event.event_ts === null ? "" : isoDay(row.event.event_ts * 1000);
+    const { event_ts: seconds, local_date: wholeDay } = row.event;
+    const day = wholeDay ?? (seconds === null ? "" : isoDay(seconds * 1000));
     const known = days.get(day);
     if (known === undefined) days.set(day, [row]);
     else known.push(row);
@@ -46,12 +47,12 @@ function daySection(first: Day): { element: HTMLElement; update: (day: Day) => v
 }
 
 function feedRow({ event, snippet, marks }: FeedRow): HTMLElement {
-  const { event_ts: seconds, event_time: time, source, title, url, actor } = event;
-  const when = seconds === null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
-  const name = link(url, title ?? event.event_type);
+  const { event_ts: seconds, event_time: time, local_date: wholeDay, source, title, url } = event;
+  const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
+  const name = link(url, ...(snippet === title ? marked(snippet ?? "", marks) : [title ?? event.event_type]));
   name.classList.add("feed-title");
-  const facts = [VERBS[event.event_type] ?? event.event_type.replaceAll("_", " "), actor].filter(Boolean).join(" · ");
-  const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, facts), snippet !== null && snippet !== title && marked(snippet, marks));
+  const piece = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, marks));
+  const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), piece);
   return h("li", { class: "feed-row", "data-source": source }, when, h("span", { class: "feed-mark", "aria-hidden": "true" }), words);
 }
 
@@ -63,17 +64,28 @@ const VERBS: Readonly<Record<string, string>> = {
   issue_assigned: "assigned",
   issue_commented: "commented",
   issue_worklogged: "logged work",
-  page_created: "written",
-  page_edited: "edited",
-  page_commented: "commented",
+  page_created: "page written",
+  page_edited: "page edited",
+  page_commented: "page commented",
 };
 
-function marked(text: string, marks: ReadonlyArray<readonly [number, number]>): HTMLElement {
-  const pieces: Node[] = [];
+/** `Ben moved · In Progress → Done · Checkout`. */
+function factsOf(event: ActivityEvent): string[] {
+  const { event_type: type, actor, by_me: isMine, previous_status: from, status: to, event_ts: start, ended_at: end, container } = event;
+  const verb = VERBS[type] ?? type.replaceAll("_", " ");
+  const isMeeting = type === "event_scheduled";
+  const who = isMine || actor === null || isMeeting ? verb : `${actor} ${verb}`;
+  const move = from === null ? null : `${from} → ${to}`;
+  const long = end === null || start === null || event.local_date !== null ? null : span(Date.parse(end) - start * 1000);
+  return [[who, move, long, container].filter((word) => word !== null && word !== "").join(" · ")];
+}
+
+function marked(text: string, marks: readonly ActivityMark[]): Array<Node | string> {
+  const pieces: Array<Node | string> = [];
   let told = 0;
-  for (const [start, end] of marks) {
-    pieces.push(document.createTextNode(text.slice(told, start)), h("mark", {}, text.slice(start, end)));
+  for (const { start, end } of marks) {
+    pieces.push(text.slice(told, start), h("mark", {}, text.slice(start, end)));
     told = end;
   }
-  return h("p", { class: "feed-snippet" }, ...pieces, text.slice(told));
+  return [...pieces, text.slice(told)];
 }

@@ -1,0 +1,80 @@
+// The example app with everything about it real but Electron: its page in a browser, the sidecar, Claude's CLI.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
+import type { ElectronParts, Sidecar } from "../../protocol/typescript/main.ts";
+import { COMMAND, newFolder, PYTHON, ROOT, start } from "./rig.mts";
+import { launch, openWindow } from "./standin/browser.mts";
+import type { Page } from "./standin/browser.mts";
+import { StandinIpcMain } from "./standin/main.mts";
+
+const TEMPORARY = process.env["SIDECAR_TEMPORARY"] ?? "";
+let built: string | null = null;
+
+/** The example as its own build makes it, once for a file of tests. */
+function buildHub(): string {
+  if (built !== null) return built;
+  built = mkdtempSync(join(TEMPORARY, "hub-"));
+  execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built], { stdio: "pipe" });
+  return built;
+}
+
+export interface HubOptions {
+  command?: readonly string[];
+  env?: Readonly<Record<string, string | undefined>>;
+  electron?: ElectronParts;
+  /** Whether there is a day to see: a calendar and half a year of the feed. */
+  scenery?: boolean;
+}
+
+export interface Hub {
+  sidecar: Sidecar;
+  page: Page;
+  /** What the page complained of; a test that leaves something here fails. */
+  complaints: string[];
+}
+
+export async function openHub(t: TestContext, { command = COMMAND, env = {}, electron = {}, scenery = false }: HubOptions = {}): Promise<Hub> {
+  const ipc = new StandinIpcMain();
+  const dataDir = newFolder();
+  if (scenery) execFileSync(PYTHON, ["-m", "tests.electron.scenery", dataDir], { cwd: ROOT });
+  const sidecar = start(t, { command, dataDir, env, electron: { ...electron, ipcMain: ipc.typed } });
+  const browser = await launch(t);
+  const address = pathToFileURL(join(buildHub(), "index.html")).href;
+  const { page } = await openWindow(browser, ipc, address);
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => void (["error", "warning"].includes(message.type()) && complaints.push(message.text())));
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.reload(); // now it is listened to from its first line on
+  return { sidecar, page, complaints };
+}
+
+export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
+
+/** A Messages API that answers as the script says; the environment that makes the real CLI ask it. */
+export async function fakeApi(t: TestContext, script: Script = {}): Promise<Record<string, string>> {
+  const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
+  writeFileSync(file, JSON.stringify(script));
+  const server = spawn(PYTHON, ["-m", "tests.fakes.anthropic", "--script", file], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  t.after(() => server.stdin.end());
+  const url = await new Promise<string>((resolve, reject) => {
+    server.stdout.once("data", (line: Buffer) => resolve(line.toString().trim()));
+    server.once("exit", () => reject(new Error("the fake API has ended")));
+  });
+  const home = newFolder();
+  return {
+    CLAUDE_PATH: process.env["SIDECAR_REAL_CLAUDE"] ?? "",
+    HOME: home,
+    CLAUDE_CONFIG_DIR: join(home, ".claude"),
+    ANTHROPIC_BASE_URL: url,
+    ANTHROPIC_API_KEY: "dummy",
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    CLAUDE_CODE_MAX_RETRIES: "0",
+    DISABLE_AUTOUPDATER: "1",
+    DISABLE_ERROR_REPORTING: "1",
+    DISABLE_TELEMETRY: "1",
+  };
+}
