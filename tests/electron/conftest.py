@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "protocol" / "typescript"
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
 
-RunNode = Callable[[str], None]
+RunNode = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +48,9 @@ def compiled(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def run_node(compiled: Path, tmp_path: Path) -> RunNode:
-    """Run one file of tests."""
+    """Run one file of tests, with more in its environment."""
 
-    def run(name: str) -> None:
+    def run(name: str, **more_environment: str) -> None:
         file = compiled / "tests" / "electron" / f"{name}.test.mjs"
         more = {
             "SIDECAR_ROOT": str(ROOT),
@@ -58,6 +58,7 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
             "SIDECAR_TEMPORARY": str(tmp_path),
             "SIDECAR_COMPILED": str(compiled),
             "SIDECAR_CHROMIUM": chromium() or "",
+            **more_environment,
         }
         done = subprocess.run(
             ["node", "--test", "--test-reporter=spec", "--test-timeout=45000", str(file)],

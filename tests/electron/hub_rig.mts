@@ -1,6 +1,6 @@
 // The example app with everything about it real but Electron: its page in a browser, the sidecar, Claude's CLI.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -27,6 +27,9 @@ export interface HubOptions {
   electron?: ElectronParts;
   /** Whether there is a day to see: a calendar and half a year of the feed. */
   scenery?: boolean;
+  /** Of the person: `en-GB`, `Europe/Berlin`. */
+  locale?: string;
+  timeZone?: string;
 }
 
 export interface Hub {
@@ -36,10 +39,10 @@ export interface Hub {
   complaints: string[];
 }
 
-export async function openHub(t: TestContext, { command = COMMAND, env = {}, electron = {}, scenery = false }: HubOptions = {}): Promise<Hub> {
+export async function openHub(t: TestContext, { command = COMMAND, env = {}, electron = {}, scenery = false, locale = "en-GB", timeZone = "Europe/Berlin" }: HubOptions = {}): Promise<Hub> {
   const ipc = new StandinIpcMain();
   const dataDir = newFolder();
-  if (scenery) execFileSync(PYTHON, ["-m", "tests.electron.scenery", dataDir], { cwd: ROOT });
+  if (scenery) execFileSync(PYTHON, ["-m", "tests.electron.scenery", dataDir], { cwd: ROOT, env: { ...process.env, TZ: timeZone } });
   const sidecar = start(t, { command, dataDir, env, electron: { ...electron, ipcMain: ipc.typed } });
   const browser = await launch(t);
   const address = pathToFileURL(join(buildHub(), "index.html")).href;
@@ -48,6 +51,9 @@ export async function openHub(t: TestContext, { command = COMMAND, env = {}, ele
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => void (["error", "warning"].includes(message.type()) && complaints.push(message.text())));
   await page.setViewportSize({ width: 1440, height: 900 });
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Emulation.setLocaleOverride", { locale });
+  await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
   await page.reload(); // now it is listened to from its first line on
   return { sidecar, page, complaints };
 }
@@ -65,6 +71,7 @@ export async function fakeApi(t: TestContext, script: Script = {}): Promise<Reco
     server.once("exit", () => reject(new Error("the fake API has ended")));
   });
   const home = newFolder();
+  mkdirSync(home);
   return {
     CLAUDE_PATH: process.env["SIDECAR_REAL_CLAUDE"] ?? "",
     HOME: home,

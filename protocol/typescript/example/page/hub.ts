@@ -8,7 +8,7 @@ import { claudePanel } from "./claude.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobsPanel } from "./jobs.ts";
 import { sidecarStatus } from "./status.ts";
-import { counted } from "./words.ts";
+import { counted, isTwelveHours } from "./words.ts";
 
 const TABS = [
   ["today", "Today"],
@@ -31,6 +31,7 @@ function start(sidecar: PageSidecar): void {
   });
   const head = h("header", { class: "head" }, today.date, asked, h("div", { class: "head-side" }, button("Accounts", accounts.open, { class: "plain" }), badge));
   const panels = h("main", {}, today.element, jobsPanel(sidecar), claude.element, activityPanel(sidecar));
+  document.body.toggleAttribute("data-twelve-hours", isTwelveHours);
   document.body.replaceChildren(head, banner, tabs(), panels, accounts.dialog);
   show("claude");
 }

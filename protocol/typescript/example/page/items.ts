@@ -34,9 +34,10 @@ export function shownOf(messages: readonly ClaudeMessage[]): Shown[] {
     .map((message) => ({ message, result: message.kind === "tool_use" ? (results.get(blockOf(message).id) ?? null) : null }));
 }
 
-export function itemRow(shown: Shown): { element: HTMLElement; update: (item: Shown) => void } {
+/** `cwd` is where Claude works: paths in it are told from there. */
+export function itemRow(shown: Shown, cwd: string | null): { element: HTMLElement; update: (item: Shown) => void } {
   const { message } = shown;
-  if (message.kind === "tool_use") return toolRow(shown);
+  if (message.kind === "tool_use") return toolRow(shown, cwd);
   return { element: wordsRow(message), update: () => undefined };
 }
 
@@ -53,12 +54,12 @@ function wordsRow({ kind, text }: ClaudeMessage): HTMLElement {
   }
 }
 
-function toolRow(shown: Shown): { element: HTMLElement; update: (item: Shown) => void } {
+function toolRow(shown: Shown, cwd: string | null): { element: HTMLElement; update: (item: Shown) => void } {
   const { message } = shown;
   const state = h("span", { class: "tool-state" });
   const said = h("div", { class: "tool-said" });
   const input = blockOf(message).input;
-  const summary = h("summary", {}, h("span", { class: "tool-name" }, message.text), h("code", { class: "tool-brief" }, briefly(input)), state);
+  const summary = h("summary", {}, h("span", { class: "tool-name" }, message.text), h("code", { class: "tool-brief" }, briefly(input, cwd)), state);
   const details = h("details", { class: "tool" }, summary, h("pre", {}, JSON.stringify(input, null, 2) ?? ""), said);
   const element = h("li", { class: "item" }, details);
   const update = ({ result }: Shown): void => {
@@ -72,10 +73,11 @@ function toolRow(shown: Shown): { element: HTMLElement; update: (item: Shown) =>
 }
 
 /** What a tool is used on, in a line: the command, the file, the search, or the first text there is. */
-export function briefly(input: unknown): string {
+function briefly(input: unknown, cwd: string | null): string {
   const fields = Object.entries((input ?? {}) as Record<string, unknown>);
   const known = ["command", "file_path", "pattern", "url", "query", "path", "prompt", "description"];
   const named = known.map((name) => fields.find(([field, value]) => field === name && typeof value === "string")).find(Boolean);
   const [, value = ""] = named ?? fields.find(([, given]) => typeof given === "string") ?? [];
-  return String(value).split("\n", 1)[0] ?? "";
+  const line = String(value).split("\n", 1)[0] ?? "";
+  return cwd !== null && (line.startsWith(`${cwd}/`) || line.startsWith(`${cwd}\\`)) ? line.slice(cwd.length + 1) : line;
 }

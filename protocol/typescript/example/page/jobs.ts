@@ -89,7 +89,7 @@ class JobRow {
   readonly #notices: NoticePlace;
   readonly #name = h("span", { class: "job-name" });
   readonly #state = h("span", { class: "job-state" });
-  readonly #detail = h("p", { class: "job-detail" });
+  readonly #detail = h("span", { class: "job-detail" });
   readonly #bar = h("progress", { max: 1 });
   readonly #actions = h("div", { class: "job-actions" });
   #shown: Job["status"] | null = null;
@@ -98,7 +98,7 @@ class JobRow {
     this.#sidecar = sidecar;
     this.#notices = notices;
     const log = jobLog(sidecar, job.job_id);
-    this.element.append(h("div", { class: "job-line" }, this.#name, this.#state, this.#actions), this.#bar, this.#detail, log);
+    this.element.append(h("div", { class: "job-line" }, this.#name, this.#actions), this.#bar, h("div", { class: "job-foot" }, h("p", { class: "job-words" }, this.#state, this.#detail), log));
     this.update(job);
   }
 
@@ -107,7 +107,8 @@ class JobRow {
     fill(this.#name, nameOf(job));
     setAttribute(this.#bar, "aria-label", `Progress of ${nameOf(job)}`);
     fill(this.#state, stateOf(job));
-    this.showProgress(job.progress, job.message);
+    const isToldOtherwise = job.status === "succeeded" || job.waiting_for === "approval";
+    this.showProgress(job.status === "running" ? job.progress : null, isToldOtherwise ? null : job.message);
     this.#bar.hidden = job.status !== "running";
     if (job.error !== null) fill(this.#detail, job.error.message, job.error.hint !== null && h("span", { class: "hint" }, ` ${job.error.hint}`));
     this.#act(job);

@@ -42,7 +42,8 @@ function contentOf(request: PermissionRequest, respond: Respond): [string, ...No
 }
 
 function toolContent({ description, blocked_path: blocked }: PermissionRequest, input: Record<string, unknown>): Node[] {
-  const words = [description, blocked === null ? null : `Outside of its folder: ${blocked}`].filter((text) => text !== null);
+  const isName = typeof input["file_path"] === "string" && description !== null && input["file_path"].endsWith(description);
+  const words = [isName ? null : description, blocked === null ? null : `Outside of its folder: ${blocked}`].filter((text) => text !== null);
   return [...words.map((text) => h("p", { class: "ask-words" }, text)), ...inputView(input, description)];
 }
 
@@ -54,7 +55,7 @@ const VIEWS: Readonly<Record<string, (text: string) => Node>> = {
   content: (text) => h("pre", { class: "ask-after", "aria-label": "Content" }, text),
 };
 
-/** Commands and changes of files as they are, the rest as JSON; nothing of it is left out. */
+/** Commands and changes of files as they are, then whatever else there is: nothing is left out. */
 function inputView(input: Record<string, unknown>, said: string | null): Node[] {
   const views: Node[] = [];
   const rest = { ...input };
@@ -65,7 +66,8 @@ function inputView(input: Record<string, unknown>, said: string | null): Node[] 
     views.push(view(value));
     delete rest[name];
   }
-  return Object.keys(rest).length === 0 ? views : [...views, h("pre", {}, JSON.stringify(rest, null, 2))];
+  const others = Object.entries(rest).map(([name, value]) => h("p", { class: "ask-field" }, h("span", { class: "hint" }, `${name} `), h("code", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2))));
+  return [...views, ...others];
 }
 
 function answers(respond: Respond, yes: string, no: string, rules: readonly string[]): HTMLElement {

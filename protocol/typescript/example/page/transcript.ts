@@ -33,7 +33,7 @@ export class Transcript {
   readonly #writing = h("div", { class: "writing" });
   readonly #asks = h("div", { class: "asks" });
   readonly #queued = h("ol", { class: "items queued", "aria-label": "Waiting for their turn" });
-  readonly #itemRows = new Rows<Shown>(this.#items, ({ message }) => message.message_id, itemRow);
+  readonly #itemRows: Rows<Shown>;
   readonly #draftRows = new Rows<DraftText>(this.#writing, ({ id }) => id, (draft) => draftRow(draft));
   readonly #askRows: Rows<PermissionRequest>;
 
@@ -41,6 +41,7 @@ export class Transcript {
     this.#sidecar = sidecar;
     this.#sessionId = session.session_id;
     this.#questions = questions;
+    this.#itemRows = new Rows(this.#items, ({ message }) => message.message_id, (shown) => itemRow(shown, session.cwd));
     this.#askRows = new Rows(this.#asks, ({ request_id, version }) => `${request_id} ${version}`, (request) => ({ element: permissionCard(sidecar, request), update: () => undefined }));
     this.element.append(this.#state, this.#items, this.#writing, this.#asks, this.#queued);
     // A listener hears what comes from now on, so it stands before the list that is loaded.

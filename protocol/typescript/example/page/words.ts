@@ -1,11 +1,14 @@
 // Times, spans and amounts as people read them, in the system's language.
 
-const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const dateFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const countFormat = new Intl.NumberFormat();
 
-/** 09:30. */
+/** Whether hours are told with AM and PM, which takes more room. */
+export const isTwelveHours = clockFormat.resolvedOptions().hour12 === true;
+
+/** 09:30, or 9:30 AM. */
 export const clock = (moment: number | Date): string => clockFormat.format(moment);
 
 /** Wednesday, 25 November. */
