@@ -203,6 +203,7 @@ CREATE TABLE claude_permissions (
   input_json TEXT NOT NULL,
   blocked_path TEXT,
   rules_json TEXT NOT NULL DEFAULT '[]',
+  suggested_mode TEXT,
   status TEXT NOT NULL DEFAULT 'open',
   turn_ended INTEGER NOT NULL DEFAULT 0,
   message TEXT,

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "1b737cd3c4c9d71b";
+export const SCHEMA_HASH = "5c31f38f0fbbdbdc";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -625,6 +625,8 @@ export interface PermissionRequest {
   blocked_path: string | null;
   /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
   rules: string[];
+  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
   status: PermissionStatus;
   /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
   turn_ended: boolean;

@@ -189,6 +189,7 @@ class PermissionJournal:
             input=shown.decode(),
             blocked_path=ask.blocked_path,
             rules=to_json([str(rule) for rule in ask.rules]).decode(),
+            suggested_mode=ask.suggested_mode,
         )
         stored = self._store.insert(new, self._now())
         self._notify(ClaudePermissionRequested(request=PermissionRequest.encoded(stored)))
