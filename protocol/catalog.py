@@ -6,6 +6,7 @@ from protocol import (
     calendar,
     claude,
     claude_permissions,
+    claude_trouble,
     confluence,
     errors,
     events,
@@ -51,6 +52,8 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.SessionUpdated,
     claude_permissions.ClaudePermissionRequested,
     claude_permissions.ClaudePermissionResolved,
+    claude_trouble.ClaudeStalled,
+    claude_trouble.ClaudeApiRetried,
     activity.ActivityChanged,
 )
 

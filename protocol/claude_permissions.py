@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import StringConstraints
 
+from protocol.claude import PermissionMode
 from protocol.contract import Model, Notification, RpcError, method
 from protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from protocol.scalars import Count, Cursor, Flag, JsonObject, Limit, SessionId, UtcTime
@@ -79,6 +80,8 @@ class PermissionRequest(Model):
     """The file or folder that is out of bounds without an answer."""
     rules: list[str]
     """What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember."""
+    suggested_mode: PermissionMode | None
+    """A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too."""
     status: PermissionStatus
     turn_ended: Flag
     """True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`."""

@@ -18,7 +18,7 @@ CREATE TABLE jobs (
   payload_json TEXT,
   result_json TEXT,
   error_json TEXT
-, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1);
+, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1, snoozed_since TEXT);
 CREATE TABLE job_events (
   event_id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
@@ -182,6 +182,7 @@ CREATE TABLE claude_permissions (
   input_json TEXT NOT NULL,
   blocked_path TEXT,
   rules_json TEXT NOT NULL DEFAULT '[]',
+  suggested_mode TEXT,
   status TEXT NOT NULL DEFAULT 'open',
   turn_ended INTEGER NOT NULL DEFAULT 0,
   message TEXT,

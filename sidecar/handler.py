@@ -62,6 +62,10 @@ class JobContext(Protocol):
     @property
     def job_id(self) -> str: ...
 
+    @property
+    def put_off_s(self) -> float:
+        """For how long it has been snoozed by now, in seconds since the first time; 0 where it was not."""
+
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         """Say how far the job is: 0.0 to 1.0, or None where that cannot be known.  Throttled on its way out."""
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "657e69d608bb6be6";
+export const SCHEMA_HASH = "e3ebcb30b6b528e9";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -645,6 +645,8 @@ export interface PermissionRequest {
   blocked_path: string | null;
   /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
   rules: string[];
+  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
   status: PermissionStatus;
   /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
   turn_ended: boolean;
@@ -1207,6 +1209,38 @@ export interface ClaudePermissionResolved {
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   request: PermissionRequest;
+}
+
+/**
+ * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ *
+ * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+ * itself gives a dead connection up after five minutes.
+ */
+export interface ClaudeStalled {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** For how long. */
+  silent_s: number;
+  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  tools: string[];
+}
+
+/** Claude's API refused a request or was out of reach; the CLI asks again. */
+export interface ClaudeApiRetried {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** Of `max_retries`. */
+  attempt: number;
+  max_retries: number;
+  /** Until it asks again. */
+  delay_ms: number;
+  /** HTTP's; null where no answer came. */
+  status: number | null;
+  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  error: string;
 }
 
 /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
@@ -2075,6 +2109,15 @@ export interface Notifications {
   "claude.permission_requested": ClaudePermissionRequested;
   /** A question is closed, whichever way: take its dialog away. */
   "claude.permission_resolved": ClaudePermissionResolved;
+  /**
+   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   *
+   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+   * itself gives a dead connection up after five minutes.
+   */
+  "claude.stalled": ClaudeStalled;
+  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  "claude.api_retry": ClaudeApiRetried;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
 }
@@ -2160,6 +2203,8 @@ export const NOTIFICATION_NAMES = [
   "claude.session_updated",
   "claude.permission_requested",
   "claude.permission_resolved",
+  "claude.stalled",
+  "claude.api_retry",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 

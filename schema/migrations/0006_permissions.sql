@@ -10,6 +10,7 @@ CREATE TABLE claude_permissions (
   input_json TEXT NOT NULL,
   blocked_path TEXT,
   rules_json TEXT NOT NULL DEFAULT '[]',
+  suggested_mode TEXT,
   status TEXT NOT NULL DEFAULT 'open',
   turn_ended INTEGER NOT NULL DEFAULT 0,
   message TEXT,
@@ -26,3 +27,6 @@ CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, reque
 CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
 CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
 CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE granted = 1;
+
+-- Since when a job has been put off again and again for one reason outside of it, such as a usage limit.
+ALTER TABLE jobs ADD COLUMN snoozed_since TEXT;

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from protocol.claude import PermissionMode
 from protocol.claude_permissions import PermissionKind
 from sidecar.claude.texts import storable
 
@@ -20,6 +21,7 @@ MAX_INPUT_BYTES: Final = 1024 * 1024
 WORDS_LIMIT: Final = 2_000
 MAX_RULES: Final = 10
 KINDS: Final = {"AskUserQuestion": PermissionKind.QUESTION, "ExitPlanMode": PermissionKind.PLAN}
+MODES: Final = frozenset(PermissionMode)
 SHELLS: Final = frozenset({"Bash", "PowerShell"})
 """A rule for the whole of them would allow everything."""
 RULE: Final = re.compile(r"[A-Za-z][^\x00-\x1f]{0,499}")
@@ -56,6 +58,7 @@ class Ask:
     description: str | None
     blocked_path: str | None
     rules: Sequence[Rule]
+    suggested_mode: PermissionMode | None
 
     @property
     def input_json(self) -> bytes:
@@ -82,6 +85,7 @@ def read_ask(line: Line) -> Ask | None:
     if tool_name is None or not isinstance(values, dict):
         return None
     kind = KINDS.get(tool_name, PermissionKind.TOOL)
+    suggestions = _suggestions(request) if kind is PermissionKind.TOOL else None
     return Ask(
         cli_id=cli_id,
         kind=kind,
@@ -90,7 +94,8 @@ def read_ask(line: Line) -> Ask | None:
         tool_use_id=_words(request.get("tool_use_id")),
         description=_words(request.get("description")),
         blocked_path=_words(request.get("blocked_path")),
-        rules=_rules(tool_name, request.get("permission_suggestions")) if kind is PermissionKind.TOOL else (),
+        rules=() if suggestions is None else _rules(tool_name, suggestions),
+        suggested_mode=_mode(suggestions or ()),
     )
 
 
@@ -137,23 +142,33 @@ def _response(cli_id: str, response: Mapping[str, Any]) -> Line:
     return {"type": "control_response", "response": inner}
 
 
-def _rules(tool_name: str, suggestions: Any) -> Sequence[Rule]:
-    """What the CLI suggests to allow from now on; without a suggestion the tool, but for one that can do anything."""
+def _suggestions(request: Line) -> Sequence[Line]:
+    told = request.get("permission_suggestions")
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
+def _rules(tool_name: str, suggestions: Sequence[Line]) -> Sequence[Rule]:
+    """What the CLI suggests to allow from now on; where it suggests nothing, the tool, unless that can do anything."""
+    if not suggestions and tool_name not in SHELLS and RULE.fullmatch(tool_name):
+        return (Rule(tool_name),)
     suggested = [rule for rule in _suggested(suggestions) if RULE.fullmatch(str(rule))]
-    if suggested or tool_name in SHELLS or not RULE.fullmatch(tool_name):
-        return tuple(suggested[:MAX_RULES])
-    return (Rule(tool_name),)
+    return tuple(suggested[:MAX_RULES])
 
 
-def _suggested(suggestions: Any) -> Iterator[Rule]:
-    for suggestion in suggestions if isinstance(suggestions, list) else []:
-        if not isinstance(suggestion, dict) or suggestion.get("type") != "addRules":
-            continue
+def _suggested(suggestions: Sequence[Line]) -> Iterator[Rule]:
+    for suggestion in suggestions:
         rules = suggestion.get("rules")
-        for rule in rules if suggestion.get("behavior") == "allow" and isinstance(rules, list) else []:
+        if suggestion.get("type") != "addRules" or suggestion.get("behavior") != "allow" or not isinstance(rules, list):
+            continue
+        for rule in rules:
             if isinstance(rule, dict) and isinstance(rule.get("toolName"), str):
                 content = rule.get("ruleContent")
                 yield Rule(rule["toolName"], content if isinstance(content, str) else None)
+
+
+def _mode(suggestions: Sequence[Line]) -> PermissionMode | None:
+    modes = [one.get("mode") for one in suggestions if one.get("type") == "setMode"]
+    return next((PermissionMode(mode) for mode in modes if mode in MODES), None)
 
 
 def _words(value: Any) -> str | None:

@@ -105,13 +105,14 @@ class Conversations:
         with self._database.write():
             return self._store.delete(session_id)
 
-    def begin(self, session_id: str, job_id: str, prompt: str) -> Session | None:
-        """A turn begins; None where the session is gone."""
+    def begin(self, session_id: str, job_id: str, prompt: str, *, asked_before: bool) -> Session | None:
+        """A turn begins, maybe not for the first time; None where the session is gone."""
         with self._database.write():
             session = self._store.begin(session_id, title_of(prompt), self._now())
             if session is None:
                 return None
-            self._add(session_id, job_id, Item(MessageKind.USER, prompt), None)
+            if not asked_before:
+                self._add(session_id, job_id, Item(MessageKind.USER, prompt), None)
             return self._changed(session)
 
     def resume_point(self, session_id: str) -> ResumePoint:

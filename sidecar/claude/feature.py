@@ -52,6 +52,7 @@ class ClaudeFeature:
         self._settings = settings
         self._notify = notify
         self._record = record
+        self._clock = clock
         self._is_draining = is_draining
         self._pool: Pool | None = None
         store = ClaudeStore(database)
@@ -89,7 +90,11 @@ class ClaudeFeature:
         self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home())
         runs = ClaudeRunHandler(
-            launcher=launcher, notify=self._notify, record=self._record, is_draining=self._is_draining
+            launcher=launcher,
+            notify=self._notify,
+            record=self._record,
+            clock=self._clock,
+            is_draining=self._is_draining,
         )
         turns = TurnHandler(
             launcher=launcher,
@@ -98,6 +103,7 @@ class ClaudeFeature:
             permissions=self._permissions,
             notify=self._notify,
             record=self._record,
+            clock=self._clock,
             is_draining=self._is_draining,
         )
         limit = self._settings.claude_concurrency

@@ -150,7 +150,7 @@ class PermissionJournal:
             resolved = self._resolve(request_id, request.session_id, resolution)
         assert resolved is not None  # it was open a few lines above
         if deliver is not None:
-            self._after_commit(lambda failure: None if failure else self._deliver(request_id, answer))
+            self._after_commit(lambda failure: None if failure else self.deliver(request_id, answer))
         return resolved
 
     def withdraw(self, session_id: str, request_id: str, why: str) -> None:
@@ -189,6 +189,7 @@ class PermissionJournal:
             input=shown.decode(),
             blocked_path=ask.blocked_path,
             rules=to_json([str(rule) for rule in ask.rules]).decode(),
+            suggested_mode=ask.suggested_mode,
         )
         stored = self._store.insert(new, self._now())
         self._notify(ClaudePermissionRequested(request=PermissionRequest.encoded(stored)))
@@ -208,7 +209,8 @@ class PermissionJournal:
         prompt = storable(late_prompt(PermissionKind(request.kind), request.tool_name, answer))
         return self._enqueue(TakeTurn(session_id=request.session_id, prompt=prompt), priority=0).job_id
 
-    def _deliver(self, request_id: str, answer: Answer) -> None:
+    def deliver(self, request_id: str, answer: Answer) -> None:
+        """The answer is durable: whoever waits for it gets it."""
         if (waiting := self._waiting.pop(request_id, None)) is not None:
             waiting[1](answer)
 

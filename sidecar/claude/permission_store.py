@@ -9,7 +9,8 @@ from sidecar.database import Database
 REQUEST_JSON: Final = """json_object(
     'request_id', request_id, 'session_id', session_id, 'job_id', job_id, 'kind', kind, 'tool_name', tool_name,
     'tool_use_id', tool_use_id, 'description', description, 'input', json(input_json), 'blocked_path', blocked_path,
-    'rules', json(rules_json), 'status', status, 'turn_ended', json(iif(turn_ended, 'true', 'false')),
+    'rules', json(rules_json), 'suggested_mode', suggested_mode, 'status', status,
+    'turn_ended', json(iif(turn_ended, 'true', 'false')),
     'message', message, 'updated_input', json(updated_input_json), 'remembered', json(remembered_json),
     'resumed_by', resumed_by, 'created_at', created_at, 'resolved_at', resolved_at, 'version', version)"""
 
@@ -28,6 +29,7 @@ class NewRequest:
     input: str
     blocked_path: str | None
     rules: str
+    suggested_mode: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,12 @@ class PermissionStore:
         row = self._database.row(
             f"""
             INSERT INTO claude_permissions (request_id, session_id, job_id, kind, tool_name, tool_use_id, description,
-                                            input_json, blocked_path, rules_json, created_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                            input_json, blocked_path, rules_json, suggested_mode, created_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             RETURNING {REQUEST_JSON}
             """,
             (new.request_id, new.session_id, new.job_id, new.kind, new.tool_name, new.tool_use_id, new.description,
-             new.input, new.blocked_path, new.rules, now),
+             new.input, new.blocked_path, new.rules, new.suggested_mode, now),
         )  # fmt: skip
         assert row is not None  # an INSERT returns its row
         encoded: str = row[0]

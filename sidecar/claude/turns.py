@@ -12,7 +12,6 @@ import anyio
 
 from protocol.claude import (
     TIMEOUT_S,
-    ClaudeDelta,
     ClaudeTurnResult,
     ClaudeUsage,
     MessageKind,
@@ -20,9 +19,11 @@ from protocol.claude import (
     SessionStatus,
     TakeTurn,
 )
+from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations, storable_raw
 from sidecar.claude.items import Item, items_of
 from sidecar.claude.launch import Launcher
+from sidecar.claude.limits import snooze
 from sidecar.claude.live_settings import Settings, refusal, told_mode
 from sidecar.claude.permission_journal import PermissionJournal
 from sidecar.claude.pool import Live, Pool
@@ -39,6 +40,7 @@ from sidecar.claude.report import (
 )
 from sidecar.claude.stream import Outcome, parse
 from sidecar.claude.texts import title_of
+from sidecar.clock import Clock
 from sidecar.handler import JobContext, JobFailed
 
 WENT_ON = "The conversation went on without an answer."
@@ -59,8 +61,9 @@ class TurnHandler:
         pool: Pool,
         conversations: Conversations,
         permissions: PermissionJournal,
-        notify: Callable[[ClaudeDelta], None],
+        notify: Callable[[Notification], None],
         record: RecordRun,
+        clock: Clock,
         is_draining: Callable[[], bool],
         timeout_s: float = TIMEOUT_S,
         silence_s: float = SILENCE_S,
@@ -72,6 +75,7 @@ class TurnHandler:
         self._permissions = permissions
         self._notify = notify
         self._record = record
+        self._clock = clock
         self._is_draining = is_draining
         self._timeout_s = timeout_s
         self._silence_s = silence_s
@@ -80,7 +84,9 @@ class TurnHandler:
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Take the turn; raises `JobFailed` with the kinds of a run, `session_not_found` and `unanswered`."""
         self._permissions.close(job.session_id, WENT_ON)
-        session = self._conversations.begin(job.session_id, context.job_id, job.prompt)
+        session = self._conversations.begin(
+            job.session_id, context.job_id, job.prompt, asked_before=context.put_off_s > 0
+        )
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         questions = TurnQuestions(job.session_id, context, self._permissions, self._answer_s)
@@ -92,6 +98,8 @@ class TurnHandler:
         except JobFailed as failure:
             status = SessionStatus.IDLE
             turn.failed(failure)
+            if (later := snooze(failure, now_ms=self._clock.now_ms(), put_off_s=context.put_off_s)) is not None:
+                raise later from failure
             self._remember(job, turn, "turn_failed", failure.message, {"kind": failure.kind})
             raise
         except anyio.get_cancelled_exc_class():
@@ -183,7 +191,7 @@ class _Turn:
         context: JobContext,
         conversations: Conversations,
         questions: TurnQuestions,
-        notify: Callable[[ClaudeDelta], None],
+        notify: Callable[[Notification], None],
     ) -> None:
         self.session = session
         self.job_id = context.job_id

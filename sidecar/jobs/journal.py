@@ -175,7 +175,8 @@ class JobJournal:
 
     def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
         """It cannot run now, which is nobody's fault; False where somebody wants the job cancelled."""
-        return self._requeue(job_id, Requeued(storable_text(message), self._in(delay_s), waiting_for), "info")
+        back = Requeued(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
+        return self._requeue(job_id, back, "info")
 
     def put_back(self, job_id: str) -> bool:
         """The process ends before the job did; it runs again, and has lost no try."""

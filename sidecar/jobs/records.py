@@ -28,6 +28,8 @@ class ClaimedJob:
     attempt: int
     max_attempts: int
     json: bytes
+    snoozed_since: str | None = None
+    """Since when it has been put off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Requeued:
     spent: bool = False
     """Whether it has had its try."""
     recovered: bool = False
+    snoozed: bool = False
+    """Whether it is put off, for a reason outside of it."""
 
 
 @dataclass(frozen=True, slots=True)

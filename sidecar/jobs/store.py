@@ -146,14 +146,14 @@ class JobsStore:
                 status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
                 attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}
+            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}, snoozed_since
             """,
             (boot_id, now, now, job_id),
         )
         if row is None:
             return None
-        job_type, payload, attempt, max_attempts, encoded = row
-        return ClaimedJob(job_id, job_type, payload, attempt, max_attempts, encoded.encode())
+        job_type, payload, attempt, max_attempts, encoded, snoozed_since = row
+        return ClaimedJob(job_id, job_type, payload, attempt, max_attempts, encoded.encode(), snoozed_since)
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
@@ -205,12 +205,13 @@ class JobsStore:
                 message = :message,
                 error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
                 attempt = attempt - iif(:spent, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
+                snoozed_since = iif(:snoozed, coalesce(snoozed_since, :now), snoozed_since),
                 updated_at = :now, version = version + 1
             WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
             RETURNING {JOB_JSON}
             """,
             job_id=job_id, run_at=back.run_at, waiting_for=back.waiting_for, message=back.message, error=back.error,
-            spent=back.spent, recovered=back.recovered, now=now,
+            spent=back.spent, recovered=back.recovered, snoozed=back.snoozed, now=now,
         )  # fmt: skip
 
     def rerun(self, job_id: str, now: str) -> bytes | None:
@@ -220,8 +221,9 @@ class JobsStore:
             UPDATE jobs SET
                 status = 'queued', run_at = NULL, ready = 1,
                 attempt = 0, recoveries = 0, progress = 0.0, started_at = NULL,
-                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, boot_id = NULL, message = NULL,
-                result_json = NULL, error_json = NULL, updated_at = ?, version = version + 1
+                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, snoozed_since = NULL,
+                boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL,
+                updated_at = ?, version = version + 1
             WHERE job_id = ? AND status NOT IN ('queued', 'running')
             RETURNING {JOB_JSON}
             """,

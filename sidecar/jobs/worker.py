@@ -143,7 +143,7 @@ class JobsWorker:
                 claimed = self._journal.claim(full)
                 if claimed is None:
                     break
-                running = self._running[claimed.job_id] = RunningJob(claimed.job_id, self._journal, self._clock)
+                running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
                 self._claimed[claimed.job_id] = claimed
                 self._pools[self._pool(claimed.type)] += 1
                 start(claimed, running)

@@ -1,7 +1,6 @@
 """Fixtures of the Claude tests: the stand-in, the real CLI where there is one, a fake API, and recorded streams."""
 
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,14 +13,6 @@ from tests.fakes.anthropic import FakeAnthropic
 
 ROOT = Path(__file__).parents[2]
 NATIVE = Path("@anthropic-ai", "claude-code-linux-x64", "claude")
-
-
-@pytest.fixture
-def standin() -> Path:
-    """The scripted stand-in for `claude`."""
-    if sys.platform == "win32":
-        pytest.skip("the stand-in is a script with a shebang line")
-    return ROOT / "tests" / "fakes" / "claude"
 
 
 @pytest.fixture

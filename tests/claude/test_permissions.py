@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from protocol.claude import Session, SessionStatus
+from protocol.claude import PermissionMode, Session, SessionStatus
 from protocol.claude_permissions import PermissionDecision, PermissionKind, PermissionRequest, PermissionStatus
 from protocol.entities import Job
 from sidecar.client import RemoteError
@@ -54,6 +54,7 @@ async def test_a_question_is_told_listed_and_answered(talk: Talk) -> None:
         input=LIST_FILES,
         blocked_path=None,
         rules=["Bash(ls)"],
+        suggested_mode=PermissionMode.ACCEPT_EDITS,
         status=PermissionStatus.OPEN,
         turn_ended=False,
         message=None,

@@ -54,6 +54,20 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         assert (closed.request.status, closed.request.resumed_by) == (PermissionStatus.ALLOWED, "queued-1")
 
 
+async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, answer_s=0.3) as rig:
+        session = rig.create()
+        with pytest.raises(JobFailed):
+            await rig.take(session.session_id, PROMPT)
+        (request,) = rig.requests()
+        rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+        rig.context.job_id = "queued-1"
+        with pytest.raises(JobFailed) as failed:
+            await rig.take(session.session_id, PROMPT * 2)
+        assert failed.value.kind == "unanswered"
+        assert [one.status for one in rig.requests()] == [PermissionStatus.OPEN, PermissionStatus.ALLOWED]
+
+
 async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
     async with turns(standin, tmp_path, timeout_s=5.0, silence_s=0.1) as rig, anyio.create_task_group() as tasks:
         session = rig.create()

@@ -74,6 +74,7 @@ class TurnRig:
             permissions=self.journal,
             notify=self.notified.append,
             record=lambda **_: None,
+            clock=clock,
             is_draining=lambda: self.is_draining,
             **waits,
         )

@@ -4,6 +4,7 @@ The last user prompt steers the answer with directives; without one it is echoed
   [[text:HELLO]]       answers HELLO                   [[big:BYTES]]        answers with that many characters
   [[slow:N]]           N words, 50 ms apart            [[gate:N]]           N words, each waits for `release()`
   [[error:401]]        an API error, every time        [[error:529:2]]      the same for the first 2 requests only
+  [[limit:EPOCH]]      a subscription's usage limit that resets then, the first time (the CLI wants an OAuth token)
   [[cut]]              drops the connection mid-answer (the first time)     [[hang]]  says nothing until `close()`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports what the tool said
   [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
@@ -203,6 +204,10 @@ class _Handler(BaseHTTPRequestHandler):
         status, _, limit = directives.get("error", "").partition(":")
         if status and (not limit or times <= int(limit)):
             self._json(int(status), _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}"))
+        elif "limit" in directives and times == 1:
+            headers = {"status": "rejected", "reset": directives["limit"], "representative-claim": "five_hour"}
+            unified = {f"anthropic-ratelimit-unified-{name}": value for name, value in headers.items()}
+            self._json(429, _error(429, "fake usage limit"), unified)
         elif "hang" in directives:
             self.server.fake.hang()
         elif request.body.get("stream"):
@@ -273,13 +278,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
         self.wfile.flush()
 
-    def _json(self, status: int, body: dict[str, Any]) -> None:
+    def _json(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
-        if status == 429:
+        if status == 429 and headers is None:
             self.send_header("Retry-After", "0")
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(payload)
 
