@@ -1,6 +1,19 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import (
+    accounts,
+    activity,
+    atlassian,
+    calendar,
+    claude,
+    confluence,
+    errors,
+    events,
+    jira,
+    jobs,
+    meta,
+    system,
+)
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -35,6 +48,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
     activity.ActivityChanged,
+    accounts.AccountUpdated,
 )
 
 JOB_TYPES: tuple[type[JobSpec], ...] = (
@@ -43,9 +57,11 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    jira.SyncJira,
+    confluence.SyncConfluence,
 )
 
-_MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
+_MODULES = (errors, system, events, jobs, claude, calendar, atlassian, jira, confluence, activity)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(
