@@ -1,18 +1,40 @@
-"""Accounts of all services: what is told when one of them changes."""
+"""Accounts at the vendors' clouds: what all of them have in common, whichever feature keeps them."""
 
+from enum import StrEnum
 from typing import ClassVar
 
 from protocol.contract import Notification
 
 
+class AccountService(StrEnum):
+    """What an account is for; the feed calls its sources the same."""
+
+    GOOGLE_CALENDAR = "google_calendar"
+    ICS = "ics"
+    JIRA = "jira"
+    CONFLUENCE = "confluence"
+
+
+class AccountStatus(StrEnum):
+    """How an account stands."""
+
+    ACTIVE = "active"
+    NEEDS_REAUTH = "needs_reauth"
+    """It is not synced until somebody connects it anew; the reason says why."""
+    DELETING = "deleting"
+    """What it brought is being removed; then it is gone."""
+    DELETED = "deleted"
+    """It is gone: said once, by `accounts.updated`."""
+
+
 class AccountUpdated(Notification):
-    """An account was connected or changed, needs its user, or is gone."""
+    """An account was connected, needs somebody's attention, or is gone."""
 
     name: ClassVar[str] = "accounts.updated"
-    service: str
-    """google, ics, jira, confluence."""
+    service: AccountService
     account_id: str
-    status: str
-    """`active`, `needs_reauth`, `deleting`, `deleted`."""
+    status: AccountStatus
     reason: str | None = None
-    """In one word: `token_rejected`."""
+    """Why it stands so, in one word: `token_revoked`, `secret_unreadable`."""
+    hint: str | None = None
+    """What a person can do about it."""

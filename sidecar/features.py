@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
-from protocol.accounts import AccountUpdated
+from protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
@@ -220,7 +220,10 @@ class Features:
             log.exception("a run could not be put into the feed")
 
     def _tell_account(self, service: str, account_id: str, status: str, reason: str | None) -> None:
-        self._outbox.notify(AccountUpdated(service=service, account_id=account_id, status=status, reason=reason))
+        told = AccountUpdated(
+            service=AccountService(service), account_id=account_id, status=AccountStatus(status), reason=reason
+        )
+        self._outbox.notify(told)
 
     def http(self) -> "Http":
         """The one client of the vendors' clouds, made when it is first wanted."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "b68529d1146f2cb1";
+export const SCHEMA_HASH = "40e438b39d9dcb3b";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -952,20 +952,55 @@ export interface ActivityChanged {
   removed_ids: string[];
 }
 
-/** An account was connected or changed, needs its user, or is gone. */
+/** An account was connected, needs somebody's attention, or is gone. */
 export interface AccountUpdated {
   /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
   seq: number;
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
-  /** google, ics, jira, confluence. */
-  service: string;
+  service: AccountService;
   account_id: string;
-  /** `active`, `needs_reauth`, `deleting`, `deleted`. */
-  status: string;
-  /** In one word: `token_rejected`. */
+  status: AccountStatus;
+  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
   reason: string | null;
+  /** What a person can do about it. */
+  hint: string | null;
 }
+
+/** What an account is for; the feed calls its sources the same. */
+export const AccountService = {
+  GOOGLE_CALENDAR: "google_calendar",
+  ICS: "ics",
+  JIRA: "jira",
+  CONFLUENCE: "confluence",
+} as const;
+/** What an account is for; the feed calls its sources the same. */
+export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export const AccountStatus = {
+  ACTIVE: "active",
+  /** It is not synced until somebody connects it anew; the reason says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** What it brought is being removed; then it is gone. */
+  DELETING: "deleting",
+  /** It is gone: said once, by `accounts.updated`. */
+  DELETED: "deleted",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
 
 /** Write a compact copy of the whole database, while work goes on. */
 export interface BackUpDatabase {
@@ -1815,7 +1850,7 @@ export interface Notifications {
   "claude.session_updated": SessionUpdated;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
-  /** An account was connected or changed, needs its user, or is gone. */
+  /** An account was connected, needs somebody's attention, or is gone. */
   "accounts.updated": AccountUpdated;
 }
 
@@ -2013,7 +2048,7 @@ export const ERROR_CODES = {
   atlassian_account_not_found: 4049,
   /** There is an account for this site and e-mail address already. */
   atlassian_account_exists: 4094,
-  /** This is no address of an Atlassian site. */
+  /** The address is not that of an Atlassian site. */
   site_address_invalid: 4222,
   /** The site does not accept this e-mail address and API token. */
   credentials_rejected: 4012,
