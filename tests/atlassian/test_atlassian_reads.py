@@ -8,7 +8,7 @@ from protocol.jira import Jira
 from protocol.system import System
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 
-SITE = {"org": "example", "base_url": "https://example.atlassian.net", "email": "ada@example.com"}
+SITE = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}
 ASIS = {"status": AtlassianStatus.ACTIVE, "scope": AtlassianScope.MINE}
 
 

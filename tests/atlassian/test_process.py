@@ -72,7 +72,7 @@ def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
             kill_after(world, wire, 2 + 2 * lives)  # each life gets a little further
             try:
                 wire.initialize()
-                done = {"error": {"kind": "recovery_limit"}}  # of a job that was killed too often: there are others
+                done: Any = {"error": {"kind": "recovery_limit"}}
                 while (done["error"] or {}).get("kind") == "recovery_limit":
                     job = wire.call(f"{service}.accounts.sync", account_id=account_id)
                     done = wire.until_job(job["job_id"], "succeeded", "failed")

@@ -8,16 +8,17 @@ import argparse
 import json
 import sys
 from base64 import b64decode, b64encode
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from tests.fakes.atlassian import Answer, Asked, FakeSite, User, html, stamp
-from tests.fakes.queries import BadQuery, Call, Clause, parse
+from tests.fakes.queries import BadQuery, Call, Clause, Query, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ STATUSES = {
     "In Review": ("10003", "indeterminate"),
     "Fertig": ("10004", "done"),
 }
+YEAR_MS = 364 * 24 * 3600 * 1000
 SEARCH_KEYS = {
     "jql",
     "fields",
@@ -85,6 +87,7 @@ class FakeJira:
         self._ids = count(10_000)
         self._epoch = 0
         self._found: tuple[Any, list[Issue]] = ((), [])
+        self._sorted: tuple[int, list[Issue]] = (-1, [])
 
     # --- what people do -----------------------------------------------------------------------------------------
 
@@ -245,7 +248,7 @@ class FakeJira:
             horizon = self._site.now_ms() - self.lag_ms if self.lag_ms else None
             found = [
                 issue
-                for issue in self.issues.values()
+                for issue in self._changed_since(_lower_bound(query), horizon)
                 if user is not None
                 and _seen(issue, horizon) is not None
                 and query.matches(partial(_holds, issue, user, horizon))
@@ -255,6 +258,15 @@ class FakeJira:
                 found.sort(key=orders[name])
             self._found = (key, found)
         return self._found[1]
+
+    def _changed_since(self, lower_ms: int, horizon: int | None) -> Iterable[Issue]:
+        """As a real index does, without looking at everything: with a million issues only what matters is slow."""
+        if horizon is not None:
+            return self.issues.values()
+        if self._sorted[0] != self._epoch:
+            self._sorted = (self._epoch, sorted(self.issues.values(), key=lambda one: one.updated))
+        listed = self._sorted[1]
+        return listed[bisect_left(listed, lower_ms, key=lambda one: one.updated) :]
 
     def _shown(self, issue: Issue, wanted: Iterable[str]) -> dict[str, Any]:
         horizon = self._site.now_ms() - self.lag_ms if self.lag_ms else None
@@ -317,6 +329,13 @@ def _person(user: User | None) -> tuple[str, str] | None:
     return None if user is None else (user.account_id, user.name)
 
 
+def _lower_bound(query: Query) -> int:
+    """The `updated >=` that holds for all of the query; 0: there is none."""
+    clauses = query.where[1:] if isinstance(query.where, tuple) and query.where[0] == "and" else ()
+    bounds = [one.value for one in clauses if isinstance(one, Clause) and one.field == "updated"]
+    return max((bound for bound in bounds if isinstance(bound, int)), default=0)
+
+
 def _seen(issue: Issue, horizon: int | None) -> int | None:
     """When it changed last, as far as the index knows; None: it does not know the issue."""
     if horizon is None:
@@ -365,23 +384,30 @@ def _updated_by(issue: Issue, call: Call, user: User, horizon: int | None) -> bo
 
 
 def main() -> None:
-    """Serve until standard input ends, so that the server cannot outlive a test that started it."""
+    """Serve until standard input ends, so that the server cannot outlive a test that started it.
+
+    A line `comment N` has Ada comment on her first N issues, and is answered with a line.
+    """
     parser = argparse.ArgumentParser(description="A fake Atlassian site on loopback, with Jira and Confluence.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--issues", type=int, default=3, help="issues that Ada has made and moved on")
     arguments = parser.parse_args()
     with FakeSite(port=arguments.port) as site:
         ada = site.user("ada")
-        now = site.now_ms()
+        now, apart = site.now_ms(), YEAR_MS // (arguments.issues + 1)
         for number in range(arguments.issues):
-            at = now - (arguments.issues - number) * 1_000
-            issue = site.jira.create(ada, f"Task {number}", at_ms=at)
+            at = now - (arguments.issues - number) * apart
+            issue = site.jira.create(ada, f"Task {number}", at_ms=at, description=None)
             site.jira.transition(issue, ada, "Doing", at_ms=at + 500)
         page = site.confluence.create(ada, "Minutes")
         site.confluence.comment(page, ada, "Thank you")
         about = {"url": site.url, "email": ada.email, "api_token": site.token(ada), "cloud_id": site.cloud_id}
         print(json.dumps(about | {"scoped_token": site.token(ada, scoped=True)}), flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            with site.lock:
+                for issue in islice(site.jira.issues.values(), int(line.removeprefix("comment "))):
+                    site.jira.comment(issue, ada, "A thought")
+            print("done", flush=True)
 
 
 if __name__ == "__main__":
