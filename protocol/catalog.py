@@ -1,8 +1,10 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
 from protocol import (
+    accounts,
     activity,
     activity_reports,
+    atlassian,
     calendar,
     claude,
     claude_permissions,
@@ -55,6 +57,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude_trouble.ClaudeStalled,
     claude_trouble.ClaudeApiRetried,
     activity.ActivityChanged,
+    accounts.AccountUpdated,
 )
 
 JOB_TYPES: tuple[type[JobSpec], ...] = (
@@ -64,9 +67,11 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude.RunClaude,
     claude.TakeTurn,
     activity.ExportActivity,
+    jira.SyncJira,
+    confluence.SyncConfluence,
 )
 
-_MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity)
+_MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity, atlassian)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

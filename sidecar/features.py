@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
+from protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.activity.feature import ActivityFeature
-from sidecar.atlassian.service import ConfluenceService, JiraService
-from sidecar.atlassian.store import API_TOKEN, AtlassianStore
+from sidecar.atlassian.feature import AtlassianFeature
+from sidecar.atlassian.store import API_TOKEN
 from sidecar.calendar.service import CalendarService
 from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
 from sidecar.claude.feature import ClaudeFeature
@@ -80,7 +81,6 @@ class Features:
         )
         self._activity = self._activity_feature.feed
         self._calendar = CalendarStore(database)
-        self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
         specs = {spec.type: spec for spec in catalog.JOB_TYPES}
@@ -101,13 +101,25 @@ class Features:
             is_draining=is_draining,
             after_commit=after_commit,
         )
+        self._atlassian = AtlassianFeature(
+            settings,
+            database,
+            clock,
+            new_id,
+            tell=self._tell_account,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=committed,
+        )
         self.services: tuple[object, ...] = (
             jobs,
             self._scheduler,
             *self._claude.services,
             CalendarService(self._calendar),
-            JiraService(self._atlassian),
-            ConfluenceService(self._atlassian),
+            *self._atlassian.services,
             *self._activity_feature.services,
         )
 
@@ -142,6 +154,7 @@ class Features:
         registrations = [
             *self._claude.registrations(),
             *self._activity_feature.registrations(),
+            *self._atlassian.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -159,6 +172,7 @@ class Features:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
+            tasks.start_soon(self._atlassian.start)
             await self._worker.run()
             await self._claude.stop()
             tasks.cancel_scope.cancel()
@@ -209,6 +223,12 @@ class Features:
             self._activity.record(**event)
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
+
+    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None) -> None:
+        told = AccountUpdated(
+            service=AccountService(service), account_id=account_id, status=AccountStatus(status), reason=reason
+        )
+        self._outbox.notify(told)
 
     def http(self) -> "Http":
         """The one client of the vendors' clouds, made when it is first wanted."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "e3ebcb30b6b528e9";
+export const SCHEMA_HASH = "95ba33856bf3563b";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -806,6 +806,16 @@ export interface AtlassianAccount {
   /** The site: https://example.atlassian.net. */
   base_url: string;
   email: string;
+  status: AtlassianStatus;
+  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  reason: string | null;
+  /** What the site calls the owner. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** As the user has entered it; Atlassian does not tell. */
+  token_expires_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -819,6 +829,52 @@ export const AtlassianService = {
 } as const;
 /** Which product of Atlassian's an account is for. */
 export type AtlassianService = "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export const AtlassianStatus = {
+  ACTIVE: "active",
+  /** It is not synced until `accounts.update` brings a token that works; `reason` says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** Its events are being removed; then it is gone. */
+  DELETING: "deleting",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export type AtlassianStatus = "active" | "needs_reauth" | "deleting";
+
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export const AtlassianScope = {
+  /** What the account's owner did. */
+  MINE: "mine",
+  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  WATCHED: "watched",
+} as const;
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export type AtlassianScope = "mine" | "watched";
+
+/** The account that is gone. */
+export interface AtlassianAccountDeleted {
+  account_id: string;
+}
 
 /** Events, newest first. */
 export interface ActivityPage {
@@ -1259,6 +1315,56 @@ export interface ActivityChanged {
   removed_ids: string[];
 }
 
+/** An account was connected, needs somebody's attention, or is gone. */
+export interface AccountUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  service: AccountService;
+  account_id: string;
+  status: AccountStatus;
+  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
+  reason: string | null;
+  /** What a person can do about it. */
+  hint: string | null;
+}
+
+/** What an account is for; the feed calls its sources the same. */
+export const AccountService = {
+  GOOGLE_CALENDAR: "google_calendar",
+  ICS: "ics",
+  JIRA: "jira",
+  CONFLUENCE: "confluence",
+} as const;
+/** What an account is for; the feed calls its sources the same. */
+export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export const AccountStatus = {
+  ACTIVE: "active",
+  /** It is not synced until somebody connects it anew; the reason says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** What it brought is being removed; then it is gone. */
+  DELETING: "deleting",
+  /** It is gone: said once, by `accounts.updated`. */
+  DELETED: "deleted",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
+
 /** Write a compact copy of the whole database, while work goes on. */
 export interface BackUpDatabase {
   /**
@@ -1426,6 +1532,42 @@ export interface ExportResult {
   path: string;
   rows: number;
   size_bytes: number;
+}
+
+/** Bring the feed up to date with a Jira site. */
+export interface SyncJira {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface AtlassianSynced {
+  /** Issues, or pages and comments, that had changed and were read. */
+  read: number;
+  /** Events that are new in the feed. */
+  added: number;
+  updated: number;
+  removed: number;
+  /** Whether all of the account's past was read anew. */
+  full: boolean;
+}
+
+/** Bring the feed up to date with a Confluence site. */
+export interface SyncConfluence {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
 }
 
 /** Params of `initialize`. */
@@ -1763,8 +1905,92 @@ export interface CalendarEventsListParams {
 /** Params of `jira.accounts.list`. */
 export type JiraAccountsListParams = Record<string, never>;
 
+/** Params of `jira.accounts.create`. */
+export interface JiraAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.update`. */
+export interface JiraAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.delete`. */
+export interface JiraAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `jira.accounts.sync`. */
+export interface JiraAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
 /** Params of `confluence.accounts.list`. */
 export type ConfluenceAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.create`. */
+export interface ConfluenceAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.update`. */
+export interface ConfluenceAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.delete`. */
+export interface ConfluenceAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `confluence.accounts.sync`. */
+export interface ConfluenceAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
 
 /** Params of `activity.events.list`. */
 export interface ActivityEventsListParams {
@@ -2031,11 +2257,73 @@ export interface Methods {
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Confluence, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /jira/accounts.
+   */
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   */
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   */
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
+  /**
    * All Confluence accounts, the oldest first.
    *
    * Was GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
+  /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Jira, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /confluence/accounts.
+   */
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   */
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   */
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
@@ -2120,6 +2408,8 @@ export interface Notifications {
   "claude.api_retry": ClaudeApiRetried;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
+  /** An account was connected, needs somebody's attention, or is gone. */
+  "accounts.updated": AccountUpdated;
 }
 
 /** What jobs.create takes, and what becomes of it. */
@@ -2136,6 +2426,10 @@ export interface JobTypes {
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
   /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
   "activity.export": { payload: ExportActivity; result: ExportResult };
+  /** Bring the feed up to date with a Jira site. */
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
+  /** Bring the feed up to date with a Confluence site. */
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
 }
 
 export const METHOD_NAMES = [
@@ -2175,7 +2469,15 @@ export const METHOD_NAMES = [
   "calendar.calendars.list",
   "calendar.events.list",
   "jira.accounts.list",
+  "jira.accounts.create",
+  "jira.accounts.update",
+  "jira.accounts.delete",
+  "jira.accounts.sync",
   "confluence.accounts.list",
+  "confluence.accounts.create",
+  "confluence.accounts.update",
+  "confluence.accounts.delete",
+  "confluence.accounts.sync",
   "activity.events.list",
   "activity.search",
   "activity.summary",
@@ -2206,6 +2508,7 @@ export const NOTIFICATION_NAMES = [
   "claude.stalled",
   "claude.api_retry",
   "activity.changed",
+  "accounts.updated",
 ] as const satisfies readonly (keyof Notifications)[];
 
 /** They carry `seq` and `at`. */
@@ -2219,6 +2522,7 @@ export const DURABLE_NOTIFICATIONS = [
   "claude.permission_requested",
   "claude.permission_resolved",
   "activity.changed",
+  "accounts.updated",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
@@ -2228,6 +2532,8 @@ export const JOB_TYPE_NAMES = [
   "claude.run",
   "claude.turn",
   "activity.export",
+  "jira.sync",
+  "confluence.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -2245,6 +2551,7 @@ export type ErrorKind =
   | "result_too_large"
   | "message_too_large"
   | "payload_too_large"
+  | "time_zone_unknown"
   | "secrets_locked"
   | "overloaded"
   | "shutting_down"
@@ -2256,7 +2563,12 @@ export type ErrorKind =
   | "session_not_found"
   | "permission_not_found"
   | "permission_resolved"
-  | "calendar_account_not_found";
+  | "calendar_account_not_found"
+  | "atlassian_account_exists"
+  | "atlassian_account_not_found"
+  | "credentials_rejected"
+  | "site_address_invalid"
+  | "site_unavailable";
 
 export const ERROR_CODES = {
   /** The line is not JSON. */
@@ -2285,6 +2597,8 @@ export const ERROR_CODES = {
   message_too_large: 4131,
   /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
   payload_too_large: 4132,
+  /** No time zone has this name; an IANA name is wanted, such as Europe/Berlin. */
+  time_zone_unknown: 4221,
   /** Stored credentials are locked: the host has not handed over the key that they were encrypted with. */
   secrets_locked: 4230,
   /** Too many requests are in flight; try again soon. */
@@ -2309,4 +2623,14 @@ export const ERROR_CODES = {
   permission_resolved: 4092,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
 } as const satisfies Record<ErrorKind, number>;
