@@ -1,14 +1,98 @@
-// Accounts: which there are, how they stand.
-import type { PageSidecar } from "sidecar-electron/renderer";
-import { button, h } from "./dom.ts";
+// Accounts: which there are, how they stand, and how to connect another or one anew.
+import type { LiveList, PageSidecar } from "sidecar-electron/renderer";
+import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
+import type { Account } from "./account_list.ts";
+import { calendarChoice } from "./calendars.ts";
+import { addressForm, siteForm, tokenForm } from "./connect.ts";
+import { button, fill, h, setAttribute } from "./dom.ts";
+import { googleSignIn } from "./google.ts";
+import { NoticePlace } from "./notice.ts";
+import { empty, listView } from "./panel.ts";
+import { confirmed } from "./sessions.ts";
+import { ago } from "./words.ts";
 
 export interface Accounts {
   dialog: HTMLDialogElement;
+  /** One banner for each account that needs somebody. */
+  banners: HTMLElement;
   open(): void;
 }
 
-export function accountsDialog(_sidecar: PageSidecar): Accounts {
+export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): Accounts {
+  const notices = new NoticePlace();
+  const rows = h("div", { class: "account-list" });
   const close = button("Close", () => dialog.close(), { class: "quiet-button" });
-  const dialog = h("dialog", { class: "accounts", "aria-labelledby": "accounts-title" }, h("header", {}, h("h2", { id: "accounts-title" }, "Accounts"), close));
-  return { dialog, open: () => dialog.showModal() };
+  const head = h("header", {}, h("h2", { id: "accounts-title" }, "Accounts"), close);
+  const dialog = h("dialog", { class: "accounts", "aria-labelledby": "accounts-title" }, head, notices.element, rows, connectSection(sidecar));
+  const makeRow = (account: Account) => accountRow(sidecar, notices, account);
+  const show = listView(rows, list, {
+    label: "Accounts",
+    key: ({ service, accountId, status }) => `${service} ${accountId} ${status}`,
+    row: makeRow,
+    nothing: () => empty("No account is connected yet. What happens there will be in your day and in the feed."),
+  });
+  const open = (): void => {
+    show(); // "5 min ago"
+    dialog.showModal();
+  };
+  return { dialog, open, banners: needyBanners(list, open) };
+}
+
+function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
+  const banners = h("div", { class: "banners", "aria-live": "polite" });
+  list.watch(() => {
+    const needy = list.items().filter(({ status }) => status === "needs_reauth");
+    fill(banners, ...needy.map(({ service, name, trouble }) => h("div", { class: "banner" }, h("strong", {}, `${SERVICE_NAMES[service]}: ${name}`), h("span", {}, trouble), button("Connect again", open, { class: "plain" }))));
+  });
+  return banners;
+}
+
+function connectSection(sidecar: PageSidecar): HTMLElement {
+  const place = h("div", { class: "connect-form" });
+  const choices = h("div", { class: "connect-choices" });
+  const offer = (words: string, make: (done: () => void) => HTMLElement): HTMLElement => {
+    const choice = button(words, () => {
+      for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
+      fill(place, make(() => (fill(place), setAttribute(choice, "aria-expanded", "false"))));
+      place.querySelector<HTMLElement>("input")?.focus();
+    }, { class: "plain", "aria-expanded": "false" });
+    return choice;
+  };
+  choices.append(
+    offer("Google Calendar", (done) => googleSignIn(sidecar, {}, done)),
+    offer("Calendar address", (done) => addressForm(sidecar, done)),
+    offer("Jira and Confluence", (done) => siteForm(sidecar, done)),
+  );
+  return h("section", { class: "connect", "aria-labelledby": "connect-title" }, h("h3", { id: "connect-title" }, "Connect"), choices, place);
+}
+
+function accountRow(sidecar: PageSidecar, notices: NoticePlace, account: Account): { element: HTMLElement; update: (account: Account) => void } {
+  const { service, accountId, status } = account;
+  const methods = accountsOf(sidecar, service);
+  const facts = h("p", { class: "account-facts" });
+  const actions = h(
+    "div",
+    { class: "account-actions" },
+    status === "active" && button("Sync now", () => notices.attempt(() => methods.sync({ account_id: accountId })), { class: "quiet-button" }),
+    status !== "deleting" && confirmed("Remove", "Remove it and its events?", () => notices.attempt(() => methods.delete({ account_id: accountId }))),
+  );
+  const name = h("p", {}, h("span", { class: "feed-mark", "aria-hidden": "true" }), h("strong", {}, account.name), h("span", { class: "hint" }, SERVICE_NAMES[service]));
+  const below = h("div", { class: "account-below" }, status === "needs_reauth" ? reconnect(sidecar, account) : isCalendar(account) && calendarChoice(sidecar, accountId));
+  const element = h("li", { class: "account", "data-source": service, "data-status": status }, h("div", { class: "account-words" }, name, facts), actions, below);
+  const update = ({ email, name: title, lastSyncAt, trouble }: Account): void => {
+    const synced = lastSyncAt === null ? "not synced yet" : `synced ${ago(lastSyncAt)}`;
+    const stand = status === "deleting" ? "being removed" : (trouble ?? synced);
+    fill(facts, [email === title ? null : email, stand].filter((word) => word !== null).join(" · "));
+  };
+  update(account);
+  return { element, update };
+}
+
+const isCalendar = ({ service }: Account): boolean => service === "google_calendar" || service === "ics";
+
+/** What brings an account back to work. */
+function reconnect(sidecar: PageSidecar, { service, accountId }: Account): HTMLElement {
+  if (service === "google_calendar") return googleSignIn(sidecar, { account_id: accountId }, () => undefined);
+  if (service === "ics") return addressForm(sidecar, () => undefined);
+  return tokenForm(sidecar[service], accountId);
 }

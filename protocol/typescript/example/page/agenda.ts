@@ -56,6 +56,7 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     fill(body, ...bodyOf(list, entries.length, calendars.length, connect, [allDay, timed]));
   };
   list.watch(show);
+  for (const changed of ["calendar.changed", "accounts.updated"] as const) sidecar.on(changed, () => void list.reload());
   show();
   setInterval(show, A_MINUTE / 4);
   return { element, date: h("div", { class: "date" }, heading, next) };
@@ -89,7 +90,7 @@ function entryOf(event: CalendarEvent, calendars: readonly Calendar[]): Entry {
     ends: event.end_ts * 1000,
     color: COLOR.test(color) ? color : null,
     calendar: calendar?.name ?? "",
-    answer: ownAnswer(event.attendees),
+    answer: event.response_status,
   };
 }
 
@@ -97,12 +98,6 @@ function entryOf(event: CalendarEvent, calendars: readonly Calendar[]): Entry {
 function isOfToday({ start_time: first, end_time: end }: CalendarEvent): boolean {
   const day = isoDay(Date.now());
   return first === null || end === null || (first.slice(0, 10) <= day && day < end.slice(0, 10)) || first.slice(0, 10) === day;
-}
-
-/** Google's word: needsAction, declined, tentative, accepted. */
-function ownAnswer(attendees: unknown): string | null {
-  const own = Array.isArray(attendees) ? attendees.find((one) => one?.self === true) : undefined;
-  return typeof own?.responseStatus === "string" ? own.responseStatus : null;
 }
 
 /** The line of now stands before the first event that has not begun. */

@@ -1,6 +1,7 @@
 // The page: one head, four panels side by side, or one at a time where the window is narrow.
 import { connectSidecar, liveList } from "sidecar-electron/renderer";
 import type { PageSidecar, PermissionRequest } from "sidecar-electron/renderer";
+import { accountList } from "./account_list.ts";
 import { accountsDialog } from "./accounts.ts";
 import { activityPanel } from "./activity.ts";
 import { agenda } from "./agenda.ts";
@@ -19,7 +20,7 @@ const TABS = [
 
 function start(sidecar: PageSidecar): void {
   const questions = openQuestions(sidecar);
-  const accounts = accountsDialog(sidecar);
+  const accounts = accountsDialog(sidecar, accountList(sidecar));
   const claude = claudePanel(sidecar, questions);
   const today = agenda(sidecar, accounts.open);
   const { badge, banner } = sidecarStatus(sidecar);
@@ -32,7 +33,7 @@ function start(sidecar: PageSidecar): void {
   const head = h("header", { class: "head" }, today.date, asked, h("div", { class: "head-side" }, button("Accounts", accounts.open, { class: "plain" }), badge));
   const panels = h("main", {}, today.element, jobsPanel(sidecar), claude.element, activityPanel(sidecar));
   document.body.toggleAttribute("data-twelve-hours", isTwelveHours);
-  document.body.replaceChildren(head, banner, tabs(), panels, accounts.dialog);
+  document.body.replaceChildren(head, h("div", { class: "banner-place" }, banner, accounts.banners), tabs(), panels, accounts.dialog);
   show("claude");
 }
 
