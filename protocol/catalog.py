@@ -1,6 +1,6 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import accounts, activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -34,6 +34,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
+    accounts.AccountUpdated,
     activity.ActivityChanged,
 )
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "9f79a42fa0b7524e";
+export const SCHEMA_HASH = "cf1df8887b27d272";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -880,6 +880,56 @@ export interface SessionUpdated {
   session: Session;
 }
 
+/** An account was connected, needs somebody's attention, or is gone. */
+export interface AccountUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  service: AccountService;
+  account_id: string;
+  status: AccountStatus;
+  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
+  reason: string | null;
+  /** What a person can do about it. */
+  hint: string | null;
+}
+
+/** What an account is for; the feed calls its sources the same. */
+export const AccountService = {
+  GOOGLE_CALENDAR: "google_calendar",
+  ICS: "ics",
+  JIRA: "jira",
+  CONFLUENCE: "confluence",
+} as const;
+/** What an account is for; the feed calls its sources the same. */
+export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export const AccountStatus = {
+  ACTIVE: "active",
+  /** It is not synced until somebody connects it anew; the reason says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** What it brought is being removed; then it is gone. */
+  DELETING: "deleting",
+  /** It is gone: said once, by `accounts.updated`. */
+  DELETED: "deleted",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
+
 /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
 export interface ActivityChanged {
   /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
@@ -1560,6 +1610,8 @@ export interface Notifications {
   "claude.message": ClaudeMessageAdded;
   /** A session was created or changed. */
   "claude.session_updated": SessionUpdated;
+  /** An account was connected, needs somebody's attention, or is gone. */
+  "accounts.updated": AccountUpdated;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
 }
@@ -1635,6 +1687,7 @@ export const NOTIFICATION_NAMES = [
   "claude.delta",
   "claude.message",
   "claude.session_updated",
+  "accounts.updated",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -1646,6 +1699,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "claude.message",
   "claude.session_updated",
+  "accounts.updated",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
