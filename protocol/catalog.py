@@ -1,6 +1,20 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import accounts, activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import (
+    accounts,
+    activity,
+    calendar,
+    calendar_accounts,
+    calendar_oauth,
+    claude,
+    confluence,
+    errors,
+    events,
+    jira,
+    jobs,
+    meta,
+    system,
+)
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -16,6 +30,8 @@ INTERFACES: tuple[type, ...] = (
     claude.Claude,
     claude.Sessions,
     calendar.Calendars,
+    calendar_accounts.CalendarAccounts,
+    calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
@@ -35,6 +51,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
     accounts.AccountUpdated,
+    calendar.CalendarChanged,
     activity.ActivityChanged,
 )
 
@@ -44,9 +61,22 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    calendar_accounts.SyncCalendar,
 )
 
-_MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
+_MODULES = (
+    errors,
+    system,
+    events,
+    jobs,
+    claude,
+    calendar,
+    calendar_accounts,
+    calendar_oauth,
+    jira,
+    confluence,
+    activity,
+)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(
