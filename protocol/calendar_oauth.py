@@ -1,7 +1,7 @@
 """Google's sign-in in three steps, without a port of ours: the host listens on loopback and hands over what came."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, Protocol
 
 from pydantic import Field, StringConstraints
 
@@ -55,7 +55,7 @@ class SignInExpired(RpcError):
 
 
 class SignInUsed(RpcError):
-    """This sign-in has been completed or given up already; start another."""
+    """The sign-in has been completed or given up already; start another."""
 
     code = 4095
 

@@ -31,7 +31,6 @@ INTERFACES: tuple[type, ...] = (
     claude.Sessions,
     calendar.Calendars,
     calendar_accounts.CalendarAccounts,
-    calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,

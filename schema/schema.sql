@@ -192,7 +192,7 @@ CREATE TABLE claude_messages (
   created_at TEXT NOT NULL,
   PRIMARY KEY (session_id, seq)
 ) STRICT;
-CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts);
+CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
 CREATE TABLE calendar_sign_ins (
   state TEXT PRIMARY KEY NOT NULL,
   verifier TEXT NOT NULL,

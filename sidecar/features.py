@@ -17,8 +17,8 @@ from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import API_TOKEN, AtlassianStore
-from sidecar.calendar.service import CalendarService
-from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
+from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
+from sidecar.calendar.feature import CalendarFeature
 from sidecar.claude.feature import ClaudeFeature
 from sidecar.clock import Clock
 from sidecar.database import Database
@@ -76,7 +76,6 @@ class Features:
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
         self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
-        self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
@@ -86,25 +85,44 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = ClaudeFeature(
-            settings,
-            database,
-            clock,
-            new_id,
-            notify=outbox.notify,
+        self._claude = self._make_claude(jobs, is_draining)
+        self._calendar = self._make_calendar(jobs)
+        self.services: tuple[object, ...] = (
+            jobs,
+            self._scheduler,
+            *self._claude.services,
+            *self._calendar.services,
+            JiraService(self._atlassian),
+            ConfluenceService(self._atlassian),
+            self._activity,
+        )
+
+    def _make_claude(self, jobs: JobsService, is_draining: Callable[[], bool]) -> ClaudeFeature:
+        return ClaudeFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            notify=self._outbox.notify,
             enqueue=jobs.enqueue,
             cancel_holders=jobs.cancel_holders,
             record=self._record_run,
             is_draining=is_draining,
         )
-        self.services: tuple[object, ...] = (
-            jobs,
-            self._scheduler,
-            *self._claude.services,
-            CalendarService(self._calendar),
-            JiraService(self._atlassian),
-            ConfluenceService(self._atlassian),
-            self._activity,
+
+    def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
+        return CalendarFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            notify=self._outbox.notify,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=self._committed,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:
@@ -137,6 +155,7 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._calendar.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -154,6 +173,7 @@ class Features:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
+            tasks.start_soon(self._calendar.start)
             await self._worker.run()
             await self._claude.stop()
             tasks.cancel_scope.cancel()

@@ -28,7 +28,7 @@ ALTER TABLE calendar_events ADD COLUMN sequence INTEGER;
 -- A digest of all that the provider says of it: what comes again unchanged is not written again.
 ALTER TABLE calendar_events ADD COLUMN fingerprint TEXT;
 -- What has passed since the feed was last told.
-CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts);
+CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
 
 -- Google sign-ins that are under way: they outlast a restart.  `verifier` and `code` are sealed.
 CREATE TABLE calendar_sign_ins (

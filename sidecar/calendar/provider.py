@@ -3,7 +3,7 @@
 The rest of the feature knows no provider: it decides when to read what, compares, stores, and tells the feed.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -34,8 +34,9 @@ class RemoteCalendar(NamedTuple):
 
 
 class RemoteEvent(NamedTuple):
-    """An event as its provider describes it; of a series each occurrence is one.  `protocol.calendar` says what is what.
+    """An event as its provider describes it; of a series each occurrence is one.
 
+    `protocol.calendar.CalendarEvent` says what is what.
     `start_ts` and `end_ts` of an all-day event are its dates' midnights in the account's zone (`Listing.zone`).
     `organizer` and `attendees` are JSON.
     """
@@ -125,7 +126,7 @@ class Source(Protocol):
     async def calendars(self) -> list[RemoteCalendar]:
         """The account's calendars, all of them; the primary one's zone is the account's."""
 
-    def events(self, wanted: Listing) -> AsyncIterator[EventPage]:
+    def events(self, wanted: Listing) -> AsyncGenerator[EventPage, None]:
         """A calendar's events, page by page, or what has changed.
 
         Without a cursor: all that lie in the window, and whatever is not among them is gone.  A provider that cannot
@@ -157,9 +158,7 @@ class Connected:
 class Provider(Protocol):
     """Where calendars come from."""
 
-    async def connect(
-        self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
-    ) -> Connected:
+    async def connect(self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]) -> Connected:
         """Try credentials.
 
         Raises `InvalidParams`, `CalendarCredentialsRejected`, `CalendarUnreachable`, `CalendarProviderUnavailable`.

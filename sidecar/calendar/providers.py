@@ -16,6 +16,8 @@ class Offer:
     """What its events are called in the feed, and its accounts in `accounts.updated`."""
     describe: Callable[[], CalendarProvider]
     make: Callable[[], Provider]
+    is_one_a_person: bool
+    """Whether an e-mail address names one account, so that connecting it again is no second one."""
 
 
 class Providers:
@@ -41,6 +43,10 @@ class Providers:
         if provider_id not in self._made:
             self._made[provider_id] = offer.make()
         return self._made[provider_id]
+
+    def is_one_a_person(self, provider_id: str) -> bool:
+        """Whether an e-mail address names one account there."""
+        return provider_id in self._offers and self._offers[provider_id].is_one_a_person
 
     def service(self, provider_id: str) -> AccountService:
         """What a provider's accounts are called outside of this feature; one that is unknown here was the old
