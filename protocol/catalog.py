@@ -6,6 +6,8 @@ from protocol import (
     activity_reports,
     atlassian,
     calendar,
+    calendar_accounts,
+    calendar_oauth,
     claude,
     claude_permissions,
     claude_trouble,
@@ -33,6 +35,7 @@ INTERFACES: tuple[type, ...] = (
     claude.Sessions,
     claude_permissions.Permissions,
     calendar.Calendars,
+    calendar_accounts.CalendarAccounts,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
@@ -56,6 +59,8 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude_permissions.ClaudePermissionResolved,
     claude_trouble.ClaudeStalled,
     claude_trouble.ClaudeApiRetried,
+    accounts.AccountUpdated,
+    calendar.CalendarChanged,
     activity.ActivityChanged,
     accounts.AccountUpdated,
 )
@@ -69,9 +74,35 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     activity.ExportActivity,
     jira.SyncJira,
     confluence.SyncConfluence,
+    calendar_accounts.SyncCalendar,
+    errors,
+    system,
+    events,
+    jobs,
+    claude,
+    calendar,
+    calendar_accounts,
+    calendar_oauth,
+    jira,
+    confluence,
+    activity,
 )
 
-_MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity, atlassian)
+_MODULES = (
+    errors,
+    system,
+    events,
+    jobs,
+    claude,
+    claude_permissions,
+    calendar,
+    jira,
+    confluence,
+    activity,
+    atlassian,
+    calendar_accounts,
+    calendar_oauth,
+)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(
