@@ -62,7 +62,6 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     accounts.AccountUpdated,
     calendar.CalendarChanged,
     activity.ActivityChanged,
-    accounts.AccountUpdated,
 )
 
 JOB_TYPES: tuple[type[JobSpec], ...] = (
@@ -75,17 +74,6 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     jira.SyncJira,
     confluence.SyncConfluence,
     calendar_accounts.SyncCalendar,
-    errors,
-    system,
-    events,
-    jobs,
-    claude,
-    calendar,
-    calendar_accounts,
-    calendar_oauth,
-    jira,
-    confluence,
-    activity,
 )
 
 _MODULES = (
@@ -96,12 +84,12 @@ _MODULES = (
     claude,
     claude_permissions,
     calendar,
+    calendar_accounts,
+    calendar_oauth,
+    atlassian,
     jira,
     confluence,
     activity,
-    atlassian,
-    calendar_accounts,
-    calendar_oauth,
 )
 
 ERRORS: tuple[type[RpcError], ...] = tuple(

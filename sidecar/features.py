@@ -88,19 +88,21 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = self._make_claude(jobs, is_draining)
+        self._claude = self._make_claude(jobs, is_draining, after_commit)
         self._calendar = self._make_calendar(jobs)
+        self._atlassian = self._make_atlassian(jobs)
         self.services: tuple[object, ...] = (
             jobs,
             self._scheduler,
             *self._claude.services,
             *self._calendar.services,
-            JiraService(self._atlassian),
-            ConfluenceService(self._atlassian),
-            self._activity,
+            *self._atlassian.services,
+            *self._activity_feature.services,
         )
 
-    def _make_claude(self, jobs: JobsService, is_draining: Callable[[], bool]) -> ClaudeFeature:
+    def _make_claude(
+        self, jobs: JobsService, is_draining: Callable[[], bool], after_commit: AfterCommit
+    ) -> ClaudeFeature:
         return ClaudeFeature(
             self._settings,
             self._database,
@@ -113,27 +115,20 @@ class Features:
             is_draining=is_draining,
             after_commit=after_commit,
         )
-        self._atlassian = AtlassianFeature(
-            settings,
-            database,
-            clock,
-            new_id,
+
+    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
+        return AtlassianFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
             tell=self._tell_account,
             feed=self._activity,
             vault=self._vault,
             queue=jobs,
             schedule=self._scheduler,
             http=self.http,
-            committed=committed,
-        )
-        self._calendar = self._make_calendar(jobs)
-        self.services: tuple[object, ...] = (
-            jobs,
-            self._scheduler,
-            *self._claude.services,
-            *self._calendar.services,
-            *self._atlassian.services,
-            *self._activity_feature.services,
+            committed=self._committed,
         )
 
     def _make_calendar(self, jobs: JobsService) -> CalendarFeature:

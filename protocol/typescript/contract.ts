@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "48e2aed88aa3db74";
+export const SCHEMA_HASH = "0dfab9688e090ed2";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -273,7 +273,7 @@ export interface Job {
   max_attempts: number;
   /** How often it was running when the sidecar ended and was queued again. */
   recoveries: number;
-  /** Why a queued job does not run although it could; null: it waits for its turn, or for `run_at`. */
+  /** Why a queued job does not run although it could, or a running one does not go on; null: for no such reason. */
   waiting_for: WaitingFor | null;
   /** The schedule that made it. */
   schedule_id: string | null;
@@ -317,9 +317,10 @@ export const JobStatus = {
 export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
 
 /**
- * What a queued job waits for, beside its turn.
+ * What a job waits for: a queued one beside its turn, a running one to go on.
  *
  * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
  * - `retry`: The last try failed; the next one comes at `run_at`.
  */
 export const WaitingFor = {
@@ -327,14 +328,16 @@ export const WaitingFor = {
   LOCK: "lock",
   NETWORK: "network",
   RATE_LIMIT: "rate_limit",
+  /** It runs, and somebody is asked: `claude.permissions.list`. */
   APPROVAL: "approval",
   /** The last try failed; the next one comes at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
- * What a queued job waits for, beside its turn.
+ * What a job waits for: a queued one beside its turn, a running one to go on.
  *
  * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
  * - `retry`: The last try failed; the next one comes at `run_at`.
  */
 export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
@@ -416,9 +419,11 @@ export interface Schedule {
 }
 
 /**
- * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ * What Claude may do without asking.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
  * - `acceptEdits`: Also edits files in its folder.
  * - `plan`: Reads and plans, changes nothing.
  * - `dontAsk`: Whatever is not allowed beforehand is denied.
@@ -426,7 +431,7 @@ export interface Schedule {
  * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
  */
 export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings. */
+  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
   DEFAULT: "default",
   /** Also edits files in its folder. */
   ACCEPT_EDITS: "acceptEdits",
@@ -440,9 +445,11 @@ export const PermissionMode = {
   BYPASS_PERMISSIONS: "bypassPermissions",
 } as const;
 /**
- * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ * What Claude may do without asking.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
  * - `acceptEdits`: Also edits files in its folder.
  * - `plan`: Reads and plans, changes nothing.
  * - `dontAsk`: Whatever is not allowed beforehand is denied.
@@ -486,6 +493,7 @@ export interface Session {
  *
  * - `idle`: Waits for the next prompt.
  * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
  * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
  * goes on.
  */
@@ -494,6 +502,8 @@ export const SessionStatus = {
   IDLE: "idle",
   /** A turn runs. */
   RUNNING: "running",
+  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  WAITING: "waiting",
   /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
   INTERRUPTED: "interrupted",
 } as const;
@@ -502,10 +512,11 @@ export const SessionStatus = {
  *
  * - `idle`: Waits for the next prompt.
  * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
  * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
  * goes on.
  */
-export type SessionStatus = "idle" | "running" | "interrupted";
+export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
 
 /** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
 export interface ClaudeUsage {
@@ -583,6 +594,116 @@ export const MessageKind = {
  * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export const PermissionStatus = {
+  /** Waits for an answer. */
+  OPEN: "open",
+  ALLOWED: "allowed",
+  DENIED: "denied",
+  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  CANCELLED: "cancelled",
+} as const;
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
+
+/** Questions, the newest first. */
+export interface PermissionPage {
+  requests: PermissionRequest[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Something that Claude asks and waits for. */
+export interface PermissionRequest {
+  request_id: string;
+  session_id: string;
+  /** The turn that asks. */
+  job_id: string;
+  kind: PermissionKind;
+  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
+  tool_name: string;
+  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  tool_use_id: string | null;
+  /** Claude's own words for it. */
+  description: string | null;
+  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  input: unknown;
+  /** The file or folder that is out of bounds without an answer. */
+  blocked_path: string | null;
+  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  rules: string[];
+  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
+  status: PermissionStatus;
+  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  turn_ended: boolean;
+  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  message: string | null;
+  /** The input that was allowed in place of `input`; null: as it was. */
+  updated_input: unknown;
+  /** The rules that the answer added to the session. */
+  remembered: string[];
+  /** The job of the turn that goes on with the answer. */
+  resumed_by: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resolved_at: string | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export const PermissionKind = {
+  /** May Claude use this tool with this input? */
+  TOOL: "tool",
+  /**
+   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
+   * [{label, description}], multiSelect}]}.
+   */
+  QUESTION: "question",
+  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  PLAN: "plan",
+} as const;
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export type PermissionKind = "tool" | "question" | "plan";
+
+/** An answer. */
+export const PermissionDecision = {
+  ALLOW: "allow",
+  DENY: "deny",
+} as const;
+/** An answer. */
+export type PermissionDecision = "allow" | "deny";
 
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
@@ -803,6 +924,16 @@ export interface AtlassianAccount {
   /** The site: https://example.atlassian.net. */
   base_url: string;
   email: string;
+  status: AtlassianStatus;
+  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  reason: string | null;
+  /** What the site calls the owner. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** As the user has entered it; Atlassian does not tell. */
+  token_expires_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -816,6 +947,52 @@ export const AtlassianService = {
 } as const;
 /** Which product of Atlassian's an account is for. */
 export type AtlassianService = "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export const AtlassianStatus = {
+  ACTIVE: "active",
+  /** It is not synced until `accounts.update` brings a token that works; `reason` says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** Its events are being removed; then it is gone. */
+  DELETING: "deleting",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export type AtlassianStatus = "active" | "needs_reauth" | "deleting";
+
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export const AtlassianScope = {
+  /** What the account's owner did. */
+  MINE: "mine",
+  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  WATCHED: "watched",
+} as const;
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export type AtlassianScope = "mine" | "watched";
+
+/** The account that is gone. */
+export interface AtlassianAccountDeleted {
+  account_id: string;
+}
 
 /** Events, newest first. */
 export interface ActivityPage {
@@ -872,6 +1049,198 @@ export interface ActivityEvent {
   updated_at: string;
   /** What the source said, where it is worth keeping. */
   raw: unknown;
+}
+
+/** What was found, newest first. */
+export interface ActivityHits {
+  hits: ActivityHit[];
+  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  next_cursor: string | null;
+}
+
+/** An event that a search found, and what of it to show. */
+export interface ActivityHit {
+  event: ActivityEvent;
+  /** A piece of the description around the first hit, or of the title where the description has none. */
+  snippet: string;
+  marks: ActivityMark[];
+}
+
+/** Where a hit is in a snippet: from `start` to before `end`, in UTF-16 code units, as JavaScript counts. */
+export interface ActivityMark {
+  start: number;
+  end: number;
+}
+
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export const SummaryFormat = {
+  DATA: "data",
+  /** As data and as text. */
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export type SummaryFormat = "data" | "markdown";
+
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export const SummaryGroup = {
+  DAY: "day",
+  /**
+   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
+   * run names counts for more than those.
+   */
+  PROJECT: "project",
+} as const;
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export type SummaryGroup = "day" | "project";
+
+/** What the owner of the accounts did between two moments, in the order in which it happened. */
+export interface ActivitySummary {
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  start: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  end: string;
+  time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
+  group: SummaryGroup;
+  totals: SummaryTotals;
+  /** Those in which something happened. */
+  parts: SummaryPart[];
+  /** Of the issues above, those that are being worked on. */
+  next_issues: SummaryIssue[];
+  /** Those of the first day after the end, within a week, that has any. */
+  next_meetings: SummaryMeeting[];
+  blocked_issues: SummaryIssue[];
+  markdown: string | null;
+}
+
+/** The figures of a part, or of all. */
+export interface SummaryTotals {
+  meetings: number;
+  /** The time in meetings; of those at the same time it counts once. */
+  meeting_s: number;
+  issues: number;
+  issues_done: number;
+  worked_s: number;
+  pages: number;
+  runs: number;
+  runs_failed: number;
+  cost_usd: number;
+  /** Events of other kinds. */
+  other: number;
+}
+
+/** One day, or one project. */
+export interface SummaryPart {
+  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  name: string;
+  totals: SummaryTotals;
+  all_day: SummaryAllDay[];
+  meetings: SummaryMeeting[];
+  issues: SummaryIssue[];
+  pages: SummaryPage[];
+  runs: SummaryRun[];
+}
+
+/** Something that lasts whole days. */
+export interface SummaryAllDay {
+  title: string;
+  first_date: string;
+  /** The same as the first, where it has one day. */
+  last_date: string;
+  calendar: string | null;
+}
+
+/** A meeting that was neither cancelled nor declined. */
+export interface SummaryMeeting {
+  title: string;
+  date: string;
+  /** By the clock of the time zone: 09:30. */
+  starts: string;
+  ends: string | null;
+  duration_s: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string;
+  is_tentative: boolean;
+  calendar: string | null;
+  url: string | null;
+  /** Issues that it names. */
+  links: string[];
+}
+
+/** All that was done about one issue. */
+export interface SummaryIssue {
+  issue_key: string;
+  title: string;
+  url: string | null;
+  project: string;
+  is_created: boolean;
+  /** Its status before the first move; null: it was not moved. */
+  from_status: string | null;
+  to_status: string | null;
+  /** What its last known status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  changes: number;
+  comments: number;
+  /** Logged work. */
+  worked_s: number;
+}
+
+/** All that was done about one page. */
+export interface SummaryPage {
+  title: string;
+  url: string | null;
+  space: string | null;
+  is_created: boolean;
+  edits: number;
+  comments: number;
+}
+
+/** What Claude was asked, as often as it was asked the same. */
+export interface SummaryRun {
+  title: string;
+  runs: number;
+  failed: number;
+  cost_usd: number;
+  duration_s: number;
+  /** Issues that the prompt names. */
+  links: string[];
+}
+
+/** Every local day of a span, those without events too. */
+export interface ActivityHeatmap {
+  days: HeatmapDay[];
+  total: number;
+  /** The count of the busiest day. */
+  highest: number;
+}
+
+/** One local day. */
+export interface HeatmapDay {
+  date: string;
+  count: number;
 }
 
 /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
@@ -996,6 +1365,56 @@ export interface SessionUpdated {
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session: Session;
+}
+
+/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+export interface ClaudePermissionRequested {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/** A question is closed, whichever way: take its dialog away. */
+export interface ClaudePermissionResolved {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/**
+ * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ *
+ * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+ * itself gives a dead connection up after five minutes.
+ */
+export interface ClaudeStalled {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** For how long. */
+  silent_s: number;
+  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  tools: string[];
+}
+
+/** Claude's API refused a request or was out of reach; the CLI asks again. */
+export interface ClaudeApiRetried {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** Of `max_retries`. */
+  attempt: number;
+  max_retries: number;
+  /** Until it asks again. */
+  delay_ms: number;
+  /** HTTP's; null where no answer came. */
+  status: number | null;
+  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  error: string;
 }
 
 /** An account was connected, needs somebody's attention, or is gone. */
@@ -1169,6 +1588,92 @@ export interface ClaudeTurnResult {
   /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
   permission_denials: string[];
   session_id: string;
+}
+
+/** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+export interface ExportActivity {
+  /** @default "csv" */
+  format?: ExportFormat;
+  /**
+   * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
+   * database.
+   */
+  path?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
+}
+
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export const ExportFormat = {
+  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  CSV: "csv",
+  /** A line for each event, as `activity.events.list` tells it. */
+  JSONL: "jsonl",
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export type ExportFormat = "csv" | "jsonl" | "markdown";
+
+/** The file. */
+export interface ExportResult {
+  path: string;
+  rows: number;
+  size_bytes: number;
+}
+
+/** Bring the feed up to date with a Jira site. */
+export interface SyncJira {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface AtlassianSynced {
+  /** Issues, or pages and comments, that had changed and were read. */
+  read: number;
+  /** Events that are new in the feed. */
+  added: number;
+  updated: number;
+  removed: number;
+  /** Whether all of the account's past was read anew. */
+  full: boolean;
+}
+
+/** Bring the feed up to date with a Confluence site. */
+export interface SyncConfluence {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
 }
 
 /** Bring an account's calendars up to date. */
@@ -1406,6 +1911,17 @@ export interface ClaudeSessionGetParams {
   session_id: string;
 }
 
+/** Params of `claude.session.update`. */
+export interface ClaudeSessionUpdateParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  allowed_tools?: string[] | null;
+}
+
 /** Params of `claude.session.delete`. */
 export interface ClaudeSessionDeleteParams {
   /** A Claude session's id. */
@@ -1450,6 +1966,32 @@ export interface ClaudeMessagesListParams {
    * @default 200
    */
   limit?: number;
+}
+
+/** Params of `claude.permissions.list`. */
+export interface ClaudePermissionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  status?: PermissionStatus | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.permissions.respond`. */
+export interface ClaudePermissionsRespondParams {
+  request_id: string;
+  decision: PermissionDecision;
+  /** A JSON object. */
+  updated_input?: Record<string, any> | null;
+  message?: string | null;
+  /** @default false */
+  remember?: boolean;
 }
 
 /** Params of `calendar.accounts.list`. */
@@ -1541,8 +2083,92 @@ export interface CalendarCalendarsUpdateParams {
 /** Params of `jira.accounts.list`. */
 export type JiraAccountsListParams = Record<string, never>;
 
+/** Params of `jira.accounts.create`. */
+export interface JiraAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.update`. */
+export interface JiraAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.delete`. */
+export interface JiraAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `jira.accounts.sync`. */
+export interface JiraAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
 /** Params of `confluence.accounts.list`. */
 export type ConfluenceAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.create`. */
+export interface ConfluenceAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.update`. */
+export interface ConfluenceAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.delete`. */
+export interface ConfluenceAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `confluence.accounts.sync`. */
+export interface ConfluenceAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
 
 /** Params of `activity.events.list`. */
 export interface ActivityEventsListParams {
@@ -1554,6 +2180,8 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
   query?: string | null;
   /**
    * Rows a page, 1 to 500.
@@ -1563,6 +2191,52 @@ export interface ActivityEventsListParams {
   limit?: number;
   /** `next_cursor` of the page before; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `activity.search`. */
+export interface ActivitySearchParams {
+  query: string;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.summary`. */
+export interface ActivitySummaryParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant. */
+  time_zone: string;
+  /** @default "data" */
+  format?: SummaryFormat;
+  /** @default "day" */
+  group?: SummaryGroup;
+}
+
+/** Params of `activity.heatmap`. */
+export interface ActivityHeatmapParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant. */
+  time_zone: string;
+  source?: string | null;
 }
 
 /** Every request: its params and its result. */
@@ -1676,6 +2350,12 @@ export interface Methods {
    */
   "claude.session.get": { params: ClaudeSessionGetParams; result: Session };
   /**
+   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.update": { params: ClaudeSessionUpdateParams; result: Session };
+  /**
    * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
    *
    * Errors: session_not_found.
@@ -1705,6 +2385,22 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /**
+   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
+  /**
+   * Answer.  Claude is told once the answer is stored.
+   *
+   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+   * allow) adds `rules` to the session, so that the like is not asked again.
+   *
+   * Errors: permission_not_found, permission_resolved, payload_too_large.
+   */
+  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
    * All calendar accounts.
    *
@@ -1781,17 +2477,104 @@ export interface Methods {
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Confluence, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /jira/accounts.
+   */
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   */
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   */
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
+  /**
    * All Confluence accounts, the oldest first.
    *
    * Was GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Jira, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /confluence/accounts.
+   */
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   */
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   */
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
+  /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   *
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
    * Errors: invalid_cursor.  Was GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+  /**
+   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   *
+   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+   * even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.
+   */
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
+  /**
+   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   *
+   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   */
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  /**
+   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   *
+   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   */
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
 
 /** What the client tells; nothing is answered. */
@@ -1830,6 +2613,19 @@ export interface Notifications {
   "claude.message": ClaudeMessageAdded;
   /** A session was created or changed. */
   "claude.session_updated": SessionUpdated;
+  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  "claude.permission_requested": ClaudePermissionRequested;
+  /** A question is closed, whichever way: take its dialog away. */
+  "claude.permission_resolved": ClaudePermissionResolved;
+  /**
+   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   *
+   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+   * itself gives a dead connection up after five minutes.
+   */
+  "claude.stalled": ClaudeStalled;
+  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  "claude.api_retry": ClaudeApiRetried;
   /** An account was connected, needs somebody's attention, or is gone. */
   "accounts.updated": AccountUpdated;
   /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
@@ -1850,6 +2646,12 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+  "activity.export": { payload: ExportActivity; result: ExportResult };
+  /** Bring the feed up to date with a Jira site. */
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
+  /** Bring the feed up to date with a Confluence site. */
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
   /** Bring an account's calendars up to date. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
 }
@@ -1878,11 +2680,14 @@ export const METHOD_NAMES = [
   "claude.session.create",
   "claude.session.list",
   "claude.session.get",
+  "claude.session.update",
   "claude.session.delete",
   "claude.session.send",
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.permissions.list",
+  "claude.permissions.respond",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",
@@ -1894,8 +2699,19 @@ export const METHOD_NAMES = [
   "calendar.accounts.sync",
   "calendar.calendars.update",
   "jira.accounts.list",
+  "jira.accounts.create",
+  "jira.accounts.update",
+  "jira.accounts.delete",
+  "jira.accounts.sync",
   "confluence.accounts.list",
+  "confluence.accounts.create",
+  "confluence.accounts.update",
+  "confluence.accounts.delete",
+  "confluence.accounts.sync",
   "activity.events.list",
+  "activity.search",
+  "activity.summary",
+  "activity.heatmap",
 ] as const satisfies readonly (keyof Methods)[];
 
 export const CLIENT_NOTIFICATION_NAMES = [
@@ -1917,6 +2733,10 @@ export const NOTIFICATION_NAMES = [
   "claude.delta",
   "claude.message",
   "claude.session_updated",
+  "claude.permission_requested",
+  "claude.permission_resolved",
+  "claude.stalled",
+  "claude.api_retry",
   "accounts.updated",
   "calendar.changed",
   "activity.changed",
@@ -1930,6 +2750,8 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "claude.message",
   "claude.session_updated",
+  "claude.permission_requested",
+  "claude.permission_resolved",
   "accounts.updated",
   "calendar.changed",
   "activity.changed",
@@ -1941,6 +2763,9 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "activity.export",
+  "jira.sync",
+  "confluence.sync",
   "calendar.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
@@ -1969,6 +2794,8 @@ export type ErrorKind =
   | "job_not_finished"
   | "schedule_not_found"
   | "session_not_found"
+  | "permission_not_found"
+  | "permission_resolved"
   | "calendar_account_not_found"
   | "calendar_not_found"
   | "calendar_provider_unavailable"
@@ -1984,7 +2811,12 @@ export type ErrorKind =
   | "sign_in_blocked"
   | "sign_in_scope_missing"
   | "sign_in_account_mismatch"
-  | "sign_in_failed";
+  | "sign_in_failed"
+  | "atlassian_account_not_found"
+  | "atlassian_account_exists"
+  | "site_address_invalid"
+  | "credentials_rejected"
+  | "site_unavailable";
 
 export const ERROR_CODES = {
   /** The line is not JSON. */
@@ -2033,6 +2865,10 @@ export const ERROR_CODES = {
   schedule_not_found: 4044,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** Claude has asked nothing under this id. */
+  permission_not_found: 4046,
+  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  permission_resolved: 4092,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */
@@ -2065,4 +2901,14 @@ export const ERROR_CODES = {
   sign_in_account_mismatch: 4097,
   /** Google refused the sign-in. */
   sign_in_failed: 5025,
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
 } as const satisfies Record<ErrorKind, number>;

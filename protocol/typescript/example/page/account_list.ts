@@ -59,8 +59,8 @@ function ofCalendar(account: CalendarAccount): Account {
 }
 
 function ofSite(account: AtlassianAccount): Account {
-  const { service, account_id: accountId, org: name, email, status, reason, hint, last_sync_at: lastSyncAt } = account;
-  return { service, accountId, name, email, status: status as Account["status"], trouble: troubleOf(status, reason, hint), lastSyncAt };
+  const { service, account_id: accountId, org: name, email, status, reason, last_sync_at: lastSyncAt } = account;
+  return { service, accountId, name, email, status: status as Account["status"], trouble: troubleOf(status, reason, null), lastSyncAt };
 }
 
 function troubleOf(status: string, reason: string | null, hint: string | null): string | null {
