@@ -40,8 +40,10 @@ def compiled(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     out = tmp_path_factory.mktemp("electron")
     (out / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (out / "node_modules").symlink_to(node_modules, target_is_directory=True)
-    tsc = [node_modules / ".bin" / "tsc", "-p", ROOT / "tests" / "electron", "--outDir", out]
-    done = subprocess.run(tsc, capture_output=True, text=True, check=False)
+    tsc = str(node_modules / ".bin" / "tsc")
+    done = subprocess.run(
+        [tsc, "-p", str(ROOT / "tests" / "electron"), "--outDir", str(out)], capture_output=True, text=True, check=False
+    )
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
     return out
 
