@@ -75,7 +75,7 @@ class Features:
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
+        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
