@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.electron.conftest import PACKAGE, ROOT
+from tests.electron.compiling import PACKAGE, ROOT
 
 MODULES = {"client", "contract", "main", "preload", "renderer", "vscode_jsonrpc"}
 
