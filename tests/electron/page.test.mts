@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import type { SidecarBridge } from "../../protocol/typescript/renderer.ts";
-import { ODD, start, until } from "./rig.mts";
+import { ODD, start, status, until } from "./rig.mts";
 import { launch, openWindow, serve } from "./standin/browser.mts";
 import type { Page } from "./standin/browser.mts";
 import { StandinIpcMain } from "./standin/main.mts";
@@ -155,7 +155,9 @@ test("a page follows the sidecar over its crash", async (t) => {
   const { open, sidecar } = await app(t);
   const { page } = await open("/jobs");
   await isReady(page);
+  const noticed = status(sidecar, "restarting");
   process.kill(sidecar.pid ?? 0, "SIGKILL");
+  await noticed; // a call before that would go down with the process
   await page.evaluate(() => void dispatchEvent(new Event("back up")));
   await page.waitForFunction(() => document.body.textContent?.includes("succeeded"));
   assert.deepEqual(await items(page), ["maintenance.backup: succeeded"]);
