@@ -12,6 +12,8 @@ export type KeyStorage = Pick<
   "isAsyncEncryptionAvailable" | "encryptStringAsync" | "decryptStringAsync" | "getSelectedStorageBackend"
 >;
 
+/** In the data folder.  `sidecar.key` there is the sidecar's own, which it deletes once it was given a better one. */
+export const KEY_FILE = "electron.key";
 const KEY_BYTES = 32;
 const SHAPE = /^[A-Za-z0-9+/]{43}=$/;
 

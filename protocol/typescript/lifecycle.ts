@@ -8,6 +8,8 @@ export type HostPower = Pick<PowerMonitor, "on" | "off">;
 
 /** What of the sidecar the app's life concerns. */
 export interface Mortal {
+  /** Whether there is a process. */
+  readonly isRunning: boolean;
   /** Resolves once the process is gone; the app must not wait longer than the machine's patience, so it is bounded. */
   stop(): Promise<void>;
 }
@@ -19,14 +21,10 @@ export interface Mortal {
  * live on without its sidecar.
  */
 export function stopBeforeQuit(app: HostApp, sidecar: Mortal): () => void {
-  let isGone = false;
   const hold = (event: { preventDefault: () => void }): void => {
-    if (isGone) return;
+    if (!sidecar.isRunning) return;
     event.preventDefault();
-    void sidecar.stop().finally(() => {
-      isGone = true;
-      app.quit();
-    });
+    void sidecar.stop().finally(() => app.quit());
   };
   app.on("will-quit", hold);
   return () => void app.off("will-quit", hold);

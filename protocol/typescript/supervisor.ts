@@ -76,6 +76,10 @@ export class Supervisor implements Caller, Source {
     return this.#process?.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#process !== null;
+  }
+
   onState(listener: (state: SidecarState) => void): () => void {
     return this.#states.on("state", listener);
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { KEY_FILE } from "../../protocol/typescript/keys.ts";
 import { claimSingleInstance } from "../../protocol/typescript/main.ts";
 import type { ElectronParts } from "../../protocol/typescript/main.ts";
 import { isAlive, newFolder, start } from "./rig.mts";
@@ -19,15 +20,16 @@ test("the app quits when the sidecar has, not before, and asks once", async (t) 
   assert.deepEqual([isAlive(pid), app.quits, sidecar.state.status], [false, 2, "stopped"]);
 });
 
-test("an app whose sidecar has ended or is given back quits at once", async (t) => {
+test("an app that has stopped its sidecar, as before an update, quits at once", async (t) => {
   const app = new StandinApp();
   const sidecar = start(t, { electron: { app: app.typed } });
   await sidecar.ready();
-  await sidecar.dispose();
-  assert.deepEqual(app.eventNames(), []);
+  await sidecar.stop();
   app.quit();
   await app.exited;
   assert.equal(app.quits, 1);
+  await sidecar.dispose();
+  assert.deepEqual(app.eventNames(), []);
 });
 
 test("the app's name is in the log", async (t) => {
@@ -58,7 +60,7 @@ test("the second instance shows the first one and goes", () => {
   assert.deepEqual([shown, first.quits, second.quits], [1, 0, 1]);
 });
 
-const keyOf = (dataDir: string): string => join(dataDir, "sidecar.key");
+const keyOf = (dataDir: string): string => join(dataDir, KEY_FILE);
 
 test("credentials are under a key that the keyring guards, in this life and in the next", async (t) => {
   const [dataDir, safeStorage] = [newFolder(), new StandinStorage("keyring")];

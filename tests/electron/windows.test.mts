@@ -141,7 +141,41 @@ test("a host may say itself which pages may use the bridge", async (t) => {
   const { open } = app(t, { trust: ({ url }) => url.startsWith("https://hub.example/") });
   const { window } = open();
   window.frame = { url: "https://hub.example/index.html", parent: null };
+  assert.equal((await open().page.system.health().catch((error) => error)).kind, "not_allowed");
   assert.equal((await load(window).page.system.health()).status, "ok");
+});
+
+test("a page of others is told nothing, not even how the sidecar is", async (t) => {
+  const { open, sidecar } = app(t);
+  const [own, foreign] = [open(), open()];
+  foreign.window.frame = { url: "https://example.com/", parent: null };
+  const heard: string[] = [];
+  foreign.page.on("jobs.updated", () => heard.push("event"));
+  foreign.page.onState(() => heard.push("state"));
+  await failure(foreign.page.state());
+  own.page.onState(({ status }) => heard.push(status));
+  await own.page.state();
+  await own.page.jobs.create(backUp);
+  await sidecar.stop();
+  await until((look) => own.page.onState(look), () => heard.includes("stopped"));
+  assert.deepEqual(heard.filter((what) => what === "event" || what === "state"), []);
+});
+
+test("a frame inside a page does not take its place", async (t) => {
+  const { page, window } = app(t).open();
+  const inner = { url: "file:///app/frame.html", parent: { url: "file:///app/index.html", parent: null } };
+  const event = { sender: window.contents, senderFrame: inner };
+  window.ipc.emit("sidecar:hello", event, "the frame's page");
+  assert.equal((await page.system.health()).status, "ok");
+});
+
+test("a window that crashes again and again is watched once", async (t) => {
+  const { window } = app(t).open();
+  for (let crash = 0; crash < 3; crash += 1) {
+    window.contents.emit("render-process-gone", {}, { reason: "crashed" });
+    assert.equal((await load(window).page.system.health()).status, "ok");
+  }
+  assert.equal(window.contents.listenerCount("render-process-gone"), 1);
 });
 
 test("what a page cannot send is refused in the page", async (t) => {

@@ -89,12 +89,12 @@ export class StandinContents extends EventEmitter {
 /** A window in this very process: messages are cloned and arrive later, in order, as between processes. */
 export class NodeWindow {
   readonly contents = new StandinContents();
-  readonly #ipc: StandinIpcMain;
+  readonly ipc: StandinIpcMain;
   #close: () => void = () => undefined;
   frame: Frame | null = { url: "file:///app/index.html", parent: null };
 
   constructor(ipc: StandinIpcMain) {
-    this.#ipc = ipc;
+    this.ipc = ipc;
   }
 
   /** Loads a page, or loads it again; `preload` is given what a preload script imports.  What it exposed is returned. */
@@ -105,7 +105,7 @@ export class NodeWindow {
     const world: Record<string, unknown> = {};
     const electron = electronOf(world, (message) => theirs.postMessage(message));
     theirs.on("message", electron.receive);
-    ours.on("message", (message: ToMain) => void this.#ipc.take(this.contents, this.frame, message));
+    ours.on("message", (message: ToMain) => void this.ipc.take(this.contents, this.frame, message));
     this.contents.connect((message) => ours.postMessage(message));
     preload(electron);
     return world;
