@@ -162,7 +162,7 @@ function attach(
   windows: WindowOptions & { signIn: SignIn; onFault: OnFault },
 ): Array<() => void> {
   const wake = (): void => {
-    if (supervisor.state.status === "ready") supervisor.call("system.health").catch(windows.onFault);
+    if (supervisor.state.status === "ready") supervisor.call("jobs.queue.wake").catch(windows.onFault);
   };
   return [
     ...(app === undefined ? [] : [stopBeforeQuit(app, supervisor)]),
