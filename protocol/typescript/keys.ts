@@ -23,7 +23,11 @@ const SHAPE = /^[A-Za-z0-9+/]{43}=$/;
  * Null where this system keeps no secrets (on Linux a keyring may be missing, and Electron would use a password that
  * everybody knows), or where the key cannot be read just now: the sidecar then says `unprotected` or `locked`.
  */
-export async function loadKey(storage: KeyStorage, file: string, onFault: (fault: unknown) => void): Promise<string | null> {
+export async function loadKey(
+  storage: KeyStorage,
+  file: string,
+  onFault: (fault: unknown) => void,
+): Promise<string | null> {
   try {
     if (!(await storage.isAsyncEncryptionAvailable())) return null;
     if (process.platform === "linux" && storage.getSelectedStorageBackend() === "basic_text") return null;

@@ -147,7 +147,8 @@ async function handshake({ electron, dataDir, clientInfo, env, optOut = [] }: Si
   if (safeStorage !== undefined) await app?.whenReady(); // before that no keyring can be reached
   const key = safeStorage === undefined ? null : await loadKey(safeStorage, join(dataDir, KEY_FILE), onFault);
   const token = { ...process.env, ...env }["BACKEND_TOKEN"]; // the process has it from the same environment
-  const own = app === undefined ? { name: "sidecar-electron", version: "0" } : { name: app.getName(), version: app.getVersion() };
+  const own =
+    app === undefined ? { name: "sidecar-electron", version: "0" } : { name: app.getName(), version: app.getVersion() };
   return {
     client_info: clientInfo ?? own,
     capabilities: { opt_out: [...optOut] },

@@ -44,7 +44,10 @@ export interface ConnectOptions {
 }
 
 /** Over `bridge`, which the preload script has put into `window.sidecar`. */
-export function connectSidecar(bridge: SidecarBridge = bridgeOf(globalThis as { sidecar?: SidecarBridge }), { onFault = toConsole }: ConnectOptions = {}): PageSidecar {
+export function connectSidecar(
+  bridge: SidecarBridge = bridgeOf(globalThis as { sidecar?: SidecarBridge }),
+  { onFault = toConsole }: ConnectOptions = {},
+): PageSidecar {
   const page = new Page(bridge, onFault);
   const controls: PageControls = {
     call: (...args) => page.call(...args),

@@ -142,7 +142,9 @@ class Windows {
   };
 
   readonly cancel = (event: Sender, id: unknown, call: unknown): void =>
-    this.#page(event, id)?.calls.get(call as number)?.abort();
+    this.#page(event, id)
+      ?.calls.get(call as number)
+      ?.abort();
 
   readonly subscribe = (event: Sender, id: unknown, subscription: unknown, names: unknown, after: unknown): void => {
     const page = this.#page(event, id);
@@ -208,8 +210,10 @@ class Windows {
     const { page: id, call, params, timeoutMs, wantsProgress } = message ?? {};
     const page = this.#page(event, id);
     if (page === null) return refused("This page may not use the sidecar.");
-    if (params !== undefined && (typeof params !== "object" || params === null)) return refused("Params are an object.");
-    if (page.calls.size >= MAX_CALLS) return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page wait already.`));
+    if (params !== undefined && (typeof params !== "object" || params === null))
+      return refused("Params are an object.");
+    if (page.calls.size >= MAX_CALLS)
+      return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page wait already.`));
     const controller = new AbortController();
     page.calls.set(call, controller);
     try {
@@ -270,6 +274,10 @@ function refused(why: string): Outcome {
 
 function failed(error: unknown): Outcome {
   if (error instanceof RpcError) return { ok: false, error: error.toJSON() };
-  if (error instanceof Error && error.name === "AbortError") return failed(localError("given_up", "The call was given up."));
-  return { ok: false, error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } } };
+  if (error instanceof Error && error.name === "AbortError")
+    return failed(localError("given_up", "The call was given up."));
+  return {
+    ok: false,
+    error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } },
+  };
 }

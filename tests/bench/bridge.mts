@@ -15,11 +15,20 @@ const WARM_UP = 200;
 const BATCH = 50;
 
 const ipc = new StandinIpcMain();
-const sidecar = startSidecar({ command, dataDir, electron: { ipcMain: ipc.typed } });
+const sidecar = startSidecar({
+  command,
+  dataDir,
+  electron: { ipcMain: ipc.typed },
+});
 const window = new NodeWindow(ipc);
-const page = connectSidecar(window.load(exposeSidecar)["sidecar"] as SidecarBridge);
+const page = connectSidecar(
+  window.load(exposeSidecar)["sidecar"] as SidecarBridge,
+);
 
-async function batch(call: () => Promise<unknown>, calls: number): Promise<number[]> {
+async function batch(
+  call: () => Promise<unknown>,
+  calls: number,
+): Promise<number[]> {
   const took: number[] = [];
   for (let index = 0; index < calls; index += 1) {
     const begin = performance.now();
@@ -29,16 +38,26 @@ async function batch(call: () => Promise<unknown>, calls: number): Promise<numbe
   return took;
 }
 
-const median = (values: number[]): number => values.sort((one, other) => one - other)[values.length >> 1] ?? NaN;
-const ways = { main: () => sidecar.system.health(), page: () => page.system.health() };
+const median = (values: number[]): number =>
+  values.sort((one, other) => one - other)[values.length >> 1] ?? NaN;
+const ways = {
+  main: () => sidecar.system.health(),
+  page: () => page.system.health(),
+};
 for (const call of Object.values(ways)) await batch(call, WARM_UP);
 
 const took: Record<keyof typeof ways, number[]> = { main: [], page: [] };
-for (const end = performance.now() + 1e3 * seconds; performance.now() < end; ) {
+for (const end = performance.now() + 1e3 * seconds; performance.now() < end;) {
   took.main.push(...(await batch(ways.main, BATCH)));
   took.page.push(...(await batch(ways.page, BATCH)));
 }
 const [main, through] = [median(took.main), median(took.page)];
-console.log(JSON.stringify({ main_p50: main, page_p50: through, added_p50: through - main }));
+console.log(
+  JSON.stringify({
+    main_p50: main,
+    page_p50: through,
+    added_p50: through - main,
+  }),
+);
 window.close();
 await sidecar.dispose();
