@@ -3,7 +3,11 @@ import { METHOD_NAMES, NOTIFICATION_NAMES } from "./contract.ts";
 import type { Methods, Notifications, ProgressValue } from "./contract.ts";
 
 /** What belongs to the process's owner: the handshake and the end, and everything about keys. */
-type HostOnly<Name extends string> = Name extends `secrets.${string}` ? Name : Name extends `${string}.${string}` ? never : Name;
+type HostOnly<Name extends string> = Name extends `secrets.${string}`
+  ? Name
+  : Name extends `${string}.${string}`
+    ? never
+    : Name;
 
 /** Every request that an app makes; the handshake and the end are the business of this package. */
 export type RequestName = Exclude<keyof Methods, HostOnly<keyof Methods>>;
@@ -35,10 +39,9 @@ export interface CallOptions {
 }
 
 /** A method without required params may be called with nothing. */
-export type CallArguments<Name extends keyof Methods> =
-  {} extends Methods[Name]["params"]
-    ? [params?: Methods[Name]["params"], options?: CallOptions]
-    : [params: Methods[Name]["params"], options?: CallOptions];
+export type CallArguments<Name extends keyof Methods> = {} extends Methods[Name]["params"]
+  ? [params?: Methods[Name]["params"], options?: CallOptions]
+  : [params: Methods[Name]["params"], options?: CallOptions];
 
 export type Result<Name extends keyof Methods> = Promise<Methods[Name]["result"]>;
 

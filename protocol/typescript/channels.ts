@@ -1,10 +1,11 @@
 // What goes between a window's preload script and the main process, and the shape of the bridge between preload and page.
 //
 // `page` is the id of one load of a page: what was meant for the page before a reload is recognised and dropped.
+import type { CallOptions } from "./calls.ts";
 import type { Position } from "./events.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import type { SidecarState } from "./state.ts";
-import type { ProgressValue } from "./contract.ts";
+import type { CalendarAccount, ProgressValue } from "./contract.ts";
 
 /** Asked by `invoke`, answered with an Outcome. */
 export const CALL = "sidecar:call";
@@ -39,6 +40,19 @@ export interface CallMessage {
 export interface BridgeCallOptions {
   timeoutMs?: number;
   onProgress?: (value: ProgressValue) => void;
+}
+
+/** Signs in with the person's browser. */
+export type SignIn = (
+  provider: "google",
+  params?: SignInParams,
+  options?: Pick<CallOptions, "signal">,
+) => Promise<CalendarAccount>;
+
+/** Which account it is to be; `account_id` signs in again with one that there is. */
+export interface SignInParams {
+  login_hint?: string;
+  account_id?: string;
 }
 
 /** What the preload script puts into a page's `window`: functions of plain values, frozen. */

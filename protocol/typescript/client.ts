@@ -173,7 +173,8 @@ export class Client implements Caller, Source {
 
   #giveUpWhenAsked(id: number, pending: Pending): () => void {
     const { signal, timeoutMs = TIMEOUT_MS } = pending.options;
-    const late = (): void => giveUp(localError("timed_out", `${pending.name} was not answered in time.`, { retryable: true }));
+    const late = (): void =>
+      giveUp(localError("timed_out", `${pending.name} was not answered in time.`, { retryable: true }));
     const aborted = (): void => giveUp(signal?.reason);
     const timer = setTimeout(late, timeoutMs + GRACE_MS);
     const stopWaiting = (): void => {

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "0dfab9688e090ed2";
+export const SCHEMA_HASH = "741f5eb20b88ed0b";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1831,6 +1831,9 @@ export type JobsQueuePauseParams = Record<string, never>;
 /** Params of `jobs.queue.resume`. */
 export type JobsQueueResumeParams = Record<string, never>;
 
+/** Params of `jobs.queue.wake`. */
+export type JobsQueueWakeParams = Record<string, never>;
+
 /** Params of `jobs.schedules.list`. */
 export type JobsSchedulesListParams = Record<string, never>;
 
@@ -2311,6 +2314,12 @@ export interface Methods {
   "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
   /** Start jobs again. */
   "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
+  /**
+   * Look at once for what is due: the machine has slept, while timers stood still.
+   *
+   * Without it that is noticed within a minute.
+   */
+  "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue };
   /** All schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
   /**
@@ -2673,6 +2682,7 @@ export const METHOD_NAMES = [
   "jobs.queue.get",
   "jobs.queue.pause",
   "jobs.queue.resume",
+  "jobs.queue.wake",
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",

@@ -27,7 +27,12 @@ export function seqOf(params: unknown): number | null {
  *
  * The number of the last one, or null where some are gone; then RESYNC was delivered instead.
  */
-export async function replay(from: Position, until: () => number, fetch: Fetch, deliver: Deliver): Promise<number | null> {
+export async function replay(
+  from: Position,
+  until: () => number,
+  fetch: Fetch,
+  deliver: Deliver,
+): Promise<number | null> {
   let { seq } = from;
   while (seq < until()) {
     const page = await fetch(seq);

@@ -12,6 +12,8 @@ export type KeyStorage = Pick<
   "isAsyncEncryptionAvailable" | "encryptStringAsync" | "decryptStringAsync" | "getSelectedStorageBackend"
 >;
 
+/** In the data folder.  `sidecar.key` there is the sidecar's own, which it deletes once it was given a better one. */
+export const KEY_FILE = "electron.key";
 const KEY_BYTES = 32;
 const SHAPE = /^[A-Za-z0-9+/]{43}=$/;
 
@@ -21,7 +23,11 @@ const SHAPE = /^[A-Za-z0-9+/]{43}=$/;
  * Null where this system keeps no secrets (on Linux a keyring may be missing, and Electron would use a password that
  * everybody knows), or where the key cannot be read just now: the sidecar then says `unprotected` or `locked`.
  */
-export async function loadKey(storage: KeyStorage, file: string, onFault: (fault: unknown) => void): Promise<string | null> {
+export async function loadKey(
+  storage: KeyStorage,
+  file: string,
+  onFault: (fault: unknown) => void,
+): Promise<string | null> {
   try {
     if (!(await storage.isAsyncEncryptionAvailable())) return null;
     if (process.platform === "linux" && storage.getSelectedStorageBackend() === "basic_text") return null;

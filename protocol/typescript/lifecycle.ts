@@ -8,6 +8,8 @@ export type HostPower = Pick<PowerMonitor, "on" | "off">;
 
 /** What of the sidecar the app's life concerns. */
 export interface Mortal {
+  /** Whether there is a process. */
+  readonly isRunning: boolean;
   /** Resolves once the process is gone; the app must not wait longer than the machine's patience, so it is bounded. */
   stop(): Promise<void>;
 }
@@ -19,22 +21,18 @@ export interface Mortal {
  * live on without its sidecar.
  */
 export function stopBeforeQuit(app: HostApp, sidecar: Mortal): () => void {
-  let isGone = false;
   const hold = (event: { preventDefault: () => void }): void => {
-    if (isGone) return;
+    if (!sidecar.isRunning) return;
     event.preventDefault();
-    void sidecar.stop().finally(() => {
-      isGone = true;
-      app.quit();
-    });
+    void sidecar.stop().finally(() => app.quit());
   };
   app.on("will-quit", hold);
   return () => void app.off("will-quit", hold);
 }
 
 /**
- * Tells when the machine has woken: timers stand still while it sleeps, and one message makes the sidecar look at the
- * clock.  Returns what undoes it.
+ * Tells when the machine has woken: timers stand still while it sleeps, so the sidecar is to look at the clock.  Returns
+ * what undoes it.
  */
 export function watchSleep(power: HostPower, onWake: () => void): () => void {
   power.on("resume", onWake);

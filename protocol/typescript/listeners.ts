@@ -23,7 +23,8 @@ export class Listeners {
     const own = (params: never): void => listener(params);
     const those = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, those.add(own));
-    return () => void (those.delete(own) && those.size === 0 && this.#byName.get(name) === those && this.#byName.delete(name));
+    return () =>
+      void (those.delete(own) && those.size === 0 && this.#byName.get(name) === those && this.#byName.delete(name));
   }
 
   onEvery(listener: AnyListener): () => void {

@@ -68,7 +68,9 @@ class Live<Item> implements LiveList<Item> {
     this.#options = options;
     // Listening comes before loading: what changes in between is then heard.
     for (const [name, change] of Object.entries(options.changes)) {
-      this.#ends.push(source.on(name as EventName, (params) => this.#apply((change as (params: unknown) => Change<Item>)(params))));
+      this.#ends.push(
+        source.on(name as EventName, (params) => this.#apply((change as (params: unknown) => Change<Item>)(params))),
+      );
     }
     this.#ends.push(source.on("events.resync", () => void this.reload()));
     this.#ends.push(source.onState(({ status }) => void (status === "ready" && this.#error !== null && this.reload())));
@@ -111,7 +113,7 @@ class Live<Item> implements LiveList<Item> {
 
   async #load(): Promise<void> {
     try {
-      for (let done = 0; done !== this.#reloads && !this.#isClosed; ) {
+      for (let done = 0; done !== this.#reloads && !this.#isClosed;) {
         done = this.#reloads;
         this.#touched = new Set();
         this.#replace(await this.#options.load(), this.#touched);
@@ -137,7 +139,8 @@ class Live<Item> implements LiveList<Item> {
     for (const item of snapshot) {
       const known = this.#items.get(key(item));
       const isGone = known === undefined && touched.has(key(item));
-      if (!isGone) order.set(key(item), known !== undefined && this.#wins(known, item, touched.has(key(item))) ? known : item);
+      if (!isGone)
+        order.set(key(item), known !== undefined && this.#wins(known, item, touched.has(key(item))) ? known : item);
     }
     for (const [known, item] of this.#items) if (!order.has(known)) order.set(known, item);
     this.#items.clear();

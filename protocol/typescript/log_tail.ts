@@ -16,7 +16,11 @@ export class LogTail {
 
   constructor(onLine: (line: string) => void = () => undefined) {
     this.#onLine = onLine;
-    this.#splitter = new LineSplitter((line) => this.#keep(line), (bytes) => this.#keep(`(${bytes} bytes)`), LINE_BYTES);
+    this.#splitter = new LineSplitter(
+      (line) => this.#keep(line),
+      (bytes) => this.#keep(`(${bytes} bytes)`),
+      LINE_BYTES,
+    );
   }
 
   push(chunk: Uint8Array): void {
@@ -30,7 +34,12 @@ export class LogTail {
 
   /** The last sentence that was meant for a person: the process says so before it refuses to start. */
   complaint(): string | null {
-    return [...this.#lines].reverse().find((line) => line.startsWith("sidecar: "))?.slice("sidecar: ".length) ?? null;
+    return (
+      [...this.#lines]
+        .reverse()
+        .find((line) => line.startsWith("sidecar: "))
+        ?.slice("sidecar: ".length) ?? null
+    );
   }
 
   #keep(line: string): void {

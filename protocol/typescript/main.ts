@@ -5,10 +5,10 @@ import { join } from "node:path";
 import type { Shell } from "electron";
 import { nested } from "./calls.ts";
 import type { Api, Caller, Source } from "./calls.ts";
-import type { Diagnostics } from "./contract.ts";
+import type { CalendarAccount, Diagnostics } from "./contract.ts";
 import { localError } from "./errors.ts";
 import type { Position } from "./events.ts";
-import { loadKey } from "./keys.ts";
+import { KEY_FILE, loadKey } from "./keys.ts";
 import type { KeyStorage } from "./keys.ts";
 import { stopBeforeQuit, watchSleep } from "./lifecycle.ts";
 import type { HostApp, HostPower } from "./lifecycle.ts";
@@ -22,7 +22,8 @@ import type { GoogleOAuth } from "./sign_in.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SidecarState } from "./state.ts";
 import { serveWindows } from "./windows.ts";
-import type { HostIpc, SignIn, WindowOptions } from "./windows.ts";
+import type { SignIn, SignInParams } from "./channels.ts";
+import type { HostIpc, WindowOptions } from "./windows.ts";
 
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
@@ -35,6 +36,7 @@ export type { RestartPolicy } from "./restarts.ts";
 export { signInWithGoogle } from "./sign_in.ts";
 export type { GoogleOAuth, SignInOptions } from "./sign_in.ts";
 export type { Failure, SidecarState } from "./state.ts";
+export type { SignIn, SignInParams } from "./channels.ts";
 export type { HostIpc, WindowOptions } from "./windows.ts";
 
 /** The parts of Electron that are put to use; each is optional, and what it would do is then left out. */
@@ -140,15 +142,18 @@ export function packagedCommand(resourcesPath: string): string[] {
   return [join(resourcesPath, "sidecar", process.platform === "win32" ? "sidecar.exe" : "sidecar")];
 }
 
-async function handshake({ electron, dataDir, clientInfo, optOut = [] }: SidecarOptions, onFault: OnFault) {
+async function handshake({ electron, dataDir, clientInfo, env, optOut = [] }: SidecarOptions, onFault: OnFault) {
   const { app, safeStorage } = electron ?? {};
   if (safeStorage !== undefined) await app?.whenReady(); // before that no keyring can be reached
-  const key = safeStorage === undefined ? null : await loadKey(safeStorage, join(dataDir, "sidecar.key"), onFault);
-  const own = app === undefined ? { name: "sidecar-electron", version: "0" } : { name: app.getName(), version: app.getVersion() };
+  const key = safeStorage === undefined ? null : await loadKey(safeStorage, join(dataDir, KEY_FILE), onFault);
+  const token = { ...process.env, ...env }["BACKEND_TOKEN"]; // the process has it from the same environment
+  const own =
+    app === undefined ? { name: "sidecar-electron", version: "0" } : { name: app.getName(), version: app.getVersion() };
   return {
     client_info: clientInfo ?? own,
     capabilities: { opt_out: [...optOut] },
     ...(key === null ? {} : { secrets: { key } }),
+    ...(token ? { token } : {}),
   };
 }
 
@@ -158,7 +163,7 @@ function attach(
   windows: WindowOptions & { signIn: SignIn; onFault: OnFault },
 ): Array<() => void> {
   const wake = (): void => {
-    if (supervisor.state.status === "ready") supervisor.call("system.health").catch(windows.onFault);
+    if (supervisor.state.status === "ready") supervisor.call("jobs.queue.wake").catch(windows.onFault);
   };
   return [
     ...(app === undefined ? [] : [stopBeforeQuit(app, supervisor)]),
@@ -168,12 +173,13 @@ function attach(
 }
 
 function signInBy(supervisor: Supervisor, shell: ElectronParts["shell"]): SignIn {
-  return async (provider, params, signal) => {
+  return async (provider, params = {}, options = {}) => {
     if (shell === undefined) throw localError("sign_in_failed", "This app has no browser to sign in with.");
-    if (provider !== "google") throw localError("sign_in_failed", `Nobody can sign in with ${provider} here.`);
+    if (provider !== "google") throw localError("sign_in_failed", `Nobody can sign in with ${String(provider)} here.`);
     const ask = (step: string) => (given: object) => supervisor.request(`calendar.oauth.google.${step}`, given);
-    const oauth = { start: ask("start"), callback: ask("callback"), complete: ask("complete") } as GoogleOAuth<object, unknown>;
-    return signInWithGoogle(oauth, params ?? {}, { openExternal: (url) => shell.openExternal(url), signal });
+    const oauth = { start: ask("start"), callback: ask("callback"), complete: ask("complete") };
+    const openExternal = (url: string): Promise<void> => shell.openExternal(url);
+    return signInWithGoogle(oauth as GoogleOAuth<SignInParams, CalendarAccount>, params, { ...options, openExternal });
   };
 }
 

@@ -65,7 +65,10 @@ export class SidecarProcess {
   async stop(): Promise<Ending> {
     this.#isStopping = true;
     this.#child.stdin.end();
-    for (const [patience, signal] of [[STOP_MS, "SIGTERM"], [KILL_MS, "SIGKILL"]] as const) {
+    for (const [patience, signal] of [
+      [STOP_MS, "SIGTERM"],
+      [KILL_MS, "SIGKILL"],
+    ] as const) {
       const ending = await within(patience, this.ended);
       if (ending !== null) return ending;
       this.#child.kill(signal);

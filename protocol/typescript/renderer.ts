@@ -1,8 +1,8 @@
 // The page's side: the same typed client, over the bridge that the preload script put into the window.
 import { nested } from "./calls.ts";
-import type { Api, CallArguments, CallOptions, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
-import type { Outcome, SidecarBridge } from "./channels.ts";
-import type { Notifications } from "./contract.ts";
+import type { Api, CallArguments, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
+import type { Outcome, SidecarBridge, SignIn } from "./channels.ts";
+import type { CalendarAccount, Notifications } from "./contract.ts";
 import { RpcError } from "./errors.ts";
 import type { Position } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
@@ -15,7 +15,7 @@ export type { LiveList, LiveListOptions } from "./live_list.ts";
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
-export type { SidecarBridge } from "./channels.ts";
+export type { SidecarBridge, SignInParams } from "./channels.ts";
 export type { Position } from "./events.ts";
 export type { Failure, SidecarState } from "./state.ts";
 
@@ -33,7 +33,7 @@ export interface PageControls extends Caller, Source {
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;
   /** Opens the person's browser; resolves to the new account, rejects with `sign_in_failed`. */
-  signIn(provider: "google", params?: object, options?: Pick<CallOptions, "signal">): Promise<unknown>;
+  signIn: SignIn;
 }
 
 /** The sidecar as a page sees it: `sidecar.jobs.list()`, `sidecar.on("jobs.updated", …)`. */
@@ -44,7 +44,10 @@ export interface ConnectOptions {
 }
 
 /** Over `bridge`, which the preload script has put into `window.sidecar`. */
-export function connectSidecar(bridge: SidecarBridge = bridgeOf(globalThis as { sidecar?: SidecarBridge }), { onFault = toConsole }: ConnectOptions = {}): PageSidecar {
+export function connectSidecar(
+  bridge: SidecarBridge = bridgeOf(globalThis as { sidecar?: SidecarBridge }),
+  { onFault = toConsole }: ConnectOptions = {},
+): PageSidecar {
   const page = new Page(bridge, onFault);
   const controls: PageControls = {
     call: (...args) => page.call(...args),
@@ -57,7 +60,8 @@ export function connectSidecar(bridge: SidecarBridge = bridgeOf(globalThis as { 
     },
     state: () => bridge.state(),
     onState: (listener) => bridge.onState(listener),
-    signIn: (provider, params, options) => page.cancellable(options?.signal, (call) => bridge.signIn(call, provider, params)),
+    signIn: (provider, params, { signal } = {}) =>
+      page.cancellable(signal, (call) => bridge.signIn(call, provider, params)) as Promise<CalendarAccount>,
   };
   return Object.freeze(Object.assign(controls, nested(page)));
 }

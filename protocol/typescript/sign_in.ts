@@ -68,7 +68,11 @@ async function finish<Account>(
   try {
     const refusal = new URL(url).searchParams.get("error");
     await oauth.callback({ url });
-    if (refusal !== null) throw localError("sign_in_failed", refusal === "access_denied" ? "Access was not granted." : `Google refused: ${refusal}`);
+    if (refusal !== null)
+      throw localError(
+        "sign_in_failed",
+        refusal === "access_denied" ? "Access was not granted." : `Google refused: ${refusal}`,
+      );
     const account = await oauth.complete({ state });
     await show({ ok: true, message: "You are signed in.  You can close this page and go back to the app." });
     return account;
@@ -104,7 +108,8 @@ interface Returned {
 function comeBack(server: Server, origin: string, state: string, options: SignInOptions): Promise<Returned> {
   const { signal, patienceMs = PATIENCE_MS } = options;
   return new Promise((resolve, reject) => {
-    const late = (): void => reject(localError("sign_in_failed", "Nobody came back from the sign-in page.", { retryable: true }));
+    const late = (): void =>
+      reject(localError("sign_in_failed", "Nobody came back from the sign-in page.", { retryable: true }));
     const timer = setTimeout(late, patienceMs);
     const aborted = (): void => reject(signal?.reason);
     if (signal?.aborted) aborted();
@@ -116,9 +121,14 @@ function comeBack(server: Server, origin: string, state: string, options: SignIn
     let isTaken = false;
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const url = addressOf(request, origin);
-      if (url === null || isTaken) return send(response, 404, closingPage({ ok: false, message: "There is nothing here." }));
+      if (url === null || isTaken)
+        return send(response, 404, closingPage({ ok: false, message: "There is nothing here." }));
       if (!isSame(url.searchParams.get("state") ?? "", state)) {
-        return send(response, 400, closingPage({ ok: false, message: "This is not the sign-in that the app waits for." }));
+        return send(
+          response,
+          400,
+          closingPage({ ok: false, message: "This is not the sign-in that the app waits for." }),
+        );
       }
       isTaken = true;
       resolve({ address: url.href, answer: (html) => new Promise((sent) => send(response, 200, html, sent)) });

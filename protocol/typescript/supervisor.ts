@@ -59,7 +59,8 @@ export class Supervisor implements Caller, Source {
     this.#options = options;
     this.#events = new Listeners(options.onFault);
     this.#states = new Listeners(options.onFault);
-    const fetch = (after: number): Promise<EventPage> => this.#readyClient().call("events.replay", { after_seq: after });
+    const fetch = (after: number): Promise<EventPage> =>
+      this.#readyClient().call("events.replay", { after_seq: after });
     this.#feed = new Feed(fetch, (name, params) => this.#events.emit(name, params), options.onFault);
   }
 
@@ -74,6 +75,10 @@ export class Supervisor implements Caller, Source {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== null;
   }
 
   onState(listener: (state: SidecarState) => void): () => void {
@@ -143,7 +148,13 @@ export class Supervisor implements Caller, Source {
     const said = await this.#options.handshake();
     const position = this.#feed.position;
     const resume = position === null ? {} : { resume: { epoch: position.epoch, after_seq: position.seq } };
-    const params = { ...said, ...resume, protocol_version: PROTOCOL_VERSION, schema_hash: SCHEMA_HASH, process_id: process.pid };
+    const params = {
+      ...said,
+      ...resume,
+      protocol_version: PROTOCOL_VERSION,
+      schema_hash: SCHEMA_HASH,
+      process_id: process.pid,
+    };
     const initialized = await client.initialize(params, { timeoutMs: HANDSHAKE_MS });
     const misfit = this.#misfit(initialized);
     if (misfit !== null) {
@@ -185,7 +196,8 @@ export class Supervisor implements Caller, Source {
     this.#ready = null;
     if (isStopping) return;
     const message = ending.spawnError ?? this.#options.log.complaint();
-    if (this.#readySince !== null && performance.now() - this.#readySince >= this.#options.policy.steadyMs) this.#failures = 0;
+    if (this.#readySince !== null && performance.now() - this.#readySince >= this.#options.policy.steadyMs)
+      this.#failures = 0;
     this.#readySince = null;
     this.#failures += 1;
     const decided = verdict(ending, this.#failures, this.#options.policy);
@@ -209,7 +221,8 @@ export class Supervisor implements Caller, Source {
 
   #unavailable(): RpcError {
     const { status, message } = this.#state;
-    const words = status === "failed" ? `The sidecar does not run: ${message ?? this.#state.failure}` : "The sidecar was stopped.";
+    const words =
+      status === "failed" ? `The sidecar does not run: ${message ?? this.#state.failure}` : "The sidecar was stopped.";
     return localError("sidecar_ended", words, { retryable: false, exit_code: this.#state.exitCode });
   }
 
@@ -219,7 +232,8 @@ export class Supervisor implements Caller, Source {
       this.#waiting += 1;
       const look = (): void => {
         if (this.#ready !== null) settle(() => resolve(this.#readyClient()));
-        else if (this.#state.status === "stopped" || this.#state.status === "failed") settle(() => reject(this.#unavailable()));
+        else if (this.#state.status === "stopped" || this.#state.status === "failed")
+          settle(() => reject(this.#unavailable()));
       };
       const settle = (finish: () => void): void => {
         this.#waiting -= 1;

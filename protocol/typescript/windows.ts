@@ -6,7 +6,7 @@ import type { IpcMain, WebContents, WebFrameMain } from "electron";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
-import type { CallMessage, Outcome } from "./channels.ts";
+import type { CallMessage, Outcome, SignIn } from "./channels.ts";
 import { localError, RpcError } from "./errors.ts";
 import { replay, RESYNC, seqOf } from "./events.ts";
 import type { Position } from "./events.ts";
@@ -29,8 +29,6 @@ export interface Shared {
   onEvery(listener: AnyListener): () => void;
   onState(listener: (state: SidecarState) => void): () => void;
 }
-
-export type SignIn = (provider: string, params: object | undefined, signal: AbortSignal) => Promise<unknown>;
 
 export interface WindowOptions {
   /** What windows may call and hear; everything unless said otherwise. */
@@ -55,6 +53,8 @@ interface Subscription {
 interface Page {
   id: string;
   contents: WebContents;
+  /** It has sent something that was checked: it may hear of the sidecar's state too. */
+  isTrusted: boolean;
   subscriptions: Map<number, Subscription>;
   calls: Map<number, AbortController>;
 }
@@ -95,6 +95,7 @@ class Windows {
   readonly #trust: (frame: WebFrameMain) => boolean;
   readonly #methods: ReadonlySet<string>;
   readonly #notifications: ReadonlySet<string>;
+  readonly #watched = new WeakSet<WebContents>();
   /** By WebContents' id. */
   readonly #pages = new Map<number, Page>();
 
@@ -108,16 +109,16 @@ class Windows {
     this.#notifications = both(EVENT_NAMES, options.notifications);
   }
 
-  readonly hello = (event: Sender, id: unknown): void => {
-    if (typeof id !== "string" || !this.#isTrusted(event)) return;
-    const { sender: contents } = event;
-    const known = this.#pages.has(contents.id);
-    this.#pages.set(contents.id, { id, contents, subscriptions: new Map(), calls: new Map() });
-    if (known) return;
+  /** A page was loaded.  That gives it nothing yet: whatever it then asks for is checked. */
+  readonly hello = ({ sender: contents, senderFrame }: Sender, id: unknown): void => {
+    // A frame inside the page must not take its place.
+    if (typeof id !== "string" || (senderFrame !== null && senderFrame.parent !== null)) return;
+    this.#pages.set(contents.id, { id, contents, isTrusted: false, subscriptions: new Map(), calls: new Map() });
+    if (this.#watched.has(contents)) return;
+    this.#watched.add(contents);
     const drop = (): void => void this.#pages.delete(contents.id);
     contents.once("destroyed", drop);
-    // Its crash leaves the window, which may load again; the listener above stays with it.
-    contents.on("render-process-gone", drop);
+    contents.on("render-process-gone", drop); // the window stays, and may load again
   };
 
   readonly call = async (event: Sender, message: CallMessage): Promise<Outcome> => {
@@ -127,21 +128,23 @@ class Windows {
   };
 
   readonly signIn = (event: Sender, message: CallMessage): Promise<Outcome> =>
-    this.#run(event, message, (params, { signal }) => this.#signIn(String(message.method), params, signal));
+    this.#run(event, message, (params, { signal }) => this.#signIn(message.method as "google", params, { signal }));
 
-  readonly state = (event: Sender): SidecarState => {
-    if (!this.#isTrusted(event)) throw new Error("not_allowed");
+  readonly state = (event: Sender, id: unknown): SidecarState => {
+    if (this.#page(event, id) === null) throw new Error("not_allowed");
     return this.#sidecar.state;
   };
 
-  readonly position = async (event: Sender): Promise<Position | null> => {
-    if (!this.#isTrusted(event)) throw new Error("not_allowed");
+  readonly position = async (event: Sender, id: unknown): Promise<Position | null> => {
+    if (this.#page(event, id) === null) throw new Error("not_allowed");
     await this.#sidecar.ready().catch(() => undefined);
     return this.#sidecar.position;
   };
 
   readonly cancel = (event: Sender, id: unknown, call: unknown): void =>
-    this.#page(event, id)?.calls.get(call as number)?.abort();
+    this.#page(event, id)
+      ?.calls.get(call as number)
+      ?.abort();
 
   readonly subscribe = (event: Sender, id: unknown, subscription: unknown, names: unknown, after: unknown): void => {
     const page = this.#page(event, id);
@@ -171,7 +174,7 @@ class Windows {
   };
 
   readonly tellState = (state: SidecarState): void => {
-    for (const page of this.#pages.values()) this.#send(page, channel.STATE_CHANGED, state);
+    for (const page of this.#pages.values()) if (page.isTrusted) this.#send(page, channel.STATE_CHANGED, state);
   };
 
   /** What a page missed, for one subscription, before it hears what comes. */
@@ -207,8 +210,10 @@ class Windows {
     const { page: id, call, params, timeoutMs, wantsProgress } = message ?? {};
     const page = this.#page(event, id);
     if (page === null) return refused("This page may not use the sidecar.");
-    if (params !== undefined && (typeof params !== "object" || params === null)) return refused("Params are an object.");
-    if (page.calls.size >= MAX_CALLS) return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page wait already.`));
+    if (params !== undefined && (typeof params !== "object" || params === null))
+      return refused("Params are an object.");
+    if (page.calls.size >= MAX_CALLS)
+      return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page wait already.`));
     const controller = new AbortController();
     page.calls.set(call, controller);
     try {
@@ -226,13 +231,11 @@ class Windows {
   }
 
   /** The page that a message came from; null where it may not, or where another one has been loaded since. */
-  #page(event: Sender, id: unknown): Page | null {
-    const page = this.#pages.get(event.sender.id);
-    return page !== undefined && page.id === id && this.#isTrusted(event) ? page : null;
-  }
-
-  #isTrusted({ senderFrame }: Sender): boolean {
-    return senderFrame !== null && this.#trust(senderFrame);
+  #page({ sender, senderFrame }: Sender, id: unknown): Page | null {
+    const page = this.#pages.get(sender.id);
+    if (page === undefined || page.id !== id || senderFrame === null || !this.#trust(senderFrame)) return null;
+    page.isTrusted = true;
+    return page;
   }
 
   #send(page: Page, name: string, ...told: unknown[]): void {
@@ -245,12 +248,15 @@ class Windows {
   }
 }
 
+/** Schemes whose content is not the app's. */
+const FOREIGN = ["about:", "blob:", "chrome-extension:", "data:", "devtools:", "filesystem:", "ftp:", "javascript:"];
+
 /** Files, the app's own scheme, and a development server on this machine; never a page of the web, never a frame in one. */
 function isOwnPage(frame: WebFrameMain): boolean {
   if (frame.parent !== null || !URL.canParse(frame.url)) return false;
   const { protocol, hostname } = new URL(frame.url);
   if (protocol === "http:" || protocol === "https:") return ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
-  return !["data:", "blob:", "about:", "javascript:"].includes(protocol);
+  return !FOREIGN.includes(protocol);
 }
 
 function both(all: readonly string[], wanted: readonly string[] | undefined): ReadonlySet<string> {
@@ -268,6 +274,10 @@ function refused(why: string): Outcome {
 
 function failed(error: unknown): Outcome {
   if (error instanceof RpcError) return { ok: false, error: error.toJSON() };
-  if (error instanceof Error && error.name === "AbortError") return failed(localError("given_up", "The call was given up."));
-  return { ok: false, error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } } };
+  if (error instanceof Error && error.name === "AbortError")
+    return failed(localError("given_up", "The call was given up."));
+  return {
+    ok: false,
+    error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } },
+  };
 }

@@ -13,11 +13,12 @@ from typing import Final
 
 import pytest
 
+from tests.electron.compiling import MODULES, ROOT, compile_into, missing
 from tests.process.host import environment
 
-ROOT: Final = Path(__file__).parents[2]
-PACKAGE: Final = ROOT / "protocol" / "typescript"
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
+PATIENCE_MS: Final = 45_000
+"""Of one test; that of pytest is longer, so that Node can say which one it was."""
 
 RunNode = Callable[..., None]
 
@@ -25,24 +26,16 @@ RunNode = Callable[..., None]
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The package's development dependencies, with Node to run them."""
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    modules = PACKAGE / "node_modules"
-    for name in ("typescript", "electron", "esbuild", "playwright-core", "vscode-jsonrpc"):
-        if not (modules / name / "package.json").is_file():
-            pytest.skip(f"{name} is not installed: `npm install --ignore-scripts` in protocol/typescript")
-    return modules
+    if (absent := missing()) is not None:
+        pytest.skip(absent)
+    return MODULES
 
 
 @pytest.fixture(scope="session")
 def compiled(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package and its tests as JavaScript; whatever the compiler objects to fails here."""
     out = tmp_path_factory.mktemp("electron")
-    (out / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    (out / "node_modules").symlink_to(node_modules, target_is_directory=True)
-    tsc = [node_modules / ".bin" / "tsc", "-p", ROOT / "tests" / "electron", "--outDir", out]
-    done = subprocess.run(tsc, capture_output=True, text=True, check=False)
-    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
+    assert compile_into(out) == ""
     return out
 
 
@@ -61,7 +54,7 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
             **more_environment,
         }
         done = subprocess.run(
-            ["node", "--test", "--test-reporter=spec", "--test-timeout=45000", str(file)],
+            ["node", "--test", "--test-reporter=spec", f"--test-timeout={PATIENCE_MS}", str(file)],
             env=environment(tmp_path / "unused", more),
             capture_output=True,
             text=True,
@@ -75,5 +68,4 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
 
 def chromium() -> str | None:
     """A Chromium to drive; None: there is none."""
-    named = os.environ.get(CHROMIUM)
-    return named or shutil.which("chromium") or shutil.which("chromium-browser")
+    return os.environ.get(CHROMIUM) or shutil.which("chromium") or shutil.which("chromium-browser")

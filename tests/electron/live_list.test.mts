@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { liveList } from "../../protocol/typescript/renderer.ts";
-import type { Job, LiveListOptions } from "../../protocol/typescript/renderer.ts";
+import type {
+  Job,
+  LiveListOptions,
+} from "../../protocol/typescript/renderer.ts";
 import { start, status, until } from "./rig.mts";
 
 interface Thing {
@@ -15,7 +18,10 @@ interface Thing {
 function source() {
   const listeners = new Map<string, (params: any) => void>();
   let toState: (state: any) => void = () => undefined;
-  const loads: Array<{ give: (things: Thing[]) => void; fail: (error: unknown) => void }> = [];
+  const loads: Array<{
+    give: (things: Thing[]) => void;
+    fail: (error: unknown) => void;
+  }> = [];
   const from = {
     on(name: string, listener: (params: any) => void) {
       listeners.set(name, listener);
@@ -26,25 +32,39 @@ function source() {
       return () => undefined;
     },
   };
-  const load = (): Promise<Thing[]> => new Promise((give, fail) => void loads.push({ give, fail }));
+  const load = (): Promise<Thing[]> =>
+    new Promise((give, fail) => void loads.push({ give, fail }));
   const options = {
     load,
     key: ({ id }: Thing) => id,
     version: ({ version }: Thing) => version,
     changes: {
       "jobs.updated": ({ job }: any) => ({ put: job as Thing }),
-      "claude.session_updated": ({ session }: any) => ({ drop: session as string }),
+      "claude.session_updated": ({ session }: any) => ({
+        drop: session as string,
+      }),
       "jobs.event": () => null,
     },
   } satisfies LiveListOptions<Thing>;
   return {
-    open: (more: Partial<LiveListOptions<Thing>> = {}, without: string[] = []) => {
-      const chosen = Object.entries({ ...options, ...more }).filter(([name]) => !without.includes(name));
-      return liveList<Thing>(from as never, Object.fromEntries(chosen) as never);
+    open: (
+      more: Partial<LiveListOptions<Thing>> = {},
+      without: string[] = [],
+    ) => {
+      const chosen = Object.entries({ ...options, ...more }).filter(
+        ([name]) => !without.includes(name),
+      );
+      return liveList<Thing>(
+        from as never,
+        Object.fromEntries(chosen) as never,
+      );
     },
     put: (id: string, version: number, name?: string) =>
-      listeners.get("jobs.updated")?.({ job: { id, version, ...(name === undefined ? {} : { name }) } }),
-    drop: (id: string) => listeners.get("claude.session_updated")?.({ session: id }),
+      listeners.get("jobs.updated")?.({
+        job: { id, version, ...(name === undefined ? {} : { name }) },
+      }),
+    drop: (id: string) =>
+      listeners.get("claude.session_updated")?.({ session: id }),
     say: (name: string) => listeners.get(name)?.({}),
     state: (status: string) => toState({ status }),
     loads,
@@ -53,8 +73,10 @@ function source() {
 }
 
 const thing = (id: string, version: number): Thing => ({ id, version });
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const shown = (list: { items(): readonly Thing[] }): string[] => list.items().map(({ id, version }) => `${id}${version}`);
+const turn = (): Promise<void> =>
+  new Promise((resolve) => setImmediate(resolve));
+const shown = (list: { items(): readonly Thing[] }): string[] =>
+  list.items().map(({ id, version }) => `${id}${version}`);
 
 test("a snapshot is shown, and then every change", async () => {
   const { open, put, drop, say, loads } = source();
@@ -129,9 +151,15 @@ test("without versions, what was told while loading is the newer", async () => {
   const { open, put, loads } = source();
   const list = open({}, ["version"]);
   put("a", 1, "told");
-  loads[0]?.give([{ id: "a", version: 1, name: "loaded" }, { id: "b", version: 1, name: "loaded" }]);
+  loads[0]?.give([
+    { id: "a", version: 1, name: "loaded" },
+    { id: "b", version: 1, name: "loaded" },
+  ]);
   await turn();
-  assert.deepEqual(list.items().map(({ name }) => name), ["told", "loaded"]);
+  assert.deepEqual(
+    list.items().map(({ name }) => name),
+    ["told", "loaded"],
+  );
 });
 
 test("order, limit and what belongs to it are the list's own", async () => {
@@ -157,7 +185,10 @@ test("a load that fails is said, and tried again once the sidecar is ready", asy
   const list = open();
   loads[0]?.fail(new Error("it has ended"));
   await turn();
-  assert.deepEqual([String(list.error), list.isLoaded], ["Error: it has ended", false]);
+  assert.deepEqual(
+    [String(list.error), list.isLoaded],
+    ["Error: it has ended", false],
+  );
   state("restarting");
   assert.equal(loads.length, 1);
   state("ready");
@@ -182,7 +213,10 @@ test("watchers hear once a turn, see the same array until it changes, and nothin
   put("a", 1);
   put("b", 1);
   await turn();
-  assert.deepEqual([heard, given, list.items() === before, Object.isFrozen(list.items())], [1, [0, 2], false, true]);
+  assert.deepEqual(
+    [heard, given, list.items() === before, Object.isFrozen(list.items())],
+    [1, [0, 2], false, true],
+  );
   end();
   put("c", 1);
   await turn();
@@ -207,6 +241,9 @@ test("the jobs of the real sidecar, over its crash", async (t) => {
   await status(sidecar, "restarting");
   await sidecar.jobs.create({ type: "maintenance.backup" });
   await until(list.watch, () => statuses().join() === "succeeded,succeeded");
-  assert.deepEqual(list.items(), [...(await sidecar.jobs.list()).jobs].reverse());
+  assert.deepEqual(
+    list.items(),
+    [...(await sidecar.jobs.list()).jobs].reverse(),
+  );
   list.close();
 });

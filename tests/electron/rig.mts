@@ -6,12 +6,16 @@ import { PROTOCOL_VERSION } from "../../protocol/typescript/client.ts";
 import type { Initialized } from "../../protocol/typescript/client.ts";
 import { LogTail } from "../../protocol/typescript/log_tail.ts";
 import { startSidecar } from "../../protocol/typescript/main.ts";
-import type { Sidecar, SidecarOptions } from "../../protocol/typescript/main.ts";
+import type {
+  Sidecar,
+  SidecarOptions,
+} from "../../protocol/typescript/main.ts";
 import { SidecarProcess } from "../../protocol/typescript/process.ts";
 
 function given(name: string): string {
   const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set: pytest starts these tests`);
+  if (value === undefined)
+    throw new Error(`${name} is not set: pytest starts these tests`);
   return value;
 }
 
@@ -25,7 +29,10 @@ export const PATIENCE_MS = 30_000;
 
 /** A new folder with a name as users have them. */
 export function newFolder(): string {
-  return join(mkdtempSync(join(given("SIDECAR_TEMPORARY"), "host-")), "My Data 数据");
+  return join(
+    mkdtempSync(join(given("SIDECAR_TEMPORARY"), "host-")),
+    "My Data 数据",
+  );
 }
 
 /**
@@ -33,7 +40,10 @@ export function newFolder(): string {
  * line.  The handshake is answered by itself, unless that returns true.
  */
 export function scripted(take: string): string[] {
-  const file = join(mkdtempSync(join(given("SIDECAR_TEMPORARY"), "script-")), "sidecar.mjs");
+  const file = join(
+    mkdtempSync(join(given("SIDECAR_TEMPORARY"), "script-")),
+    "sidecar.mjs",
+  );
   const greeting = `{protocol_version: ${PROTOCOL_VERSION}, server_info: {name: "scripted", version: "0", pid: process.pid},
     limits: {}, events: {epoch: "e", oldest_seq: 1, latest_seq: 0, resume: "ok"}, schema_hash: "", schema_match: true,
     secrets: "unprotected"}`;
@@ -52,18 +62,34 @@ export function scripted(take: string): string[] {
 }
 
 /** One process without a supervisor; it has shaken hands, unless `greet` is false. */
-export async function startProcess(t: TestContext, command: readonly string[], { greet = true } = {}) {
+export async function startProcess(
+  t: TestContext,
+  command: readonly string[],
+  { greet = true } = {},
+) {
   const faults: unknown[] = [];
   const env = { ...process.env, APP_DATA_DIR: newFolder() };
-  const running = new SidecarProcess({ command, env, cwd: ROOT }, new LogTail(), (fault) => faults.push(fault));
+  const running = new SidecarProcess(
+    { command, env, cwd: ROOT },
+    new LogTail(),
+    (fault) => faults.push(fault),
+  );
   t.after(() => running.stop());
-  const hands = { protocol_version: PROTOCOL_VERSION, client_info: { name: "tests", version: "1" } };
-  const initialized: Initialized | null = greet ? await running.client.initialize(hands) : null;
+  const hands = {
+    protocol_version: PROTOCOL_VERSION,
+    client_info: { name: "tests", version: "1" },
+  };
+  const initialized: Initialized | null = greet
+    ? await running.client.initialize(hands)
+    : null;
   return { running, client: running.client, faults, initialized };
 }
 
 /** A supervised sidecar.  A fault that the test did not ask for fails it. */
-export function start(t: TestContext, options: Partial<SidecarOptions> = {}): Sidecar {
+export function start(
+  t: TestContext,
+  options: Partial<SidecarOptions> = {},
+): Sidecar {
   const faults: unknown[] = [];
   const sidecar = startSidecar({
     command: COMMAND,
@@ -74,13 +100,20 @@ export function start(t: TestContext, options: Partial<SidecarOptions> = {}): Si
   });
   t.after(async () => {
     await sidecar.dispose();
-    if (faults.length > 0) throw new AggregateError(faults, `${faults.length} faults, first ${String(faults[0])}`);
+    if (faults.length > 0)
+      throw new AggregateError(
+        faults,
+        `${faults.length} faults, first ${String(faults[0])}`,
+      );
   });
   return sidecar;
 }
 
 /** Resolves once `isSo` is true; looks again whenever `on` says that something has changed. */
-export async function until<T>(on: (look: () => void) => () => void, isSo: () => T | undefined | false | null): Promise<T> {
+export async function until<T>(
+  on: (look: () => void) => () => void,
+  isSo: () => T | undefined | false | null,
+): Promise<T> {
   let end: () => void = () => undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -89,7 +122,10 @@ export async function until<T>(on: (look: () => void) => () => void, isSo: () =>
         const found = isSo();
         if (found) resolve(found);
       };
-      timer = setTimeout(() => reject(new Error(`not in ${PATIENCE_MS} ms: ${isSo.toString()}`)), PATIENCE_MS);
+      timer = setTimeout(
+        () => reject(new Error(`not in ${PATIENCE_MS} ms: ${isSo.toString()}`)),
+        PATIENCE_MS,
+      );
       end = on(look);
       look();
     });
@@ -100,8 +136,14 @@ export async function until<T>(on: (look: () => void) => () => void, isSo: () =>
 }
 
 /** Resolves once the sidecar's state has this status. */
-export function status(sidecar: Pick<Sidecar, "onState" | "state">, wanted: Sidecar["state"]["status"]): Promise<unknown> {
-  return until((look) => sidecar.onState(look), () => sidecar.state.status === wanted);
+export function status(
+  sidecar: Pick<Sidecar, "onState" | "state">,
+  wanted: Sidecar["state"]["status"],
+): Promise<unknown> {
+  return until(
+    (look) => sidecar.onState(look),
+    () => sidecar.state.status === wanted,
+  );
 }
 
 export function isAlive(pid: number): boolean {
@@ -115,7 +157,10 @@ export function isAlive(pid: number): boolean {
 
 /** The error of something that has to fail. */
 export async function failure(promise: Promise<unknown>): Promise<any> {
-  const result = await promise.then((value) => ({ value }), (error: unknown) => ({ error }));
+  const result = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
   if ("error" in result) return result.error;
   throw new Error(`it did not fail, but gave ${JSON.stringify(result.value)}`);
 }

@@ -2,21 +2,42 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventName, Sidecar } from "../../protocol/typescript/main.ts";
-import { failure, isAlive, newFolder, ODD, scripted, start, status, until } from "./rig.mts";
+import {
+  failure,
+  isAlive,
+  newFolder,
+  ODD,
+  scripted,
+  start,
+  status,
+  until,
+} from "./rig.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
 function hear(sidecar: Sidecar) {
   const told: Array<{ name: string; seq: number }> = [];
-  sidecar.onEvery((name, params) => void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
-  return { told, seqs: () => told.map(({ seq }) => seq).filter((seq) => seq > 0) };
+  sidecar.onEvery(
+    (name, params) =>
+      void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }),
+  );
+  return {
+    told,
+    seqs: () => told.map(({ seq }) => seq).filter((seq) => seq > 0),
+  };
 }
 
 /** Resolves once so many jobs have succeeded from now on. */
 function succeeded(sidecar: Sidecar, count: number): Promise<unknown> {
   const done = new Set<string>();
-  sidecar.on("jobs.updated", ({ job }) => void (job.status === "succeeded" && done.add(job.job_id)));
-  return until((look) => sidecar.onEvery(look), () => done.size === count);
+  sidecar.on(
+    "jobs.updated",
+    ({ job }) => void (job.status === "succeeded" && done.add(job.job_id)),
+  );
+  return until(
+    (look) => sidecar.onEvery(look),
+    () => done.size === count,
+  );
 }
 
 async function backUp(sidecar: Sidecar): Promise<void> {
@@ -27,12 +48,19 @@ async function backUp(sidecar: Sidecar): Promise<void> {
 
 /** Resolves once listeners have been told everything that has happened; the number of the last event. */
 async function upToDate(sidecar: Sidecar): Promise<number> {
-  const { latest_seq: latest } = await sidecar.events.replay({ after_seq: 0, limit: 1 });
-  await until((look) => sidecar.onEvery(look), () => sidecar.position?.seq === latest);
+  const { latest_seq: latest } = await sidecar.events.replay({
+    after_seq: 0,
+    limit: 1,
+  });
+  await until(
+    (look) => sidecar.onEvery(look),
+    () => sidecar.position?.seq === latest,
+  );
   return latest;
 }
 
-const numbersTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+const numbersTo = (last: number): number[] =>
+  Array.from({ length: last }, (_, index) => index + 1);
 
 test("calls wait for the handshake, and the state says how things are", async (t) => {
   const sidecar = start(t);
@@ -40,9 +68,18 @@ test("calls wait for the handshake, and the state says how things are", async (t
   assert.equal((await sidecar.system.health()).status, "ok");
   await sidecar.ready();
   const { state } = sidecar;
-  assert.deepEqual({ ...state, version: "" }, {
-    status: "ready", failure: null, exitCode: null, message: null, version: "", schemaMatch: true, secrets: "unprotected",
-  });
+  assert.deepEqual(
+    { ...state, version: "" },
+    {
+      status: "ready",
+      failure: null,
+      exitCode: null,
+      message: null,
+      version: "",
+      schemaMatch: true,
+      secrets: "unprotected",
+    },
+  );
   assert.ok(Object.isFrozen(state) && isAlive(sidecar.pid ?? 0));
 });
 
@@ -52,7 +89,10 @@ test("a process that is killed comes back, and listeners miss and repeat nothing
   for (let life = 0; life < 3; life += 1) {
     await backUp(sidecar);
     const [pid, call] = [sidecar.pid ?? 0, sidecar.system.diagnostics()];
-    const back = until((look) => sidecar.onState(look), () => sidecar.state.status === "restarting");
+    const back = until(
+      (look) => sidecar.onState(look),
+      () => sidecar.state.status === "restarting",
+    );
     process.kill(pid, "SIGKILL");
     assert.equal((await failure(call)).kind, "sidecar_ended");
     await back;
@@ -61,21 +101,28 @@ test("a process that is killed comes back, and listeners miss and repeat nothing
     assert.notEqual(sidecar.pid, pid);
   }
   await backUp(sidecar);
-  assert.deepEqual(seqs(), numbersTo(await upToDate(sidecar)));
-  assert.equal(told.some(({ name }) => name === "events.resync"), false);
+  const last = await upToDate(sidecar);
+  assert.deepEqual(seqs(), numbersTo(last));
+  assert.equal(
+    told.some(({ name }) => name === "events.resync"),
+    false,
+  );
 });
 
 test("what was committed while nobody listened is told after the restart", async (t) => {
   const sidecar = start(t, { restarts: FAST });
   const { seqs } = hear(sidecar);
   await sidecar.ready();
-  const kill = sidecar.on("jobs.event", () => process.kill(sidecar.pid ?? 0, "SIGKILL"));
+  const kill = sidecar.on("jobs.event", () =>
+    process.kill(sidecar.pid ?? 0, "SIGKILL"),
+  );
   const lost = sidecar.jobs.create({ type: "maintenance.backup" });
   await Promise.allSettled([lost, status(sidecar, "restarting")]);
   kill();
   await sidecar.ready();
   assert.equal((await sidecar.jobs.list()).jobs.length, 1);
-  assert.deepEqual(seqs(), numbersTo(await upToDate(sidecar)));
+  const last = await upToDate(sidecar);
+  assert.deepEqual(seqs(), numbersTo(last));
 });
 
 test("a host that is told megabytes hears every event, lagging or not", async (t) => {
@@ -83,26 +130,45 @@ test("a host that is told megabytes hears every event, lagging or not", async (t
   const { told, seqs } = hear(sidecar);
   const text = "ü\u2028\u{1f600}".repeat(300_000);
   const done = succeeded(sidecar, 3);
-  for (let job = 0; job < 3; job += 1) await sidecar.call("jobs.create", { type: "test.echo", payload: { text } });
+  for (let job = 0; job < 3; job += 1)
+    await sidecar.call("jobs.create", { type: "test.echo", payload: { text } });
   await done;
-  assert.deepEqual(seqs(), numbersTo(await upToDate(sidecar)));
-  assert.equal(told.some(({ name }) => name === "events.lagged" || name === "events.resync"), false);
+  const last = await upToDate(sidecar);
+  assert.deepEqual(seqs(), numbersTo(last));
+  assert.equal(
+    told.some(
+      ({ name }) => name === "events.lagged" || name === "events.resync",
+    ),
+    false,
+  );
 });
 
 test("another database is another epoch: listeners are told to load anew", async (t) => {
-  const sidecar = start(t, { restarts: FAST, command: scripted(`({ method, params }, say, greeting) => {
+  const sidecar = start(t, {
+    restarts: FAST,
+    command: scripted(`({ method, params }, say, greeting) => {
     if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 9, resume: "resync" };
     if (method === "initialize") setTimeout(say, 0, params.resume
       ? { method: "events.resync", params: { reason: "The database is another one." } }
       : { method: "jobs.updated", params: { seq: 1 } });
     if (method === "system.status") process.exit(70);
-  }`) });
+  }`),
+  });
   const { told } = hear(sidecar);
-  await until((look) => sidecar.onEvery(look), () => told.length === 1);
+  await until(
+    (look) => sidecar.onEvery(look),
+    () => told.length === 1,
+  );
   assert.deepEqual(sidecar.position, { epoch: "e", seq: 1 });
   await failure(sidecar.system.status());
-  await until((look) => sidecar.onEvery(look), () => told.length === 2);
-  assert.deepEqual([told[1]?.name, sidecar.position], ["events.resync", { epoch: "f", seq: 9 }]);
+  await until(
+    (look) => sidecar.onEvery(look),
+    () => told.length === 2,
+  );
+  assert.deepEqual(
+    [told[1]?.name, sidecar.position],
+    ["events.resync", { epoch: "f", seq: 9 }],
+  );
 });
 
 test("a database that another process has is not fought for", async (t) => {
@@ -111,7 +177,10 @@ test("a database that another process has is not fought for", async (t) => {
   await first.ready();
   const second = start(t, { dataDir, restarts: { ...FAST, maxFailures: 10 } });
   const error = await failure(second.system.health());
-  assert.deepEqual([second.state.status, second.state.failure, second.state.exitCode], ["failed", "locked", 73]);
+  assert.deepEqual(
+    [second.state.status, second.state.failure, second.state.exitCode],
+    ["failed", "locked", 73],
+  );
   assert.match(second.state.message ?? "", new RegExp(`\\b${first.pid}\\b`));
   assert.equal(error.kind, "sidecar_ended");
   await first.stop();
@@ -119,17 +188,32 @@ test("a database that another process has is not fought for", async (t) => {
   assert.equal((await second.system.health()).status, "ok");
 });
 
-for (const [code, expected] of [[2, "usage"], [78, "newer_database"], [70, "crashing"], [74, "crashing"], [0, "crashing"]] as const) {
+for (const [code, expected] of [
+  [2, "usage"],
+  [78, "newer_database"],
+  [70, "crashing"],
+  [74, "crashing"],
+  [0, "crashing"],
+] as const) {
   test(`exit code ${code} ends in ${expected}, after as many tries as make sense`, async (t) => {
     const sidecar = start(t, {
-      command: [process.execPath, "-e", `console.error("sidecar: words for a person"); process.exit(${code})`],
+      command: [
+        process.execPath,
+        "-e",
+        `console.error("sidecar: words for a person"); process.exit(${code})`,
+      ],
       restarts: FAST,
     });
     let starts = 1;
-    sidecar.onState(({ status: now }) => void (now === "restarting" && (starts += 0.5)));
+    sidecar.onState(
+      ({ status: now }) => void (now === "restarting" && (starts += 0.5)),
+    );
     const error = await failure(sidecar.ready());
     assert.match(error.message, /words for a person/);
-    assert.deepEqual([sidecar.state.failure, sidecar.state.exitCode], [expected, code]);
+    assert.deepEqual(
+      [sidecar.state.failure, sidecar.state.exitCode],
+      [expected, code],
+    );
     assert.equal(starts, expected === "crashing" ? FAST.maxFailures : 1);
   });
 }
@@ -141,27 +225,48 @@ test("a program that is not there fails at once, with its name", async (t) => {
 });
 
 test("a sidecar of another contract is refused where the host says so", async (t) => {
-  const other = scripted(`({ method }, say, greeting) => { if (method === "initialize") greeting.schema_match = false; }`);
+  const other = scripted(
+    `({ method }, say, greeting) => { if (method === "initialize") greeting.schema_match = false; }`,
+  );
   const refusing = start(t, { command: other, schemaMismatch: "refuse" });
   assert.match((await failure(refusing.ready())).message, /another contract/);
   assert.equal(refusing.state.failure, "protocol_mismatch");
   const faults: unknown[] = [];
-  const warned = start(t, { command: other, onFault: (fault) => faults.push(fault) });
+  const warned = start(t, {
+    command: other,
+    onFault: (fault) => faults.push(fault),
+  });
   await warned.ready();
   assert.deepEqual([warned.state.schemaMatch, faults.length], [false, 1]);
 });
 
 test("a sidecar of another protocol is never spoken to", async (t) => {
-  const other = scripted(`({ method }, say, greeting) => { if (method === "initialize") greeting.protocol_version = 2; }`);
+  const other = scripted(
+    `({ method }, say, greeting) => { if (method === "initialize") greeting.protocol_version = 2; }`,
+  );
   const sidecar = start(t, { command: other });
   assert.match((await failure(sidecar.ready())).message, /protocol 2/);
   assert.equal(sidecar.state.failure, "protocol_mismatch");
 });
 
 test("a handshake that is refused is no crash: it is said why, once", async (t) => {
+  let starts = 0;
+  const sidecar = start(t, {
+    command: scripted(`({ id, method }, say) => {
+    if (method === "initialize") say({ id, error: { code: 4010, message: "Not with this token.", data: { kind: "unauthorized" } } });
+    return true;
+  }`),
+  });
+  sidecar.onState(
+    ({ status: now }) => void (now === "restarting" && (starts += 1)),
+  );
+  assert.match((await failure(sidecar.ready())).message, /Not with this token/);
+  assert.deepEqual([sidecar.state.failure, starts], ["refused", 0]);
+});
+
+test("a token that the environment asks for is given", async (t) => {
   const sidecar = start(t, { env: { BACKEND_TOKEN: "hunter2" } });
-  assert.match((await failure(sidecar.ready())).message, /BACKEND_TOKEN/);
-  assert.equal(sidecar.state.failure, "refused");
+  assert.equal((await sidecar.jobs.list()).jobs.length, 0);
 });
 
 test("stop resolves once the process is gone, and start brings it back", async (t) => {
@@ -171,7 +276,10 @@ test("stop resolves once the process is gone, and start brings it back", async (
   const listing = sidecar.jobs.list();
   await sidecar.stop();
   assert.deepEqual((await listing).jobs, []);
-  assert.deepEqual([isAlive(pid), sidecar.pid, sidecar.state.status], [false, undefined, "stopped"]);
+  assert.deepEqual(
+    [isAlive(pid), sidecar.pid, sidecar.state.status],
+    [false, undefined, "stopped"],
+  );
   assert.equal((await failure(sidecar.system.health())).data.retryable, false);
   await sidecar.start();
   assert.equal((await sidecar.system.health()).status, "ok");
@@ -182,7 +290,11 @@ test("stop resolves once the process is gone, and start brings it back", async (
 });
 
 test("a process that does not listen is ended all the same", async (t) => {
-  const sidecar = start(t, { command: scripted(`() => { globalThis.forever ??= setInterval(() => {}, 1000); }`) });
+  const sidecar = start(t, {
+    command: scripted(
+      `() => { globalThis.forever ??= setInterval(() => {}, 1000); }`,
+    ),
+  });
   await sidecar.ready();
   const { pid = 0 } = sidecar;
   await sidecar.stop();
@@ -190,7 +302,10 @@ test("a process that does not listen is ended all the same", async (t) => {
 });
 
 test("stopping ends the waiting for a restart", async (t) => {
-  const sidecar = start(t, { command: [process.execPath, "-e", "process.exit(70)"], restarts: { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 } });
+  const sidecar = start(t, {
+    command: [process.execPath, "-e", "process.exit(70)"],
+    restarts: { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 },
+  });
   const call = sidecar.system.health();
   await status(sidecar, "restarting");
   await sidecar.stop();
@@ -216,7 +331,10 @@ test("a bug report has the log, also that of a process which is no more", async 
   assert.equal(report.state.status, "ready");
   await sidecar.stop();
   const later = await sidecar.bugReport();
-  assert.ok(later.log.length > 0 && later.log.some((line) => line.includes("shook hands")));
+  assert.ok(
+    later.log.length > 0 &&
+      later.log.some((line) => line.includes("shook hands")),
+  );
   assert.deepEqual([later.diagnostics, later.log], [null, lines.slice(-300)]);
 });
 
@@ -225,5 +343,8 @@ test("what nobody wants is not sent", async (t) => {
   const sidecar = start(t, { optOut });
   const { told } = hear(sidecar);
   await backUp(sidecar);
-  assert.deepEqual([...new Set(told.map(({ name }) => name))].sort(), ["jobs.updated", "system.state"]);
+  assert.deepEqual([...new Set(told.map(({ name }) => name))].sort(), [
+    "jobs.updated",
+    "system.state",
+  ]);
 });

@@ -15,7 +15,8 @@ const PATIENCE_MS = 20_000;
 const COMPILED = process.env["SIDECAR_COMPILED"] ?? "";
 
 // As strict as an app should be: no inline script, no connection, no frame of others.
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; frame-src 'self'; base-uri 'none'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; frame-src 'self'; base-uri 'none'";
 
 /** A browser, closed after the test; nothing that it does by itself reaches for the network. */
 export async function launch(t: TestContext): Promise<Browser> {
@@ -41,7 +42,10 @@ export async function serve(t: TestContext): Promise<string> {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
     const isModule = /^\/[\w/]+\.m?js$/.test(path);
     const type = isModule ? "text/javascript" : "text/html";
-    response.writeHead(200, { "Content-Type": `${type}; charset=utf-8`, "Content-Security-Policy": POLICY });
+    response.writeHead(200, {
+      "Content-Type": `${type}; charset=utf-8`,
+      "Content-Security-Policy": POLICY,
+    });
     const script = `/tests/electron/pages${path}.mjs`;
     const html = `<!doctype html><title>${path}</title><body>${path === "/empty" ? "" : `<script type="module" src="${script}"></script>`}`;
     response.end(isModule ? readFileSync(join(COMPILED, path)) : html);
@@ -52,7 +56,11 @@ export async function serve(t: TestContext): Promise<string> {
 }
 
 /** A window that has the package's own preload script, as it is shipped. */
-export async function openWindow(browser: Browser, ipc: StandinIpcMain, url: string) {
+export async function openWindow(
+  browser: Browser,
+  ipc: StandinIpcMain,
+  url: string,
+) {
   const contents = new StandinContents();
   const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -61,7 +69,9 @@ export async function openWindow(browser: Browser, ipc: StandinIpcMain, url: str
   });
   contents.connect((message: ToPage) => {
     // A page that is just being left takes no more.
-    page.evaluate((told) => (globalThis as any).__fromMain(told), message).catch(() => undefined);
+    page
+      .evaluate((told) => (globalThis as any).__fromMain(told), message)
+      .catch(() => undefined);
   });
   page.on("close", () => contents.destroy());
   await page.addInitScript({ content: preloadScript() });

@@ -1,7 +1,13 @@
 // Electron's main process as the package sees it: ipcMain, WebContents, app, powerMonitor, safeStorage.
 import { EventEmitter } from "node:events";
 import { MessageChannel } from "node:worker_threads";
-import type { App, IpcMain, PowerMonitor, SafeStorage, WebContents } from "electron";
+import type {
+  App,
+  IpcMain,
+  PowerMonitor,
+  SafeStorage,
+  WebContents,
+} from "electron";
 import { makeContextBridge, makeIpcRenderer } from "./page.mts";
 import type { ToMain, ToPage } from "./page.mts";
 
@@ -12,7 +18,10 @@ export class StandinIpcMain extends EventEmitter {
   readonly #handlers = new Map<string, Handler>();
 
   handle(channel: string, handler: Handler): void {
-    if (this.#handlers.has(channel)) throw new Error(`Attempted to register a second handler for '${channel}'`);
+    if (this.#handlers.has(channel))
+      throw new Error(
+        `Attempted to register a second handler for '${channel}'`,
+      );
     this.#handlers.set(channel, handler);
   }
 
@@ -24,8 +33,18 @@ export class StandinIpcMain extends EventEmitter {
     return [...this.#handlers.keys(), ...(this.eventNames() as string[])];
   }
 
-  async take(sender: StandinContents, frame: Frame | null, message: ToMain): Promise<void> {
-    const event = { sender, senderFrame: frame, frameId: 1, processId: 1, type: "frame" };
+  async take(
+    sender: StandinContents,
+    frame: Frame | null,
+    message: ToMain,
+  ): Promise<void> {
+    const event = {
+      sender,
+      senderFrame: frame,
+      frameId: 1,
+      processId: 1,
+      type: "frame",
+    };
     if (message.kind === "send") {
       this.emit(message.channel, event, ...message.args);
       return;
@@ -33,8 +52,13 @@ export class StandinIpcMain extends EventEmitter {
     const { number, channel, args } = message;
     try {
       const handler = this.#handlers.get(channel);
-      if (handler === undefined) throw new Error(`No handler registered for '${channel}'`);
-      sender.answer({ kind: "answer", number, value: await handler(event, ...args) });
+      if (handler === undefined)
+        throw new Error(`No handler registered for '${channel}'`);
+      sender.answer({
+        kind: "answer",
+        number,
+        value: await handler(event, ...args),
+      });
     } catch (error) {
       sender.answer({ kind: "answer", number, error: String(error) });
     }
@@ -89,23 +113,31 @@ export class StandinContents extends EventEmitter {
 /** A window in this very process: messages are cloned and arrive later, in order, as between processes. */
 export class NodeWindow {
   readonly contents = new StandinContents();
-  readonly #ipc: StandinIpcMain;
+  readonly ipc: StandinIpcMain;
   #close: () => void = () => undefined;
   frame: Frame | null = { url: "file:///app/index.html", parent: null };
 
   constructor(ipc: StandinIpcMain) {
-    this.#ipc = ipc;
+    this.ipc = ipc;
   }
 
   /** Loads a page, or loads it again; `preload` is given what a preload script imports.  What it exposed is returned. */
-  load(preload: (electron: ReturnType<typeof electronOf>) => void): Record<string, unknown> {
+  load(
+    preload: (electron: ReturnType<typeof electronOf>) => void,
+  ): Record<string, unknown> {
     this.#close();
     const { port1: theirs, port2: ours } = new MessageChannel();
     this.#close = () => ours.close();
     const world: Record<string, unknown> = {};
-    const electron = electronOf(world, (message) => theirs.postMessage(message));
+    const electron = electronOf(world, (message) =>
+      theirs.postMessage(message),
+    );
     theirs.on("message", electron.receive);
-    ours.on("message", (message: ToMain) => void this.#ipc.take(this.contents, this.frame, message));
+    ours.on(
+      "message",
+      (message: ToMain) =>
+        void this.ipc.take(this.contents, this.frame, message),
+    );
     this.contents.connect((message) => ours.postMessage(message));
     preload(electron);
     return world;
@@ -120,7 +152,11 @@ export class NodeWindow {
 function electronOf(world: object, post: (message: ToMain) => void) {
   const { ipcRenderer, receive } = makeIpcRenderer(post);
   // The real types are those of whole modules; what is left out here is not used.
-  return { contextBridge: makeContextBridge(world), ipcRenderer: ipcRenderer as never, receive };
+  return {
+    contextBridge: makeContextBridge(world),
+    ipcRenderer: ipcRenderer as never,
+    receive,
+  };
 }
 
 /** `app`: `quit` asks everybody, and `exited` settles once nobody has held it. */
@@ -165,7 +201,8 @@ export class StandinPower extends EventEmitter {
 /** `safeStorage` of one keyring: what another one has wrapped cannot be read. */
 export class StandinStorage {
   readonly keyring: string;
-  backend: ReturnType<SafeStorage["getSelectedStorageBackend"]> = "gnome_libsecret";
+  backend: ReturnType<SafeStorage["getSelectedStorageBackend"]> =
+    "gnome_libsecret";
   shouldReEncrypt = false;
   isAvailable = true;
 
@@ -173,13 +210,20 @@ export class StandinStorage {
     this.keyring = keyring;
   }
 
-  readonly isAsyncEncryptionAvailable = async (): Promise<boolean> => this.isAvailable;
+  readonly isAsyncEncryptionAvailable = async (): Promise<boolean> =>
+    this.isAvailable;
   readonly getSelectedStorageBackend = () => this.backend;
   readonly encryptStringAsync = async (text: string): Promise<Buffer> =>
     Buffer.from(`${this.keyring}:${Buffer.from(text).toString("hex")}`);
   readonly decryptStringAsync = async (wrapped: Buffer) => {
     const [keyring, text = ""] = wrapped.toString().split(":");
-    if (keyring !== this.keyring) throw new Error("Error while decrypting the ciphertext provided to decryptStringAsync.");
-    return { result: Buffer.from(text, "hex").toString(), shouldReEncrypt: this.shouldReEncrypt };
+    if (keyring !== this.keyring)
+      throw new Error(
+        "Error while decrypting the ciphertext provided to decryptStringAsync.",
+      );
+    return {
+      result: Buffer.from(text, "hex").toString(),
+      shouldReEncrypt: this.shouldReEncrypt,
+    };
   };
 }

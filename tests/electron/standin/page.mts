@@ -15,14 +15,26 @@ type Heard = (event: object, ...args: unknown[]) => void;
 
 /** `ipcRenderer`, as far as it is used; `receive` is the wire's end. */
 export function makeIpcRenderer(post: (message: ToMain) => void) {
-  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void; channel: string }>();
+  const waiting = new Map<
+    number,
+    {
+      resolve: (value: unknown) => void;
+      reject: (error: Error) => void;
+      channel: string;
+    }
+  >();
   const listeners = new Map<string, Heard[]>();
   let last = 0;
   const ipcRenderer = {
     invoke(channel: string, ...args: unknown[]): Promise<unknown> {
       return new Promise((resolve, reject) => {
         const number = (last += 1);
-        const message = { kind: "invoke", number, channel, args: cloned(args) } as const;
+        const message = {
+          kind: "invoke",
+          number,
+          channel,
+          args: cloned(args),
+        } as const;
         waiting.set(number, { resolve, reject, channel });
         post(message);
       });
@@ -38,13 +50,19 @@ export function makeIpcRenderer(post: (message: ToMain) => void) {
   const receive = (message: ToPage): void => {
     if (message.kind === "send") {
       const event = { sender: ipcRenderer, ports: [] };
-      for (const listener of listeners.get(message.channel) ?? []) listener(event, ...message.args);
+      for (const listener of listeners.get(message.channel) ?? [])
+        listener(event, ...message.args);
       return;
     }
     const { resolve, reject, channel } = waiting.get(message.number)!;
     waiting.delete(message.number);
     if (message.error === undefined) resolve(message.value);
-    else reject(new Error(`Error invoking remote method '${channel}': ${message.error}`));
+    else
+      reject(
+        new Error(
+          `Error invoking remote method '${channel}': ${message.error}`,
+        ),
+      );
   };
   return { ipcRenderer, receive };
 }
@@ -61,26 +79,41 @@ function cloned(args: unknown[]): unknown[] {
 export function makeContextBridge(world: object) {
   return {
     exposeInMainWorld(key: string, api: unknown): void {
-      if (key in world) throw new Error("Cannot bind an API on top of an existing property on the window object");
-      Object.defineProperty(world, key, { value: crossed(api), enumerable: true });
+      if (key in world)
+        throw new Error(
+          "Cannot bind an API on top of an existing property on the window object",
+        );
+      Object.defineProperty(world, key, {
+        value: crossed(api),
+        enumerable: true,
+      });
     },
   };
 }
 
 /** A value as it looks from the other world. */
 function crossed(value: unknown): unknown {
-  if (typeof value === "function") return proxy(value as (...args: unknown[]) => unknown);
+  if (typeof value === "function")
+    return proxy(value as (...args: unknown[]) => unknown);
   if (typeof value !== "object" || value === null) {
-    if (typeof value === "symbol") throw new Error("An object could not be cloned.");
+    if (typeof value === "symbol")
+      throw new Error("An object could not be cloned.");
     return value;
   }
-  if (value instanceof Promise) return value.then(crossed, (error: unknown) => Promise.reject(bare(error)));
+  if (value instanceof Promise)
+    return value.then(crossed, (error: unknown) => Promise.reject(bare(error)));
   if (value instanceof Error) return bare(value);
   if (Array.isArray(value)) return Object.freeze(value.map(crossed));
-  return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, crossed(member)])));
+  return Object.freeze(
+    Object.fromEntries(
+      Object.entries(value).map(([name, member]) => [name, crossed(member)]),
+    ),
+  );
 }
 
-function proxy(own: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
+function proxy(
+  own: (...args: unknown[]) => unknown,
+): (...args: unknown[]) => unknown {
   return (...args) => {
     let result: unknown;
     try {
