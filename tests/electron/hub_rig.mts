@@ -17,7 +17,11 @@ let built: string | null = null;
 function buildHub(): string {
   if (built !== null) return built;
   built = mkdtempSync(join(TEMPORARY, "hub-"));
-  execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built], { stdio: "pipe" });
+  execFileSync(
+    process.execPath,
+    [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built],
+    { stdio: "pipe" },
+  );
   return built;
 }
 
@@ -39,21 +43,49 @@ export interface Hub {
   complaints: string[];
 }
 
-export async function openHub(t: TestContext, { command = COMMAND, env = {}, electron = {}, scenery = false, locale = "en-GB", timeZone = "Europe/Berlin" }: HubOptions = {}): Promise<Hub> {
+export async function openHub(
+  t: TestContext,
+  {
+    command = COMMAND,
+    env = {},
+    electron = {},
+    scenery = false,
+    locale = "en-GB",
+    timeZone = "Europe/Berlin",
+  }: HubOptions = {},
+): Promise<Hub> {
   const ipc = new StandinIpcMain();
   const dataDir = newFolder();
-  if (scenery) execFileSync(PYTHON, ["-m", "tests.electron.scenery", dataDir], { cwd: ROOT, env: { ...process.env, TZ: timeZone } });
-  const sidecar = start(t, { command, dataDir, env, electron: { ...electron, ipcMain: ipc.typed } });
+  if (scenery)
+    execFileSync(PYTHON, ["-m", "tests.electron.scenery", dataDir], {
+      cwd: ROOT,
+      env: { ...process.env, TZ: timeZone },
+    });
+  const sidecar = start(t, {
+    command,
+    dataDir,
+    env,
+    electron: { ...electron, ipcMain: ipc.typed },
+  });
   const browser = await launch(t);
   const address = pathToFileURL(join(buildHub(), "index.html")).href;
   const { page } = await openWindow(browser, ipc, address);
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (message) => void (["error", "warning"].includes(message.type()) && complaints.push(message.text())));
+  page.on(
+    "console",
+    (message) =>
+      void (
+        ["error", "warning"].includes(message.type()) &&
+        complaints.push(message.text())
+      ),
+  );
   await page.setViewportSize({ width: 1440, height: 900 });
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Emulation.setLocaleOverride", { locale });
-  await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
+  await devtools.send("Emulation.setTimezoneOverride", {
+    timezoneId: timeZone,
+  });
   await page.reload(); // now it is listened to from its first line on
   return { sidecar, page, complaints };
 }
@@ -61,13 +93,22 @@ export async function openHub(t: TestContext, { command = COMMAND, env = {}, ele
 export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
 
 /** A Messages API that answers as the script says; the environment that makes the real CLI ask it. */
-export async function fakeApi(t: TestContext, script: Script = {}): Promise<Record<string, string>> {
+export async function fakeApi(
+  t: TestContext,
+  script: Script = {},
+): Promise<Record<string, string>> {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
-  const server = spawn(PYTHON, ["-m", "tests.fakes.anthropic", "--script", file], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  const server = spawn(
+    PYTHON,
+    ["-m", "tests.fakes.anthropic", "--script", file],
+    { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] },
+  );
   t.after(() => server.stdin.end());
   const url = await new Promise<string>((resolve, reject) => {
-    server.stdout.once("data", (line: Buffer) => resolve(line.toString().trim()));
+    server.stdout.once("data", (line: Buffer) =>
+      resolve(line.toString().trim()),
+    );
     server.once("exit", () => reject(new Error("the fake API has ended")));
   });
   const home = newFolder();

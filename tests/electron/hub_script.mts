@@ -24,16 +24,29 @@ export function timetable(parent: string): string {
   return folder;
 }
 
-export const WHY = "Why does the import skip the last stop of night lines? (TRAM-431)";
+export const WHY =
+  "Why does the import skip the last stop of night lines? (TRAM-431)";
 export const FIX = "Good. Fix it, please.";
 
 export function script(folder: string): Script {
   const file = join(folder, "importer.py");
   const text = (words: string) => ({ type: "text", text: words });
-  const use = (name: string, input: object) => ({ type: "tool_use", name, input });
+  const use = (name: string, input: object) => ({
+    type: "tool_use",
+    name,
+    input,
+  });
   return {
     [WHY]: [
-      [text("I'll look at how the importer decides which stops belong to a trip."), use("Bash", { command: "grep -rn last_service_minute .", description: "Find where the limit is used" })],
+      [
+        text(
+          "I'll look at how the importer decides which stops belong to a trip.",
+        ),
+        use("Bash", {
+          command: "grep -rn last_service_minute .",
+          description: "Find where the limit is used",
+        }),
+      ],
       [use("Read", { file_path: file })],
       [
         text(
@@ -48,9 +61,17 @@ export function script(folder: string): Script {
     ],
     [FIX]: [
       [
-        use("Edit", { file_path: file, old_string: "    return 24 * 60\n", new_string: "    return max(24 * 60, day_end)\n" }),
+        use("Edit", {
+          file_path: file,
+          old_string: "    return 24 * 60\n",
+          new_string: "    return max(24 * 60, day_end)\n",
+        }),
       ],
-      [text("Done. Trips now end with their service day, so `25:10` stays. TRAM-431 can go to review.")],
+      [
+        text(
+          "Done. Trips now end with their service day, so `25:10` stays. TRAM-431 can go to review.",
+        ),
+      ],
     ],
   };
 }

@@ -91,6 +91,7 @@ def fill_calendar(connection: sqlite3.Connection) -> None:
             html_link=f"https://calendar.tramline.example/{start}",
             attendees_json=f"[{', '.join([own, *guests])}]",
             status="confirmed",
+            response_status=answer,
             **stamps,
         )
 

@@ -32,7 +32,9 @@ export function guard(contents: WebContents, { openExternal, onFault }: Surround
 
 /** The hub writes to the clipboard, for copying a stand-up; everything else that a page may ask for is refused. */
 export function refusePermissions(session: Session): void {
-  session.setPermissionRequestHandler((_contents, permission, answer) => answer(permission === "clipboard-sanitized-write"));
+  session.setPermissionRequestHandler((_contents, permission, answer) =>
+    answer(permission === "clipboard-sanitized-write"),
+  );
   session.setPermissionCheckHandler((_contents, permission) => permission === "clipboard-sanitized-write");
 }
 

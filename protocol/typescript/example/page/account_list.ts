@@ -37,7 +37,11 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 export function accountList(sidecar: PageSidecar): LiveList<Account> {
-  const list = liveList<Account>(sidecar, { load: () => load(sidecar), key: ({ service, accountId }) => `${service} ${accountId}`, changes: {} });
+  const list = liveList<Account>(sidecar, {
+    load: () => load(sidecar),
+    key: ({ service, accountId }) => `${service} ${accountId}`,
+    changes: {},
+  });
   sidecar.on("accounts.updated", () => void list.reload());
   // When an account was last synced is told by the end of its sync.
   sidecar.on("jobs.updated", ({ job }) => {
@@ -53,14 +57,39 @@ async function load({ calendar, jira, confluence }: PageSidecar): Promise<Accoun
 }
 
 function ofCalendar(account: CalendarAccount): Account {
-  const { account_id: accountId, provider, email, display_name: name, status, reason, hint, last_sync_at: lastSyncAt } = account;
+  const {
+    account_id: accountId,
+    provider,
+    email,
+    display_name: name,
+    status,
+    reason,
+    hint,
+    last_sync_at: lastSyncAt,
+  } = account;
   const service = provider === "ics" ? "ics" : "google_calendar";
-  return { service, accountId, email, name: name ?? email, status: status as Account["status"], trouble: troubleOf(status, reason, hint), lastSyncAt };
+  return {
+    service,
+    accountId,
+    email,
+    name: name ?? email,
+    status: status as Account["status"],
+    trouble: troubleOf(status, reason, hint),
+    lastSyncAt,
+  };
 }
 
 function ofSite(account: AtlassianAccount): Account {
   const { service, account_id: accountId, org: name, email, status, reason, last_sync_at: lastSyncAt } = account;
-  return { service, accountId, name, email, status: status as Account["status"], trouble: troubleOf(status, reason, null), lastSyncAt };
+  return {
+    service,
+    accountId,
+    name,
+    email,
+    status: status as Account["status"],
+    trouble: troubleOf(status, reason, null),
+    lastSyncAt,
+  };
 }
 
 function troubleOf(status: string, reason: string | null, hint: string | null): string | null {
@@ -69,7 +98,10 @@ function troubleOf(status: string, reason: string | null, hint: string | null): 
 }
 
 /** The methods that every service has for its accounts. */
-export function accountsOf(sidecar: PageSidecar, service: Service): Pick<PageSidecar["jira"]["accounts"], "sync" | "delete"> {
+export function accountsOf(
+  sidecar: PageSidecar,
+  service: Service,
+): Pick<PageSidecar["jira"]["accounts"], "sync" | "delete"> {
   if (service === "jira") return sidecar.jira.accounts;
   if (service === "confluence") return sidecar.confluence.accounts;
   return sidecar.calendar.accounts as never;

@@ -23,7 +23,14 @@ export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): A
   const rows = h("div", { class: "account-list" });
   const close = button("Close", () => dialog.close(), { class: "quiet-button" });
   const head = h("header", {}, h("h2", { id: "accounts-title" }, "Accounts"), close);
-  const dialog = h("dialog", { class: "accounts", "aria-labelledby": "accounts-title" }, head, notices.element, rows, connectSection(sidecar));
+  const dialog = h(
+    "dialog",
+    { class: "accounts", "aria-labelledby": "accounts-title" },
+    head,
+    notices.element,
+    rows,
+    connectSection(sidecar),
+  );
   const makeRow = (account: Account) => accountRow(sidecar, notices, account);
   const show = listView(rows, list, {
     label: "Accounts",
@@ -42,7 +49,18 @@ function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
   const banners = h("div", { class: "banners", "aria-live": "polite" });
   list.watch(() => {
     const needy = list.items().filter(({ status }) => status === "needs_reauth");
-    fill(banners, ...needy.map(({ service, name, trouble }) => h("div", { class: "banner" }, h("strong", {}, `${SERVICE_NAMES[service]}: ${name}`), h("span", {}, trouble), button("Connect again", open, { class: "plain" }))));
+    fill(
+      banners,
+      ...needy.map(({ service, name, trouble }) =>
+        h(
+          "div",
+          { class: "banner" },
+          h("strong", {}, `${SERVICE_NAMES[service]}: ${name}`),
+          h("span", {}, trouble),
+          button("Connect again", open, { class: "plain" }),
+        ),
+      ),
+    );
   });
   return banners;
 }
@@ -51,11 +69,18 @@ function connectSection(sidecar: PageSidecar): HTMLElement {
   const place = h("div", { class: "connect-form" });
   const choices = h("div", { class: "connect-choices" });
   const offer = (words: string, make: (done: () => void) => HTMLElement): HTMLElement => {
-    const choice = button(words, () => {
-      for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
-      fill(place, make(() => (fill(place), setAttribute(choice, "aria-expanded", "false"))));
-      place.querySelector<HTMLElement>("input")?.focus();
-    }, { class: "plain", "aria-expanded": "false" });
+    const choice = button(
+      words,
+      () => {
+        for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
+        fill(
+          place,
+          make(() => (fill(place), setAttribute(choice, "aria-expanded", "false"))),
+        );
+        place.querySelector<HTMLElement>("input")?.focus();
+      },
+      { class: "plain", "aria-expanded": "false" },
+    );
     return choice;
   };
   choices.append(
@@ -63,22 +88,54 @@ function connectSection(sidecar: PageSidecar): HTMLElement {
     offer("Calendar address", (done) => addressForm(sidecar, done)),
     offer("Jira and Confluence", (done) => siteForm(sidecar, done)),
   );
-  return h("section", { class: "connect", "aria-labelledby": "connect-title" }, h("h3", { id: "connect-title" }, "Connect"), choices, place);
+  return h(
+    "section",
+    { class: "connect", "aria-labelledby": "connect-title" },
+    h("h3", { id: "connect-title" }, "Connect"),
+    choices,
+    place,
+  );
 }
 
-function accountRow(sidecar: PageSidecar, notices: NoticePlace, account: Account): { element: HTMLElement; update: (account: Account) => void } {
+function accountRow(
+  sidecar: PageSidecar,
+  notices: NoticePlace,
+  account: Account,
+): { element: HTMLElement; update: (account: Account) => void } {
   const { service, accountId, status } = account;
   const methods = accountsOf(sidecar, service);
   const facts = h("p", { class: "account-facts" });
   const actions = h(
     "div",
     { class: "account-actions" },
-    status === "active" && button("Sync now", () => notices.attempt(() => methods.sync({ account_id: accountId })), { class: "quiet-button" }),
-    status !== "deleting" && confirmed("Remove", "Remove it and its events?", () => notices.attempt(() => methods.delete({ account_id: accountId }))),
+    status === "active" &&
+      button("Sync now", () => notices.attempt(() => methods.sync({ account_id: accountId })), {
+        class: "quiet-button",
+      }),
+    status !== "deleting" &&
+      confirmed("Remove", "Remove it and its events?", () =>
+        notices.attempt(() => methods.delete({ account_id: accountId })),
+      ),
   );
-  const name = h("p", {}, h("span", { class: "feed-mark", "aria-hidden": "true" }), h("strong", {}, account.name), h("span", { class: "hint" }, SERVICE_NAMES[service]));
-  const below = h("div", { class: "account-below" }, status === "needs_reauth" ? reconnect(sidecar, account) : isCalendar(account) && calendarChoice(sidecar, accountId));
-  const element = h("li", { class: "account", "data-source": service, "data-status": status }, h("div", { class: "account-words" }, name, facts), actions, below);
+  const name = h(
+    "p",
+    {},
+    h("span", { class: "feed-mark", "aria-hidden": "true" }),
+    h("strong", {}, account.name),
+    h("span", { class: "hint" }, SERVICE_NAMES[service]),
+  );
+  const below = h(
+    "div",
+    { class: "account-below" },
+    status === "needs_reauth" ? reconnect(sidecar, account) : isCalendar(account) && calendarChoice(sidecar, accountId),
+  );
+  const element = h(
+    "li",
+    { class: "account", "data-source": service, "data-status": status },
+    h("div", { class: "account-words" }, name, facts),
+    actions,
+    below,
+  );
   const update = ({ email, name: title, lastSyncAt, trouble }: Account): void => {
     const synced = lastSyncAt === null ? "not synced yet" : `synced ${ago(lastSyncAt)}`;
     const stand = status === "deleting" ? "being removed" : (trouble ?? synced);

@@ -50,14 +50,20 @@ class Feed {
   readonly #place = h("div", { class: "feed-days" });
   readonly #rows = feedRows(this.#place);
   readonly #state = h("div", { class: "feed-state" });
-  readonly #older = button("Show older", () => this.#want({ limit: Math.min(MOST, this.#wanted.limit + PAGE) }), { class: "quiet-button" });
+  readonly #older = button("Show older", () => this.#want({ limit: Math.min(MOST, this.#wanted.limit + PAGE) }), {
+    class: "quiet-button",
+  });
   readonly #day = h("p", { class: "feed-day-filter", hidden: true });
   readonly #dayChosen: (day: string | null) => void;
 
   constructor(sidecar: PageSidecar, dayChosen: (day: string | null) => void) {
     this.#sidecar = sidecar;
     this.#dayChosen = dayChosen;
-    this.#list = liveList<FeedRow>(sidecar, { load: () => this.#load(), key: ({ event }) => event.event_id, changes: {} });
+    this.#list = liveList<FeedRow>(sidecar, {
+      load: () => this.#load(),
+      key: ({ event }) => event.event_id,
+      changes: {},
+    });
     // A change may touch any of what is shown; the feed is read again, once however many come.
     sidecar.on("activity.changed", () => void this.#list.reload());
     this.element.append(this.#search(), this.#sources(), this.#day, this.#state, this.#place, this.#older);
@@ -67,7 +73,15 @@ class Feed {
 
   /** Only what happened on that local day; null: every day. */
   showDay(day: string | null): void {
-    fill(this.#day, ...(day === null ? [] : [`Only ${longDay(fromIsoDay(day))} `, button("Show all days", () => this.showDay(null), { class: "quiet-button" })]));
+    fill(
+      this.#day,
+      ...(day === null
+        ? []
+        : [
+            `Only ${longDay(fromIsoDay(day))} `,
+            button("Show all days", () => this.showDay(null), { class: "quiet-button" }),
+          ]),
+    );
     this.#day.hidden = day === null;
     this.#dayChosen(day);
     void this.#want({ day });
@@ -80,15 +94,22 @@ class Feed {
 
   async #load(): Promise<FeedRow[]> {
     const { source, day, query, limit } = this.#wanted;
-    const span = day === null ? {} : { start: fromIsoDay(day).toISOString(), end: dayStart(fromIsoDay(day), 1).toISOString() };
+    const span =
+      day === null ? {} : { start: fromIsoDay(day).toISOString(), end: dayStart(fromIsoDay(day), 1).toISOString() };
     const filters = { ...span, ...(source === null ? {} : { source }), limit };
     const { activity } = this.#sidecar;
-    if (query === "") return (await activity.events.list(filters)).events.map((event) => ({ event, snippet: null, marks: [] }));
+    if (query === "")
+      return (await activity.events.list(filters)).events.map((event) => ({ event, snippet: null, marks: [] }));
     return (await activity.search({ ...filters, query })).hits;
   }
 
   #search(): HTMLElement {
-    const field = h("input", { type: "search", placeholder: "Search everything", "aria-label": "Search the feed", "aria-keyshortcuts": "/" });
+    const field = h("input", {
+      type: "search",
+      placeholder: "Search everything",
+      "aria-label": "Search the feed",
+      "aria-keyshortcuts": "/",
+    });
     let timer: ReturnType<typeof setTimeout> | undefined;
     field.addEventListener("input", () => {
       clearTimeout(timer);
@@ -100,10 +121,14 @@ class Feed {
   #sources(): HTMLElement {
     const group = h("div", { class: "sources", role: "group", "aria-label": "Sources" });
     for (const [source, name] of SOURCES) {
-      const one = button(name, () => {
-        for (const other of group.children) setAttribute(other, "aria-pressed", String(other === one));
-        return this.#want({ source });
-      }, { class: "chip", "aria-pressed": String(source === null) });
+      const one = button(
+        name,
+        () => {
+          for (const other of group.children) setAttribute(other, "aria-pressed", String(other === one));
+          return this.#want({ source });
+        },
+        { class: "chip", "aria-pressed": String(source === null) },
+      );
       group.append(one);
     }
     return group;
@@ -114,8 +139,20 @@ class Feed {
     const { query, day, source, limit } = this.#wanted;
     this.#rows(items);
     this.#older.hidden = items.length < limit || limit >= MOST;
-    const nothing = query !== "" ? `Nothing matches “${query}”.` : day !== null || source !== null ? "Nothing here." : "What happens in your calendars, in Jira, Confluence and with Claude will be told here.";
-    const state = this.#list.error !== null ? notice(troubleOf(this.#list.error), () => this.#list.reload()) : items.length > 0 ? null : this.#list.isLoaded ? empty(nothing) : loading();
+    const nothing =
+      query !== ""
+        ? `Nothing matches “${query}”.`
+        : day !== null || source !== null
+          ? "Nothing here."
+          : "What happens in your calendars, in Jira, Confluence and with Claude will be told here.";
+    const state =
+      this.#list.error !== null
+        ? notice(troubleOf(this.#list.error), () => this.#list.reload())
+        : items.length > 0
+          ? null
+          : this.#list.isLoaded
+            ? empty(nothing)
+            : loading();
     fill(this.#state, state);
   }
 }

@@ -26,8 +26,16 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
   const next = h("p", { class: "next", "aria-live": "polite" });
   const allDay = h("ul", { class: "all-day", "aria-label": "All day" });
   const timed = h("ol", { class: "agenda", "aria-label": "Today's events" });
-  const allDayRows = new Rows<Entry>(allDay, ({ key }) => key, (entry) => ({ element: h("li", {}, titleOf(entry)) }));
-  const timedRows = new Rows<Entry | "now">(timed, (entry) => (entry === "now" ? "now" : entry.key), (entry) => (entry === "now" ? nowLine() : eventRow(entry)));
+  const allDayRows = new Rows<Entry>(
+    allDay,
+    ({ key }) => key,
+    (entry) => ({ element: h("li", {}, titleOf(entry)) }),
+  );
+  const timedRows = new Rows<Entry | "now">(
+    timed,
+    (entry) => (entry === "now" ? "now" : entry.key),
+    (entry) => (entry === "now" ? nowLine() : eventRow(entry)),
+  );
 
   let day = isoDay(Date.now());
   let calendars: readonly Calendar[] = [];
@@ -46,8 +54,14 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
       void list.reload();
     }
     fill(heading, longDay(now));
-    const entries = list.items().filter(({ status }) => status !== "cancelled").map((event) => entryOf(event, calendars));
-    const [whole, parts] = [entries.filter(({ event }) => event.all_day && isOfToday(event)), entries.filter(({ event }) => !event.all_day)];
+    const entries = list
+      .items()
+      .filter(({ status }) => status !== "cancelled")
+      .map((event) => entryOf(event, calendars));
+    const [whole, parts] = [
+      entries.filter(({ event }) => event.all_day && isOfToday(event)),
+      entries.filter(({ event }) => !event.all_day),
+    ];
     fill(next, ...nextWords(parts, now, list.isLoaded && calendars.length > 0));
     allDayRows.show(whole);
     allDay.hidden = whole.length === 0;
@@ -56,13 +70,20 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     fill(body, ...bodyOf(list, entries.length, calendars.length, connect, [allDay, timed]));
   };
   list.watch(show);
-  for (const changed of ["calendar.changed", "accounts.updated"] as const) sidecar.on(changed, () => void list.reload());
+  for (const changed of ["calendar.changed", "accounts.updated"] as const)
+    sidecar.on(changed, () => void list.reload());
   show();
   setInterval(show, A_MINUTE / 4);
   return { element, date: h("div", { class: "date" }, heading, next) };
 }
 
-function bodyOf(list: LiveList<CalendarEvent>, events: number, calendars: number, connect: () => void, full: Node[]): Array<Node | null> {
+function bodyOf(
+  list: LiveList<CalendarEvent>,
+  events: number,
+  calendars: number,
+  connect: () => void,
+  full: Node[],
+): Array<Node | null> {
   const trouble = list.error === null ? null : notice(troubleOf(list.error), () => list.reload());
   if (events > 0) return [trouble, ...full];
   if (trouble !== null) return [trouble];
@@ -78,10 +99,13 @@ async function today(sidecar: PageSidecar): Promise<CalendarEvent[]> {
   return events;
 }
 
-const keyOf = ({ account_id, calendar_id, event_id }: CalendarEvent): string => JSON.stringify([account_id, calendar_id, event_id]);
+const keyOf = ({ account_id, calendar_id, event_id }: CalendarEvent): string =>
+  JSON.stringify([account_id, calendar_id, event_id]);
 
 function entryOf(event: CalendarEvent, calendars: readonly Calendar[]): Entry {
-  const calendar = calendars.find(({ account_id, calendar_id }) => account_id === event.account_id && calendar_id === event.calendar_id);
+  const calendar = calendars.find(
+    ({ account_id, calendar_id }) => account_id === event.account_id && calendar_id === event.calendar_id,
+  );
   const color = calendar?.background_color ?? "";
   return {
     key: keyOf(event),
@@ -97,7 +121,12 @@ function entryOf(event: CalendarEvent, calendars: readonly Calendar[]): Entry {
 /** An all-day event is its dates, wherever one is; the sidecar's range went by moments. */
 function isOfToday({ start_time: first, end_time: end }: CalendarEvent): boolean {
   const day = isoDay(Date.now());
-  return first === null || end === null || (first.slice(0, 10) <= day && day < end.slice(0, 10)) || first.slice(0, 10) === day;
+  return (
+    first === null ||
+    end === null ||
+    (first.slice(0, 10) <= day && day < end.slice(0, 10)) ||
+    first.slice(0, 10) === day
+  );
 }
 
 /** The line of now stands before the first event that has not begun. */
@@ -123,9 +152,23 @@ function eventRow(entry: Entry): { element: HTMLElement } {
   const { event, begins, ends, color, answer } = entry;
   const bar = h("span", { class: "event-bar", "aria-hidden": "true" });
   if (color !== null) bar.style.setProperty("--calendar", color);
-  const times = h("div", { class: "event-times" }, h("time", { datetime: new Date(begins).toISOString() }, clock(begins)), h("span", { class: "event-span" }, span(ends - begins)));
+  const times = h(
+    "div",
+    { class: "event-times" },
+    h("time", { datetime: new Date(begins).toISOString() }, clock(begins)),
+    h("span", { class: "event-span" }, span(ends - begins)),
+  );
   const words = h("div", { class: "event-words" }, titleOf(entry), detailsOf(entry));
-  return { element: h("li", { class: "event", "data-answer": answer, "data-begins": begins, "data-ends": ends }, times, bar, words, joinOf(event)) };
+  return {
+    element: h(
+      "li",
+      { class: "event", "data-answer": answer, "data-begins": begins, "data-ends": ends },
+      times,
+      bar,
+      words,
+      joinOf(event),
+    ),
+  };
 }
 
 function titleOf({ event, calendar }: Entry): HTMLElement {
@@ -138,7 +181,14 @@ function titleOf({ event, calendar }: Entry): HTMLElement {
 
 function detailsOf({ event, answer }: Entry): HTMLElement | null {
   const guests = Array.isArray(event.attendees) ? event.attendees.length : 0;
-  const answered = answer === "declined" ? "declined" : answer === "needsAction" ? "not answered yet" : answer === "tentative" ? "maybe" : null;
+  const answered =
+    answer === "declined"
+      ? "declined"
+      : answer === "needsAction"
+        ? "not answered yet"
+        : answer === "tentative"
+          ? "maybe"
+          : null;
   // A place that is an address is said by the button.
   const place = event.location?.startsWith("http") ? null : event.location;
   const words = [answered, place, guests > 1 ? counted(guests, "person", "people") : null].filter(Boolean).join(" · ");
@@ -159,8 +209,8 @@ function nextWords(entries: readonly Entry[], now: number, isKnown: boolean): Ar
   const running = wanted.findLast(({ begins, ends }) => begins <= now && now < ends);
   const ahead = wanted.find(({ begins }) => begins > now);
   const name = ({ event }: Entry): HTMLElement => h("strong", {}, event.title ?? "Busy");
-  if (running !== undefined) return [name(running), ` until ${clock(running.ends)}`, ...(ahead === undefined ? [] : [", then ", name(ahead)])];
+  if (running !== undefined)
+    return [name(running), ` until ${clock(running.ends)}`, ...(ahead === undefined ? [] : [", then ", name(ahead)])];
   if (ahead !== undefined) return [name(ahead), ` in ${span(ahead.begins - now)}`];
   return isKnown ? ["Nothing more today"] : [];
 }
-

@@ -26,12 +26,22 @@ function open(sidecar: PageSidecar, accountId: string, place: Element, notices: 
   const row = ({ calendar_id, name, selected, sync_error: trouble }: Calendar) => {
     const box = h("input", { type: "checkbox", checked: selected });
     box.addEventListener("change", async () => {
-      await notices.attempt(() => sidecar.calendar.calendars.update({ account_id: accountId, calendar_id, selected: box.checked }));
+      await notices.attempt(() =>
+        sidecar.calendar.calendars.update({ account_id: accountId, calendar_id, selected: box.checked }),
+      );
       await list.reload();
     });
-    const words = trouble === null ? null : h("span", { class: "hint" }, trouble === "forbidden" ? " may not be read" : " is not there any more");
+    const words =
+      trouble === null
+        ? null
+        : h("span", { class: "hint" }, trouble === "forbidden" ? " may not be read" : " is not there any more");
     return { element: h("li", {}, h("label", { class: "choice" }, box, h("span", {}, name, words))) };
   };
-  listView(place, list, { label: "Calendars", key: ({ calendar_id }) => calendar_id, row, nothing: () => empty("No calendars yet: they come with the first sync.") });
+  listView(place, list, {
+    label: "Calendars",
+    key: ({ calendar_id }) => calendar_id,
+    row,
+    nothing: () => empty("No calendars yet: they come with the first sync."),
+  });
   return list;
 }

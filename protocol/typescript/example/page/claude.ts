@@ -39,7 +39,10 @@ class Conversations {
   readonly #panel: Panel;
   readonly #facts = h("p", { class: "session-facts" });
   readonly #stage = h("div", { class: "stage" });
-  readonly #composer = composer((prompt) => this.#send(prompt), () => this.#stop());
+  readonly #composer = composer(
+    (prompt) => this.#send(prompt),
+    () => this.#stop(),
+  );
   #openId: string | null = sessionStorage.getItem(OPEN);
   #transcript: Transcript | null = null;
   #start = newConversation();
@@ -50,9 +53,17 @@ class Conversations {
     this.#questions = questions;
     const menu = sessionMenu(sessions, questions, {
       open: (id) => this.open(id),
-      remove: (id) => this.#panel.notices.attempt(() => sidecar.claude.session.delete({ session_id: id })).then(() => sessions.reload()),
+      remove: (id) =>
+        this.#panel.notices
+          .attempt(() => sidecar.claude.session.delete({ session_id: id }))
+          .then(() => sessions.reload()),
     });
-    this.#panel = panel("claude", "Claude", menu.button, button("New", () => this.open(null), { class: "quiet-button", label: "New conversation" }));
+    this.#panel = panel(
+      "claude",
+      "Claude",
+      menu.button,
+      button("New", () => this.open(null), { class: "quiet-button", label: "New conversation" }),
+    );
     this.#panel.title.after(this.#facts);
     this.#panel.body.append(this.#stage, this.#composer.element, menu.element);
     sessions.watch(() => this.#show());
@@ -87,7 +98,8 @@ class Conversations {
     this.#composer.setWorking(session !== null && session.status !== "idle" && session.status !== "interrupted");
     setAttribute(this.element, "data-session", this.#openId);
     if (session === null) {
-      if (this.#stage.firstChild !== this.#start.element) fill(this.#stage, this.#openId === null ? this.#start.element : null);
+      if (this.#stage.firstChild !== this.#start.element)
+        fill(this.#stage, this.#openId === null ? this.#start.element : null);
       return;
     }
     if (this.#transcript !== null) return this.#transcript.update(session);
@@ -119,7 +131,8 @@ class Conversations {
 }
 
 function factsOf({ status, cwd, model, total_cost_usd: cost, usage, forked_from: parent }: Session): string {
-  const tokens = usage.input_tokens + usage.output_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
+  const tokens =
+    usage.input_tokens + usage.output_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
   const folder = cwd === null ? "home folder" : (cwd.split(/[\\/]/).filter(Boolean).at(-1) ?? cwd);
   const words = [
     status === "interrupted" ? "stopped" : status === "waiting" ? "waits for you" : null,

@@ -9,11 +9,25 @@ export interface Composer {
 }
 
 export function composer(send: (prompt: string) => Promise<boolean>, stop: () => Promise<unknown>): Composer {
-  const text = h("textarea", { rows: 1, placeholder: "Ask Claude…", "aria-label": "Message to Claude", "aria-keyshortcuts": "Enter" });
+  const text = h("textarea", {
+    rows: 1,
+    placeholder: "Ask Claude…",
+    "aria-label": "Message to Claude",
+    "aria-keyshortcuts": "Enter",
+  });
   const sendButton = h("button", { type: "submit", class: "primary" }, "Send");
-  const stopButton = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => void stop() } }, "Stop");
+  const stopButton = h(
+    "button",
+    { type: "button", class: "plain", hidden: true, on: { click: () => void stop() } },
+    "Stop",
+  );
   const hint = h("span", { class: "composer-hint" });
-  const element = h("form", { class: "composer" }, text, h("div", { class: "composer-foot" }, hint, stopButton, sendButton));
+  const element = h(
+    "form",
+    { class: "composer" },
+    text,
+    h("div", { class: "composer-foot" }, hint, stopButton, sendButton),
+  );
   const submit = async (): Promise<void> => {
     const prompt = text.value.trim();
     if (prompt === "" || text.readOnly) return;

@@ -23,7 +23,11 @@ export function h<Name extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-export function setAttribute(element: Element, name: string, value: string | number | boolean | null | undefined): void {
+export function setAttribute(
+  element: Element,
+  name: string,
+  value: string | number | boolean | null | undefined,
+): void {
   // A style attribute would be refused by the page's policy, and a handler's text would be code.
   if (name === "style" || name.startsWith("on")) throw new Error(`${name} is not set as text`);
   if (value === null || value === undefined || value === false) element.removeAttribute(name);
@@ -44,7 +48,12 @@ const SVG = "http://www.w3.org/2000/svg";
 /** A 16-pixel drawing in the text's colour; it means nothing by itself. */
 export function icon(path: string): SVGElement {
   const svg = document.createElementNS(SVG, "svg");
-  for (const [name, value] of [["viewBox", "0 0 16 16"], ["class", "icon"], ["aria-hidden", "true"]] as const) svg.setAttribute(name, value);
+  for (const [name, value] of [
+    ["viewBox", "0 0 16 16"],
+    ["class", "icon"],
+    ["aria-hidden", "true"],
+  ] as const)
+    svg.setAttribute(name, value);
   const drawn = document.createElementNS(SVG, "path");
   drawn.setAttribute("d", path);
   svg.append(drawn);
@@ -56,7 +65,11 @@ export interface ButtonOptions extends Properties {
 }
 
 /** A button; while what it does is under way it cannot be pressed again. */
-export function button(text: Child, act: () => unknown, { label, class: look = "", ...more }: ButtonOptions = {}): HTMLButtonElement {
+export function button(
+  text: Child,
+  act: () => unknown,
+  { label, class: look = "", ...more }: ButtonOptions = {},
+): HTMLButtonElement {
   const made = h("button", { type: "button", class: look, "aria-label": label, title: label, ...more }, text);
   made.addEventListener("click", async () => {
     if (made.getAttribute("aria-disabled") === "true") return;
@@ -117,7 +130,8 @@ export class Rows<Item> {
 
   #row(item: Item): Kept<Item> {
     const known = this.#rows.get(this.#key(item));
-    if (known === undefined || (known.update === undefined && known.item !== item)) return { ...this.#make(item), item };
+    if (known === undefined || (known.update === undefined && known.item !== item))
+      return { ...this.#make(item), item };
     if (known.item !== item) known.update?.(item);
     known.item = item;
     return known;

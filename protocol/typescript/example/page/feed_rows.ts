@@ -17,7 +17,11 @@ interface Day {
 
 /** Returns what shows rows in `place`, under their days. */
 export function feedRows(place: Element): (rows: readonly FeedRow[]) => void {
-  const days = new Rows<Day>(place, ({ day }) => day, (day) => daySection(day));
+  const days = new Rows<Day>(
+    place,
+    ({ day }) => day,
+    (day) => daySection(day),
+  );
   return (rows) => days.show(byDay(rows));
 }
 
@@ -36,7 +40,11 @@ function byDay(rows: readonly FeedRow[]): Day[] {
 function daySection(first: Day): { element: HTMLElement; update: (day: Day) => void } {
   const heading = h("h3", {});
   const list = h("ol", { class: "feed-rows" });
-  const rows = new Rows<FeedRow>(list, ({ event, snippet }) => `${event.event_id} ${event.updated_at} ${snippet ?? ""}`, (row) => ({ element: feedRow(row), update: () => undefined }));
+  const rows = new Rows<FeedRow>(
+    list,
+    ({ event, snippet }) => `${event.event_id} ${event.updated_at} ${snippet ?? ""}`,
+    (row) => ({ element: feedRow(row), update: () => undefined }),
+  );
   const update = ({ day, rows: own }: Day): void => {
     heading.textContent = day === "" ? "Without a date" : relativeDay(fromIsoDay(day));
     list.setAttribute("aria-label", `${heading.textContent}: ${counted(own.length, "event")}`);
@@ -53,7 +61,13 @@ function feedRow({ event, snippet, marks }: FeedRow): HTMLElement {
   name.classList.add("feed-title");
   const piece = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, marks));
   const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), piece);
-  return h("li", { class: "feed-row", "data-source": source }, when, h("span", { class: "feed-mark", "aria-hidden": "true" }), words);
+  return h(
+    "li",
+    { class: "feed-row", "data-source": source },
+    when,
+    h("span", { class: "feed-mark", "aria-hidden": "true" }),
+    words,
+  );
 }
 
 const VERBS: Readonly<Record<string, string>> = {
@@ -71,12 +85,22 @@ const VERBS: Readonly<Record<string, string>> = {
 
 /** `Ben moved · In Progress → Done · Checkout`. */
 function factsOf(event: ActivityEvent): string[] {
-  const { event_type: type, actor, by_me: isMine, previous_status: from, status: to, event_ts: start, ended_at: end, container } = event;
+  const {
+    event_type: type,
+    actor,
+    by_me: isMine,
+    previous_status: from,
+    status: to,
+    event_ts: start,
+    ended_at: end,
+    container,
+  } = event;
   const verb = VERBS[type] ?? type.replaceAll("_", " ");
   const isMeeting = type === "event_scheduled";
   const who = isMine || actor === null || isMeeting ? verb : `${actor} ${verb}`;
   const move = from === null ? null : `${from} → ${to}`;
-  const long = end === null || start === null || event.local_date !== null ? null : span(Date.parse(end) - start * 1000);
+  const long =
+    end === null || start === null || event.local_date !== null ? null : span(Date.parse(end) - start * 1000);
   return [[who, move, long, container].filter((word) => word !== null && word !== "").join(" · ")];
 }
 

@@ -6,11 +6,19 @@ import { NoticePlace } from "./notice.ts";
 export function googleSignIn(sidecar: PageSidecar, params: { account_id?: string }, done: () => void): HTMLElement {
   const notices = new NoticePlace();
   const actions = h("div", { class: "form-actions" });
-  const words = h("p", { class: "hint" }, "Your browser opens Google's page. The hub may read your calendars, and nothing else.");
+  const words = h(
+    "p",
+    { class: "hint" },
+    "Your browser opens Google's page. The hub may read your calendars, and nothing else.",
+  );
   const rest = (): void => fill(actions, button("Sign in with Google", signIn, { class: "primary" }));
   const signIn = async (): Promise<void> => {
     const controller = new AbortController();
-    fill(actions, h("span", { class: "waiting", role: "status" }, "Waiting for your browser…"), button("Cancel", () => controller.abort(), { class: "plain" }));
+    fill(
+      actions,
+      h("span", { class: "waiting", role: "status" }, "Waiting for your browser…"),
+      button("Cancel", () => controller.abort(), { class: "plain" }),
+    );
     notices.clear();
     try {
       await sidecar.signIn("google", params, { signal: controller.signal });

@@ -18,12 +18,17 @@ export interface Heatmap {
 }
 
 export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): Heatmap {
-  const grid = h("div", { class: "heat-grid", role: "group", "aria-label": `Activity of the last ${WEEKS} weeks, a button for each day` });
+  const grid = h("div", {
+    class: "heat-grid",
+    role: "group",
+    "aria-label": `Activity of the last ${WEEKS} weeks, a button for each day`,
+  });
   const months = h("div", { class: "heat-months", "aria-hidden": "true" });
   const caption = h("p", { class: "heat-caption" });
   const element = h("div", { class: "heatmap" }, months, grid, caption);
   let total = "";
-  const tell = (target: EventTarget | null): void => fill(caption, (target instanceof HTMLElement && target.dataset["words"]) || total);
+  const tell = (target: EventTarget | null): void =>
+    fill(caption, (target instanceof HTMLElement && target.dataset["words"]) || total);
   for (const event of ["pointerover", "focusin"]) grid.addEventListener(event, ({ target }) => tell(target));
   for (const event of ["pointerleave", "focusout"]) grid.addEventListener(event, () => tell(null));
   grid.addEventListener("keydown", (event) => move(grid, event));
@@ -38,7 +43,8 @@ export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): He
       const focused = (document.activeElement as HTMLElement | null)?.dataset["day"];
       fill(grid, ...days.map((day) => cell(day, highest)));
       fill(months, ...monthLabels(days));
-      const entry = grid.querySelector<HTMLElement>(`[data-day="${focused}"]`) ?? (grid.lastElementChild as HTMLElement | null);
+      const entry =
+        grid.querySelector<HTMLElement>(`[data-day="${focused}"]`) ?? (grid.lastElementChild as HTMLElement | null);
       entry?.setAttribute("tabindex", "0");
       if (focused !== undefined) entry?.focus();
       tell(document.activeElement);
@@ -47,7 +53,8 @@ export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): He
     }
   };
   const mark = (wanted: string | null): void => {
-    for (const one of grid.children) setAttribute(one, "aria-pressed", String((one as HTMLElement).dataset["day"] === wanted));
+    for (const one of grid.children)
+      setAttribute(one, "aria-pressed", String((one as HTMLElement).dataset["day"] === wanted));
   };
   return { element, reload, mark };
 }
@@ -64,7 +71,16 @@ export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().ti
 function cell({ date, count }: HeatmapDay, highest: number): HTMLElement {
   const words = `${longDay(fromIsoDay(date))}: ${counted(count, "event")}`;
   const level = count === 0 ? 0 : Math.max(1, Math.ceil((4 * count) / highest));
-  return h("button", { type: "button", class: "heat-day", tabindex: -1, "aria-pressed": "false", "aria-label": words, "data-level": level, "data-day": date, "data-words": words });
+  return h("button", {
+    type: "button",
+    class: "heat-day",
+    tabindex: -1,
+    "aria-pressed": "false",
+    "aria-label": words,
+    "data-level": level,
+    "data-day": date,
+    "data-words": words,
+  });
 }
 
 /** A month stands over the week in which it begins. */

@@ -28,12 +28,28 @@ function start(sidecar: PageSidecar): void {
   questions.watch(() => {
     const [first] = questions.items();
     const words = `${counted(questions.items().length, "question")} from Claude`;
-    fill(asked, first !== undefined && button(words, () => (show("claude"), claude.open(first.session_id)), { class: "attention" }));
+    fill(
+      asked,
+      first !== undefined &&
+        button(words, () => (show("claude"), claude.open(first.session_id)), { class: "attention" }),
+    );
   });
-  const head = h("header", { class: "head" }, today.date, asked, h("div", { class: "head-side" }, button("Accounts", accounts.open, { class: "plain" }), badge));
+  const head = h(
+    "header",
+    { class: "head" },
+    today.date,
+    asked,
+    h("div", { class: "head-side" }, button("Accounts", accounts.open, { class: "plain" }), badge),
+  );
   const panels = h("main", {}, today.element, jobsPanel(sidecar), claude.element, activityPanel(sidecar));
   document.body.toggleAttribute("data-twelve-hours", isTwelveHours);
-  document.body.replaceChildren(head, h("div", { class: "banner-place" }, banner, accounts.banners), tabs(), panels, accounts.dialog);
+  document.body.replaceChildren(
+    head,
+    h("div", { class: "banner-place" }, banner, accounts.banners),
+    tabs(),
+    panels,
+    accounts.dialog,
+  );
   show("claude");
 }
 
@@ -54,12 +70,17 @@ function openQuestions(sidecar: PageSidecar) {
 }
 
 function tabs(): HTMLElement {
-  return h("nav", { class: "tabs", "aria-label": "Panels" }, ...TABS.map(([name, words]) => button(words, () => show(name), { "data-tab": name })));
+  return h(
+    "nav",
+    { class: "tabs", "aria-label": "Panels" },
+    ...TABS.map(([name, words]) => button(words, () => show(name), { "data-tab": name })),
+  );
 }
 
 function show(name: string): void {
   document.body.dataset["tab"] = name;
-  for (const tab of document.querySelectorAll("[data-tab]")) if (tab !== document.body) setAttribute(tab, "aria-current", tab.getAttribute("data-tab") === name ? "page" : null);
+  for (const tab of document.querySelectorAll("[data-tab]"))
+    if (tab !== document.body) setAttribute(tab, "aria-current", tab.getAttribute("data-tab") === name ? "page" : null);
 }
 
 /** Ctrl or Cmd with 1 to 4 goes to a panel, `/` to the search. */

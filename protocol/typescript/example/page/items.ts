@@ -31,7 +31,10 @@ export function shownOf(messages: readonly ClaudeMessage[]): Shown[] {
   }
   return messages
     .filter(({ kind, text }) => kind !== "tool_result" && kind !== "raw" && (text !== "" || kind === "tool_use"))
-    .map((message) => ({ message, result: message.kind === "tool_use" ? (results.get(blockOf(message).id) ?? null) : null }));
+    .map((message) => ({
+      message,
+      result: message.kind === "tool_use" ? (results.get(blockOf(message).id) ?? null) : null,
+    }));
 }
 
 /** `cwd` is where Claude works: paths in it are told from there. */
@@ -46,7 +49,11 @@ function wordsRow({ kind, text }: ClaudeMessage): HTMLElement {
     case "user":
       return h("li", { class: "item said", "aria-label": "You" }, h("div", { class: "prose plain-text" }, text));
     case "thinking":
-      return h("li", { class: "item thought" }, h("details", {}, h("summary", {}, "Thought"), h("div", { class: "prose plain-text" }, text)));
+      return h(
+        "li",
+        { class: "item thought" },
+        h("details", {}, h("summary", {}, "Thought"), h("div", { class: "prose plain-text" }, text)),
+      );
     case "error":
       return h("li", { class: "item" }, notice({ message: text, hint: null }));
     default:
@@ -59,7 +66,13 @@ function toolRow(shown: Shown, cwd: string | null): { element: HTMLElement; upda
   const state = h("span", { class: "tool-state" });
   const said = h("div", { class: "tool-said" });
   const input = blockOf(message).input;
-  const summary = h("summary", {}, h("span", { class: "tool-name" }, message.text), h("code", { class: "tool-brief" }, briefly(input, cwd)), state);
+  const summary = h(
+    "summary",
+    {},
+    h("span", { class: "tool-name" }, message.text),
+    h("code", { class: "tool-brief" }, briefly(input, cwd)),
+    state,
+  );
   const details = h("details", { class: "tool" }, summary, h("pre", {}, JSON.stringify(input, null, 2) ?? ""), said);
   const element = h("li", { class: "item" }, details);
   const update = ({ result }: Shown): void => {
@@ -76,8 +89,12 @@ function toolRow(shown: Shown, cwd: string | null): { element: HTMLElement; upda
 function briefly(input: unknown, cwd: string | null): string {
   const fields = Object.entries((input ?? {}) as Record<string, unknown>);
   const known = ["command", "file_path", "pattern", "url", "query", "path", "prompt", "description"];
-  const named = known.map((name) => fields.find(([field, value]) => field === name && typeof value === "string")).find(Boolean);
+  const named = known
+    .map((name) => fields.find(([field, value]) => field === name && typeof value === "string"))
+    .find(Boolean);
   const [, value = ""] = named ?? fields.find(([, given]) => typeof given === "string") ?? [];
   const line = String(value).split("\n", 1)[0] ?? "";
-  return cwd !== null && (line.startsWith(`${cwd}/`) || line.startsWith(`${cwd}\\`)) ? line.slice(cwd.length + 1) : line;
+  return cwd !== null && (line.startsWith(`${cwd}/`) || line.startsWith(`${cwd}\\`))
+    ? line.slice(cwd.length + 1)
+    : line;
 }

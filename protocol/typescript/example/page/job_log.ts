@@ -28,7 +28,12 @@ function open(sidecar: PageSidecar, jobId: string, place: Element): LiveList<Job
     label: "Log",
     key: ({ event_id }) => event_id,
     row: ({ created_at, level, message }) => ({
-      element: h("li", { "data-level": level }, h("time", { datetime: created_at }, clock(Date.parse(created_at))), h("span", {}, message)),
+      element: h(
+        "li",
+        { "data-level": level },
+        h("time", { datetime: created_at }, clock(Date.parse(created_at))),
+        h("span", {}, message),
+      ),
     }),
     nothing: () => empty("No lines yet."),
   });

@@ -30,8 +30,14 @@ const WAITING: Readonly<Record<string, string>> = {
 };
 
 export function jobsPanel(sidecar: PageSidecar): HTMLElement {
-  const pause = button("Pause", () => notices.attempt(() => (isPaused ? sidecar.jobs.queue.resume() : sidecar.jobs.queue.pause())), { class: "quiet-button" });
-  const backUp = button("Back up", () => notices.attempt(() => sidecar.jobs.create({ type: "maintenance.backup" })), { class: "quiet-button" });
+  const pause = button(
+    "Pause",
+    () => notices.attempt(() => (isPaused ? sidecar.jobs.queue.resume() : sidecar.jobs.queue.pause())),
+    { class: "quiet-button" },
+  );
+  const backUp = button("Back up", () => notices.attempt(() => sidecar.jobs.create({ type: "maintenance.backup" })), {
+    class: "quiet-button",
+  });
   const { element, body, notices, title } = panel("jobs", "Jobs", backUp, pause);
   let isPaused = false;
   const paused = (queue: { paused: boolean }): void => {
@@ -71,7 +77,9 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
     },
     nothing: () => empty("Nothing has run yet. Syncs, backups and Claude's work appear here."),
   });
-  list.watch(() => [...rows.keys()].filter((id) => !list.items().some(({ job_id }) => job_id === id)).forEach((id) => rows.delete(id)));
+  list.watch(() =>
+    [...rows.keys()].filter((id) => !list.items().some(({ job_id }) => job_id === id)).forEach((id) => rows.delete(id)),
+  );
   setInterval(show, 60_000); // "3 min ago" goes on
   return element;
 }
@@ -98,7 +106,11 @@ class JobRow {
     this.#sidecar = sidecar;
     this.#notices = notices;
     const log = jobLog(sidecar, job.job_id);
-    this.element.append(h("div", { class: "job-line" }, this.#name, this.#actions), this.#bar, h("div", { class: "job-foot" }, h("p", { class: "job-words" }, this.#state, this.#detail), log));
+    this.element.append(
+      h("div", { class: "job-line" }, this.#name, this.#actions),
+      this.#bar,
+      h("div", { class: "job-foot" }, h("p", { class: "job-words" }, this.#state, this.#detail), log),
+    );
     this.update(job);
   }
 
@@ -110,7 +122,12 @@ class JobRow {
     const isToldOtherwise = job.status === "succeeded" || job.waiting_for === "approval";
     this.showProgress(job.status === "running" ? job.progress : null, isToldOtherwise ? null : job.message);
     this.#bar.hidden = job.status !== "running";
-    if (job.error !== null) fill(this.#detail, job.error.message, job.error.hint !== null && h("span", { class: "hint" }, ` ${job.error.hint}`));
+    if (job.error !== null)
+      fill(
+        this.#detail,
+        job.error.message,
+        job.error.hint !== null && h("span", { class: "hint" }, ` ${job.error.hint}`),
+      );
     this.#act(job);
   };
 
@@ -129,10 +146,29 @@ class JobRow {
     const { jobs } = this.#sidecar;
     const attempt = (work: () => Promise<unknown>) => () => this.#notices.attempt(work);
     const id = { job_id: job.job_id };
-    const label = (verb: string): { label: string; class: string } => ({ label: `${verb}: ${nameOf(job)}`, class: "quiet-button" });
-    if (wanted === "running" || wanted === "queued") fill(this.#actions, button("Cancel", attempt(() => jobs.cancel(id)), label("Cancel")));
+    const label = (verb: string): { label: string; class: string } => ({
+      label: `${verb}: ${nameOf(job)}`,
+      class: "quiet-button",
+    });
+    if (wanted === "running" || wanted === "queued")
+      fill(
+        this.#actions,
+        button(
+          "Cancel",
+          attempt(() => jobs.cancel(id)),
+          label("Cancel"),
+        ),
+      );
     else if (wanted === null || wanted === "succeeded") fill(this.#actions);
-    else fill(this.#actions, button("Run again", attempt(() => jobs.retry(id)), label("Run again")));
+    else
+      fill(
+        this.#actions,
+        button(
+          "Run again",
+          attempt(() => jobs.retry(id)),
+          label("Run again"),
+        ),
+      );
   }
 }
 
@@ -144,13 +180,19 @@ function nameOf({ type, payload }: Job): string {
 
 function stateOf(job: Job): string {
   const { status, run_at: runAt, waiting_for: waitingFor } = job;
-  if (status === "running") return job.cancel_requested ? "stopping" : waitingFor === null ? "running" : (WAITING[waitingFor] ?? "waits");
+  if (status === "running")
+    return job.cancel_requested ? "stopping" : waitingFor === null ? "running" : (WAITING[waitingFor] ?? "waits");
   if (status === "queued") {
     if (runAt !== null && Date.parse(runAt) > Date.now()) return `at ${clock(Date.parse(runAt))}`;
     return waitingFor === null ? "queued" : (WAITING[waitingFor] ?? "waits");
   }
-  const took = job.started_at === null || job.finished_at === null ? null : Date.parse(job.finished_at) - Date.parse(job.started_at);
+  const took =
+    job.started_at === null || job.finished_at === null
+      ? null
+      : Date.parse(job.finished_at) - Date.parse(job.started_at);
   const again = job.attempt > 1 ? `after ${counted(job.attempt, "try", "tries")}` : null;
   const word = status === "succeeded" ? null : status;
-  return [word, again, ago(job.finished_at), took !== null && took >= 1_000 ? `took ${span(took)}` : null].filter(Boolean).join(" · ");
+  return [word, again, ago(job.finished_at), took !== null && took >= 1_000 ? `took ${span(took)}` : null]
+    .filter(Boolean)
+    .join(" · ");
 }

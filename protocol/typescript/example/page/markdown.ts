@@ -78,6 +78,7 @@ function list({ ordered, start, items }: Tokens.List): Node {
 }
 
 function table({ header, rows }: Tokens.Table): Node {
-  const row = (name: "th" | "td", cells: Tokens.TableCell[]): Node => h("tr", {}, ...cells.map((cell) => h(name, {}, ...nodes(cell.tokens))));
+  const row = (name: "th" | "td", cells: Tokens.TableCell[]): Node =>
+    h("tr", {}, ...cells.map((cell) => h(name, {}, ...nodes(cell.tokens))));
   return h("table", {}, h("thead", {}, row("th", header)), h("tbody", {}, ...rows.map((cells) => row("td", cells))));
 }

@@ -15,7 +15,12 @@ export interface NewConversation {
 }
 
 export function newConversation(): NewConversation {
-  const folder = h("input", { type: "text", placeholder: "Home folder", spellcheck: "false", "aria-describedby": "folder-hint" });
+  const folder = h("input", {
+    type: "text",
+    placeholder: "Home folder",
+    spellcheck: "false",
+    "aria-describedby": "folder-hint",
+  });
   const modes = h("select", {}, ...MODES.map(([mode, words]) => h("option", { value: mode }, words)));
   const element = h(
     "div",

@@ -19,7 +19,13 @@ export function panel(name: string, heading: string, ...actions: Node[]): Panel 
   const notices = new NoticePlace();
   const body = h("div", { class: "panel-body" });
   const head = h("header", { class: "panel-head" }, title, side);
-  const element = h("section", { id: name, class: `panel ${name}`, "aria-labelledby": `${name}-title`, tabindex: -1 }, head, notices.element, body);
+  const element = h(
+    "section",
+    { id: name, class: `panel ${name}`, "aria-labelledby": `${name}-title`, tabindex: -1 },
+    head,
+    notices.element,
+    body,
+  );
   return { element, title, actions: side, body, notices };
 }
 

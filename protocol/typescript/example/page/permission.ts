@@ -16,14 +16,16 @@ interface Question {
 
 export function permissionCard(sidecar: PageSidecar, request: PermissionRequest): HTMLElement {
   const notices = new NoticePlace();
-  const respond: Respond = (answer) => notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...answer }));
+  const respond: Respond = (answer) =>
+    notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...answer }));
   const [heading, ...content] = contentOf(request, respond);
   const id = `ask-${request.request_id}`;
   return h(
     "div",
     { class: "ask", role: "group", "aria-labelledby": id, "data-kind": request.kind },
     h("h3", { id }, heading as string),
-    request.turn_ended && h("p", { class: "hint" }, "The turn that asked has ended. Your answer starts a new one that goes on."),
+    request.turn_ended &&
+      h("p", { class: "hint" }, "The turn that asked has ended. Your answer starts a new one that goes on."),
     ...(content as Node[]),
     notices.element,
   );
@@ -35,15 +37,29 @@ function contentOf(request: PermissionRequest, respond: Respond): [string, ...No
     case "question":
       return ["Claude asks", questions((input["questions"] ?? []) as Question[], input, respond)];
     case "plan":
-      return ["Is this plan good?", h("div", { class: "prose ask-plan" }, markdown(String(input["plan"] ?? ""))), answers(respond, "Go ahead", "Keep planning", [])];
+      return [
+        "Is this plan good?",
+        h("div", { class: "prose ask-plan" }, markdown(String(input["plan"] ?? ""))),
+        answers(respond, "Go ahead", "Keep planning", []),
+      ];
     default:
-      return [`Allow ${request.tool_name}?`, ...toolContent(request, input), answers(respond, "Allow", "Deny", request.rules)];
+      return [
+        `Allow ${request.tool_name}?`,
+        ...toolContent(request, input),
+        answers(respond, "Allow", "Deny", request.rules),
+      ];
   }
 }
 
-function toolContent({ description, blocked_path: blocked }: PermissionRequest, input: Record<string, unknown>): Node[] {
-  const isName = typeof input["file_path"] === "string" && description !== null && input["file_path"].endsWith(description);
-  const words = [isName ? null : description, blocked === null ? null : `Outside of its folder: ${blocked}`].filter((text) => text !== null);
+function toolContent(
+  { description, blocked_path: blocked }: PermissionRequest,
+  input: Record<string, unknown>,
+): Node[] {
+  const isName =
+    typeof input["file_path"] === "string" && description !== null && input["file_path"].endsWith(description);
+  const words = [isName ? null : description, blocked === null ? null : `Outside of its folder: ${blocked}`].filter(
+    (text) => text !== null,
+  );
   return [...words.map((text) => h("p", { class: "ask-words" }, text)), ...inputView(input, description)];
 }
 
@@ -66,16 +82,40 @@ function inputView(input: Record<string, unknown>, said: string | null): Node[] 
     views.push(view(value));
     delete rest[name];
   }
-  const others = Object.entries(rest).map(([name, value]) => h("p", { class: "ask-field" }, h("span", { class: "hint" }, `${name} `), h("code", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2))));
+  const others = Object.entries(rest).map(([name, value]) =>
+    h(
+      "p",
+      { class: "ask-field" },
+      h("span", { class: "hint" }, `${name} `),
+      h("code", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2)),
+    ),
+  );
   return [...views, ...others];
 }
 
 function answers(respond: Respond, yes: string, no: string, rules: readonly string[]): HTMLElement {
-  const reason = h("input", { type: "text", class: "ask-reason", placeholder: "Tell Claude what to do instead (optional)", "aria-label": "Why not, or what to do instead" });
-  const deny = (): Promise<unknown> => respond({ decision: "deny", ...(reason.value.trim() === "" ? {} : { message: reason.value.trim() }) });
+  const reason = h("input", {
+    type: "text",
+    class: "ask-reason",
+    placeholder: "Tell Claude what to do instead (optional)",
+    "aria-label": "Why not, or what to do instead",
+  });
+  const deny = (): Promise<unknown> =>
+    respond({ decision: "deny", ...(reason.value.trim() === "" ? {} : { message: reason.value.trim() }) });
   reason.addEventListener("keydown", (event) => void (event.key === "Enter" && deny()));
-  const always = rules.length === 0 ? null : button(`Always allow ${rules.join(", ")}`, () => respond({ decision: "allow", remember: true }), { class: "plain" });
-  const buttons = h("div", { class: "ask-buttons" }, button(yes, () => respond({ decision: "allow" }), { class: "primary" }), always, button(no, deny, { class: "plain" }));
+  const always =
+    rules.length === 0
+      ? null
+      : button(`Always allow ${rules.join(", ")}`, () => respond({ decision: "allow", remember: true }), {
+          class: "plain",
+        });
+  const buttons = h(
+    "div",
+    { class: "ask-buttons" },
+    button(yes, () => respond({ decision: "allow" }), { class: "primary" }),
+    always,
+    button(no, deny, { class: "plain" }),
+  );
   return h("div", { class: "ask-answers" }, buttons, reason);
 }
 
@@ -88,7 +128,9 @@ function questions(asked: readonly Question[], input: Record<string, unknown>, r
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const chosen = new FormData(form);
-    const given = Object.fromEntries(asked.map(({ question }, index) => [question, chosen.getAll(`q${index}`).join(", ")]));
+    const given = Object.fromEntries(
+      asked.map(({ question }, index) => [question, chosen.getAll(`q${index}`).join(", ")]),
+    );
     void respond({ decision: "allow", updated_input: { ...input, answers: given } });
   });
   return form;
@@ -96,8 +138,24 @@ function questions(asked: readonly Question[], input: Record<string, unknown>, r
 
 function questionField({ question, options, multiSelect = false }: Question, name: string): HTMLElement {
   const choices = options.map(({ label, description }, index) => {
-    const choice = h("input", { type: multiSelect ? "checkbox" : "radio", name, value: label, checked: !multiSelect && index === 0, required: !multiSelect });
-    return h("label", { class: "choice" }, choice, h("span", {}, h("strong", {}, label), description !== undefined && h("span", { class: "hint" }, ` ${description}`)));
+    const choice = h("input", {
+      type: multiSelect ? "checkbox" : "radio",
+      name,
+      value: label,
+      checked: !multiSelect && index === 0,
+      required: !multiSelect,
+    });
+    return h(
+      "label",
+      { class: "choice" },
+      choice,
+      h(
+        "span",
+        {},
+        h("strong", {}, label),
+        description !== undefined && h("span", { class: "hint" }, ` ${description}`),
+      ),
+    );
   });
   return h("fieldset", {}, h("legend", {}, question), ...choices);
 }

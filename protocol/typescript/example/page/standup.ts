@@ -13,15 +13,20 @@ export function standupDialog(sidecar: PageSidecar): { dialog: HTMLDialogElement
   const text = h("div", { class: "prose standup-text", tabindex: 0, role: "document", "aria-label": "Summary" });
   const notices = new NoticePlace();
   let told = "";
-  const copy = button("Copy as Markdown", async () => {
-    await notices.attempt(() => navigator.clipboard.writeText(told));
-    fill(copy, "Copied");
-    setTimeout(() => fill(copy, "Copy as Markdown"), 2_000);
-  }, { class: "plain" });
+  const copy = button(
+    "Copy as Markdown",
+    async () => {
+      await notices.attempt(() => navigator.clipboard.writeText(told));
+      fill(copy, "Copied");
+      setTimeout(() => fill(copy, "Copy as Markdown"), 2_000);
+    },
+    { class: "plain" },
+  );
   const close = button("Close", () => dialog.close(), { class: "quiet-button" });
   const spans = h("div", { class: "sources", role: "group", "aria-label": "Since when" });
   const load = async (span: Span): Promise<void> => {
-    for (const chip of spans.children) setAttribute(chip, "aria-pressed", String((chip as HTMLElement).dataset["span"] === span));
+    for (const chip of spans.children)
+      setAttribute(chip, "aria-pressed", String((chip as HTMLElement).dataset["span"] === span));
     fill(text, loading());
     const range = { start: since(span).toISOString(), end: new Date().toISOString(), time_zone: timeZone() };
     const summary = await notices.attempt(() => sidecar.activity.summary({ ...range, format: "markdown" }));
@@ -30,7 +35,15 @@ export function standupDialog(sidecar: PageSidecar): { dialog: HTMLDialogElement
   };
   spans.append(spanChip("last", "Since the last working day", load), spanChip("week", "This week", load));
   const foot = h("footer", {}, copy);
-  const dialog = h("dialog", { class: "standup", "aria-labelledby": "standup-title" }, h("header", {}, h("h2", { id: "standup-title" }, "Stand-up"), close), spans, notices.element, text, foot);
+  const dialog = h(
+    "dialog",
+    { class: "standup", "aria-labelledby": "standup-title" },
+    h("header", {}, h("h2", { id: "standup-title" }, "Stand-up"), close),
+    spans,
+    notices.element,
+    text,
+    foot,
+  );
   return { dialog, open: () => (dialog.showModal(), void load("last")) };
 }
 

@@ -28,7 +28,11 @@ export function sidecarStatus(sidecar: PageSidecar): { badge: HTMLElement; banne
     fill(badge, WORDS[status], version !== null && status === "ready" && h("span", { class: "version" }, version));
     const told = [
       failure !== null && banned(ADVICE[failure], message),
-      secrets === "locked" && banned("Your accounts are locked.", "This system's keyring has not given their key. Unlock it and start the app again."),
+      secrets === "locked" &&
+        banned(
+          "Your accounts are locked.",
+          "This system's keyring has not given their key. Unlock it and start the app again.",
+        ),
       secrets === "key_mismatch" && banned("Your accounts were stored with another key.", "Sign in to them again."),
     ];
     fill(banner, ...told);
@@ -39,5 +43,10 @@ export function sidecarStatus(sidecar: PageSidecar): { badge: HTMLElement; banne
 }
 
 function banned(words: string, more: string | null): HTMLElement {
-  return h("div", { class: "banner", role: "alert" }, h("strong", {}, words), more !== null && h("span", {}, ` ${more}`));
+  return h(
+    "div",
+    { class: "banner", role: "alert" },
+    h("strong", {}, words),
+    more !== null && h("span", {}, ` ${more}`),
+  );
 }

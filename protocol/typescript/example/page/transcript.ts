@@ -34,29 +34,49 @@ export class Transcript {
   readonly #asks = h("div", { class: "asks" });
   readonly #queued = h("ol", { class: "items queued", "aria-label": "Waiting for their turn" });
   readonly #itemRows: Rows<Shown>;
-  readonly #draftRows = new Rows<DraftText>(this.#writing, ({ id }) => id, (draft) => draftRow(draft));
+  readonly #draftRows = new Rows<DraftText>(
+    this.#writing,
+    ({ id }) => id,
+    (draft) => draftRow(draft),
+  );
   readonly #askRows: Rows<PermissionRequest>;
 
   constructor(sidecar: PageSidecar, session: Session, questions: LiveList<PermissionRequest>) {
     this.#sidecar = sidecar;
     this.#sessionId = session.session_id;
     this.#questions = questions;
-    this.#itemRows = new Rows(this.#items, ({ message }) => message.message_id, (shown) => itemRow(shown, session.cwd));
-    this.#askRows = new Rows(this.#asks, ({ request_id, version }) => `${request_id} ${version}`, (request) => ({ element: permissionCard(sidecar, request), update: () => undefined }));
+    this.#itemRows = new Rows(
+      this.#items,
+      ({ message }) => message.message_id,
+      (shown) => itemRow(shown, session.cwd),
+    );
+    this.#askRows = new Rows(
+      this.#asks,
+      ({ request_id, version }) => `${request_id} ${version}`,
+      (request) => ({ element: permissionCard(sidecar, request), update: () => undefined }),
+    );
     this.element.append(this.#state, this.#items, this.#writing, this.#asks, this.#queued);
     // A listener hears what comes from now on, so it stands before the list that is loaded.
-    this.#ends.push(sidecar.on("claude.delta", (delta) => {
-      if (delta.session_id !== this.#sessionId) return;
-      this.#drafts.add(delta);
-      this.#redraw();
-    }));
+    this.#ends.push(
+      sidecar.on("claude.delta", (delta) => {
+        if (delta.session_id !== this.#sessionId) return;
+        this.#drafts.add(delta);
+        this.#redraw();
+      }),
+    );
     this.#list = liveList<ClaudeMessage>(sidecar, {
       load: () => this.#load(),
       key: ({ message_id }) => message_id,
-      changes: { "claude.message": ({ message }) => (message.session_id === this.#sessionId ? this.#heard(message) : null) },
+      changes: {
+        "claude.message": ({ message }) => (message.session_id === this.#sessionId ? this.#heard(message) : null),
+      },
       compare: (one, other) => one.seq - other.seq,
     });
-    this.#ends.push(this.#list.watch(() => this.#redraw()), questions.watch(() => this.#redraw()), () => this.#list.close());
+    this.#ends.push(
+      this.#list.watch(() => this.#redraw()),
+      questions.watch(() => this.#redraw()),
+      () => this.#list.close(),
+    );
     this.update(session);
   }
 
@@ -92,8 +112,12 @@ export class Transcript {
 
   async #load(): Promise<ClaudeMessage[]> {
     const all: ClaudeMessage[] = [];
-    for (let more = true; more; ) {
-      const page = await this.#sidecar.claude.messages.list({ session_id: this.#sessionId, after: all.at(-1)?.seq ?? 0, limit: PAGE });
+    for (let more = true; more;) {
+      const page = await this.#sidecar.claude.messages.list({
+        session_id: this.#sessionId,
+        after: all.at(-1)?.seq ?? 0,
+        limit: PAGE,
+      });
       all.push(...page.messages);
       more = page.has_more;
     }
@@ -115,14 +139,22 @@ export class Transcript {
     const { scrollTop, scrollHeight, clientHeight } = this.element;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     const { error, isLoaded } = this.#list;
-    fill(this.#state, error !== null ? notice(troubleOf(error), () => this.#list.reload()) : isLoaded ? null : loading());
+    fill(
+      this.#state,
+      error !== null ? notice(troubleOf(error), () => this.#list.reload()) : isLoaded ? null : loading(),
+    );
     this.#itemRows.show(shownOf(this.#list.items()));
     const drafts = this.#drafts.texts();
     this.#draftRows.show(drafts);
     const asked = this.#questions.items().filter(({ session_id }) => session_id === this.#sessionId);
     this.#askRows.show(asked);
     this.element.toggleAttribute("data-working", this.#isWorking && drafts.length === 0 && asked.length === 0);
-    fill(this.#queued, ...[...this.#waiting.values()].map((prompt) => h("li", { class: "item said" }, h("div", { class: "prose plain-text" }, prompt))));
+    fill(
+      this.#queued,
+      ...[...this.#waiting.values()].map((prompt) =>
+        h("li", { class: "item said" }, h("div", { class: "prose plain-text" }, prompt)),
+      ),
+    );
     if (isAtEnd) this.#follow();
   }
 

@@ -20,7 +20,8 @@ export const shortDate = (moment: number | Date): string => dateFormat.format(mo
 export const count = (amount: number): string => countFormat.format(amount);
 
 /** `1 event`, `1,204 events`. */
-export const counted = (amount: number, one: string, many = `${one}s`): string => `${count(amount)} ${amount === 1 ? one : many}`;
+export const counted = (amount: number, one: string, many = `${one}s`): string =>
+  `${count(amount)} ${amount === 1 ? one : many}`;
 
 /** Midnight of the day, so many days later: by the calendar, not by 24 hours. */
 export function dayStart(moment: number | Date, later = 0): Date {
