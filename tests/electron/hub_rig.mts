@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { ElectronParts, Sidecar } from "../../protocol/typescript/main.ts";
@@ -92,6 +93,20 @@ export async function openHub(
 
 export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
 
+/** A program in Python of the tests' own, which says a line when it is ready and answers orders by lines. */
+export async function startFake(t: TestContext, module: string, ...args: string[]) {
+  const program = spawn(PYTHON, ["-m", module, ...args], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  t.after(() => program.stdin.end());
+  const lines = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${module} has ended`);
+    return value;
+  };
+  const order = (words: string): Promise<string> => (program.stdin.write(`${words}\n`), line());
+  return { about: await line(), order };
+}
+
 /** A Messages API that answers as the script says; the environment that makes the real CLI ask it. */
 export async function fakeApi(
   t: TestContext,
@@ -99,18 +114,7 @@ export async function fakeApi(
 ): Promise<Record<string, string>> {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
-  const server = spawn(
-    PYTHON,
-    ["-m", "tests.fakes.anthropic", "--script", file],
-    { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] },
-  );
-  t.after(() => server.stdin.end());
-  const url = await new Promise<string>((resolve, reject) => {
-    server.stdout.once("data", (line: Buffer) =>
-      resolve(line.toString().trim()),
-    );
-    server.once("exit", () => reject(new Error("the fake API has ended")));
-  });
+  const { about: url } = await startFake(t, "tests.fakes.anthropic", "--script", file);
   const home = newFolder();
   mkdirSync(home);
   return {
