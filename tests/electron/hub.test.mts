@@ -321,6 +321,7 @@ test("what is being written is shown until it has come as an item, also where it
   item("One. ");
   assert.deepEqual(drafts.texts(), [{ id: "m", text: "Two.", isCut: false }]);
   item("Two.");
+  item("Two."); // heard, and in a snapshot too
   assert.deepEqual(drafts.texts(), []);
   delta(20, "end");
   assert.deepEqual(drafts.texts(), [{ id: "m", text: "end", isCut: true }]);

@@ -14,7 +14,9 @@ interface Site {
 async function hubWithSite(t: TestContext) {
   const fake = await startFake(t, "tests.electron.site");
   const site = JSON.parse(fake.about) as Site;
-  const hub = await openHub(t, { env: { ATLASSIAN_GATEWAY_URL: site.base_url } });
+  const hub = await openHub(t, {
+    env: { ATLASSIAN_GATEWAY_URL: site.base_url },
+  });
   t.after(() => assert.deepEqual(hub.complaints, []));
   await hub.page.getByRole("button", { name: "Accounts" }).click();
   const dialog = hub.page.getByRole("dialog", { name: "Accounts" });
@@ -22,7 +24,10 @@ async function hubWithSite(t: TestContext) {
   return { ...hub, site, dialog, order: fake.order };
 }
 
-async function enter(page: Page, { base_url, email, api_token }: Site): Promise<void> {
+async function enter(
+  page: Page,
+  { base_url, email, api_token }: Site,
+): Promise<void> {
   await page.getByRole("button", { name: "Jira and Confluence" }).click();
   await page.getByLabel("Name").fill("Tramline");
   await page.getByLabel("Site").fill(base_url);
@@ -35,21 +40,34 @@ test("Jira and Confluence are connected by one token, synced, and told in the fe
   await enter(page, site);
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
   for (const service of ["Jira", "Confluence"]) {
-    await dialog.getByRole("listitem").filter({ hasText: service }).getByText(/synced just now/).waitFor();
+    await dialog
+      .getByRole("listitem")
+      .filter({ hasText: service })
+      .getByText(/synced just now/)
+      .waitFor();
   }
   assert.equal(await page.getByLabel("API token").count(), 0);
   await page.keyboard.press("Escape");
   const feed = page.getByRole("region", { name: "Activity" });
-  await feed.getByText("TRAM-1 Import skips the last stop of night lines").first().waitFor();
+  await feed
+    .getByText("TRAM-1 Import skips the last stop of night lines")
+    .first()
+    .waitFor();
   await feed.getByText("How stops are matched").waitFor();
-  await page.getByRole("list", { name: "Jobs" }).getByText("Sync Jira").waitFor();
+  await page
+    .getByRole("list", { name: "Jobs" })
+    .getByText("Sync Jira")
+    .waitFor();
 });
 
 test("a wrong token is said, and what was entered stays", async (t) => {
   const { page, dialog, site } = await hubWithSite(t);
   await enter(page, { ...site, api_token: "wrong" });
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
-  await dialog.getByRole("alert").getByText("The site does not accept this e-mail address and API token.").waitFor();
+  await dialog
+    .getByRole("alert")
+    .getByText("The site does not accept this e-mail address and API token.")
+    .waitFor();
   assert.equal(await page.getByLabel("Site").inputValue(), site.base_url);
   await page.getByLabel("API token").fill(site.api_token);
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
@@ -73,7 +91,10 @@ test("an account whose token has ended asks for another, in a banner, and works 
   await row.getByRole("button", { name: "Connect again" }).click();
   await row.getByRole("button", { name: "Sync now" }).waitFor();
   await page.keyboard.press("Escape");
-  assert.equal(await page.getByText("Its token is not accepted any more.").count(), 0);
+  assert.equal(
+    await page.getByText("Its token is not accepted any more.").count(),
+    0,
+  );
 });
 
 test("an account is removed when asked twice, with what it brought", async (t) => {
@@ -84,7 +105,10 @@ test("an account is removed when asked twice, with what it brought", async (t) =
   const row = dialog.getByRole("listitem").filter({ hasText: "Jira" });
   await row.getByText(/synced just now/).waitFor();
   await row.getByRole("button", { name: "Remove" }).click();
-  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Keep");
+  assert.equal(
+    await page.evaluate(() => document.activeElement?.textContent),
+    "Keep",
+  );
   await row.getByRole("button", { name: "Remove it and its events?" }).click();
   await dialog.getByText("No account is connected yet.").waitFor();
   await page.keyboard.press("Escape");

@@ -94,16 +94,28 @@ export async function openHub(
 export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
 
 /** A program in Python of the tests' own, which says a line when it is ready and answers orders by lines. */
-export async function startFake(t: TestContext, module: string, ...args: string[]) {
-  const program = spawn(PYTHON, ["-m", module, ...args], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+export async function startFake(
+  t: TestContext,
+  module: string,
+  ...args: string[]
+) {
+  const program = spawn(PYTHON, ["-m", module, ...args], {
+    cwd: ROOT,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   t.after(() => program.stdin.end());
-  const lines = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
+  const lines = createInterface({ input: program.stdout })[
+    Symbol.asyncIterator
+  ]();
   const line = async (): Promise<string> => {
     const { value, done } = await lines.next();
     if (done) throw new Error(`${module} has ended`);
     return value;
   };
-  const order = (words: string): Promise<string> => (program.stdin.write(`${words}\n`), line());
+  const order = (words: string): Promise<string> => (
+    program.stdin.write(`${words}\n`),
+    line()
+  );
   return { about: await line(), order };
 }
 
@@ -114,7 +126,12 @@ export async function fakeApi(
 ): Promise<Record<string, string>> {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
-  const { about: url } = await startFake(t, "tests.fakes.anthropic", "--script", file);
+  const { about: url } = await startFake(
+    t,
+    "tests.fakes.anthropic",
+    "--script",
+    file,
+  );
   const home = newFolder();
   mkdirSync(home);
   return {

@@ -19,6 +19,8 @@ export interface DraftText {
 
 export class Drafts {
   readonly #drafts = new Map<string, Draft>();
+  /** Items that were counted: one may be heard and be in a snapshot as well. */
+  readonly #items = new Set<string>();
 
   add({ message_id: id, offset, text }: ClaudeDelta): void {
     const draft = this.#drafts.get(id);
@@ -28,8 +30,9 @@ export class Drafts {
   }
 
   /** A finished item takes its part of the draft away. */
-  finish({ api_message_id: id, kind, text }: ClaudeMessage): void {
-    if (id === null || kind !== "assistant_text") return;
+  finish({ message_id: item, api_message_id: id, kind, text }: ClaudeMessage): void {
+    if (id === null || kind !== "assistant_text" || this.#items.has(item)) return;
+    this.#items.add(item);
     const draft = this.#drafts.get(id) ?? { from: 0, text: "", finished: 0 };
     this.#drafts.set(id, { ...draft, finished: draft.finished + text.length });
   }

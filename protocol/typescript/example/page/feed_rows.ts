@@ -81,6 +81,12 @@ const VERBS: Readonly<Record<string, string>> = {
   page_created: "page written",
   page_edited: "page edited",
   page_commented: "page commented",
+  turn_completed: "Claude answered",
+  turn_failed: "Claude failed",
+  turn_cancelled: "Claude was stopped",
+  run_completed: "Claude answered",
+  run_failed: "Claude failed",
+  run_cancelled: "Claude was stopped",
 };
 
 /** `Ben moved · In Progress → Done · Checkout`. */

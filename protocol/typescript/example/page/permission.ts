@@ -1,5 +1,10 @@
 // What Claude asks: may it use a tool, which of these answers, is the plan good.  An answer is about exactly what is shown.
-import type { ClaudePermissionsRespondParams, PageSidecar, PermissionRequest } from "sidecar-electron/renderer";
+import type {
+  ClaudePermissionsRespondParams,
+  PageSidecar,
+  PermissionMode,
+  PermissionRequest,
+} from "sidecar-electron/renderer";
 import { button, h } from "./dom.ts";
 import { markdown } from "./markdown.ts";
 import { NoticePlace } from "./notice.ts";
@@ -18,7 +23,12 @@ export function permissionCard(sidecar: PageSidecar, request: PermissionRequest)
   const notices = new NoticePlace();
   const respond: Respond = (answer) =>
     notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...answer }));
-  const [heading, ...content] = contentOf(request, respond);
+  const allowMode = async (mode: PermissionMode): Promise<void> => {
+    const { session_id } = request;
+    const set = await notices.attempt(() => sidecar.claude.session.update({ session_id, permission_mode: mode }));
+    if (set !== undefined) await respond({ decision: "allow" });
+  };
+  const [heading, ...content] = contentOf(request, respond, allowMode);
   const id = `ask-${request.request_id}`;
   return h(
     "div",
@@ -31,7 +41,11 @@ export function permissionCard(sidecar: PageSidecar, request: PermissionRequest)
   );
 }
 
-function contentOf(request: PermissionRequest, respond: Respond): [string, ...Node[]] {
+function contentOf(
+  request: PermissionRequest,
+  respond: Respond,
+  allowMode: (mode: PermissionMode) => Promise<void>,
+): [string, ...Node[]] {
   const input = (request.input ?? {}) as Record<string, unknown>;
   switch (request.kind) {
     case "question":
@@ -40,13 +54,13 @@ function contentOf(request: PermissionRequest, respond: Respond): [string, ...No
       return [
         "Is this plan good?",
         h("div", { class: "prose ask-plan" }, markdown(String(input["plan"] ?? ""))),
-        answers(respond, "Go ahead", "Keep planning", []),
+        answers(respond, "Go ahead", "Keep planning"),
       ];
     default:
       return [
         `Allow ${request.tool_name}?`,
         ...toolContent(request, input),
-        answers(respond, "Allow", "Deny", request.rules),
+        answers(respond, "Allow", "Deny", ...alwaysButtons(request, respond, allowMode)),
       ];
   }
 }
@@ -93,7 +107,27 @@ function inputView(input: Record<string, unknown>, said: string | null): Node[] 
   return [...views, ...others];
 }
 
-function answers(respond: Respond, yes: string, no: string, rules: readonly string[]): HTMLElement {
+const MODES: Readonly<Partial<Record<PermissionMode, string>>> = {
+  acceptEdits: "Allow all edits",
+  auto: "Let a classifier decide",
+  bypassPermissions: "Allow everything",
+};
+
+/** What spares the next question of this kind. */
+function alwaysButtons(
+  { rules, suggested_mode: mode }: PermissionRequest,
+  respond: Respond,
+  allowMode: (mode: PermissionMode) => Promise<void>,
+): Node[] {
+  const made: Node[] = [];
+  const remember = (): Promise<unknown> => respond({ decision: "allow", remember: true });
+  if (rules.length > 0) made.push(button(`Always allow ${rules.join(", ")}`, remember, { class: "plain" }));
+  const words = mode === null ? undefined : MODES[mode];
+  if (mode !== null && words !== undefined) made.push(button(words, () => allowMode(mode), { class: "plain" }));
+  return made;
+}
+
+function answers(respond: Respond, yes: string, no: string, ...always: Node[]): HTMLElement {
   const reason = h("input", {
     type: "text",
     class: "ask-reason",
@@ -103,17 +137,11 @@ function answers(respond: Respond, yes: string, no: string, rules: readonly stri
   const deny = (): Promise<unknown> =>
     respond({ decision: "deny", ...(reason.value.trim() === "" ? {} : { message: reason.value.trim() }) });
   reason.addEventListener("keydown", (event) => void (event.key === "Enter" && deny()));
-  const always =
-    rules.length === 0
-      ? null
-      : button(`Always allow ${rules.join(", ")}`, () => respond({ decision: "allow", remember: true }), {
-          class: "plain",
-        });
   const buttons = h(
     "div",
     { class: "ask-buttons" },
     button(yes, () => respond({ decision: "allow" }), { class: "primary" }),
-    always,
+    ...always,
     button(no, deny, { class: "plain" }),
   );
   return h("div", { class: "ask-answers" }, buttons, reason);

@@ -26,6 +26,8 @@ export class Transcript {
   readonly #waiting = new Map<string, string>();
   #isWorking = false;
   #isDrawing = false;
+  /** Whether the end is in sight: then it stays so, however much is added and however small the window gets. */
+  #isAtEnd = true;
   readonly #ends: Array<() => void> = [];
 
   readonly #state = h("div", { class: "transcript-state" });
@@ -77,6 +79,10 @@ export class Transcript {
       questions.watch(() => this.#redraw()),
       () => this.#list.close(),
     );
+    const resized = new ResizeObserver(() => this.#isAtEnd && this.#follow());
+    resized.observe(this.element);
+    this.element.addEventListener("scroll", () => this.#look());
+    this.#ends.push(() => resized.disconnect());
     this.update(session);
   }
 
@@ -118,6 +124,7 @@ export class Transcript {
         after: all.at(-1)?.seq ?? 0,
         limit: PAGE,
       });
+      page.messages.forEach((message) => this.#drafts.finish(message));
       all.push(...page.messages);
       more = page.has_more;
     }
@@ -126,7 +133,7 @@ export class Transcript {
 
   /** Once a frame, however much is heard. */
   #redraw(toEnd = false): void {
-    if (toEnd) this.#follow();
+    this.#isAtEnd ||= toEnd;
     if (this.#isDrawing) return;
     this.#isDrawing = true;
     requestAnimationFrame(() => {
@@ -136,8 +143,6 @@ export class Transcript {
   }
 
   #draw(): void {
-    const { scrollTop, scrollHeight, clientHeight } = this.element;
-    const isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     const { error, isLoaded } = this.#list;
     fill(
       this.#state,
@@ -155,7 +160,12 @@ export class Transcript {
         h("li", { class: "item said" }, h("div", { class: "prose plain-text" }, prompt)),
       ),
     );
-    if (isAtEnd) this.#follow();
+    if (this.#isAtEnd) this.#follow();
+  }
+
+  #look(): void {
+    const { scrollTop, scrollHeight, clientHeight } = this.element;
+    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
   }
 
   #follow(): void {
