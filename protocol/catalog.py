@@ -31,6 +31,7 @@ INTERFACES: tuple[type, ...] = (
     claude.Sessions,
     calendar.Calendars,
     calendar_accounts.CalendarAccounts,
+    calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
