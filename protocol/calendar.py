@@ -123,7 +123,7 @@ class CalendarEvent(Model):
     transparency: str | None = None
     """`transparent` where it does not block time."""
     response_status: str | None = None
-    """What the account's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited."""
+    """What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited."""
     ical_uid: str | None = None
     """Copies of one event in several calendars share it, and so do all events of a series."""
     recurring_event_id: str | None = None

@@ -158,6 +158,7 @@ class GoogleSignIn(Protocol):
     @method(
         "calendar.oauth.google.complete",
         raises=(
+            CalendarAccountNotFound,
             SignInUnknown,
             SignInExpired,
             SignInUsed,

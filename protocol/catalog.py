@@ -36,6 +36,7 @@ INTERFACES: tuple[type, ...] = (
     claude_permissions.Permissions,
     calendar.Calendars,
     calendar_accounts.CalendarAccounts,
+    calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,

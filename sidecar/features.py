@@ -19,6 +19,7 @@ from sidecar.atlassian.feature import AtlassianFeature
 from sidecar.atlassian.store import API_TOKEN
 from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
 from sidecar.calendar.feature import CalendarFeature
+from sidecar.calendar.sign_ins_store import CODE, VERIFIER
 from sidecar.claude.feature import ClaudeFeature
 from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
@@ -48,7 +49,7 @@ MAINTENANCE: Final = (
     ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
 )
 """What the database needs, unasked."""
-SECRETS: Final = (CREDENTIALS, CONFIG, API_TOKEN)
+SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with sealed values."""
 
 

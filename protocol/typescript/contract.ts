@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "741f5eb20b88ed0b";
+export const SCHEMA_HASH = "612b3b7952d2cb73";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -853,7 +853,7 @@ export interface CalendarEvent {
   event_type: string | null;
   /** `transparent` where it does not block time. */
   transparency: string | null;
-  /** What the account's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
+  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
   response_status: string | null;
   /** Copies of one event in several calendars share it, and so do all events of a series. */
   ical_uid: string | null;
@@ -910,6 +910,43 @@ export interface CalendarAccountDeleted {
   /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
   revoked: boolean;
 }
+
+/** Where to send the user. */
+export interface SignInStarted {
+  /** Open it in the user's own browser. */
+  authorization_url: string;
+  /** Names a sign-in; from `start`. */
+  state: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string;
+}
+
+/** What the redirect said. */
+export interface SignInReturned {
+  /** Names a sign-in; from `start`. */
+  state: string;
+  status: SignInStatus;
+}
+
+/**
+ * How far a sign-in is.
+ *
+ * - `authorized`: Google agreed; `complete` makes an account of it.
+ * - `refused`: Google did not; `complete` says why.
+ */
+export const SignInStatus = {
+  /** Google agreed; `complete` makes an account of it. */
+  AUTHORIZED: "authorized",
+  /** Google did not; `complete` says why. */
+  REFUSED: "refused",
+} as const;
+/**
+ * How far a sign-in is.
+ *
+ * - `authorized`: Google agreed; `complete` makes an account of it.
+ * - `refused`: Google did not; `complete` says why.
+ */
+export type SignInStatus = "authorized" | "refused";
 
 /** All accounts of one product, the oldest first. */
 export interface AtlassianAccountList {
@@ -2083,6 +2120,33 @@ export interface CalendarCalendarsUpdateParams {
   selected: boolean;
 }
 
+/** Params of `calendar.oauth.google.start`. */
+export interface CalendarOauthGoogleStartParams {
+  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
+  redirect_uri: string;
+  /** E-mail. */
+  login_hint?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+}
+
+/** Params of `calendar.oauth.google.callback`. */
+export interface CalendarOauthGoogleCallbackParams {
+  /** The whole URL that was called. */
+  url?: string | null;
+  /** Names a sign-in; from `start`. */
+  state?: string | null;
+  code?: string | null;
+  /** The redirect's `error`. */
+  error?: string | null;
+}
+
+/** Params of `calendar.oauth.google.complete`. */
+export interface CalendarOauthGoogleCompleteParams {
+  /** Names a sign-in; from `start`. */
+  state: string;
+}
+
 /** Params of `jira.accounts.list`. */
 export type JiraAccountsListParams = Record<string, never>;
 
@@ -2480,6 +2544,31 @@ export interface Methods {
    */
   "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
   /**
+   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+   *
+   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+   *
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   */
+  "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
+  /**
+   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+   *
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   */
+  "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
+  /**
+   * Make an account of it: its calendars are listed, and the first sync is queued.
+   *
+   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+   *
+   * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+   * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * /calendar/oauth/google/complete.
+   */
+  "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
+  /**
    * All Jira accounts, the oldest first.
    *
    * Was GET /jira/accounts.
@@ -2708,6 +2797,9 @@ export const METHOD_NAMES = [
   "calendar.accounts.delete",
   "calendar.accounts.sync",
   "calendar.calendars.update",
+  "calendar.oauth.google.start",
+  "calendar.oauth.google.callback",
+  "calendar.oauth.google.complete",
   "jira.accounts.list",
   "jira.accounts.create",
   "jira.accounts.update",

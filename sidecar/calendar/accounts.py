@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from pydantic_core import from_json, to_json
@@ -113,8 +114,12 @@ class Accounts:
             credentials = from_json(text)
         except ValueError:
             credentials = {}
+        signed_in = datetime.fromisoformat(row.signed_in_at) if row.signed_in_at else None
         return StoredAccount(
-            row.account_id, row.email, credentials if isinstance(credentials, dict) else {}, row.signed_in_at
+            row.account_id,
+            row.email,
+            credentials if isinstance(credentials, dict) else {},
+            None if signed_in is None else round(signed_in.timestamp() * 1_000),
         )
 
     async def connected(self, provider_id: str, found: Connected, *, account_id: str | None = None) -> CalendarAccount:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
+from protocol.accounts import AccountService
 from protocol.calendar_accounts import SyncCalendar
 from protocol.contract import Notification
 from sidecar.calendar.accounts import Accounts, Queue, Schedule, Surroundings
@@ -12,8 +13,10 @@ from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.changes import Books
 from sidecar.calendar.events_store import EventsStore
-from sidecar.calendar.providers import Offer, Providers
+from sidecar.calendar.providers import Offer, Providers, google_described
 from sidecar.calendar.service import CalendarAccountsService, CalendarService
+from sidecar.calendar.sign_in import Google, GoogleSignInService
+from sidecar.calendar.sign_ins_store import SignInsStore
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.feed import Feed
@@ -49,6 +52,7 @@ class CalendarFeature:
     ) -> None:
         self._settings = settings
         self._http = http
+        self._google: Google | None = None
         self._store = AccountsStore(database)
         self._books = Books(database, CalendarsStore(database), EventsStore(database), feed, clock, notify, committed)
         self._providers = Providers(self._offers())
@@ -62,6 +66,7 @@ class CalendarFeature:
         self.services: tuple[object, ...] = (
             CalendarService(self._store, self._books.calendars, self._books.events),
             CalendarAccountsService(self._accounts),
+            GoogleSignInService(SignInsStore(database), self._accounts, self._books, vault, self._maybe_google),
         )
 
     def account_counts(self) -> dict[str, int]:
@@ -87,4 +92,29 @@ class CalendarFeature:
 
     def _offers(self) -> Iterable[Offer]:
         """Every provider: a line here, and a module of its own."""
-        return ()
+        yield Offer(
+            AccountService.GOOGLE_CALENDAR,
+            lambda: google_described(has_client=self._has_client()),
+            lambda: self._needed_google().provider,
+            is_one_a_person=True,
+        )
+
+    def _has_client(self) -> bool:
+        return bool(self._settings.google_client_id and self._settings.google_client_secret)
+
+    def _maybe_google(self) -> Google | None:
+        return self._needed_google() if self._has_client() else None
+
+    def _needed_google(self) -> Google:
+        if self._google is None:
+            from sidecar.calendar.google import GoogleProvider  # noqa: PLC0415 - they bring httpx
+            from sidecar.calendar.oauth import Client, Endpoints, GoogleOAuth  # noqa: PLC0415
+            from sidecar.calendar.tokens import AccessTokens  # noqa: PLC0415
+
+            client = Client(self._settings.google_client_id or "", self._settings.google_client_secret or "")
+            oauth = GoogleOAuth(self._http(), Endpoints.at(self._settings.google_url))
+            tokens = AccessTokens(
+                oauth, client, self._books.clock, keep=self._accounts.keep, committed=self._books.committed
+            )
+            self._google = Google(client, oauth, tokens, GoogleProvider(self._http(), oauth, tokens))
+        return self._google

@@ -21,7 +21,7 @@ def feed_id(origin: Origin, calendar_id: str, event_id: str) -> str:
 
 
 def feed_event(origin: Origin, calendar: CalendarState, event: RemoteEvent) -> FeedEvent:
-    """An event as the feed has it.  In somebody else's calendar it is the owner's only where they are invited."""
+    """An event as the feed has it.  What stands in a calendar of somebody else's is theirs."""
     organizer = event.organizer if isinstance(event.organizer, dict) else {}
     return FeedEvent(
         event_id=feed_id(origin, calendar.calendar_id, event.event_id),
@@ -34,7 +34,7 @@ def feed_event(origin: Origin, calendar: CalendarState, event: RemoteEvent) -> F
         description=event.description,
         url=event.html_link,
         actor=organizer.get("displayName") or organizer.get("email"),
-        by_me=bool(calendar.is_primary or calendar.access_role == "owner" or event.response_status),
+        by_me=calendar.is_primary or calendar.access_role == "owner",
         container_id=calendar.calendar_id,
         container=calendar.name,
         object_id=event.recurring_event_id or event.event_id,

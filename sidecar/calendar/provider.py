@@ -142,7 +142,8 @@ class StoredAccount:
     account_id: str
     email: str
     credentials: Mapping[str, Any] = field(repr=False)
-    signed_in_at: str | None = None
+    signed_in_ms: int | None = None
+    """When its owner last signed in, milliseconds since 1970; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from protocol.accounts import AccountService
-from protocol.calendar_accounts import CalendarProvider, CalendarProviderUnavailable
+from protocol.calendar_accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
 from sidecar.calendar.provider import Provider
 
 
@@ -18,6 +18,19 @@ class Offer:
     make: Callable[[], Provider]
     is_one_a_person: bool
     """Whether an e-mail address names one account, so that connecting it again is no second one."""
+
+
+def google_described(*, has_client: bool) -> CalendarProvider:
+    """What `calendar.providers.list` says."""
+    missing = "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET to an OAuth client of type Desktop."
+    return CalendarProvider(
+        id="google",
+        name="Google Calendar",
+        auth=CalendarAuth.OAUTH,
+        available=has_client,
+        reason=None if has_client else missing,
+        credentials=["refresh_token: from a sign-in that was made elsewhere with the same OAuth client"],
+    )
 
 
 class Providers:

@@ -13,6 +13,7 @@ from sidecar.calendar.sync import AccountSync
 from sidecar.handler import JobContext, JobFailed, JobSnoozed
 from sidecar.secrets import SecretUnreadable
 
+AGAIN_S: Final = 1.0
 LOCKED_S: Final = 60.0
 """The host hands over its key at the handshake, which mostly comes within the second."""
 
@@ -45,6 +46,9 @@ class SyncHandler:
         source = provider.open(self._accounts.opened(account))
         return await AccountSync(self._books, self._accounts, account, source, context, full=full).run()
 
-    def _stop(self, account: AccountRow, refusal: AccountRefused) -> JobFailed:
+    def _stop(self, account: AccountRow, refusal: AccountRefused) -> JobFailed | JobSnoozed:
+        if self._accounts.get(account.account_id).signed_in_at != account.signed_in_at:
+            message = "The account was connected anew meanwhile."
+            return JobSnoozed(message, delay_s=AGAIN_S, waiting_for=WaitingFor.APPROVAL)
         self._accounts.stopped(account.account_id, refusal)
         return JobFailed(refusal.message, kind="needs_reauth", hint=refusal.hint, details={"reason": refusal.reason})
