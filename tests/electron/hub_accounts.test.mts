@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { openHub, startFake } from "./hub_rig.mts";
+import type { HubOptions } from "./hub_rig.mts";
 import type { Page } from "./standin/browser.mts";
+
+// Those of tests/fakes/google_oauth.py.
+const CLIENT_ID = "sidecar-tests.apps.googleusercontent.com";
+const CLIENT_SECRET = "GOCSPX-of-the-tests";
 
 interface Site {
   base_url: string;
@@ -34,6 +39,106 @@ async function enter(
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("API token").fill(api_token);
 }
+
+/** Google on loopback, and a person's browser that follows wherever it is sent. */
+async function hubWithGoogle(
+  t: TestContext,
+  openExternal: (url: string) => Promise<void> = browse,
+  more: HubOptions = {},
+) {
+  const { about: url } = await startFake(t, "tests.fakes.google");
+  const env = {
+    GOOGLE_URL: url,
+    GOOGLE_CLIENT_ID: CLIENT_ID,
+    GOOGLE_CLIENT_SECRET: CLIENT_SECRET,
+  };
+  const hub = await openHub(t, {
+    ...more,
+    env,
+    electron: { shell: { openExternal } },
+  });
+  t.after(() => assert.deepEqual(hub.complaints, []));
+  await hub.page.getByRole("button", { name: "Accounts" }).click();
+  await hub.page.getByRole("button", { name: "Google Calendar" }).click();
+  const steer = (path: string, body: object): Promise<unknown> =>
+    fetch(`${url}/fake/${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+  return {
+    ...hub,
+    dialog: hub.page.getByRole("dialog", { name: "Accounts" }),
+    steer,
+  };
+}
+
+async function browse(url: string): Promise<void> {
+  void fetch(url).then((response) => response.text());
+}
+
+test("a calendar comes by signing in with Google, and its day is seen", async (t) => {
+  const { page, dialog, steer } = await hubWithGoogle(t);
+  const [start, end] = [new Date(), new Date(Date.now() + 3_600_000)].map(
+    (moment) => ({ dateTime: moment.toISOString() }),
+  );
+  await steer("events", {
+    calendar_id: "ada@example.com",
+    summary: "Rehearsal",
+    start,
+    end,
+  });
+  await dialog.getByRole("button", { name: "Sign in with Google" }).click();
+  const row = dialog
+    .getByRole("listitem")
+    .filter({ hasText: "ada@example.com" });
+  await row.getByText(/synced just now/).waitFor();
+  await page
+    .getByRole("list", { name: "Today's events" })
+    .getByText("Rehearsal")
+    .waitFor();
+  await row.getByText("Calendars", { exact: true }).click();
+  await row.getByRole("checkbox", { name: "Ada" }).uncheck();
+  await page.keyboard.press("Escape");
+  await page.getByText("Nothing is planned today.").waitFor();
+});
+
+test("a sign-in that is refused says so, and can be tried again", async (t) => {
+  const { dialog, steer } = await hubWithGoogle(t);
+  await steer("consent", { error: "access_denied" });
+  await dialog.getByRole("button", { name: "Sign in with Google" }).click();
+  await dialog.getByRole("alert").waitFor();
+  await steer("consent", {});
+  await dialog.getByRole("button", { name: "Sign in with Google" }).click();
+  await dialog
+    .getByRole("listitem")
+    .filter({ hasText: "ada@example.com" })
+    .waitFor();
+});
+
+test("a sign-in that nobody finishes can be given up", async (t) => {
+  const { dialog } = await hubWithGoogle(t, async () => undefined);
+  await dialog.getByRole("button", { name: "Sign in with Google" }).click();
+  await dialog.getByText("Waiting for your browser…").waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.getByRole("button", { name: "Sign in with Google" }).waitFor();
+  assert.equal(await dialog.getByRole("alert").count(), 0);
+});
+
+test("an account whose sign-in was taken back asks to sign in again", async (t) => {
+  const { page, dialog, steer } = await hubWithGoogle(t);
+  await dialog.getByRole("button", { name: "Sign in with Google" }).click();
+  const row = dialog
+    .getByRole("listitem")
+    .filter({ hasText: "ada@example.com" });
+  await row.getByText(/synced just now/).waitFor();
+  await steer("revoke", { email: "ada@example.com" });
+  await row.getByRole("button", { name: "Sync now" }).click();
+  await row.getByRole("button", { name: "Sign in with Google" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Connect again" }).click();
+  await row.getByRole("button", { name: "Sign in with Google" }).click();
+  await row.getByRole("button", { name: "Sync now" }).waitFor();
+});
 
 test("Jira and Confluence are connected by one token, synced, and told in the feed", async (t) => {
   const { page, dialog, site } = await hubWithSite(t);

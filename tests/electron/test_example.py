@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.claude.conftest import real_claude
-from tests.electron.conftest import CHROMIUM, PACKAGE, RunNode, chromium
+from tests.electron.compiling import MODULES
+from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
-MODULES = ("marked", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
+ITS_MODULES = ("marked", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
 
 __all__ = ["real_claude"]
 
@@ -17,8 +18,8 @@ def run_hub(run_node: RunNode) -> RunNode:
     """Run a file of the example's tests."""
     if chromium() is None:
         pytest.skip(f"no chromium on PATH; set {CHROMIUM}")
-    for name in MODULES:
-        if not (PACKAGE / "node_modules" / name / "package.json").is_file():
+    for name in ITS_MODULES:
+        if not (MODULES / name / "package.json").is_file():
             pytest.skip(f"{name} is not installed: `npm install --ignore-scripts` in protocol/typescript")
     return run_node
 
@@ -31,3 +32,8 @@ def test_the_hub(run_hub: RunNode) -> None:
 @pytest.mark.timeout(120)
 def test_the_hub_with_claude(run_hub: RunNode, real_claude: Path) -> None:
     run_hub("hub_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
+
+
+@pytest.mark.timeout(120)
+def test_the_hub_with_accounts(run_hub: RunNode) -> None:
+    run_hub("hub_accounts")

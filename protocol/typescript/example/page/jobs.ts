@@ -101,6 +101,8 @@ class JobRow {
   readonly #bar = h("progress", { max: 1 });
   readonly #actions = h("div", { class: "job-actions" });
   #shown: Job["status"] | null = null;
+  /** Whether its state says what its message would say again. */
+  #isToldOtherwise = false;
 
   constructor(sidecar: PageSidecar, notices: NoticePlace, job: Job) {
     this.#sidecar = sidecar;
@@ -119,8 +121,8 @@ class JobRow {
     fill(this.#name, nameOf(job));
     setAttribute(this.#bar, "aria-label", `Progress of ${nameOf(job)}`);
     fill(this.#state, stateOf(job));
-    const isToldOtherwise = job.status === "succeeded" || job.waiting_for === "approval";
-    this.showProgress(job.status === "running" ? job.progress : null, isToldOtherwise ? null : job.message);
+    this.#isToldOtherwise = job.status === "succeeded" || job.waiting_for === "approval";
+    this.showProgress(job.status === "running" ? job.progress : null, job.message);
     this.#bar.hidden = job.status !== "running";
     if (job.error !== null)
       fill(
@@ -135,7 +137,7 @@ class JobRow {
     if (fraction === null) this.#bar.removeAttribute("value");
     else this.#bar.value = fraction;
     const percent = fraction === null ? "" : `${Math.round(fraction * 100)} %`;
-    fill(this.#detail, [percent, message].filter(Boolean).join(" · "));
+    fill(this.#detail, [percent, this.#isToldOtherwise ? null : message].filter(Boolean).join(" · "));
   }
 
   /** Buttons are made anew only where others are wanted: one that has the focus keeps it. */
