@@ -1,6 +1,6 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import activity, calendar, claude, claude_usage, confluence, errors, events, jira, jobs, meta, system
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -15,6 +15,7 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_usage.ClaudeUsages,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -45,7 +46,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude.TakeTurn,
 )
 
-_MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
+_MODULES = (errors, system, events, jobs, claude, claude_usage, calendar, jira, confluence, activity)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -181,7 +181,29 @@ CREATE TABLE claude_sessions (
   version INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(updated_at, session_id);
-CREATE TABLE claude_messages (
+CREATE TABLE claude_usage (
+  usage_key TEXT PRIMARY KEY NOT NULL,
+  booked_at TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  session_id TEXT,
+  model TEXT NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_creation_input_tokens INTEGER NOT NULL,
+  cache_read_input_tokens INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_usage_booked ON claude_usage(booked_at);
+CREATE TABLE claude_costs (
+  job_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  booked_at TEXT NOT NULL,
+  session_id TEXT,
+  cost_usd REAL NOT NULL,
+  PRIMARY KEY (job_id, model, booked_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_costs_booked ON claude_costs(booked_at);
+CREATE TABLE "claude_messages" (
+  id INTEGER PRIMARY KEY,
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   job_id TEXT,
@@ -190,5 +212,12 @@ CREATE TABLE claude_messages (
   text TEXT NOT NULL,
   raw_json TEXT,
   created_at TEXT NOT NULL,
-  PRIMARY KEY (session_id, seq)
+  -- What one statement can index without holding up everybody else.
+  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(text, 1, 32768)) VIRTUAL,
+  UNIQUE (session_id, seq)
+) STRICT;
+CREATE TABLE claude_processes (
+  pid INTEGER PRIMARY KEY NOT NULL,
+  started_at REAL NOT NULL,
+  owner_id TEXT NOT NULL
 ) STRICT;

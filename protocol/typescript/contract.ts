@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "c5910da87b3baaad";
+export const SCHEMA_HASH = "5cb19e18310f50e2";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -563,6 +563,58 @@ export const MessageKind = {
  * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export const UsageGroup = {
+  /** A local day.  A day without any use has no entry. */
+  DAY: "day",
+  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  SESSION: "session",
+  MODEL: "model",
+  /** A run or a turn. */
+  JOB: "job",
+} as const;
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export type UsageGroup = "day" | "session" | "model" | "job";
+
+/** The entries, and all of them together. */
+export interface UsageList {
+  /** Days in order; others by what they cost, the dearest first. */
+  entries: UsageEntry[];
+  usage: ClaudeUsage;
+  total_cost_usd: number;
+}
+
+/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+export interface UsageEntry {
+  /** YYYY-MM-DD in the time zone that was asked for. */
+  day: string | null;
+  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  session_id: string | null;
+  /** `unknown` where the CLI did not say. */
+  model: string | null;
+  job_id: string | null;
+  /** Each API message counted once. */
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number;
+  /** How many runs and turns. */
+  jobs: number;
+  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_at: string;
+}
 
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
@@ -1225,6 +1277,18 @@ export interface ClaudeMessagesListParams {
   limit?: number;
 }
 
+/** Params of `claude.usage.list`. */
+export interface ClaudeUsageListParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  /** @default "day" */
+  group?: UsageGroup;
+}
+
 /** Params of `calendar.accounts.list`. */
 export type CalendarAccountsListParams = Record<string, never>;
 
@@ -1430,6 +1494,14 @@ export interface Methods {
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
+   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   *
+   * `time_zone` says where days begin; null: where this computer is.
+   *
+   * Errors: usage_range_invalid, time_zone_unknown.
+   */
+  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
+  /**
    * All calendar accounts.
    *
    * Was GET /calendar/accounts.
@@ -1559,6 +1631,7 @@ export const METHOD_NAMES = [
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.usage.list",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",
@@ -1632,6 +1705,8 @@ export type ErrorKind =
   | "job_not_finished"
   | "schedule_not_found"
   | "session_not_found"
+  | "usage_range_invalid"
+  | "time_zone_unknown"
   | "calendar_account_not_found";
 
 export const ERROR_CODES = {
@@ -1677,6 +1752,10 @@ export const ERROR_CODES = {
   schedule_not_found: 4044,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** `end` must come after `start`, by at most 400 days. */
+  usage_range_invalid: 4227,
+  /** No time zone has this name; an IANA name is wanted, such as Europe/Berlin. */
+  time_zone_unknown: 4228,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
 } as const satisfies Record<ErrorKind, number>;

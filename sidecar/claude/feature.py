@@ -12,6 +12,7 @@ from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
 from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
 from sidecar.claude.store import ClaudeStore
+from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.handler import Registration
@@ -51,11 +52,12 @@ class ClaudeFeature:
         self._is_draining = is_draining
         self._pool: Pool | None = None
         store = ClaudeStore(database)
-        self._conversations = Conversations(database, store, notify, clock, new_id)
+        self._usage = UsageStore(database, clock)
+        self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)
         sessions = SessionsService(
             store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
         )
-        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions)
+        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions, UsageService(self._usage))
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
@@ -67,7 +69,11 @@ class ClaudeFeature:
         self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home())
         runs = ClaudeRunHandler(
-            launcher=launcher, notify=self._notify, record=self._record, is_draining=self._is_draining
+            launcher=launcher,
+            notify=self._notify,
+            record=self._record,
+            book=self._usage.book_safely,
+            is_draining=self._is_draining,
         )
         turns = TurnHandler(
             launcher=launcher,

@@ -86,7 +86,7 @@ class TurnHandler:
             self._remember(job, turn, "turn_cancelled", None, {"shutdown": self._is_draining()})
             raise
         finally:
-            self._conversations.end(job.session_id, status, turn.report.reader.spent)
+            self._conversations.end(job.session_id, context.job_id, status, turn.report.reader.spent)
         fields = answer_fields(outcome) | {"usage": turn.usage}
         result = ClaudeTurnResult(**fields, session_id=job.session_id)
         turn.report.finished(result)

@@ -4,6 +4,7 @@ However a run ends (answer, failure, cancel, timeout, shutdown), no process of i
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import anyio
 
@@ -20,9 +21,15 @@ from sidecar.claude.report import (
     timed_out,
 )
 from sidecar.claude.stopping import CANCEL, SHUTDOWN, exit_by_itself, stop
-from sidecar.claude.stream import Outcome, parse
+from sidecar.claude.stream import Outcome, Spent, parse
 from sidecar.claude.texts import title_of
 from sidecar.handler import JobContext, JobFailed
+
+
+class Book(Protocol):
+    """Writes down what a job used up; never raises."""
+
+    def __call__(self, job_id: str, session_id: str | None, spent: Spent, /) -> None: ...
 
 
 class ClaudeRunHandler:
@@ -34,6 +41,7 @@ class ClaudeRunHandler:
         launcher: Launcher,
         notify: Callable[[ClaudeDelta], None],
         record: RecordRun,
+        book: Book,
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -41,6 +49,7 @@ class ClaudeRunHandler:
         self._launcher = launcher
         self._notify = notify
         self._record = record
+        self._book = book
         self._is_draining = is_draining
         self._silence_s = silence_s
 
@@ -55,6 +64,8 @@ class ClaudeRunHandler:
         except anyio.get_cancelled_exc_class():
             self._remember(job, context, report, "run_cancelled", None, {"shutdown": self._is_draining()})
             raise
+        finally:
+            self._book(context.job_id, None, report.reader.spent)
         result = ClaudeRunResult(**answer_fields(outcome), session_id=outcome.session_id)
         report.finished(result)
         self._remember(job, context, report, "run_completed", result.text, recorded(result))

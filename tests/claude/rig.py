@@ -12,6 +12,7 @@ import psutil
 from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
+from sidecar.claude.stream import Spent
 from sidecar.claude.worker import ClaudeRunHandler
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
@@ -46,6 +47,7 @@ class Rig:
         self.home = home
         self.deltas: list[ClaudeDelta] = []
         self.records: list[dict[str, Any]] = []
+        self.booked: list[tuple[str, str | None, Spent]] = []
         self.context = RecordingContext()
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
@@ -57,6 +59,7 @@ class Rig:
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
+            book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )
