@@ -1,6 +1,19 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, calendar, claude, claude_usage, confluence, errors, events, jira, jobs, meta, system
+from protocol import (
+    activity,
+    calendar,
+    claude,
+    claude_search,
+    claude_usage,
+    confluence,
+    errors,
+    events,
+    jira,
+    jobs,
+    meta,
+    system,
+)
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -15,6 +28,7 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_search.ClaudeSearch,
     claude_usage.ClaudeUsages,
     calendar.Calendars,
     jira.Jira,

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "5cb19e18310f50e2";
+export const SCHEMA_HASH = "b1bb649c1d3cedfc";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -563,6 +563,36 @@ export const MessageKind = {
  * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/** What was found, the newest first. */
+export interface MessageHits {
+  hits: MessageHit[];
+  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  next_cursor: string | null;
+}
+
+/** A message that was found. */
+export interface MessageHit {
+  message_id: string;
+  session_id: string;
+  session_title: string | null;
+  job_id: string | null;
+  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  seq: number;
+  kind: MessageKind;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  snippet: string;
+  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
+  marks: SearchMark[];
+}
+
+/** A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
+export interface SearchMark {
+  start: number;
+  end: number;
+}
 
 /**
  * What one entry is about.
@@ -1277,6 +1307,23 @@ export interface ClaudeMessagesListParams {
   limit?: number;
 }
 
+/** Params of `claude.messages.search`. */
+export interface ClaudeMessagesSearchParams {
+  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  query: string;
+  /** A Claude session's id. */
+  session_id?: string | null;
+  kind?: MessageKind | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
 /** Params of `claude.usage.list`. */
 export interface ClaudeUsageListParams {
   /** ISO 8601 with an offset. */
@@ -1494,6 +1541,14 @@ export interface Methods {
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
+   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   *
+   * Upper and lower case are the same.
+   *
+   * Errors: session_not_found, invalid_cursor.
+   */
+  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
+  /**
    * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
    *
    * `time_zone` says where days begin; null: where this computer is.
@@ -1631,6 +1686,7 @@ export const METHOD_NAMES = [
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.messages.search",
   "claude.usage.list",
   "calendar.accounts.list",
   "calendar.accounts.get",

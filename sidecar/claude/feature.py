@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from protocol.claude import RunClaude, TakeTurn
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
+from sidecar.claude.search import SearchService
 from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
-from sidecar.claude.store import ClaudeStore
+from sidecar.claude.store import ClaudeStore, search_index
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
 from sidecar.database import Database
@@ -52,12 +53,19 @@ class ClaudeFeature:
         self._is_draining = is_draining
         self._pool: Pool | None = None
         store = ClaudeStore(database)
+        index = search_index(database)
+        index.prepare()
         self._usage = UsageStore(database, clock)
         self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)
         sessions = SessionsService(
             store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
         )
-        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions, UsageService(self._usage))
+        self.services: tuple[object, ...] = (
+            ClaudeService(enqueue),
+            sessions,
+            SearchService(store, index, clock),
+            UsageService(self._usage),
+        )
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
