@@ -144,7 +144,8 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: Arch
     archive.rig.database.commit()
     with archive.rig.database.write():
         archive.rig.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
-    clock, pages = archive.rig.clock, []
+    clock = archive.rig.clock
+    pages: list[int] = []
     monotonic = clock.monotonic
 
     def slow() -> float:  # each look at the clock finds it later by more than a page may take
