@@ -1,19 +1,12 @@
 """Claude's use of tokens and money, by day, session, model or job."""
 
 from enum import StrEnum
-from typing import Annotated, Protocol
-
-from pydantic import Field, StringConstraints
+from typing import Protocol
 
 from protocol.claude import ClaudeUsage
 from protocol.contract import Model, RpcError, method
-from protocol.scalars import Count, UtcTime, When
-
-TimeZoneName = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64),
-    Field(description="An IANA time zone: Europe/Berlin."),
-]
+from protocol.errors import TimeZoneUnknown
+from protocol.scalars import Count, TimeZoneName, UtcTime, When
 
 LONGEST_DAYS = 400
 """A year and its neighbours."""
@@ -23,12 +16,6 @@ class UsageRangeInvalid(RpcError):
     """`end` must come after `start`, by at most 400 days."""
 
     code = 4227
-
-
-class TimeZoneUnknown(RpcError):
-    """No time zone has this name; an IANA name is wanted, such as Europe/Berlin."""
-
-    code = 4228
 
 
 class UsageGroup(StrEnum):

@@ -16,12 +16,12 @@ from protocol.claude import ClaudeUsage
 from protocol.claude_usage import (
     LONGEST_DAYS,
     ClaudeUsages,
-    TimeZoneUnknown,
     UsageEntry,
     UsageGroup,
     UsageList,
     UsageRangeInvalid,
 )
+from protocol.errors import TimeZoneUnknown
 from protocol.scalars import canonical_time
 from sidecar.claude.stream import BUCKETS, Spent
 from sidecar.clock import Clock, iso
@@ -119,8 +119,12 @@ class UsageService(ClaudeUsages):
         begin, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
         if not timedelta(0) < until - begin <= timedelta(days=LONGEST_DAYS):
             raise UsageRangeInvalid
+        try:
+            days = list(local_days(begin, until, _zone(time_zone)))
+        except OverflowError:  # before the year 1 or after 9999, as the clocks are there
+            raise UsageRangeInvalid from None
         totals: dict[str | None, _Total] = {}
-        for day, since, before in local_days(begin, until, _zone(time_zone)):
+        for day, since, before in days:
             for chosen, job_id, session_id, *sums in self._store.sums(since, before, COLUMN.get(group, "job_id")):
                 key = day if group is UsageGroup.DAY else chosen
                 totals.setdefault(key, _Total(session_id)).add(job_id, sums)

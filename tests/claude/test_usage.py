@@ -192,6 +192,10 @@ def test_the_days_cover_the_range_without_gap_or_overlap(since_s: int, length_s:
         ({"start": EVER["end"], "end": EVER["start"]}, "usage_range_invalid"),
         ({"start": EVER["start"], "end": EVER["start"]}, "usage_range_invalid"),
         ({"start": "2020-01-01T00:00:00Z", "end": "2021-12-31T00:00:00Z"}, "usage_range_invalid"),
+        (
+            {"start": "9999-12-30T00:00:00Z", "end": "9999-12-31T23:00:00Z", "time_zone": "Asia/Tokyo"},
+            "usage_range_invalid",
+        ),
         ({**EVER, "group": "century"}, "invalid_params"),
     ],
 )
