@@ -4,6 +4,7 @@ from protocol import (
     activity,
     calendar,
     claude,
+    claude_export,
     claude_search,
     claude_usage,
     confluence,
@@ -29,6 +30,7 @@ INTERFACES: tuple[type, ...] = (
     claude.Claude,
     claude.Sessions,
     claude_search.ClaudeSearch,
+    claude_export.ClaudeExport,
     claude_usage.ClaudeUsages,
     calendar.Calendars,
     jira.Jira,
@@ -58,6 +60,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    claude_export.ExportSession,
 )
 
 _MODULES = (errors, system, events, jobs, claude, claude_usage, calendar, jira, confluence, activity)

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "9db066af7fc65f3d";
+export const SCHEMA_HASH = "31203a36615849f6";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -614,6 +614,13 @@ export interface SearchMark {
   end: number;
 }
 
+/** A session as Markdown. */
+export interface SessionText {
+  session_id: string;
+  text: string;
+  messages: number;
+}
+
 /**
  * What one entry is about.
  *
@@ -1097,6 +1104,52 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
+/** Write a session to a file.  Nothing is there under its name before it is whole. */
+export interface ExportSession {
+  /** A Claude session's id. */
+  session_id: string;
+  /** Null: a new file in the folder `exports` beside the database, named after the session. */
+  path?: string | null;
+  /** @default "markdown" */
+  format?: ExportFormat;
+  /**
+   * Whether Markdown has Claude's thoughts too; JSONL has everything.
+   *
+   * @default false
+   */
+  thinking?: boolean;
+}
+
+/**
+ * What the file is for.
+ *
+ * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
+ * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
+ * message.
+ */
+export const ExportFormat = {
+  /** To be read: prompts, answers, tools with what they were given and what they said. */
+  MARKDOWN: "markdown",
+  /** To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message. */
+  JSONL: "jsonl",
+} as const;
+/**
+ * What the file is for.
+ *
+ * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
+ * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
+ * message.
+ */
+export type ExportFormat = "markdown" | "jsonl";
+
+/** The file that was written. */
+export interface ExportResult {
+  session_id: string;
+  path: string;
+  messages: number;
+  bytes: number;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -1372,6 +1425,14 @@ export interface ClaudeMessagesSearchParams {
   cursor?: string | null;
 }
 
+/** Params of `claude.session.export`. */
+export interface ClaudeSessionExportParams {
+  /** A Claude session's id. */
+  session_id: string;
+  /** @default false */
+  thinking?: boolean;
+}
+
 /** Params of `claude.usage.list`. */
 export interface ClaudeUsageListParams {
   /** ISO 8601 with an offset. */
@@ -1597,6 +1658,12 @@ export interface Methods {
    */
   "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
   /**
+   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.export": { params: ClaudeSessionExportParams; result: SessionText };
+  /**
    * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
    *
    * `time_zone` says where days begin; null: where this computer is.
@@ -1703,6 +1770,8 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Write a session to a file.  Nothing is there under its name before it is whole. */
+  "claude.export": { payload: ExportSession; result: ExportResult };
 }
 
 export const METHOD_NAMES = [
@@ -1735,6 +1804,7 @@ export const METHOD_NAMES = [
   "claude.session.fork",
   "claude.messages.list",
   "claude.messages.search",
+  "claude.session.export",
   "claude.usage.list",
   "calendar.accounts.list",
   "calendar.accounts.get",
@@ -1784,6 +1854,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "claude.export",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */

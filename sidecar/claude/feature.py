@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from protocol.claude import RunClaude, TakeTurn
+from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
+from sidecar.claude.export import ExportHandler, ExportService
 from sidecar.claude.search import SearchService
 from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
 from sidecar.claude.store import ClaudeStore, search_index
@@ -48,11 +50,12 @@ class ClaudeFeature:
         is_draining: Callable[[], bool],
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._notify = notify
         self._record = record
         self._is_draining = is_draining
         self._pool: Pool | None = None
-        store = ClaudeStore(database)
+        store = self._store = ClaudeStore(database)
         index = search_index(database)
         index.prepare()
         self._usage = UsageStore(database, clock)
@@ -64,6 +67,7 @@ class ClaudeFeature:
             ClaudeService(enqueue),
             sessions,
             SearchService(store, index, clock),
+            ExportService(store),
             UsageService(self._usage),
         )
 
@@ -94,6 +98,7 @@ class ClaudeFeature:
         limit = self._settings.claude_concurrency
         yield Registration(RunClaude, runs, concurrency=limit, pool="claude")
         yield Registration(TakeTurn, turns, concurrency=limit, pool="claude")
+        yield Registration(ExportSession, ExportHandler(self._store, self._settings.database, self._clock))
 
     async def run(self) -> None:
         """Keep the sessions' idle processes until `stop`."""
