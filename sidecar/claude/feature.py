@@ -12,6 +12,7 @@ from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
 from sidecar.claude.export import ExportHandler, ExportService
+from sidecar.claude.ledger import ProcessLedger
 from sidecar.claude.search import SearchService
 from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
 from sidecar.claude.store import ClaudeStore, search_index
@@ -59,6 +60,7 @@ class ClaudeFeature:
         index = search_index(database)
         index.prepare()
         self._usage = UsageStore(database, clock)
+        self._ledger = ProcessLedger(database)
         self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)
         sessions = SessionsService(
             store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
@@ -79,7 +81,7 @@ class ClaudeFeature:
         from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
 
         self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
-        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home())
+        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home(), ledger=self._ledger)
         runs = ClaudeRunHandler(
             launcher=launcher,
             notify=self._notify,
@@ -117,14 +119,17 @@ class ClaudeFeature:
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def recover(self) -> None:
-        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs."""
-        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+        """Before any work begins: what a dead process left is killed, and no session runs."""
+        from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415
 
         try:
             session_ids = self._conversations.left_behind()
-            if session_ids:
-                killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
+            noted = self._ledger.left()
+            if session_ids or noted:
+                owners = {*session_ids, *(process.owner_id for process in noted)}
+                killed = await kill_leftovers(owners, known=await survivors(noted), timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
+                self._ledger.forget(process.pid for process in noted)
                 self._conversations.recover(session_ids)
         except sqlite3.Error:  # the next turn of each session puts it right
             log.exception("the sessions of an earlier process could not be settled")

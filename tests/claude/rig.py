@@ -1,6 +1,7 @@
 """A `ClaudeRunHandler` with everything that it says written down, and a look at the processes that it leaves."""
 
 import itertools
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,11 @@ import psutil
 from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
+from sidecar.claude.ledger import ProcessLedger
 from sidecar.claude.stream import Spent
 from sidecar.claude.worker import ClaudeRunHandler
+from sidecar.database import Database
+from sidecar.settings import schema_dir
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
 
@@ -49,6 +53,9 @@ class Rig:
         self.records: list[dict[str, Any]] = []
         self.booked: list[tuple[str, str | None, Spent]] = []
         self.context = RecordingContext()
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
+        self.ledger = ProcessLedger(Database(connection, home / "none.db", lambda: None))
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
@@ -56,6 +63,7 @@ class Rig:
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
+                ledger=self.ledger,
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
