@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "31203a36615849f6";
+export const SCHEMA_HASH = "9992277a10ed09fd";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -583,6 +583,134 @@ export const MessageKind = {
  * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/** How Claude is. */
+export interface ClaudeReport {
+  /** No finding is a problem. */
+  ok: boolean;
+  /** The one that is used; null: none can be. */
+  path: string | null;
+  source: ExecutableSource | null;
+  version: string | null;
+  /** All that were found, in the order in which they would be used. */
+  candidates: ClaudeCandidate[];
+  login: ClaudeLogin;
+  findings: ClaudeFinding[];
+}
+
+/**
+ * Who knew where `claude` is.
+ *
+ * - `setting`: CLAUDE_PATH.
+ * - `path`: A folder of the PATH that the sidecar was started with.
+ * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
+ * - `known_place`: A folder where an installer puts it.
+ */
+export const ExecutableSource = {
+  /** CLAUDE_PATH. */
+  SETTING: "setting",
+  /** A folder of the PATH that the sidecar was started with. */
+  PATH: "path",
+  /** The user's login shell: a terminal has a PATH that an app started from a desktop has not. */
+  LOGIN_SHELL: "login_shell",
+  /** A folder where an installer puts it. */
+  KNOWN_PLACE: "known_place",
+} as const;
+/**
+ * Who knew where `claude` is.
+ *
+ * - `setting`: CLAUDE_PATH.
+ * - `path`: A folder of the PATH that the sidecar was started with.
+ * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
+ * - `known_place`: A folder where an installer puts it.
+ */
+export type ExecutableSource = "setting" | "path" | "login_shell" | "known_place";
+
+/** A `claude` that was found. */
+export interface ClaudeCandidate {
+  path: string;
+  source: ExecutableSource;
+  /** What `--version` says: `2.1.330 (Claude Code)`.  Null: it does not run. */
+  version: string | null;
+}
+
+/** What shows of the login without spending anything, and without anything secret. */
+export interface ClaudeLogin {
+  state: LoginState;
+  /** Claude's word: `api_key`, `oauth_token`, `third_party`; null where it did not say. */
+  method: string | null;
+  /** `firstParty`, `bedrock`, `vertex`. */
+  provider: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string | null;
+}
+
+/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+export const LoginState = {
+  LOGGED_IN: "logged_in",
+  LOGGED_OUT: "logged_out",
+  UNKNOWN: "unknown",
+} as const;
+/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+export type LoginState = "logged_in" | "logged_out" | "unknown";
+
+/** One thing that was looked at. */
+export interface ClaudeFinding {
+  name: FindingName;
+  state: FindingState;
+  detail: string;
+  /** What to do, in words for the user. */
+  advice: string | null;
+}
+
+/**
+ * What was looked at.
+ *
+ * - `node`: Only where `claude` is a script.
+ * - `root`: Only for root.
+ * - `files`: The folder of Claude's own settings and sessions.
+ */
+export const FindingName = {
+  EXECUTABLE: "executable",
+  VERSION: "version",
+  /** Only where `claude` is a script. */
+  NODE: "node",
+  LOGIN: "login",
+  PATH: "path",
+  /** Only for root. */
+  ROOT: "root",
+  /** The folder of Claude's own settings and sessions. */
+  FILES: "files",
+} as const;
+/**
+ * What was looked at.
+ *
+ * - `node`: Only where `claude` is a script.
+ * - `root`: Only for root.
+ * - `files`: The folder of Claude's own settings and sessions.
+ */
+export type FindingName = "executable" | "version" | "node" | "login" | "path" | "root" | "files";
+
+/**
+ * How something is.
+ *
+ * - `warning`: Claude works, but not in every case or not as expected.
+ * - `problem`: Claude does not work.
+ */
+export const FindingState = {
+  OK: "ok",
+  /** Claude works, but not in every case or not as expected. */
+  WARNING: "warning",
+  /** Claude does not work. */
+  PROBLEM: "problem",
+} as const;
+/**
+ * How something is.
+ *
+ * - `warning`: Claude works, but not in every case or not as expected.
+ * - `problem`: Claude does not work.
+ */
+export type FindingState = "ok" | "warning" | "problem";
 
 /** What was found, the newest first. */
 export interface MessageHits {
@@ -1408,6 +1536,9 @@ export interface ClaudeMessagesListParams {
   limit?: number;
 }
 
+/** Params of `claude.doctor`. */
+export type ClaudeDoctorParams = Record<string, never>;
+
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
   /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
@@ -1649,6 +1780,8 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /** Look at everything that keeps Claude from working; a few seconds at most, and no request to its API. */
+  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
   /**
    * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
    *
@@ -1803,6 +1936,7 @@ export const METHOD_NAMES = [
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.doctor",
   "claude.messages.search",
   "claude.session.export",
   "claude.usage.list",

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from protocol.claude import RunClaude, TakeTurn
+from protocol.claude_doctor import ClaudeReport
 from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
 from sidecar.claude.export import ExportHandler, ExportService
 from sidecar.claude.ledger import ProcessLedger
 from sidecar.claude.search import SearchService
-from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
+from sidecar.claude.service import CancelHolders, ClaudeService, DoctorService, Enqueue, SessionsService
 from sidecar.claude.store import ClaudeStore, search_index
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
@@ -67,6 +68,7 @@ class ClaudeFeature:
         )
         self.services: tuple[object, ...] = (
             ClaudeService(enqueue),
+            DoctorService(self.examine),
             sessions,
             SearchService(store, index, clock),
             ExportService(store),
@@ -137,6 +139,13 @@ class ClaudeFeature:
     def _drop_process(self, session_id: str) -> None:
         if self._pool is not None:
             self._pool.drop(session_id)
+
+    async def examine(self) -> ClaudeReport:
+        """How the user's own CLI is, now."""
+        from sidecar.claude.doctor import examine  # noqa: PLC0415
+        from sidecar.claude.findings import this_user  # noqa: PLC0415
+
+        return await examine(self.discovery(), this_user())
 
     def discovery(self) -> "Discovery":
         """The search for the user's own CLI."""
