@@ -1,5 +1,6 @@
 """A `ClaudeRunHandler` with everything that it says written down, and a look at the processes that it leaves."""
 
+import contextlib
 import itertools
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -118,6 +119,16 @@ def processes_of(owner_id: str) -> list[psutil.Process]:
                 found.append(process)
         except psutil.Error:
             continue
+    return found
+
+
+def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
+    """Those of the processes that bear this name; some of them live for a moment only."""
+    found = []
+    for process in processes_of(owner_id):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                found.append(process)
     return found
 
 

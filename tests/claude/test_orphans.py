@@ -18,7 +18,7 @@ import anyio
 import psutil
 import pytest
 
-from tests.claude.rig import processes_of, until
+from tests.claude.rig import processes_of, tools_of, until
 from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -50,10 +50,6 @@ def cli(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cli]:
     api: FakeAnthropic = request.getfixturevalue("api")
     environment = {**api.environment(tmp_path), "CLAUDE_PATH": path}
     yield Cli(environment, "[[tool:bash:tail -f /dev/null]]", "[[tool:bash:setsid --wait tail -f /dev/null]]", "tail")
-
-
-def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
-    return [process for process in processes_of(owner_id) if process.name() == name]
 
 
 def cli_of(owner_id: str, tool_name: str) -> psutil.Process:
