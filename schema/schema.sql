@@ -216,6 +216,7 @@ CREATE TABLE "claude_messages" (
   searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(text, 1, 32768)) VIRTUAL,
   UNIQUE (session_id, seq)
 ) STRICT;
+CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
 CREATE TABLE claude_processes (
   pid INTEGER PRIMARY KEY NOT NULL,
   started_at REAL NOT NULL,

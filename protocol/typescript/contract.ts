@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "9992277a10ed09fd";
+export const SCHEMA_HASH = "3320839e8dc69b36";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -454,7 +454,7 @@ export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "a
 /** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time. */
+  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`. */
   claude_session_id: string | null;
   /** The session that it branched off. */
   forked_from: string | null;

@@ -68,6 +68,9 @@ FROM claude_messages ORDER BY created_at, session_id, seq;
 DROP TABLE claude_messages;
 ALTER TABLE claude_messages_numbered RENAME TO claude_messages;
 
+-- Whose a session of the CLI's is.
+CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
+
 -- The CLI processes that were started and have not been seen to end: what a dead sidecar leaves is found by these.
 CREATE TABLE claude_processes (
   pid INTEGER PRIMARY KEY NOT NULL,

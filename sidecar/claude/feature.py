@@ -89,6 +89,7 @@ class ClaudeFeature:
             notify=self._notify,
             record=self._record,
             book=self._usage.book_safely,
+            owner_of=self._store.owner_of,
             is_draining=self._is_draining,
         )
         turns = TurnHandler(

@@ -167,6 +167,13 @@ class ClaudeStore:
             title, now, session_id,
         )  # fmt: skip
 
+    def owner_of(self, claude_session_id: str) -> str | None:
+        """The session that has this one of the CLI's; None where none has."""
+        row = self._database.row(
+            "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
+        )
+        return None if row is None else str(row[0])
+
     def resume_point(self, session_id: str) -> ResumePoint:
         """Where the CLI takes the session up."""
         row = self._database.row(

@@ -42,19 +42,25 @@ class ClaudeRunHandler:
         notify: Callable[[ClaudeDelta], None],
         record: RecordRun,
         book: Book,
+        owner_of: Callable[[str], str | None],
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
-        """`is_draining` tells that the whole process is on its way out, in a hurry."""
+        """`is_draining` tells that the whole process is on its way out, in a hurry; `owner_of` which of our sessions
+        has one of the CLI's.
+        """
         self._launcher = launcher
         self._notify = notify
         self._record = record
         self._book = book
+        self._owner_of = owner_of
         self._is_draining = is_draining
         self._silence_s = silence_s
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Run the prompt; raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, and `timeout`."""
+        """Run the prompt; raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout`, and
+        `session_held`.
+        """
         report = Report(context, self._notify, on_session=lambda session_id: context.lock(session_lock(session_id)))
         try:
             outcome = await self._carry_out(job, context, report)
@@ -72,6 +78,14 @@ class ClaudeRunHandler:
         return result
 
     async def _carry_out(self, job: RunClaude, context: JobContext, report: Report) -> Outcome:
+        if job.session_id is not None and (owner := self._owner_of(job.session_id)) is not None:
+            # Its own process may live and write the same file; and what is said here would be missing there.
+            raise JobFailed(
+                "The sidecar holds this conversation itself.",
+                kind="session_held",
+                hint="Send the prompt with claude.session.send, to this session or to a fork of it.",
+                details={"session_id": owner},
+            )
         options = RunOptions(
             model=job.model,
             session_id=job.session_id,

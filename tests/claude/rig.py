@@ -69,6 +69,7 @@ class Rig:
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
             book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
+            owner_of=lambda _: None,
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )
