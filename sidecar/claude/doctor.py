@@ -6,7 +6,7 @@ Claude is asked for its version and for the state of its login, and is given no 
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,13 +132,9 @@ def _word(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> str | None:
-    """A moment, however Claude tells it."""
+    """A moment in ISO 8601; what Claude may tell otherwise is left out."""
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value)
-            return canonical_time(moment) if moment.tzinfo is not None else None
-        if isinstance(value, int | float):
-            return canonical_time(datetime.fromtimestamp(value / 1000, UTC))
-    except (ValueError, OverflowError, OSError):
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return canonical_time(moment) if moment is not None and moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return None

@@ -22,7 +22,8 @@ PAGE: Final = 200
 """Messages read at a time: a few milliseconds, unless they are huge, and then the store gives fewer."""
 TEXT_BYTES: Final = 1024 * 1024
 """What a host can show at once; a larger session is a file."""
-NAME_CHARS: Final = 60
+NAME_BYTES: Final = 120
+"""Of a title in a file's name, which may have 255."""
 SUFFIXES: Final = {ExportFormat.MARKDOWN: ".md", ExportFormat.JSONL: ".jsonl"}
 
 
@@ -64,7 +65,7 @@ class ExportHandler:
             raise JobFailed("The session was deleted.", kind="session_not_found")
         try:
             target = self._target(job, from_json(session))
-            part = target.with_name(f"{target.name}.{context.job_id}.part")
+            part = target.with_name(f"{context.job_id}.part")
             try:
                 messages, size = await self._write(job, session, part, context)
                 part.replace(target)
@@ -97,6 +98,8 @@ class ExportHandler:
                 await file.write(data)
                 messages, size = messages + len(page), size + len(data)
                 context.progress(messages / max(last, messages), f"{messages} of {last} messages")
+            if messages < last:
+                raise JobFailed("The session was deleted meanwhile.", kind="session_not_found")
             await file.flush()
             await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
         return messages, size
@@ -148,8 +151,8 @@ def _pages(store: ClaudeStore, session_id: str, last: int) -> Iterator[list[byte
 
 def _name(session: dict[str, Any], day: str) -> str:
     """A file's name that every system takes."""
-    title = re.sub(r"[^\w .,()+-]+", " ", session["title"] or "Claude")
-    return f"{day} {' '.join(title.split())[:NAME_CHARS].rstrip(' .')}"
+    title = " ".join(re.sub(r"[^\w .,()+-]+", " ", session["title"] or "Claude").split())
+    return f"{day} {title.encode()[:NAME_BYTES].decode(errors='ignore').rstrip(' .')}"
 
 
 def _unused(folder: Path, name: str, suffix: str) -> Path:

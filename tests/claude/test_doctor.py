@@ -25,7 +25,8 @@ from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs here are shell scripts")
-STATUS = '{"loggedIn": true, "authMethod": "oauth_token", "apiProvider": "firstParty", "email": "me@example.org"}'
+STATUS = """{"loggedIn": true, "authMethod": "oauth_token", "apiProvider": "firstParty", "email": "me@example.org",
+"loginExpiresAt": "2027-01-01T00:00:00Z"}"""
 
 
 def program(path: Path, script: str = "exit 0", interpreter: str = "/bin/sh") -> Path:
@@ -86,6 +87,7 @@ async def test_a_home_in_order_has_nothing_to_find(tmp_path: Path) -> None:
     assert (made.login.state, made.login.method, made.login.provider) == (
         LoginState.LOGGED_IN, "oauth_token", "firstParty",
     )  # fmt: skip
+    assert made.login.expires_at == "2027-01-01T00:00:00.000Z"
     assert "example.org" not in made.model_dump_json()
 
 

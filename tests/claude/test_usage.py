@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from sidecar.claude.usage import UsageStore, local_days
 from sidecar.client import RemoteError
 from sidecar.migrations import open_database
 from sidecar.settings import schema_dir
-from tests.claude.talk import talking
+from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
 from tests.loopback import Loopback
 
@@ -85,6 +86,27 @@ async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar:
     assert sum(one.jobs for one in days.entries) == 4
     assert days.usage == sessions.usage
     assert days.total_cost_usd == pytest.approx(0.04)
+
+
+async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_end(
+    sidecar: StartSidecar, standin: Path
+) -> None:
+    with anyio.fail_after(50):
+        async with sidecar(CLAUDE_PATH=str(standin)) as client:
+            await client.initialize("tests")
+            talk = Talk(client)
+            session = await talk.sessions.create()
+            turn = await talk.ask(session.session_id, "one")
+            run = await talk.client.call("claude.spawn", {"prompt": "two"})
+            await talk.job(run["job_id"], "succeeded")
+            client.process.kill()
+            await client.process.wait()
+    now = datetime.now(UTC)
+    asked = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat(), "group": "job"}
+    async with talking(sidecar) as talk:
+        entries = (await talk.client.call("claude.usage.list", asked))["entries"]
+    assert {one["job_id"] for one in entries} == {turn["job_id"], run["job_id"]}
+    assert [one["total_cost_usd"] for one in entries] == [0.01, 0.01]
 
 
 async def test_a_message_that_two_turns_tell_counts_once(books: Books) -> None:
