@@ -63,6 +63,6 @@ class ClaudeSearch(Protocol):
     ) -> MessageHits:
         """Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
 
-        Upper and lower case are the same.
+        What a tool was given is searched too.  Upper and lower case are the same.
         """
         ...

@@ -212,8 +212,9 @@ CREATE TABLE "claude_messages" (
   text TEXT NOT NULL,
   raw_json TEXT,
   created_at TEXT NOT NULL,
-  -- What one statement can index without holding up everybody else.
-  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(text, 1, 32768)) VIRTUAL,
+  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
+    iif(kind = 'tool_use' AND json_valid(raw_json),
+      text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
   UNIQUE (session_id, seq)
 ) STRICT;
 CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;

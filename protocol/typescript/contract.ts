@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "3320839e8dc69b36";
+export const SCHEMA_HASH = "d3906c7c4cad614c";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1785,7 +1785,7 @@ export interface Methods {
   /**
    * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
    *
-   * Upper and lower case are the same.
+   * What a tool was given is searched too.  Upper and lower case are the same.
    *
    * Errors: session_not_found, invalid_cursor.
    */

@@ -47,7 +47,8 @@ FROM jobs
 WHERE type IN ('claude.run', 'claude.turn') AND status = 'succeeded'
   AND json_type(result_json, '$.total_cost_usd') IN ('real', 'integer');
 
--- Messages get a number that no VACUUM changes, for the search index, and the part of their text that is in it.
+-- Messages get a number that no VACUUM changes, for the search index, and what of them is in it: their text, and what a
+-- tool was given; no more than one statement can index without holding up everybody else.
 CREATE TABLE claude_messages_numbered (
   id INTEGER PRIMARY KEY,
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -58,8 +59,9 @@ CREATE TABLE claude_messages_numbered (
   text TEXT NOT NULL,
   raw_json TEXT,
   created_at TEXT NOT NULL,
-  -- What one statement can index without holding up everybody else.
-  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(text, 1, 32768)) VIRTUAL,
+  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
+    iif(kind = 'tool_use' AND json_valid(raw_json),
+      text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
   UNIQUE (session_id, seq)
 ) STRICT;
 INSERT INTO claude_messages_numbered (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)

@@ -1,5 +1,6 @@
 """Search over the messages of the sessions, on a real database."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,17 @@ async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(archive: A
     assert titles == ["fork", "parent"]
     await archive.sessions.delete(session_id=session.session_id)
     assert [hit.session_id for hit in (await archive.search.search_messages(query="heron")).hits] == [fork.session_id]
+    archive.index.check()
+
+
+async def test_what_a_tool_was_given_is_found(archive: Archive) -> None:
+    session = await archive.sessions.create()
+    block = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "grep heron *.md"}}
+    for raw in (json.dumps({"message": {"content": [block]}}), '{"truncated":true,"bytes":70000}', None):
+        archive.conversations.add(session.session_id, "job", Item(MessageKind.TOOL_USE, "Bash"), raw)
+    assert await archive.find("grep HERON") == ['Bash {"command":"[grep] [heron] *.md"}']
+    assert len(await archive.find("bash")) == 3
+    assert await archive.find("tool_use") == []
     archive.index.check()
 
 
