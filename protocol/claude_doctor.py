@@ -103,5 +103,8 @@ class ClaudeDoctor(Protocol):
 
     @method("claude.doctor", waits=True)
     async def doctor(self) -> ClaudeReport:
-        """Look at everything that keeps Claude from working; a few seconds at most, and no request to its API."""
+        """Look at everything that keeps Claude from working, without a request to its API.
+
+        It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+        """
         ...

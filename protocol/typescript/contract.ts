@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "d3906c7c4cad614c";
+export const SCHEMA_HASH = "2d0931080ab94301";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1780,7 +1780,11 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
-  /** Look at everything that keeps Claude from working; a few seconds at most, and no request to its API. */
+  /**
+   * Look at everything that keeps Claude from working, without a request to its API.
+   *
+   * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+   */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
   /**
    * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
