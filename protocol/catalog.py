@@ -1,16 +1,21 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
+import sys
+
 from protocol import (
     accounts,
     activity,
     activity_reports,
-    atlassian,
     calendar,
     calendar_accounts,
     calendar_oauth,
     claude,
+    claude_doctor,
+    claude_export,
     claude_permissions,
+    claude_search,
     claude_trouble,
+    claude_usage,
     confluence,
     errors,
     events,
@@ -34,6 +39,10 @@ INTERFACES: tuple[type, ...] = (
     claude.Claude,
     claude.Sessions,
     claude_permissions.Permissions,
+    claude_doctor.ClaudeDoctor,
+    claude_search.ClaudeSearch,
+    claude_export.ClaudeExport,
+    claude_usage.ClaudeUsages,
     calendar.Calendars,
     calendar_accounts.CalendarAccounts,
     calendar_oauth.GoogleSignIn,
@@ -71,27 +80,14 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    claude_export.ExportSession,
     activity.ExportActivity,
     jira.SyncJira,
     confluence.SyncConfluence,
     calendar_accounts.SyncCalendar,
 )
 
-_MODULES = (
-    errors,
-    system,
-    events,
-    jobs,
-    claude,
-    claude_permissions,
-    calendar,
-    calendar_accounts,
-    calendar_oauth,
-    atlassian,
-    jira,
-    confluence,
-    activity,
-)
+_MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(
