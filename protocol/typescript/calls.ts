@@ -1,16 +1,12 @@
 // How the contract looks as functions: `call(name, params)` and `sidecar.jobs.list(params)`, both typed by it.
 import { METHOD_NAMES, NOTIFICATION_NAMES } from "./contract.ts";
-import type { Methods, Notifications, ProgressValue } from "./contract.ts";
+import type { Methods, NestedMethods, Notifications, ProgressValue } from "./contract.ts";
 
-/** What belongs to the process's owner: the handshake and the end, and everything about keys. */
-type HostOnly<Name extends string> = Name extends `secrets.${string}`
-  ? Name
-  : Name extends `${string}.${string}`
-    ? never
-    : Name;
-
-/** Every request that an app makes; the handshake and the end are the business of this package. */
-export type RequestName = Exclude<keyof Methods, HostOnly<keyof Methods>>;
+/**
+ * Every request that an app makes.  The handshake, the end and keys are the business of this package, and out of reach
+ * for pages.
+ */
+export type RequestName = Exclude<Extract<keyof Methods, `${string}.${string}`>, `secrets.${string}`>;
 
 /** Every notification that an app listens to; `$/progress` comes through `onProgress`, lag is made good here. */
 export type EventName = Exclude<keyof Notifications, `$/${string}` | "events.lagged">;
@@ -57,15 +53,8 @@ export interface Source {
   on<Name extends EventName>(name: Name, listener: (params: Notifications[Name]) => void): () => void;
 }
 
-type Head<Name extends string> = Name extends `${infer First}.${string}` ? First : Name;
-type Tail<Name extends string, First extends string> = Name extends `${First}.${infer Rest}` ? Rest : never;
-type Leaf<Name extends string> = Name extends RequestName ? (...args: CallArguments<Name>) => Result<Name> : unknown;
-
-/** The methods as nested objects: `calendar.accounts.list` is `api.calendar.accounts.list`. */
-export type Api<Names extends string = RequestName, Path extends string = ""> = {
-  readonly [First in Head<Names>]: ([Extract<Names, First>] extends [never] ? unknown : Leaf<`${Path}${First}`>) &
-    ([Tail<Names, First>] extends [never] ? unknown : Api<Tail<Names, First>, `${Path}${First}.`>);
-};
+/** The methods as nested functions: `calendar.accounts.list` is `api.calendar.accounts.list`. */
+export type Api = Omit<NestedMethods<CallOptions>, "secrets">;
 
 type AnyCall = (name: string, params?: unknown, options?: CallOptions) => Promise<unknown>;
 /** An object of further ones; a method is a function, which may have further ones too. */

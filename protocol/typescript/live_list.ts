@@ -88,7 +88,7 @@ class Live<Item> implements LiveList<Item> {
   }
 
   readonly watch = (listener: () => void): (() => void) => {
-    const own = (): void => listener();
+    const own = (): void => void (this.#watchers.has(own) && listener());
     this.#watchers.add(own);
     return () => void this.#watchers.delete(own);
   };
@@ -129,18 +129,19 @@ class Live<Item> implements LiveList<Item> {
     }
   }
 
-  #replace(snapshot: readonly Item[], touched: ReadonlySet<string>): void {
-    const { key } = this.#options;
+  #replace(loaded: readonly Item[], touched: ReadonlySet<string>): void {
+    const { key, keep = () => true } = this.#options;
+    const snapshot = loaded.filter(keep);
     const listed = new Set(snapshot.map(key));
     for (const known of [...this.#items.keys()]) {
       if (!listed.has(known) && !touched.has(known)) this.#items.delete(known);
     }
     const order = new Map<string, Item>();
     for (const item of snapshot) {
-      const known = this.#items.get(key(item));
-      const isGone = known === undefined && touched.has(key(item));
-      if (!isGone)
-        order.set(key(item), known !== undefined && this.#wins(known, item, touched.has(key(item))) ? known : item);
+      const [id, isTouched] = [key(item), touched.has(key(item))];
+      const known = this.#items.get(id);
+      if (known === undefined && isTouched) continue; // it has gone meanwhile
+      order.set(id, known !== undefined && this.#wins(known, item, isTouched) ? known : item);
     }
     for (const [known, item] of this.#items) if (!order.has(known)) order.set(known, item);
     this.#items.clear();
@@ -177,7 +178,7 @@ class Live<Item> implements LiveList<Item> {
     queueMicrotask(() => {
       this.#isTelling = false;
       this.#show();
-      for (const watcher of [...this.#watchers]) watcher();
+      for (const watcher of [...this.#watchers]) queueMicrotask(watcher); // each by itself: one that throws is alone
     });
   }
 

@@ -7,6 +7,7 @@ import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
 import type { CallMessage, Outcome, SignIn } from "./channels.ts";
+import type { EventPage } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
 import { replay, RESYNC, seqOf } from "./events.ts";
 import type { Position } from "./events.ts";
@@ -43,8 +44,8 @@ export interface WindowOptions {
 
 interface Subscription {
   names: ReadonlySet<string>;
-  /** Durable ones up to this number have been delivered. */
-  seen: number;
+  /** Durable ones up to here were replayed, and come once more as they happen. */
+  seen: Position | null;
   /** While what was missed is fetched, later ones wait for their turn. */
   isReplaying: boolean;
 }
@@ -154,7 +155,7 @@ class Windows {
       return;
     }
     const allowed = new Set(names.filter((name: unknown): name is string => this.#notifications.has(name as string)));
-    const made = { names: allowed, seen: 0, isReplaying: false };
+    const made: Subscription = { names: allowed, seen: null, isReplaying: false };
     page.subscriptions.set(subscription, made);
     if (isPosition(after)) void this.#replay(page, subscription, made, after);
   };
@@ -163,11 +164,11 @@ class Windows {
     void this.#page(event, id)?.subscriptions.delete(subscription as number);
 
   readonly tell: AnyListener = (name, params) => {
-    const seq = seqOf(params);
+    const [seq, epoch] = [seqOf(params), this.#sidecar.position?.epoch];
     for (const page of this.#pages.values()) {
-      for (const [id, subscription] of page.subscriptions) {
-        if (!subscription.names.has(name)) continue;
-        if (seq !== null && (subscription.isReplaying || seq <= subscription.seen)) continue;
+      for (const [id, { names, isReplaying, seen }] of page.subscriptions) {
+        if (!names.has(name)) continue;
+        if (seq !== null && (isReplaying || (seen?.epoch === epoch && seq <= (seen?.seq ?? 0)))) continue;
         this.#send(page, channel.EVENT, id, name, params);
       }
     }
@@ -180,20 +181,19 @@ class Windows {
   /** What a page missed, for one subscription, before it hears what comes. */
   async #replay(page: Page, id: number, subscription: Subscription, after: Position): Promise<void> {
     const deliver = (name: string, params: unknown): void => {
-      subscription.seen = seqOf(params) ?? subscription.seen;
-      if (page.subscriptions.get(id) === subscription && subscription.names.has(name)) {
-        this.#send(page, channel.EVENT, id, name, params);
-      }
+      const isWanted = page.subscriptions.get(id) === subscription && subscription.names.has(name);
+      if (isWanted) this.#send(page, channel.EVENT, id, name, params);
     };
     const now = (): number => this.#sidecar.position?.seq ?? 0;
-    const fetch = (afterSeq: number) =>
-      this.#sidecar.request("events.replay", { after_seq: afterSeq }) as ReturnType<Parameters<typeof replay>[2]>;
+    const fetch = (seq: number): Promise<EventPage> =>
+      this.#sidecar.request("events.replay", { after_seq: seq }) as Promise<EventPage>;
     subscription.isReplaying = true;
     try {
-      const from = after.epoch === this.#sidecar.position?.epoch ? after : null;
-      const reached = from && (await replay(from, now, fetch, deliver));
-      if (from === null) deliver(RESYNC, { reason: "The database is another one." });
-      subscription.seen = reached ?? now();
+      await this.#sidecar.ready();
+      const isSame = after.epoch === this.#sidecar.position?.epoch;
+      const reached = isSame ? await replay(after, now, fetch, deliver) : null;
+      if (!isSame) deliver(RESYNC, { reason: "The database is another one." });
+      subscription.seen = reached === null ? null : { epoch: after.epoch, seq: reached };
     } catch (error) {
       this.#onFault(error);
       deliver(RESYNC, { reason: "What was missed could not be fetched." });

@@ -419,7 +419,6 @@ test("a page that is loaded again can hear what happened meanwhile, once, in ord
 
 test("a page that comes back to another database is told to load anew", async (t) => {
   const { page } = app(t).open();
-  await page.system.health();
   const reasons: string[] = [];
   page.onSince(
     { epoch: "another", seq: 3 },
@@ -427,6 +426,36 @@ test("a page that comes back to another database is told to load anew", async (t
   );
   await page.system.health();
   assert.deepEqual(reasons, ["The database is another one."]);
+});
+
+test("a page that has caught up in one database hears of the next one, whose numbers begin anew", async (t) => {
+  const { open, sidecar } = app(
+    t,
+    {},
+    scripted(`({ id, method, params }, say, greeting) => {
+      if (method === "initialize") greeting.events.latest_seq = 5;
+      if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 1, resume: "resync" };
+      if (method === "events.replay") say({ id, result: { events: [{ method: "jobs.updated", params: { seq: 5 } }], latest_seq: 5, epoch: "e", truncated: false } });
+      if (method === "jobs.list") say({ method: "jobs.updated", params: { seq: 2 } });
+      if (method === "jobs.list") say({ id, result: { jobs: [], next_cursor: null } });
+      if (method === "system.status") process.exit(70);
+    }`),
+  );
+  const { page } = open();
+  const heard: number[] = [];
+  page.onSince(
+    { epoch: "e", seq: 4 },
+    { "jobs.updated": ({ seq }) => void heard.push(seq) },
+  );
+  await page.position();
+  await until(
+    (look) => sidecar.onState(look),
+    () => sidecar.position?.epoch === "e",
+  );
+  await failure(page.system.status());
+  await page.jobs.list();
+  await page.jobs.list();
+  assert.deepEqual(heard, [5, 2]);
 });
 
 test("a window that goes is forgotten, and the others hear on", async (t) => {
