@@ -180,7 +180,13 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = wanted.up_to(self.place_of(cursor))
-        return self.index.search(wanted.terms, lambda plan: self._page(wanted, plan, limit))
+        # Words are found by the index; that they stand beside one another is looked up in what has them all: the index
+        # would go through all of the feed for words that are common, and hardly ever stand so.
+        words = [word for term in wanted.terms for word in (term.split() or [term])]
+        phrases = tuple(term for term in wanted.terms if term not in words)
+        return self.index.search(
+            words, lambda plan: self._page(wanted, Plan(plan.match, (*plan.like, *phrases)), limit)
+        )
 
     def place_of(self, cursor: str) -> int:
         """Where in the feed a page ended.  Raises InvalidCursor."""
