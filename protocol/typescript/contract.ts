@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "b80b384d18a135c2";
+export const SCHEMA_HASH = "7baca1411f54bbcb";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1608,7 +1608,7 @@ export interface ActivitySummaryParams {
   start: string;
   /** ISO 8601 with an offset. */
   end: string;
-  /** IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant. */
+  /** An IANA time zone: Europe/Berlin. */
   time_zone: string;
   /** @default "data" */
   format?: SummaryFormat;
@@ -1622,7 +1622,7 @@ export interface ActivityHeatmapParams {
   start: string;
   /** ISO 8601 with an offset. */
   end: string;
-  /** IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant. */
+  /** An IANA time zone: Europe/Berlin. */
   time_zone: string;
   source?: string | null;
 }
@@ -1829,12 +1829,16 @@ export interface Methods {
    *
    * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
    * meetings that were cancelled or declined; one that is in two calendars counts once.
+   *
+   * Errors: time_zone_unknown.
    */
   "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
   /**
    * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
    *
    * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   *
+   * Errors: time_zone_unknown.
    */
   "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
@@ -1993,6 +1997,7 @@ export type ErrorKind =
   | "result_too_large"
   | "message_too_large"
   | "payload_too_large"
+  | "time_zone_unknown"
   | "secrets_locked"
   | "overloaded"
   | "shutting_down"
@@ -2031,6 +2036,8 @@ export const ERROR_CODES = {
   message_too_large: 4131,
   /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
   payload_too_large: 4132,
+  /** No time zone has this name; an IANA name is wanted, such as Europe/Berlin. */
+  time_zone_unknown: 4221,
   /** Stored credentials are locked: the host has not handed over the key that they were encrypted with. */
   secrets_locked: 4230,
   /** Too many requests are in flight; try again soon. */

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from protocol.errors import InvalidParams
+from protocol.errors import InvalidParams, TimeZoneUnknown
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """The time zone of this name.  Raises InvalidParams."""
+    """The time zone of this name.  Raises TimeZoneUnknown."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
-        details = [{"path": "time_zone", "message": "not a time zone's IANA name, such as Europe/Berlin"}]
-        raise InvalidParams(details=details) from None
+        raise TimeZoneUnknown from None
 
 
 def days_between(start: str, end: str, zone: tzinfo, limit: int) -> list[date]:

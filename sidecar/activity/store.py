@@ -6,12 +6,12 @@ length.  Where no index can tell, a page looks at LOOK rows and no more; it may 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
-from typing import Any, Final
+from dataclasses import astuple, fields
+from typing import Final
 
 from pydantic_core import to_json
 
-from sidecar.activity.filters import PLACES, ActivityFilter, Kind, position_of
+from sidecar.activity.filters import PLACES, ActivityFilter, Kind, Selection, position_of
 from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
 from sidecar.cursor import decode_cursor, encode_cursor
 from sidecar.database import Database, Row
@@ -57,24 +57,6 @@ _UPSERT: Final = f"""
         updated_at = excluded.updated_at, revision = revision + 1
     WHERE ({", ".join(_TOLD)}) IS NOT ({", ".join(f"excluded.{name}" for name in _TOLD)})
     RETURNING revision"""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """How wanted events are found: places that may be wanted, newest first, and what must hold at them."""
-
-    candidates: str
-    parameters: dict[str, Any]
-    conditions: list[str]
-    """Empty: every candidate is wanted."""
-    values: list[str]
-    direct: str | None = None
-    """Where the candidates are rows of one index: how they are read without asking for their places first."""
-
-    @property
-    def rows(self) -> str:
-        """Where the candidates are read."""
-        return self.direct or f"FROM activity_events WHERE position IN ({self.candidates}) ORDER BY position DESC"
 
 
 _TOLD_COLUMNS: Final = f"""position, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
@@ -180,10 +162,7 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = wanted.up_to(self.place_of(cursor))
-        # Words are found by the index; that they stand beside one another is looked up in what has them all: the index
-        # would go through all of the feed for words that are common, and hardly ever stand so.
-        words = [word for term in wanted.terms for word in (term.split() or [term])]
-        phrases = tuple(term for term in wanted.terms if term not in words)
+        words, phrases = wanted.searched()
         return self.index.search(
             words, lambda plan: self._page(wanted, Plan(plan.match, (*plan.like, *phrases)), limit)
         )
@@ -210,7 +189,8 @@ class ActivityStore:
             positions, looked_to = self._sift(selection, limit + 1)
             rows, more = self._events_at(positions, limit)
         else:
-            sql = f"SELECT {_FOUND} {selection.rows}"
+            listed = f"FROM activity_events WHERE position IN ({selection.candidates}) ORDER BY position DESC"
+            sql = f"SELECT {_FOUND} {selection.direct or listed}"
             rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else looked_to
         found = [Found(encoded.encode(), title or "", text or "") for encoded, _, title, text in rows]
