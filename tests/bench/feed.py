@@ -168,7 +168,8 @@ class Asked:
 
     def _take(self, data: bytes) -> None:
         self._answer += data
-        self._came.set()
+        if data:  # a turn may end without an answer
+            self._came.set()
 
     async def ask(self, ask: Ask) -> float:
         """Milliseconds until the answer was written."""
