@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
 from protocol.errors import InvalidParams, TimeZoneUnknown
 
 
-def zone_of(name: str) -> ZoneInfo:
+def zone_of(name: str) -> tzinfo:
     """The time zone of this name.  Raises TimeZoneUnknown."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - not needed for the first answers
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database

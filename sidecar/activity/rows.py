@@ -3,8 +3,7 @@
 What a feature tells becomes a row with its texts within their limits, and free of what SQLite refuses.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
@@ -17,8 +16,7 @@ DESCRIPTION_CHARS: Final = 4_000
 """Enough to recognise and to find it; the source has the whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """An event as its columns hold it."""
 
     event_id: str
@@ -47,8 +45,7 @@ class NewRow:
     raw_json: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ToldRow:
+class ToldRow(NamedTuple):
     """What a report needs of an event."""
 
     position: int
@@ -73,16 +70,14 @@ class ToldRow:
     """A JSON list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A row that was written: where it stands in the feed, and whether it is new."""
 
     position: int
     added: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An event as JSON, and the texts that are searched."""
 
     encoded: bytes

@@ -6,7 +6,6 @@ length.  Where no index can tell, a page looks at LOOK rows and no more; it may 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, fields
 from typing import Final
 
 from pydantic_core import to_json
@@ -45,7 +44,7 @@ EVENT_JSON: Final = f"""json_object(
     'revision', revision, 'created_at', created_at, 'updated_at', updated_at, 'raw', json(raw_json))"""
 
 
-_COLUMNS: Final = ("position", *(field.name for field in fields(NewRow)))
+_COLUMNS: Final = ("position", *NewRow._fields)
 _TOLD: Final = tuple(name for name in _COLUMNS if name != "event_id")
 
 # What says the same as before is not written, and so returns nothing.
@@ -91,7 +90,7 @@ class ActivityStore:
             "SELECT position, event_time, links_json FROM activity_events WHERE event_id = ?", (row.event_id,)
         )
         position = self._free(at_ms) if known is None or known[1] != row.event_time else known[0]
-        written = self._database.row(_UPSERT, (position, *astuple(row), now, now))
+        written = self._database.row(_UPSERT, (position, *row, now, now))
         if written is None:
             return None
         if row.links_json != (known and known[2]):
@@ -258,7 +257,7 @@ class ActivityStore:
             """,
             (start, end, limit),
         )
-        return [ToldRow(*row) for row in rows]
+        return [ToldRow._make(row) for row in rows]
 
     def told_all_day(self, first: str, last: str, limit: int) -> list[ToldRow]:
         """Up to `limit` all-day events that begin on one of these days, in their order."""
@@ -271,7 +270,7 @@ class ActivityStore:
                 """,
                 (source, first, last, limit),
             )
-            found += [ToldRow(*row) for row in rows]
+            found += [ToldRow._make(row) for row in rows]
         return sorted(found, key=lambda row: (row.local_date, row.position))[:limit]
 
     def counts(self, source: str, bounds: Sequence[int]) -> list[int]:
