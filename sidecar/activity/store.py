@@ -17,7 +17,7 @@ from sidecar.database import Database, Row
 from sidecar.feed import Origin
 from sidecar.fulltext import FullTextIndex, Plan, like
 
-LOOK: Final = 5_000
+LOOK: Final = 2_000
 """Rows that a page looks at in search of its own: some ten milliseconds."""
 LOOK_STEP: Final = 500
 ARMS: Final = 200
