@@ -1,9 +1,12 @@
 """Days as they are in a time zone: some have 23 hours, some 25, and one was left out altogether."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final
 
 from protocol.errors import InvalidParams, TimeZoneUnknown
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -46,6 +49,11 @@ def begins_ms(day: date, zone: tzinfo) -> int:
     return round(datetime.combine(day, time(), zone).timestamp() * 1000)
 
 
+def moment(ms: int) -> datetime:
+    """A moment, milliseconds since 1970.  By arithmetic: Windows knows no timestamps before that year."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
 def local(ms: int, zone: tzinfo) -> datetime:
     """A moment by the clocks of the zone."""
-    return datetime.fromtimestamp(ms / 1000, zone)
+    return moment(ms).astimezone(zone)

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
+from protocol.scalars import canonical_time
+from sidecar.activity.days import moment
 from sidecar.activity.keys import KEYS, keys_in
-from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
 
 TITLE_CHARS: Final = 1_000
@@ -96,9 +97,9 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
         description=_text(event.description, DESCRIPTION_CHARS),
         url=_text(event.url, DESCRIPTION_CHARS),
         actor=_text(event.actor, TITLE_CHARS),
-        event_time=iso(event.at_ms),
+        event_time=canonical_time(moment(event.at_ms)),
         event_ts=event.at_ms // 1000,
-        ended_at=None if event.end_ms is None else iso(event.end_ms),
+        ended_at=None if event.end_ms is None else canonical_time(moment(event.end_ms)),
         ended_ts=None if event.end_ms is None else event.end_ms // 1000,
         local_date=event.local_date,
         local_end_date=event.local_end_date,

@@ -111,7 +111,7 @@ class ActivityService(Activity, Feed):
                 for _, event_id, source, container in rows
                 if source == origin.source and event_id not in seen and container_id in (None, container)
             ]
-            removed += self.write(origin, remove=gone).removed
+            removed += self.write(origin, remove=gone).removed if gone else 0
             await self._committed()
         return removed
 

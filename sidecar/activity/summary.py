@@ -22,10 +22,10 @@ from protocol.activity_reports import (
     SummaryRun,
     SummaryTotals,
 )
-from sidecar.activity.days import local
+from protocol.scalars import canonical_time
+from sidecar.activity.days import local, moment
 from sidecar.activity.keys import project_of
 from sidecar.activity.rows import ToldRow
-from sidecar.clock import iso
 
 KINDS: Final = {
     "event": "meetings",
@@ -163,7 +163,7 @@ def _meeting(row: ToldRow, zone: tzinfo) -> SummaryMeeting:
         starts=f"{starts:%H:%M}",
         ends=None if row.ended_ts is None else f"{local(row.ended_ts * 1000, zone):%H:%M}",
         duration_s=_length_s(row),
-        event_time=iso(row.event_ts * 1000),
+        event_time=canonical_time(moment(row.event_ts * 1000)),
         is_tentative=row.status == "tentative",
         calendar=row.container,
         url=row.url,
