@@ -80,10 +80,9 @@ class ActivityMark(Model):
     end: Count
 
 
-class ActivityHit(Model):
-    """An event that a search found, and what of it to show."""
+class ActivityHit(ActivityEvent):
+    """An event that a search found, with what of it to show."""
 
-    event: ActivityEvent
     snippet: str
     """A piece of the description around the first hit, or of the title where the description has none."""
     marks: list[ActivityMark]

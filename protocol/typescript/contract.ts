@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "7baca1411f54bbcb";
+export const SCHEMA_HASH = "c0ac43097595a19c";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -763,9 +763,54 @@ export interface ActivityHits {
   next_cursor: string | null;
 }
 
-/** An event that a search found, and what of it to show. */
+/** An event that a search found, with what of it to show. */
 export interface ActivityHit {
-  event: ActivityEvent;
+  event_id: string;
+  /** google_calendar, ics, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  revision: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
   /** A piece of the description around the first hit, or of the title where the description has none. */
   snippet: string;
   marks: ActivityMark[];

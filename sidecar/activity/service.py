@@ -203,7 +203,7 @@ def _hit(found: Found, terms: Sequence[str]) -> bytes:
     shown = snippet(found.description, terms)
     if not shown.marks:
         shown = snippet(found.title, terms)
-    return b'{"event":%s,"snippet":%s,"marks":%s}' % (found.encoded, to_json(shown.text), _marks(shown.marks))
+    return b'%s,"snippet":%s,"marks":%s}' % (found.encoded[:-1], to_json(shown.text), _marks(shown.marks))
 
 
 def _marks(marks: Sequence[tuple[int, int]]) -> bytes:

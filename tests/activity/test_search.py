@@ -28,7 +28,7 @@ async def search(rig: Loopback, query: str, **params: Any) -> list[str]:
     ids: list[str] = []
     while True:
         page = await rig.call("activity.search", {"query": query, **params})
-        ids += [hit["event"]["event_id"] for hit in page["hits"]]
+        ids += [hit["event_id"] for hit in page["hits"]]
         if page["next_cursor"] is None:
             return ids
         params["cursor"] = page["next_cursor"]
@@ -126,9 +126,10 @@ async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
     assert described["snippet"].endswith("tea house")
     assert (titled["snippet"], titled["marks"]) == ("Tea", [{"start": 0, "end": 3}])
     for hit in page["hits"]:
+        assert set(hit) == set(ActivityHit.model_fields)
         assert ActivityHit.model_validate(hit).model_dump(mode="json") == hit
     typed = await rig.remote(Activity).search(query="tea", limit=1)
-    assert (typed.hits[0].event.event_id, typed.next_cursor is None) == ("2", False)
+    assert (typed.hits[0].event_id, typed.next_cursor is None) == ("2", False)
 
 
 async def test_the_index_follows_every_change(rig: Loopback) -> None:
