@@ -1,6 +1,20 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, activity_reports, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import (
+    activity,
+    activity_reports,
+    calendar,
+    claude,
+    claude_permissions,
+    claude_trouble,
+    confluence,
+    errors,
+    events,
+    jira,
+    jobs,
+    meta,
+    system,
+)
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -15,6 +29,7 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_permissions.Permissions,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -35,6 +50,10 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
+    claude_permissions.ClaudePermissionRequested,
+    claude_permissions.ClaudePermissionResolved,
+    claude_trouble.ClaudeStalled,
+    claude_trouble.ClaudeApiRetried,
     activity.ActivityChanged,
 )
 
@@ -47,7 +66,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     activity.ExportActivity,
 )
 
-_MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
+_MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(
