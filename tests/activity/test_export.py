@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from protocol.activity import ExportActivity, ExportResult
+from protocol.entities import WaitingFor
 from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
 from sidecar.feed import FeedEvent, Origin
 from sidecar.handler import JobFailed
@@ -24,6 +25,7 @@ class Context:
     """A job as its handler sees it, and what it was told."""
 
     job_id = "job-1"
+    put_off_s = 0.0
 
     def __init__(self, on_progress: Callable[[], None] = lambda: None) -> None:
         self.fractions: list[float | None] = []
@@ -36,6 +38,9 @@ class Context:
 
     def log(self, message: str, *, level: str = "info", meta: Any = None) -> None:
         del message, level, meta
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        del what
 
     def lock(self, key: str) -> None:
         del key
