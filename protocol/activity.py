@@ -80,10 +80,9 @@ class ActivityMark(Model):
     end: Count
 
 
-class ActivityHit(Model):
-    """An event that a search found, and what of it to show."""
+class ActivityHit(ActivityEvent):
+    """An event that a search found, with what of it to show."""
 
-    event: ActivityEvent
     snippet: str
     """A piece of the description around the first hit, or of the title where the description has none."""
     marks: list[ActivityMark]
@@ -97,7 +96,7 @@ class ActivityHits(Model):
     """Null: there is no more.  Otherwise go on, even if the page is empty."""
 
 
-class ExportFormat(StrEnum):
+class ActivityExportFormat(StrEnum):
     """In what form events are written to a file."""
 
     CSV = "csv"
@@ -107,7 +106,7 @@ class ExportFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-class ExportResult(Model):
+class ActivityExportResult(Model):
     """The file."""
 
     path: str
@@ -119,9 +118,9 @@ class ExportActivity(JobSpec):
     """Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none."""
 
     type: ClassVar = "activity.export"
-    result: ClassVar = ExportResult
+    result: ClassVar = ActivityExportResult
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
-    format: ExportFormat = ExportFormat.CSV
+    format: ActivityExportFormat = ActivityExportFormat.CSV
     path: FolderPath | None = None
     """Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
     database."""

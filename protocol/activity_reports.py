@@ -1,19 +1,11 @@
 """Activity: what became of it, counted and told, day by day in the user's own time zone."""
 
 from enum import StrEnum
-from typing import Annotated, Protocol
-
-from pydantic import Field, StringConstraints
+from typing import Protocol
 
 from protocol.contract import Model, method
-from protocol.errors import InvalidParams, ResultTooLarge
-from protocol.scalars import Count, Flag, ShortText, UtcTime, When
-
-TimeZone = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=100),
-    Field(description="IANA name, such as Europe/Berlin: its days, and its changes of the clocks, are meant."),
-]
+from protocol.errors import InvalidParams, ResultTooLarge, TimeZoneUnknown
+from protocol.scalars import Count, Flag, ShortText, TimeZoneName, UtcTime, When
 
 
 class SummaryFormat(StrEnum):
@@ -173,13 +165,13 @@ class ActivityHeatmap(Model):
 class ActivityReports(Protocol):
     """Reports over the feed."""
 
-    @method("activity.summary", raises=(InvalidParams, ResultTooLarge), waits=True)
+    @method("activity.summary", raises=(InvalidParams, TimeZoneUnknown, ResultTooLarge), waits=True)
     async def summary(
         self,
         *,
         start: When,
         end: When,
-        time_zone: TimeZone,
+        time_zone: TimeZoneName,
         format: SummaryFormat = SummaryFormat.DATA,
         group: SummaryGroup = SummaryGroup.DAY,
     ) -> ActivitySummary:
@@ -190,9 +182,9 @@ class ActivityReports(Protocol):
         """
         ...
 
-    @method("activity.heatmap", raises=(InvalidParams,))
+    @method("activity.heatmap", raises=(InvalidParams, TimeZoneUnknown))
     async def heatmap(
-        self, *, start: When, end: When, time_zone: TimeZone, source: ShortText | None = None
+        self, *, start: When, end: When, time_zone: TimeZoneName, source: ShortText | None = None
     ) -> ActivityHeatmap:
         """How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
 

@@ -239,7 +239,7 @@ class Features:
         return (
             (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
             (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed)),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._activity_feature.tidy)),
         )
 
     def _record_run(self, **event: Any) -> None:

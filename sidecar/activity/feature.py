@@ -31,6 +31,7 @@ class ActivityFeature:
         self._clock = clock
         self._exports = exports
         self.feed = ActivityService(database, self._store, clock, notify, committed=committed)
+        self.tidy = self._store.index.merge
         self.services = (self.feed, ReportsService(self._store))
 
     def registrations(self) -> list[Registration]:

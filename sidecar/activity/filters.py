@@ -1,9 +1,9 @@
-"""Which events are wanted: what a client asked for, in terms of the feed."""
+"""Which events are wanted: what a client asked for, in terms of the feed, and how they are found."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 
 PLACES: Final = 1024
 """Events of one millisecond that have places of their own; more take those of the next ones."""
@@ -60,3 +60,24 @@ class ActivityFilter:
         return sorted(
             kind for kind in kinds if all(one in (None, value) for one, value in zip(wanted, kind, strict=True))
         )
+
+    def searched(self) -> tuple[list[str], list[str]]:
+        """The words that the index is to find, and the phrases that are looked up in what has all of their words.
+
+        The index would go through all of the feed for words that are common and hardly ever stand side by side.
+        """
+        words = [word for term in self.terms for word in (term.split() or [term])]
+        return words, [term for term in self.terms if term not in words]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How wanted events are found: places that may be wanted, newest first, and what must hold at them."""
+
+    candidates: str
+    parameters: dict[str, Any]
+    conditions: list[str]
+    """Empty: every candidate is wanted."""
+    values: list[str]
+    direct: str | None = None
+    """Where the candidates are rows of one index: how they are read without asking for their places first."""

@@ -3,13 +3,13 @@
 What a feature tells becomes a row with its texts within their limits, and free of what SQLite refuses.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
+from protocol.scalars import canonical_time
+from sidecar.activity.days import moment
 from sidecar.activity.keys import KEYS, keys_in
-from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
 
 TITLE_CHARS: Final = 1_000
@@ -17,8 +17,7 @@ DESCRIPTION_CHARS: Final = 4_000
 """Enough to recognise and to find it; the source has the whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """An event as its columns hold it."""
 
     event_id: str
@@ -47,8 +46,7 @@ class NewRow:
     raw_json: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ToldRow:
+class ToldRow(NamedTuple):
     """What a report needs of an event."""
 
     position: int
@@ -73,16 +71,14 @@ class ToldRow:
     """A JSON list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A row that was written: where it stands in the feed, and whether it is new."""
 
     position: int
     added: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An event as JSON, and the texts that are searched."""
 
     encoded: bytes
@@ -101,9 +97,9 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
         description=_text(event.description, DESCRIPTION_CHARS),
         url=_text(event.url, DESCRIPTION_CHARS),
         actor=_text(event.actor, TITLE_CHARS),
-        event_time=iso(event.at_ms),
+        event_time=canonical_time(moment(event.at_ms)),
         event_ts=event.at_ms // 1000,
-        ended_at=None if event.end_ms is None else iso(event.end_ms),
+        ended_at=None if event.end_ms is None else canonical_time(moment(event.end_ms)),
         ended_ts=None if event.end_ms is None else event.end_ms // 1000,
         local_date=event.local_date,
         local_end_date=event.local_end_date,

@@ -111,7 +111,7 @@ class ActivityService(Activity, Feed):
                 for _, event_id, source, container in rows
                 if source == origin.source and event_id not in seen and container_id in (None, container)
             ]
-            removed += self.write(origin, remove=gone).removed
+            removed += self.write(origin, remove=gone).removed if gone else 0
             await self._committed()
         return removed
 
@@ -203,7 +203,7 @@ def _hit(found: Found, terms: Sequence[str]) -> bytes:
     shown = snippet(found.description, terms)
     if not shown.marks:
         shown = snippet(found.title, terms)
-    return b'{"event":%s,"snippet":%s,"marks":%s}' % (found.encoded, to_json(shown.text), _marks(shown.marks))
+    return b'%s,"snippet":%s,"marks":%s}' % (found.encoded[:-1], to_json(shown.text), _marks(shown.marks))
 
 
 def _marks(marks: Sequence[tuple[int, int]]) -> bytes:

@@ -6,19 +6,18 @@ length.  Where no index can tell, a page looks at LOOK rows and no more; it may 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import to_json
 
-from sidecar.activity.filters import PLACES, ActivityFilter, Kind, position_of
+from sidecar.activity.filters import PLACES, ActivityFilter, Kind, Selection, position_of
 from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
 from sidecar.cursor import decode_cursor, encode_cursor
 from sidecar.database import Database, Row
 from sidecar.feed import Origin
 from sidecar.fulltext import FullTextIndex, Plan, like
 
-LOOK: Final = 5_000
+LOOK: Final = 2_000
 """Rows that a page looks at in search of its own: some ten milliseconds."""
 LOOK_STEP: Final = 500
 ARMS: Final = 200
@@ -45,7 +44,7 @@ EVENT_JSON: Final = f"""json_object(
     'revision', revision, 'created_at', created_at, 'updated_at', updated_at, 'raw', json(raw_json))"""
 
 
-_COLUMNS: Final = ("position", *(field.name for field in fields(NewRow)))
+_COLUMNS: Final = ("position", *NewRow._fields)
 _TOLD: Final = tuple(name for name in _COLUMNS if name != "event_id")
 
 # What says the same as before is not written, and so returns nothing.
@@ -57,24 +56,6 @@ _UPSERT: Final = f"""
         updated_at = excluded.updated_at, revision = revision + 1
     WHERE ({", ".join(_TOLD)}) IS NOT ({", ".join(f"excluded.{name}" for name in _TOLD)})
     RETURNING revision"""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """How wanted events are found: places that may be wanted, newest first, and what must hold at them."""
-
-    candidates: str
-    parameters: dict[str, Any]
-    conditions: list[str]
-    """Empty: every candidate is wanted."""
-    values: list[str]
-    direct: str | None = None
-    """Where the candidates are rows of one index: how they are read without asking for their places first."""
-
-    @property
-    def rows(self) -> str:
-        """Where the candidates are read."""
-        return self.direct or f"FROM activity_events WHERE position IN ({self.candidates}) ORDER BY position DESC"
 
 
 _TOLD_COLUMNS: Final = f"""position, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
@@ -109,7 +90,7 @@ class ActivityStore:
             "SELECT position, event_time, links_json FROM activity_events WHERE event_id = ?", (row.event_id,)
         )
         position = self._free(at_ms) if known is None or known[1] != row.event_time else known[0]
-        written = self._database.row(_UPSERT, (position, *astuple(row), now, now))
+        written = self._database.row(_UPSERT, (position, *row, now, now))
         if written is None:
             return None
         if row.links_json != (known and known[2]):
@@ -180,7 +161,10 @@ class ActivityStore:
         """
         if cursor is not None:
             wanted = wanted.up_to(self.place_of(cursor))
-        return self.index.search(wanted.terms, lambda plan: self._page(wanted, plan, limit))
+        words, phrases = wanted.searched()
+        return self.index.search(
+            words, lambda plan: self._page(wanted, Plan(plan.match, (*plan.like, *phrases)), limit)
+        )
 
     def place_of(self, cursor: str) -> int:
         """Where in the feed a page ended.  Raises InvalidCursor."""
@@ -204,7 +188,8 @@ class ActivityStore:
             positions, looked_to = self._sift(selection, limit + 1)
             rows, more = self._events_at(positions, limit)
         else:
-            sql = f"SELECT {_FOUND} {selection.rows}"
+            listed = f"FROM activity_events WHERE position IN ({selection.candidates}) ORDER BY position DESC"
+            sql = f"SELECT {_FOUND} {selection.direct or listed}"
             rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else looked_to
         found = [Found(encoded.encode(), title or "", text or "") for encoded, _, title, text in rows]
@@ -272,7 +257,7 @@ class ActivityStore:
             """,
             (start, end, limit),
         )
-        return [ToldRow(*row) for row in rows]
+        return [ToldRow._make(row) for row in rows]
 
     def told_all_day(self, first: str, last: str, limit: int) -> list[ToldRow]:
         """Up to `limit` all-day events that begin on one of these days, in their order."""
@@ -285,7 +270,7 @@ class ActivityStore:
                 """,
                 (source, first, last, limit),
             )
-            found += [ToldRow(*row) for row in rows]
+            found += [ToldRow._make(row) for row in rows]
         return sorted(found, key=lambda row: (row.local_date, row.position))[:limit]
 
     def counts(self, source: str, bounds: Sequence[int]) -> list[int]:

@@ -6,6 +6,7 @@ Deterministic: the order is that in which things happened, and nothing is looked
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from pydantic_core import from_json
@@ -21,10 +22,10 @@ from protocol.activity_reports import (
     SummaryRun,
     SummaryTotals,
 )
-from sidecar.activity.days import local
+from protocol.scalars import canonical_time
+from sidecar.activity.days import local, moment
 from sidecar.activity.keys import project_of
 from sidecar.activity.rows import ToldRow
-from sidecar.clock import iso
 
 KINDS: Final = {
     "event": "meetings",
@@ -54,13 +55,17 @@ def _kind(row: ToldRow) -> str:
 
 
 def _object(row: ToldRow) -> str:
-    return re.split(r"[_.]", row.event_type, maxsplit=1)[0]
+    return _first_word(row.event_type)
+
+
+@lru_cache(maxsize=256)
+def _first_word(event_type: str) -> str:
+    return re.split(r"[_.]", event_type, maxsplit=1)[0]
 
 
 def links_of(row: ToldRow) -> list[str]:
     """The issues that an event names."""
-    links: list[str] = from_json(row.links)
-    return links
+    return [] if row.links == "[]" else from_json(row.links)
 
 
 class Account:
@@ -158,7 +163,7 @@ def _meeting(row: ToldRow, zone: tzinfo) -> SummaryMeeting:
         starts=f"{starts:%H:%M}",
         ends=None if row.ended_ts is None else f"{local(row.ended_ts * 1000, zone):%H:%M}",
         duration_s=_length_s(row),
-        event_time=iso(row.event_ts * 1000),
+        event_time=canonical_time(moment(row.event_ts * 1000)),
         is_tentative=row.status == "tentative",
         calendar=row.container,
         url=row.url,

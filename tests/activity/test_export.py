@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from protocol.activity import ExportActivity, ExportResult
+from protocol.activity import ExportActivity, ActivityExportResult
+from protocol.entities import WaitingFor
 from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
 from sidecar.feed import FeedEvent, Origin
 from sidecar.handler import JobFailed
@@ -24,6 +25,7 @@ class Context:
     """A job as its handler sees it, and what it was told."""
 
     job_id = "job-1"
+    put_off_s = 0.0
 
     def __init__(self, on_progress: Callable[[], None] = lambda: None) -> None:
         self.fractions: list[float | None] = []
@@ -37,6 +39,9 @@ class Context:
     def log(self, message: str, *, level: str = "info", meta: Any = None) -> None:
         del message, level, meta
 
+    def wait_for(self, what: WaitingFor | None) -> None:
+        del what
+
     def lock(self, key: str) -> None:
         del key
 
@@ -49,7 +54,7 @@ def handler(rig: Loopback, folder: Path) -> ExportHandler:
     return ExportHandler(rig.features.activity._store, folder, rig.clock)
 
 
-async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ExportResult, str]:
+async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ActivityExportResult, str]:
     result = await handler(rig, folder).run(ExportActivity(**fields), Context())
     return result, (await anyio.Path(result.path).read_bytes()).decode()
 

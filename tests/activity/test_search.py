@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from protocol.activity import Activity, ActivityHit
+from protocol.system import VacuumDatabase
 from sidecar.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
+from sidecar.system.worker import VacuumHandler
+from tests.activity.test_export import Context
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 
 JIRA = Origin("jira", "j")
@@ -25,7 +28,7 @@ async def search(rig: Loopback, query: str, **params: Any) -> list[str]:
     ids: list[str] = []
     while True:
         page = await rig.call("activity.search", {"query": query, **params})
-        ids += [hit["event"]["event_id"] for hit in page["hits"]]
+        ids += [hit["event_id"] for hit in page["hits"]]
         if page["next_cursor"] is None:
             return ids
         params["cursor"] = page["next_cursor"]
@@ -123,9 +126,10 @@ async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
     assert described["snippet"].endswith("tea house")
     assert (titled["snippet"], titled["marks"]) == ("Tea", [{"start": 0, "end": 3}])
     for hit in page["hits"]:
+        assert set(hit) == set(ActivityHit.model_fields)
         assert ActivityHit.model_validate(hit).model_dump(mode="json") == hit
     typed = await rig.remote(Activity).search(query="tea", limit=1)
-    assert (typed.hits[0].event.event_id, typed.next_cursor is None) == ("2", False)
+    assert (typed.hits[0].event_id, typed.next_cursor is None) == ("2", False)
 
 
 async def test_the_index_follows_every_change(rig: Loopback) -> None:
@@ -153,13 +157,30 @@ async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir
     feed._store.index.check()
 
 
+async def test_a_vacuum_makes_one_piece_of_the_index(rig: Loopback) -> None:
+    for number in range(60):
+        rig.features.activity.write(
+            PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)]
+        )
+        rig.turn.end()
+
+    def pieces() -> int:
+        return int(rig.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
+
+    assert pieces() > 1
+    vacuum = VacuumHandler(rig.database, rig._committed, rig.features._activity_feature.tidy)
+    await vacuum.run(VacuumDatabase(), Context())
+    assert pieces() == 1
+    assert await search(rig, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]
+
+
 async def test_a_page_ends_where_it_has_looked_enough_and_the_next_goes_on(rig: Loopback) -> None:
     feed = rig.features.activity
     feed.write(PAGES, [event("0", "ox")])
-    feed.write(PAGES, [event(str(number), "cattle of all kinds") for number in range(1, 5_200)])
+    feed.write(PAGES, [event(str(number), "cattle of all kinds") for number in range(1, 2_200)])
     page = await rig.call("activity.search", {"query": "ox"})
     assert page["hits"] == []
-    assert await search(rig, "ox") == ["0"]  # by two letters: rows are looked at, 5,000 a page
+    assert await search(rig, "ox") == ["0"]  # by two letters: rows are looked at, 2,000 a page
     assert (await rig.call("activity.search", {"query": "cattle", "source": "jira"}))["next_cursor"] is not None
     assert await search(rig, "cattle", source="jira") == []
 
