@@ -2,36 +2,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { openHub, startFake } from "./hub_rig.mts";
-import type { HubOptions } from "./hub_rig.mts";
+import { browse, openHub, startClouds } from "./hub_rig.mts";
+import type { Clouds } from "./hub_rig.mts";
 import type { Page } from "./standin/browser.mts";
 
-// Those of tests/fakes/google_oauth.py.
-const CLIENT_ID = "sidecar-tests.apps.googleusercontent.com";
-const CLIENT_SECRET = "GOCSPX-of-the-tests";
-
-interface Site {
-  base_url: string;
-  email: string;
-  api_token: string;
-}
-
-async function hubWithSite(t: TestContext) {
-  const fake = await startFake(t, "tests.electron.site");
-  const site = JSON.parse(fake.about) as Site;
+async function hubWithClouds(t: TestContext, openExternal = browse) {
+  const { google, site, environment, order } = await startClouds(t);
   const hub = await openHub(t, {
-    env: { ATLASSIAN_GATEWAY_URL: site.base_url },
+    env: environment,
+    electron: { shell: { openExternal } },
   });
   t.after(() => assert.deepEqual(hub.complaints, []));
   await hub.page.getByRole("button", { name: "Accounts" }).click();
   const dialog = hub.page.getByRole("dialog", { name: "Accounts" });
   await dialog.getByText("No account is connected yet.").waitFor();
-  return { ...hub, site, dialog, order: fake.order };
+  const steer = (path: string, body: object): Promise<unknown> =>
+    fetch(`${google}/fake/${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+  return { ...hub, site, dialog, order, steer };
 }
 
 async function enter(
   page: Page,
-  { base_url, email, api_token }: Site,
+  { base_url, email, api_token }: Clouds["site"],
 ): Promise<void> {
   await page.getByRole("button", { name: "Jira and Confluence" }).click();
   await page.getByLabel("Name").fill("Tramline");
@@ -40,79 +35,56 @@ async function enter(
   await page.getByLabel("API token").fill(api_token);
 }
 
-/** Google on loopback, and a person's browser that follows wherever it is sent. */
-async function hubWithGoogle(
-  t: TestContext,
-  openExternal: (url: string) => Promise<void> = browse,
-  more: HubOptions = {},
-) {
-  const { about: url } = await startFake(t, "tests.fakes.google");
-  const env = {
-    GOOGLE_URL: url,
-    GOOGLE_CLIENT_ID: CLIENT_ID,
-    GOOGLE_CLIENT_SECRET: CLIENT_SECRET,
-  };
-  const hub = await openHub(t, {
-    ...more,
-    env,
-    electron: { shell: { openExternal } },
-  });
-  t.after(() => assert.deepEqual(hub.complaints, []));
-  await hub.page.getByRole("button", { name: "Accounts" }).click();
-  await hub.page.getByRole("button", { name: "Google Calendar" }).click();
-  const steer = (path: string, body: object): Promise<unknown> =>
-    fetch(`${url}/fake/${path}`, {
-      method: "POST",
-      body: JSON.stringify(body),
-    });
+const MARA = "mara@tramline.example";
+
+/** Opens the choice of Google, and is the person's browser. */
+async function hubWithGoogle(t: TestContext, openExternal = browse) {
+  const hub = await hubWithClouds(t, openExternal);
+  await hub.dialog.getByRole("button", { name: "Google Calendar" }).click();
   return {
     ...hub,
-    dialog: hub.page.getByRole("dialog", { name: "Accounts" }),
-    steer,
+    row: hub.dialog.getByRole("listitem").filter({ hasText: MARA }),
   };
 }
 
-async function browse(url: string): Promise<void> {
-  void fetch(url).then((response) => response.text());
-}
-
-test("a calendar comes by signing in with Google, and its day is seen", async (t) => {
-  const { page, dialog, steer } = await hubWithGoogle(t);
-  const [start, end] = [new Date(), new Date(Date.now() + 3_600_000)].map(
-    (moment) => ({ dateTime: moment.toISOString() }),
-  );
-  await steer("events", {
-    calendar_id: "ada@example.com",
-    summary: "Rehearsal",
-    start,
-    end,
-  });
+test("a day comes by signing in with Google, and calendars can be left out of it", async (t) => {
+  const { page, dialog, row } = await hubWithGoogle(t);
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
-  const row = dialog
-    .getByRole("listitem")
-    .filter({ hasText: "ada@example.com" });
   await row.getByText(/synced just now/).waitFor();
-  await page
-    .getByRole("list", { name: "Today's events" })
-    .getByText("Rehearsal")
-    .waitFor();
+  const events = page.getByRole("list", { name: "Today's events" });
+  await events.getByText("Retro").waitFor();
   await row.getByText("Calendars", { exact: true }).click();
-  await row.getByRole("checkbox", { name: "Ada" }).uncheck();
+  await row.getByRole("checkbox", { name: "Timetable team" }).uncheck();
   await page.keyboard.press("Escape");
-  await page.getByText("Nothing is planned today.").waitFor();
+  await page.waitForFunction(
+    () => document.querySelectorAll(".event").length === 3,
+  );
+  assert.equal(await events.getByText("Retro").count(), 0);
+  assert.equal(await events.locator(".now-line").count(), 1);
+  const interview = events.locator(".event").filter({ hasText: "Interview" });
+  assert.equal(await interview.getAttribute("data-answer"), "needsAction");
+  await interview.getByText("not answered yet · 3 people").waitFor();
+  const join = events.getByRole("link", {
+    name: "Join Stop search: design review",
+  });
+  assert.deepEqual(
+    [
+      await join.getAttribute("href"),
+      await join.getAttribute("target"),
+      await join.getAttribute("rel"),
+    ],
+    ["https://meet.tramline.example/search", "_blank", "noreferrer noopener"],
+  );
 });
 
 test("a sign-in that is refused says so, and can be tried again", async (t) => {
-  const { dialog, steer } = await hubWithGoogle(t);
+  const { dialog, row, steer } = await hubWithGoogle(t);
   await steer("consent", { error: "access_denied" });
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
   await dialog.getByRole("alert").waitFor();
-  await steer("consent", {});
+  await steer("consent", { email: MARA });
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
-  await dialog
-    .getByRole("listitem")
-    .filter({ hasText: "ada@example.com" })
-    .waitFor();
+  await row.waitFor();
 });
 
 test("a sign-in that nobody finishes can be given up", async (t) => {
@@ -125,13 +97,10 @@ test("a sign-in that nobody finishes can be given up", async (t) => {
 });
 
 test("an account whose sign-in was taken back asks to sign in again", async (t) => {
-  const { page, dialog, steer } = await hubWithGoogle(t);
+  const { page, dialog, row, steer } = await hubWithGoogle(t);
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
-  const row = dialog
-    .getByRole("listitem")
-    .filter({ hasText: "ada@example.com" });
   await row.getByText(/synced just now/).waitFor();
-  await steer("revoke", { email: "ada@example.com" });
+  await steer("revoke", { email: MARA });
   await row.getByRole("button", { name: "Sync now" }).click();
   await row.getByRole("button", { name: "Sign in with Google" }).waitFor();
   await page.keyboard.press("Escape");
@@ -141,7 +110,7 @@ test("an account whose sign-in was taken back asks to sign in again", async (t) 
 });
 
 test("Jira and Confluence are connected by one token, synced, and told in the feed", async (t) => {
-  const { page, dialog, site } = await hubWithSite(t);
+  const { page, dialog, site } = await hubWithClouds(t);
   await enter(page, site);
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
   for (const service of ["Jira", "Confluence"]) {
@@ -155,10 +124,10 @@ test("Jira and Confluence are connected by one token, synced, and told in the fe
   await page.keyboard.press("Escape");
   const feed = page.getByRole("region", { name: "Activity" });
   await feed
-    .getByText("TRAM-1 Import skips the last stop of night lines")
+    .getByText("SIGN-1 Order signs for the new stops")
     .first()
     .waitFor();
-  await feed.getByText("How stops are matched").waitFor();
+  await feed.getByText("Stops without a shelter").waitFor();
   await page
     .getByRole("list", { name: "Jobs" })
     .getByText("Sync Jira")
@@ -166,7 +135,7 @@ test("Jira and Confluence are connected by one token, synced, and told in the fe
 });
 
 test("a wrong token is said, and what was entered stays", async (t) => {
-  const { page, dialog, site } = await hubWithSite(t);
+  const { page, dialog, site } = await hubWithClouds(t);
   await enter(page, { ...site, api_token: "wrong" });
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
   await dialog
@@ -180,7 +149,7 @@ test("a wrong token is said, and what was entered stays", async (t) => {
 });
 
 test("an account whose token has ended asks for another, in a banner, and works again with it", async (t) => {
-  const { page, dialog, site, order } = await hubWithSite(t);
+  const { page, dialog, site, order } = await hubWithClouds(t);
   await enter(page, site);
   await page.getByLabel("Confluence").uncheck();
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
@@ -203,7 +172,7 @@ test("an account whose token has ended asks for another, in a banner, and works 
 });
 
 test("an account is removed when asked twice, with what it brought", async (t) => {
-  const { page, dialog, site } = await hubWithSite(t);
+  const { page, dialog, site } = await hubWithClouds(t);
   await enter(page, site);
   await page.getByLabel("Confluence").uncheck();
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();

@@ -30,7 +30,7 @@ export interface HubOptions {
   command?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
   electron?: ElectronParts;
-  /** Whether there is a day to see: a calendar and half a year of the feed. */
+  /** Whether there is half a year of the feed. */
   scenery?: boolean;
   /** Of the person: `en-GB`, `Europe/Berlin`. */
   locale?: string;
@@ -91,16 +91,42 @@ export async function openHub(
   return { sidecar, page, complaints };
 }
 
+export interface Clouds {
+  google: string;
+  site: { base_url: string; email: string; api_token: string };
+  /** What points a sidecar at them. */
+  environment: Record<string, string>;
+  order(words: string): Promise<string>;
+}
+
+/** Google and an Atlassian site on loopback, as tests/electron/clouds.py fills them. */
+export async function startClouds(
+  t: TestContext,
+  timeZone = "Europe/Berlin",
+): Promise<Clouds> {
+  const { about, order } = await startFake(t, "tests.electron.clouds", {
+    TZ: timeZone,
+  });
+  return { ...(JSON.parse(about) as Omit<Clouds, "order">), order };
+}
+
+/** A person's browser, which follows wherever it is sent. */
+export async function browse(url: string): Promise<void> {
+  void fetch(url).then((response) => response.text());
+}
+
 export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
 
 /** A program in Python of the tests' own, which says a line when it is ready and answers orders by lines. */
-export async function startFake(
+async function startFake(
   t: TestContext,
   module: string,
+  env: Record<string, string>,
   ...args: string[]
 ) {
   const program = spawn(PYTHON, ["-m", module, ...args], {
     cwd: ROOT,
+    env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
   t.after(() => program.stdin.end());
@@ -129,6 +155,7 @@ export async function fakeApi(
   const { about: url } = await startFake(
     t,
     "tests.fakes.anthropic",
+    {},
     "--script",
     file,
   );

@@ -1,11 +1,10 @@
-"""A working day to show the example app with: a calendar, and half a year of the feed.
+"""Half a year of the feed, to show the example app with.
 
 `python -m tests.electron.scenery FOLDER` makes a database there, before a sidecar is started on it.  TZ says where one
 is; the same day always looks the same.
 """
 
 import random
-import sqlite3
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,25 +18,14 @@ from sidecar.database import Database
 from sidecar.feed import FeedEvent, Origin
 from sidecar.migrations import open_database
 from sidecar.settings import schema_dir
-from tests.old_backend import insert
 
 DAYS: Final = 182
 """Of the feed: what the heatmap shows."""
-ME: Final = {"email": "mara@tramline.example", "self": True}
+ME: Final = "mara@tramline.example"
 MEET: Final = "https://meet.tramline.example/"
 DOCS: Final = "https://tramline.example/wiki/"
 BOARD: Final = "https://tramline.example/browse/"
 PEOPLE: Final = ("Jonas", "Priya", "Tomasz", "Leonie")
-
-MEETINGS: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
-    ("09:00", "09:15", "Stand-up", {"guests": 6, "conference_url": f"{MEET}standup", "calendar": "team"}),
-    ("09:30", "10:00", "1:1 with Jonas", {"guests": 2}),
-    ("11:15", "12:00", "Cut-over rehearsal TRAM-418", {"guests": 4, "location": "Depot, room 3", "calendar": "team"}),
-    ("13:30", "14:30", "Stop search: design review", {"guests": 5, "conference_url": f"{MEET}search"}),
-    ("15:00", "15:45", "Interview: platform engineer", {"guests": 3, "answer": "needsAction"}),
-    ("16:30", "17:00", "Retro", {"guests": 6, "calendar": "team"}),
-)
-CALENDARS: Final = {"mara@tramline.example": ("Mara", "#3b6fc9"), "team": ("Timetable team", "#0b8a5f")}
 
 RECENT: Final[tuple[tuple[int, str, str, dict[str, Any]], ...]] = (
     (0, "10:12", "issue_transitioned", {"key": "TRAM-431", "title": "Import skips the last stop of night lines",
@@ -61,39 +49,6 @@ def at(days_ago: int, clock: str) -> datetime:
     hour, minute = map(int, clock.split(":"))
     midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight - timedelta(days=days_ago) + timedelta(hours=hour, minutes=minute)
-
-
-def fill_calendar(connection: sqlite3.Connection) -> None:
-    now = datetime.now().astimezone().isoformat()
-    stamps = {"created_at": now, "updated_at": now}
-    insert(connection, "calendar_accounts", account_id="mara", provider="google", email=ME["email"], **stamps)
-    for calendar_id, (name, color) in CALENDARS.items():
-        named = {"calendar_id": calendar_id, "name": name, "background_color": color, "selected": 1}
-        insert(connection, "calendar_calendars", account_id="mara", **named, **stamps)
-    for start, end, title, more in MEETINGS:
-        begins, ends = at(0, start), at(0, end)
-        answer = more.get("answer", "accepted")
-        guests = [f'{{"email": "{number}@tramline.example"}}' for number in range(1, more["guests"])]
-        own = f'{{"email": "{ME["email"]}", "self": true, "responseStatus": "{answer}"}}'
-        insert(
-            connection,
-            "calendar_events",
-            account_id="mara",
-            calendar_id=more.get("calendar", ME["email"]),
-            event_id=title,
-            title=title,
-            start_time=begins.isoformat(),
-            end_time=ends.isoformat(),
-            start_ts=int(begins.timestamp()),
-            end_ts=int(ends.timestamp()),
-            location=more.get("location"),
-            conference_url=more.get("conference_url"),
-            html_link=f"https://calendar.tramline.example/{start}",
-            attendees_json=f"[{', '.join([own, *guests])}]",
-            status="confirmed",
-            response_status=answer,
-            **stamps,
-        )
 
 
 def recent() -> Iterator[tuple[Origin, FeedEvent]]:
@@ -160,8 +115,6 @@ def main(folder: Path) -> None:
         for start in range(0, len(events), 500):
             with database.write():
                 feed.write(origin, events[start : start + 500])
-    with database.write():
-        fill_calendar(connection)
     database.commit()
     database.close()
 

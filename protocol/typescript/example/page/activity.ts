@@ -94,13 +94,18 @@ class Feed {
 
   async #load(): Promise<FeedRow[]> {
     const { source, day, query, limit } = this.#wanted;
-    const span =
-      day === null ? {} : { start: fromIsoDay(day).toISOString(), end: dayStart(fromIsoDay(day), 1).toISOString() };
-    const filters = { ...span, ...(source === null ? {} : { source }), limit };
     const { activity } = this.#sidecar;
-    if (query === "")
-      return (await activity.events.list(filters)).events.map((event) => ({ event, snippet: null, marks: [] }));
-    return (await activity.search({ ...filters, query })).hits;
+    const start = day === null ? {} : { start: fromIsoDay(day).toISOString() };
+    const end = day === null ? new Date() : dayStart(fromIsoDay(day), 1);
+    const filters = { ...start, ...(source === null ? {} : { source }), limit };
+    // What is only planned is no news; a search finds it all the same.
+    const until = { end: end.toISOString() };
+    if (query === "") {
+      const { events } = await activity.events.list({ ...filters, ...until });
+      return events.map((event) => ({ event, snippet: null, marks: [] }));
+    }
+    const { hits } = await activity.search({ ...filters, ...(day === null ? {} : until), query });
+    return hits.map(({ snippet, marks, ...event }) => ({ event, snippet, marks }));
   }
 
   #search(): HTMLElement {
