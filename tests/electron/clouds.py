@@ -17,7 +17,7 @@ TEAM: Final = "timetable@tramline.example"
 MEETINGS: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
     ("09:00", "09:15", "Stand-up", {"guests": 6, "hangoutLink": f"{MEET}standup", "calendar": TEAM}),
     ("09:30", "10:00", "1:1 with Jonas", {"guests": 2}),
-    ("11:15", "12:00", "Cut-over rehearsal TRAM-418", {"guests": 4, "location": "Depot, room 3", "calendar": TEAM}),
+    ("11:15", "12:00", "TRAM-418 rehearsal", {"guests": 4, "location": "Depot, room 3", "calendar": TEAM}),
     ("13:30", "14:30", "Stop search: design review", {"guests": 5, "hangoutLink": f"{MEET}search"}),
     ("15:00", "15:45", "Interview: platform engineer", {"guests": 3, "answer": "needsAction"}),
     ("16:30", "17:00", "Retro", {"guests": 6, "calendar": TEAM}),

@@ -52,9 +52,8 @@ export function script(folder: string): Script {
         text(
           "Found it. `stops_of` drops every row that departs at or after **24:00**, and night lines write times past midnight as `24:35` or `25:10`. " +
             "Their last stop is simply cut off.\n\n" +
-            "Two ways to repair it:\n\n" +
-            "1. Let the limit be the end of the *service day*, which the trip already knows as `day_end`.\n" +
-            "2. Wrap the times, which would break the order of the stops.\n\n" +
+            "- Let the limit be the end of the *service day*, which the trip already knows as `day_end`.\n" +
+            "- Or wrap the times, which would break the order of the stops.\n\n" +
             "I'd take the first: one line, and no stored time changes.",
         ),
       ],

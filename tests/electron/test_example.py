@@ -1,5 +1,6 @@
 """The example app in a real browser: its own build, the real sidecar, the real Claude CLI where there is one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,9 @@ def test_the_hub_with_claude(run_hub: RunNode, real_claude: Path) -> None:
 @pytest.mark.timeout(120)
 def test_the_hub_with_accounts(run_hub: RunNode) -> None:
     run_hub("hub_accounts")
+
+
+@pytest.mark.timeout(120)
+def test_the_hub_in_a_picture(run_hub: RunNode, real_claude: Path) -> None:
+    """`UPDATE=1` takes the one that README shows anew."""
+    run_hub("hub_picture", SIDECAR_REAL_CLAUDE=str(real_claude), SIDECAR_UPDATE=os.environ.get("UPDATE", ""))
