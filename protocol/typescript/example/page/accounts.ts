@@ -1,5 +1,5 @@
 // Accounts: which there are, how they stand, and how to connect another or one anew.
-import type { LiveList, PageSidecar } from "sidecar-electron/renderer";
+import type { CalendarProvider, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
 import type { Account } from "./account_list.ts";
 import { calendarChoice } from "./calendars.ts";
@@ -21,6 +21,7 @@ export interface Accounts {
 export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): Accounts {
   const notices = new NoticePlace();
   const rows = h("div", { class: "account-list" });
+  const connect = connectSection(sidecar);
   const close = button("Close", () => dialog.close(), { class: "quiet-button" });
   const head = h("header", {}, h("h2", { id: "accounts-title" }, "Accounts"), close);
   const dialog = h(
@@ -29,7 +30,7 @@ export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): A
     head,
     notices.element,
     rows,
-    connectSection(sidecar),
+    connect.element,
   );
   const makeRow = (account: Account) => accountRow(sidecar, notices, account);
   const show = listView(rows, list, {
@@ -41,6 +42,7 @@ export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): A
   const open = (): void => {
     show(); // "5 min ago"
     dialog.showModal();
+    void connect.reload();
   };
   return { dialog, open, banners: needyBanners(list, open) };
 }
@@ -65,36 +67,43 @@ function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
   return banners;
 }
 
-function connectSection(sidecar: PageSidecar): HTMLElement {
+/** What can be connected here, as the sidecar says it; what is not set up says what is missing. */
+function connectSection(sidecar: PageSidecar): { element: HTMLElement; reload: () => Promise<void> } {
   const place = h("div", { class: "connect-form" });
   const choices = h("div", { class: "connect-choices" });
+  const notices = new NoticePlace();
   const offer = (words: string, make: (done: () => void) => HTMLElement): HTMLElement => {
-    const choice = button(
-      words,
-      () => {
-        for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
-        fill(
-          place,
-          make(() => (fill(place), setAttribute(choice, "aria-expanded", "false"))),
-        );
-        place.querySelector<HTMLElement>("input")?.focus();
-      },
-      { class: "plain", "aria-expanded": "false" },
-    );
+    const done = (): void => {
+      fill(place);
+      setAttribute(choice, "aria-expanded", "false");
+    };
+    const unfold = (): void => {
+      for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
+      fill(place, make(done));
+      place.querySelector<HTMLElement>("input, button")?.focus();
+    };
+    const choice = button(words, unfold, { class: "plain", "aria-expanded": "false" });
     return choice;
   };
-  choices.append(
-    offer("Google Calendar", (done) => googleSignIn(sidecar, {}, done)),
-    offer("Calendar address", (done) => addressForm(sidecar, done)),
-    offer("Jira and Confluence", (done) => siteForm(sidecar, done)),
-  );
-  return h(
-    "section",
-    { class: "connect", "aria-labelledby": "connect-title" },
-    h("h3", { id: "connect-title" }, "Connect"),
-    choices,
-    place,
-  );
+  const reload = async (): Promise<void> => {
+    fill(place);
+    const found = await notices.attempt(() => sidecar.calendar.providers.list());
+    const offers = (found?.providers ?? []).map((one) => offer(one.name, (done) => providerForm(sidecar, one, done)));
+    fill(
+      choices,
+      ...offers,
+      offer("Jira and Confluence", (done) => siteForm(sidecar, done)),
+    );
+  };
+  const heading = h("h3", { id: "connect-title" }, "Connect");
+  const parts = [heading, notices.element, choices, place];
+  return { element: h("section", { class: "connect", "aria-labelledby": "connect-title" }, ...parts), reload };
+}
+
+function providerForm(sidecar: PageSidecar, provider: CalendarProvider, done: () => void): HTMLElement {
+  const { name, auth, available, reason } = provider;
+  if (!available) return h("p", { class: "hint form" }, `${name} is not set up in this app. ${reason ?? ""}`);
+  return auth === "oauth" ? googleSignIn(sidecar, {}, done) : addressForm(sidecar, provider.id, done);
 }
 
 function accountRow(
@@ -150,6 +159,6 @@ const isCalendar = ({ service }: Account): boolean => service === "google_calend
 /** What brings an account back to work. */
 function reconnect(sidecar: PageSidecar, { service, accountId }: Account): HTMLElement {
   if (service === "google_calendar") return googleSignIn(sidecar, { account_id: accountId }, () => undefined);
-  if (service === "ics") return addressForm(sidecar, () => undefined);
+  if (service === "ics") return addressForm(sidecar, "ics", () => undefined);
   return tokenForm(sidecar[service], accountId);
 }

@@ -109,7 +109,7 @@ export function tokenForm({ accounts }: PageSidecar["jira"], accountId: string):
 }
 
 /** A calendar's secret address, as every provider has one. */
-export function addressForm(sidecar: PageSidecar, done: () => void): HTMLElement {
+export function addressForm(sidecar: PageSidecar, provider: string, done: () => void): HTMLElement {
   const address: Field = {
     name: "url",
     label: "Address",
@@ -118,6 +118,6 @@ export function addressForm(sidecar: PageSidecar, done: () => void): HTMLElement
     hint: "The secret address in iCal format, from your calendar's settings. It is stored encrypted.",
   };
   const create = ({ url = "", email = "" }: Record<string, string>): Promise<unknown> =>
-    sidecar.calendar.accounts.create({ provider: "ics", email, credentials: { url } });
+    sidecar.calendar.accounts.create({ provider, email, credentials: { url } });
   return form([address, EMAIL], [], "Connect", create, done);
 }
