@@ -132,7 +132,7 @@ export class Rows<Item> {
     const known = this.#rows.get(this.#key(item));
     if (known === undefined || (known.update === undefined && known.item !== item))
       return { ...this.#make(item), item };
-    if (known.item !== item) known.update?.(item);
+    known.update?.(item); // where nothing has changed too: "3 min ago" goes on
     known.item = item;
     return known;
   }

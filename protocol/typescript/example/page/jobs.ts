@@ -48,14 +48,15 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
   sidecar.on("jobs.queue_updated", ({ queue }) => paused(queue));
   sidecar.jobs.queue.get().then(paused, (error: unknown) => notices.tell(error));
 
-  const progress = new Map<string, { progress: number | null; message: string | null }>();
+  // It is told more often than it is stored, and may be told before its row is there.
+  const progress = new Map<string, Pick<Job, "progress" | "message">>();
   const list = liveList<Job>(sidecar, {
     load: () => sidecar.jobs.list({ limit: SHOWN }).then(({ jobs }) => jobs),
     key: ({ job_id }) => job_id,
     version: ({ version }) => version,
     changes: {
       "jobs.updated": ({ job }) => {
-        progress.delete(job.job_id);
+        if (job.status !== "running") progress.delete(job.job_id);
         return { put: job };
       },
     },
@@ -71,9 +72,10 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
     label: "Jobs",
     key: ({ job_id }) => job_id,
     row: (job) => {
-      const row = new JobRow(sidecar, notices, job);
+      const newest = (known: Job): Job => ({ ...known, ...progress.get(known.job_id) });
+      const row = new JobRow(sidecar, notices, newest(job));
       rows.set(job.job_id, row);
-      return row;
+      return { element: row.element, update: (changed) => row.update(newest(changed)) };
     },
     nothing: () => empty("Nothing has run yet. Syncs, backups and Claude's work appear here."),
   });
