@@ -6,7 +6,9 @@ from protocol import (
     claude,
     claude_doctor,
     claude_export,
+    claude_permissions,
     claude_search,
+    claude_trouble,
     claude_usage,
     confluence,
     errors,
@@ -34,6 +36,7 @@ INTERFACES: tuple[type, ...] = (
     claude_search.ClaudeSearch,
     claude_export.ClaudeExport,
     claude_usage.ClaudeUsages,
+    claude_permissions.Permissions,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -53,6 +56,10 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
+    claude_permissions.ClaudePermissionRequested,
+    claude_permissions.ClaudePermissionResolved,
+    claude_trouble.ClaudeStalled,
+    claude_trouble.ClaudeApiRetried,
     activity.ActivityChanged,
 )
 
@@ -65,7 +72,19 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude_export.ExportSession,
 )
 
-_MODULES = (errors, system, events, jobs, claude, claude_usage, calendar, jira, confluence, activity)
+_MODULES = (
+    errors,
+    system,
+    events,
+    jobs,
+    claude,
+    claude_permissions,
+    claude_usage,
+    calendar,
+    jira,
+    confluence,
+    activity,
+)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -7,15 +7,18 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from protocol.claude import RunClaude, TakeTurn
+from protocol.claude import RunClaude, Session, TakeTurn
 from protocol.claude_doctor import ClaudeReport
 from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
 from sidecar.claude.export import ExportHandler, ExportService
 from sidecar.claude.ledger import ProcessLedger
+from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
+from sidecar.claude.permission_store import PermissionStore
+from sidecar.claude.queue import CancelHolders, Enqueue
 from sidecar.claude.search import SearchService
-from sidecar.claude.service import CancelHolders, ClaudeService, DoctorService, Enqueue, SessionsService
+from sidecar.claude.service import ClaudeService, DoctorService, PermissionsService, SessionsService
 from sidecar.claude.store import ClaudeStore, search_index
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
@@ -50,11 +53,12 @@ class ClaudeFeature:
         cancel_holders: CancelHolders,
         record: "RecordRun",
         is_draining: Callable[[], bool],
+        after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
-        self._clock = clock
         self._notify = notify
         self._record = record
+        self._clock = clock
         self._is_draining = is_draining
         self._pool: Pool | None = None
         store = self._store = ClaudeStore(database)
@@ -63,13 +67,31 @@ class ClaudeFeature:
         self._usage = UsageStore(database, clock)
         self._ledger = ProcessLedger(database)
         self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)
+        asked = PermissionStore(database)
+        self._permissions = PermissionJournal(
+            database,
+            asked,
+            self._conversations,
+            notify=notify,
+            enqueue=enqueue,
+            after_commit=after_commit,
+            clock=clock,
+            new_id=new_id,
+        )
         sessions = SessionsService(
-            store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
+            store,
+            self._conversations,
+            self._permissions,
+            enqueue=enqueue,
+            cancel=cancel_holders,
+            drop_process=self._drop_process,
+            adapt_process=self._adapt_process,
         )
         self.services: tuple[object, ...] = (
             ClaudeService(enqueue),
             DoctorService(self.examine),
             sessions,
+            PermissionsService(asked, self._permissions),
             SearchService(store, index, clock),
             ExportService(store),
             UsageService(self._usage),
@@ -90,14 +112,17 @@ class ClaudeFeature:
             record=self._record,
             book=self._usage.book_safely,
             owner_of=self._store.owner_of,
+            clock=self._clock,
             is_draining=self._is_draining,
         )
         turns = TurnHandler(
             launcher=launcher,
             pool=self._pool,
             conversations=self._conversations,
+            permissions=self._permissions,
             notify=self._notify,
             record=self._record,
+            clock=self._clock,
             is_draining=self._is_draining,
         )
         limit = self._settings.claude_concurrency
@@ -122,7 +147,10 @@ class ClaudeFeature:
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def recover(self) -> None:
-        """Before any work begins: what a dead process left is killed, and no session runs."""
+        """Before any work begins: what a dead process left is killed, and no session runs.
+
+        What they asked stays open.
+        """
         from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415
 
         try:
@@ -133,13 +161,17 @@ class ClaudeFeature:
                 killed = await kill_leftovers(owners, known=await survivors(noted), timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
                 self._ledger.forget(process.pid for process in noted)
-                self._conversations.recover(session_ids)
+                self._conversations.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session puts it right
             log.exception("the sessions of an earlier process could not be settled")
 
     def _drop_process(self, session_id: str) -> None:
         if self._pool is not None:
             self._pool.drop(session_id)
+
+    def _adapt_process(self, session: Session) -> None:
+        if self._pool is not None:
+            self._pool.adapt(session)
 
     async def examine(self) -> ClaudeReport:
         """How the user's own CLI is, now."""

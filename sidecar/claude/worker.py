@@ -8,8 +8,10 @@ from typing import Protocol
 
 import anyio
 
-from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude, session_lock
+from protocol.claude import ClaudeRunResult, RunClaude, session_lock
+from protocol.contract import Notification
 from sidecar.claude.launch import Launcher
+from sidecar.claude.limits import snooze
 from sidecar.claude.process import RunOptions
 from sidecar.claude.report import (
     DESCRIPTION_CHARS,
@@ -23,6 +25,7 @@ from sidecar.claude.report import (
 from sidecar.claude.stopping import CANCEL, SHUTDOWN, exit_by_itself, stop
 from sidecar.claude.stream import Outcome, Spent, parse
 from sidecar.claude.texts import title_of
+from sidecar.clock import Clock
 from sidecar.handler import JobContext, JobFailed
 
 
@@ -39,10 +42,11 @@ class ClaudeRunHandler:
         self,
         *,
         launcher: Launcher,
-        notify: Callable[[ClaudeDelta], None],
+        notify: Callable[[Notification], None],
         record: RecordRun,
         book: Book,
         owner_of: Callable[[str], str | None],
+        clock: Clock,
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -54,6 +58,7 @@ class ClaudeRunHandler:
         self._record = record
         self._book = book
         self._owner_of = owner_of
+        self._clock = clock
         self._is_draining = is_draining
         self._silence_s = silence_s
 
@@ -65,6 +70,8 @@ class ClaudeRunHandler:
         try:
             outcome = await self._carry_out(job, context, report)
         except JobFailed as failure:
+            if (later := snooze(failure, now_ms=self._clock.now_ms(), put_off_s=context.put_off_s)) is not None:
+                raise later from failure
             self._remember(job, context, report, "run_failed", failure.message, {"kind": failure.kind})
             raise
         except anyio.get_cancelled_exc_class():
