@@ -5,10 +5,10 @@ What is heavy and not needed for the first answers (anyio, psutil, httpx) is imp
 
 import asyncio
 import logging
-import os
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
@@ -22,7 +22,7 @@ from sidecar.claude.feature import ClaudeFeature
 from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
 from sidecar.database import Database
-from sidecar.handler import JobFailed, Registration
+from sidecar.handler import Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.scheduler import Scheduler
@@ -200,8 +200,12 @@ class Features:
         return (
             (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
             (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._activity_feature.tidy)),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._tidy)),
         )
+
+    def _tidy(self, pages: int) -> Iterator[None]:
+        """Put the full-text indexes in order, so many pages a step."""
+        return chain(self._activity_feature.tidy(pages), self._claude.tidy(pages))
 
     def _record_run(self, **event: Any) -> None:
         """Put a finished run into the feed; if that fails, the run itself has not."""
@@ -227,14 +231,7 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """The user's own Claude CLI, as it is found now."""
-        from sidecar.claude.discovery import version  # noqa: PLC0415
-
-        try:
-            found = await self._claude.discovery().find()
-        except JobFailed as failure:
-            return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
-        try:
-            return ClaudeInstallation(path=str(found.path), version=await version(found.path, os.environ))
-        except JobFailed as failure:
-            return ClaudeInstallation(path=str(found.path), version=None, problem=failure.message)
+        """What `claude.doctor` finds, in short."""
+        report = await self._claude.examine()
+        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
+        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)
