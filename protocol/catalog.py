@@ -1,5 +1,7 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
+import sys
+
 from protocol import (
     activity,
     calendar,
@@ -32,11 +34,11 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_permissions.Permissions,
     claude_doctor.ClaudeDoctor,
     claude_search.ClaudeSearch,
     claude_export.ClaudeExport,
     claude_usage.ClaudeUsages,
-    claude_permissions.Permissions,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -72,19 +74,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude_export.ExportSession,
 )
 
-_MODULES = (
-    errors,
-    system,
-    events,
-    jobs,
-    claude,
-    claude_permissions,
-    claude_usage,
-    calendar,
-    jira,
-    confluence,
-    activity,
-)
+_MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

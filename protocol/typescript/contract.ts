@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "d9c4e3529328066e";
+export const SCHEMA_HASH = "6577a00039c724ce";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -595,6 +595,116 @@ export const MessageKind = {
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
 
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export const PermissionStatus = {
+  /** Waits for an answer. */
+  OPEN: "open",
+  ALLOWED: "allowed",
+  DENIED: "denied",
+  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  CANCELLED: "cancelled",
+} as const;
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
+
+/** Questions, the newest first. */
+export interface PermissionPage {
+  requests: PermissionRequest[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Something that Claude asks and waits for. */
+export interface PermissionRequest {
+  request_id: string;
+  session_id: string;
+  /** The turn that asks. */
+  job_id: string;
+  kind: PermissionKind;
+  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
+  tool_name: string;
+  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  tool_use_id: string | null;
+  /** Claude's own words for it. */
+  description: string | null;
+  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  input: unknown;
+  /** The file or folder that is out of bounds without an answer. */
+  blocked_path: string | null;
+  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  rules: string[];
+  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
+  status: PermissionStatus;
+  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  turn_ended: boolean;
+  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  message: string | null;
+  /** The input that was allowed in place of `input`; null: as it was. */
+  updated_input: unknown;
+  /** The rules that the answer added to the session. */
+  remembered: string[];
+  /** The job of the turn that goes on with the answer. */
+  resumed_by: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resolved_at: string | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export const PermissionKind = {
+  /** May Claude use this tool with this input? */
+  TOOL: "tool",
+  /**
+   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
+   * [{label, description}], multiSelect}]}.
+   */
+  QUESTION: "question",
+  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  PLAN: "plan",
+} as const;
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export type PermissionKind = "tool" | "question" | "plan";
+
+/** An answer. */
+export const PermissionDecision = {
+  ALLOW: "allow",
+  DENY: "deny",
+} as const;
+/** An answer. */
+export type PermissionDecision = "allow" | "deny";
+
 /** How Claude is. */
 export interface ClaudeReport {
   /** No finding is a problem. */
@@ -811,116 +921,6 @@ export interface UsageEntry {
   /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_at: string;
 }
-
-/**
- * What became of a question.
- *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
- */
-export const PermissionStatus = {
-  /** Waits for an answer. */
-  OPEN: "open",
-  ALLOWED: "allowed",
-  DENIED: "denied",
-  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
-  CANCELLED: "cancelled",
-} as const;
-/**
- * What became of a question.
- *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
- */
-export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
-
-/** Questions, the newest first. */
-export interface PermissionPage {
-  requests: PermissionRequest[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/** Something that Claude asks and waits for. */
-export interface PermissionRequest {
-  request_id: string;
-  session_id: string;
-  /** The turn that asks. */
-  job_id: string;
-  kind: PermissionKind;
-  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
-  tool_name: string;
-  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
-  tool_use_id: string | null;
-  /** Claude's own words for it. */
-  description: string | null;
-  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
-  input: unknown;
-  /** The file or folder that is out of bounds without an answer. */
-  blocked_path: string | null;
-  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
-  rules: string[];
-  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
-  suggested_mode: PermissionMode | null;
-  status: PermissionStatus;
-  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
-  turn_ended: boolean;
-  /** What Claude was told with the denial, or why no answer is wanted any more. */
-  message: string | null;
-  /** The input that was allowed in place of `input`; null: as it was. */
-  updated_input: unknown;
-  /** The rules that the answer added to the session. */
-  remembered: string[];
-  /** The job of the turn that goes on with the answer. */
-  resumed_by: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  resolved_at: string | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
-  version: number;
-}
-
-/**
- * What is asked.
- *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
- */
-export const PermissionKind = {
-  /** May Claude use this tool with this input? */
-  TOOL: "tool",
-  /**
-   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
-   * [{label, description}], multiSelect}]}.
-   */
-  QUESTION: "question",
-  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
-  PLAN: "plan",
-} as const;
-/**
- * What is asked.
- *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
- */
-export type PermissionKind = "tool" | "question" | "plan";
-
-/** An answer. */
-export const PermissionDecision = {
-  ALLOW: "allow",
-  DENY: "deny",
-} as const;
-/** An answer. */
-export type PermissionDecision = "allow" | "deny";
 
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
@@ -1718,6 +1718,32 @@ export interface ClaudeMessagesListParams {
   limit?: number;
 }
 
+/** Params of `claude.permissions.list`. */
+export interface ClaudePermissionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  status?: PermissionStatus | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.permissions.respond`. */
+export interface ClaudePermissionsRespondParams {
+  request_id: string;
+  decision: PermissionDecision;
+  /** A JSON object. */
+  updated_input?: Record<string, any> | null;
+  message?: string | null;
+  /** @default false */
+  remember?: boolean;
+}
+
 /** Params of `claude.doctor`. */
 export type ClaudeDoctorParams = Record<string, never>;
 
@@ -1756,32 +1782,6 @@ export interface ClaudeUsageListParams {
   time_zone?: string | null;
   /** @default "day" */
   group?: UsageGroup;
-}
-
-/** Params of `claude.permissions.list`. */
-export interface ClaudePermissionsListParams {
-  /** A Claude session's id. */
-  session_id?: string | null;
-  status?: PermissionStatus | null;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `claude.permissions.respond`. */
-export interface ClaudePermissionsRespondParams {
-  request_id: string;
-  decision: PermissionDecision;
-  /** A JSON object. */
-  updated_input?: Record<string, any> | null;
-  message?: string | null;
-  /** @default false */
-  remember?: boolean;
 }
 
 /** Params of `calendar.accounts.list`. */
@@ -1995,6 +1995,22 @@ export interface Methods {
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
+   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
+  /**
+   * Answer.  Claude is told once the answer is stored.
+   *
+   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+   * allow) adds `rules` to the session, so that the like is not asked again.
+   *
+   * Errors: permission_not_found, permission_resolved, payload_too_large.
+   */
+  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
+  /**
    * Look at everything that keeps Claude from working, without a request to its API.
    *
    * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
@@ -2022,22 +2038,6 @@ export interface Methods {
    * Errors: usage_range_invalid, time_zone_unknown.
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
-  /**
-   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
-   *
-   * Errors: invalid_cursor.
-   */
-  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
-  /**
-   * Answer.  Claude is told once the answer is stored.
-   *
-   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-   * allow) adds `rules` to the session, so that the like is not asked again.
-   *
-   * Errors: permission_not_found, permission_resolved, payload_too_large.
-   */
-  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
    * All calendar accounts.
    *
@@ -2184,12 +2184,12 @@ export const METHOD_NAMES = [
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.permissions.list",
+  "claude.permissions.respond",
   "claude.doctor",
   "claude.messages.search",
   "claude.session.export",
   "claude.usage.list",
-  "claude.permissions.list",
-  "claude.permissions.respond",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",

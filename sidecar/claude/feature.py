@@ -57,9 +57,9 @@ class ClaudeFeature:
         after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._notify = notify
         self._record = record
-        self._clock = clock
         self._is_draining = is_draining
         self._pool: Pool | None = None
         self._examining = asyncio.Lock()
@@ -112,9 +112,9 @@ class ClaudeFeature:
             launcher=launcher,
             notify=self._notify,
             record=self._record,
+            clock=self._clock,
             book=self._usage.book_safely,
             owner_of=self._store.owner_of,
-            clock=self._clock,
             is_draining=self._is_draining,
         )
         turns = TurnHandler(
@@ -149,10 +149,7 @@ class ClaudeFeature:
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def recover(self) -> None:
-        """Before any work begins: what a dead process left is killed, and no session runs.
-
-        What they asked stays open.
-        """
+        """Before any work begins: what a dead process left is killed, and no session runs; questions stay open."""
         from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415
 
         try:

@@ -44,9 +44,9 @@ class ClaudeRunHandler:
         launcher: Launcher,
         notify: Callable[[Notification], None],
         record: RecordRun,
+        clock: Clock,
         book: Book,
         owner_of: Callable[[str], str | None],
-        clock: Clock,
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -56,9 +56,9 @@ class ClaudeRunHandler:
         self._launcher = launcher
         self._notify = notify
         self._record = record
+        self._clock = clock
         self._book = book
         self._owner_of = owner_of
-        self._clock = clock
         self._is_draining = is_draining
         self._silence_s = silence_s
 

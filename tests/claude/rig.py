@@ -77,9 +77,9 @@ class Rig:
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
+            clock=SystemClock(),
             book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
             owner_of=lambda _: None,
-            clock=SystemClock(),
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )
