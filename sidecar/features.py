@@ -231,7 +231,9 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """What `claude.doctor` finds, in short."""
-        report = await self._claude.examine()
-        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
-        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)
+        """The user's own Claude CLI, as it is found now; `claude.doctor` looks at more."""
+        used, finding = await self._claude.glance()
+        problem = f"{finding.detail} {finding.advice}" if finding.advice else None
+        if used is None:
+            return ClaudeInstallation(path=None, version=None, problem=problem)
+        return ClaudeInstallation(path=used.path, version=used.version, problem=problem)
