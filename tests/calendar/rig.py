@@ -127,13 +127,14 @@ def google_on(clock: ManualClock) -> Iterator[FakeGoogle]:
 
 
 @asynccontextmanager
-async def rig_with(path: Path, google: FakeGoogle, clock: ManualClock) -> AsyncIterator[GoogleRig]:
+async def rig_with(path: Path, google: FakeGoogle, clock: ManualClock, **hello: Any) -> AsyncIterator[GoogleRig]:
     """A rig after the handshake."""
     rig = GoogleRig(path, google, clock)
-    await rig.initialize()
+    await rig.initialize(**hello)
     try:
         yield rig
     finally:
+        await rig.features.http().close()
         rig.close()
 
 
