@@ -194,3 +194,26 @@ async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
         job = await office.synced("old-0", "failed")
         assert job["error"]["kind"] == "provider_unavailable"
         assert "GOOGLE_CLIENT_ID" in job["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("calendar.providers.list", {}),
+        ("calendar.accounts.create", {"provider": "google", "email": ADA}),
+        ("calendar.accounts.update", {"account_id": "a"}),
+        ("calendar.accounts.delete", {"account_id": "a"}),
+        ("calendar.accounts.sync", {"account_id": "a"}),
+        ("calendar.calendars.update", {"account_id": "a", "calendar_id": "b", "selected": True}),
+        ("calendar.oauth.google.start", {"redirect_uri": "http://127.0.0.1:1"}),
+        ("calendar.oauth.google.callback", {"url": "x"}),
+        ("calendar.oauth.google.complete", {"state": "x"}),
+    ],
+)
+async def test_a_param_that_is_not_known_is_refused_by_its_name_and_not_repeated(
+    office: GoogleRig, method: str, params: dict[str, Any]
+) -> None:
+    with pytest.raises(RemoteError) as caught:
+        await office.call(method, {**params, "refresh_tokn": "hunter2"})
+    assert caught.value.data["details"][0]["path"] == "refresh_tokn"
+    assert "hunter2" not in str(caught.value.data)
