@@ -16,8 +16,9 @@ from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, Se
 from sidecar.activity.feature import ActivityFeature
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import API_TOKEN, AtlassianStore
-from sidecar.calendar.service import CalendarService
-from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
+from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
+from sidecar.calendar.feature import CalendarFeature
+from sidecar.calendar.sign_ins_store import CODE, VERIFIER
 from sidecar.claude.feature import ClaudeFeature
 from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
@@ -47,7 +48,7 @@ MAINTENANCE: Final = (
     ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
 )
 """What the database needs, unasked."""
-SECRETS: Final = (CREDENTIALS, CONFIG, API_TOKEN)
+SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with sealed values."""
 
 
@@ -79,7 +80,6 @@ class Features:
             database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
         )
         self._activity = self._activity_feature.feed
-        self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
@@ -89,26 +89,47 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = ClaudeFeature(
-            settings,
-            database,
-            clock,
-            new_id,
-            notify=outbox.notify,
+        self._claude = self._make_claude(jobs, after_commit, is_draining)
+        self._calendar = self._make_calendar(jobs)
+        self.services: tuple[object, ...] = (
+            jobs,
+            self._scheduler,
+            *self._claude.services,
+            *self._calendar.services,
+            JiraService(self._atlassian),
+            ConfluenceService(self._atlassian),
+            *self._activity_feature.services,
+        )
+
+    def _make_claude(
+        self, jobs: JobsService, after_commit: AfterCommit, is_draining: Callable[[], bool]
+    ) -> ClaudeFeature:
+        return ClaudeFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            notify=self._outbox.notify,
             enqueue=jobs.enqueue,
             cancel_holders=jobs.cancel_holders,
             record=self._record_run,
             is_draining=is_draining,
             after_commit=after_commit,
         )
-        self.services: tuple[object, ...] = (
-            jobs,
-            self._scheduler,
-            *self._claude.services,
-            CalendarService(self._calendar),
-            JiraService(self._atlassian),
-            ConfluenceService(self._atlassian),
-            *self._activity_feature.services,
+
+    def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
+        return CalendarFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            notify=self._outbox.notify,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=self._committed,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:
@@ -141,6 +162,7 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._calendar.registrations(),
             *self._activity_feature.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
@@ -159,6 +181,7 @@ class Features:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
+            tasks.start_soon(self._calendar.start)
             await self._worker.run()
             await self._claude.stop()
             tasks.cancel_scope.cancel()
