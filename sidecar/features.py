@@ -97,19 +97,7 @@ class Features:
             record=self._record_run,
             is_draining=is_draining,
         )
-        self._atlassian = AtlassianFeature(
-            settings,
-            database,
-            clock,
-            new_id,
-            tell=self._tell_account,
-            feed=self._activity,
-            vault=self._vault,
-            queue=jobs,
-            schedule=self._scheduler,
-            http=self.http,
-            committed=committed,
-        )
+        self._atlassian = self._make_atlassian(jobs)
         self.services: tuple[object, ...] = (
             jobs,
             self._scheduler,
@@ -117,6 +105,21 @@ class Features:
             CalendarService(self._calendar),
             *self._atlassian.services,
             self._activity,
+        )
+
+    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
+        return AtlassianFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            tell=self._tell_account,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=self._committed,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:

@@ -152,6 +152,19 @@ async def test_an_account_can_be_deleted_in_the_middle_of_its_sync(desk: Desk) -
     assert desk.database.rows("SELECT count(*) FROM atlassian_objects") == [(0,)]
 
 
+async def test_confluences_accounts_are_made_changed_synced_and_deleted_alike(desk: Desk) -> None:
+    token = next(iter(desk.site.tokens))
+    account = await desk.confluence.create_account(
+        org="Example", base_url=desk.site.url, email=desk.ada.email, api_token=token
+    )
+    account = await desk.confluence.update_account(account_id=account.account_id, org="Renamed")
+    job = await desk.confluence.sync_account(account_id=account.account_id)
+    await desk.until_job(job.job_id, "succeeded")
+    assert [one.org for one in (await desk.confluence.list_accounts()).accounts] == ["Renamed"]
+    await desk.confluence.delete_account(account_id=account.account_id)
+    assert (await desk.confluence.list_accounts()).accounts == []
+
+
 async def test_one_product_does_not_touch_the_others_account(desk: Desk) -> None:
     account = await desk.connect("jira")
     params = {"account_id": account.account_id}
