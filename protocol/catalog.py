@@ -6,6 +6,8 @@ from protocol import (
     atlassian,
     calendar,
     claude,
+    claude_permissions,
+    claude_trouble,
     confluence,
     errors,
     events,
@@ -28,6 +30,7 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_permissions.Permissions,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -47,8 +50,12 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
-    activity.ActivityChanged,
+    claude_permissions.ClaudePermissionRequested,
+    claude_permissions.ClaudePermissionResolved,
+    claude_trouble.ClaudeStalled,
+    claude_trouble.ClaudeApiRetried,
     accounts.AccountUpdated,
+    activity.ActivityChanged,
 )
 
 JOB_TYPES: tuple[type[JobSpec], ...] = (
@@ -61,7 +68,19 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     confluence.SyncConfluence,
 )
 
-_MODULES = (errors, system, events, jobs, claude, calendar, atlassian, jira, confluence, activity)
+_MODULES = (
+    errors,
+    system,
+    events,
+    jobs,
+    claude,
+    claude_permissions,
+    calendar,
+    atlassian,
+    jira,
+    confluence,
+    activity,
+)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(
