@@ -224,9 +224,13 @@ class Features:
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
 
-    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None) -> None:
+    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None, hint: str | None) -> None:
         told = AccountUpdated(
-            service=AccountService(service), account_id=account_id, status=AccountStatus(status), reason=reason
+            service=AccountService(service),
+            account_id=account_id,
+            status=AccountStatus(status),
+            reason=reason,
+            hint=hint,
         )
         self._outbox.notify(told)
 
