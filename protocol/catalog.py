@@ -1,13 +1,19 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
+import sys
+
 from protocol import (
     accounts,
     activity,
     atlassian,
     calendar,
     claude,
+    claude_doctor,
+    claude_export,
     claude_permissions,
+    claude_search,
     claude_trouble,
+    claude_usage,
     confluence,
     errors,
     events,
@@ -31,6 +37,10 @@ INTERFACES: tuple[type, ...] = (
     claude.Claude,
     claude.Sessions,
     claude_permissions.Permissions,
+    claude_doctor.ClaudeDoctor,
+    claude_search.ClaudeSearch,
+    claude_export.ClaudeExport,
+    claude_usage.ClaudeUsages,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -64,22 +74,15 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    claude_export.ExportSession,
     jira.SyncJira,
     confluence.SyncConfluence,
 )
 
 _MODULES = (
     errors,
-    system,
-    events,
-    jobs,
-    claude,
-    claude_permissions,
-    calendar,
     atlassian,
-    jira,
-    confluence,
-    activity,
+    *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)),
 )
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
