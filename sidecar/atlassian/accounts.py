@@ -181,8 +181,10 @@ class Accounts:
         return account
 
     async def delete(self, service: AtlassianService, account_id: str) -> AtlassianAccountDeleted:
-        """See `jira.accounts.delete`."""
-        self._get(service, account_id)
+        """See `jira.accounts.delete`.  One whose deletion was given up half-way may be deleted again."""
+        account = self._store.get(account_id)
+        if account is None or account.service != service:
+            raise AtlassianAccountNotFound
         await self._finish_deleting(account_id, service)
         return AtlassianAccountDeleted(account_id=account_id)
 
@@ -259,6 +261,8 @@ class Accounts:
             lock = SPECS[service](account_id=account_id).lock_key()
             self._around.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._records.forget(origin)
+        if self._store.get(account_id) is None:  # asked for twice
+            return
         with self._records.database.write():
             self._records.sync_state.remove(connector(origin))
             self._store.remove(account_id)
@@ -304,7 +308,7 @@ class Accounts:
 
     def _get(self, service: AtlassianService, account_id: str) -> StoredAccount:
         account = self._store.get(account_id)
-        if account is None or account.service != service:
+        if account is None or account.service != service or account.status == AtlassianStatus.DELETING:
             raise AtlassianAccountNotFound
         return account
 

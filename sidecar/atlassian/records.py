@@ -37,6 +37,10 @@ class Records:
         """Have the next sync forget what there is, and begin from the beginning."""
         self.sync_state.set(connector(origin), Position(reset=True).model_dump_json(), None)
 
+    def begin_anew(self, origin: Origin) -> None:
+        """Everything has been forgotten: from here on the position is that of a first sync."""
+        self.sync_state.set(connector(origin), Position().model_dump_json(), None)
+
     async def forget(self, origin: Origin) -> None:
         """Forget all that was read for an account.  In steps; after a crash in between it is begun again."""
         await self.feed.forget(origin)

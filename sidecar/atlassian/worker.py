@@ -61,7 +61,7 @@ class SyncHandler:
         client, person = await self._sign_in(account, service, credentials)
         position = self._records.position(origin)
         if position.reset:
-            await self._records.forget(origin)
+            account = await self._begin_anew(account, origin)
             position = Position()
         begun_ms = client.server_ms or self._records.clock.now_ms()
         asking = Asking(
@@ -85,6 +85,18 @@ class SyncHandler:
             f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
         )
         return result
+
+    async def _begin_anew(self, account: StoredAccount, origin: Origin) -> StoredAccount:
+        """Forget what was read with another scope or for another owner; the account as it is by then."""
+        await self._records.forget(origin)
+        with self._records.database.write():
+            now = self._records.accounts.get(account.account_id)
+            if now is None:
+                raise account_gone()
+            if now.sealed_token != account.sealed_token:
+                raise token_replaced()
+            self._records.begin_anew(origin)
+        return now
 
     def _source(self, service: AtlassianService, client: SiteClient, asking: Asking) -> Source:
         if service is AtlassianService.JIRA:
@@ -118,7 +130,7 @@ class SyncHandler:
         """Note it on the account, which stops its schedule and tells the host once."""
         now = self._records.accounts.get(account.account_id)
         if now is not None and now.sealed_token != account.sealed_token:
-            return JobFailed("The account has a new token since.", kind="token_replaced", retryable=True)
+            return token_replaced()
         self._accounts.stopped(account.account_id, reason)
         return JobFailed(
             f"{PRODUCT_NAMES[AtlassianService(account.service)]} cannot be read with the account's token.",
@@ -126,3 +138,8 @@ class SyncHandler:
             hint=HINTS[reason],
             details={"reason": reason},
         )
+
+
+def token_replaced() -> JobFailed:
+    """What a sync comes to that was begun with a token which is no longer the account's."""
+    return JobFailed("The account has a new token since.", kind="token_replaced", retryable=True)
