@@ -58,6 +58,8 @@ class FakeJira:
         self.issues: dict[str, Issue] = {}
         self.lag_ms = 0
         """How long the search takes to learn of a change."""
+        self.laggards: set[str] = set()
+        """If there are any, only these issues lag."""
         self.embedded = 20
         """Comments and worklogs that come with an issue."""
         self.largest_page = 5_000
@@ -225,23 +227,27 @@ class FakeJira:
         key = (jql, user and user.account_id, self._epoch, self.lag_ms and self._site.now_ms())
         if self._found[0] != key:
             query = parse(jql)
-            horizon = self._site.now_ms() - self.lag_ms if self.lag_ms else None
             found = [
                 issue
-                for issue in self._changed_since(lower_bound(query), horizon)
+                for issue in self._changed_since(lower_bound(query))
                 if user is not None
-                and seen(issue, horizon) is not None
-                and query.matches(partial(holds, issue, user, horizon))
+                and seen(issue, self._horizon(issue)) is not None
+                and query.matches(partial(holds, issue, user, self._horizon(issue)))
             ]
-            orders = {"id": lambda one: int(one.issue_id), "updated": lambda one: seen(one, horizon) or 0}
+            orders = {"id": lambda one: int(one.issue_id), "updated": lambda one: seen(one, self._horizon(one)) or 0}
             for name in reversed(query.order):
                 found.sort(key=orders[name])
             self._found = (key, found)
         return self._found[1]
 
-    def _changed_since(self, lower_ms: int, horizon: int | None) -> Iterable[Issue]:
+    def _horizon(self, issue: Issue) -> int | None:
+        """Up to when the index knows this issue; None: up to now."""
+        lags = self.lag_ms and (not self.laggards or issue.issue_id in self.laggards)
+        return self._site.now_ms() - self.lag_ms if lags else None
+
+    def _changed_since(self, lower_ms: int) -> Iterable[Issue]:
         """As a real index does, without looking at everything: with a million issues only what matters is slow."""
-        if horizon is not None:
+        if self.lag_ms:
             return self.issues.values()
         if self._sorted[0] != self._epoch:
             self._sorted = (self._epoch, sorted(self.issues.values(), key=lambda one: one.updated))
@@ -249,7 +255,7 @@ class FakeJira:
         return listed[bisect_left(listed, lower_ms, key=lambda one: one.updated) :]
 
     def _shown(self, issue: Issue, wanted: Iterable[str]) -> dict[str, Any]:
-        horizon = self._site.now_ms() - self.lag_ms if self.lag_ms else None
+        horizon = self._horizon(issue)
         fields: dict[str, Any] = {}
         for name in wanted:
             if name == "updated":
