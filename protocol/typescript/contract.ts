@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "e93fafc46142633b";
+export const SCHEMA_HASH = "9eb4c64c0db2e351";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1178,6 +1178,16 @@ export interface AtlassianAccount {
   /** The site: https://example.atlassian.net. */
   base_url: string;
   email: string;
+  status: AtlassianStatus;
+  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  reason: string | null;
+  /** What the site calls the owner. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** As the user has entered it; Atlassian does not tell. */
+  token_expires_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1191,6 +1201,52 @@ export const AtlassianService = {
 } as const;
 /** Which product of Atlassian's an account is for. */
 export type AtlassianService = "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export const AtlassianStatus = {
+  ACTIVE: "active",
+  /** It is not synced until `accounts.update` brings a token that works; `reason` says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** Its events are being removed; then it is gone. */
+  DELETING: "deleting",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export type AtlassianStatus = "active" | "needs_reauth" | "deleting";
+
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export const AtlassianScope = {
+  /** What the account's owner did. */
+  MINE: "mine",
+  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  WATCHED: "watched",
+} as const;
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export type AtlassianScope = "mine" | "watched";
+
+/** The account that is gone. */
+export interface AtlassianAccountDeleted {
+  account_id: string;
+}
 
 /** Events, newest first. */
 export interface ActivityPage {
@@ -1946,6 +2002,42 @@ export interface ActivityFile {
   size_bytes: number;
 }
 
+/** Bring the feed up to date with a Jira site. */
+export interface SyncJira {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface AtlassianSynced {
+  /** Issues, or pages and comments, that had changed and were read. */
+  read: number;
+  /** Events that are new in the feed. */
+  added: number;
+  updated: number;
+  removed: number;
+  /** Whether all of the account's past was read anew. */
+  full: boolean;
+}
+
+/** Bring the feed up to date with a Confluence site. */
+export interface SyncConfluence {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -2397,8 +2489,92 @@ export interface CalendarOauthGoogleCompleteParams {
 /** Params of `jira.accounts.list`. */
 export type JiraAccountsListParams = Record<string, never>;
 
+/** Params of `jira.accounts.create`. */
+export interface JiraAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.update`. */
+export interface JiraAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.delete`. */
+export interface JiraAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `jira.accounts.sync`. */
+export interface JiraAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
 /** Params of `confluence.accounts.list`. */
 export type ConfluenceAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.create`. */
+export interface ConfluenceAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.update`. */
+export interface ConfluenceAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.delete`. */
+export interface ConfluenceAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `confluence.accounts.sync`. */
+export interface ConfluenceAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
 
 /** Params of `activity.events.list`. */
 export interface ActivityEventsListParams {
@@ -2760,11 +2936,73 @@ export interface Methods {
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Confluence, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /jira/accounts.
+   */
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   */
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   */
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
+  /**
    * All Confluence accounts, the oldest first.
    *
    * Was GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
+  /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Jira, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /confluence/accounts.
+   */
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   */
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   */
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
@@ -2877,6 +3115,10 @@ export interface JobTypes {
   "claude.export": { payload: ExportSession; result: ExportResult };
   /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
+  /** Bring the feed up to date with a Jira site. */
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
+  /** Bring the feed up to date with a Confluence site. */
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
 }
 
 export const METHOD_NAMES = [
@@ -2929,7 +3171,15 @@ export const METHOD_NAMES = [
   "calendar.oauth.google.callback",
   "calendar.oauth.google.complete",
   "jira.accounts.list",
+  "jira.accounts.create",
+  "jira.accounts.update",
+  "jira.accounts.delete",
+  "jira.accounts.sync",
   "confluence.accounts.list",
+  "confluence.accounts.create",
+  "confluence.accounts.update",
+  "confluence.accounts.delete",
+  "confluence.accounts.sync",
   "activity.events.list",
   "activity.search",
   "activity.summary",
@@ -2988,6 +3238,8 @@ export const JOB_TYPE_NAMES = [
   "calendar.sync",
   "claude.export",
   "activity.export",
+  "jira.sync",
+  "confluence.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -3010,6 +3262,11 @@ export type ErrorKind =
   | "overloaded"
   | "shutting_down"
   | "storage"
+  | "atlassian_account_not_found"
+  | "atlassian_account_exists"
+  | "site_address_invalid"
+  | "credentials_rejected"
+  | "site_unavailable"
   | "job_not_found"
   | "unknown_job_type"
   | "job_not_finished"
@@ -3072,6 +3329,16 @@ export const ERROR_CODES = {
   shutting_down: 5031,
   /** The database could not be read or written. */
   storage: 5070,
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
   /** No job has this id. */
   job_not_found: 4041,
   /** No job type has this name. */
