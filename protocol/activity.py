@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, StringConstraints
 
 from protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
+from protocol.entities import SearchMark
 from protocol.errors import InvalidCursor
 from protocol.scalars import AccountId, Count, Cursor, FolderPath, Limit, ShortText, UtcTime, When
 
@@ -73,19 +74,12 @@ class ActivityPage(Model):
     """Null on the last page."""
 
 
-class ActivityMark(Model):
-    """Where a hit is in a snippet: from `start` to before `end`, in UTF-16 code units, as JavaScript counts."""
-
-    start: Count
-    end: Count
-
-
 class ActivityHit(ActivityEvent):
     """An event that a search found, with what of it to show."""
 
     snippet: str
     """A piece of the description around the first hit, or of the title where the description has none."""
-    marks: list[ActivityMark]
+    marks: list[SearchMark]
 
 
 class ActivityHits(Model):
@@ -96,7 +90,7 @@ class ActivityHits(Model):
     """Null: there is no more.  Otherwise go on, even if the page is empty."""
 
 
-class ActivityExportFormat(StrEnum):
+class ActivityFileFormat(StrEnum):
     """In what form events are written to a file."""
 
     CSV = "csv"
@@ -106,7 +100,7 @@ class ActivityExportFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-class ActivityExportResult(Model):
+class ActivityFile(Model):
     """The file."""
 
     path: str
@@ -118,9 +112,9 @@ class ExportActivity(JobSpec):
     """Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none."""
 
     type: ClassVar = "activity.export"
-    result: ClassVar = ActivityExportResult
+    result: ClassVar = ActivityFile
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
-    format: ActivityExportFormat = ActivityExportFormat.CSV
+    format: ActivityFileFormat = ActivityFileFormat.CSV
     path: FolderPath | None = None
     """Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
     database."""

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
@@ -88,7 +89,7 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = self._make_claude(jobs, is_draining, after_commit)
+        self._claude = self._make_claude(jobs, after_commit, is_draining)
         self._calendar = self._make_calendar(jobs)
         self._atlassian = self._make_atlassian(jobs)
         self.services: tuple[object, ...] = (
@@ -101,7 +102,7 @@ class Features:
         )
 
     def _make_claude(
-        self, jobs: JobsService, is_draining: Callable[[], bool], after_commit: AfterCommit
+        self, jobs: JobsService, after_commit: AfterCommit, is_draining: Callable[[], bool]
     ) -> ClaudeFeature:
         return ClaudeFeature(
             self._settings,
@@ -116,13 +117,13 @@ class Features:
             after_commit=after_commit,
         )
 
-    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
-        return AtlassianFeature(
+    def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
+        return CalendarFeature(
             self._settings,
             self._database,
             self._clock,
             self._new_id,
-            tell=self._tell_account,
+            notify=self._outbox.notify,
             feed=self._activity,
             vault=self._vault,
             queue=jobs,
@@ -131,13 +132,13 @@ class Features:
             committed=self._committed,
         )
 
-    def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
-        return CalendarFeature(
+    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
+        return AtlassianFeature(
             self._settings,
             self._database,
             self._clock,
             self._new_id,
-            notify=self._outbox.notify,
+            tell=self._tell_account,
             feed=self._activity,
             vault=self._vault,
             queue=jobs,
@@ -176,9 +177,9 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._calendar.registrations(),
             *self._activity_feature.registrations(),
             *self._atlassian.registrations(),
-            *self._calendar.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -196,8 +197,8 @@ class Features:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
-            tasks.start_soon(self._atlassian.start)
             tasks.start_soon(self._calendar.start)
+            tasks.start_soon(self._atlassian.start)
             await self._worker.run()
             await self._claude.stop()
             tasks.cancel_scope.cancel()
@@ -239,8 +240,12 @@ class Features:
         return (
             (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
             (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._activity_feature.tidy)),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._tidy)),
         )
+
+    def _tidy(self, pages: int) -> Iterator[None]:
+        """Put the full-text indexes in order, so many pages a step."""
+        return chain(self._activity_feature.tidy(pages), self._claude.tidy(pages))
 
     def _record_run(self, **event: Any) -> None:
         """Put a finished run into the feed; if that fails, the run itself has not."""
@@ -249,9 +254,13 @@ class Features:
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
 
-    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None) -> None:
+    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None, hint: str | None) -> None:
         told = AccountUpdated(
-            service=AccountService(service), account_id=account_id, status=AccountStatus(status), reason=reason
+            service=AccountService(service),
+            account_id=account_id,
+            status=AccountStatus(status),
+            reason=reason,
+            hint=hint,
         )
         self._outbox.notify(told)
 
@@ -272,7 +281,9 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """What `claude.doctor` finds, in short."""
-        report = await self._claude.examine()
-        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
-        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)
+        """The user's own Claude CLI, as it is found now; `claude.doctor` looks at more."""
+        used, finding = await self._claude.glance()
+        problem = f"{finding.detail} {finding.advice}" if finding.advice else None
+        if used is None:
+            return ClaudeInstallation(path=None, version=None, problem=problem)
+        return ClaudeInstallation(path=used.path, version=used.version, problem=problem)

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "cf14ca6925705890";
+export const SCHEMA_HASH = "79667b5d210d9210";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1362,13 +1362,7 @@ export interface ActivityHit {
   raw: unknown;
   /** A piece of the description around the first hit, or of the title where the description has none. */
   snippet: string;
-  marks: ActivityMark[];
-}
-
-/** Where a hit is in a snippet: from `start` to before `end`, in UTF-16 code units, as JavaScript counts. */
-export interface ActivityMark {
-  start: number;
-  end: number;
+  marks: SearchMark[];
 }
 
 /**
@@ -1889,6 +1883,29 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
+/** Bring an account's calendars up to date. */
+export interface SyncCalendar {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read everything anew, and remove what is not there any more.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface CalendarSynced {
+  /** Calendars that were synced. */
+  calendars: number;
+  /** Calendars that alone could not be synced; each says why in `sync_error`. */
+  failed_calendars: number;
+  added: number;
+  updated: number;
+  removed: number;
+}
+
 /** Write a session to a file.  Nothing is there under its name before it is whole. */
 export interface ExportSession {
   /** A Claude session's id. */
@@ -1938,7 +1955,7 @@ export interface ExportResult {
 /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
 export interface ExportActivity {
   /** @default "csv" */
-  format?: ActivityExportFormat;
+  format?: ActivityFileFormat;
   /**
    * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
    * database.
@@ -1963,7 +1980,7 @@ export interface ExportActivity {
  * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
  * - `jsonl`: A line for each event, as `activity.events.list` tells it.
  */
-export const ActivityExportFormat = {
+export const ActivityFileFormat = {
   /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
   CSV: "csv",
   /** A line for each event, as `activity.events.list` tells it. */
@@ -1976,10 +1993,10 @@ export const ActivityExportFormat = {
  * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
  * - `jsonl`: A line for each event, as `activity.events.list` tells it.
  */
-export type ActivityExportFormat = "csv" | "jsonl" | "markdown";
+export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
 
 /** The file. */
-export interface ActivityExportResult {
+export interface ActivityFile {
   path: string;
   rows: number;
   size_bytes: number;
@@ -2019,29 +2036,6 @@ export interface SyncConfluence {
    * @default false
    */
   full?: boolean;
-}
-
-/** Bring an account's calendars up to date. */
-export interface SyncCalendar {
-  /** An account's id. */
-  account_id: string;
-  /**
-   * Read everything anew, and remove what is not there any more.
-   *
-   * @default false
-   */
-  full?: boolean;
-}
-
-/** What a sync came to. */
-export interface CalendarSynced {
-  /** Calendars that were synced. */
-  calendars: number;
-  /** Calendars that alone could not be synced; each says why in `sync_error`. */
-  failed_calendars: number;
-  added: number;
-  updated: number;
-  removed: number;
 }
 
 /** Params of `initialize`. */
@@ -3571,16 +3565,16 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Bring an account's calendars up to date. */
+  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
   /** Write a session to a file.  Nothing is there under its name before it is whole. */
   "claude.export": { payload: ExportSession; result: ExportResult };
   /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
-  "activity.export": { payload: ExportActivity; result: ActivityExportResult };
+  "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Bring the feed up to date with a Jira site. */
   "jira.sync": { payload: SyncJira; result: AtlassianSynced };
   /** Bring the feed up to date with a Confluence site. */
   "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
-  /** Bring an account's calendars up to date. */
-  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
 }
 
 export const METHOD_NAMES = [
@@ -3698,11 +3692,11 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "calendar.sync",
   "claude.export",
   "activity.export",
   "jira.sync",
   "confluence.sync",
-  "calendar.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -3725,6 +3719,11 @@ export type ErrorKind =
   | "overloaded"
   | "shutting_down"
   | "storage"
+  | "atlassian_account_not_found"
+  | "atlassian_account_exists"
+  | "site_address_invalid"
+  | "credentials_rejected"
+  | "site_unavailable"
   | "job_not_found"
   | "unknown_job_type"
   | "job_not_finished"
@@ -3748,12 +3747,7 @@ export type ErrorKind =
   | "sign_in_blocked"
   | "sign_in_scope_missing"
   | "sign_in_account_mismatch"
-  | "sign_in_failed"
-  | "atlassian_account_exists"
-  | "atlassian_account_not_found"
-  | "credentials_rejected"
-  | "site_address_invalid"
-  | "site_unavailable";
+  | "sign_in_failed";
 
 export const ERROR_CODES = {
   /** The line is not JSON. */
@@ -3792,6 +3786,16 @@ export const ERROR_CODES = {
   shutting_down: 5031,
   /** The database could not be read or written. */
   storage: 5070,
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
   /** No job has this id. */
   job_not_found: 4041,
   /** No job type has this name. */
@@ -3840,14 +3844,4 @@ export const ERROR_CODES = {
   sign_in_account_mismatch: 4097,
   /** Google refused the sign-in. */
   sign_in_failed: 5025,
-  /** There is an account for this site and e-mail address already. */
-  atlassian_account_exists: 4094,
-  /** No account of this product has this id. */
-  atlassian_account_not_found: 4049,
-  /** The site does not accept this e-mail address and API token. */
-  credentials_rejected: 4012,
-  /** The address is not that of an Atlassian site. */
-  site_address_invalid: 4222,
-  /** The site could not be asked whether these credentials are right. */
-  site_unavailable: 5023,
 } as const satisfies Record<ErrorKind, number>;

@@ -4,19 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
-from protocol.errors import InvalidParams, TimeZoneUnknown
+from protocol.errors import InvalidParams
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def zone_of(name: str) -> tzinfo:
-    """The time zone of this name.  Raises TimeZoneUnknown."""
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - not needed for the first answers
-
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
-        raise TimeZoneUnknown from None
 
 
 def days_between(start: str, end: str, zone: tzinfo, limit: int) -> list[date]:

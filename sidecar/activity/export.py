@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 from pydantic_core import from_json
 
-from protocol.activity import ActivityExportFormat, ActivityExportResult, ExportActivity
+from protocol.activity import ActivityFile, ActivityFileFormat, ExportActivity
 from sidecar.activity.filters import ActivityFilter, span
 from sidecar.activity.markdown import link, plain
 from sidecar.activity.store import ActivityStore
@@ -41,7 +41,7 @@ COLUMNS: Final = (
 """Of a table, in this order."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet read a cell as a formula (OWASP, CSV injection); the wide ones do in East Asian settings."""
-SUFFIX: Final = {ActivityExportFormat.CSV: "csv", ActivityExportFormat.JSONL: "jsonl", ActivityExportFormat.MARKDOWN: "md"}
+SUFFIX: Final = {ActivityFileFormat.CSV: "csv", ActivityFileFormat.JSONL: "jsonl", ActivityFileFormat.MARKDOWN: "md"}
 
 
 class ExportHandler:
@@ -53,7 +53,7 @@ class ExportHandler:
         self._folder = folder
         self._clock = clock
 
-    async def run(self, job: ExportActivity, context: JobContext) -> ActivityExportResult:
+    async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
         """See `ExportActivity`."""
         path = self._path(job)
         part = anyio.Path(f"{path}.{context.job_id}.part")
@@ -72,7 +72,7 @@ class ExportHandler:
                 await part.unlink(missing_ok=True)
         size = (await anyio.Path(path).stat()).st_size
         context.log(f"Wrote {rows:,} events", meta={"path": str(path)})
-        return ActivityExportResult(path=str(path), rows=rows, size_bytes=size)
+        return ActivityFile(path=str(path), rows=rows, size_bytes=size)
 
     def _path(self, job: ExportActivity) -> Path:
         if job.path is None:
@@ -153,9 +153,9 @@ def _markdown_lines(page: list[bytes]) -> Iterable[str]:
         yield f"- {when} {plain(event['event_type'])}{key}: {link(plain(event['title']), event['url'])}\n"
 
 
-FORMATS: Final[dict[ActivityExportFormat, tuple[bytes, Callable[[list[bytes]], Iterable[str]]]]] = {
+FORMATS: Final[dict[ActivityFileFormat, tuple[bytes, Callable[[list[bytes]], Iterable[str]]]]] = {
     # The mark tells Excel that it is UTF-8; without it every Korean title is garbage there.
-    ActivityExportFormat.CSV: (b"\xef\xbb\xbf" + _csv([COLUMNS]).encode(), _csv_lines),
-    ActivityExportFormat.JSONL: (b"", _json_lines),
-    ActivityExportFormat.MARKDOWN: (b"# Activity\n\n", _markdown_lines),
+    ActivityFileFormat.CSV: (b"\xef\xbb\xbf" + _csv([COLUMNS]).encode(), _csv_lines),
+    ActivityFileFormat.JSONL: (b"", _json_lines),
+    ActivityFileFormat.MARKDOWN: (b"# Activity\n\n", _markdown_lines),
 }

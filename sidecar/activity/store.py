@@ -17,9 +17,9 @@ from sidecar.database import Database, Row
 from sidecar.feed import Origin
 from sidecar.fulltext import FullTextIndex, Plan, like
 
-LOOK: Final = 2_000
+LOOK: Final = 1_000
 """Rows that a page looks at in search of its own: some ten milliseconds."""
-LOOK_STEP: Final = 500
+LOOK_STEP: Final = 250
 ARMS: Final = 200
 """Kinds of events whose lists are merged; SQLite takes 500."""
 

@@ -26,7 +26,7 @@ from protocol.contract import JobSpec
 from protocol.entities import Job, JobStatus
 from protocol.jira import SyncJira
 from sidecar.atlassian.address import site_address
-from sidecar.atlassian.progress import DAY_MS, Position
+from sidecar.atlassian.progress import DAY_MS
 from sidecar.atlassian.records import Records, connector
 from sidecar.atlassian.store import API_TOKEN, StoredAccount
 from sidecar.clock import iso
@@ -45,6 +45,13 @@ SPECS: Final[dict[AtlassianService, type[SyncJira | SyncConfluence]]] = {
     AtlassianService.JIRA: SyncJira,
     AtlassianService.CONFLUENCE: SyncConfluence,
 }
+HINTS: Final = {
+    "token_rejected": "The token has expired or was revoked: make one at id.atlassian.com and update the account.",
+    "token_expires_soon": "Make a new token at id.atlassian.com before this one ends, and update the account.",
+    "secret_unreadable": "The stored token cannot be decrypted with this computer's key: update the account with one.",
+    "site_address_invalid": "Delete the account and connect the site by its address: https://example.atlassian.net.",
+}
+"""What to do, by why an account stands as it does."""
 _REJECTED_HINT: Final = (
     "Check the e-mail address, and make a new token at id.atlassian.com. One with scopes needs those to read {product}."
 )
@@ -73,8 +80,8 @@ class Schedule(Protocol):
         """Make its job now, or answer with the one that is still live.  Never suspends."""
 
 
-Tell = Callable[[str, str, str, str | None], None]
-"""service, account id, status, reason: what `accounts.updated` says."""
+Tell = Callable[[str, str, str, str | None, str | None], None]
+"""service, account id, status, reason, hint: what `accounts.updated` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,8 @@ class Accounts:
                 **_known(door, person),
             )
             self._tell(account)
-        await self._begin(service, account_id)
+        self._schedule(service, account_id)
+        await self._around.schedule.run(schedule_id=_schedule_id(service, account_id))
         return account
 
     async def update(
@@ -163,15 +171,20 @@ class Accounts:
             account = self._store.change(account_id, self._now(), **changes)
             assert account is not None
             if reads_anew:
-                self._read_anew(before)
-            self._tell(account)
+                self._records.read_anew(Origin(service, account_id))
+            if (account.status, account.reason) != (before.status, before.reason):
+                self._tell(account)
         if api_token is not None or reads_anew:
-            await self._begin(service, account_id)
+            self._schedule(service, account_id)
+            # Not the job that is under way: that one began with what the account was.
+            self._around.queue.enqueue(SPECS[service](account_id=account_id))
         return account
 
     async def delete(self, service: AtlassianService, account_id: str) -> AtlassianAccountDeleted:
-        """See `jira.accounts.delete`."""
-        self._get(service, account_id)
+        """See `jira.accounts.delete`.  One whose deletion was given up half-way may be deleted again."""
+        account = self._store.get(account_id)
+        if account is None or account.service != service:
+            raise AtlassianAccountNotFound
         await self._finish_deleting(account_id, service)
         return AtlassianAccountDeleted(account_id=account_id)
 
@@ -198,7 +211,7 @@ class Accounts:
             return site_address(account.base_url)
         except SiteAddressInvalid as invalid:
             self.stopped(account.account_id, "site_address_invalid")
-            hint = "Delete the account and connect the site by its address, such as https://example.atlassian.net."
+            hint = HINTS["site_address_invalid"]
             raise JobFailed(invalid.message, kind="site_address_invalid", hint=hint) from None
 
     def signed_in(self, account: StoredAccount, door: "Door", person: "Owner", base_url: str) -> None:
@@ -206,7 +219,7 @@ class Accounts:
         known = {**_known(door, person), "base_url": base_url}
         with self._records.database.write():
             if account.atlassian_id not in (None, person.atlassian_id):
-                self._read_anew(account)
+                self._records.read_anew(Origin(account.service, account.account_id))
             if account.status == AtlassianStatus.ACTIVE:
                 if account.route is None or account.atlassian_id != person.atlassian_id:
                     self._store.change(account.account_id, self._now(), **known)
@@ -248,10 +261,12 @@ class Accounts:
             lock = SPECS[service](account_id=account_id).lock_key()
             self._around.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._records.forget(origin)
+        if self._store.get(account_id) is None:  # asked for twice
+            return
         with self._records.database.write():
             self._records.sync_state.remove(connector(origin))
             self._store.remove(account_id)
-            self._around.tell(service, account_id, "deleted", None)
+            self._around.tell(service, account_id, "deleted", None, None)
 
     def _set_status(self, account_id: str, status: AtlassianStatus, reason: str | None) -> None:
         with self._records.database.write():
@@ -293,27 +308,18 @@ class Accounts:
 
     def _get(self, service: AtlassianService, account_id: str) -> StoredAccount:
         account = self._store.get(account_id)
-        if account is None or account.service != service:
+        if account is None or account.service != service or account.status == AtlassianStatus.DELETING:
             raise AtlassianAccountNotFound
         return account
-
-    async def _begin(self, service: AtlassianService, account_id: str) -> None:
-        """Sync now, and from now on."""
-        self._schedule(service, account_id)
-        await self._around.schedule.run(schedule_id=_schedule_id(service, account_id))
 
     def _schedule(self, service: AtlassianService, account_id: str) -> None:
         spec = SPECS[service](account_id=account_id)
         schedule_id = _schedule_id(service, account_id)
         self._around.schedule.ensure(schedule_id, spec, period_s=SYNC_EVERY_S, jitter_s=SYNC_EVERY_S)
 
-    def _read_anew(self, account: StoredAccount) -> None:
-        """The next sync forgets what there is, and begins from the beginning."""
-        name = connector(Origin(account.service, account.account_id))
-        self._records.sync_state.set(name, Position(reset=True).model_dump_json(), None)
-
     def _tell(self, account: AtlassianAccount) -> None:
-        self._around.tell(account.service, account.account_id, account.status, account.reason)
+        hint = HINTS.get(account.reason or "")
+        self._around.tell(account.service, account.account_id, account.status, account.reason, hint)
 
     def _now(self) -> str:
         return iso(self._records.clock.now_ms())

@@ -14,7 +14,6 @@ from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
-from sidecar.feed import FeedEvent
 from sidecar.http import BadAnswer
 
 SEARCH: Final = "/wiki/rest/api/search"
@@ -88,9 +87,7 @@ class ConfluenceSource:
         reading = Reading()
         for kind in PATHS:
             await self._read_contents(kind, [one for one in listed if one.object_id.startswith(f"{kind}:")], reading)
-        for one in listed:
-            if one.object_id.startswith("comment:"):
-                await self._read_comment(one, reading)
+        await self._read_comments([one for one in listed if one.object_id.startswith("comment:")], reading)
         return reading
 
     async def gone(self, object_ids: Sequence[str]) -> set[str]:
@@ -119,21 +116,25 @@ class ConfluenceSource:
             events = content_events(kind, content, versions, space, self._asking, self._names)
             reading.found.append(Found(one, events))
 
-    async def _read_comment(self, one: Listed, reading: Reading) -> None:
-        found = await self._comment(one.remote_id)
-        if found is None:
-            reading.missing.append(one.object_id)
-            return
-        place, comment = found
-        versions = await self._versions(f"{place}/{one.remote_id}", comment)
-        first = min(versions, key=lambda version: number(version, "number"), default={})
-        kind = "page" if text(comment, "pageId") is not None else "blogpost"
-        on_id = text(comment, "pageId") or text(comment, "blogPostId")
-        parent = None if on_id is None else f"{kind}:{on_id}"
-        on = {} if on_id is None else (await self._contents(kind, [on_id])).get(on_id, {})
-        await self._learn_names([first])
-        event: FeedEvent | None = comment_event(comment, first, kind, on, self._asking, self._names)
-        reading.found.append(Found(one, [] if event is None else [event], parent))
+    async def _read_comments(self, listed: Sequence[Listed], reading: Reading) -> None:
+        there = {one.object_id: found for one in listed if (found := await self._comment(one.remote_id)) is not None}
+        on = {_stands_on(comment) for _, comment in there.values()}
+        contents: dict[str, Any] = {}
+        for kind in PATHS:
+            ids = [name.rpartition(":")[2] for name in sorted(filter(None, on)) if name.startswith(f"{kind}:")]
+            contents |= {f"{kind}:{found_id}": one for found_id, one in (await self._contents(kind, ids)).items()}
+        for one in listed:
+            if one.object_id not in there:
+                reading.missing.append(one.object_id)
+                continue
+            place, comment = there[one.object_id]
+            versions = await self._versions(f"{place}/{one.remote_id}", comment)
+            first = min(versions, key=lambda version: number(version, "number"), default={})
+            await self._learn_names([first])
+            parent = _stands_on(comment)
+            kind = "page" if parent is None else parent.partition(":")[0]
+            event = comment_event(comment, first, kind, contents.get(parent or "", {}), self._asking, self._names)
+            reading.found.append(Found(one, [] if event is None else [event], parent))
 
     async def _contents(self, kind: str, ids: Sequence[str]) -> dict[str, Any]:
         """Pages or blog posts by id, those in the trash left out."""
@@ -205,6 +206,14 @@ def _with_results(answer: Any) -> Any:
 def _changed_since(lower_ms: int) -> str:
     day = datetime.fromtimestamp(lower_ms / 1000, UTC) - DAY_MARGIN
     return f'lastmodified >= "{day:%Y-%m-%d}"'
+
+
+def _stands_on(comment: Any) -> str | None:
+    """The page or blog post of a comment: `page:65001`."""
+    for kind, name in (("page", "pageId"), ("blogpost", "blogPostId")):
+        if (content_id := text(comment, name)) is not None:
+            return f"{kind}:{content_id}"
+    return None
 
 
 def _listed(result: Any) -> Listed | None:

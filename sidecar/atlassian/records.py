@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.atlassian.objects import ObjectsStore
+from sidecar.atlassian.progress import Position, parse_position
 from sidecar.atlassian.store import AtlassianStore
 from sidecar.clock import Clock
 from sidecar.database import Database
@@ -27,6 +28,18 @@ class Records:
     feed: Feed
     clock: Clock
     committed: Callable[[], Awaitable[None]]
+
+    def position(self, origin: Origin) -> Position:
+        """Where the account's next sync begins."""
+        return parse_position(self.sync_state.cursor(connector(origin)))
+
+    def read_anew(self, origin: Origin) -> None:
+        """Have the next sync forget what there is, and begin from the beginning."""
+        self.sync_state.set(connector(origin), Position(reset=True).model_dump_json(), None)
+
+    def begin_anew(self, origin: Origin) -> None:
+        """Everything has been forgotten: from here on the position is that of a first sync."""
+        self.sync_state.set(connector(origin), Position().model_dump_json(), None)
 
     async def forget(self, origin: Origin) -> None:
         """Forget all that was read for an account.  In steps; after a crash in between it is begun again."""

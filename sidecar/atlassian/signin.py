@@ -86,9 +86,9 @@ async def owner(client: SiteClient, service: AtlassianService) -> Owner:
     Asked before a sync trusts an empty list, and after it: these two answer nobody with 401 and `anonymous`.
     """
     if service is AtlassianService.JIRA:
-        found: Any = await client.get("/rest/api/3/myself", what="owner of the token")
+        found: Any = await client.get("/rest/api/3/myself", what="sign-in")
     else:
-        found = await client.get("/wiki/rest/api/user/current", what="owner of the token")
+        found = await client.get("/wiki/rest/api/user/current", what="sign-in")
     atlassian_id = shapes.text(found, "accountId")
     if atlassian_id is None or shapes.text(found, "type") == "anonymous":
         raise SignedOut

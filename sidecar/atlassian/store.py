@@ -56,8 +56,13 @@ class AtlassianStore:
         return [row[0].encode() for row in rows]
 
     def all(self) -> list[StoredAccount]:
-        """Every account, of both products."""
-        rows = self._database.rows(f"SELECT {_COLUMNS} FROM atlassian_accounts ORDER BY created_at, account_id")
+        """Every account of the two products; the old backend would have taken others, too."""
+        rows = self._database.rows(
+            f"""
+            SELECT {_COLUMNS} FROM atlassian_accounts WHERE service IN ('jira', 'confluence')
+            ORDER BY created_at, account_id
+            """
+        )
         return [StoredAccount(*row) for row in rows]
 
     def get(self, account_id: str) -> StoredAccount | None:

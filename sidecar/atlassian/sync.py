@@ -59,8 +59,9 @@ class Sync:
         with self._records.database.write():
             self._ensure_wanted()
             now = iso(self._records.clock.now_ms())
-            moved = advanced(position, done, self._seen_ms, begun_ms)
-            self._records.sync_state.set(connector(self._origin), moved.model_dump_json(), now)
+            if not self._records.position(self._origin).reset:  # meanwhile somebody may have set another scope
+                moved = advanced(position, done, self._seen_ms, begun_ms)
+                self._records.sync_state.set(connector(self._origin), moved.model_dump_json(), now)
             self._records.accounts.change(self._asking.account_id, now, last_sync_at=now)
         await self._records.committed()
         return AtlassianSynced(

@@ -6,12 +6,12 @@ from protocol.atlassian import AtlassianScope, AtlassianService, AtlassianStatus
 from protocol.confluence import SyncConfluence
 from protocol.entities import WaitingFor
 from protocol.jira import SyncJira
-from sidecar.atlassian.accounts import Accounts
+from sidecar.atlassian.accounts import HINTS, Accounts
 from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut, SiteClient, failed
 from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
-from sidecar.atlassian.progress import Position, parse_position, plan
-from sidecar.atlassian.records import Records, account_gone, connector
+from sidecar.atlassian.progress import Position, plan
+from sidecar.atlassian.records import Records, account_gone
 from sidecar.atlassian.signin import Door, Owner, Reception, owner
 from sidecar.atlassian.source import Asking, Source
 from sidecar.atlassian.store import API_TOKEN, StoredAccount
@@ -23,10 +23,6 @@ from sidecar.secrets import SecretUnreadable, Vault
 
 LOCKED_S: Final = 300.0
 """The host hands the key over at its next start, which runs the queue anew; this is for the time until then."""
-REASONS: Final = {
-    "token_rejected": "The token has expired or was revoked, or it is not for this product.",
-    "secret_unreadable": "The stored token cannot be decrypted with this computer's key.",
-}
 
 
 class SyncHandler:
@@ -63,9 +59,9 @@ class SyncHandler:
         origin = Origin(account.service, account.account_id)
         context.progress(None, "Signing in")
         client, person = await self._sign_in(account, service, credentials)
-        position = parse_position(self._records.sync_state.cursor(connector(origin)))
+        position = self._records.position(origin)
         if position.reset:
-            await self._records.forget(origin)
+            account = await self._begin_anew(account, origin)
             position = Position()
         begun_ms = client.server_ms or self._records.clock.now_ms()
         asking = Asking(
@@ -89,6 +85,18 @@ class SyncHandler:
             f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
         )
         return result
+
+    async def _begin_anew(self, account: StoredAccount, origin: Origin) -> StoredAccount:
+        """Forget what was read with another scope or for another owner; the account as it is by then."""
+        await self._records.forget(origin)
+        with self._records.database.write():
+            now = self._records.accounts.get(account.account_id)
+            if now is None:
+                raise account_gone()
+            if now.sealed_token != account.sealed_token:
+                raise token_replaced()
+            self._records.begin_anew(origin)
+        return now
 
     def _source(self, service: AtlassianService, client: SiteClient, asking: Asking) -> Source:
         if service is AtlassianService.JIRA:
@@ -120,11 +128,18 @@ class SyncHandler:
 
     def _needs_reauth(self, account: StoredAccount, reason: str) -> JobFailed:
         """Note it on the account, which stops its schedule and tells the host once."""
+        now = self._records.accounts.get(account.account_id)
+        if now is not None and now.sealed_token != account.sealed_token:
+            return token_replaced()
         self._accounts.stopped(account.account_id, reason)
-        name = PRODUCT_NAMES[AtlassianService(account.service)]
         return JobFailed(
-            f"{name} does not accept the account's token.",
+            f"{PRODUCT_NAMES[AtlassianService(account.service)]} cannot be read with the account's token.",
             kind="needs_reauth",
-            hint=f"{REASONS[reason]} Make a new one at id.atlassian.com and connect the account again.",
+            hint=HINTS[reason],
             details={"reason": reason},
         )
+
+
+def token_replaced() -> JobFailed:
+    """What a sync comes to that was begun with a token which is no longer the account's."""
+    return JobFailed("The account has a new token since.", kind="token_replaced", retryable=True)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from protocol.activity import ExportActivity, ActivityExportResult
+from protocol.activity import ActivityFile, ExportActivity
 from protocol.entities import WaitingFor
 from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
 from sidecar.feed import FeedEvent, Origin
@@ -54,7 +54,7 @@ def handler(rig: Loopback, folder: Path) -> ExportHandler:
     return ExportHandler(rig.features.activity._store, folder, rig.clock)
 
 
-async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ActivityExportResult, str]:
+async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ActivityFile, str]:
     result = await handler(rig, folder).run(ExportActivity(**fields), Context())
     return result, (await anyio.Path(result.path).read_bytes()).decode()
 

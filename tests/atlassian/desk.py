@@ -86,8 +86,14 @@ class Desk(Loopback):
 
     async def events(self, **wanted: Any) -> list[tuple[str, str | None, str | None]]:
         """Type, title and description of the feed's events, oldest first."""
-        page = await self.feed.list_events(limit=500, **wanted)
-        return [(one.event_type, one.title, one.description) for one in reversed(page.events)]
+        found: list[tuple[str, str | None, str | None]] = []
+        cursor: str | None = None
+        while True:
+            page = await self.feed.list_events(limit=500, cursor=cursor, **wanted)
+            found += [(one.event_type, one.title, one.description) for one in page.events]
+            cursor = page.next_cursor
+            if cursor is None:
+                return found[::-1]
 
     async def types(self) -> list[str]:
         """The events' types, oldest first."""

@@ -1,13 +1,16 @@
 """Connecting a site, changing the account and deleting it: credentials are checked first and never shown."""
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from protocol.atlassian import AtlassianAccount
+from protocol.atlassian import AtlassianAccount, AtlassianScope
 from sidecar.client import RemoteError
 from tests.atlassian.desk import Desk
 from tests.fakes.atlassian import Answer, html
+from tests.loopback import PATIENCE_S
 
 SERVICES = ["jira", "confluence"]
 
@@ -152,6 +155,19 @@ async def test_an_account_can_be_deleted_in_the_middle_of_its_sync(desk: Desk) -
     assert desk.database.rows("SELECT count(*) FROM atlassian_objects") == [(0,)]
 
 
+async def test_confluences_accounts_are_made_changed_synced_and_deleted_alike(desk: Desk) -> None:
+    token = next(iter(desk.site.tokens))
+    account = await desk.confluence.create_account(
+        org="Example", base_url=desk.site.url, email=desk.ada.email, api_token=token
+    )
+    account = await desk.confluence.update_account(account_id=account.account_id, org="Renamed")
+    job = await desk.confluence.sync_account(account_id=account.account_id)
+    await desk.until_job(job.job_id, "succeeded")
+    assert [one.org for one in (await desk.confluence.list_accounts()).accounts] == ["Renamed"]
+    await desk.confluence.delete_account(account_id=account.account_id)
+    assert (await desk.confluence.list_accounts()).accounts == []
+
+
 async def test_one_product_does_not_touch_the_others_account(desk: Desk) -> None:
     account = await desk.connect("jira")
     params = {"account_id": account.account_id}
@@ -199,6 +215,52 @@ async def test_the_end_of_a_token_is_told_ahead_of_time_and_once(desk: Desk) -> 
     assert renewed.token_expires_at == later
     await desk.sync(account)
     assert desk.status()[-1] == ("jira", "active", None)
+
+
+async def test_a_scope_that_is_set_while_a_sync_runs_is_not_forgotten(desk: Desk) -> None:
+    for number in range(150):
+        desk.site.jira.create(desk.ada, f"Task {number}")
+    issue = next(iter(desk.site.jira.issues.values()))
+    desk.site.jira.comment(issue, desk.site.user("grace"), "Hers")
+    account = await desk.connect()
+    await desk.until(lambda _: desk.named("activity.changed"))  # it is under way
+    await desk.jira.update_account(account_id=account.account_id, scope=AtlassianScope.WATCHED)
+    await desk.until(lambda _: len(ended(desk)) == 2)
+    assert (await desk.types()).count("issue_commented") == 1
+    assert len(await desk.types()) == 151
+
+
+def ended(desk: Desk) -> set[str]:
+    """The syncs that have succeeded."""
+    jobs = [one["job"] for one in desk.named("jobs.updated")]
+    return {job["job_id"] for job in jobs if job["type"] == "jira.sync" and job["status"] == "succeeded"}
+
+
+async def test_a_token_that_is_replaced_while_the_old_one_fails_stays(desk: Desk) -> None:
+    account = await desk.connect()
+    await desk.sync(account)
+    old, renewed = desk.token(), desk.site.token(desk.ada, "the-renewed-token")
+    loop = asyncio.get_running_loop()
+
+    def replace(path: str) -> None:
+        if path.endswith("search/jql") and not old.expired:
+            old.expired = True
+            update = desk.jira.update_account(account_id=account.account_id, api_token=renewed)
+            asyncio.run_coroutine_threadsafe(_done(update), loop).result(PATIENCE_S)
+
+    desk.site.before = replace
+    job = await desk.put_off(account, "retry")
+    assert job["error"]["kind"] == "token_replaced"
+    desk.clock.advance(60)
+    desk.look_for_jobs()
+    await desk.until_job(job["job_id"], "succeeded")
+    (account,) = (await desk.jira.list_accounts()).accounts
+    assert (account.status.value, account.reason) == ("active", None)
+    assert desk.status() == [("jira", "active", None)]
+
+
+async def _done(asked: Awaitable[object]) -> object:
+    return await asked
 
 
 async def test_a_second_wish_to_sync_is_the_job_that_is_under_way(desk: Desk) -> None:

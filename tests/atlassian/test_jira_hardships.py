@@ -12,8 +12,9 @@ PROBLEM = {"Content-Type": "application/problem+json"}
 
 
 async def test_issues_that_change_while_pages_are_turned_are_not_lost(desk: Desk) -> None:
-    jira = desk.site.jira
-    issues = [jira.create(desk.ada, f"Task {number}") for number in range(40)]
+    jira, now = desk.site.jira, desk.clock.now_ms()
+    # An hour apart: what is missed once lies before the overlap of the next sync.
+    issues = [jira.create(desk.ada, f"Task {n}", at_ms=now - (41 - n) * 3_600_000) for n in range(40)]
     jira.largest_page = 10
 
     def change(asked: Asked) -> None:
@@ -52,6 +53,30 @@ async def test_what_the_search_learns_late_is_not_lost(desk: Desk) -> None:
     desk.clock.advance(300)
     await desk.sync(account)
     assert len(await desk.types()) == 20
+
+
+async def test_an_issue_that_the_search_learns_of_after_a_later_one_is_not_lost(desk: Desk) -> None:
+    account = await desk.connect()
+    await desk.sync(account)
+    slow = desk.site.jira.create(desk.ada, "Slow")
+    desk.site.jira.lag_ms, desk.site.jira.laggards = 5 * 60_000, {slow.issue_id}
+    desk.clock.advance(60)
+    desk.site.jira.create(desk.ada, "Quick")
+    desk.clock.advance(150)
+    await desk.sync(account)
+    assert len(await desk.types()) == 1
+    desk.clock.advance(120)
+    await desk.sync(account)
+    assert len(await desk.types()) == 2
+
+
+async def test_one_answer_to_nobody_is_enough_although_the_token_is_good_before_and_after(desk: Desk) -> None:
+    desk.site.jira.create(desk.ada, "Engine")
+    headers = {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
+    desk.site.fail("search/jql", Answer(200, {"issues": [], "isLast": True}, headers))
+    account = await desk.connect()
+    await desk.until(lambda _: [one for one in desk.status() if one[1] == "needs_reauth"])
+    assert desk.position(account) is None
 
 
 async def test_a_page_token_that_comes_again_ends_the_sync_and_moves_nothing(desk: Desk) -> None:

@@ -157,6 +157,7 @@ async def test_what_others_did_on_what_is_mine_comes_if_i_want_that(desk: Desk) 
         ("issue_created", "PROJ-1 Mine", "About Mine"),
         ("issue_created", "PROJ-2 Theirs", "About Theirs"),
     ]
+    assert (await desk.sync(account))["result"]["read"] == 0
     await desk.call("jira.accounts.update", {"account_id": account.account_id, "scope": "mine"})
     await desk.sync(account)
     assert await desk.events() == [("issue_created", "PROJ-1 Mine", "About Mine")]

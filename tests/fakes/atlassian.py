@@ -105,7 +105,10 @@ class FakeSite:
         self.tokens: dict[str, Token] = {}
         self.faults: list[Fault] = []
         self.requests: list[Asked] = []
+        self.before: Callable[[str], None] = lambda _: None
+        """Called with a request's path before it is looked at; it may wait, for other requests too."""
         self.on_request: Callable[[Asked], None] = lambda _: None
+        """Called with a request before it is answered, while no other is."""
         self.check: Callable[[Asked], list[str]] = lambda _: []
         self.problems: list[str] = []
         """In what way requests departed from the vendor's description."""
@@ -151,6 +154,7 @@ class FakeSite:
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Serve one request."""
         parts = urlsplit(target)
+        self.before(parts.path)
         with self.lock:
             path, by_gateway = self._inside(parts.path)
             user, is_bad = self._who(headers.get("authorization", ""), by_gateway=by_gateway)

@@ -10,15 +10,13 @@ import sys
 from base64 import b64decode, b64encode
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from tests.fakes.atlassian import Answer, Asked, FakeSite, User, html, stamp
-from tests.fakes.queries import BadQuery, Call, Clause, Query, parse
+from tests.fakes.issues import Issue, holds, lower_bound, seen
+from tests.fakes.queries import BadQuery, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,24 +50,6 @@ def document(text: str) -> dict[str, Any]:
     }
 
 
-@dataclass
-class Issue:
-    """An issue with its past; `touches` are who changed it and when."""
-
-    issue_id: str
-    key: str
-    fields: dict[str, Any]
-    creator: User
-    created: int
-    updated: int
-    assignee: User | None = None
-    watchers: set[str] = field(default_factory=set)
-    histories: list[dict[str, Any]] = field(default_factory=list)
-    comments: list[dict[str, Any]] = field(default_factory=list)
-    worklogs: list[dict[str, Any]] = field(default_factory=list)
-    touches: list[tuple[int, str]] = field(default_factory=list)
-
-
 class FakeJira:
     """One site's Jira."""
 
@@ -78,6 +58,8 @@ class FakeJira:
         self.issues: dict[str, Issue] = {}
         self.lag_ms = 0
         """How long the search takes to learn of a change."""
+        self.laggards: set[str] = set()
+        """If there are any, only these issues lag."""
         self.embedded = 20
         """Comments and worklogs that come with an issue."""
         self.largest_page = 5_000
@@ -245,23 +227,27 @@ class FakeJira:
         key = (jql, user and user.account_id, self._epoch, self.lag_ms and self._site.now_ms())
         if self._found[0] != key:
             query = parse(jql)
-            horizon = self._site.now_ms() - self.lag_ms if self.lag_ms else None
             found = [
                 issue
-                for issue in self._changed_since(_lower_bound(query), horizon)
+                for issue in self._changed_since(lower_bound(query))
                 if user is not None
-                and _seen(issue, horizon) is not None
-                and query.matches(partial(_holds, issue, user, horizon))
+                and seen(issue, self._horizon(issue)) is not None
+                and query.matches(partial(holds, issue, user, self._horizon(issue)))
             ]
-            orders = {"id": lambda one: int(one.issue_id), "updated": lambda one: _seen(one, horizon) or 0}
+            orders = {"id": lambda one: int(one.issue_id), "updated": lambda one: seen(one, self._horizon(one)) or 0}
             for name in reversed(query.order):
                 found.sort(key=orders[name])
             self._found = (key, found)
         return self._found[1]
 
-    def _changed_since(self, lower_ms: int, horizon: int | None) -> Iterable[Issue]:
+    def _horizon(self, issue: Issue) -> int | None:
+        """Up to when the index knows this issue; None: up to now."""
+        lags = self.lag_ms and (not self.laggards or issue.issue_id in self.laggards)
+        return self._site.now_ms() - self.lag_ms if lags else None
+
+    def _changed_since(self, lower_ms: int) -> Iterable[Issue]:
         """As a real index does, without looking at everything: with a million issues only what matters is slow."""
-        if horizon is not None:
+        if self.lag_ms:
             return self.issues.values()
         if self._sorted[0] != self._epoch:
             self._sorted = (self._epoch, sorted(self.issues.values(), key=lambda one: one.updated))
@@ -269,11 +255,11 @@ class FakeJira:
         return listed[bisect_left(listed, lower_ms, key=lambda one: one.updated) :]
 
     def _shown(self, issue: Issue, wanted: Iterable[str]) -> dict[str, Any]:
-        horizon = self._site.now_ms() - self.lag_ms if self.lag_ms else None
+        horizon = self._horizon(issue)
         fields: dict[str, Any] = {}
         for name in wanted:
             if name == "updated":
-                fields[name] = stamp(_seen(issue, horizon) or issue.updated)
+                fields[name] = stamp(seen(issue, horizon) or issue.updated)
             elif name == "created":
                 fields[name] = stamp(issue.created)
             elif name == "creator":
@@ -327,60 +313,6 @@ def _pair(value: Any) -> tuple[str | None, str | None]:
 
 def _person(user: User | None) -> tuple[str, str] | None:
     return None if user is None else (user.account_id, user.name)
-
-
-def _lower_bound(query: Query) -> int:
-    """The `updated >=` that holds for all of the query; 0: there is none."""
-    clauses = query.where[1:] if isinstance(query.where, tuple) and query.where[0] == "and" else ()
-    bounds = [one.value for one in clauses if isinstance(one, Clause) and one.field == "updated"]
-    return max((bound for bound in bounds if isinstance(bound, int)), default=0)
-
-
-def _seen(issue: Issue, horizon: int | None) -> int | None:
-    """When it changed last, as far as the index knows; None: it does not know the issue."""
-    if horizon is None:
-        return issue.updated
-    return max((at for at, _ in issue.touches if at <= horizon), default=None)
-
-
-def _holds(issue: Issue, user: User, horizon: int | None, clause: Clause) -> bool:
-    value = clause.value
-    if clause.field == "updated":
-        seen = _seen(issue, horizon) or 0
-        bound = value if isinstance(value, int) else _minute(value, user)
-        return seen >= bound if clause.operator == ">=" else seen <= bound
-    if clause.field == "issue" and isinstance(value, Call) and value.name == "updatedby":
-        return _updated_by(issue, value, user, horizon)
-    if value != Call("currentuser", ()):
-        raise BadQuery(clause.field)
-    people: dict[str, set[str]] = {
-        "assignee": {issue.assignee.account_id} if issue.assignee else set(),
-        "reporter": {issue.creator.account_id},
-        "watcher": issue.watchers,
-        "worklogauthor": {one["author"]["accountId"] for one in issue.worklogs},
-    }
-    if clause.field not in people:
-        raise BadQuery(clause.field)
-    return user.account_id in people[clause.field]
-
-
-def _minute(text: str, user: User) -> int:
-    """A date in the user's zone, to the minute."""
-    at = datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(user.time_zone))
-    return round(at.timestamp() * 1000)
-
-
-def _updated_by(issue: Issue, call: Call, user: User, horizon: int | None) -> bool:
-    """Whole days in the user's zone, the last one included."""
-    zone = ZoneInfo(user.time_zone)
-    who, *dates = call.arguments
-    days = [datetime.strptime(text, "%Y/%m/%d").replace(tzinfo=zone) for text in dates]
-    first = round(days[0].timestamp() * 1000) if days else 0
-    last = round((days[1] + timedelta(days=1)).timestamp() * 1000) if len(days) > 1 else None
-    return any(
-        author == who and at >= first and (last is None or at < last) and (horizon is None or at <= horizon)
-        for at, author in issue.touches
-    )
 
 
 def main() -> None:
