@@ -32,7 +32,7 @@ export interface PageControls extends Caller, Source {
   position(): Promise<Position | null>;
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;
-  /** Opens the person's browser; resolves to the new account, rejects with `sign_in_failed`. */
+  /** Opens the person's browser; resolves to the account. */
   signIn: SignIn;
 }
 

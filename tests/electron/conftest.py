@@ -20,7 +20,7 @@ CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
 PATIENCE_MS: Final = 120_000
 """Of a file of tests, each of which gives up sooner; on an idle machine the slowest takes 15 s."""
 
-RunNode = Callable[[str], None]
+RunNode = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +41,9 @@ def compiled(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def run_node(compiled: Path, tmp_path: Path) -> RunNode:
-    """Run one file of tests."""
+    """Run one file of tests, with more in its environment."""
 
-    def run(name: str) -> None:
+    def run(name: str, **more_environment: str) -> None:
         file = compiled / "tests" / "electron" / f"{name}.test.mjs"
         more = {
             "SIDECAR_ROOT": str(ROOT),
@@ -51,6 +51,7 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
             "SIDECAR_TEMPORARY": str(tmp_path),
             "SIDECAR_COMPILED": str(compiled),
             "SIDECAR_CHROMIUM": chromium() or "",
+            **more_environment,
         }
         done = subprocess.run(
             ["node", "--test", "--test-reporter=spec", f"--test-timeout={PATIENCE_MS}", str(file)],
