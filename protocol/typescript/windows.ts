@@ -2,7 +2,7 @@
 //
 // This is the border that counts.  A page may have been taken over, so every message is checked here again: who sends
 // it, what it names, what shape it has.
-import type { IpcMain, WebContents, WebFrameMain } from "electron";
+import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
@@ -60,7 +60,7 @@ interface Page {
   calls: Map<number, AbortController>;
 }
 
-type Sender = { sender: WebContents; senderFrame: WebFrameMain | null };
+type Sender = Pick<IpcMainEvent, "sender" | "senderFrame">;
 
 /** Answers windows and tells them what they asked to hear.  Returns what ends it. */
 export function serveWindows(
@@ -70,13 +70,13 @@ export function serveWindows(
 ): () => void {
   const windows = new Windows(sidecar, options);
   const undo = [sidecar.onEvery(windows.tell), sidecar.onState(windows.tellState)];
-  const answer = (name: string, handler: (event: Sender, ...args: never[]) => unknown): void => {
-    ipc.handle(name, handler as never);
+  const answer = (name: string, handler: Parameters<HostIpc["handle"]>[1]): void => {
+    ipc.handle(name, handler);
     undo.push(() => ipc.removeHandler(name));
   };
-  const hear = (name: string, listener: (event: Sender, ...args: never[]) => void): void => {
-    ipc.on(name, listener as never);
-    undo.push(() => void ipc.off(name, listener as never));
+  const hear = (name: string, listener: Parameters<HostIpc["on"]>[1]): void => {
+    ipc.on(name, listener);
+    undo.push(() => void ipc.off(name, listener));
   };
   answer(channel.CALL, windows.call);
   answer(channel.SIGN_IN, windows.signIn);
