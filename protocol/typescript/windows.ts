@@ -9,7 +9,7 @@ import * as channel from "./channels.ts";
 import type { CallMessage, Outcome, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
-import { replay, RESYNC, seqOf } from "./events.ts";
+import { replay, RESYNC, seqOf, withResync } from "./events.ts";
 import type { Position } from "./events.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
@@ -107,7 +107,7 @@ class Windows {
     this.#trust = options.trust ?? isOwnPage;
     // A host may narrow the lists; nobody can widen them.
     this.#methods = both(REQUEST_NAMES, options.methods);
-    this.#notifications = both(EVENT_NAMES, options.notifications);
+    this.#notifications = new Set(withResync([...both(EVENT_NAMES, options.notifications)]));
   }
 
   /** A page was loaded.  That gives it nothing yet: whatever it then asks for is checked. */
@@ -154,8 +154,10 @@ class Windows {
       this.#onFault(new Error(`a page has more than ${MAX_SUBSCRIPTIONS} subscriptions; the newest one is ignored`));
       return;
     }
-    const allowed = new Set(names.filter((name: unknown): name is string => this.#notifications.has(name as string)));
-    const made: Subscription = { names: allowed, seen: null, isReplaying: false };
+    const refusedNames = names.filter((name) => !this.#notifications.has(name));
+    if (refusedNames.length > 0) this.#onFault(new Error(`a page may not hear ${refusedNames.join(", ")}`));
+    const allowed = names.filter((name) => this.#notifications.has(name));
+    const made: Subscription = { names: new Set(allowed), seen: null, isReplaying: false };
     page.subscriptions.set(subscription, made);
     if (isPosition(after)) void this.#replay(page, subscription, made, after);
   };

@@ -200,9 +200,43 @@ test("initialize, shutdown and what else belongs to the host is out of reach", a
 });
 
 test("a host may narrow what windows can do", async (t) => {
-  const { page } = app(t, { methods: ["jobs.list"], notifications: [] }).open();
+  const { open, faults } = app(t, {
+    methods: ["jobs.list"],
+    notifications: [],
+  });
+  const { page } = open();
   assert.deepEqual((await page.jobs.list()).jobs, []);
   assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
+  page.on("jobs.updated", () => undefined);
+  page.on("events.resync", () => undefined); // that something was lost is never kept from a page
+  await page.jobs.list();
+  assert.deepEqual(faults.map(String), [
+    "Error: a page may not hear jobs.updated",
+  ]);
+});
+
+test("a preload script may narrow what its page can do", async (t) => {
+  const { open } = app(t);
+  const { window } = open();
+  const narrow = (electron: any): void =>
+    exposeSidecar({
+      ...electron,
+      methods: ["jobs.list"],
+      notifications: [],
+      key: "hub",
+    });
+  const bridge = window.load(narrow)["hub"] as SidecarBridge;
+  const page = connectSidecar(bridge);
+  assert.deepEqual(
+    [bridge.methods, bridge.notifications],
+    [["jobs.list"], ["events.resync"]],
+  );
+  assert.deepEqual((await page.jobs.list()).jobs, []);
+  assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
+  assert.throws(
+    () => page.on("jobs.updated", () => undefined),
+    /jobs.updated is not for pages/,
+  );
 });
 
 test("only the app's own pages may use the bridge", async (t) => {
