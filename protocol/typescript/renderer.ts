@@ -28,7 +28,7 @@ export interface PageControls extends Caller, Source {
    * too long ago, `events.resync` is heard instead, and snapshots are to be loaded.
    */
   onSince(after: Position, listeners: EventListeners): () => void;
-  /** Where the event log is now; null where the sidecar does not run.  Keep it, with the `seq` of what is heard later. */
+  /** Where the event log is now; null where the sidecar does not run.  Keep it, and the `seq` of what is heard later. */
   position(): Promise<Position | null>;
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;

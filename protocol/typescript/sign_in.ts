@@ -132,7 +132,7 @@ function comeBack(server: Server, origin: string, state: string, options: SignIn
   });
 }
 
-/** Null for anything but our path under our very name: a page that rebinds its own name to this machine uses another. */
+/** Null for anything but our path under our very name: a page that rebinds its name to this machine uses another. */
 function addressOf(request: IncomingMessage, origin: string): URL | null {
   if (request.method !== "GET" || `http://${request.headers.host}` !== origin) return null;
   const target = request.url ?? "";
@@ -162,7 +162,8 @@ function send(response: ServerResponse, status: number, html: string, sent: () =
 }
 
 const STYLE =
-  ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0}" +
+  ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center}" +
+  "body{min-height:90vh;margin:0}" +
   "main{max-width:26rem;padding:2rem;text-align:center}p:first-child{font-size:3rem;margin:0}";
 
 function closingPage({ ok, message }: PageOutcome): string {

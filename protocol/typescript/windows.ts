@@ -253,7 +253,7 @@ class Windows {
 /** Schemes whose content is not the app's. */
 const FOREIGN = ["about:", "blob:", "chrome-extension:", "data:", "devtools:", "filesystem:", "ftp:", "javascript:"];
 
-/** Files, the app's own scheme, and a development server on this machine; never a page of the web, never a frame in one. */
+/** Files, the app's own scheme, a development server on this machine; never a page of the web, never a frame. */
 function isOwnPage(frame: WebFrameMain): boolean {
   if (frame.parent !== null || !URL.canParse(frame.url)) return false;
   const { protocol, hostname } = new URL(frame.url);
