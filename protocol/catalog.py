@@ -4,6 +4,7 @@ import sys
 
 from protocol import (
     activity,
+    activity_reports,
     calendar,
     claude,
     claude_doctor,
@@ -43,6 +44,7 @@ INTERFACES: tuple[type, ...] = (
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
+    activity_reports.ActivityReports,
 )
 
 NOTIFICATIONS: tuple[type[Notification], ...] = (
@@ -72,6 +74,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude.RunClaude,
     claude.TakeTurn,
     claude_export.ExportSession,
+    activity.ExportActivity,
 )
 
 _MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))

@@ -107,3 +107,10 @@ class AtlassianAccountList(Model):
     """All accounts of one product, the oldest first."""
 
     accounts: list[AtlassianAccount]
+
+
+class SearchMark(Model):
+    """A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
+
+    start: Count
+    end: Count

@@ -7,13 +7,13 @@ import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
+from sidecar.activity.feature import ActivityFeature
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.service import CalendarService
@@ -75,7 +75,10 @@ class Features:
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
+        self._activity_feature = ActivityFeature(
+            database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
+        )
+        self._activity = self._activity_feature.feed
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
@@ -105,7 +108,7 @@ class Features:
             CalendarService(self._calendar),
             JiraService(self._atlassian),
             ConfluenceService(self._atlassian),
-            self._activity,
+            *self._activity_feature.services,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:
@@ -138,6 +141,7 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._activity_feature.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -196,8 +200,12 @@ class Features:
         return (
             (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
             (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed)),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._tidy)),
         )
+
+    def _tidy(self, pages: int) -> Iterator[None]:
+        """Put the full-text indexes in order, so many pages a step."""
+        return chain(self._activity_feature.tidy(pages), self._claude.tidy(pages))
 
     def _record_run(self, **event: Any) -> None:
         """Put a finished run into the feed; if that fails, the run itself has not."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "83fdad889732cb33";
+export const SCHEMA_HASH = "565f7357fd34fa35";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1094,6 +1094,237 @@ export interface ActivityEvent {
   raw: unknown;
 }
 
+/** What was found, newest first. */
+export interface ActivityHits {
+  hits: ActivityHit[];
+  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  next_cursor: string | null;
+}
+
+/** An event that a search found, with what of it to show. */
+export interface ActivityHit {
+  event_id: string;
+  /** google_calendar, ics, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  revision: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
+  /** A piece of the description around the first hit, or of the title where the description has none. */
+  snippet: string;
+  marks: SearchMark[];
+}
+
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export const SummaryFormat = {
+  DATA: "data",
+  /** As data and as text. */
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export type SummaryFormat = "data" | "markdown";
+
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export const SummaryGroup = {
+  DAY: "day",
+  /**
+   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
+   * run names counts for more than those.
+   */
+  PROJECT: "project",
+} as const;
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export type SummaryGroup = "day" | "project";
+
+/** What the owner of the accounts did between two moments, in the order in which it happened. */
+export interface ActivitySummary {
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  start: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  end: string;
+  time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
+  group: SummaryGroup;
+  totals: SummaryTotals;
+  /** Those in which something happened. */
+  parts: SummaryPart[];
+  /** Of the issues above, those that are being worked on. */
+  next_issues: SummaryIssue[];
+  /** Those of the first day after the end, within a week, that has any. */
+  next_meetings: SummaryMeeting[];
+  blocked_issues: SummaryIssue[];
+  markdown: string | null;
+}
+
+/** The figures of a part, or of all. */
+export interface SummaryTotals {
+  meetings: number;
+  /** The time in meetings; of those at the same time it counts once. */
+  meeting_s: number;
+  issues: number;
+  issues_done: number;
+  worked_s: number;
+  pages: number;
+  runs: number;
+  runs_failed: number;
+  cost_usd: number;
+  /** Events of other kinds. */
+  other: number;
+}
+
+/** One day, or one project. */
+export interface SummaryPart {
+  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  name: string;
+  totals: SummaryTotals;
+  all_day: SummaryAllDay[];
+  meetings: SummaryMeeting[];
+  issues: SummaryIssue[];
+  pages: SummaryPage[];
+  runs: SummaryRun[];
+}
+
+/** Something that lasts whole days. */
+export interface SummaryAllDay {
+  title: string;
+  first_date: string;
+  /** The same as the first, where it has one day. */
+  last_date: string;
+  calendar: string | null;
+}
+
+/** A meeting that was neither cancelled nor declined. */
+export interface SummaryMeeting {
+  title: string;
+  date: string;
+  /** By the clock of the time zone: 09:30. */
+  starts: string;
+  ends: string | null;
+  duration_s: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string;
+  is_tentative: boolean;
+  calendar: string | null;
+  url: string | null;
+  /** Issues that it names. */
+  links: string[];
+}
+
+/** All that was done about one issue. */
+export interface SummaryIssue {
+  issue_key: string;
+  title: string;
+  url: string | null;
+  project: string;
+  is_created: boolean;
+  /** Its status before the first move; null: it was not moved. */
+  from_status: string | null;
+  to_status: string | null;
+  /** What its last known status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  changes: number;
+  comments: number;
+  /** Logged work. */
+  worked_s: number;
+}
+
+/** All that was done about one page. */
+export interface SummaryPage {
+  title: string;
+  url: string | null;
+  space: string | null;
+  is_created: boolean;
+  edits: number;
+  comments: number;
+}
+
+/** What Claude was asked, as often as it was asked the same. */
+export interface SummaryRun {
+  title: string;
+  runs: number;
+  failed: number;
+  cost_usd: number;
+  duration_s: number;
+  /** Issues that the prompt names. */
+  links: string[];
+}
+
+/** Every local day of a span, those without events too. */
+export interface ActivityHeatmap {
+  days: HeatmapDay[];
+  total: number;
+  /** The count of the busiest day. */
+  highest: number;
+}
+
+/** One local day. */
+export interface HeatmapDay {
+  date: string;
+  count: number;
+}
+
 /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
 export interface RequestProgressed {
   /** A request's id. */
@@ -1447,6 +1678,56 @@ export interface ExportResult {
   path: string;
   messages: number;
   bytes: number;
+}
+
+/** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+export interface ExportActivity {
+  /** @default "csv" */
+  format?: ActivityFileFormat;
+  /**
+   * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
+   * database.
+   */
+  path?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
+}
+
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export const ActivityFileFormat = {
+  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  CSV: "csv",
+  /** A line for each event, as `activity.events.list` tells it. */
+  JSONL: "jsonl",
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/** The file. */
+export interface ActivityFile {
+  path: string;
+  rows: number;
+  size_bytes: number;
 }
 
 /** Params of `initialize`. */
@@ -1840,6 +2121,8 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
   query?: string | null;
   /**
    * Rows a page, 1 to 500.
@@ -1849,6 +2132,52 @@ export interface ActivityEventsListParams {
   limit?: number;
   /** `next_cursor` of the page before; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `activity.search`. */
+export interface ActivitySearchParams {
+  query: string;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.summary`. */
+export interface ActivitySummaryParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  /** @default "data" */
+  format?: SummaryFormat;
+  /** @default "day" */
+  group?: SummaryGroup;
+}
+
+/** Params of `activity.heatmap`. */
+export interface ActivityHeatmapParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  source?: string | null;
 }
 
 /** Every request: its params and its result. */
@@ -2089,9 +2418,38 @@ export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   *
    * Errors: invalid_cursor.  Was GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+  /**
+   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   *
+   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+   * even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.
+   */
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
+  /**
+   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   *
+   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  /**
+   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   *
+   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
 
 /** Every request as a nested function; `Options` is what a client takes beside the params. */
@@ -2366,10 +2724,39 @@ export interface NestedMethods<Options> {
       /**
        * Events with start <= time < end, newest first; `query` is text that the title or description contains.
        *
+       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       *
        * Errors: invalid_cursor.  Was GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
+    /**
+     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     *
+     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+     * even empty, while there is a `next_cursor`: go on from there.
+     *
+     * Errors: invalid_cursor.
+     */
+    readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
+    /**
+     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     *
+     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
+    /**
+     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     *
+     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly heatmap: ((params: ActivityHeatmapParams, options?: Options) => Promise<ActivityHeatmap>);
   };
 }
 
@@ -2440,6 +2827,8 @@ export interface JobTypes {
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
   /** Write a session to a file.  Nothing is there under its name before it is whole. */
   "claude.export": { payload: ExportSession; result: ExportResult };
+  /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+  "activity.export": { payload: ExportActivity; result: ActivityFile };
 }
 
 export const METHOD_NAMES = [
@@ -2486,6 +2875,9 @@ export const METHOD_NAMES = [
   "jira.accounts.list",
   "confluence.accounts.list",
   "activity.events.list",
+  "activity.search",
+  "activity.summary",
+  "activity.heatmap",
 ] as const satisfies readonly (keyof Methods)[];
 
 export const CLIENT_NOTIFICATION_NAMES = [
@@ -2534,6 +2926,7 @@ export const JOB_TYPE_NAMES = [
   "claude.run",
   "claude.turn",
   "claude.export",
+  "activity.export",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */

@@ -36,18 +36,7 @@ KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_T
 
 async def examine(discovery: Discovery, user: User) -> ClaudeReport:
     """Look at everything.  `user` has the environment that the search has."""
-    found: list[Executable] = []
-    shell_path: list[str | None] = []
-
-    async def search() -> None:
-        found.extend(await discovery.candidates())
-
-    async def ask_for_path() -> None:
-        shell_path.append(await discovery.login_path())
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(search)
-        tasks.start_soon(ask_for_path)
+    found, shell_path = await discovery.survey()
     candidates = await _try(found, user)
     used, judged = None, list[ClaudeFinding]()
     try:
@@ -56,7 +45,7 @@ async def examine(discovery: Discovery, user: User) -> ClaudeReport:
         judged.append(findings.missing(failure))
     mine = next((one for one in candidates if used is not None and one.path == str(used.path)), None)
     login = await _login(used, mine, user)
-    judged += await run_sync(lambda: list(_judge(used, mine, candidates, login, shell_path[0], user)))
+    judged += await run_sync(lambda: list(_judge(used, mine, candidates, login, shell_path, user)))
     return ClaudeReport(
         ok=all(finding.state is not FindingState.PROBLEM for finding in judged),
         path=mine.path if mine is not None else None,

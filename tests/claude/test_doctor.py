@@ -95,7 +95,7 @@ async def test_all_that_were_found_are_told_in_order_with_what_they_say(tmp_path
     second, third = claude(tmp_path / "b" / "claude", "2.1.300"), claude(tmp_path / ".local/bin/claude", "2.1.200")
     broken = program(tmp_path / "a" / "claude", "exit 1")
     hidden = claude(tmp_path / "hidden" / "claude")
-    shell = program(tmp_path / "shell", f'case "$2" in command*) echo {hidden};; *) echo /bin;; esac')
+    shell = program(tmp_path / "shell", f"echo {hidden}")
     made = await report(tmp_path, PATH=f"relative:{tmp_path}/a:{tmp_path}/b:/bin:/usr/bin", SHELL=str(shell))
     assert made.candidates == [
         ClaudeCandidate(path=str(broken), source=ExecutableSource.PATH, version=None),
