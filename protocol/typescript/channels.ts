@@ -1,4 +1,4 @@
-// What goes between a window's preload script and the main process, and the shape of the bridge between preload and page.
+// What goes between a window's preload script and the main process, and the bridge's shape between preload and page.
 //
 // `page` is the id of one load of a page: what was meant for the page before a reload is recognised and dropped.
 import type { CallOptions } from "./calls.ts";
@@ -65,7 +65,7 @@ export interface SidecarBridge {
   /** `call` is a number of the caller's, by which it may cancel. */
   call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<Outcome>;
   cancel(call: number): void;
-  /** Hears the notifications with these names, first those after a position where one is given.  Returns what ends it. */
+  /** Hears notifications with these names, first those after a position where one is given.  Returns what ends it. */
   subscribe(
     names: readonly string[],
     after: Position | null,

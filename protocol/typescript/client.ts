@@ -82,7 +82,7 @@ export class Client implements Caller, Source {
     return this.request("initialize", params, options) as Promise<Initialized>;
   }
 
-  /** Asks the process to finish what is in flight and to stop its children.  Then `tell("exit")`, or close its stdin. */
+  /** Asks the process to finish what is in flight and stop its children.  Then `tell("exit")`, or close its stdin. */
   shutdown(params: Methods["shutdown"]["params"] = {}, options?: CallOptions): Result<"shutdown"> {
     return this.request("shutdown", params, options) as Result<"shutdown">;
   }

@@ -13,8 +13,10 @@ export type LocalErrorKind =
   | "too_many_calls"
   /** The page may not call this, or is not one that may call anything. */
   | "not_allowed"
-  /** The person closed the sign-in, refused it, or did not come back in time. */
-  | "sign_in_failed";
+  /** The person did not come back from the sign-in page in time. */
+  | "sign_in_abandoned"
+  /** This app cannot sign in so: it was given no browser, or does not know the provider. */
+  | "sign_in_unavailable";
 
 /** What an error carries beside its text. */
 export interface RpcErrorData {

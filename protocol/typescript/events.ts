@@ -16,6 +16,11 @@ export type Deliver = (name: string, params: unknown) => void;
 /** Says that events are missing for good: snapshots are to be fetched again. */
 export const RESYNC = "events.resync";
 
+/** A list of notifications that is complete: whoever hears any must hear that some were lost. */
+export function withResync(names: readonly string[]): readonly string[] {
+  return names.includes(RESYNC) ? names : [...names, RESYNC];
+}
+
 /** The number of a durable notification; null for any other. */
 export function seqOf(params: unknown): number | null {
   const seq = (params as { seq?: unknown } | null | undefined)?.seq;

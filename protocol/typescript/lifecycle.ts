@@ -31,8 +31,8 @@ export function stopBeforeQuit(app: HostApp, sidecar: Mortal): () => void {
 }
 
 /**
- * Tells when the machine has woken: timers stand still while it sleeps, so the sidecar is to look at the clock.  Returns
- * what undoes it.
+ * Tells when the machine has woken: timers stand still while it sleeps, so the sidecar is to look at the clock.
+ * Returns what undoes it.
  */
 export function watchSleep(power: HostPower, onWake: () => void): () => void {
   power.on("resume", onWake);

@@ -7,10 +7,13 @@ const LINES = 300;
 const LINE_CHARS = 4_000;
 /** A longer line is no log. */
 const LINE_BYTES = 1024 * 1024;
+/** All else that it writes is JSON. */
+const COMPLAINT = "sidecar: ";
 
 /** Keeps the end of a log. */
 export class LogTail {
   readonly #lines: string[] = [];
+  #complaint: string | null = null;
   readonly #splitter: LineSplitter;
   readonly #onLine: (line: string) => void;
 
@@ -32,17 +35,18 @@ export class LogTail {
     return [...this.#lines];
   }
 
-  /** The last sentence that was meant for a person: the process says so before it refuses to start. */
-  complaint(): string | null {
-    return (
-      [...this.#lines]
-        .reverse()
-        .find((line) => line.startsWith("sidecar: "))
-        ?.slice("sidecar: ".length) ?? null
-    );
+  /** Another process begins to write. */
+  begin(): void {
+    this.#complaint = null;
+  }
+
+  /** What the process has said to a person, as it does before it refuses to start. */
+  get complaint(): string | null {
+    return this.#complaint;
   }
 
   #keep(line: string): void {
+    if (line.startsWith(COMPLAINT)) this.#complaint = line.slice(COMPLAINT.length);
     this.#lines.push(line.length > LINE_CHARS ? `${line.slice(0, LINE_CHARS)}…` : line);
     if (this.#lines.length > LINES) this.#lines.shift();
     this.#onLine(line);

@@ -174,8 +174,9 @@ function attach(
 
 function signInBy(supervisor: Supervisor, shell: ElectronParts["shell"]): SignIn {
   return async (provider, params = {}, options = {}) => {
-    if (shell === undefined) throw localError("sign_in_failed", "This app has no browser to sign in with.");
-    if (provider !== "google") throw localError("sign_in_failed", `Nobody can sign in with ${String(provider)} here.`);
+    if (shell === undefined) throw localError("sign_in_unavailable", "This app has no browser to sign in with.");
+    if (provider !== "google")
+      throw localError("sign_in_unavailable", `Nobody can sign in with ${String(provider)} here.`);
     const ask = (step: string) => (given: object) => supervisor.request(`calendar.oauth.google.${step}`, given);
     const oauth = { start: ask("start"), callback: ask("callback"), complete: ask("complete") };
     const openExternal = (url: string): Promise<void> => shell.openExternal(url);

@@ -10,6 +10,7 @@ import * as channel from "./channels.ts";
 import type { BridgeCallOptions, Outcome, SidecarBridge } from "./channels.ts";
 import { SCHEMA_HASH } from "./contract.ts";
 import { localError } from "./errors.ts";
+import { withResync } from "./events.ts";
 import type { Position } from "./events.ts";
 import type { SidecarState } from "./state.ts";
 
@@ -31,7 +32,8 @@ export function exposeSidecar(options: PreloadOptions): void {
 }
 
 function makeBridge(options: PreloadOptions): SidecarBridge {
-  const { ipcRenderer, methods = REQUEST_NAMES, notifications = EVENT_NAMES } = options;
+  const { ipcRenderer, methods = REQUEST_NAMES } = options;
+  const notifications = withResync(options.notifications ?? EVENT_NAMES);
   const page = crypto.getRandomValues(new Uint32Array(4)).join("-");
   const progress = new Map<number, NonNullable<BridgeCallOptions["onProgress"]>>();
   const listeners = new Map<number, (name: string, params: unknown) => void>();
@@ -70,11 +72,11 @@ function makeBridge(options: PreloadOptions): SidecarBridge {
     },
     cancel: (call) => ipcRenderer.send(channel.CANCEL, page, call),
     subscribe(names, after: Position | null, listener) {
-      const allowed = names.filter((name) => (notifications as readonly string[]).includes(name));
-      if (allowed.length < names.length) throw new Error("not_allowed: one of these notifications is not for pages");
+      const refused = names.filter((name) => !notifications.includes(name));
+      if (refused.length > 0) throw new Error(`not_allowed: ${refused.join(", ")} is not for pages`);
       const id = (lastSubscription += 1);
       listeners.set(id, listener);
-      ipcRenderer.send(channel.SUBSCRIBE, page, id, allowed, after);
+      ipcRenderer.send(channel.SUBSCRIBE, page, id, names, after);
       return () => {
         if (listeners.delete(id)) ipcRenderer.send(channel.UNSUBSCRIBE, page, id);
       };

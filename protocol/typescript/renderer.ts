@@ -28,11 +28,11 @@ export interface PageControls extends Caller, Source {
    * too long ago, `events.resync` is heard instead, and snapshots are to be loaded.
    */
   onSince(after: Position, listeners: EventListeners): () => void;
-  /** Where the event log is now; null where the sidecar does not run.  Keep it, with the `seq` of what is heard later. */
+  /** Where the event log is now; null where the sidecar does not run.  Keep it, and the `seq` of what is heard later. */
   position(): Promise<Position | null>;
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;
-  /** Opens the person's browser; resolves to the new account, rejects with `sign_in_failed`. */
+  /** Opens the person's browser; resolves to the account. */
   signIn: SignIn;
 }
 

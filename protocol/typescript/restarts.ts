@@ -16,7 +16,7 @@ export interface RestartPolicy {
 export const RESTARTS: RestartPolicy = { firstDelayMs: 250, maxDelayMs: 30_000, maxFailures: 8, steadyMs: 60_000 };
 
 /** Another process has the database: the last sidecar of this very app may still be draining, for 2 s at most. */
-const LOCKED_FAILURES = 4;
+const LOCKED_FAILURES = 5;
 
 export type Verdict = { restartInMs: number } | { failure: Failure };
 

@@ -34,7 +34,8 @@ export interface PageOutcome {
 }
 
 /**
- * Signs in and returns the account.  Rejects with an RpcError; `sign_in_failed` where the person did not go through.
+ * Signs in and returns the account.  Rejects with the sidecar's RpcError, or with `sign_in_abandoned` where the person
+ * does not come back.
  *
  * Whatever happens, nothing listens any more once this has settled.
  */
@@ -59,6 +60,7 @@ export async function signInWithGoogle<Start extends object, Account>(
   }
 }
 
+/** A refusal takes the same way: `complete` knows best what to say of it. */
 async function finish<Account>(
   oauth: Pick<GoogleOAuth<never, Account>, "callback" | "complete">,
   url: string,
@@ -66,13 +68,7 @@ async function finish<Account>(
   show: (outcome: PageOutcome) => Promise<void>,
 ): Promise<Account> {
   try {
-    const refusal = new URL(url).searchParams.get("error");
     await oauth.callback({ url });
-    if (refusal !== null)
-      throw localError(
-        "sign_in_failed",
-        refusal === "access_denied" ? "Access was not granted." : `Google refused: ${refusal}`,
-      );
     const account = await oauth.complete({ state });
     await show({ ok: true, message: "You are signed in.  You can close this page and go back to the app." });
     return account;
@@ -96,7 +92,7 @@ function listen(server: Server): Promise<string> {
 function checkAddress(url: string): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:" || (protocol === "http:" && hostname === "127.0.0.1")) return;
-  throw localError("sign_in_failed", `A sign-in page has an https address, not ${protocol}`);
+  throw localError("sign_in_unavailable", `A sign-in page has an https address, not ${protocol}`);
 }
 
 interface Returned {
@@ -109,7 +105,7 @@ function comeBack(server: Server, origin: string, state: string, options: SignIn
   const { signal, patienceMs = PATIENCE_MS } = options;
   return new Promise((resolve, reject) => {
     const late = (): void =>
-      reject(localError("sign_in_failed", "Nobody came back from the sign-in page.", { retryable: true }));
+      reject(localError("sign_in_abandoned", "Nobody came back from the sign-in page.", { retryable: true }));
     const timer = setTimeout(late, patienceMs);
     const aborted = (): void => reject(signal?.reason);
     if (signal?.aborted) aborted();
@@ -136,7 +132,7 @@ function comeBack(server: Server, origin: string, state: string, options: SignIn
   });
 }
 
-/** Null for anything but our path under our very name: a page that rebinds its own name to this machine uses another. */
+/** Null for anything but our path under our very name: a page that rebinds its name to this machine uses another. */
 function addressOf(request: IncomingMessage, origin: string): URL | null {
   if (request.method !== "GET" || `http://${request.headers.host}` !== origin) return null;
   const target = request.url ?? "";
@@ -166,7 +162,8 @@ function send(response: ServerResponse, status: number, html: string, sent: () =
 }
 
 const STYLE =
-  ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0}" +
+  ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;display:grid;place-items:center}" +
+  "body{min-height:90vh;margin:0}" +
   "main{max-width:26rem;padding:2rem;text-align:center}p:first-child{font-size:3rem;margin:0}";
 
 function closingPage({ ok, message }: PageOutcome): string {

@@ -133,11 +133,18 @@ export class Supervisor implements Caller, Source {
 
   #launch(): void {
     this.#restart = null;
-    this.#change({ status: this.#failures === 0 ? "starting" : "restarting", failure: null });
     const { command, log, onFault } = this.#options;
-    const launched = new SidecarProcess(command, log, onFault);
+    log.begin();
+    let launched: SidecarProcess;
+    try {
+      launched = new SidecarProcess(command, log, onFault);
+    } catch (error) {
+      this.#fail("not_startable", String(error)); // most reasons come as an ending; a few are thrown
+      return;
+    }
     this.#process = launched;
     this.#feed.detach();
+    this.#change({ status: this.#failures === 0 ? "starting" : "restarting", failure: null });
     launched.client.onEvery((name, params) => this.#feed.take(name, params));
     void launched.ended.then((ending) => this.#ended(launched, ending));
     this.#greet(launched).catch((error: unknown) => this.#notGreeted(launched, error));
@@ -195,7 +202,7 @@ export class Supervisor implements Caller, Source {
     this.#process = null;
     this.#ready = null;
     if (isStopping) return;
-    const message = ending.spawnError ?? this.#options.log.complaint();
+    const message = ending.spawnError ?? this.#options.log.complaint;
     if (this.#readySince !== null && performance.now() - this.#readySince >= this.#options.policy.steadyMs)
       this.#failures = 0;
     this.#readySince = null;

@@ -2,14 +2,14 @@
 //
 // This is the border that counts.  A page may have been taken over, so every message is checked here again: who sends
 // it, what it names, what shape it has.
-import type { IpcMain, WebContents, WebFrameMain } from "electron";
+import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
 import type { CallMessage, Outcome, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
-import { replay, RESYNC, seqOf } from "./events.ts";
+import { replay, RESYNC, seqOf, withResync } from "./events.ts";
 import type { Position } from "./events.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
@@ -60,7 +60,7 @@ interface Page {
   calls: Map<number, AbortController>;
 }
 
-type Sender = { sender: WebContents; senderFrame: WebFrameMain | null };
+type Sender = Pick<IpcMainEvent, "sender" | "senderFrame">;
 
 /** Answers windows and tells them what they asked to hear.  Returns what ends it. */
 export function serveWindows(
@@ -70,13 +70,13 @@ export function serveWindows(
 ): () => void {
   const windows = new Windows(sidecar, options);
   const undo = [sidecar.onEvery(windows.tell), sidecar.onState(windows.tellState)];
-  const answer = (name: string, handler: (event: Sender, ...args: never[]) => unknown): void => {
-    ipc.handle(name, handler as never);
+  const answer = (name: string, handler: Parameters<HostIpc["handle"]>[1]): void => {
+    ipc.handle(name, handler);
     undo.push(() => ipc.removeHandler(name));
   };
-  const hear = (name: string, listener: (event: Sender, ...args: never[]) => void): void => {
-    ipc.on(name, listener as never);
-    undo.push(() => void ipc.off(name, listener as never));
+  const hear = (name: string, listener: Parameters<HostIpc["on"]>[1]): void => {
+    ipc.on(name, listener);
+    undo.push(() => void ipc.off(name, listener));
   };
   answer(channel.CALL, windows.call);
   answer(channel.SIGN_IN, windows.signIn);
@@ -107,7 +107,7 @@ class Windows {
     this.#trust = options.trust ?? isOwnPage;
     // A host may narrow the lists; nobody can widen them.
     this.#methods = both(REQUEST_NAMES, options.methods);
-    this.#notifications = both(EVENT_NAMES, options.notifications);
+    this.#notifications = new Set(withResync([...both(EVENT_NAMES, options.notifications)]));
   }
 
   /** A page was loaded.  That gives it nothing yet: whatever it then asks for is checked. */
@@ -154,8 +154,10 @@ class Windows {
       this.#onFault(new Error(`a page has more than ${MAX_SUBSCRIPTIONS} subscriptions; the newest one is ignored`));
       return;
     }
-    const allowed = new Set(names.filter((name: unknown): name is string => this.#notifications.has(name as string)));
-    const made: Subscription = { names: allowed, seen: null, isReplaying: false };
+    const refusedNames = names.filter((name) => !this.#notifications.has(name));
+    if (refusedNames.length > 0) this.#onFault(new Error(`a page may not hear ${refusedNames.join(", ")}`));
+    const allowed = names.filter((name) => this.#notifications.has(name));
+    const made: Subscription = { names: new Set(allowed), seen: null, isReplaying: false };
     page.subscriptions.set(subscription, made);
     if (isPosition(after)) void this.#replay(page, subscription, made, after);
   };
@@ -251,7 +253,7 @@ class Windows {
 /** Schemes whose content is not the app's. */
 const FOREIGN = ["about:", "blob:", "chrome-extension:", "data:", "devtools:", "filesystem:", "ftp:", "javascript:"];
 
-/** Files, the app's own scheme, and a development server on this machine; never a page of the web, never a frame in one. */
+/** Files, the app's own scheme, a development server on this machine; never a page of the web, never a frame. */
 function isOwnPage(frame: WebFrameMain): boolean {
   if (frame.parent !== null || !URL.canParse(frame.url)) return false;
   const { protocol, hostname } = new URL(frame.url);

@@ -165,23 +165,25 @@ test("a code is taken once", async () => {
   assert.equal(calls.filter(([name]) => name === "callback").length, 1);
 });
 
-test("a person who refuses is told so, and so is the app", async () => {
+test("a person who refuses is told so, and so is the app, in the sidecar's words", async () => {
   let seen: Promise<Seen> | undefined;
+  const refusal = new RpcError({
+    code: 4031,
+    message: "Access was refused.",
+    data: { kind: "sign_in_denied" },
+  });
   const { done, calls, redirect } = signIn(
     (address) => (seen = get(returned(address, "error=access_denied"))),
+    {},
+    () => Promise.reject(refusal),
   );
-  const error = await failure(done);
-  const page = await seen;
-  assert.ok(error instanceof RpcError);
-  assert.deepEqual(
-    [error.kind, error.message],
-    ["sign_in_failed", "Access was not granted."],
-  );
-  assert.match(page?.text ?? "", /Access was not granted/);
-  assert.deepEqual(
-    calls.map(([name]) => name),
-    ["start", "open", "callback"],
-  );
+  assert.equal(await failure(done), refusal);
+  assert.match((await seen)?.text ?? "", /Access was refused/);
+  const url = new URL(returned(redirect(), "error=access_denied")).href;
+  assert.deepEqual(calls.slice(2), [
+    ["callback", { url }],
+    ["complete", { state: STATE }],
+  ]);
   assert.equal(await listens(redirect()), false);
 });
 
@@ -212,7 +214,7 @@ test("a host may show its own page", async () => {
 
 test("nobody is waited for longer than is said, nor after the app gave up", async () => {
   const late = signIn(() => undefined, { patienceMs: 5 });
-  assert.equal((await failure(late.done)).kind, "sign_in_failed");
+  assert.equal((await failure(late.done)).kind, "sign_in_abandoned");
   const controller = new AbortController();
   const given = signIn(() => controller.abort(), { signal: controller.signal });
   assert.equal((await failure(given.done)).name, "AbortError");
@@ -256,7 +258,7 @@ test("no address but an https one is opened, and a browser that cannot be starte
         { openExternal: async (address) => void opened.push(address) },
       ),
     );
-    assert.deepEqual([error.kind, opened], ["sign_in_failed", []]);
+    assert.deepEqual([error.kind, opened], ["sign_in_unavailable", []]);
   }
   const broken = signIn(() => undefined, {
     openExternal: () => Promise.reject(new Error("no browser")),
@@ -269,7 +271,7 @@ test("an app without a browser says so, and knows only Google", async (t) => {
   const without = start(t);
   assert.equal(
     (await failure(without.signIn("google"))).kind,
-    "sign_in_failed",
+    "sign_in_unavailable",
   );
   const shell = { openExternal: () => Promise.resolve() };
   const other = start(t, { electron: { shell } });

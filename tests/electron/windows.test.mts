@@ -8,7 +8,10 @@ import {
   connectSidecar,
   RpcError,
 } from "../../protocol/typescript/renderer.ts";
-import type { WindowOptions } from "../../protocol/typescript/main.ts";
+import type {
+  ElectronParts,
+  WindowOptions,
+} from "../../protocol/typescript/main.ts";
 import { failure, scripted, start, until } from "./rig.mts";
 import { NodeWindow, StandinIpcMain } from "./standin/main.mts";
 
@@ -21,7 +24,7 @@ function app(
   const faults: unknown[] = [];
   const onFault = (fault: unknown): void => void faults.push(fault);
   const sidecar = start(t, {
-    electron: { ipcMain: ipc.typed },
+    electron: { ipcMain: ipc.typed, ...more },
     windows,
     onFault,
     ...(command ? { command } : {}),
@@ -200,9 +203,43 @@ test("initialize, shutdown and what else belongs to the host is out of reach", a
 });
 
 test("a host may narrow what windows can do", async (t) => {
-  const { page } = app(t, { methods: ["jobs.list"], notifications: [] }).open();
+  const { open, faults } = app(t, {
+    methods: ["jobs.list"],
+    notifications: [],
+  });
+  const { page } = open();
   assert.deepEqual((await page.jobs.list()).jobs, []);
   assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
+  page.on("jobs.updated", () => undefined);
+  page.on("events.resync", () => undefined); // that something was lost is never kept from a page
+  await page.jobs.list();
+  assert.deepEqual(faults.map(String), [
+    "Error: a page may not hear jobs.updated",
+  ]);
+});
+
+test("a preload script may narrow what its page can do", async (t) => {
+  const { open } = app(t);
+  const { window } = open();
+  const narrow = (electron: any): void =>
+    exposeSidecar({
+      ...electron,
+      methods: ["jobs.list"],
+      notifications: [],
+      key: "hub",
+    });
+  const bridge = window.load(narrow)["hub"] as SidecarBridge;
+  const page = connectSidecar(bridge);
+  assert.deepEqual(
+    [bridge.methods, bridge.notifications],
+    [["jobs.list"], ["events.resync"]],
+  );
+  assert.deepEqual((await page.jobs.list()).jobs, []);
+  assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
+  assert.throws(
+    () => page.on("jobs.updated", () => undefined),
+    /jobs.updated is not for pages/,
+  );
 });
 
 test("only the app's own pages may use the bridge", async (t) => {
@@ -456,6 +493,43 @@ test("a page that has caught up in one database hears of the next one, whose num
   await page.jobs.list();
   await page.jobs.list();
   assert.deepEqual(heard, [5, 2]);
+});
+
+test("a page signs in through the person's browser, and can give that up", async (t) => {
+  const visits: string[] = [];
+  let browse: (url: string) => Promise<unknown> = fetch;
+  const openExternal = async (url: string): Promise<void> => {
+    visits.push(url);
+    const { searchParams } = new URL(url);
+    void browse(`${searchParams.get("redirect_uri")}?state=s&code=c`);
+  };
+  const sidecar = scripted(`({ id, method, params }, say) => {
+    const step = method.split(".").at(-1);
+    if (step === "start") {
+      const authorization_url = "https://accounts.example/?" + new URLSearchParams(params);
+      say({ id, result: { state: "s", authorization_url, expires_at: "2999-01-01T00:00:00.000Z" } });
+    }
+    if (step === "callback") say({ id, result: { state: "s", status: params.url.includes("code=c") ? "authorized" : "refused" } });
+    if (step === "complete") say({ id, result: { account_id: params.state } });
+  }`);
+  const { page } = app(t, {}, sidecar, { shell: { openExternal } }).open();
+  const account = await page.signIn("google", {
+    login_hint: "ada@example.com",
+  });
+  assert.equal(account.account_id, "s");
+  assert.equal(
+    new URL(visits[0] ?? "").searchParams.get("login_hint"),
+    "ada@example.com",
+  );
+  const controller = new AbortController();
+  browse = async () => controller.abort(); // the person changes their mind
+  assert.equal(
+    (await failure(page.signIn("google", {}, { signal: controller.signal })))
+      .name,
+    "AbortError",
+  );
+  const unknown = await failure(page.signIn("outlook" as never));
+  assert.equal(unknown.kind, "sign_in_unavailable");
 });
 
 test("a window that goes is forgotten, and the others hear on", async (t) => {
