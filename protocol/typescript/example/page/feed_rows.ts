@@ -1,5 +1,5 @@
 // The feed's rows, day by day.
-import type { ActivityEvent, ActivityMark } from "sidecar-electron/renderer";
+import type { ActivityEvent, SearchMark } from "sidecar-electron/renderer";
 import { h, link, Rows } from "./dom.ts";
 import { clock, counted, fromIsoDay, isoDay, relativeDay, span } from "./words.ts";
 
@@ -7,7 +7,7 @@ export interface FeedRow {
   event: ActivityEvent;
   /** Of a search: a piece of the text, and where in it the hits are. */
   snippet: string | null;
-  marks: readonly ActivityMark[];
+  marks: readonly SearchMark[];
 }
 
 interface Day {
@@ -110,7 +110,7 @@ function factsOf(event: ActivityEvent): string[] {
   return [[who, move, long, container].filter((word) => word !== null && word !== "").join(" · ")];
 }
 
-function marked(text: string, marks: readonly ActivityMark[]): Array<Node | string> {
+function marked(text: string, marks: readonly SearchMark[]): Array<Node | string> {
   const pieces: Array<Node | string> = [];
   let told = 0;
   for (const { start, end } of marks) {
