@@ -21,14 +21,9 @@ const sidecar = startSidecar({
   electron: { ipcMain: ipc.typed },
 });
 const window = new NodeWindow(ipc);
-const page = connectSidecar(
-  window.load(exposeSidecar)["sidecar"] as SidecarBridge,
-);
+const page = connectSidecar(window.load(exposeSidecar)["sidecar"] as SidecarBridge);
 
-async function batch(
-  call: () => Promise<unknown>,
-  calls: number,
-): Promise<number[]> {
+async function batch(call: () => Promise<unknown>, calls: number): Promise<number[]> {
   const took: number[] = [];
   for (let index = 0; index < calls; index += 1) {
     const begin = performance.now();
@@ -38,8 +33,7 @@ async function batch(
   return took;
 }
 
-const median = (values: number[]): number =>
-  values.sort((one, other) => one - other)[values.length >> 1] ?? NaN;
+const median = (values: number[]): number => values.sort((one, other) => one - other)[values.length >> 1] ?? NaN;
 const ways = {
   main: () => sidecar.system.health(),
   page: () => page.system.health(),

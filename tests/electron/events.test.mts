@@ -12,8 +12,7 @@ const page = (seqs: number[], more: Partial<EventPage> = {}): EventPage => ({
   truncated: false,
   ...more,
 });
-const turn = (): Promise<void> =>
-  new Promise((resolve) => setImmediate(resolve));
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function feed(position = 0) {
   const [told, faults, asked]: [string[], unknown[], number[]] = [[], [], []];
@@ -76,23 +75,8 @@ test("what a slow host missed is fetched page by page, and what happens meanwhil
   await turn();
   take(10);
   take(11);
-  assert.deepEqual(told, [
-    "claude.delta",
-    "2",
-    "3",
-    "4",
-    "5",
-    "6",
-    "7",
-    "8",
-    "9",
-    "10",
-    "11",
-  ]);
-  assert.deepEqual(
-    [asked, made.position],
-    [[1, 3, 6], { epoch: "e", seq: 11 }],
-  );
+  assert.deepEqual(told, ["claude.delta", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]);
+  assert.deepEqual([asked, made.position], [[1, 3, 6], { epoch: "e", seq: 11 }]);
 });
 
 for (const [why, more] of [
@@ -115,10 +99,7 @@ test("where fetching fails, too", async () => {
   answers[0]?.fail(new Error("no answer"));
   await turn();
   take(6);
-  assert.deepEqual(
-    [told, faults.map(String)],
-    [["events.resync", "6"], ["Error: no answer"]],
-  );
+  assert.deepEqual([told, faults.map(String)], [["events.resync", "6"], ["Error: no answer"]]);
 });
 
 test("a page without events does not hold the others up", async () => {

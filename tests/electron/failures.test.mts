@@ -11,10 +11,7 @@ test("a database that another process has is not fought for", async (t) => {
   await first.ready();
   const second = start(t, { dataDir, restarts: { ...FAST, maxFailures: 10 } });
   const error = await failure(second.system.health());
-  assert.deepEqual(
-    [second.state.status, second.state.failure, second.state.exitCode],
-    ["failed", "locked", 73],
-  );
+  assert.deepEqual([second.state.status, second.state.failure, second.state.exitCode], ["failed", "locked", 73]);
   assert.match(second.state.message ?? "", new RegExp(`\\b${first.pid}\\b`));
   assert.equal(error.kind, "sidecar_ended");
   await first.stop();
@@ -31,23 +28,14 @@ for (const [code, expected] of [
 ] as const) {
   test(`exit code ${code} ends in ${expected}, after as many tries as make sense`, async (t) => {
     const sidecar = start(t, {
-      command: [
-        process.execPath,
-        "-e",
-        `console.error("sidecar: words for a person"); process.exit(${code})`,
-      ],
+      command: [process.execPath, "-e", `console.error("sidecar: words for a person"); process.exit(${code})`],
       restarts: FAST,
     });
     let starts = 1;
-    sidecar.onState(
-      ({ status: now }) => void (now === "restarting" && (starts += 0.5)),
-    );
+    sidecar.onState(({ status: now }) => void (now === "restarting" && (starts += 0.5)));
     const error = await failure(sidecar.ready());
     assert.match(error.message, /words for a person/);
-    assert.deepEqual(
-      [sidecar.state.failure, sidecar.state.exitCode],
-      [expected, code],
-    );
+    assert.deepEqual([sidecar.state.failure, sidecar.state.exitCode], [expected, code]);
     assert.equal(starts, expected === "crashing" ? FAST.maxFailures : 1);
   });
 }
@@ -61,8 +49,7 @@ test("the reason of an older end is not given for a newer one", async (t) => {
   });
   const messages: Array<string | null> = [];
   sidecar.onState(
-    ({ status: now, exitCode, message }) =>
-      void (now !== "starting" && exitCode && messages.push(message)),
+    ({ status: now, exitCode, message }) => void (now !== "starting" && exitCode && messages.push(message)),
   );
   await failure(sidecar.ready());
   assert.deepEqual([messages[0], messages.at(-1)], ["the first reason", null]);
@@ -115,9 +102,7 @@ test("a handshake that is refused is no crash: it is said why, once", async (t) 
     return true;
   }`),
   });
-  sidecar.onState(
-    ({ status: now }) => void (now === "restarting" && (starts += 1)),
-  );
+  sidecar.onState(({ status: now }) => void (now === "restarting" && (starts += 1)));
   assert.match((await failure(sidecar.ready())).message, /Not with this token/);
   assert.deepEqual([sidecar.state.failure, starts], ["refused", 0]);
 });

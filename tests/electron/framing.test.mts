@@ -25,31 +25,19 @@ test("lines come out whole, however the bytes were cut", () => {
     dropped: [],
     unfinished: 4,
   });
-  assert.deepEqual(
-    split([...bytes(text)].map((byte) => Uint8Array.of(byte))),
-    whole,
-  );
+  assert.deepEqual(split([...bytes(text)].map((byte) => Uint8Array.of(byte))), whole);
 });
 
 test("only the byte 0x0A ends a line: what else Unicode calls a line's end stays inside", () => {
-  assert.deepEqual(
-    split([bytes("one\u2028two\u2029three\u0085four\vfive\n")]).lines.length,
-    1,
-  );
+  assert.deepEqual(split([bytes("one\u2028two\u2029three\u0085four\vfive\n")]).lines.length, 1);
 });
 
 test("a bad byte costs a character, a byte order mark nothing", () => {
-  assert.deepEqual(
-    split([Uint8Array.of(0xef, 0xbb, 0xbf, 0x61, 0xff, 0x0a)]).lines,
-    ["a\ufffd"],
-  );
+  assert.deepEqual(split([Uint8Array.of(0xef, 0xbb, 0xbf, 0x61, 0xff, 0x0a)]).lines, ["a\ufffd"]);
 });
 
 test("a line over the limit is dropped, and the next one is read", () => {
-  const { lines, dropped } = split(
-    [bytes("123"), bytes("456\nok\n1234"), bytes("5\n12345\n123456\n")],
-    5,
-  );
+  const { lines, dropped } = split([bytes("123"), bytes("456\nok\n1234"), bytes("5\n12345\n123456\n")], 5);
   assert.deepEqual(
     [lines, dropped],
     [

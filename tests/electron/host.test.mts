@@ -17,10 +17,7 @@ test("the app quits when the sidecar has, not before, and asks once", async (t) 
   app.quit();
   assert.equal(isAlive(pid), true);
   await app.exited;
-  assert.deepEqual(
-    [isAlive(pid), app.quits, sidecar.state.status],
-    [false, 2, "stopped"],
-  );
+  assert.deepEqual([isAlive(pid), app.quits, sidecar.state.status], [false, 2, "stopped"]);
 });
 
 test("an app that has stopped its sidecar, as before an update, quits at once", async (t) => {
@@ -38,11 +35,7 @@ test("an app that has stopped its sidecar, as before an update, quits at once", 
 test("the app's name is in the log", async (t) => {
   const sidecar = start(t, { electron: { app: new StandinApp().typed } });
   await sidecar.ready();
-  assert.ok(
-    (await sidecar.system.diagnostics()).log_tail.some((line) =>
-      line.includes("Stand-in 1.2.3 shook hands"),
-    ),
-  );
+  assert.ok((await sidecar.system.diagnostics()).log_tail.some((line) => line.includes("Stand-in 1.2.3 shook hands")));
 });
 
 test("a machine that wakes makes the sidecar look at the clock", async (t) => {
@@ -82,23 +75,14 @@ test("credentials are under a key that the keyring guards, in this life and in t
   await first.ready();
   assert.equal(first.state.secrets, "protected");
   const wrapped = readFileSync(keyOf(dataDir), "utf-8");
-  const { result: key } = await safeStorage.decryptStringAsync(
-    Buffer.from(wrapped),
-  );
+  const { result: key } = await safeStorage.decryptStringAsync(Buffer.from(wrapped));
   assert.equal(Buffer.from(key, "base64").length, 32);
-  if (process.platform !== "win32")
-    assert.equal(statSync(keyOf(dataDir)).mode & 0o777, 0o600);
+  if (process.platform !== "win32") assert.equal(statSync(keyOf(dataDir)).mode & 0o777, 0o600);
   await first.stop();
   await first.start();
   await first.ready();
-  assert.deepEqual(
-    [first.state.secrets, readFileSync(keyOf(dataDir), "utf-8")],
-    ["protected", wrapped],
-  );
-  const said = JSON.stringify([
-    await first.bugReport(),
-    await first.rpc.discover(),
-  ]);
+  assert.deepEqual([first.state.secrets, readFileSync(keyOf(dataDir), "utf-8")], ["protected", wrapped]);
+  const said = JSON.stringify([await first.bugReport(), await first.rpc.discover()]);
   assert.equal(said.includes(key), false);
 });
 
@@ -120,10 +104,7 @@ test("a key that cannot be read is neither used nor replaced", async (t) => {
   });
   await foreign.ready();
   assert.notEqual(foreign.state.secrets, "protected");
-  assert.deepEqual(
-    [faults.length, readFileSync(keyOf(dataDir), "utf-8")],
-    [1, wrapped],
-  );
+  assert.deepEqual([faults.length, readFileSync(keyOf(dataDir), "utf-8")], [1, wrapped]);
 });
 
 test("a file that holds no key is left as it is", async (t) => {
@@ -132,10 +113,7 @@ test("a file that holds no key is left as it is", async (t) => {
   const made = start(t, { dataDir });
   await made.ready();
   await made.stop();
-  writeFileSync(
-    keyOf(dataDir),
-    await safeStorage.encryptStringAsync("a short key"),
-  );
+  writeFileSync(keyOf(dataDir), await safeStorage.encryptStringAsync("a short key"));
   const faults: unknown[] = [];
   const sidecar = start(t, {
     dataDir,
@@ -144,10 +122,7 @@ test("a file that holds no key is left as it is", async (t) => {
   });
   await sidecar.ready();
   assert.match(String(faults[0]), /does not hold a key/);
-  assert.equal(
-    (await safeStorage.decryptStringAsync(readFileSync(keyOf(dataDir)))).result,
-    "a short key",
-  );
+  assert.equal((await safeStorage.decryptStringAsync(readFileSync(keyOf(dataDir)))).result, "a short key");
 });
 
 test("a key that should be wrapped anew is", async (t) => {
@@ -155,9 +130,7 @@ test("a key that should be wrapped anew is", async (t) => {
   const sidecar = start(t, { dataDir, electron: { safeStorage } });
   await sidecar.ready();
   await sidecar.stop();
-  const { result: key } = await safeStorage.decryptStringAsync(
-    readFileSync(keyOf(dataDir)),
-  );
+  const { result: key } = await safeStorage.decryptStringAsync(readFileSync(keyOf(dataDir)));
   let wrapped = "";
   const encryptStringAsync = (text: string): Promise<Buffer> => {
     wrapped = text;
@@ -173,16 +146,12 @@ for (const [why, change] of [
   ["there is no keyring", { isAvailable: false }],
   ["the password would be one that everybody knows", { backend: "basic_text" }],
 ] as const) {
-  test(
-    `no key is made where ${why}`,
-    { skip: process.platform !== "linux" && "a matter of Linux" },
-    async (t) => {
-      const dataDir = newFolder();
-      const safeStorage = Object.assign(new StandinStorage("keyring"), change);
-      const sidecar = start(t, { dataDir, electron: { safeStorage } });
-      await sidecar.ready();
-      assert.equal(sidecar.state.secrets, "unprotected");
-      assert.throws(() => statSync(keyOf(dataDir)), { code: "ENOENT" });
-    },
-  );
+  test(`no key is made where ${why}`, { skip: process.platform !== "linux" && "a matter of Linux" }, async (t) => {
+    const dataDir = newFolder();
+    const safeStorage = Object.assign(new StandinStorage("keyring"), change);
+    const sidecar = start(t, { dataDir, electron: { safeStorage } });
+    await sidecar.ready();
+    assert.equal(sidecar.state.secrets, "unprotected");
+    assert.throws(() => statSync(keyOf(dataDir)), { code: "ENOENT" });
+  });
 }

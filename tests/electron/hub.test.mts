@@ -2,36 +2,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Drafts } from "../../protocol/typescript/example/page/drafts.ts";
-import {
-  guard,
-  refusePermissions,
-  windowOptions,
-} from "../../protocol/typescript/example/window.ts";
+import { guard, refusePermissions, windowOptions } from "../../protocol/typescript/example/window.ts";
 import { openHub } from "./hub_rig.mts";
 import { ODD } from "./rig.mts";
 import type { Page } from "./standin/browser.mts";
 
 const job = (page: Page, words: string) =>
-  page
-    .getByRole("list", { name: "Jobs" })
-    .getByRole("listitem")
-    .filter({ hasText: words });
+  page.getByRole("list", { name: "Jobs" }).getByRole("listitem").filter({ hasText: words });
 
 test("a job's progress is seen, and it can be cancelled and run again", async (t) => {
   const { page, sidecar, complaints } = await openHub(t, { command: ODD });
   await sidecar.jobs.create({ type: "test.hang", payload: { progress: 0.4 } });
   const row = job(page, "test.hang");
   await row.getByText("40 % · on its way").waitFor();
-  assert.equal(
-    await row.getByRole("progressbar").getAttribute("aria-label"),
-    "Progress of test.hang",
-  );
-  assert.equal(
-    await row
-      .locator("progress")
-      .evaluate((bar: HTMLProgressElement) => bar.value),
-    0.4,
-  );
+  assert.equal(await row.getByRole("progressbar").getAttribute("aria-label"), "Progress of test.hang");
+  assert.equal(await row.locator("progress").evaluate((bar: HTMLProgressElement) => bar.value), 0.4);
   await row.getByRole("button", { name: "Cancel: test.hang" }).click();
   await row.getByText(/^cancelled/).waitFor();
   assert.equal(await row.getByRole("progressbar").count(), 0);
@@ -79,30 +64,13 @@ test("an empty hub says what will be where", async (t) => {
 test("the feed is searched, by source, by day, and shows what is new", async (t) => {
   const { page, complaints } = await openHub(t, { scenery: true });
   const feed = page.getByRole("region", { name: "Activity" });
-  await feed
-    .getByText("TRAM-431 Import skips the last stop of night lines")
-    .first()
-    .waitFor();
+  await feed.getByText("TRAM-431 Import skips the last stop of night lines").first().waitFor();
   await page.keyboard.press("/");
-  assert.equal(
-    await page.evaluate(
-      () => (document.activeElement as HTMLInputElement).type,
-    ),
-    "search",
-  );
+  assert.equal(await page.evaluate(() => (document.activeElement as HTMLInputElement).type), "search");
   await page.keyboard.type("night lines fixed");
-  await page.waitForFunction(
-    () => document.querySelectorAll(".feed-row").length === 1,
-  );
-  await feed
-    .locator(".feed-row")
-    .filter({ hasText: "Rehearse the cut-over" })
-    .waitFor();
-  assert.deepEqual(await feed.locator("mark").allTextContents(), [
-    "night",
-    "lines",
-    "fixed",
-  ]);
+  await page.waitForFunction(() => document.querySelectorAll(".feed-row").length === 1);
+  await feed.locator(".feed-row").filter({ hasText: "Rehearse the cut-over" }).waitFor();
+  assert.deepEqual(await feed.locator("mark").allTextContents(), ["night", "lines", "fixed"]);
   await page.getByLabel("Search the feed").fill("xyzzy");
   await feed.getByText("Nothing matches “xyzzy”.").waitFor();
   await page.getByLabel("Search the feed").fill("");
@@ -121,18 +89,13 @@ test("the heatmap has half a year of days, walked by keys, and shows one of them
   assert.ok((await feed.locator('.heat-day[data-level="4"]').count()) > 0);
   await days.last().focus();
   await page.keyboard.press("ArrowUp");
-  const yesterday =
-    (await page.evaluate(() =>
-      document.activeElement?.getAttribute("data-words"),
-    )) ?? "";
+  const yesterday = (await page.evaluate(() => document.activeElement?.getAttribute("data-words"))) ?? "";
   assert.match(yesterday, /^\w+ \d+ \w+: 5 events$/);
   await feed.getByText(yesterday).waitFor();
   await page.keyboard.press("Enter");
   await feed.getByText("Only ").waitFor();
   await feed.getByRole("heading", { name: "Yesterday" }).waitFor();
-  await page.waitForFunction(
-    () => document.querySelectorAll(".feed-row").length === 5,
-  );
+  await page.waitForFunction(() => document.querySelectorAll(".feed-row").length === 5);
   await feed.getByRole("button", { name: "Show all days" }).click();
   await feed.getByRole("heading", { name: "Today" }).waitFor();
 });
@@ -152,11 +115,7 @@ test("a sidecar that ends is said so, and all is there again once it is back", a
   await sidecar.stop();
   await page.getByText("Stopped", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Back up" }).click();
-  await page
-    .getByRole("region", { name: "Jobs" })
-    .getByRole("alert")
-    .getByText("The sidecar was stopped.")
-    .waitFor();
+  await page.getByRole("region", { name: "Jobs" }).getByRole("alert").getByText("The sidecar was stopped.").waitFor();
   await sidecar.start();
   await page.getByText("Ready").waitFor();
   await page.getByRole("button", { name: "Back up" }).click();
@@ -168,10 +127,12 @@ test("every control has a name, every region a heading, and the keyboard reaches
   const { page } = await openHub(t, { scenery: true });
   await page.getByText("TRAM-431").first().waitFor();
   assert.deepEqual(await namelessControls(page), []);
-  assert.deepEqual(
-    await page.getByRole("heading", { level: 2 }).allTextContents(),
-    ["Today", "Jobs", "Claude", "Activity"],
-  );
+  assert.deepEqual(await page.getByRole("heading", { level: 2 }).allTextContents(), [
+    "Today",
+    "Jobs",
+    "Claude",
+    "Activity",
+  ]);
   for (const [key, name] of [
     ["1", "Today"],
     ["2", "Jobs"],
@@ -179,37 +140,21 @@ test("every control has a name, every region a heading, and the keyboard reaches
     ["4", "Activity"],
   ] as const) {
     await page.keyboard.press(`Control+${key}`);
-    assert.equal(
-      await page.evaluate(
-        () => document.activeElement?.querySelector("h2")?.textContent,
-      ),
-      name,
-    );
+    assert.equal(await page.evaluate(() => document.activeElement?.querySelector("h2")?.textContent), name);
   }
   await page.setViewportSize({ width: 480, height: 700 });
-  await page
-    .getByRole("navigation", { name: "Panels" })
-    .getByRole("button", { name: "Jobs" })
-    .click();
+  await page.getByRole("navigation", { name: "Panels" }).getByRole("button", { name: "Jobs" }).click();
   await page.getByText("Nothing has run yet.").waitFor();
   assert.equal(await page.getByLabel("Message to Claude").isVisible(), false);
 });
 
 function namelessControls(page: Page): Promise<string[]> {
   return page.evaluate(() =>
-    [
-      ...document.querySelectorAll<HTMLElement>(
-        "button, a, input, select, textarea",
-      ),
-    ]
+    [...document.querySelectorAll<HTMLElement>("button, a, input, select, textarea")]
       .filter((one) => one.checkVisibility())
       .filter(
         (one) =>
-          !(
-            one.textContent?.trim() ||
-            one.getAttribute("aria-label") ||
-            (one as HTMLInputElement).labels?.length
-          ),
+          !(one.textContent?.trim() || one.getAttribute("aria-label") || (one as HTMLInputElement).labels?.length),
       )
       .map((one) => one.outerHTML),
   );
@@ -225,12 +170,8 @@ test("a window is a sandbox, cannot be led away, and gives only addresses of the
     webviewTag: false,
   });
   const opened: string[] = [];
-  const heard = new Map<
-    string,
-    (event: { preventDefault: () => void }) => void
-  >();
-  let open: (details: { url: string }) => { action: string } = () =>
-    assert.fail();
+  const heard = new Map<string, (event: { preventDefault: () => void }) => void>();
+  let open: (details: { url: string }) => { action: string } = () => assert.fail();
   const contents = {
     setWindowOpenHandler: (handler: typeof open) => (open = handler),
     on: (name: string, listener: never) => heard.set(name, listener),
@@ -257,24 +198,13 @@ test("a window is a sandbox, cannot be led away, and gives only addresses of the
 });
 
 test("a page may write to the clipboard and ask for nothing else", () => {
-  let request: (
-    contents: null,
-    permission: string,
-    answer: (is: boolean) => void,
-  ) => void = () => undefined;
+  let request: (contents: null, permission: string, answer: (is: boolean) => void) => void = () => undefined;
   let check: (contents: null, permission: string) => boolean = () => true;
   refusePermissions({
-    setPermissionRequestHandler: (handler: typeof request) =>
-      (request = handler),
+    setPermissionRequestHandler: (handler: typeof request) => (request = handler),
     setPermissionCheckHandler: (handler: typeof check) => (check = handler),
   } as never);
-  for (const permission of [
-    "media",
-    "geolocation",
-    "clipboard-read",
-    "notifications",
-    "clipboard-sanitized-write",
-  ]) {
+  for (const permission of ["media", "geolocation", "clipboard-read", "notifications", "clipboard-sanitized-write"]) {
     const isWanted = permission === "clipboard-sanitized-write";
     request(null, permission, (is) => assert.equal(is, isWanted, permission));
     assert.equal(check(null, permission), isWanted, permission);
@@ -294,9 +224,7 @@ test("what is being written is shown until it has come as an item, also where it
     } as never);
   delta(0, "One. ");
   delta(5, "Two.");
-  assert.deepEqual(drafts.texts(), [
-    { id: "m", text: "One. Two.", isCut: false },
-  ]);
+  assert.deepEqual(drafts.texts(), [{ id: "m", text: "One. Two.", isCut: false }]);
   item("One. ");
   assert.deepEqual(drafts.texts(), [{ id: "m", text: "Two.", isCut: false }]);
   item("Two.");

@@ -24,10 +24,7 @@ async function hubWithClouds(t: TestContext, openExternal = browse) {
   return { ...hub, site, dialog, order, steer };
 }
 
-async function enter(
-  page: Page,
-  { base_url, email, api_token }: Clouds["site"],
-): Promise<void> {
+async function enter(page: Page, { base_url, email, api_token }: Clouds["site"]): Promise<void> {
   await page.getByRole("button", { name: "Jira and Confluence" }).click();
   await page.getByLabel("Name").fill("Tramline");
   await page.getByLabel("Site").fill(base_url);
@@ -56,9 +53,7 @@ test("a day comes by signing in with Google, and calendars can be left out of it
   await row.getByText("Calendars", { exact: true }).click();
   await row.getByRole("checkbox", { name: "Timetable team" }).uncheck();
   await page.keyboard.press("Escape");
-  await page.waitForFunction(
-    () => document.querySelectorAll(".event").length === 3,
-  );
+  await page.waitForFunction(() => document.querySelectorAll(".event").length === 3);
   assert.equal(await events.getByText("Retro").count(), 0);
   assert.equal(await events.locator(".now-line").count(), 1);
   const interview = events.locator(".event").filter({ hasText: "Interview" });
@@ -68,11 +63,7 @@ test("a day comes by signing in with Google, and calendars can be left out of it
     name: "Join Stop search: design review",
   });
   assert.deepEqual(
-    [
-      await join.getAttribute("href"),
-      await join.getAttribute("target"),
-      await join.getAttribute("rel"),
-    ],
+    [await join.getAttribute("href"), await join.getAttribute("target"), await join.getAttribute("rel")],
     ["https://meet.tramline.example/search", "_blank", "noreferrer noopener"],
   );
 });
@@ -123,25 +114,16 @@ test("Jira and Confluence are connected by one token, synced, and told in the fe
   assert.equal(await page.getByLabel("API token").count(), 0);
   await page.keyboard.press("Escape");
   const feed = page.getByRole("region", { name: "Activity" });
-  await feed
-    .getByText("SIGN-1 Order signs for the new stops")
-    .first()
-    .waitFor();
+  await feed.getByText("SIGN-1 Order signs for the new stops").first().waitFor();
   await feed.getByText("Stops without a shelter").waitFor();
-  await page
-    .getByRole("list", { name: "Jobs" })
-    .getByText("Sync Jira")
-    .waitFor();
+  await page.getByRole("list", { name: "Jobs" }).getByText("Sync Jira").waitFor();
 });
 
 test("a wrong token is said, and what was entered stays", async (t) => {
   const { page, dialog, site } = await hubWithClouds(t);
   await enter(page, { ...site, api_token: "wrong" });
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
-  await dialog
-    .getByRole("alert")
-    .getByText("The site does not accept this e-mail address and API token.")
-    .waitFor();
+  await dialog.getByRole("alert").getByText("The site does not accept this e-mail address and API token.").waitFor();
   assert.equal(await page.getByLabel("Site").inputValue(), site.base_url);
   await page.getByLabel("API token").fill(site.api_token);
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
@@ -165,10 +147,7 @@ test("an account whose token has ended asks for another, in a banner, and works 
   await row.getByRole("button", { name: "Connect again" }).click();
   await row.getByRole("button", { name: "Sync now" }).waitFor();
   await page.keyboard.press("Escape");
-  assert.equal(
-    await page.getByText("Its token is not accepted any more.").count(),
-    0,
-  );
+  assert.equal(await page.getByText("Its token is not accepted any more.").count(), 0);
 });
 
 test("an account is removed when asked twice, with what it brought", async (t) => {
@@ -179,10 +158,7 @@ test("an account is removed when asked twice, with what it brought", async (t) =
   const row = dialog.getByRole("listitem").filter({ hasText: "Jira" });
   await row.getByText(/synced just now/).waitFor();
   await row.getByRole("button", { name: "Remove" }).click();
-  assert.equal(
-    await page.evaluate(() => document.activeElement?.textContent),
-    "Keep",
-  );
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Keep");
   await row.getByRole("button", { name: "Remove it and its events?" }).click();
   await dialog.getByText("No account is connected yet.").waitFor();
   await page.keyboard.press("Escape");

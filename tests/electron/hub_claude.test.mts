@@ -33,11 +33,7 @@ async function say(page: Page, words: string): Promise<void> {
 const items = (page: Page): Promise<string[]> =>
   page
     .locator(".items:not(.queued) > .item")
-    .evaluateAll((all) =>
-      all.map((one) =>
-        (one as HTMLElement).innerText.replace(/\s+/g, " ").trim(),
-      ),
-    );
+    .evaluateAll((all) => all.map((one) => (one as HTMLElement).innerText.replace(/\s+/g, " ").trim()));
 
 test("a turn is seen as it is written, with its tools, and a change is allowed", async (t) => {
   const folder = timetable(newFolder());
@@ -51,11 +47,7 @@ test("a turn is seen as it is written, with its tools, and a change is allowed",
     "I'll look at how the importer decides which stops belong to a trip.",
   ]);
   assert.deepEqual(
-    await log
-      .locator(".tool")
-      .evaluateAll((tools) =>
-        tools.map((tool) => tool.getAttribute("data-status")),
-      ),
+    await log.locator(".tool").evaluateAll((tools) => tools.map((tool) => tool.getAttribute("data-status"))),
     ["done", "done"],
   );
   await log.getByText("Read", { exact: true }).click();
@@ -67,10 +59,7 @@ test("a turn is seen as it is written, with its tools, and a change is allowed",
   await card.getByRole("button", { name: "Allow", exact: true }).click();
   await log.getByText("can go to review").waitFor();
   assert.equal(await card.count(), 0);
-  assert.match(
-    readFileSync(join(folder, "importer.py"), "utf-8"),
-    /max\(24 \* 60, day_end\)/,
-  );
+  assert.match(readFileSync(join(folder, "importer.py"), "utf-8"), /max\(24 \* 60, day_end\)/);
   const { sessions } = await sidecar.claude.session.list();
   assert.deepEqual(
     sessions.map(({ title, cwd }) => [title, cwd]),
@@ -83,19 +72,14 @@ test("a denied tool is not run, and Claude is told why", async (t) => {
   const { page, log } = await conversation(
     t,
     {
-      [FIX]: [
-        [use("Bash", { command: "rm importer.py", description: "Remove it" })],
-        [text("Then I will leave it.")],
-      ],
+      [FIX]: [[use("Bash", { command: "rm importer.py", description: "Remove it" })], [text("Then I will leave it.")]],
     },
     folder,
   );
   await say(page, FIX);
   const card = log.getByRole("group", { name: "Allow Bash?" });
   await card.locator("pre").getByText("rm importer.py").waitFor();
-  await card
-    .getByLabel("Why not, or what to do instead")
-    .fill("Keep the file, please.");
+  await card.getByLabel("Why not, or what to do instead").fill("Keep the file, please.");
   await card.getByRole("button", { name: "Deny" }).click();
   await log.getByText("Then I will leave it.").waitFor();
   assert.equal(await log.locator('.tool[data-status="failed"]').count(), 1);
@@ -115,10 +99,7 @@ test("a question is answered by choosing", async (t) => {
     ],
   };
   const { page, log } = await conversation(t, {
-    "Begin.": [
-      [use("AskUserQuestion", { questions: [question] })],
-      [text("Buses it is.")],
-    ],
+    "Begin.": [[use("AskUserQuestion", { questions: [question] })], [text("Buses it is.")]],
   });
   await say(page, "Begin.");
   const card = log.getByRole("group", { name: "Claude asks" });
@@ -141,10 +122,7 @@ test("a reload in mid-turn misses nothing: neither what was said meanwhile nor a
   await say(page, FIX);
   await log.getByRole("group", { name: "Allow Edit?" }).waitFor();
   await page.reload();
-  await log
-    .getByRole("group", { name: "Allow Edit?" })
-    .getByRole("button", { name: "Allow", exact: true })
-    .click();
+  await log.getByRole("group", { name: "Allow Edit?" }).getByRole("button", { name: "Allow", exact: true }).click();
   await log.getByText("can go to review").waitFor();
   assert.deepEqual((await items(page)).slice(0, 5), said);
 });
@@ -156,19 +134,10 @@ test("what is sent during a turn waits for its own; stopping ends the one that r
   await say(page, "[[hang]]");
   await page.getByText("Claude is working").first().waitFor();
   await say(page, "Second.");
-  await page
-    .getByRole("list", { name: "Waiting for their turn" })
-    .getByText("Second.")
-    .waitFor();
+  await page.getByRole("list", { name: "Waiting for their turn" }).getByText("Second.").waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
   await log.getByText("And the second.").waitFor();
-  assert.equal(
-    await page
-      .getByRole("list", { name: "Waiting for their turn" })
-      .getByRole("listitem")
-      .count(),
-    0,
-  );
+  assert.equal(await page.getByRole("list", { name: "Waiting for their turn" }).getByRole("listitem").count(), 0);
 });
 
 test("what Claude writes becomes text and links of the web, never markup", async (t) => {
@@ -180,16 +149,12 @@ test("what Claude writes becomes text and links of the web, never markup", async
   await say(page, "Be nasty.");
   await log.getByRole("link", { name: "ok" }).waitFor();
   await page.waitForFunction(() => document.querySelector(".draft") === null);
-  assert.deepEqual(
-    await log
-      .locator("a")
-      .evaluateAll((links) => links.map((one) => one.getAttribute("href"))),
-    ["https://spy.example/p.png", "https://example.com/?a=1&b=2"],
-  );
+  assert.deepEqual(await log.locator("a").evaluateAll((links) => links.map((one) => one.getAttribute("href"))), [
+    "https://spy.example/p.png",
+    "https://example.com/?a=1&b=2",
+  ]);
   assert.equal(await log.locator("img, script, iframe").count(), 0);
-  assert.ok(
-    (await log.innerText()).includes("<script>document.title=2</script>"),
-  );
+  assert.ok((await log.innerText()).includes("<script>document.title=2</script>"));
   assert.equal(await page.title(), "Hub");
 });
 
@@ -204,15 +169,11 @@ test("conversations are found again, and deleted when asked twice", async (t) =>
   await page.getByText("What shall Claude do?").waitFor();
   await say(page, "Two.");
   await log.getByText("Second.").waitFor();
-  await page
-    .getByRole("button", { name: "Conversations", exact: true })
-    .click();
+  await page.getByRole("button", { name: "Conversations", exact: true }).click();
   const menu = page.locator("#session-menu");
   await menu.getByRole("button", { name: /^One/ }).click();
   await log.getByText("First.").waitFor();
-  await page
-    .getByRole("button", { name: "Conversations", exact: true })
-    .click();
+  await page.getByRole("button", { name: "Conversations", exact: true }).click();
   const row = menu.getByRole("listitem").filter({ hasText: "One." });
   await row.getByRole("button", { name: "Delete" }).click();
   await row.getByRole("button", { name: "Delete it for good?" }).click();

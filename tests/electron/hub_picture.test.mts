@@ -8,13 +8,7 @@ import { browse, fakeApi, openHub, startClouds } from "./hub_rig.mts";
 import { FIX, script, timetable, WHY } from "./hub_script.mts";
 import { ROOT } from "./rig.mts";
 
-const README_SHOWS = join(
-  ROOT,
-  "protocol",
-  "typescript",
-  "example",
-  "screenshot.png",
-);
+const README_SHOWS = join(ROOT, "protocol", "typescript", "example", "screenshot.png");
 const LARGEST_BYTES = 300_000;
 const HOUR = 10;
 
@@ -44,21 +38,14 @@ test("the app as README shows it, by day and by night", async (t) => {
   await sidecar.jira.accounts.create({ org: "Tramline", ...clouds.site });
   await sidecar.confluence.accounts.create({ org: "Tramline", ...clouds.site });
   await sidecar.signIn("google", {}, { signal: AbortSignal.timeout(30_000) });
-  await page
-    .getByRole("list", { name: "Today's events" })
-    .getByText("Retro")
-    .waitFor();
+  await page.getByRole("list", { name: "Today's events" }).getByText("Retro").waitFor();
 
   const message = page.getByLabel("Message to Claude");
   await page.getByLabel("Folder").fill(folder);
   await message.fill(WHY);
   await page.keyboard.press("Enter");
   await page.getByRole("log").getByText("no stored time changes").waitFor();
-  await page
-    .getByRole("list", { name: "Jobs" })
-    .getByText("just now")
-    .nth(4)
-    .waitFor();
+  await page.getByRole("list", { name: "Jobs" }).getByText("just now").nth(4).waitFor();
   await message.fill(FIX);
   await page.keyboard.press("Enter");
   await page.getByRole("group", { name: "Allow Edit?" }).waitFor();
@@ -68,12 +55,8 @@ test("the app as README shows it, by day and by night", async (t) => {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
     const path = join(process.env["SIDECAR_TEMPORARY"] ?? "", `${scheme}.png`);
     await page.screenshot({ path });
-    assert.ok(
-      statSync(path).size < LARGEST_BYTES,
-      `${scheme}: ${statSync(path).size} bytes`,
-    );
-    if (scheme === "light" && process.env["SIDECAR_UPDATE"] === "1")
-      copyFileSync(path, README_SHOWS);
+    assert.ok(statSync(path).size < LARGEST_BYTES, `${scheme}: ${statSync(path).size} bytes`);
+    if (scheme === "light" && process.env["SIDECAR_UPDATE"] === "1") copyFileSync(path, README_SHOWS);
   }
   assert.deepEqual(complaints, []);
 });

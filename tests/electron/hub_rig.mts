@@ -18,11 +18,9 @@ let built: string | null = null;
 function buildHub(): string {
   if (built !== null) return built;
   built = mkdtempSync(join(TEMPORARY, "hub-"));
-  execFileSync(
-    process.execPath,
-    [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built],
-    { stdio: "pipe" },
-  );
+  execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built], {
+    stdio: "pipe",
+  });
   return built;
 }
 
@@ -75,11 +73,7 @@ export async function openHub(
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on(
     "console",
-    (message) =>
-      void (
-        ["error", "warning"].includes(message.type()) &&
-        complaints.push(message.text())
-      ),
+    (message) => void (["error", "warning"].includes(message.type()) && complaints.push(message.text())),
   );
   await page.setViewportSize({ width: 1440, height: 900 });
   const devtools = await page.context().newCDPSession(page);
@@ -100,10 +94,7 @@ export interface Clouds {
 }
 
 /** Google and an Atlassian site on loopback, as tests/electron/clouds.py fills them. */
-export async function startClouds(
-  t: TestContext,
-  timeZone = "Europe/Berlin",
-): Promise<Clouds> {
+export async function startClouds(t: TestContext, timeZone = "Europe/Berlin"): Promise<Clouds> {
   const { about, order } = await startFake(t, "tests.electron.clouds", {
     TZ: timeZone,
   });
@@ -118,47 +109,28 @@ export async function browse(url: string): Promise<void> {
 export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
 
 /** A program in Python of the tests' own, which says a line when it is ready and answers orders by lines. */
-async function startFake(
-  t: TestContext,
-  module: string,
-  env: Record<string, string>,
-  ...args: string[]
-) {
+async function startFake(t: TestContext, module: string, env: Record<string, string>, ...args: string[]) {
   const program = spawn(PYTHON, ["-m", module, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
   t.after(() => program.stdin.end());
-  const lines = createInterface({ input: program.stdout })[
-    Symbol.asyncIterator
-  ]();
+  const lines = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
   const line = async (): Promise<string> => {
     const { value, done } = await lines.next();
     if (done) throw new Error(`${module} has ended`);
     return value;
   };
-  const order = (words: string): Promise<string> => (
-    program.stdin.write(`${words}\n`),
-    line()
-  );
+  const order = (words: string): Promise<string> => (program.stdin.write(`${words}\n`), line());
   return { about: await line(), order };
 }
 
 /** A Messages API that answers as the script says; the environment that makes the real CLI ask it. */
-export async function fakeApi(
-  t: TestContext,
-  script: Script = {},
-): Promise<Record<string, string>> {
+export async function fakeApi(t: TestContext, script: Script = {}): Promise<Record<string, string>> {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
-  const { about: url } = await startFake(
-    t,
-    "tests.fakes.anthropic",
-    {},
-    "--script",
-    file,
-  );
+  const { about: url } = await startFake(t, "tests.fakes.anthropic", {}, "--script", file);
   const home = newFolder();
   mkdirSync(home);
   return {

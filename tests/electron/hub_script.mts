@@ -24,8 +24,7 @@ export function timetable(parent: string): string {
   return folder;
 }
 
-export const WHY =
-  "Why does the import skip the last stop of night lines? (TRAM-431)";
+export const WHY = "Why does the import skip the last stop of night lines? (TRAM-431)";
 export const FIX = "Good. Fix it, please.";
 
 export function script(folder: string): Script {
@@ -39,9 +38,7 @@ export function script(folder: string): Script {
   return {
     [WHY]: [
       [
-        text(
-          "I'll look at how the importer decides which stops belong to a trip.",
-        ),
+        text("I'll look at how the importer decides which stops belong to a trip."),
         use("Bash", {
           command: "grep -rn last_service_minute .",
           description: "Find where the limit is used",
@@ -66,11 +63,7 @@ export function script(folder: string): Script {
           new_string: "    return max(24 * 60, day_end)\n",
         }),
       ],
-      [
-        text(
-          "Done. Trips now end with their service day, so `25:10` stays. TRAM-431 can go to review.",
-        ),
-      ],
+      [text("Done. Trips now end with their service day, so `25:10` stays. TRAM-431 can go to review.")],
     ],
   };
 }

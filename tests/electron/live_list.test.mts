@@ -2,10 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { liveList } from "../../protocol/typescript/renderer.ts";
-import type {
-  Job,
-  LiveListOptions,
-} from "../../protocol/typescript/renderer.ts";
+import type { Job, LiveListOptions } from "../../protocol/typescript/renderer.ts";
 import { start, status, until } from "./rig.mts";
 
 interface Thing {
@@ -32,8 +29,7 @@ function source() {
       return () => undefined;
     },
   };
-  const load = (): Promise<Thing[]> =>
-    new Promise((give, fail) => void loads.push({ give, fail }));
+  const load = (): Promise<Thing[]> => new Promise((give, fail) => void loads.push({ give, fail }));
   const options = {
     load,
     key: ({ id }: Thing) => id,
@@ -47,24 +43,15 @@ function source() {
     },
   } satisfies LiveListOptions<Thing>;
   return {
-    open: (
-      more: Partial<LiveListOptions<Thing>> = {},
-      without: string[] = [],
-    ) => {
-      const chosen = Object.entries({ ...options, ...more }).filter(
-        ([name]) => !without.includes(name),
-      );
-      return liveList<Thing>(
-        from as never,
-        Object.fromEntries(chosen) as never,
-      );
+    open: (more: Partial<LiveListOptions<Thing>> = {}, without: string[] = []) => {
+      const chosen = Object.entries({ ...options, ...more }).filter(([name]) => !without.includes(name));
+      return liveList<Thing>(from as never, Object.fromEntries(chosen) as never);
     },
     put: (id: string, version: number, name?: string) =>
       listeners.get("jobs.updated")?.({
         job: { id, version, ...(name === undefined ? {} : { name }) },
       }),
-    drop: (id: string) =>
-      listeners.get("claude.session_updated")?.({ session: id }),
+    drop: (id: string) => listeners.get("claude.session_updated")?.({ session: id }),
     say: (name: string) => listeners.get(name)?.({}),
     state: (status: string) => toState({ status }),
     loads,
@@ -73,8 +60,7 @@ function source() {
 }
 
 const thing = (id: string, version: number): Thing => ({ id, version });
-const turn = (): Promise<void> =>
-  new Promise((resolve) => setImmediate(resolve));
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const shown = (list: { items(): readonly Thing[] }): string[] =>
   list.items().map(({ id, version }) => `${id}${version}`);
 
@@ -185,10 +171,7 @@ test("a load that fails is said, and tried again once the sidecar is ready", asy
   const list = open();
   loads[0]?.fail(new Error("it has ended"));
   await turn();
-  assert.deepEqual(
-    [String(list.error), list.isLoaded],
-    ["Error: it has ended", false],
-  );
+  assert.deepEqual([String(list.error), list.isLoaded], ["Error: it has ended", false]);
   state("restarting");
   assert.equal(loads.length, 1);
   state("ready");
@@ -213,10 +196,7 @@ test("watchers hear once a turn, see the same array until it changes, and nothin
   put("a", 1);
   put("b", 1);
   await turn();
-  assert.deepEqual(
-    [heard, given, list.items() === before, Object.isFrozen(list.items())],
-    [1, [0, 2], false, true],
-  );
+  assert.deepEqual([heard, given, list.items() === before, Object.isFrozen(list.items())], [1, [0, 2], false, true]);
   end();
   put("c", 1);
   await turn();
@@ -241,9 +221,6 @@ test("the jobs of the real sidecar, over its crash", async (t) => {
   await status(sidecar, "restarting");
   await sidecar.jobs.create({ type: "maintenance.backup" });
   await until(list.watch, () => statuses().join() === "succeeded,succeeded");
-  assert.deepEqual(
-    list.items(),
-    [...(await sidecar.jobs.list()).jobs].reverse(),
-  );
+  assert.deepEqual(list.items(), [...(await sidecar.jobs.list()).jobs].reverse());
   list.close();
 });

@@ -34,12 +34,9 @@ function inPage<T>(page: Page, work: string): Promise<T> {
   })()`);
 }
 
-const isReady = (page: Page): Promise<unknown> =>
-  page.waitForSelector("[data-ready]", { state: "attached" });
-const items = (page: Page): Promise<string[]> =>
-  page.locator("li").allTextContents();
-const told = async (page: Page): Promise<string[]> =>
-  ((await page.locator("p").textContent()) ?? "").trim().split(" ");
+const isReady = (page: Page): Promise<unknown> => page.waitForSelector("[data-ready]", { state: "attached" });
+const items = (page: Page): Promise<string[]> => page.locator("li").allTextContents();
+const told = async (page: Page): Promise<string[]> => ((await page.locator("p").textContent()) ?? "").trim().split(" ");
 
 test("a page calls, is refused and hears, as typed as the main process", async (t) => {
   const { open } = await app(t);
@@ -86,8 +83,7 @@ test("a page gets functions and nothing of Electron", async (t) => {
   const found = await page.evaluate(async () => {
     const bridge = (window as unknown as { sidecar: SidecarBridge }).sidecar;
     const outcomes = [];
-    for (const name of ["shutdown", "initialize", "exit"])
-      outcomes.push(await bridge.call(1, name, {}));
+    for (const name of ["shutdown", "initialize", "exit"]) outcomes.push(await bridge.call(1, name, {}));
     const tries = [
       () => Object.assign(bridge, { call: () => undefined }),
       () => Object.assign(window, { sidecar: {} }),
@@ -104,21 +100,10 @@ test("a page gets functions and nothing of Electron", async (t) => {
         ),
     );
     return {
-      names: [
-        "require",
-        "process",
-        "ipcRenderer",
-        "electron",
-        "module",
-        "Buffer",
-      ].filter((name) => name in window),
-      kinds: outcomes.map((outcome) =>
-        outcome.ok ? "ok" : outcome.error.data?.kind,
-      ),
+      names: ["require", "process", "ipcRenderer", "electron", "module", "Buffer"].filter((name) => name in window),
+      kinds: outcomes.map((outcome) => (outcome.ok ? "ok" : outcome.error.data?.kind)),
       refused,
-      types: [
-        ...new Set(Object.values(bridge).map((value) => typeof value)),
-      ].sort(),
+      types: [...new Set(Object.values(bridge).map((value) => typeof value))].sort(),
     };
   });
   assert.deepEqual(found.names, []);
@@ -140,14 +125,9 @@ test("a list in a page follows the jobs, with a strict content security policy",
   assert.deepEqual(await items(page), ["maintenance.backup: queued"]);
   await page.evaluate(() => void dispatchEvent(new Event("back up")));
   await page.waitForFunction(
-    () =>
-      document.querySelectorAll("li").length === 2 &&
-      document.body.textContent?.includes("succeeded"),
+    () => document.querySelectorAll("li").length === 2 && document.body.textContent?.includes("succeeded"),
   );
-  assert.deepEqual(await items(page), [
-    "maintenance.backup: succeeded",
-    "maintenance.backup: queued",
-  ]);
+  assert.deepEqual(await items(page), ["maintenance.backup: succeeded", "maintenance.backup: queued"]);
 });
 
 test("a page that is loaded again in the middle of things misses nothing and hears nothing twice", async (t) => {
@@ -163,10 +143,7 @@ test("a page that is loaded again in the middle of things misses nothing and hea
     const all = 6 * (round + 1);
     const { events } = await jobsAreDone(sidecar, all);
     const last = Math.max(...events);
-    await page.waitForFunction(
-      (seq) => document.querySelector("p")?.textContent?.includes(`${seq}:`),
-      last,
-    );
+    await page.waitForFunction((seq) => document.querySelector("p")?.textContent?.includes(`${seq}:`), last);
     heard.push(...(await told(page)));
     assert.equal((await items(page)).length, 2 * (round + 1));
   }
@@ -177,10 +154,7 @@ test("a page that is loaded again in the middle of things misses nothing and hea
   );
 });
 
-async function jobsAreDone(
-  sidecar: Awaited<ReturnType<typeof app>>["sidecar"],
-  count: number,
-) {
+async function jobsAreDone(sidecar: Awaited<ReturnType<typeof app>>["sidecar"], count: number) {
   const seqs = async (): Promise<number[]> => {
     const { events } = await sidecar.events.replay({
       after_seq: 0,
@@ -192,11 +166,7 @@ async function jobsAreDone(
   };
   let events: number[] = await seqs();
   await until(
-    (look) =>
-      sidecar.on(
-        "jobs.updated",
-        () => void seqs().then((found) => ((events = found), look())),
-      ),
+    (look) => sidecar.on("jobs.updated", () => void seqs().then((found) => ((events = found), look()))),
     () => events.length === count,
   );
   return { events };
@@ -208,9 +178,7 @@ test("windows share the sidecar, and one that closes leaves the others alone", a
   await Promise.all([one, other].map(({ page }) => isReady(page)));
   await one.page.close();
   await sidecar.jobs.create({ type: "maintenance.backup" });
-  await other.page.waitForFunction(() =>
-    document.body.textContent?.includes("succeeded"),
-  );
+  await other.page.waitForFunction(() => document.body.textContent?.includes("succeeded"));
   assert.deepEqual(await items(other.page), ["maintenance.backup: succeeded"]);
 });
 
@@ -222,9 +190,7 @@ test("a page follows the sidecar over its crash", async (t) => {
   process.kill(sidecar.pid ?? 0, "SIGKILL");
   await noticed; // a call before that would go down with the process
   await page.evaluate(() => void dispatchEvent(new Event("back up")));
-  await page.waitForFunction(() =>
-    document.body.textContent?.includes("succeeded"),
-  );
+  await page.waitForFunction(() => document.body.textContent?.includes("succeeded"));
   assert.deepEqual(await items(page), ["maintenance.backup: succeeded"]);
 });
 
@@ -234,9 +200,7 @@ test("a frame inside a page may not use the bridge, whoever put it there", async
   const frame = await page.evaluateHandle((src) => {
     const made = Object.assign(document.createElement("iframe"), { src });
     document.body.append(made);
-    return new Promise<HTMLIFrameElement>((resolve) =>
-      made.addEventListener("load", () => resolve(made)),
-    );
+    return new Promise<HTMLIFrameElement>((resolve) => made.addEventListener("load", () => resolve(made)));
   }, `${origin}/empty?frame`);
   const inner = await frame.asElement()?.contentFrame();
   const outcome = await inner?.evaluate(() => {
@@ -248,9 +212,5 @@ test("a frame inside a page may not use the bridge, whoever put it there", async
   });
   // The answer goes to the window's page, as Electron's goes to the frame; what counts is that it was refused.
   assert.notEqual((outcome as { ok?: boolean }).ok, true);
-  assert.equal(
-    (await inPage<{ status: string }>(page, "return sidecar.system.health()"))
-      .status,
-    "ok",
-  );
+  assert.equal((await inPage<{ status: string }>(page, "return sidecar.system.health()")).status, "ok");
 });

@@ -6,16 +6,12 @@ import { PROTOCOL_VERSION } from "../../protocol/typescript/client.ts";
 import type { Initialized } from "../../protocol/typescript/client.ts";
 import { LogTail } from "../../protocol/typescript/log_tail.ts";
 import { startSidecar } from "../../protocol/typescript/main.ts";
-import type {
-  Sidecar,
-  SidecarOptions,
-} from "../../protocol/typescript/main.ts";
+import type { Sidecar, SidecarOptions } from "../../protocol/typescript/main.ts";
 import { SidecarProcess } from "../../protocol/typescript/process.ts";
 
 function given(name: string): string {
   const value = process.env[name];
-  if (value === undefined)
-    throw new Error(`${name} is not set: pytest starts these tests`);
+  if (value === undefined) throw new Error(`${name} is not set: pytest starts these tests`);
   return value;
 }
 
@@ -29,10 +25,7 @@ export const PATIENCE_MS = 30_000;
 
 /** A new folder with a name as users have them. */
 export function newFolder(): string {
-  return join(
-    mkdtempSync(join(given("SIDECAR_TEMPORARY"), "host-")),
-    "My Data 数据",
-  );
+  return join(mkdtempSync(join(given("SIDECAR_TEMPORARY"), "host-")), "My Data 数据");
 }
 
 /**
@@ -40,10 +33,7 @@ export function newFolder(): string {
  * line.  The handshake is answered by itself, unless that returns true.
  */
 export function scripted(take: string): string[] {
-  const file = join(
-    mkdtempSync(join(given("SIDECAR_TEMPORARY"), "script-")),
-    "sidecar.mjs",
-  );
+  const file = join(mkdtempSync(join(given("SIDECAR_TEMPORARY"), "script-")), "sidecar.mjs");
   const greeting = `{protocol_version: ${PROTOCOL_VERSION}, server_info: {name: "scripted", version: "0", pid: process.pid},
     limits: {}, events: {epoch: "e", oldest_seq: 1, latest_seq: 0, resume: "ok"}, schema_hash: "", schema_match: true,
     secrets: "unprotected"}`;
@@ -62,34 +52,21 @@ export function scripted(take: string): string[] {
 }
 
 /** One process without a supervisor; it has shaken hands, unless `greet` is false. */
-export async function startProcess(
-  t: TestContext,
-  command: readonly string[],
-  { greet = true } = {},
-) {
+export async function startProcess(t: TestContext, command: readonly string[], { greet = true } = {}) {
   const faults: unknown[] = [];
   const env = { ...process.env, APP_DATA_DIR: newFolder() };
-  const running = new SidecarProcess(
-    { command, env, cwd: ROOT },
-    new LogTail(),
-    (fault) => faults.push(fault),
-  );
+  const running = new SidecarProcess({ command, env, cwd: ROOT }, new LogTail(), (fault) => faults.push(fault));
   t.after(() => running.stop());
   const hands = {
     protocol_version: PROTOCOL_VERSION,
     client_info: { name: "tests", version: "1" },
   };
-  const initialized: Initialized | null = greet
-    ? await running.client.initialize(hands)
-    : null;
+  const initialized: Initialized | null = greet ? await running.client.initialize(hands) : null;
   return { running, client: running.client, faults, initialized };
 }
 
 /** A supervised sidecar.  A fault that the test did not ask for fails it. */
-export function start(
-  t: TestContext,
-  options: Partial<SidecarOptions> = {},
-): Sidecar {
+export function start(t: TestContext, options: Partial<SidecarOptions> = {}): Sidecar {
   const faults: unknown[] = [];
   const sidecar = startSidecar({
     command: COMMAND,
@@ -100,11 +77,7 @@ export function start(
   });
   t.after(async () => {
     await sidecar.dispose();
-    if (faults.length > 0)
-      throw new AggregateError(
-        faults,
-        `${faults.length} faults, first ${String(faults[0])}`,
-      );
+    if (faults.length > 0) throw new AggregateError(faults, `${faults.length} faults, first ${String(faults[0])}`);
   });
   return sidecar;
 }
@@ -122,10 +95,7 @@ export async function until<T>(
         const found = isSo();
         if (found) resolve(found);
       };
-      timer = setTimeout(
-        () => reject(new Error(`not in ${PATIENCE_MS} ms: ${isSo.toString()}`)),
-        PATIENCE_MS,
-      );
+      timer = setTimeout(() => reject(new Error(`not in ${PATIENCE_MS} ms: ${isSo.toString()}`)), PATIENCE_MS);
       end = on(look);
       look();
     });

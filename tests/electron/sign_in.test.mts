@@ -15,16 +15,11 @@ interface Seen {
   text: string;
 }
 
-function get(
-  url: string,
-  { method = "GET", headers = {} as Record<string, string> } = {},
-): Promise<Seen> {
+function get(url: string, { method = "GET", headers = {} as Record<string, string> } = {}): Promise<Seen> {
   return new Promise((resolve, reject) => {
     const asked = request(url, { method, headers }, (response) => {
       let text = "";
-      response
-        .setEncoding("utf-8")
-        .on("data", (part: string) => (text += part));
+      response.setEncoding("utf-8").on("data", (part: string) => (text += part));
       response.on("end", () =>
         resolve({
           status: response.statusCode ?? 0,
@@ -75,25 +70,16 @@ function signIn(
     calls.push(["open", { url }]);
     void browse(redirect);
   };
-  const done = signInWithGoogle(
-    oauth,
-    { login_hint: "ada@example.com" },
-    { openExternal, ...more },
-  );
+  const done = signInWithGoogle(oauth, { login_hint: "ada@example.com" }, { openExternal, ...more });
   return { done, calls, redirect: () => redirect };
 }
 
-const returned = (
-  redirect: string,
-  more = "code=4/abc",
-  state = STATE,
-): string => `${redirect}?state=${encodeURIComponent(state)}&${more}`;
+const returned = (redirect: string, more = "code=4/abc", state = STATE): string =>
+  `${redirect}?state=${encodeURIComponent(state)}&${more}`;
 
 test("a person signs in, sees that it worked, and nothing listens any more", async () => {
   let seen: Promise<Seen> | undefined;
-  const { done, calls, redirect } = signIn(
-    (address) => (seen = get(returned(address))),
-  );
+  const { done, calls, redirect } = signIn((address) => (seen = get(returned(address))));
   assert.deepEqual(await done, { account_id: "ada" });
   const page = await seen;
   const url = returned(redirect());
@@ -105,17 +91,10 @@ test("a person signs in, sees that it worked, and nothing listens any more", asy
     ["complete", { state: STATE }],
   ]);
   assert.deepEqual(
-    [
-      page?.status,
-      page?.headers["cache-control"],
-      page?.headers["referrer-policy"],
-    ],
+    [page?.status, page?.headers["cache-control"], page?.headers["referrer-policy"]],
     [200, "no-store", "no-referrer"],
   );
-  assert.match(
-    String(page?.headers["content-security-policy"]),
-    /default-src 'none'/,
-  );
+  assert.match(String(page?.headers["content-security-policy"]), /default-src 'none'/);
   assert.match(page?.text ?? "", /You are signed in/);
   assert.equal(page?.text.includes("4/abc"), false);
   assert.equal(await listens(redirect()), false);
@@ -152,11 +131,7 @@ test("a code is taken once", async () => {
     (redirect) => void get(returned(redirect)).catch(() => undefined),
     {},
     async () => {
-      second = await get(
-        returned(
-          String((calls[0]?.[1] as { redirect_uri: string }).redirect_uri),
-        ),
-      );
+      second = await get(returned(String((calls[0]?.[1] as { redirect_uri: string }).redirect_uri)));
       return { account_id: "ada" };
     },
   );
@@ -228,10 +203,7 @@ test("a browser that hangs up early does not hold the sign-in", async () => {
   const { done, redirect } = signIn((address) => {
     const socket = connect(Number(new URL(address).port), "127.0.0.1", () => {
       const { pathname, search, host } = new URL(returned(address));
-      socket.write(
-        `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
-        () => socket.destroy(),
-      );
+      socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => socket.destroy());
     });
   });
   assert.deepEqual(await done, { account_id: "ada" });
@@ -239,12 +211,7 @@ test("a browser that hangs up early does not hold the sign-in", async () => {
 });
 
 test("no address but an https one is opened, and a browser that cannot be started is an error", async () => {
-  for (const url of [
-    "file:///etc/passwd",
-    "javascript:alert(1)",
-    "http://example.com/",
-    "ssh://x",
-  ]) {
+  for (const url of ["file:///etc/passwd", "javascript:alert(1)", "http://example.com/", "ssh://x"]) {
     const opened: string[] = [];
     const oauth = {
       start: async () => ({ authorization_url: url, state: STATE }),
@@ -252,11 +219,7 @@ test("no address but an https one is opened, and a browser that cannot be starte
       complete: failing,
     };
     const error = await failure(
-      signInWithGoogle(
-        oauth,
-        {},
-        { openExternal: async (address) => void opened.push(address) },
-      ),
+      signInWithGoogle(oauth, {}, { openExternal: async (address) => void opened.push(address) }),
     );
     assert.deepEqual([error.kind, opened], ["sign_in_unavailable", []]);
   }
@@ -269,17 +232,10 @@ test("no address but an https one is opened, and a browser that cannot be starte
 
 test("an app without a browser says so, and knows only Google", async (t) => {
   const without = start(t);
-  assert.equal(
-    (await failure(without.signIn("google"))).kind,
-    "sign_in_unavailable",
-  );
+  assert.equal((await failure(without.signIn("google"))).kind, "sign_in_unavailable");
   const shell = { openExternal: () => Promise.resolve() };
   const other = start(t, { electron: { shell } });
-  assert.match(
-    (await failure(other.signIn("outlook" as never))).message,
-    /outlook/,
-  );
+  assert.match((await failure(other.signIn("outlook" as never))).message, /outlook/);
 });
 
-const failing = (): Promise<never> =>
-  Promise.reject(new Error("it was not asked for"));
+const failing = (): Promise<never> => Promise.reject(new Error("it was not asked for"));

@@ -2,24 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventName, Sidecar } from "../../protocol/typescript/main.ts";
-import {
-  failure,
-  isAlive,
-  ODD,
-  scripted,
-  start,
-  status,
-  until,
-} from "./rig.mts";
+import { failure, isAlive, ODD, scripted, start, status, until } from "./rig.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
 function hear(sidecar: Sidecar) {
   const told: Array<{ name: string; seq: number }> = [];
-  sidecar.onEvery(
-    (name, params) =>
-      void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }),
-  );
+  sidecar.onEvery((name, params) => void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
   return {
     told,
     seqs: () => told.map(({ seq }) => seq).filter((seq) => seq > 0),
@@ -29,10 +18,7 @@ function hear(sidecar: Sidecar) {
 /** Resolves once so many jobs have succeeded from now on. */
 function succeeded(sidecar: Sidecar, count: number): Promise<unknown> {
   const done = new Set<string>();
-  sidecar.on(
-    "jobs.updated",
-    ({ job }) => void (job.status === "succeeded" && done.add(job.job_id)),
-  );
+  sidecar.on("jobs.updated", ({ job }) => void (job.status === "succeeded" && done.add(job.job_id)));
   return until(
     (look) => sidecar.onEvery(look),
     () => done.size === count,
@@ -58,8 +44,7 @@ async function upToDate(sidecar: Sidecar): Promise<number> {
   return latest;
 }
 
-const numbersTo = (last: number): number[] =>
-  Array.from({ length: last }, (_, index) => index + 1);
+const numbersTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
 test("calls wait for the handshake, and the state says how things are", async (t) => {
   const sidecar = start(t);
@@ -112,9 +97,7 @@ test("what was committed while nobody listened is told after the restart", async
   const sidecar = start(t, { restarts: FAST });
   const { seqs } = hear(sidecar);
   await sidecar.ready();
-  const kill = sidecar.on("jobs.event", () =>
-    process.kill(sidecar.pid ?? 0, "SIGKILL"),
-  );
+  const kill = sidecar.on("jobs.event", () => process.kill(sidecar.pid ?? 0, "SIGKILL"));
   const lost = sidecar.jobs.create({ type: "maintenance.backup" });
   await Promise.allSettled([lost, status(sidecar, "restarting")]);
   kill();
@@ -129,15 +112,12 @@ test("a host that is told megabytes hears every event, lagging or not", async (t
   const { told, seqs } = hear(sidecar);
   const text = "ü\u2028\u{1f600}".repeat(300_000);
   const done = succeeded(sidecar, 3);
-  for (let job = 0; job < 3; job += 1)
-    await sidecar.call("jobs.create", { type: "test.echo", payload: { text } });
+  for (let job = 0; job < 3; job += 1) await sidecar.call("jobs.create", { type: "test.echo", payload: { text } });
   await done;
   const last = await upToDate(sidecar);
   assert.deepEqual(seqs(), numbersTo(last));
   assert.equal(
-    told.some(
-      ({ name }) => name === "events.lagged" || name === "events.resync",
-    ),
+    told.some(({ name }) => name === "events.lagged" || name === "events.resync"),
     false,
   );
 });
@@ -164,10 +144,7 @@ test("another database is another epoch: listeners are told to load anew", async
     (look) => sidecar.onEvery(look),
     () => told.length === 2,
   );
-  assert.deepEqual(
-    [told[1]?.name, sidecar.position],
-    ["events.resync", { epoch: "f", seq: 9 }],
-  );
+  assert.deepEqual([told[1]?.name, sidecar.position], ["events.resync", { epoch: "f", seq: 9 }]);
 });
 
 test("stop resolves once the process is gone, and start brings it back", async (t) => {
@@ -177,10 +154,7 @@ test("stop resolves once the process is gone, and start brings it back", async (
   const listing = sidecar.jobs.list();
   await sidecar.stop();
   assert.deepEqual((await listing).jobs, []);
-  assert.deepEqual(
-    [isAlive(pid), sidecar.pid, sidecar.state.status],
-    [false, undefined, "stopped"],
-  );
+  assert.deepEqual([isAlive(pid), sidecar.pid, sidecar.state.status], [false, undefined, "stopped"]);
   assert.equal((await failure(sidecar.system.health())).data.retryable, false);
   await sidecar.start();
   assert.equal((await sidecar.system.health()).status, "ok");
@@ -192,9 +166,7 @@ test("stop resolves once the process is gone, and start brings it back", async (
 
 test("a process that does not listen is ended all the same", async (t) => {
   const sidecar = start(t, {
-    command: scripted(
-      `() => { globalThis.forever ??= setInterval(() => {}, 1000); }`,
-    ),
+    command: scripted(`() => { globalThis.forever ??= setInterval(() => {}, 1000); }`),
   });
   await sidecar.ready();
   const { pid = 0 } = sidecar;
@@ -232,10 +204,7 @@ test("a bug report has the log, also that of a process which is no more", async 
   assert.equal(report.state.status, "ready");
   await sidecar.stop();
   const later = await sidecar.bugReport();
-  assert.ok(
-    later.log.length > 0 &&
-      later.log.some((line) => line.includes("shook hands")),
-  );
+  assert.ok(later.log.length > 0 && later.log.some((line) => line.includes("shook hands")));
   assert.deepEqual([later.diagnostics, later.log], [null, lines.slice(-300)]);
 });
 
@@ -244,8 +213,5 @@ test("what nobody wants is not sent", async (t) => {
   const sidecar = start(t, { optOut });
   const { told } = hear(sidecar);
   await backUp(sidecar);
-  assert.deepEqual([...new Set(told.map(({ name }) => name))].sort(), [
-    "jobs.updated",
-    "system.state",
-  ]);
+  assert.deepEqual([...new Set(told.map(({ name }) => name))].sort(), ["jobs.updated", "system.state"]);
 });

@@ -4,15 +4,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import {
-  CancellationTokenSource,
-  createMessageConnection,
-  ResponseError,
-} from "vscode-jsonrpc/node";
-import {
-  LineMessageReader,
-  LineMessageWriter,
-} from "../../protocol/typescript/vscode_jsonrpc.ts";
+import { CancellationTokenSource, createMessageConnection, ResponseError } from "vscode-jsonrpc/node";
+import { LineMessageReader, LineMessageWriter } from "../../protocol/typescript/vscode_jsonrpc.ts";
 import { COMMAND, failure, newFolder, ROOT, scripted } from "./rig.mts";
 
 async function connected(t: TestContext, command: readonly string[] = COMMAND) {
@@ -22,10 +15,7 @@ async function connected(t: TestContext, command: readonly string[] = COMMAND) {
     env: { ...process.env, APP_DATA_DIR: newFolder() },
     stdio: ["pipe", "pipe", "ignore"],
   });
-  const connection = createMessageConnection(
-    new LineMessageReader(child.stdout),
-    new LineMessageWriter(child.stdin),
-  );
+  const connection = createMessageConnection(new LineMessageReader(child.stdout), new LineMessageWriter(child.stdin));
   const errors: unknown[] = [];
   connection.onError((error) => errors.push(error));
   connection.listen();
@@ -42,26 +32,15 @@ async function connected(t: TestContext, command: readonly string[] = COMMAND) {
 
 test("requests, errors and notifications pass", async (t) => {
   const { connection, child, errors } = await connected(t);
-  const updated = new Promise<any>((resolve) =>
-    connection.onNotification("jobs.updated", resolve),
-  );
+  const updated = new Promise<any>((resolve) => connection.onNotification("jobs.updated", resolve));
   const { job } = await connection.sendRequest<any>("jobs.create", {
     type: "maintenance.backup",
   });
   assert.equal((await updated).job.job_id, job.job_id);
-  const error = await failure(
-    connection.sendRequest("jobs.get", { job_id: "none" }),
-  );
+  const error = await failure(connection.sendRequest("jobs.get", { job_id: "none" }));
   assert.ok(error instanceof ResponseError);
-  assert.deepEqual(
-    [error.code, (error.data as any).kind],
-    [4041, "job_not_found"],
-  );
-  const many = await Promise.all(
-    Array.from({ length: 200 }, () =>
-      connection.sendRequest<any>("system.health"),
-    ),
-  );
+  assert.deepEqual([error.code, (error.data as any).kind], [4041, "job_not_found"]);
+  const many = await Promise.all(Array.from({ length: 200 }, () => connection.sendRequest<any>("system.health")));
   assert.equal(
     many.every(({ status }) => status === "ok"),
     true,
@@ -85,13 +64,8 @@ test("a request can be cancelled, and a refused line rejects the request that it
   const waiting = connection.sendRequest("wait", {}, source.token);
   source.cancel();
   assert.equal((await failure(waiting)).code, -32800);
-  assert.equal(
-    (await failure(connection.sendRequest("refuse", {}))).message,
-    "Refused",
-  );
-  const told = new Promise((resolve) =>
-    connection.onError(([error]) => resolve(error.message)),
-  );
+  assert.equal((await failure(connection.sendRequest("refuse", {}))).message, "Refused");
+  const told = new Promise((resolve) => connection.onError(([error]) => resolve(error.message)));
   assert.equal(await connection.sendRequest("garbage", {}), 1);
   assert.equal(await told, "a line of 8 characters is not JSON");
 });

@@ -1,8 +1,5 @@
 // A page as an app's author writes it: a live list of jobs, and two buttons.
-import {
-  connectSidecar,
-  liveList,
-} from "../../../protocol/typescript/renderer.ts";
+import { connectSidecar, liveList } from "../../../protocol/typescript/renderer.ts";
 import type { Job } from "../../../protocol/typescript/renderer.ts";
 
 const sidecar = connectSidecar();
@@ -38,8 +35,5 @@ const hear = ({ seq, job }: { seq: number; job: Job }): void => {
 };
 sidecar.onSince(position, { "jobs.updated": hear });
 
-addEventListener(
-  "back up",
-  () => void sidecar.jobs.create({ type: "maintenance.backup" }),
-);
+addEventListener("back up", () => void sidecar.jobs.create({ type: "maintenance.backup" }));
 document.body.dataset["ready"] = "yes";

@@ -15,8 +15,7 @@ const PATIENCE_MS = 20_000;
 const COMPILED = process.env["SIDECAR_COMPILED"] ?? "";
 
 // As strict as an app should be: no inline script, no connection, no frame of others.
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; frame-src 'self'; base-uri 'none'";
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; frame-src 'self'; base-uri 'none'";
 
 /** A browser, closed after the test; nothing that it does by itself reaches for the network. */
 export async function launch(t: TestContext): Promise<Browser> {
@@ -56,11 +55,7 @@ export async function serve(t: TestContext): Promise<string> {
 }
 
 /** A window that has the package's own preload script, as it is shipped. */
-export async function openWindow(
-  browser: Browser,
-  ipc: StandinIpcMain,
-  url: string,
-) {
+export async function openWindow(browser: Browser, ipc: StandinIpcMain, url: string) {
   const contents = new StandinContents();
   const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -69,9 +64,7 @@ export async function openWindow(
   });
   contents.connect((message: ToPage) => {
     // A page that is just being left takes no more.
-    page
-      .evaluate((told) => (globalThis as any).__fromMain(told), message)
-      .catch(() => undefined);
+    page.evaluate((told) => (globalThis as any).__fromMain(told), message).catch(() => undefined);
   });
   page.on("close", () => contents.destroy());
   await page.addInitScript({ content: preloadScript() });

@@ -1,13 +1,7 @@
 // Electron's main process as the package sees it: ipcMain, WebContents, app, powerMonitor, safeStorage.
 import { EventEmitter } from "node:events";
 import { MessageChannel } from "node:worker_threads";
-import type {
-  App,
-  IpcMain,
-  PowerMonitor,
-  SafeStorage,
-  WebContents,
-} from "electron";
+import type { App, IpcMain, PowerMonitor, SafeStorage, WebContents } from "electron";
 import { makeContextBridge, makeIpcRenderer } from "./page.mts";
 import type { ToMain, ToPage } from "./page.mts";
 
@@ -18,10 +12,7 @@ export class StandinIpcMain extends EventEmitter {
   readonly #handlers = new Map<string, Handler>();
 
   handle(channel: string, handler: Handler): void {
-    if (this.#handlers.has(channel))
-      throw new Error(
-        `Attempted to register a second handler for '${channel}'`,
-      );
+    if (this.#handlers.has(channel)) throw new Error(`Attempted to register a second handler for '${channel}'`);
     this.#handlers.set(channel, handler);
   }
 
@@ -33,11 +24,7 @@ export class StandinIpcMain extends EventEmitter {
     return [...this.#handlers.keys(), ...(this.eventNames() as string[])];
   }
 
-  async take(
-    sender: StandinContents,
-    frame: Frame | null,
-    message: ToMain,
-  ): Promise<void> {
+  async take(sender: StandinContents, frame: Frame | null, message: ToMain): Promise<void> {
     const event = {
       sender,
       senderFrame: frame,
@@ -52,8 +39,7 @@ export class StandinIpcMain extends EventEmitter {
     const { number, channel, args } = message;
     try {
       const handler = this.#handlers.get(channel);
-      if (handler === undefined)
-        throw new Error(`No handler registered for '${channel}'`);
+      if (handler === undefined) throw new Error(`No handler registered for '${channel}'`);
       sender.answer({
         kind: "answer",
         number,
@@ -122,22 +108,14 @@ export class NodeWindow {
   }
 
   /** Loads a page, or loads it again; `preload` is given what a preload script imports.  What it exposed is returned. */
-  load(
-    preload: (electron: ReturnType<typeof electronOf>) => void,
-  ): Record<string, unknown> {
+  load(preload: (electron: ReturnType<typeof electronOf>) => void): Record<string, unknown> {
     this.#close();
     const { port1: theirs, port2: ours } = new MessageChannel();
     this.#close = () => ours.close();
     const world: Record<string, unknown> = {};
-    const electron = electronOf(world, (message) =>
-      theirs.postMessage(message),
-    );
+    const electron = electronOf(world, (message) => theirs.postMessage(message));
     theirs.on("message", electron.receive);
-    ours.on(
-      "message",
-      (message: ToMain) =>
-        void this.ipc.take(this.contents, this.frame, message),
-    );
+    ours.on("message", (message: ToMain) => void this.ipc.take(this.contents, this.frame, message));
     this.contents.connect((message) => ours.postMessage(message));
     preload(electron);
     return world;
@@ -201,8 +179,7 @@ export class StandinPower extends EventEmitter {
 /** `safeStorage` of one keyring: what another one has wrapped cannot be read. */
 export class StandinStorage {
   readonly keyring: string;
-  backend: ReturnType<SafeStorage["getSelectedStorageBackend"]> =
-    "gnome_libsecret";
+  backend: ReturnType<SafeStorage["getSelectedStorageBackend"]> = "gnome_libsecret";
   shouldReEncrypt = false;
   isAvailable = true;
 
@@ -210,17 +187,14 @@ export class StandinStorage {
     this.keyring = keyring;
   }
 
-  readonly isAsyncEncryptionAvailable = async (): Promise<boolean> =>
-    this.isAvailable;
+  readonly isAsyncEncryptionAvailable = async (): Promise<boolean> => this.isAvailable;
   readonly getSelectedStorageBackend = () => this.backend;
   readonly encryptStringAsync = async (text: string): Promise<Buffer> =>
     Buffer.from(`${this.keyring}:${Buffer.from(text).toString("hex")}`);
   readonly decryptStringAsync = async (wrapped: Buffer) => {
     const [keyring, text = ""] = wrapped.toString().split(":");
     if (keyring !== this.keyring)
-      throw new Error(
-        "Error while decrypting the ciphertext provided to decryptStringAsync.",
-      );
+      throw new Error("Error while decrypting the ciphertext provided to decryptStringAsync.");
     return {
       result: Buffer.from(text, "hex").toString(),
       shouldReEncrypt: this.shouldReEncrypt,

@@ -50,19 +50,13 @@ export function makeIpcRenderer(post: (message: ToMain) => void) {
   const receive = (message: ToPage): void => {
     if (message.kind === "send") {
       const event = { sender: ipcRenderer, ports: [] };
-      for (const listener of listeners.get(message.channel) ?? [])
-        listener(event, ...message.args);
+      for (const listener of listeners.get(message.channel) ?? []) listener(event, ...message.args);
       return;
     }
     const { resolve, reject, channel } = waiting.get(message.number)!;
     waiting.delete(message.number);
     if (message.error === undefined) resolve(message.value);
-    else
-      reject(
-        new Error(
-          `Error invoking remote method '${channel}': ${message.error}`,
-        ),
-      );
+    else reject(new Error(`Error invoking remote method '${channel}': ${message.error}`));
   };
   return { ipcRenderer, receive };
 }
@@ -79,10 +73,7 @@ function cloned(args: unknown[]): unknown[] {
 export function makeContextBridge(world: object) {
   return {
     exposeInMainWorld(key: string, api: unknown): void {
-      if (key in world)
-        throw new Error(
-          "Cannot bind an API on top of an existing property on the window object",
-        );
+      if (key in world) throw new Error("Cannot bind an API on top of an existing property on the window object");
       Object.defineProperty(world, key, {
         value: crossed(api),
         enumerable: true,
@@ -93,27 +84,18 @@ export function makeContextBridge(world: object) {
 
 /** A value as it looks from the other world. */
 function crossed(value: unknown): unknown {
-  if (typeof value === "function")
-    return proxy(value as (...args: unknown[]) => unknown);
+  if (typeof value === "function") return proxy(value as (...args: unknown[]) => unknown);
   if (typeof value !== "object" || value === null) {
-    if (typeof value === "symbol")
-      throw new Error("An object could not be cloned.");
+    if (typeof value === "symbol") throw new Error("An object could not be cloned.");
     return value;
   }
-  if (value instanceof Promise)
-    return value.then(crossed, (error: unknown) => Promise.reject(bare(error)));
+  if (value instanceof Promise) return value.then(crossed, (error: unknown) => Promise.reject(bare(error)));
   if (value instanceof Error) return bare(value);
   if (Array.isArray(value)) return Object.freeze(value.map(crossed));
-  return Object.freeze(
-    Object.fromEntries(
-      Object.entries(value).map(([name, member]) => [name, crossed(member)]),
-    ),
-  );
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, crossed(member)])));
 }
 
-function proxy(
-  own: (...args: unknown[]) => unknown,
-): (...args: unknown[]) => unknown {
+function proxy(own: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
   return (...args) => {
     let result: unknown;
     try {
