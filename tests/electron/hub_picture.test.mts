@@ -25,7 +25,8 @@ test("the app as README shows it, by day and by night", async (t) => {
   const folder = timetable(tmpdir());
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const clouds = await startClouds(t, timeZone);
-  const env = { ...(await fakeApi(t, script(folder))), ...clouds.environment };
+  const { environment } = await fakeApi(t, script(folder));
+  const env = { ...environment, ...clouds.environment };
   const shell = { openExternal: browse };
   const { page, sidecar, complaints } = await openHub(t, {
     env,

@@ -126,14 +126,15 @@ async function startFake(t: TestContext, module: string, env: Record<string, str
   return { about: await line(), order };
 }
 
-/** A Messages API that answers as the script says; the environment that makes the real CLI ask it. */
-export async function fakeApi(t: TestContext, script: Script = {}): Promise<Record<string, string>> {
+/** A Messages API that answers as the script says. */
+export async function fakeApi(t: TestContext, script: Script = {}) {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
-  const { about: url } = await startFake(t, "tests.fakes.anthropic", {}, "--script", file);
+  const { about: url, order } = await startFake(t, "tests.fakes.anthropic", {}, "--script", file);
   const home = newFolder();
   mkdirSync(home);
-  return {
+  /** What makes the real CLI ask it, and nobody else. */
+  const environment = {
     CLAUDE_PATH: process.env["SIDECAR_REAL_CLAUDE"] ?? "",
     HOME: home,
     CLAUDE_CONFIG_DIR: join(home, ".claude"),
@@ -145,4 +146,5 @@ export async function fakeApi(t: TestContext, script: Script = {}): Promise<Reco
     DISABLE_ERROR_REPORTING: "1",
     DISABLE_TELEMETRY: "1",
   };
+  return { environment, release: (words: number) => order(String(words)) };
 }

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.claude.conftest import real_claude
+from tests.claude.conftest import real_claude, release
 from tests.electron.compiling import MODULES
 from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
 ITS_MODULES = ("marked", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
 
-__all__ = ["real_claude"]
+__all__ = ["real_claude", "release"]
 
 
 @pytest.fixture

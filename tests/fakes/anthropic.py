@@ -10,7 +10,8 @@ The last user prompt steers the answer with directives; without one it is echoed
   [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
 A prompt that the `script` names is answered by it instead: blocks for each request until the turn ends, texts word by
 word.
-`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends.
+`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; a line of
+input is a number of words that a gate lets through.
 """
 
 import argparse
@@ -361,7 +362,9 @@ def main() -> None:
     script = json.loads(arguments.script.read_text(encoding="utf-8")) if arguments.script else None
     with FakeAnthropic(arguments.port, script) as fake:
         print(fake.url, flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            fake.release(int(line))
+            print("released", flush=True)
 
 
 if __name__ == "__main__":

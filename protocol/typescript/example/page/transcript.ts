@@ -175,7 +175,7 @@ export class Transcript {
 
 function draftRow(draft: DraftText): { element: HTMLElement; update: (draft: DraftText) => void } {
   const words = h("div", { class: "prose" });
-  const update = ({ text, isCut }: DraftText): void => fill(words, isCut && "… ", markdown(text));
+  const update = ({ text, isCut }: DraftText): void => fill(words, markdown(isCut ? `… ${text}` : text));
   update(draft);
   return { element: h("div", { class: "item answer draft", "aria-hidden": "true" }, words), update };
 }
