@@ -161,7 +161,7 @@ function namelessControls(page: Page): Promise<string[]> {
 }
 
 test("a window is a sandbox, cannot be led away, and gives only addresses of the web to the browser", async () => {
-  const { webPreferences } = windowOptions("/preload.cjs");
+  const { webPreferences } = windowOptions("/preload.cjs", true);
   assert.deepEqual(webPreferences, {
     preload: "/preload.cjs",
     sandbox: true,

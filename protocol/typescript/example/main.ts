@@ -1,5 +1,5 @@
 // The main process of the hub: one sidecar, one window, links to the browser.
-import { app, BrowserWindow, ipcMain, powerMonitor, safeStorage, session, shell } from "electron";
+import { app, BrowserWindow, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { claimSingleInstance, packagedCommand, startSidecar } from "sidecar-electron/main";
@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const onFault = (fault: unknown): void => console.error(fault);
 
 function open(): void {
-  const window = new BrowserWindow(windowOptions(join(here, "preload.cjs")));
+  const window = new BrowserWindow(windowOptions(join(here, "preload.cjs"), nativeTheme.shouldUseDarkColors));
   guard(window.webContents, { openExternal: (url) => shell.openExternal(url), onFault });
   window.loadFile(join(here, "index.html")).catch(onFault);
 }

@@ -1,15 +1,15 @@
 // What a window of the hub may do, and what it may not: leave its page, open another, ask for the camera.
 import type { BrowserWindowConstructorOptions, Session, WebContents } from "electron";
 
-export function windowOptions(preload: string): BrowserWindowConstructorOptions {
+export function windowOptions(preload: string, isDark: boolean): BrowserWindowConstructorOptions {
   return {
     width: 1440,
     height: 900,
     minWidth: 380,
     minHeight: 480,
     title: "Hub",
-    // Until the page is painted; the page's own colours follow the system.
-    backgroundColor: "#0d1311",
+    // Until the page is painted, in its own colour.
+    backgroundColor: isDark ? "#0c1110" : "#eceeea",
     webPreferences: { preload, sandbox: true, contextIsolation: true, nodeIntegration: false, webviewTag: false },
   };
 }

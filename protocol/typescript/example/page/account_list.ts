@@ -1,7 +1,6 @@
 // Accounts of every service as one list, and how each stands.
-import type { AtlassianAccount, CalendarAccount, PageSidecar } from "sidecar-electron/renderer";
 import { liveList } from "sidecar-electron/renderer";
-import type { LiveList } from "sidecar-electron/renderer";
+import type { AtlassianAccount, CalendarAccount, LiveList, PageSidecar } from "sidecar-electron/renderer";
 
 export type Service = "google_calendar" | "ics" | "jira" | "confluence";
 
@@ -11,7 +10,7 @@ export interface Account {
   /** What people call it. */
   name: string;
   email: string;
-  status: "active" | "needs_reauth" | "deleting";
+  status: AtlassianAccount["status"] | CalendarAccount["status"];
   /** Why it needs somebody, and what to do. */
   trouble: string | null;
   lastSyncAt: string | null;
@@ -73,7 +72,7 @@ function ofCalendar(account: CalendarAccount): Account {
     accountId,
     email,
     name: name ?? email,
-    status: status as Account["status"],
+    status,
     trouble: troubleOf(status, reason, hint),
     lastSyncAt,
   };
@@ -86,7 +85,7 @@ function ofSite(account: AtlassianAccount): Account {
     accountId,
     name,
     email,
-    status: status as Account["status"],
+    status,
     trouble: troubleOf(status, reason, null),
     lastSyncAt,
   };
@@ -98,11 +97,7 @@ function troubleOf(status: string, reason: string | null, hint: string | null): 
 }
 
 /** The methods that every service has for its accounts. */
-export function accountsOf(
-  sidecar: PageSidecar,
-  service: Service,
-): Pick<PageSidecar["jira"]["accounts"], "sync" | "delete"> {
-  if (service === "jira") return sidecar.jira.accounts;
-  if (service === "confluence") return sidecar.confluence.accounts;
-  return sidecar.calendar.accounts as never;
+export function accountsOf({ calendar, jira, confluence }: PageSidecar, service: Service) {
+  if (service === "jira") return jira.accounts;
+  return service === "confluence" ? confluence.accounts : calendar.accounts;
 }

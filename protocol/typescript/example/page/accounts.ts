@@ -4,11 +4,10 @@ import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
 import type { Account } from "./account_list.ts";
 import { calendarChoice } from "./calendars.ts";
 import { addressForm, siteForm, tokenForm } from "./connect.ts";
-import { button, fill, h, setAttribute } from "./dom.ts";
+import { button, confirmed, fill, h, setAttribute } from "./dom.ts";
 import { googleSignIn } from "./google.ts";
 import { NoticePlace } from "./notice.ts";
 import { empty, listView } from "./panel.ts";
-import { confirmed } from "./sessions.ts";
 import { ago } from "./words.ts";
 
 export interface Accounts {

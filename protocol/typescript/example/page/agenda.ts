@@ -1,7 +1,7 @@
 // Today: what lies in the calendars, where in the day we are, and what comes next.
 import { liveList } from "sidecar-electron/renderer";
 import type { Calendar, CalendarEvent, LiveList, PageSidecar } from "sidecar-electron/renderer";
-import { fill, h, link, Rows, setAttribute } from "./dom.ts";
+import { fill, h, keep, link, Rows, setAttribute } from "./dom.ts";
 import { notice, troubleOf } from "./notice.ts";
 import { empty, loading, panel } from "./panel.ts";
 import { clock, counted, dayStart, isoDay, longDay, span } from "./words.ts";
@@ -37,6 +37,12 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     (entry) => (entry === "now" ? nowLine() : eventRow(entry)),
   );
 
+  const add = h("button", { type: "button", class: "primary", on: { click: connect } }, "Connect a calendar");
+  const nothing = {
+    planned: empty("Nothing is planned today."),
+    connected: empty("Your day will be here once a calendar is connected.", add),
+    loaded: loading(),
+  };
   let day = isoDay(Date.now());
   let calendars: readonly Calendar[] = [];
   const list = liveList<CalendarEvent>(sidecar, {
@@ -67,7 +73,7 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
     allDay.hidden = whole.length === 0;
     timedRows.show(withNow(parts, now));
     markTimes(timed, now);
-    fill(body, ...bodyOf(list, entries.length, calendars.length, connect, [allDay, timed]));
+    keep(body, ...bodyOf(list, whole.length + parts.length, calendars.length, nothing, [allDay, timed]));
   };
   list.watch(show);
   for (const changed of ["calendar.changed", "accounts.updated"] as const)
@@ -81,16 +87,14 @@ function bodyOf(
   list: LiveList<CalendarEvent>,
   events: number,
   calendars: number,
-  connect: () => void,
+  nothing: { planned: Node; connected: Node; loaded: Node },
   full: Node[],
 ): Array<Node | null> {
   const trouble = list.error === null ? null : notice(troubleOf(list.error), () => list.reload());
   if (events > 0) return [trouble, ...full];
   if (trouble !== null) return [trouble];
-  if (!list.isLoaded) return [loading()];
-  if (calendars > 0) return [empty("Nothing is planned today.")];
-  const add = h("button", { type: "button", class: "primary", on: { click: connect } }, "Connect a calendar");
-  return [empty("Your day will be here once a calendar is connected.", add)];
+  if (!list.isLoaded) return [nothing.loaded];
+  return [calendars > 0 ? nothing.planned : nothing.connected];
 }
 
 async function today(sidecar: PageSidecar): Promise<CalendarEvent[]> {

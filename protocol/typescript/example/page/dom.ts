@@ -39,6 +39,14 @@ export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter(isChild));
 }
 
+/** Like `fill`, but touches nothing where these children are there already: what is taken out loses focus and scroll. */
+export function keep(element: Element, ...children: Array<Node | null>): void {
+  const wanted = children.filter((child) => child !== null);
+  const isThere =
+    wanted.length === element.childNodes.length && wanted.every((one, at) => element.childNodes[at] === one);
+  if (!isThere) element.replaceChildren(...wanted);
+}
+
 function isChild(child: Child): child is Node | string {
   return child !== null && child !== undefined && child !== false;
 }
@@ -81,6 +89,20 @@ export function button(
     }
   });
   return made;
+}
+
+/** A button that asks once more, in its own place. */
+export function confirmed(text: string, question: string, act: () => Promise<unknown>): HTMLElement {
+  const place = h("span", { class: "confirmed" });
+  const first = (): HTMLElement => place.firstElementChild as HTMLElement;
+  const rest = (): void => fill(place, button(text, ask, { class: "quiet-button" }));
+  const ask = (): void => {
+    const no = button("Keep", () => (rest(), first().focus()), { class: "quiet-button" });
+    fill(place, button(question, act, { class: "danger" }), no);
+    no.focus();
+  };
+  rest();
+  return place;
 }
 
 /** A link of the web, opened by the main process; any other address stays text. */

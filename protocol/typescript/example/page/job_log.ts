@@ -7,7 +7,7 @@ import { clock } from "./words.ts";
 
 const LINES = 500;
 
-export function jobLog(sidecar: PageSidecar, jobId: string): HTMLElement {
+export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElement; close: () => void } {
   const lines = h("div", { class: "log" });
   const element = h("details", { class: "job-log" }, h("summary", {}, "Log"), lines);
   let list: LiveList<JobEvent> | null = null;
@@ -15,7 +15,7 @@ export function jobLog(sidecar: PageSidecar, jobId: string): HTMLElement {
     list?.close();
     list = element.open ? open(sidecar, jobId, lines) : null;
   });
-  return element;
+  return { element, close: () => list?.close() };
 }
 
 function open(sidecar: PageSidecar, jobId: string, place: Element): LiveList<JobEvent> {

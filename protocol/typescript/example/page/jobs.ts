@@ -79,9 +79,10 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
     },
     nothing: () => empty("Nothing has run yet. Syncs, backups and Claude's work appear here."),
   });
-  list.watch(() =>
-    [...rows.keys()].filter((id) => !list.items().some(({ job_id }) => job_id === id)).forEach((id) => rows.delete(id)),
-  );
+  list.watch(() => {
+    const left = new Set(list.items().map(({ job_id }) => job_id));
+    for (const [id, row] of rows) if (!left.has(id)) (row.close(), rows.delete(id));
+  });
   setInterval(show, 60_000); // "3 min ago" goes on
   return element;
 }
@@ -95,6 +96,8 @@ function byState(one: Job, other: Job): number {
 
 class JobRow {
   readonly element = h("li", { class: "job" });
+  /** It is not shown any more. */
+  readonly close: () => void;
   readonly #sidecar: PageSidecar;
   readonly #notices: NoticePlace;
   readonly #name = h("span", { class: "job-name" });
@@ -110,10 +113,11 @@ class JobRow {
     this.#sidecar = sidecar;
     this.#notices = notices;
     const log = jobLog(sidecar, job.job_id);
+    this.close = log.close;
     this.element.append(
       h("div", { class: "job-line" }, this.#name, this.#actions),
       this.#bar,
-      h("div", { class: "job-foot" }, h("p", { class: "job-words" }, this.#state, this.#detail), log),
+      h("div", { class: "job-foot" }, h("p", { class: "job-words" }, this.#state, this.#detail), log.element),
     );
     this.update(job);
   }

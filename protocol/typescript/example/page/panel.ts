@@ -1,6 +1,6 @@
 // A panel of the hub: a heading with its actions, and a body that is loading, empty, in trouble, or full.
 import type { LiveList } from "sidecar-electron/renderer";
-import { fill, h, Rows } from "./dom.ts";
+import { h, keep, Rows } from "./dom.ts";
 import type { Row } from "./dom.ts";
 import { notice, NoticePlace, troubleOf } from "./notice.ts";
 
@@ -53,19 +53,12 @@ export function listView<Item>(body: Element, list: LiveList<Item>, options: Lis
     const items = pick(list.items());
     rows.show(items);
     const trouble = list.error === null ? null : notice(troubleOf(list.error), () => list.reload());
-    if (items.length > 0) put(body, trouble, place);
-    else put(body, trouble ?? (list.isLoaded ? nothing() : loading()));
+    if (items.length > 0) keep(body, trouble, place);
+    else keep(body, trouble ?? (list.isLoaded ? nothing() : loading()));
   };
   list.watch(show);
   show();
   return show;
-}
-
-/** Keeps what is there already where it is: an element that is taken out loses the focus and the scroll position. */
-function put(body: Element, ...children: Array<Node | null>): void {
-  const wanted = children.filter((child) => child !== null);
-  if (wanted.length === 1 && body.firstChild === wanted[0] && body.childNodes.length === 1) return;
-  fill(body, ...wanted);
 }
 
 export function loading(): HTMLElement {

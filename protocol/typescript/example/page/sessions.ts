@@ -1,6 +1,6 @@
 // The list of conversations, in a popover: light dismissal and Escape come with it.
 import type { LiveList, PermissionRequest, Session } from "sidecar-electron/renderer";
-import { button, fill, h } from "./dom.ts";
+import { confirmed, fill, h } from "./dom.ts";
 import { empty, listView } from "./panel.ts";
 import { ago, dollars } from "./words.ts";
 
@@ -56,18 +56,4 @@ function sessionRow(
   };
   update(session);
   return { element: h("li", { class: "session-row" }, open, remove), update };
-}
-
-/** A button that asks once more, in its own place. */
-export function confirmed(text: string, question: string, act: () => Promise<unknown>): HTMLElement {
-  const place = h("span", { class: "confirmed" });
-  const ask = (): void => {
-    const no = button("Keep", () => (rest(), first().focus()), { class: "quiet-button" });
-    fill(place, button(question, act, { class: "danger" }), no);
-    no.focus();
-  };
-  const first = (): HTMLElement => place.firstElementChild as HTMLElement;
-  const rest = (): void => fill(place, button(text, ask, { class: "quiet-button" }));
-  rest();
-  return place;
 }
