@@ -5,8 +5,11 @@ import sys
 from protocol import (
     accounts,
     activity,
+    activity_reports,
     atlassian,
     calendar,
+    calendar_accounts,
+    calendar_oauth,
     claude,
     claude_doctor,
     claude_export,
@@ -42,9 +45,12 @@ INTERFACES: tuple[type, ...] = (
     claude_export.ClaudeExport,
     claude_usage.ClaudeUsages,
     calendar.Calendars,
+    calendar_accounts.CalendarAccounts,
+    calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
+    activity_reports.ActivityReports,
 )
 
 NOTIFICATIONS: tuple[type[Notification], ...] = (
@@ -65,6 +71,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude_trouble.ClaudeStalled,
     claude_trouble.ClaudeApiRetried,
     accounts.AccountUpdated,
+    calendar.CalendarChanged,
     activity.ActivityChanged,
 )
 
@@ -74,7 +81,9 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    calendar_accounts.SyncCalendar,
     claude_export.ExportSession,
+    activity.ExportActivity,
     jira.SyncJira,
     confluence.SyncConfluence,
 )

@@ -81,3 +81,10 @@ class Job(Model):
     error: JobError | None = None
     version: Count = 1
     """Rises with every change: of two snapshots the higher is the newer."""
+
+
+class SearchMark(Model):
+    """A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
+
+    start: Count
+    end: Count

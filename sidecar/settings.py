@@ -23,6 +23,8 @@ class Settings:
     """What `initialize` must carry (BACKEND_TOKEN); None: nothing."""
     google_client_id: str | None = None
     google_client_secret: str | None = field(default=None, repr=False)
+    google_url: str | None = None
+    """Stands in for all of Google's own addresses, in tests; None: Google."""
     claude_path: str | None = None
     """The Claude CLI to run; None: search for it."""
     claude_concurrency: int = 2
@@ -46,6 +48,7 @@ class Settings:
             "token": self.token is not None,
             "google_client_id": self.google_client_id is not None,
             "google_client_secret": self.google_client_secret is not None,
+            "google_url": self.google_url,
             "claude_path": self.claude_path,
             "claude_concurrency": self.claude_concurrency,
             "atlassian_gateway": self.atlassian_gateway,
@@ -73,6 +76,7 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
         token=environ.get("BACKEND_TOKEN") or None,
         google_client_id=environ.get("GOOGLE_CLIENT_ID") or None,
         google_client_secret=environ.get("GOOGLE_CLIENT_SECRET") or None,
+        google_url=_loopback(environ, "GOOGLE_URL", "") or None,
         claude_path=environ.get("CLAUDE_PATH") or None,
         claude_concurrency=_positive(environ, "CLAUDE_CONCURRENCY", 2),
         atlassian_gateway=_loopback(environ, "ATLASSIAN_GATEWAY_URL", ATLASSIAN_GATEWAY),

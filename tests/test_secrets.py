@@ -11,7 +11,7 @@ import pytest
 from protocol.errors import SecretsLocked
 from protocol.system import SecretsState
 from sidecar.atlassian.store import API_TOKEN
-from sidecar.calendar.store import CREDENTIALS
+from sidecar.calendar.accounts_store import CREDENTIALS
 from sidecar.client import RemoteError, spawn
 from sidecar.migrations import back_up
 from sidecar.secrets import KEY_FILE, SecretUnreadable, Vault
