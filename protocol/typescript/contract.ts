@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "79667b5d210d9210";
+export const SCHEMA_HASH = "76ce630bab9d2d29";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -2841,7 +2841,7 @@ export interface Methods {
    *
    * `time_zone` says where days begin; null: where this computer is.
    *
-   * Errors: usage_range_invalid, time_zone_unknown.
+   * Errors: time_zone_unknown.
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
@@ -3256,7 +3256,7 @@ export interface NestedMethods<Options> {
        *
        * `time_zone` says where days begin; null: where this computer is.
        *
-       * Errors: usage_range_invalid, time_zone_unknown.
+       * Errors: time_zone_unknown.
        */
       readonly list: ((params: ClaudeUsageListParams, options?: Options) => Promise<UsageList>);
     };
@@ -3731,7 +3731,6 @@ export type ErrorKind =
   | "session_not_found"
   | "permission_not_found"
   | "permission_resolved"
-  | "usage_range_invalid"
   | "calendar_account_not_found"
   | "calendar_not_found"
   | "calendar_provider_unavailable"
@@ -3810,8 +3809,6 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The question is answered already, or no answer is wanted any more; the first answer counts. */
   permission_resolved: 4092,
-  /** `end` must come after `start`, by at most 400 days. */
-  usage_range_invalid: 4227,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */
