@@ -41,7 +41,7 @@ CREATE TABLE calendar_accounts (
   config_json TEXT,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, status TEXT NOT NULL DEFAULT 'active', reason TEXT, hint TEXT, signed_in_at TEXT, past_days INTEGER NOT NULL DEFAULT 180, future_days INTEGER NOT NULL DEFAULT 400, last_sync_at TEXT);
 CREATE TABLE calendar_calendars (
   account_id TEXT NOT NULL,
   calendar_id TEXT NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE calendar_calendars (
   time_zone TEXT,
   selected INTEGER DEFAULT 1,
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL, sync_token TEXT, sync_key TEXT, swept_ms INTEGER, sync_error TEXT, last_sync_at TEXT, fed_ts INTEGER,
   PRIMARY KEY (account_id, calendar_id)
 );
 CREATE TABLE calendar_events (
@@ -82,7 +82,7 @@ CREATE TABLE calendar_events (
     WHEN end_ts - start_ts <= 691200 THEN 691200
     WHEN end_ts - start_ts <= 5529600 THEN 5529600
     WHEN end_ts - start_ts <= 44236800 THEN 44236800
-    ELSE 1000000000000 END) VIRTUAL,
+    ELSE 1000000000000 END) VIRTUAL, event_type TEXT, transparency TEXT, response_status TEXT, ical_uid TEXT, recurring_event_id TEXT, original_start_time TEXT, sequence INTEGER, fingerprint TEXT,
   PRIMARY KEY (account_id, calendar_id, event_id)
 );
 CREATE INDEX idx_events_time ON calendar_events(start_ts, end_ts);
@@ -96,7 +96,7 @@ CREATE TABLE atlassian_accounts (
   api_token TEXT NOT NULL,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, status TEXT NOT NULL DEFAULT 'active', reason TEXT, scope TEXT NOT NULL DEFAULT 'mine', route TEXT, cloud_id TEXT, atlassian_id TEXT, display_name TEXT, time_zone TEXT, token_expires_at TEXT, last_sync_at TEXT);
 CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
@@ -232,6 +232,20 @@ CREATE TABLE claude_processes (
   started_at REAL NOT NULL,
   owner_id TEXT NOT NULL
 ) STRICT;
+CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
+CREATE TABLE calendar_sign_ins (
+  state TEXT PRIMARY KEY NOT NULL,
+  verifier TEXT NOT NULL,
+  redirect_uri TEXT NOT NULL,
+  -- The account that is to be connected anew.
+  account_id TEXT,
+  expires_ms INTEGER NOT NULL,
+  -- started, authorized, refused, completing, done
+  stage TEXT NOT NULL DEFAULT 'started',
+  code TEXT,
+  -- The redirect's error.
+  error TEXT
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "activity_events" (
   event_id TEXT UNIQUE,
   source TEXT NOT NULL,
@@ -276,3 +290,17 @@ CREATE TABLE activity_links (
   PRIMARY KEY (issue_key, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_activity_links_event ON activity_links(position);
+CREATE TABLE atlassian_objects (
+  account_id TEXT NOT NULL,
+  object_id TEXT NOT NULL,
+  -- The page of a comment: they go together.
+  parent TEXT,
+  -- The time of change as the site's search told it; while it tells the same there is nothing to read.
+  mark TEXT NOT NULL,
+  -- The ends of the ids of its events in the feed, as JSON.
+  events_json TEXT NOT NULL DEFAULT '[]',
+  checked_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, object_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_atlassian_objects_checked ON atlassian_objects(account_id, checked_ms);
+CREATE INDEX idx_atlassian_objects_parent ON atlassian_objects(account_id, parent) WHERE parent IS NOT NULL;

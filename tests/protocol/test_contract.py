@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from protocol import catalog, errors
+from protocol.accounts import AccountUpdated
 from protocol.contract import (
     Ephemeral,
     Input,
@@ -332,7 +333,7 @@ def test_a_secret_is_found_under_optional_and_in_lists() -> None:
 def declared_classes(kind: type) -> list[type]:
     return [
         value
-        for module in (*MODULES, inspect.getmodule(Job), inspect.getmodule(Meta))
+        for module in (*MODULES, *map(inspect.getmodule, (Job, Meta, AccountUpdated)))
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__  # type: ignore[union-attr]
     ]
