@@ -5,7 +5,7 @@ import type { CallOptions } from "./calls.ts";
 import type { Position } from "./events.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import type { SidecarState } from "./state.ts";
-import type { CalendarAccount, ProgressValue } from "./contract.ts";
+import type { CalendarAccount, CalendarOauthGoogleStartParams, ProgressValue } from "./contract.ts";
 
 /** Asked by `invoke`, answered with an Outcome. */
 export const CALL = "sidecar:call";
@@ -50,10 +50,7 @@ export type SignIn = (
 ) => Promise<CalendarAccount>;
 
 /** Which account it is to be; `account_id` signs in again with one that there is. */
-export interface SignInParams {
-  login_hint?: string;
-  account_id?: string;
-}
+export type SignInParams = Omit<CalendarOauthGoogleStartParams, "redirect_uri">;
 
 /** What the preload script puts into a page's `window`: functions of plain values, frozen. */
 export interface SidecarBridge {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Shell } from "electron";
 import { nested } from "./calls.ts";
 import type { Api, Caller, Source } from "./calls.ts";
-import type { CalendarAccount, Diagnostics } from "./contract.ts";
+import type { Diagnostics } from "./contract.ts";
 import { localError } from "./errors.ts";
 import type { Position } from "./events.ts";
 import { KEY_FILE, loadKey } from "./keys.ts";
@@ -18,11 +18,10 @@ import { LogTail } from "./log_tail.ts";
 import { RESTARTS } from "./restarts.ts";
 import type { RestartPolicy } from "./restarts.ts";
 import { signInWithGoogle } from "./sign_in.ts";
-import type { GoogleOAuth } from "./sign_in.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { SidecarState } from "./state.ts";
 import { serveWindows } from "./windows.ts";
-import type { SignIn, SignInParams } from "./channels.ts";
+import type { SignIn } from "./channels.ts";
 import type { HostIpc, WindowOptions } from "./windows.ts";
 
 export { RpcError } from "./errors.ts";
@@ -131,10 +130,11 @@ export function startSidecar(options: SidecarOptions): Sidecar {
     log,
     onFault,
   });
-  const signIn = signInBy(supervisor, electron.shell);
+  const api = nested(supervisor);
+  const signIn = signInBy(api, electron.shell);
   const undo = attach(supervisor, electron, { ...windows, signIn, onFault });
   void supervisor.start();
-  return Object.freeze(Object.assign(controls(supervisor, log, signIn, undo), nested(supervisor)));
+  return Object.freeze(Object.assign(controls(supervisor, log, signIn, undo), api));
 }
 
 /** Looks the program up where a packaged app has it: `<resources>/sidecar/sidecar`, or `sidecar.exe`. */
@@ -172,15 +172,13 @@ function attach(
   ];
 }
 
-function signInBy(supervisor: Supervisor, shell: ElectronParts["shell"]): SignIn {
+function signInBy({ calendar }: Api, shell: ElectronParts["shell"]): SignIn {
   return async (provider, params = {}, options = {}) => {
     if (shell === undefined) throw localError("sign_in_unavailable", "This app has no browser to sign in with.");
     if (provider !== "google")
       throw localError("sign_in_unavailable", `Nobody can sign in with ${String(provider)} here.`);
-    const ask = (step: string) => (given: object) => supervisor.request(`calendar.oauth.google.${step}`, given);
-    const oauth = { start: ask("start"), callback: ask("callback"), complete: ask("complete") };
     const openExternal = (url: string): Promise<void> => shell.openExternal(url);
-    return signInWithGoogle(oauth as GoogleOAuth<SignInParams, CalendarAccount>, params, { ...options, openExternal });
+    return signInWithGoogle(calendar.oauth.google, params, { ...options, openExternal });
   };
 }
 

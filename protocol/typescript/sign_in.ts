@@ -6,18 +6,17 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { timingSafeEqual } from "node:crypto";
+import type { Api } from "./calls.ts";
+import type { SignInParams } from "./channels.ts";
+import type { CalendarAccount } from "./contract.ts";
 import { localError } from "./errors.ts";
 
 /** A person finds a password within this; Google's page itself gives up earlier. */
 const PATIENCE_MS = 10 * 60_000;
 const PATH = "/oauth/google";
 
-/** The three methods of `calendar.oauth.google`. */
-export interface GoogleOAuth<Start extends object, Account> {
-  start(params: Start & { redirect_uri: string }): Promise<{ authorization_url: string; state: string }>;
-  callback(params: { url: string }): Promise<{ state: string; status: string }>;
-  complete(params: { state: string }): Promise<Account>;
-}
+/** The three steps of a sign-in: `sidecar.calendar.oauth.google`. */
+export type GoogleOAuth = Api["calendar"]["oauth"]["google"];
 
 export interface SignInOptions {
   /** Electron's `shell.openExternal`. */
@@ -39,11 +38,11 @@ export interface PageOutcome {
  *
  * Whatever happens, nothing listens any more once this has settled.
  */
-export async function signInWithGoogle<Start extends object, Account>(
-  oauth: GoogleOAuth<Start, Account>,
-  params: Start,
+export async function signInWithGoogle(
+  oauth: GoogleOAuth,
+  params: SignInParams,
   options: SignInOptions,
-): Promise<Account> {
+): Promise<CalendarAccount> {
   const server = createServer();
   try {
     const origin = await listen(server);
@@ -61,12 +60,12 @@ export async function signInWithGoogle<Start extends object, Account>(
 }
 
 /** A refusal takes the same way: `complete` knows best what to say of it. */
-async function finish<Account>(
-  oauth: Pick<GoogleOAuth<never, Account>, "callback" | "complete">,
+async function finish(
+  oauth: Pick<GoogleOAuth, "callback" | "complete">,
   url: string,
   state: string,
   show: (outcome: PageOutcome) => Promise<void>,
-): Promise<Account> {
+): Promise<CalendarAccount> {
   try {
     await oauth.callback({ url });
     const account = await oauth.complete({ state });

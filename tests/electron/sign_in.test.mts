@@ -4,10 +4,17 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { RpcError, signInWithGoogle } from "../../protocol/typescript/main.ts";
-import type { SignInOptions } from "../../protocol/typescript/main.ts";
+import type { CalendarAccount, SignInStarted } from "../../protocol/typescript/contract.ts";
+import type { GoogleOAuth, SignInOptions } from "../../protocol/typescript/main.ts";
 import { failure, start } from "./rig.mts";
 
 const STATE = "the state that the sidecar made";
+const ADA = { account_id: "ada" } as CalendarAccount;
+const started = (authorization_url: string): SignInStarted => ({
+  authorization_url,
+  state: STATE,
+  expires_at: "2999-01-01T00:00:00.000Z",
+});
 
 interface Seen {
   status: number;
@@ -44,26 +51,23 @@ function listens(url: string): Promise<boolean> {
 function signIn(
   browse: (redirect: string) => unknown,
   more: Partial<SignInOptions> = {},
-  complete?: () => Promise<unknown>,
+  complete: () => Promise<CalendarAccount> = async () => ADA,
 ) {
   const calls: Array<[string, object]> = [];
   let redirect = "";
-  const oauth = {
-    start: async (params: { redirect_uri: string; login_hint?: string }) => {
+  const oauth: GoogleOAuth = {
+    start: async (params) => {
       calls.push(["start", params]);
       redirect = params.redirect_uri;
-      return {
-        authorization_url: "https://accounts.google.example/auth",
-        state: STATE,
-      };
+      return started("https://accounts.google.example/auth");
     },
-    callback: async (params: { url: string }) => {
+    callback: async (params = {}) => {
       calls.push(["callback", params]);
-      return { state: STATE, status: "received" };
+      return { state: STATE, status: "authorized" };
     },
-    complete: async (params: { state: string }) => {
+    complete: async (params) => {
       calls.push(["complete", params]);
-      return complete === undefined ? { account_id: "ada" } : complete();
+      return complete();
     },
   };
   const openExternal = async (url: string): Promise<void> => {
@@ -80,7 +84,7 @@ const returned = (redirect: string, more = "code=4/abc", state = STATE): string 
 test("a person signs in, sees that it worked, and nothing listens any more", async () => {
   let seen: Promise<Seen> | undefined;
   const { done, calls, redirect } = signIn((address) => (seen = get(returned(address))));
-  assert.deepEqual(await done, { account_id: "ada" });
+  assert.deepEqual(await done, ADA);
   const page = await seen;
   const url = returned(redirect());
   assert.match(redirect(), /^http:\/\/127\.0\.0\.1:\d+\//);
@@ -121,7 +125,7 @@ test("whatever else knocks is sent away, and the sign-in goes on", async () => {
     );
     await get(returned(redirect));
   });
-  assert.deepEqual(await done, { account_id: "ada" });
+  assert.deepEqual(await done, ADA);
   assert.deepEqual(seen, [400, 400, 404, 404, 404, 404]);
 });
 
@@ -132,7 +136,7 @@ test("a code is taken once", async () => {
     {},
     async () => {
       second = await get(returned(String((calls[0]?.[1] as { redirect_uri: string }).redirect_uri)));
-      return { account_id: "ada" };
+      return ADA;
     },
   );
   await done;
@@ -206,18 +210,14 @@ test("a browser that hangs up early does not hold the sign-in", async () => {
       socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => socket.destroy());
     });
   });
-  assert.deepEqual(await done, { account_id: "ada" });
+  assert.deepEqual(await done, ADA);
   assert.equal(await listens(redirect()), false);
 });
 
 test("no address but an https one is opened, and a browser that cannot be started is an error", async () => {
   for (const url of ["file:///etc/passwd", "javascript:alert(1)", "http://example.com/", "ssh://x"]) {
     const opened: string[] = [];
-    const oauth = {
-      start: async () => ({ authorization_url: url, state: STATE }),
-      callback: failing,
-      complete: failing,
-    };
+    const oauth = { start: async () => started(url), callback: failing, complete: failing };
     const error = await failure(
       signInWithGoogle(oauth, {}, { openExternal: async (address) => void opened.push(address) }),
     );
