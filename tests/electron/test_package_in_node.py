@@ -7,7 +7,7 @@ import pytest
 from tests.electron.conftest import RunNode
 
 HERE = Path(__file__).parent
-IN_CHROMIUM = {"page"}
+IN_CHROMIUM = {"page", *(path.name.removesuffix(".test.mts") for path in HERE.glob("hub*.test.mts"))}
 FILES = sorted(path.name.removesuffix(".test.mts") for path in HERE.glob("*.test.mts"))
 
 
