@@ -80,7 +80,8 @@ class SyncHandler:
         sync = Sync(self._records, self._source(service, client, asking), asking, context, confirm)
         result = await sync.run(position, begun_ms, full=full)
         self._accounts.synced(account.account_id)
-        said = f"{result.read:,} read; {result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
+        counts = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
+        said = f"{result.read:,} read; {counts}"
         context.progress(1.0, said)
         context.log(f"{PRODUCT_NAMES[service]}: {said}")
         return result
