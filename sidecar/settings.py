@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+ATLASSIAN_GATEWAY: Final = "https://api.atlassian.com"
 _LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 
 
@@ -28,6 +29,8 @@ class Settings:
     """The Claude CLI to run; None: search for it."""
     claude_concurrency: int = 2
     """A Claude process needs about 200 MB and half a core."""
+    atlassian_gateway: str = ATLASSIAN_GATEWAY
+    """Where Atlassian takes tokens with scopes."""
     notes: tuple[str, ...] = ()
     """What the log should say about the settings themselves."""
 
@@ -48,6 +51,7 @@ class Settings:
             "google_url": self.google_url,
             "claude_path": self.claude_path,
             "claude_concurrency": self.claude_concurrency,
+            "atlassian_gateway": self.atlassian_gateway,
         }
 
 
@@ -75,6 +79,7 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
         google_url=_loopback(environ, "GOOGLE_URL", "") or None,
         claude_path=environ.get("CLAUDE_PATH") or None,
         claude_concurrency=_positive(environ, "CLAUDE_CONCURRENCY", 2),
+        atlassian_gateway=_loopback(environ, "ATLASSIAN_GATEWAY_URL", ATLASSIAN_GATEWAY),
         notes=notes,
     )
 
