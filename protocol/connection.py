@@ -6,7 +6,7 @@ answer, or a `Refused` that already holds its answer.  Misuse by our own code ra
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, Final
 
@@ -120,6 +120,8 @@ class Connection:
         self._open: dict[Id, Request] = {}
         self._batches = 0
         self._ids = count(1)
+        self.on_line: Callable[[bytes, Event], None] | None = None
+        """Called with each line that is not blank (of one that was too long, its beginning) and what became of it."""
 
     # --- in -----------------------------------------------------------------------------------------------------
 
@@ -166,8 +168,14 @@ class Connection:
             if not self._lines:
                 return None
             line = self._lines.popleft()
-            event = self._refuse_oversize(self._oversize_heads.popleft()) if line is None else self._read_line(line)
+            if line is None:
+                line = self._oversize_heads.popleft()
+                event: Event | None = self._refuse_oversize(line)
+            else:
+                event = self._read_line(line)
             if event is not None:
+                if self.on_line is not None:
+                    self.on_line(line, event)
                 return event
 
     @property

@@ -6,6 +6,8 @@ Serving imports nothing of those: a host waits for it.
 import os
 import sys
 
+SERVE_OPTIONS = ("--db", "--record", "--now", "--seed")
+"""What `serve` takes; the word itself may be left out."""
 COMPLETION = "_SIDECAR_COMPLETE"
 """Set by a shell that asks for completions; click's name for it."""
 
@@ -30,7 +32,7 @@ def _serves(arguments: list[str]) -> bool:
     if not arguments:
         # A host spawns us with pipes; to a person who only typed the name, help says more than silence.
         return not (sys.stdin is not None and sys.stdin.isatty())
-    return arguments[0] == "serve" or arguments[0].split("=")[0] == "--db"
+    return arguments[0] == "serve" or arguments[0].split("=")[0] in SERVE_OPTIONS
 
 
 if __name__ == "__main__":

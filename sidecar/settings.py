@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ class Settings:
     """The Claude CLI to run; None: search for it."""
     claude_concurrency: int = 2
     """A Claude process needs about 200 MB and half a core."""
+    record: Path | None = None
+    """The transcript to which the conversation is appended (`--record`)."""
+    now_ms: int | None = None
+    """Where the wall clock stands still (`--now`); None: it goes."""
+    seed: int | None = None
+    """From which ids and chance are made (`--seed`); None: they are random."""
     notes: tuple[str, ...] = ()
     """What the log should say about the settings themselves."""
 
@@ -29,6 +36,10 @@ class Settings:
     def data_dir(self) -> Path:
         """The folder of the database."""
         return self.database.parent
+
+    def fixed(self) -> dict[str, object]:
+        """What is not left to time and chance, as the transcript's header names it."""
+        return {name: value for name, value in (("now_ms", self.now_ms), ("seed", self.seed)) if value is not None}
 
     def public(self) -> dict[str, object]:
         """The settings for a bug report, without the secrets."""
@@ -99,6 +110,6 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def process_settings(database: str | None = None) -> Settings:
-    """`read_settings` of this process's environment."""
-    return read_settings(os.environ, database=database)
+def process_settings(database: str | None = None, **more: Any) -> Settings:
+    """`read_settings` of this process's environment; `more` are settings that only the command line has."""
+    return replace(read_settings(os.environ, database=database), **more)

@@ -1,0 +1,149 @@
+"""Recording a conversation at the edge of the pipe: what was heard, what was said, one line each.
+
+Lines are joined and written once a turn, just before the turn's answers leave, in one write to the file: what the host
+has been told stands in it, even if the process is killed the moment after.  Nothing is parsed, unless a secret's name
+stands in what came.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Event, Refused
+from sidecar import __version__
+from sidecar.clock import Clock, iso
+from sidecar.transcripts import format as lines
+from sidecar.transcripts.format import TO_CLIENT, TO_SIDECAR
+from sidecar.transcripts.redact import Redactor
+from sidecar.transcripts.schemas import Contract
+
+MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""A recording that somebody forgot must not fill the disk."""
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Appends one life of the sidecar to a file.  A failing disk ends the recording, never the sidecar."""
+
+    def __init__(self, path: Path, facts: dict[str, Any], redactor: Redactor, seconds: Callable[[], float]) -> None:
+        """Raises OSError where the file cannot be written."""
+        self._redactor = redactor
+        self._seconds = seconds
+        self._start = seconds()
+        self._heard: list[bytes] = []
+        self._heard_at = 0.0
+        self._ready: list[bytes] = []
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        self._size = os.fstat(self._file).st_size
+        if self._size and not _ends_in_newline(self._file, self._size):  # the last life was cut short
+            self._ready.append(b"\n")
+        self._ready.append(lines.header_line(facts))
+        self._write()
+
+    def heard(self, line: bytes, event: Event) -> None:
+        """The client said a line."""
+        if not self._heard:
+            self._heard_at = self._now()
+        if type(event) is Refused and event.code in (PARSE_ERROR, MESSAGE_TOO_LARGE):
+            self._take_heard()
+            self._keep_raw(line, event.code)
+            return
+        self._heard.append(line)
+
+    def said(self, sent: list[bytes]) -> None:
+        """These whole lines are about to leave."""
+        self._take_heard()
+        t = self._now()
+        data = b"".join(sent)
+        if self._redactor.may_hold(data, sent=False):
+            for line in sent:
+                self._ready.append(lines.message_line(t, TO_CLIENT, self._redactor.line(line, sent=False) or b"null"))
+        else:
+            start = lines.prefix(t, TO_CLIENT)
+            self._ready.append(start + data[:-1].replace(b"\n", b"}\n" + start) + b"}\n")
+        self._write()
+
+    def ended(self) -> None:
+        """Stdin ended."""
+        self._take_heard()
+        self._ready.append(lines.event_line(self._now(), TO_SIDECAR, eof=True))
+        self._write()
+
+    def settle(self, failure: Exception | None) -> None:
+        """A turn has ended: write what was heard in it, unless an answer has done so."""
+        del failure
+        if self._heard or self._ready:
+            self._take_heard()
+            self._write()
+
+    def close(self, code: int) -> None:
+        """The sidecar ends with this exit code."""
+        self._take_heard()
+        self._ready.append(lines.event_line(self._now(), TO_CLIENT, exit=code))
+        self._write()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _now(self) -> float:
+        return (self._seconds() - self._start) * 1000
+
+    def _take_heard(self) -> None:
+        if not self._heard:
+            return
+        heard, self._heard = self._heard, []
+        start = lines.prefix(self._heard_at, TO_SIDECAR)
+        data = (b"}\n" + start).join(heard)
+        if not self._redactor.may_hold(data, sent=True):
+            self._ready.append(start + data + b"}\n")
+            return
+        for line in heard:
+            redacted = self._redactor.line(line, sent=True)
+            if redacted is None:  # JSON only by our leniency: half a surrogate pair
+                self._keep_raw(line, PARSE_ERROR)
+            else:
+                self._ready.append(lines.message_line(self._heard_at, TO_SIDECAR, redacted))
+
+    def _keep_raw(self, line: bytes, code: int) -> None:
+        more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
+        if self._redactor.may_hold_raw(line):
+            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, b"", redacted=len(line), **more))
+        else:
+            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, line, **more))
+
+    def _write(self) -> None:
+        ready, self._ready = b"".join(self._ready), []
+        if self._file < 0:
+            return
+        try:
+            if self._size + len(ready) > MAX_BYTES:
+                raise OSError(f"a recording has at most {MAX_BYTES} bytes")
+            self._size += len(ready)
+            while ready:
+                ready = ready[os.write(self._file, ready) :]
+        except OSError as error:
+            log.error("the recording ends here: %s", error)  # noqa: TRY400 - the sentence is the story
+            os.close(self._file)
+            self._file = -1
+
+
+def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
+    """A recorder that has begun a life of this sidecar.  Raises OSError where the file cannot be written."""
+    contract = Contract(openrpc)
+    facts = {
+        "protocol_version": int(contract.version),
+        "schema_hash": sha256(openrpc).hexdigest()[:16],
+        "server": f"sidecar {__version__}",
+        "started_at": iso(clock.now_ms()),
+        **({"fixed": fixed} if fixed else {}),
+    }
+    return Recorder(path, facts, Redactor(contract), clock.monotonic)
+
+
+def _ends_in_newline(descriptor: int, size: int) -> bool:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"
