@@ -19,6 +19,10 @@ def main() -> None:
             from sidecar.serve import main as serve  # noqa: PLC0415 - only one of the two is needed
 
             serve(sys.argv[2:] if sys.argv[1:2] == ["serve"] else sys.argv[1:])
+        if sys.argv[1:2] == ["replay"] and COMPLETION not in os.environ:
+            from sidecar.transcripts.standin import main as replay  # noqa: PLC0415 - as above: a host waits for it
+
+            replay(sys.argv[2:])
         from sidecar.commandline.commands import main as commands  # noqa: PLC0415
 
         commands()

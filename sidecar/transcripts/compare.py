@@ -1,0 +1,288 @@
+"""A recorded message beside the one that came: equal but for what no two runs have in common.
+
+Ids, cursors and the like bind on first sight: the recorded value stands for the one that came, and both must always
+appear together from then on.  Times and measured values only have to be some.  Which is which says the contract, by
+`format`; in places that it leaves open, ids, times and paths are known by their shape.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sidecar.transcripts.redact import MARK, placeholder
+from sidecar.transcripts.schemas import NOTHING, Contract, Schema
+
+BOUND: Final = frozenset({"uuid", "id", "cursor", "seq"})
+ANY: Final = "$any"
+RE: Final = "$re"
+UNORDERED: Final = "$unordered"
+PATTERNS: Final = (ANY, RE, UNORDERED, MARK)
+_SHAPES: Final = {
+    "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
+}
+_SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in _SHAPES.items()))
+_PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
+_MISSING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place at which a message is another one."""
+
+    path: str
+    expected: Any
+    actual: Any
+
+
+@dataclass
+class Bindings:
+    """What stands for what: recorded value to actual one, and back."""
+
+    actual: dict[Any, Any] = field(default_factory=dict)
+    recorded: dict[Any, Any] = field(default_factory=dict)
+
+    def bind(self, recorded: Any, actual: Any) -> bool:
+        """Whether the two stand for one another, from now on if neither has appeared before."""
+        if recorded in self.actual or actual in self.recorded:
+            return bool(self.actual.get(recorded, _MISSING) == actual)
+        self.actual[recorded] = actual
+        self.recorded[actual] = recorded
+        return True
+
+    def hint(self, recorded: str, actual: str) -> None:
+        """The first time that stood in a time's place; for when the client says it back."""
+        self.actual.setdefault(recorded, actual)
+
+    def copy(self) -> "Bindings":
+        """For a comparison that may come to nothing."""
+        return Bindings(dict(self.actual), dict(self.recorded))
+
+
+class Comparison:
+    """Compares messages of one conversation; `merged` results keep what was recorded wherever it fits.
+
+    `exact`: times must be the recorded ones, too, since the clock stood still; ids bind all the same.
+    """
+
+    def __init__(self, contract: Contract, *, exact: bool = False) -> None:
+        self.contract = contract
+        self.bindings = Bindings()
+        self._exact = exact
+
+    # --- whole messages -----------------------------------------------------------------------------------------
+
+    def answer(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
+        """(what to record now, the differences) of two answers; words for people are not compared."""
+        differences: list[Difference] = []
+        merged: dict[str, Any] = {}
+        for name in _keys(expected, actual):
+            one, other = expected.get(name, _MISSING), actual.get(name, _MISSING)
+            if name == "error" and isinstance(one, dict) and isinstance(other, dict):
+                one, other = _without_words(one, other), other
+            schema = self.contract.result(method) if name == "result" else NOTHING
+            self._member(merged, name, one, other, schema, differences, "")
+        return merged, differences
+
+    def told(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
+        """The same of two notifications."""
+        differences: list[Difference] = []
+        merged: dict[str, Any] = {}
+        for name in _keys(expected, actual):
+            schema = self.contract.told(expected.get("method")) if name == "params" else NOTHING
+            self._member(merged, name, expected.get(name, _MISSING), actual.get(name, _MISSING), schema, differences, "")
+        return merged, differences
+
+    # --- values -------------------------------------------------------------------------------------------------
+
+    def _walk(self, expected: Any, actual: Any, schema: Schema, differences: list[Difference], path: str) -> Any:
+        if type(expected) is dict:
+            if len(expected) == 1 and next(iter(expected)) in PATTERNS:
+                return self._pattern(expected, actual, schema, differences, path)
+            if type(actual) is dict:
+                return self._object(expected, actual, schema, differences, path)
+        elif type(expected) is list and type(actual) is list and len(expected) == len(actual):
+            item = self.contract.item(schema)
+            pairs = enumerate(zip(expected, actual, strict=True))
+            return [self._walk(one, other, item, differences, f"{path}[{index}]") for index, (one, other) in pairs]
+        elif self._is_equal(expected, actual, self.contract.format(schema)):
+            return expected
+        differences.append(Difference(path, expected, actual))
+        return self.as_recorded(actual)
+
+    def _object(
+        self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, differences: list[Difference], path: str
+    ) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for name in _keys(expected, actual):
+            member = self.contract.member(schema, actual, name)
+            one, other = expected.get(name, _MISSING), actual.get(name, _MISSING)
+            self._member(merged, name, one, other, member, differences, path)
+        return merged
+
+    def _member(
+        self,
+        merged: dict[str, Any],
+        name: str,
+        expected: Any,
+        actual: Any,
+        schema: Schema,
+        differences: list[Difference],
+        path: str,
+    ) -> None:
+        inner = f"{path}.{name}" if path else name
+        if expected is _MISSING or actual is _MISSING:
+            nothing = "(nothing)"
+            differences.append(
+                Difference(
+                    inner, nothing if expected is _MISSING else expected, nothing if actual is _MISSING else actual
+                )
+            )
+            if actual is not _MISSING:
+                merged[name] = self.as_recorded(actual)
+            return
+        merged[name] = self._walk(expected, actual, schema, differences, inner)
+
+    def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
+        if form == "measured":
+            return _kind(expected) == _kind(actual)
+        if type(expected) is not type(actual):
+            return expected is not None and actual is not None and _is_number(expected, actual) and expected == actual
+        if form in BOUND and expected is not None:
+            return self.bindings.bind(expected, actual)
+        if type(expected) is str:
+            return self._is_same_text(expected, actual)
+        return bool(expected == actual)
+
+    def _is_same_text(self, expected: str, actual: str) -> bool:
+        """Equal but for the ids and times in it, and the folder of a path."""
+        if _PATH.match(expected) and _PATH.match(actual):
+            expected, actual = _PATH.sub("", expected), _PATH.sub("", actual)
+        if _SHAPE.sub("", expected) != _SHAPE.sub("", actual):
+            return False
+        matches = zip(_SHAPE.finditer(expected), _SHAPE.finditer(actual), strict=False)
+        return all(self._is_same_match(one, other) for one, other in matches)
+
+    def _is_same_match(self, expected: re.Match[str], actual: re.Match[str]) -> bool:
+        if expected.lastgroup != actual.lastgroup:
+            return False
+        if expected.lastgroup == "uuid":
+            return self.bindings.bind(expected[0], actual[0])
+        self.bindings.hint(expected[0], actual[0])
+        return expected[0] == actual[0] if self._exact else True
+
+    # --- patterns -----------------------------------------------------------------------------------------------
+
+    def _pattern(self, expected: Any, actual: Any, schema: Schema, differences: list[Difference], path: str) -> Any:
+        ((kind, wanted),) = expected.items()
+        if kind == UNORDERED and type(actual) is list:
+            self._unordered(wanted, actual, schema, differences, path)
+        elif (kind == ANY and _is_any(wanted, actual)) or (kind == RE and _matches(wanted, actual)) or kind == MARK:
+            pass
+        else:
+            differences.append(Difference(path, expected, actual))
+        return expected
+
+    def _unordered(
+        self, expected: list[Any], actual: list[Any], schema: Schema, differences: list[Difference], path: str
+    ) -> None:
+        left = list(actual)
+        item = self.contract.item(schema)
+        for index, one in enumerate(expected):
+            found = next((other for other in left if self.fits(lambda other=other, one=one: self._differs(one, other, item))), None)
+            if found is None:
+                differences.append(Difference(f"{path}[{index}]", one, "(no such item)"))
+            else:
+                left.remove(found)
+        differences.extend(Difference(path, "(nothing)", other) for other in left)
+
+    def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
+        differences: list[Difference] = []
+        self._walk(expected, actual, schema, differences, "")
+        return differences
+
+    def fits(self, compare: Any) -> bool:
+        """Whether a comparison finds no difference; if it does, it has bound nothing."""
+        before = self.bindings.copy()
+        if not compare():
+            return True
+        self.bindings = before
+        return False
+
+    # --- there and back -----------------------------------------------------------------------------------------
+
+    def to_send(self, message: Any) -> Any:
+        """What the client said, with the ids, times and cursors of this conversation, and stand-ins for secrets."""
+        if type(message) is list:
+            return [self.to_send(one) for one in message]
+        if type(message) is not dict:
+            return message
+        schema = self.contract.params(message.get("method"))
+        return {name: self._sent(value, schema if name == "params" else NOTHING) for name, value in message.items()}
+
+    def _sent(self, value: Any, schema: Schema) -> Any:
+        if type(value) is dict:
+            if value.keys() == {MARK}:
+                return placeholder(value[MARK])
+            return {name: self._sent(one, self.contract.member(schema, value, name)) for name, one in value.items()}
+        if type(value) is list:
+            item = self.contract.item(schema)
+            return [self._sent(one, item) for one in value]
+        if type(value) is str:
+            return _replaced(value, self.bindings.actual)
+        return self.bindings.actual.get(value, value) if self.contract.format(schema) in BOUND else value
+
+    def as_recorded(self, value: Any) -> Any:
+        """What came, with the ids as they were recorded wherever they were."""
+        if type(value) is dict:
+            return {name: self.as_recorded(one) for name, one in value.items()}
+        if type(value) is list:
+            return [self.as_recorded(one) for one in value]
+        return _replaced(value, self.bindings.recorded) if type(value) is str else value
+
+
+def _replaced(text: str, by: dict[Any, Any]) -> str:
+    if text in by:
+        return str(by[text])
+    return _SHAPE.sub(lambda match: str(by.get(match[0], match[0])), text)
+
+
+def _keys(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
+    yield from one
+    yield from (name for name in other if name not in one)
+
+
+def _without_words(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
+    """The expected error with the actual one's words: clients branch on `data.kind`, never on text."""
+    made = {**expected, "message": actual.get("message")}
+    data, other = expected.get("data"), actual.get("data")
+    if not isinstance(data, dict) or not isinstance(other, dict):
+        return made
+    data = {**data, **{name: other[name] for name in ("hint",) if name in other and name in data}}
+    details, others = data.get("details"), other.get("details")
+    if isinstance(details, list) and isinstance(others, list) and len(details) == len(others):
+        pairs = zip(details, others, strict=True)
+        data["details"] = [{**one, "message": two.get("message")} if "message" in one else one for one, two in pairs]
+    return {**made, "data": data}
+
+
+def _kind(value: Any) -> str:
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def _is_number(*values: Any) -> bool:
+    return all(type(value) in (int, float) for value in values)
+
+
+def _is_any(wanted: str, actual: Any) -> bool:
+    if wanted in _SHAPES:
+        return isinstance(actual, str) and re.fullmatch(_SHAPES[wanted], actual) is not None
+    kinds = {"string": str, "cursor": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
+    if wanted in ("number", "integer"):
+        return type(actual) is int or (wanted == "number" and type(actual) is float)
+    return wanted == "anything" or (wanted in kinds and isinstance(actual, kinds[wanted]))
+
+
+def _matches(pattern: str, actual: Any) -> bool:
+    return isinstance(actual, str) and re.fullmatch(pattern, actual, re.DOTALL) is not None

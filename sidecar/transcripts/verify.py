@@ -1,0 +1,268 @@
+"""Verifying: the client's half of a transcript is said to a real sidecar, and its half compared.
+
+A line is sent once all that was recorded before it has come.  Answers are found by their id; notifications must come
+in the recorded order, which is what the wire promises (G1), except those that the contract lets merge or drop.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from protocol.connection import MAX_MESSAGE_BYTES
+from sidecar.transcripts.compare import Comparison, Difference
+from sidecar.transcripts.format import Entry, Header
+from sidecar.transcripts.process import Process, Silence
+from sidecar.transcripts.schemas import Contract
+
+NOT_JSON: Final = b"?"
+"""What is said where a line that is no JSON was recorded without its content."""
+
+Start = Callable[[Header], Process]
+Life = tuple[Header, list[Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One message that was not as recorded.  `line` is the transcript's; the two values are for a diff."""
+
+    line: int
+    what: str
+    expected: Any = None
+    actual: Any = None
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass
+class Heard:
+    """What the sidecar has said and nobody has looked at, and what was made of the rest."""
+
+    answers: dict[Any, list[Any]] = field(default_factory=dict)
+    told: list[Any] = field(default_factory=list)
+    batches: list[Any] = field(default_factory=list)
+
+
+class Conversation:
+    """One life of a sidecar, driven."""
+
+    def __init__(self, process: Process, comparison: Comparison) -> None:
+        self._process = process
+        self._comparison = comparison
+        self._contract = comparison.contract
+        self._heard = Heard()
+        self._methods: dict[Any, str] = {}
+        self._recorded_streams: dict[Any, Any] = {}
+        self._actual_streams: dict[Any, Any] = {}
+        self._lines: dict[Any, int] = {}
+        self.findings: list[Finding] = []
+        self.came: dict[int, Any] = {}
+        """By the transcript's line: what to record there now."""
+
+    def run(self, entries: list[Entry]) -> None:
+        """Say and compare all of it; stops where something that was waited for does not come."""
+        groups = iter(_grouped(entries))
+        line = 0
+        try:
+            for group in groups:
+                line = group[0].line
+                if len(group) > 1:
+                    self._any_order(group)
+                elif group[0].sent:
+                    self._say(group[0])
+                else:
+                    self._expect(group[0])
+            if entries and entries[-1].exit_code is not None:
+                self._expect_no_more(entries[-1].line)
+        except Silence as silence:
+            self.findings.append(Finding(line, f"{self._what(entries, line)} did not come: {silence}"))
+        except EOFError:
+            words = self._process.last_words()
+            self.findings.append(Finding(line, f"the sidecar ended before {self._what(entries, line)} came; it said: {words}"))
+        else:
+            self._compare_streams()
+
+    # --- saying -------------------------------------------------------------------------------------------------
+
+    def _say(self, entry: Entry) -> None:
+        if entry.is_eof:
+            self._process.close_stdin()
+        elif entry.raw is not None:
+            self._process.send(_raw(entry))
+        else:
+            for message in entry.message if type(entry.message) is list else [entry.message]:
+                if type(message) is dict and "id" in message:
+                    self._methods[message["id"]] = message.get("method")
+            self._process.send(to_json(self._comparison.to_send(entry.message)))
+
+    # --- hearing ------------------------------------------------------------------------------------------------
+
+    def _expect(self, entry: Entry) -> None:
+        if entry.exit_code is not None:
+            self._expect_exit(entry)
+        elif type(entry.message) is list:
+            self._expect_batch(entry)
+        elif entry.is_answer:
+            request_id = entry.message.get("id")
+            actual = self._wait(lambda: self._heard.answers.get(request_id)).pop(0)
+            self._judge(entry, actual, self._comparison.answer(entry.message, actual, self._methods.get(request_id)))
+        elif self._contract.coalescing(entry.method) is not None:
+            self._merge(self._recorded_streams, entry.message, entry.line)
+        else:
+            actual = self._next_told()
+            self._judge(entry, actual, self._comparison.told(entry.message, actual))
+
+    def _expect_batch(self, entry: Entry) -> None:
+        actual = self._wait(lambda: self._heard.batches).pop(0)
+        merged, differences = [], []
+        by_id = {one.get("id"): one for one in actual}
+        for one in entry.message:
+            other = by_id.pop(one.get("id"), {})
+            made, found = self._comparison.answer(one, other, self._methods.get(one.get("id")))
+            merged.append(made)
+            differences += found
+        differences += [Difference("", "(nothing)", other) for other in by_id.values()]
+        self._judge(entry, actual, (merged, differences))
+
+    def _expect_exit(self, entry: Entry) -> None:
+        while self._take():
+            pass
+        code = self._process.exit_code()
+        self.came[entry.line] = code
+        if code != entry.exit_code:
+            self.findings.append(Finding(entry.line, "another exit code", entry.exit_code, code))
+
+    def _expect_no_more(self, line: int) -> None:
+        extra = [*self._heard.told, *self._heard.batches, *(one for found in self._heard.answers.values() for one in found)]
+        for message in extra:
+            what = message.get("method", "an answer") if type(message) is dict else "a batch of answers"
+            self.findings.append(Finding(line, f"{what} came, but was not recorded", None, self._comparison.as_recorded(message)))
+
+    def _any_order(self, group: list[Entry]) -> None:
+        """Notifications that may come in any order: each that comes is taken for the recorded one that fits."""
+        left = list(group)
+        for _ in group:
+            actual = self._next_told()
+            fitting = (one for one in left if self._comparison.fits(lambda one=one: self._comparison.told(one.message, actual)[1]))
+            entry = next(fitting, None) or next((one for one in left if one.method == actual["method"]), left[0])
+            left.remove(entry)
+            self._judge(entry, actual, self._comparison.told(entry.message, actual))
+
+    def _judge(self, entry: Entry, actual: Any, result: tuple[Any, list[Difference]]) -> None:
+        merged, differences = result
+        self.came[entry.line] = merged
+        if differences:
+            what = entry.method or _asked(entry.message, self._methods)
+            self.findings.append(Finding(entry.line, what, entry.message, merged, tuple(differences)))
+
+    def _next_told(self) -> Any:
+        return self._wait(lambda: self._heard.told).pop(0)
+
+    def _wait(self, ready: Callable[[], list[Any] | None]) -> list[Any]:
+        while not (found := ready()):
+            if not self._take():
+                raise EOFError
+        return found
+
+    def _take(self) -> bool:
+        """Hear one more message; False at the end."""
+        try:
+            message = self._process.receive()
+        except ValueError as error:
+            raise Silence(f"a line came that is no JSON: {error}") from None
+        if message is None:
+            return False
+        if type(message) is list:
+            self._heard.batches.append(message)
+        elif "method" not in message:
+            self._heard.answers.setdefault(message.get("id"), []).append(message)
+        elif self._contract.coalescing(message["method"]) is not None:
+            self._merge(self._actual_streams, message, 0)
+        else:
+            self._heard.told.append(message)
+        return True
+
+    # --- what may merge -----------------------------------------------------------------------------------------
+
+    def _merge(self, streams: dict[Any, Any], message: Any, line: int) -> None:
+        """Text that is appended adds up, however it was cut; of the rest without a key each one counts."""
+        rule = self._contract.coalescing(message["method"]) or {}
+        params = message["params"]
+        if rule["appends"]:
+            key = (message["method"], *(params.get(name) for name in rule["key"]))
+            before = streams.get(key)
+            text = (before[0]["params"][rule["appends"]] if before else "") + params[rule["appends"]]
+            first = before[0] if before else message
+            streams[key] = [{**first, "params": {**first["params"], rule["appends"]: text}}]
+        elif not rule["key"]:
+            key = message["method"]
+            streams.setdefault(key, []).append(message)
+        else:
+            return  # the newest wins, at most so many a second: which of them are sent is a matter of time
+        self._lines.setdefault(key, line)
+
+    def _compare_streams(self) -> None:
+        actual = dict(self._actual_streams)
+        for key, messages in self._recorded_streams.items():
+            line = self._lines.get(key, 0)
+            bound = key if type(key) is str else (key[0], *(self._comparison.bindings.actual.get(one, one) for one in key[1:]))
+            others = actual.pop(bound, [])
+            for message, other in zip(messages, others, strict=False):
+                merged, differences = self._comparison.told(message, other)
+                if differences:
+                    self.findings.append(Finding(line, message["method"], message, merged, tuple(differences)))
+            if len(messages) != len(others):
+                name = messages[0]["method"]
+                self.findings.append(Finding(line, f"{name} came {len(others)} times, not {len(messages)}", messages, others))
+
+    def _what(self, entries: list[Entry], line: int) -> str:
+        entry = next((one for one in entries if one.line == line), None)
+        if entry is None or entry.exit_code is not None:
+            return "its end"
+        return entry.method or _asked(entry.message, self._methods)
+
+
+def _grouped(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Entries one by one, but those next to each other that bear the same `group` together."""
+    group: list[Entry] = []
+    for entry in entries:
+        name = entry.facts.get("group")
+        if group and (name is None or name != group[0].facts.get("group")):
+            yield group
+            group = []
+        if name is None:
+            yield [entry]
+        else:
+            group.append(entry)
+    if group:
+        yield group
+
+
+def _raw(entry: Entry) -> bytes:
+    if entry.facts.get("oversize"):
+        return NOT_JSON * (MAX_MESSAGE_BYTES + 1)
+    return entry.raw or NOT_JSON
+
+
+def _asked(message: Any, methods: dict[Any, str]) -> str:
+    ids = [one.get("id") for one in (message if type(message) is list else [message])]
+    return "the answer to " + ", ".join(str(methods.get(one) or "a line without an id") for one in ids)
+
+
+def verify(lives: list[Life], start: Start, contract: Contract, *, exact: bool = False) -> tuple[list[Finding], dict[int, Any]]:
+    """What is not as recorded, in the file's order, and by line what to record now.
+
+    `start` starts a sidecar; a transcript over restarts starts one for each life, on the same data folder.
+    """
+    comparison = Comparison(contract, exact=exact)
+    findings: list[Finding] = []
+    came: dict[int, Any] = {}
+    for header, entries in lives:
+        with start(header) as process:
+            conversation = Conversation(process, comparison)
+            conversation.run(entries)
+        findings += conversation.findings
+        came |= conversation.came
+        if conversation.findings:
+            break  # what follows would differ because of this
+    return findings, came
