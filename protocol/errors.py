@@ -87,6 +87,12 @@ class PayloadTooLarge(RpcError):
     code = 4132
 
 
+class SecretsLocked(RpcError):
+    """Stored credentials are locked: the host has not handed over the key that they were encrypted with."""
+
+    code = 4230
+
+
 class Overloaded(RpcError):
     """Too many requests are in flight; try again soon."""
 

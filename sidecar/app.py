@@ -141,6 +141,7 @@ class App:
             wire=self._host,
             token=self._settings.token,
             schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
+            unlock=self._features.unlock,
             on_initialized=self._on_initialized,
             stop_work=self._features.stop_work,
             end=self.end,

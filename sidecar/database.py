@@ -225,6 +225,14 @@ class Database:
         self._connection.executescript(f"PRAGMA incremental_vacuum({int(pages)})")
         return before - self.free_pages()
 
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted or overwritten in the file or its log; never inside a transaction.
+
+        All of the file is written anew.
+        """
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, as far as no reader is in the way; never inside a transaction."""
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

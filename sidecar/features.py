@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
-from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, VacuumDatabase
+from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.atlassian.service import ConfluenceService, JiraService
-from sidecar.atlassian.store import AtlassianStore
+from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.service import CalendarService
-from sidecar.calendar.store import CalendarStore
+from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
 from sidecar.claude.feature import ClaudeFeature
 from sidecar.clock import Clock
 from sidecar.database import Database
@@ -30,10 +30,12 @@ from sidecar.jobs.schedules import SchedulesStore
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.outbox import Outbox
+from sidecar.secrets import Vault
 from sidecar.settings import Settings
 
 if TYPE_CHECKING:
     from sidecar.handler import JobHandler
+    from sidecar.http import Http
     from sidecar.jobs.worker import JobsWorker
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ MAINTENANCE: Final = (
     ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
 )
 """What the database needs, unasked."""
+SECRETS: Final = (CREDENTIALS, CONFIG, API_TOKEN)
+"""Every column with sealed values."""
 
 
 class Features:
@@ -68,6 +72,9 @@ class Features:
         self._new_id = new_id
         self._committed = committed
         self._worker: JobsWorker | None = None
+        self._client: Http | None = None
+        self._unlocked = asyncio.Event()
+        self._vault = Vault(database, settings.data_dir, SECRETS)
         self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
@@ -75,15 +82,9 @@ class Features:
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
         specs = {spec.type: spec for spec in catalog.JOB_TYPES}
         jobs = JobsService(self._jobs, self._journal, specs, wake=self._wake, on_cancel=self._cancel)
+        schedules = SchedulesStore(database)
         self._scheduler = Scheduler(
-            database,
-            SchedulesStore(database),
-            self._jobs,
-            self._journal,
-            specs,
-            clock=clock,
-            notify=outbox.notify,
-            wake=self._wake,
+            database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
         self._claude = ClaudeFeature(
             settings,
@@ -105,6 +106,12 @@ class Features:
             ConfluenceService(self._atlassian),
             self._activity,
         )
+
+    def unlock(self, host_key: str | None) -> SecretsState:
+        """Take the key of the stored credentials, as the host hands it over; None: it has none."""
+        state = self._vault.unlock(host_key)
+        self._unlocked.set()
+        return state
 
     def jobs_by_status(self) -> dict[str, int]:
         """How many jobs there are."""
@@ -142,8 +149,18 @@ class Features:
         await self._claude.recover()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
+            tasks.start_soon(self._seal_secrets)
             await self._worker.run()
             await self._claude.stop()
+            tasks.cancel_scope.cancel()
+
+    async def _seal_secrets(self) -> None:
+        """What the old backend stored as it was is encrypted as soon as there is a key."""
+        await self._unlocked.wait()
+        try:
+            await self._vault.seal_all(self._committed)
+        except (sqlite3.Error, OSError):  # no room, or somebody's database browser
+            log.exception("stored credentials could not be encrypted; the next start will do it")
 
     def _schedule_maintenance(self) -> None:
         try:
@@ -183,6 +200,14 @@ class Features:
             self._activity.record(**event)
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
+
+    def http(self) -> "Http":
+        """The one client of the vendors' clouds, made when it is first wanted."""
+        if self._client is None:
+            from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
+
+            self._client = Http(self._clock, chance=random.random)
+        return self._client
 
     def _wake(self) -> None:
         if self._worker is not None:

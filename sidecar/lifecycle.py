@@ -53,6 +53,7 @@ class LifecycleService(Lifecycle):
         wire: Wire,
         token: str | None,
         schema_hash: str,
+        unlock: Callable[[str | None], SecretsState],
         on_initialized: Callable[[int | None], None],
         stop_work: Callable[[float], Awaitable[tuple[int, bool]]],
         end: Callable[[int], None],
@@ -63,6 +64,7 @@ class LifecycleService(Lifecycle):
         self._wire = wire
         self._token = token
         self._schema_hash = schema_hash
+        self._unlock = unlock
         self._on_initialized = on_initialized
         self._stop_work = stop_work
         self._end = end
@@ -96,7 +98,6 @@ class LifecycleService(Lifecycle):
         token: str | None = None,
         secrets: Secrets | None = None,
     ) -> Initialized:
-        del secrets  # nothing is encrypted yet, and the answer says so
         if self._draining is not None:
             raise ShuttingDown
         if self._initialized:
@@ -115,7 +116,7 @@ class LifecycleService(Lifecycle):
             events=window,
             schema_hash=self._schema_hash,
             schema_match=None if schema_hash is None else schema_hash == self._schema_hash,
-            secrets=SecretsState.UNPROTECTED,
+            secrets=self._unlock(secrets.key if secrets is not None else None),
         )
 
     def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:

@@ -183,6 +183,7 @@ class Loopback:
             wire=self.wire,
             token=None,
             schema_hash="test",
+            unlock=self.features.unlock,
             on_initialized=lambda _: None,
             stop_work=self.features.stop_work,
             end=lambda _: None,

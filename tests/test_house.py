@@ -24,9 +24,9 @@ INFRASTRUCTURE_DOMAINS = {
     "event_log": {"events"},
     "outbox": {"events"},
     "lifecycle": {"system", "events", "catalog"},
+    "secrets": {"system"},
     "sync_state": {"system"},
 }
-# Endpoints of the old backend that later work declares; a line here goes when its method comes.
 HEAVY = ("httpx", "google_auth_oauthlib", "sqlite_utils", "cryptography", "click", "rich", "psutil", "platformdirs")
 
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "c5910da87b3baaad";
+export const SCHEMA_HASH = "67f5c91cf2d847a5";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1624,6 +1624,7 @@ export type ErrorKind =
   | "result_too_large"
   | "message_too_large"
   | "payload_too_large"
+  | "secrets_locked"
   | "overloaded"
   | "shutting_down"
   | "storage"
@@ -1661,6 +1662,8 @@ export const ERROR_CODES = {
   message_too_large: 4131,
   /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
   payload_too_large: 4132,
+  /** Stored credentials are locked: the host has not handed over the key that they were encrypted with. */
+  secrets_locked: 4230,
   /** Too many requests are in flight; try again soon. */
   overloaded: 5030,
   /** The sidecar is shutting down. */
