@@ -6,7 +6,7 @@ from pydantic import StringConstraints
 
 from protocol.contract import Model, Notification, method
 from protocol.errors import InvalidCursor
-from protocol.scalars import AccountId, Count, Cursor, Limit, ShortText, UtcTime, When
+from protocol.scalars import AccountId, Count, Cursor, Limit, NextCursor, ShortText, UtcTime, When
 
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -37,7 +37,7 @@ class ActivityPage(Model):
     """Events, newest first."""
 
     events: list[ActivityEvent]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null on the last page."""
 
 

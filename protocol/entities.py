@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from protocol.contract import Model
-from protocol.scalars import Count, Flag, Fraction, Integer, UtcTime
+from protocol.scalars import Count, Flag, Fraction, Integer, UtcTime, Uuid
 
 
 class JobStatus(StrEnum):
@@ -51,7 +51,7 @@ class JobError(Model):
 class Job(Model):
     """One piece of work in the durable queue."""
 
-    job_id: str
+    job_id: Uuid
     type: str
     status: JobStatus
     created_at: UtcTime

@@ -6,8 +6,9 @@ appear together from then on.  Times and measured values only have to be some.  
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from sidecar.transcripts.redact import MARK, placeholder
@@ -97,6 +98,9 @@ class Comparison:
     # --- values -------------------------------------------------------------------------------------------------
 
     def _walk(self, expected: Any, actual: Any, schema: Schema, differences: list[Difference], path: str) -> Any:
+        form = self.contract.format(schema)
+        if form == "measured" and _kind(expected) == _kind(actual):
+            return expected
         if type(expected) is dict:
             if len(expected) == 1 and next(iter(expected)) in PATTERNS:
                 return self._pattern(expected, actual, schema, differences, path)
@@ -106,7 +110,7 @@ class Comparison:
             item = self.contract.item(schema)
             pairs = enumerate(zip(expected, actual, strict=True))
             return [self._walk(one, other, item, differences, f"{path}[{index}]") for index, (one, other) in pairs]
-        elif self._is_equal(expected, actual, self.contract.format(schema)):
+        elif self._is_equal(expected, actual, form):
             return expected
         differences.append(Difference(path, expected, actual))
         return self.as_recorded(actual)
@@ -145,8 +149,6 @@ class Comparison:
         merged[name] = self._walk(expected, actual, schema, differences, inner)
 
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
-        if form == "measured":
-            return _kind(expected) == _kind(actual)
         if type(expected) is not type(actual):
             return expected is not None and actual is not None and _is_number(expected, actual) and expected == actual
         if form in BOUND and expected is not None:
@@ -190,8 +192,8 @@ class Comparison:
         left = list(actual)
         item = self.contract.item(schema)
         for index, one in enumerate(expected):
-            found = next((other for other in left if self.fits(lambda other=other, one=one: self._differs(one, other, item))), None)
-            if found is None:
+            found = next((other for other in left if self.fits(partial(self._differs, one, other, item))), _MISSING)
+            if found is _MISSING:
                 differences.append(Difference(f"{path}[{index}]", one, "(no such item)"))
             else:
                 left.remove(found)
@@ -202,7 +204,7 @@ class Comparison:
         self._walk(expected, actual, schema, differences, "")
         return differences
 
-    def fits(self, compare: Any) -> bool:
+    def fits(self, compare: Callable[[], list[Difference]]) -> bool:
         """Whether a comparison finds no difference; if it does, it has bound nothing."""
         before = self.bindings.copy()
         if not compare():
