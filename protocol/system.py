@@ -12,7 +12,9 @@ from protocol.scalars import MEASURED, Count, EncryptionKey, Flag, Integer, Opaq
 RequestId = Annotated[
     Annotated[int, Strict()] | Annotated[str, StringConstraints(max_length=128)], Field(description="A request's id.")
 ]
-ProcessId = Annotated[int, Strict(), Field(ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})]
+ProcessId = Annotated[
+    int, Strict(), Field(ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})
+]
 Deadline = Annotated[int, Strict(), Field(ge=0, le=60_000, description="Milliseconds, at most a minute.")]
 
 

@@ -26,7 +26,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--db", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)")
     parser.add_argument("--record", metavar="FILE", type=Path, help="append the conversation to a transcript")
-    parser.add_argument("--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z")
+    parser.add_argument(
+        "--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z"
+    )
     parser.add_argument("--seed", metavar="NUMBER", type=int, help="make the same ids every time")
     return parser.parse_args(argv)
 

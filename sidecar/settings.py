@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sidecar.clock import iso
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -39,7 +41,8 @@ class Settings:
 
     def fixed(self) -> dict[str, object]:
         """What is not left to time and chance, as the transcript's header names it."""
-        return {name: value for name, value in (("now_ms", self.now_ms), ("seed", self.seed)) if value is not None}
+        now = {} if self.now_ms is None else {"now": iso(self.now_ms)}
+        return {**now, **({} if self.seed is None else {"seed": self.seed})}
 
     def public(self) -> dict[str, object]:
         """The settings for a bug report, without the secrets."""

@@ -25,7 +25,8 @@ _SHAPES: Final = {
 }
 _SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in _SHAPES.items()))
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
-_MISSING: Final = object()
+NOT_THERE: Final = "(nothing)"
+"""What stands in a difference for a member that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Bindings:
     def bind(self, recorded: Any, actual: Any) -> bool:
         """Whether the two stand for one another, from now on if neither has appeared before."""
         if recorded in self.actual or actual in self.recorded:
-            return bool(self.actual.get(recorded, _MISSING) == actual)
+            return bool(recorded in self.actual and self.actual[recorded] == actual)
         self.actual[recorded] = actual
         self.recorded[actual] = recorded
         return True
@@ -71,82 +72,71 @@ class Comparison:
         self.contract = contract
         self.bindings = Bindings()
         self._exact = exact
+        self._found: list[Difference] = []
 
     # --- whole messages -----------------------------------------------------------------------------------------
 
     def answer(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
         """(what to record now, the differences) of two answers; words for people are not compared."""
-        differences: list[Difference] = []
-        merged: dict[str, Any] = {}
-        for name in _keys(expected, actual):
-            one, other = expected.get(name, _MISSING), actual.get(name, _MISSING)
-            if name == "error" and isinstance(one, dict) and isinstance(other, dict):
-                one, other = _without_words(one, other), other
-            schema = self.contract.result(method) if name == "result" else NOTHING
-            self._member(merged, name, one, other, schema, differences, "")
-        return merged, differences
+        one, other = expected.get("error"), actual.get("error")
+        if isinstance(one, dict) and isinstance(other, dict):
+            expected = {**expected, "error": _without_words(one, other)}
+        return self._message(expected, actual, {"result": self.contract.result(method)})
 
     def told(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
         """The same of two notifications."""
-        differences: list[Difference] = []
-        merged: dict[str, Any] = {}
-        for name in _keys(expected, actual):
-            schema = self.contract.told(expected.get("method")) if name == "params" else NOTHING
-            self._member(merged, name, expected.get(name, _MISSING), actual.get(name, _MISSING), schema, differences, "")
-        return merged, differences
+        return self._message(expected, actual, {"params": self.contract.told(expected.get("method"))})
+
+    def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
+        """The differences that a comparison finds; where there are any, it has bound nothing."""
+        before = self.bindings.copy()
+        differences = compare()
+        if differences:
+            self.bindings = before
+        return differences
+
+    def _message(self, expected: Any, actual: Any, schemas: Schema) -> tuple[Any, list[Difference]]:
+        return self._collect(lambda: self._object(expected, actual, {"properties": schemas}, ""))
+
+    def _collect(self, compare: Callable[[], Any]) -> tuple[Any, list[Difference]]:
+        before, self._found = self._found, []
+        merged = compare()
+        found, self._found = self._found, before
+        return merged, found
 
     # --- values -------------------------------------------------------------------------------------------------
 
-    def _walk(self, expected: Any, actual: Any, schema: Schema, differences: list[Difference], path: str) -> Any:
+    def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         form = self.contract.format(schema)
         if form == "measured" and _kind(expected) == _kind(actual):
             return expected
         if type(expected) is dict:
             if len(expected) == 1 and next(iter(expected)) in PATTERNS:
-                return self._pattern(expected, actual, schema, differences, path)
+                return self._pattern(expected, actual, schema, path)
             if type(actual) is dict:
-                return self._object(expected, actual, schema, differences, path)
+                return self._object(expected, actual, schema, path)
         elif type(expected) is list and type(actual) is list and len(expected) == len(actual):
             item = self.contract.item(schema)
             pairs = enumerate(zip(expected, actual, strict=True))
-            return [self._walk(one, other, item, differences, f"{path}[{index}]") for index, (one, other) in pairs]
+            return [self._walk(one, other, item, f"{path}[{index}]") for index, (one, other) in pairs]
         elif self._is_equal(expected, actual, form):
             return expected
-        differences.append(Difference(path, expected, actual))
+        self._found.append(Difference(path, expected, actual))
         return self.as_recorded(actual)
 
-    def _object(
-        self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, differences: list[Difference], path: str
-    ) -> dict[str, Any]:
+    def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for name in _keys(expected, actual):
-            member = self.contract.member(schema, actual, name)
-            one, other = expected.get(name, _MISSING), actual.get(name, _MISSING)
-            self._member(merged, name, one, other, member, differences, path)
+            inner = f"{path}.{name}" if path else name
+            if name not in actual:
+                self._found.append(Difference(inner, expected[name], NOT_THERE))
+            elif name not in expected:
+                self._found.append(Difference(inner, NOT_THERE, actual[name]))
+                merged[name] = self.as_recorded(actual[name])
+            else:
+                member = self.contract.member(schema, actual, name)
+                merged[name] = self._walk(expected[name], actual[name], member, inner)
         return merged
-
-    def _member(
-        self,
-        merged: dict[str, Any],
-        name: str,
-        expected: Any,
-        actual: Any,
-        schema: Schema,
-        differences: list[Difference],
-        path: str,
-    ) -> None:
-        inner = f"{path}.{name}" if path else name
-        if expected is _MISSING or actual is _MISSING:
-            nothing = "(nothing)"
-            differences.append(
-                Difference(
-                    inner, nothing if expected is _MISSING else expected, nothing if actual is _MISSING else actual
-                )
-            )
-            if actual is not _MISSING:
-                merged[name] = self.as_recorded(actual)
-            return
-        merged[name] = self._walk(expected, actual, schema, differences, inner)
 
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
         if type(expected) is not type(actual):
@@ -176,41 +166,31 @@ class Comparison:
 
     # --- patterns -----------------------------------------------------------------------------------------------
 
-    def _pattern(self, expected: Any, actual: Any, schema: Schema, differences: list[Difference], path: str) -> Any:
+    def _pattern(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         ((kind, wanted),) = expected.items()
         if kind == UNORDERED and type(actual) is list:
-            self._unordered(wanted, actual, schema, differences, path)
-        elif (kind == ANY and _is_any(wanted, actual)) or (kind == RE and _matches(wanted, actual)) or kind == MARK:
-            pass
-        else:
-            differences.append(Difference(path, expected, actual))
+            self._unordered(wanted, actual, schema, path)
+        elif not (
+            (kind == ANY and _is_any(wanted, actual)) or (kind == RE and _matches(wanted, actual)) or kind == MARK
+        ):
+            self._found.append(Difference(path, expected, actual))
         return expected
 
-    def _unordered(
-        self, expected: list[Any], actual: list[Any], schema: Schema, differences: list[Difference], path: str
-    ) -> None:
+    def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> None:
         left = list(actual)
         item = self.contract.item(schema)
         for index, one in enumerate(expected):
-            found = next((other for other in left if self.fits(partial(self._differs, one, other, item))), _MISSING)
-            if found is _MISSING:
-                differences.append(Difference(f"{path}[{index}]", one, "(no such item)"))
+            found = next(
+                (other for other in left if not self.trial(partial(self._differs, one, other, item))), NOT_THERE
+            )
+            if found is NOT_THERE:
+                self._found.append(Difference(f"{path}[{index}]", one, NOT_THERE))
             else:
                 left.remove(found)
-        differences.extend(Difference(path, "(nothing)", other) for other in left)
+        self._found += [Difference(path, NOT_THERE, other) for other in left]
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
-        differences: list[Difference] = []
-        self._walk(expected, actual, schema, differences, "")
-        return differences
-
-    def fits(self, compare: Callable[[], list[Difference]]) -> bool:
-        """Whether a comparison finds no difference; if it does, it has bound nothing."""
-        before = self.bindings.copy()
-        if not compare():
-            return True
-        self.bindings = before
-        return False
+        return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
 
     # --- there and back -----------------------------------------------------------------------------------------
 

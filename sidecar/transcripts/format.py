@@ -42,11 +42,13 @@ class Header:
 class Entry:
     """One line after a header.  Exactly one of `message`, `raw`, `is_eof` and `exit_code` says what it is."""
 
-    __slots__ = ("exit_code", "facts", "is_eof", "line", "message", "raw", "sent", "t")
+    __slots__ = ("exit_code", "facts", "is_eof", "line", "message", "raw", "sent", "size", "t")
 
-    def __init__(self, line: int, facts: dict[str, Any]) -> None:
+    def __init__(self, line: int, facts: dict[str, Any], size: int = 0) -> None:
         self.line = line
         self.facts = facts
+        self.size = size
+        """Bytes of the transcript's line."""
         self.t: float = facts["t"]
         self.sent: bool = facts["dir"] == TO_SIDECAR
         """Whether the client said it."""
@@ -108,7 +110,7 @@ def read_lines(file: IO[bytes], name: str) -> Iterator[Header | Entry]:
         if cut is not None:
             raise NotATranscript(cut)
         try:
-            yield Entry(number, facts)
+            yield Entry(number, facts, len(data))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise NotATranscript(f"{name}:{number}: neither a header nor an entry with `t` and `dir`") from None
     if not is_open:
@@ -133,7 +135,7 @@ def read_lives(path: Path) -> list[tuple[Header, list[Entry]]]:
 
 def prefix(t: float, direction: str) -> bytes:
     """What stands before a message that is JSON already; `}` and a newline follow it."""
-    return b'{"t":%s,"dir":"%s","msg":' % (_ms(t), direction.encode())
+    return b'{"t":%s,"dir":"%s","msg":' % (to_json(_ms(t)), direction.encode())
 
 
 def message_line(t: float, direction: str, message: bytes) -> bytes:
@@ -143,12 +145,12 @@ def message_line(t: float, direction: str, message: bytes) -> bytes:
 
 def raw_line(t: float, direction: str, raw: bytes, **more: Any) -> bytes:
     """The entry of a line that is no JSON."""
-    return _line({"t": float(_ms(t)), "dir": direction, "raw": b64encode(raw).decode(), **more})
+    return _line({"t": _ms(t), "dir": direction, "raw": b64encode(raw).decode(), **more})
 
 
 def event_line(t: float, direction: str, **facts: Any) -> bytes:
     """The entry of something that is no line of the wire: `eof` or `exit`."""
-    return _line({"t": float(_ms(t)), "dir": direction, **facts})
+    return _line({"t": _ms(t), "dir": direction, **facts})
 
 
 def header_line(facts: dict[str, Any]) -> bytes:
@@ -167,5 +169,5 @@ def _line(facts: dict[str, Any]) -> bytes:
     return to_json(facts) + b"\n"
 
 
-def _ms(t: float) -> bytes:
-    return b"%.3f" % t
+def _ms(t: float) -> float:
+    return round(t, 3)

@@ -123,7 +123,9 @@ class Player:
         """Its place has been played: it is asked again, or was expected earlier."""
         if asked.answer is not None:
             wait = (asked.answer.t - asked.t) / 1000 if self._recorded_pace else 0.0
-            self._push(self.tape.starts[self._segment], self._clock.time() + wait, partial(self._answer, request, asked.answer))
+            self._push(
+                self.tape.starts[self._segment], self._clock.time() + wait, partial(self._answer, request, asked.answer)
+            )
 
     def _tell_up_to(self, segment: int, told: int) -> None:
         """Let all that stands before a place have its turn now."""
@@ -152,7 +154,11 @@ class Player:
         while self.tape.read_segment(segment):
             if told < len(self.tape.told[segment]):
                 place = (segment, told + 1) if self._recorded_pace else (segment + 1, 0)
-                wait = self._due_at(self.tape.told[segment][told].t) - self._clock.time() if self._recorded_pace else IDLE_S
+                wait = (
+                    self._due_at(self.tape.told[segment][told].t) - self._clock.time()
+                    if self._recorded_pace
+                    else IDLE_S
+                )
                 self._idle = self._clock.call_later(max(0.0, wait), partial(self._pass, *place))
                 return
             segment, told = segment + 1, 0
@@ -180,16 +186,17 @@ class Player:
 
 def not_recorded(tapes: list[Tape], method: str, params: dict[str, Any]) -> NotRecorded:
     """Why no tape has this request, with the nearest that one has."""
-    found = [(tape, *nearest) for tape in tapes if (nearest := tape.nearest(method, params)) is not None]
+    nearest = [(tape, tape.nearest(method, params)) for tape in tapes]
+    found = [(tape, *one) for tape, one in nearest if one is not None]
     if not found:
         like = sorted({name for tape in tapes for name in tape.methods_like(method)})
-        names = ", ".join(tape.name for tape in tapes)
-        hint = f"Recorded is {', '.join(like)}." if like else f"Record it: `sidecar serve --record FILE`.  Played: {names}."
-        return NotRecorded(f"No transcript has {method}.", hint=hint)
+        hint = f"Recorded is {', '.join(like)}." if like else "Record it with `sidecar serve --record FILE`."
+        played = ", ".join(tape.name for tape in tapes)
+        return NotRecorded(f"No transcript has {method}; played: {played}.", hint=hint)
     tape, asked, paths = min(found, key=lambda one: len(one[2]))
     details = [{"path": path, "message": f"recorded: {_recorded(asked.params, path)}"} for path in paths[:MAX_DETAILS]]
-    nearest = f"The nearest stands in {tape.name}, line {asked.line}."
-    return NotRecorded(f"No transcript has {method} with these params.  {nearest}", details=details)
+    where = f"The nearest stands in {tape.name}, line {asked.line}."
+    return NotRecorded(f"No transcript has {method} with these params.  {where}", details=details)
 
 
 def _recorded(params: Any, path: str) -> str:

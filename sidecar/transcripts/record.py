@@ -119,16 +119,20 @@ class Recorder:
         ready, self._ready = b"".join(self._ready), []
         if self._file < 0:
             return
+        self._size += len(ready)
+        if self._size > MAX_BYTES:
+            self._stop(f"it has {MAX_BYTES} bytes")
+            return
         try:
-            if self._size + len(ready) > MAX_BYTES:
-                raise OSError(f"a recording has at most {MAX_BYTES} bytes")
-            self._size += len(ready)
             while ready:
                 ready = ready[os.write(self._file, ready) :]
         except OSError as error:
-            log.error("the recording ends here: %s", error)  # noqa: TRY400 - the sentence is the story
-            os.close(self._file)
-            self._file = -1
+            self._stop(str(error))
+
+    def _stop(self, why: str) -> None:
+        log.error("the recording ends here: %s", why)
+        os.close(self._file)
+        self._file = -1
 
 
 def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:

@@ -41,7 +41,9 @@ class Redactor:
             value = from_json(line.removeprefix(b"\xef\xbb\xbf"))
         except ValueError:
             return None
-        return to_json([self._message(one, sent=sent) for one in value] if type(value) is list else self._message(value, sent=sent))
+        return to_json(
+            [self._message(one, sent=sent) for one in value] if type(value) is list else self._message(value, sent=sent)
+        )
 
     def _message(self, message: Any, *, sent: bool) -> Any:
         if type(message) is not dict:

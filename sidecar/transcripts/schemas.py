@@ -20,7 +20,7 @@ class Contract:
 
     def __init__(self, openrpc: bytes) -> None:
         document = from_json(openrpc)
-        self._components = document["components"]
+        self._components: dict[str, Any] = document["components"]
         self.version: str = document["info"]["version"]
         self._params = {one["name"]: _object(one["params"]) for one in document["methods"]}
         self._results = {one["name"]: one["result"]["schema"] for one in document["methods"] if "result" in one}
@@ -63,10 +63,10 @@ class Contract:
         """The schema itself where it is only a reference, or a reference with some more words."""
         while True:
             if "$ref" in schema:
-                target = self._components
+                target: Any = self._components
                 for step in schema["$ref"].removeprefix(_REFERENCE).split("/"):
                     target = target[step]
-                schema = target
+                schema = dict(target)
             elif len(schema.get("allOf", ())) == 1:
                 schema = {**self.resolved(schema["allOf"][0]), **{k: v for k, v in schema.items() if k != "allOf"}}
             else:

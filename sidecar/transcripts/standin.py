@@ -1,4 +1,4 @@
-"""`sidecar replay`: a stand-in for the sidecar that answers from transcripts.  It has no database and needs no accounts.
+"""`sidecar replay`: a stand-in for the sidecar that answers from transcripts; without a database, without accounts.
 
 The wire is the sidecar's own: the same framing, limits, batches and errors, by the same code.
 """
@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from protocol.connection import Connection, Event, Notified, Refused, Request
 from sidecar import exit_codes
@@ -36,8 +36,16 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         prog="sidecar replay",
         description="Stand in for the sidecar on stdin and stdout, with the answers and notifications of transcripts.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a transcript; of several, the first that has the request answers")
-    parser.add_argument("--pace", choices=("fast", "recorded"), default="fast", help="at once (default), or in the recorded time")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="a transcript; of several, the first that has the request answers",
+    )
+    parser.add_argument(
+        "--pace", choices=("fast", "recorded"), default="fast", help="at once (default), or in the recorded time"
+    )
     parser.add_argument("--life", type=int, default=1, metavar="N", help="play what was said after the Nth start")
     parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="FAULT", help=HELP)
     parser.add_argument("--db", help=argparse.SUPPRESS)  # a host may always pass it

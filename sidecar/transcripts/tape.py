@@ -45,7 +45,7 @@ class Told:
 
 
 class Asked:
-    """A recorded request.  `segment` is where it stands; the answer came in `answered_in`, after `told_before` of it."""
+    """A recorded request, in its segment; the answer came in `answered_in`, after `told_before` of what that told."""
 
     __slots__ = ("answer", "answered_in", "line", "method", "params", "segment", "t", "told_before")
 
@@ -120,7 +120,7 @@ class Tape:
             self._loose.setdefault(self.loose(method, asked.params), []).append(asked)
         elif not entry.sent and type(method) is str:
             self.told[-1].append(Told(entry.t, method, message.get("params")))
-        elif not entry.sent and (answered := self._waiting.pop(message.get("id"), None)) is not None:
+        elif not entry.sent and (answered := self._waiting.pop(message.get("id", ""), None)) is not None:
             answered.answer = Answer(entry.t, message)
             answered.answered_in = len(self.told) - 1
             answered.told_before = len(self.told[-1])
