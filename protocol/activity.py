@@ -16,7 +16,7 @@ class ActivityEvent(Model):
 
     event_id: str
     source: str
-    """google_calendar, jira, confluence or claude."""
+    """google_calendar, ics, jira, confluence or claude."""
     account_id: str
     """`local` for what this machine did itself."""
     event_type: str
@@ -27,6 +27,32 @@ class ActivityEvent(Model):
     event_time: UtcTime | None = None
     event_ts: int | None = None
     """The same moment, seconds since 1970."""
+    ended_at: UtcTime | None = None
+    """When it ended or will end, where it has a duration: a meeting, logged work."""
+    local_date: str | None = None
+    """Of all-day events only: the first day, `2026-11-25`, which is that date in every zone."""
+    local_end_date: str | None = None
+    """The day after an all-day event's last; null: it has one day."""
+    by_me: bool
+    """Whether the account's owner did it."""
+    container_id: str | None = None
+    """What it lies in: the calendar's, project's or space's id."""
+    container: str | None = None
+    """That one's name."""
+    object_id: str | None = None
+    """What it is about, where several events are about one thing: the page, the series of meetings."""
+    issue_key: str | None = None
+    """The issue that it is about, said by Jira itself."""
+    status: str | None = None
+    """How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled."""
+    previous_status: str | None = None
+    """An issue's status before."""
+    status_kind: str | None = None
+    """What an issue's status means: todo, doing, done or blocked."""
+    links: list[str]
+    """Further issues that it is linked with, by their keys."""
+    revision: Count
+    """1, and one more each time it was told anew in other words."""
     created_at: UtcTime
     updated_at: UtcTime
     raw: Any = None
@@ -51,6 +77,8 @@ class ActivityChanged(Notification):
     updated: Count
     removed: Count
     events: list[ActivityEvent]
+    removed_ids: list[str] = []
+    """The ids of removed ones, at most 500: where more were removed, list anew."""
 
 
 class Activity(Protocol):

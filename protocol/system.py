@@ -84,9 +84,13 @@ class SecretsState(StrEnum):
     """How credentials are kept in the database."""
 
     PROTECTED = "protected"
+    """Encrypted with the host's key."""
     UNPROTECTED = "unprotected"
+    """Encrypted with a key that lies in a file beside the database: the host gave none."""
     LOCKED = "locked"
+    """They were encrypted with a key of the host's, which it did not give this time: accounts wait for it."""
     KEY_MISMATCH = "key_mismatch"
+    """They were encrypted with another key.  They are kept; an account can be connected anew with this one."""
 
 
 class Initialized(Model):

@@ -112,7 +112,7 @@ CREATE TABLE activity_events (
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
   raw_json TEXT
-);
+, ended_at TEXT, ended_ts INTEGER, local_date TEXT, local_end_date TEXT, by_me INTEGER NOT NULL DEFAULT 1, container_id TEXT, container TEXT, object_id TEXT, issue_key TEXT, status TEXT, previous_status TEXT, status_kind TEXT, links_json TEXT, revision INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX idx_activity_ts ON activity_events(event_ts);
 CREATE INDEX idx_activity_source ON activity_events(source);
 CREATE INDEX idx_activity_account ON activity_events(account_id);

@@ -166,6 +166,7 @@ class App:
             ),
             requests=lambda: self._dispatcher.requests,
             work_trouble=self._work_trouble,
+            secrets=self._features.secrets_state,
             logs_dropped=lambda: self._logs.dropped,
             log_tail=self._logs.tail,
             claude=self._features.probe_claude,

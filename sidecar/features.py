@@ -75,7 +75,7 @@ class Features:
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify)
+        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
         self._calendar = CalendarStore(database)
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
@@ -112,6 +112,10 @@ class Features:
         state = self._vault.unlock(host_key)
         self._unlocked.set()
         return state
+
+    def secrets_state(self) -> SecretsState | None:
+        """How the stored credentials are kept, and whether they can be read; None before the handshake."""
+        return self._vault.state if self._unlocked.is_set() else None
 
     def jobs_by_status(self) -> dict[str, int]:
         """How many jobs there are."""

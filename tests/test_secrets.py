@@ -125,6 +125,25 @@ async def test_a_key_that_the_host_has_later_takes_over_from_the_file(data_dir: 
     assert not (data_dir / KEY_FILE).exists()
 
 
+@pytest.mark.parametrize(("key", "status"), [(KEY, "ok"), (OTHER_KEY, "degraded"), (None, "degraded")])
+async def test_the_health_says_when_credentials_wait_for_their_key(
+    data_dir: Path, key: str | None, status: str
+) -> None:
+    rig = Loopback(old(data_dir))
+    await rig.initialize(secrets={"key": KEY})
+    await rig.features._seal_secrets()
+    rig.close()
+    async with spawn(env=environment(data_dir, {})) as client:
+        before = await client.call("system.health")
+        assert before["status"] == "ok"
+        await client.initialize("tests", secrets={"key": key} if key else None)
+        with anyio.fail_after(10):
+            while (health := await client.call("system.health")) == before and status != "ok":
+                pass  # what was found a moment ago still counts
+    assert [check["status"] for check in health["checks"] if check["name"] == "secrets"] == [status]
+    assert health["status"] == status
+
+
 async def test_a_value_opens_only_in_its_own_row_and_column(vault: Vault) -> None:
     vault.unlock(KEY)
     value = vault.seal("secret", API_TOKEN, "j1")

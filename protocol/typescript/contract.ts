@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "27fed8a5b6b6dec0";
+export const SCHEMA_HASH = "4329e5c2e64c707d";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -98,14 +98,34 @@ export const ResumeOutcome = {
  */
 export type ResumeOutcome = "ok" | "resync";
 
-/** How credentials are kept in the database. */
+/**
+ * How credentials are kept in the database.
+ *
+ * - `protected`: Encrypted with the host's key.
+ * - `unprotected`: Encrypted with a key that lies in a file beside the database: the host gave none.
+ * - `locked`: They were encrypted with a key of the host's, which it did not give this time: accounts wait for it.
+ * - `key_mismatch`: They were encrypted with another key.  They are kept; an account can be connected anew with this
+ * one.
+ */
 export const SecretsState = {
+  /** Encrypted with the host's key. */
   PROTECTED: "protected",
+  /** Encrypted with a key that lies in a file beside the database: the host gave none. */
   UNPROTECTED: "unprotected",
+  /** They were encrypted with a key of the host's, which it did not give this time: accounts wait for it. */
   LOCKED: "locked",
+  /** They were encrypted with another key.  They are kept; an account can be connected anew with this one. */
   KEY_MISMATCH: "key_mismatch",
 } as const;
-/** How credentials are kept in the database. */
+/**
+ * How credentials are kept in the database.
+ *
+ * - `protected`: Encrypted with the host's key.
+ * - `unprotected`: Encrypted with a key that lies in a file beside the database: the host gave none.
+ * - `locked`: They were encrypted with a key of the host's, which it did not give this time: accounts wait for it.
+ * - `key_mismatch`: They were encrypted with another key.  They are kept; an account can be connected anew with this
+ * one.
+ */
 export type SecretsState = "protected" | "unprotected" | "locked" | "key_mismatch";
 
 /** How the shutdown went. */
@@ -689,7 +709,7 @@ export interface ActivityPage {
 /** One thing that happened. */
 export interface ActivityEvent {
   event_id: string;
-  /** google_calendar, jira, confluence or claude. */
+  /** google_calendar, ics, jira, confluence or claude. */
   source: string;
   /** `local` for what this machine did itself. */
   account_id: string;
@@ -702,6 +722,32 @@ export interface ActivityEvent {
   event_time: string | null;
   /** The same moment, seconds since 1970. */
   event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  revision: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -846,6 +892,8 @@ export interface ActivityChanged {
   updated: number;
   removed: number;
   events: ActivityEvent[];
+  /** The ids of removed ones, at most 500: where more were removed, list anew. */
+  removed_ids: string[];
 }
 
 /** Write a compact copy of the whole database, while work goes on. */

@@ -21,6 +21,7 @@ from protocol.system import (
     HealthStatus,
     OpenRpc,
     OutboxStatus,
+    SecretsState,
     Status,
     SyncStatus,
     System,
@@ -36,6 +37,10 @@ LOW_DISK_BYTES: Final = 100 * 1024 * 1024
 HEALTH_FRESH_S: Final = 0.25
 """A host may ask for the health with every heartbeat; looking at the disk each time would make that dear."""
 INTEGRITY_S: Final = 20.0
+SECRETS_TROUBLE: Final = {
+    SecretsState.LOCKED: "stored credentials wait for the key that they were encrypted with: pass initialize.secrets",
+    SecretsState.KEY_MISMATCH: "stored credentials were encrypted with another key: bring it back, or connect anew",
+}
 WAL_RESET_FIXED: Final = (3, 51, 3)
 """sqlite.org/wal.html#walresetbug: two connections that write or checkpoint at once may lose a write before this."""
 
@@ -50,6 +55,7 @@ class Probes:
     outbox: Callable[[], OutboxStatus]
     requests: Callable[[], int]
     work_trouble: Callable[[], str | None]
+    secrets: Callable[[], SecretsState | None]
     logs_dropped: Callable[[], int]
     log_tail: Callable[[], list[str]]
     claude: Callable[[], Awaitable[ClaudeInstallation]]
@@ -81,7 +87,13 @@ class SystemService(System):
         return self._health
 
     def _look(self) -> Health:
-        checks = [self._check_database(), self._check_disk(), self._check_worker(), self._check_logs()]
+        checks = [
+            self._check_database(),
+            self._check_disk(),
+            self._check_worker(),
+            self._check_secrets(),
+            self._check_logs(),
+        ]
         degraded = any(check.status is HealthStatus.DEGRADED for check in checks)
         return Health(status=HealthStatus.DEGRADED if degraded else HealthStatus.OK, version=__version__, checks=checks)
 
@@ -134,6 +146,12 @@ class SystemService(System):
         if trouble := self._probes.work_trouble():
             return HealthCheck(name="worker", status=HealthStatus.DEGRADED, detail=f"no jobs are taken: {trouble}")
         return HealthCheck(name="worker", status=HealthStatus.OK)
+
+    def _check_secrets(self) -> HealthCheck:
+        state = self._probes.secrets()
+        trouble = SECRETS_TROUBLE.get(state) if state is not None else None
+        status = HealthStatus.OK if trouble is None else HealthStatus.DEGRADED
+        return HealthCheck(name="secrets", status=status, detail=trouble)
 
     def _check_logs(self) -> HealthCheck:
         if dropped := self._probes.logs_dropped():

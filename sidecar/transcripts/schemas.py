@@ -43,7 +43,8 @@ class Contract:
 
     def result(self, method: str | None) -> Schema:
         """The schema of a method's result."""
-        return self._results.get(method or "", NOTHING)
+        found: Schema = self._results.get(method or "", NOTHING)
+        return found
 
     def told(self, name: str | None) -> Schema:
         """The schema of a notification's params."""
@@ -66,7 +67,7 @@ class Contract:
                 target: Any = self._components
                 for step in schema["$ref"].removeprefix(_REFERENCE).split("/"):
                     target = target[step]
-                schema = dict(target)
+                schema = {**target}
             elif len(schema.get("allOf", ())) == 1:
                 schema = {**self.resolved(schema["allOf"][0]), **{k: v for k, v in schema.items() if k != "allOf"}}
             else:

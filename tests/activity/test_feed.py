@@ -12,6 +12,13 @@ from sidecar.client import RemoteError
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 
 AT = "2026-11-23T08:00:00.000Z"
+UNTOLD = dict.fromkeys(
+    (
+        "ended_at", "local_date", "local_end_date", "container_id", "container", "object_id", "issue_key",
+        "status", "previous_status", "status_kind",
+    )
+)  # fmt: skip
+"""What `record` says nothing of."""
 
 
 def record(rig: Loopback, event_id: str, **fields: Any) -> None:
@@ -46,7 +53,7 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) 
         event_ms=EIGHT_O_CLOCK - 1,
         raw={"number": 1, "nothing": float("nan")},
     )
-    event = {
+    event: dict[str, Any] = {
         "event_id": "e-1",
         "source": "jira",
         "account_id": "acc",
@@ -60,6 +67,10 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) 
         "created_at": AT,
         "updated_at": AT,
         "raw": {"number": 1, "nothing": None},
+        **UNTOLD,
+        "by_me": True,
+        "links": [],
+        "revision": 1,
     }
     assert await rig.call("activity.events.list") == {"events": [event], "next_cursor": None}
     assert rig.named("activity.changed") == [
@@ -72,6 +83,7 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) 
             "updated": 0,
             "removed": 0,
             "events": [event],
+            "removed_ids": [],
         }
     ]
 

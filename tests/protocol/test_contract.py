@@ -31,6 +31,7 @@ from protocol.jobs import JobCreated, JobNotFound, JobProgressed, Jobs, JobUpdat
 from protocol.meta import Meta
 from protocol.scalars import Token
 from protocol.system import Lifecycle, Secrets
+from tests.test_house import part
 
 AT = "2026-11-23T08:00:00.000Z"
 JOB = Job(job_id="1", type="claude.run", status=JobStatus.QUEUED, created_at=AT, updated_at=AT)
@@ -347,11 +348,11 @@ def test_every_declaration_is_documented() -> None:
 def test_a_wire_name_says_where_its_declaration_stands() -> None:
     for declared in catalog.methods():
         first, *_, last = declared.name.split(".") if "." in declared.name else ("system", declared.name)
-        module = declared.interface.__module__.rpartition(".")[2]
+        module = part(declared.interface.__module__)
         assert {"rpc": "system"}.get(first, first) == module, declared.name
         assert declared.attribute in {last, snake_case(pascal_case(last))} or declared.attribute.startswith(f"{last}_")
     for told in catalog.NOTIFICATIONS:
-        module = told.__module__.rpartition(".")[2]
+        module = part(told.__module__)
         assert told.name == "$/progress" or told.name.partition(".")[0] == module
 
 
