@@ -6,7 +6,7 @@ from pydantic import StringConstraints
 
 from protocol.contract import Model, Notification, method
 from protocol.errors import InvalidCursor
-from protocol.scalars import AccountId, Count, Cursor, Limit, NextCursor, ShortText, UtcTime, When
+from protocol.scalars import MEASURED, AccountId, Count, Cursor, Limit, NextCursor, ShortText, UtcTime, When
 
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -25,7 +25,7 @@ class ActivityEvent(Model):
     url: str | None = None
     actor: str | None = None
     event_time: UtcTime | None = None
-    event_ts: int | None = None
+    event_ts: Annotated[int, MEASURED] | None = None
     """The same moment, seconds since 1970."""
     ended_at: UtcTime | None = None
     """When it ended or will end, where it has a duration: a meeting, logged work."""

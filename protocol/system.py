@@ -202,7 +202,7 @@ class Diagnostics(Model):
     health: Health
     integrity: str
     """`ok`, or what SQLite's quick check found."""
-    claude: ClaudeInstallation
+    claude: Annotated[ClaudeInstallation, MEASURED]
     settings: Annotated[dict[str, Any], MEASURED]
     log_tail: Annotated[list[str], MEASURED]
     """The last lines of the log, oldest first."""

@@ -53,12 +53,9 @@ def verify(
     from sidecar.transcripts.check import Terms  # noqa: PLC0415
     from sidecar.transcripts.process import PATIENCE_S  # noqa: PLC0415
 
-    pairs = [one.partition("=") for one in env]
-    if bad := next((name for name, equals, _ in pairs if not equals), None):
-        raise click.UsageError(f"--env {bad} is not of the form NAME=VALUE.")
     terms = Terms(
         command=tuple(shlex.split(command or "")),
-        env={name: value for name, _, value in pairs},
+        env=_environment(env),
         data=data,
         now=now,
         seed=seed,
@@ -95,4 +92,34 @@ def inspect(file: Path, form: str, target: Path | None, everything: bool) -> Non
         raise click.ClickException(str(error)) from None
 
 
-COMMANDS = (replay, verify, inspect)
+@click.command()
+@click.option("--db", "database", metavar="PATH", help="The database (default: sidecar.db in APP_DATA_DIR).")
+@click.option("--record", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Record a transcript.")
+@click.option("--now", metavar="TIME", help="Let the sidecar's clock stand still there.")
+@click.option("--seed", metavar="NUMBER", type=int, help="Let it make the same ids every time.")
+@click.option("--env", metavar="NAME=VALUE", multiple=True, help="Add to its environment, and to the record's header.")
+@click.option("--json", "form", flag_value="machines", default="people", help="One compact line, for programs.")
+def console(
+    *, database: str | None, record: Path | None, now: str | None, seed: int | None, env: tuple[str, ...], form: str
+) -> None:
+    """Talk to a live sidecar: call methods, see what it tells.  Reads a script from standard input, too."""
+    import anyio  # noqa: PLC0415 - see `commands`
+
+    from sidecar.commandline.console import Wishes, converse  # noqa: PLC0415
+    from sidecar.commandline.output import ForMachines, ForPeople  # noqa: PLC0415
+
+    wishes = Wishes(database, record, now, seed, _environment(env))
+    sys.exit(anyio.run(converse, wishes, ForMachines() if form == "machines" else ForPeople()))
+
+
+def _environment(pairs: tuple[str, ...]) -> dict[str, str]:
+    made = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--env {pair} is not of the form NAME=VALUE.")
+        made[name] = value
+    return made
+
+
+COMMANDS = (replay, verify, inspect, console)

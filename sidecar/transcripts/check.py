@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.settings import schema_dir
-from sidecar.transcripts.format import Header, read_lives, write
+from sidecar.transcripts.compare import Comparison
+from sidecar.transcripts.format import Entry, Header, read_lives, write
 from sidecar.transcripts.process import PATIENCE_S, Process, environment, serve_command
 from sidecar.transcripts.redact import MARK, placeholder
 from sidecar.transcripts.schemas import Contract
 from sidecar.transcripts.update import retake
-from sidecar.transcripts.verify import Finding, verify
+from sidecar.transcripts.verify import Conversation, Finding, verify
 
 CONTEXT_LINES: Final = 3
 MAX_DIFF_LINES: Final = 80
@@ -45,6 +46,10 @@ class Terms:
     patience_s: float = PATIENCE_S
 
 
+class NotAsRecorded(AssertionError):
+    """The sidecar said something else; the message shows what."""
+
+
 def contract() -> Contract:
     """The one of this installation."""
     return Contract((schema_dir() / "openrpc.json").read_bytes())
@@ -64,6 +69,32 @@ def record_anew(path: Path, terms: Terms) -> None:
         record = Path(folder) / "new.jsonl"
         start = partial(_start, path, terms, data_dir, record=record)
         write(path, retake(lives, start, record, contract()))
+
+
+@contextmanager
+def brought_to(path: Path, terms: Terms) -> Iterator[Process]:
+    """A real sidecar after the conversation of a transcript, up to its end if it has one; it goes on from there.
+
+    Raises NotAsRecorded where the way there was another.
+    """
+    lives = read_lives(path)
+    with _data_dir(terms) as data_dir:
+        comparison = Comparison(contract(), exact=terms.exact)
+        for header, entries in lives[:-1]:
+            with _start(path, terms, data_dir, header) as process:
+                _converse(path, process, comparison, entries)
+        header, entries = lives[-1]
+        with _start(path, terms, data_dir, header) as process:
+            end = next((place for place, entry in enumerate(entries) if entry.is_eof), len(entries))
+            _converse(path, process, comparison, entries[:end])
+            yield process
+
+
+def _converse(path: Path, process: Process, comparison: Comparison, entries: list[Entry]) -> None:
+    conversation = Conversation(process, comparison)
+    conversation.run(entries)
+    if conversation.findings:
+        raise NotAsRecorded("\n".join(explain(path, finding) for finding in conversation.findings))
 
 
 @contextmanager

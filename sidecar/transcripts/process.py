@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 PATIENCE_S: Final = 10.0
 """How long an answer or notification may take; nothing takes a tenth of it on an idle machine."""
@@ -35,6 +35,8 @@ class Process:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._has_ended = False
+        self._calls = 0
+        self.told: list[Any] = []
         self._process = subprocess.Popen(  # noqa: S603 - the command is the caller's
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=dict(env)
         )
@@ -93,6 +95,17 @@ class Process:
             return None
         return from_json(line)
 
+    def call(self, method: str, **params: Any) -> Any:
+        """Ask and wait for the whole answer; notifications that come meanwhile are kept in `told`.  Raises EOFError."""
+        self._calls += 1
+        request_id = f"call-{self._calls}"
+        self.send(to_json({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}))
+        while (message := self.receive()) is not None:
+            if type(message) is dict and message.get("id") == request_id:
+                return message
+            self.told.append(message)
+        raise EOFError(f"the process has ended; it said: {self.last_words()}")
+
     def exit_code(self) -> int:
         """How it ended.  Raises Silence where it does not."""
         try:
@@ -109,8 +122,16 @@ class Process:
 
 def serve_command(*arguments: str) -> list[str]:
     """How this installation's sidecar is started."""
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
-    return [*program, "serve", *arguments]
+    return [*_program(), "serve", *arguments]
+
+
+def _program() -> list[str]:
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
+
+
+def replay_command(*arguments: str) -> list[str]:
+    """How this installation's stand-in is started."""
+    return [*_program(), "replay", *arguments]
 
 
 def environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:

@@ -44,6 +44,10 @@ class Heard:
     batches: list[Any] = field(default_factory=list)
 
 
+class _Lost(Exception):
+    """What comes can no longer be told which of the recorded ones it is."""
+
+
 class Conversation:
     """One life of a sidecar, driven."""
 
@@ -79,6 +83,8 @@ class Conversation:
                 self._expect_no_more(entries[-1].line)
         except Silence as silence:
             self.findings.append(Finding(line, f"{self._what(entries, line)} did not come: {silence}"))
+        except _Lost:
+            return
         except EOFError:
             words = self._process.last_words()
             self.findings.append(
@@ -174,6 +180,8 @@ class Conversation:
         if differences:
             what = entry.method or _asked(entry.message, self._methods)
             self.findings.append(Finding(entry.line, what, entry.message, merged, tuple(differences)))
+            if entry.is_told and merged.get("method") != entry.method:
+                raise _Lost  # one too many or too few: from here on each would be compared with another
 
     def _next_told(self) -> Any:
         return self._wait(lambda: self._heard.told).pop(0)
@@ -223,23 +231,26 @@ class Conversation:
             self._lines.setdefault(key, line)
 
     def _compare_streams(self) -> None:
-        actual = self._actual_streams
+        left = list(self._actual_streams.items())
         for key, messages in self._recorded_streams.items():
-            line = self._lines.get(key, 0)
-            bound = (
-                key
-                if type(key) is str
-                else (key[0], *(self._comparison.bindings.actual.get(one, one) for one in key[1:]))
-            )
-            others = actual.pop(bound, [])
             name = messages[0]["method"]
-            if not others:
-                self.findings.append(Finding(line, f"{name} never came", messages))
-            recorded = iter(messages)  # some may have been dropped, but what came was recorded, in this order
-            for other in others:
-                if all(self._comparison.trial(partial(self._told_differs, one, other)) for one in recorded):
-                    self.findings.append(Finding(line, f"another {name} came", messages, other))
-                    break
+            same = [one for one in left if one[0][0] == name]
+            found = next((one for one in same if not self._stream_differs(messages, one[1])), None)
+            if found is not None:
+                left.remove(found)
+                continue
+            line = self._lines.get(key, 0)
+            what = f"another {name} came" if same else f"{name} never came"
+            self.findings.append(Finding(line, what, messages, self._comparison.as_recorded([one[1] for one in same])))
+
+    def _stream_differs(self, recorded: list[Any], actual: list[Any]) -> list[Difference]:
+        """Some may have been dropped, but what came was recorded, in this order."""
+        left = iter(recorded)
+        for other in actual:
+            trials = (self._comparison.trial(partial(self._told_differs, one, other)) for one in left)
+            if all(trials):
+                return [Difference("", recorded, other)]
+        return []
 
     def _told_differs(self, expected: Any, actual: Any) -> list[Difference]:
         return self._comparison.told(expected, actual)[1]
