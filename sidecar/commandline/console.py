@@ -30,6 +30,8 @@ from sidecar.transcripts.format import Header, read, write
 _WORD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
 UNTIL_S: Final = 60.0
 """A notification that has not come by then will not come."""
+SECRET: Final = ("BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET")
+"""Variables that no header may show."""
 HELP: Final = """\
 METHOD key=value …            call it; $.path is a value of the last answer, $2.path one of the second
 METHOD … &                    call it and do not wait
@@ -228,5 +230,5 @@ def _note_environment(record: Path, env: Mapping[str, str]) -> None:
     lines = list(read(record))
     for line in lines:
         if isinstance(line, Header):
-            line.facts = {**line.facts, "env": dict(env)}
+            line.facts = {**line.facts, "env": {name: value for name, value in env.items() if name not in SECRET}}
     write(record, lines)

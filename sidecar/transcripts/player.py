@@ -123,9 +123,8 @@ class Player:
         """Its place has been played: it is asked again, or was expected earlier."""
         if asked.answer is not None:
             wait = (asked.answer.t - asked.t) / 1000 if self._recorded_pace else 0.0
-            self._push(
-                self.tape.starts[self._segment], self._clock.time() + wait, partial(self._answer, request, asked.answer)
-            )
+            due = self._clock.time() + wait
+            self._push(math.inf, due, partial(self._answer, request, asked.answer))
 
     def _tell_up_to(self, segment: int, told: int) -> None:
         """Let all that stands before a place have its turn now."""

@@ -3,6 +3,7 @@
 So what changes in the file is what changed in the sidecar, and not each id and time.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class Retaking(Conversation):
         self._wait(lambda: [one for one in heard if one["method"] == entry.method])
         while (actual := heard.pop(0))["method"] != entry.method:
             pass
-        self._comparison.told(entry.message, actual)
+        self._comparison.trial(partial(self._told_differs, entry.message, actual))
 
 
 def retake(lives: list[Life], start: Start, record: Path, contract: Contract) -> list[Header | Entry]:
@@ -66,6 +67,7 @@ class _Merge:
         self._sent = [entry for entry in old if entry.sent]
         self._answers = {_ids(entry.message): entry for entry in old if entry.is_answer}
         self._told = [entry for entry in old if entry.is_told]
+        self._is_paired = False
         self._ends = [entry for entry in old if entry.exit_code is not None]
         self._methods = {
             one["id"]: one.get("method")
@@ -79,6 +81,8 @@ class _Merge:
 
         Where each has its counterpart, they stay where they were: who overtook whom is a matter of time.
         """
+        told = [entry for entry in new if entry.is_told]
+        self._is_paired = [one.method for one in told] == [one.method for one in self._told]
         pairs = [(self._pair(entry), entry.line) for entry in new]
         by_line = {old.line: Entry(old.line, facts) for (old, facts), _ in pairs if old is not None}
         if len(by_line) == len(new) and all(one.line in by_line or self._may_be_dropped(one) for one in self._old):
@@ -110,12 +114,18 @@ class _Merge:
                 return old, self._comparison.as_recorded(entry.message)
             method = self._methods.get(entry.message.get("id"))
             return old, self._comparison.answer(old.message, entry.message, method)[0]
-        candidates = [one for one in self._told[:LOOK_AHEAD] if one.method == entry.method]
-        if not candidates:
+        old = self._same_told(entry)
+        if old is None:
             return None, self._comparison.as_recorded(entry.message)
-        old = min(candidates, key=lambda one: self._distance(one, entry))
         del self._told[: self._told.index(old) + 1]
         return old, self._comparison.told(old.message, entry.message)[0]
+
+    def _same_told(self, entry: Entry) -> Entry | None:
+        """The recorded notification that this one is: by its place where none came or went, else by what it says."""
+        if self._is_paired:
+            return self._told[0] if self._told[0].method == entry.method else None
+        near = (one for one in self._told[:LOOK_AHEAD] if one.method == entry.method)
+        return next((one for one in near if not self._distance(one, entry)), None)
 
     def _distance(self, old: Entry, entry: Entry) -> int:
         return len(self._comparison.trial(lambda: self._comparison.told(old.message, entry.message)[1]))
