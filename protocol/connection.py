@@ -120,13 +120,17 @@ class Connection:
         self._open: dict[Id, Request] = {}
         self._batches = 0
         self._ids = count(1)
-        self.on_line: Callable[[bytes, Event], None] | None = None
-        """Called with each line that is not blank (of one that was too long, its beginning) and what became of it."""
+        self.kept: list[bytes | Refused] | None = None
+        """For a recorder: each line that is not blank (of one that was too long its beginning), then its refusal."""
+        self.on_data: Callable[[], None] | None = None
+        """Called before what was read is taken apart."""
 
     # --- in -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
         """Take what was read; `next_event` gives what it means."""
+        if self.on_data is not None:
+            self.on_data()
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and (self._partial or self._oversize_head is not None):
@@ -174,8 +178,10 @@ class Connection:
             else:
                 event = self._read_line(line)
             if event is not None:
-                if self.on_line is not None:
-                    self.on_line(line, event)
+                if self.kept is not None:
+                    self.kept.append(line)
+                    if type(event) is Refused:
+                        self.kept.append(event)
                 return event
 
     @property

@@ -113,7 +113,8 @@ class App:
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.on_line = recorder.heard
+        self._connection.kept = recorder.heard
+        self._connection.on_data = recorder.listen
         self._writer.on_lines = recorder.said
         return recorder
 

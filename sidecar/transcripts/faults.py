@@ -53,6 +53,9 @@ class Faults:
             self._faults.setdefault(fault.name, []).append(fault)
         self._seen: dict[str, int] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
     def at(self, name: str) -> list[Fault]:
         """What goes wrong with the next answer or notification of this name."""
         faults = self._faults.get(name)

@@ -11,6 +11,7 @@ A header begins each life of the sidecar: a file that was recorded over restarts
 A file that was being written when the machine died ends in half a line: that line is passed over.
 """
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,13 @@ TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """A message has at most 32 MiB; a longer line is no transcript's, and must not fill the memory."""
+
+
+_HEAD: Final = re.compile(
+    rb'\{"t":([0-9.]+),"dir":"(c2s|s2c)","msg":(\{ ?"jsonrpc": ?"2\.0", ?)'
+    rb'(?:"id": ?(-?[0-9]{1,18}|"[^"\\]*"), ?)?(?:"(result|error)":|"method": ?"([^"\\]+)")'
+)
+"""The beginning of a line as the recorder and JSON.stringify write it."""
 
 
 class NotATranscript(ValueError):
@@ -40,38 +48,94 @@ class Header:
 
 
 class Entry:
-    """One line after a header.  Exactly one of `message`, `raw`, `is_eof` and `exit_code` says what it is."""
+    """One line after a header: a message, a line that was no JSON (`raw`), the end of stdin, or of the process.
 
-    __slots__ = ("exit_code", "facts", "is_eof", "line", "message", "raw", "sent", "size", "t")
+    A line as the recorder writes it is not parsed before somebody wants to know more than its name: of a long
+    transcript most is never looked at.
+    """
+
+    __slots__ = ("_data", "_facts", "_start", "has_id", "id", "line", "method", "sent", "size", "t", "word")
 
     def __init__(self, line: int, facts: dict[str, Any], size: int = 0) -> None:
+        """Raises KeyError, TypeError, ValueError where it is none."""
         self.line = line
-        self.facts = facts
         self.size = size
         """Bytes of the transcript's line."""
-        self.t: float = facts["t"]
-        self.sent: bool = facts["dir"] == TO_SIDECAR
+        self._facts: dict[str, Any] | None = facts
+        self._data = b""
+        self._start = 0
+        self.t = float(facts["t"])
+        self.sent = facts["dir"] == TO_SIDECAR
         """Whether the client said it."""
-        self.message: Any = facts.get("msg")
-        raw = facts.get("raw")
-        self.raw: bytes | None = None if raw is None else b64decode(raw)
-        self.is_eof: bool = "eof" in facts
-        self.exit_code: int | None = facts.get("exit")
+        message = facts.get("msg")
+        head = message if type(message) is dict else {}
+        self.method: str | None = head.get("method")
+        """Of a request or notification."""
+        self.has_id = "id" in head
+        self.id: Any = head.get("id")
+        self.word = next((word for word in ("method", "error", "result") if word in head), "")
+        """What a single message is: `method`, `result` or `error`; empty for everything else."""
+
+    @classmethod
+    def glance(cls, line: int, data: bytes) -> "Entry | None":
+        """The entry, read no further than its name; None where it is not as the recorder writes it."""
+        match = _HEAD.match(data)
+        if match is None or not data.endswith(b"}}\n"):
+            return None
+        t, direction, request_id, answers, method = match.group(1, 2, 4, 5, 6)
+        if direction == b"c2s" and request_id is None:
+            return None  # it may stand behind the params
+        self = cls.__new__(cls)
+        self.line, self.size = line, len(data)
+        self._facts, self._data, self._start = None, data, match.start(3)
+        self.t = float(t)
+        self.sent = direction == b"c2s"
+        self.method = None if method is None else method.decode()
+        self.has_id = request_id is not None
+        self.id = None if request_id is None else from_json(request_id)
+        self.word = "method" if answers is None else answers.decode()
+        return self
 
     @property
-    def method(self) -> str | None:
-        """The method of a request or notification."""
-        return self.message.get("method") if type(self.message) is dict else None
+    def facts(self) -> dict[str, Any]:
+        """The line.  Raises NotATranscript where only its beginning is JSON."""
+        if self._facts is None:
+            try:
+                self._facts = from_json(self._data)
+            except ValueError as error:
+                raise NotATranscript(f"line {self.line}: not JSON: {error}") from None
+        return self._facts
 
     @property
-    def is_request(self) -> bool:
-        """Whether it is a single request, which is to be answered."""
-        return self.sent and type(self.message) is dict and "id" in self.message and "method" in self.message
+    def message(self) -> Any:
+        """The message, or the list of a batch; None where it is something else."""
+        return self.facts.get("msg")
+
+    @property
+    def text(self) -> bytes:
+        """The message as JSON."""
+        return self._data[self._start : -2] if self._data else to_json(self.message)
+
+    @property
+    def raw(self) -> bytes | None:
+        """A line that was no JSON, as far as it is known."""
+        raw = None if self.word else self.facts.get("raw")
+        return None if raw is None else b64decode(raw)
+
+    @property
+    def is_eof(self) -> bool:
+        """Whether stdin ended here."""
+        return not self.word and "eof" in self.facts
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the sidecar ended, if it did here."""
+        return None if self.word else self.facts.get("exit")
 
     @property
     def is_answer(self) -> bool:
         """Whether it answers: one request, a batch, or (id null) a line that could not be read."""
-        return not self.sent and self.message is not None and self.method is None
+        return not self.sent and self.method is None and self.facts.get("msg") is not None
 
     @property
     def is_told(self) -> bool:
@@ -94,6 +158,9 @@ def read_lines(file: IO[bytes], name: str) -> Iterator[Header | Entry]:
         number += 1
         if len(data) == MAX_LINE_BYTES and not data.endswith(b"\n"):
             raise NotATranscript(f"{name}:{number}: the line is longer than {MAX_LINE_BYTES} bytes")
+        if is_open and cut is None and (entry := Entry.glance(number, data)) is not None:
+            yield entry
+            continue
         try:
             facts = from_json(data)
         except ValueError as error:

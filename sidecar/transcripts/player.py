@@ -34,7 +34,7 @@ class Said(Protocol):
 
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None: ...
 
-    def tell(self, method: str, params: bytes) -> None: ...
+    def tell(self, method: str, message: bytes) -> None: ...
 
 
 class Timer(Protocol):
@@ -66,6 +66,7 @@ class Player:
         self._anchor = (0.0, clock.time())  # the same moment on the tape, in ms, and now, in s
         self._due: Timer | None = None
         self._idle: Timer | None = None
+        self._spoken_at = 0.0
         self._tokens: dict[int | str, int | str] = {}
 
     def take(self, request: Request, asked: Asked) -> None:
@@ -100,9 +101,14 @@ class Player:
     # --- saying -------------------------------------------------------------------------------------------------
 
     def _push(self, t: float, due: float, say: Callable[[], None]) -> None:
-        heappush(self._queue, (t, next(self._order), due, say))
+        if self._recorded_pace:
+            heappush(self._queue, (t, next(self._order), due, say))
+        else:
+            say()  # everything is due at once, and comes in its order
 
     def _say_what_is_due(self) -> None:
+        if not self._recorded_pace:
+            return
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -116,8 +122,7 @@ class Player:
             heappop(self._queue)[3]()
 
     def _answer(self, request: Request, answer: Answer) -> None:
-        is_error = answer.error is not None
-        self._said.answer(request, answer.error or answer.result, is_error=is_error)
+        self._said.answer(request, answer.body, is_error=answer.is_error)
 
     def _answer_late(self, request: Request, asked: Asked) -> None:
         """Its place has been played: it is asked again, or was expected earlier."""
@@ -140,27 +145,42 @@ class Player:
             self._told = 0
 
     def _tell(self, told: Told) -> None:
-        params = told.params
+        message = told.entry.text
         if told.method == "$/progress" and self._tokens:
-            params = {**params, "token": self._tokens.get(params["token"], params["token"])}
-        self._said.tell(told.method, to_json(params))
+            params = told.entry.message["params"]
+            token = self._tokens.get(params["token"], params["token"])
+            message = to_json({**told.entry.message, "params": {**params, "token": token}})
+        self._said.tell(told.method, message)
 
     # --- going on by itself -------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
         """Tell the next one when its time comes, unless the client says something first."""
+        if not self._recorded_pace:
+            self._spoken_at = self._clock.time()
+            if self._idle is None:  # one timer that is late costs less than one for each request
+                self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
+            return
+        place = self._next_place()
+        if place is not None:
+            wait = self._due_at(self.tape.told[place[0]][place[1]].t) - self._clock.time()
+            self._idle = self._clock.call_later(max(0.0, wait), partial(self._pass, place[0], place[1] + 1))
+
+    def _next_place(self) -> tuple[int, int] | None:
         segment, told = self._segment, self._told
         while self.tape.read_segment(segment):
             if told < len(self.tape.told[segment]):
-                place = (segment, told + 1) if self._recorded_pace else (segment + 1, 0)
-                wait = (
-                    self._due_at(self.tape.told[segment][told].t) - self._clock.time()
-                    if self._recorded_pace
-                    else IDLE_S
-                )
-                self._idle = self._clock.call_later(max(0.0, wait), partial(self._pass, *place))
-                return
+                return segment, told
             segment, told = segment + 1, 0
+        return None
+
+    def _look_whether_idle(self) -> None:
+        self._idle = None
+        left = self._spoken_at + IDLE_S - self._clock.time()
+        if left > 0:
+            self._idle = self._clock.call_later(left, self._look_whether_idle)
+        elif (place := self._next_place()) is not None:
+            self._pass(place[0] + 1, 0)
 
     def _pass(self, segment: int, told: int) -> None:
         self._idle = None
@@ -173,7 +193,7 @@ class Player:
         return real + max(0.0, t - recorded) / 1000 if self._recorded_pace else real
 
     def _cancel_idle(self) -> None:
-        if self._idle is not None:
+        if self._idle is not None and self._recorded_pace:
             self._idle.cancel()
             self._idle = None
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Event, Refused
+from protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 from sidecar import __version__
 from sidecar.clock import Clock, iso
 from sidecar.transcripts import format as lines
@@ -22,6 +22,12 @@ from sidecar.transcripts.schemas import Contract
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
 """A recording that somebody forgot must not fill the disk."""
+
+END: Final = b"}\n"
+"""What follows a message."""
+
+MAX_PARTS: Final = 64 if hasattr(os, "writev") else 0
+"""So many parts are written without being joined first, where the system can; it takes 1,024."""
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +40,10 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self._heard: list[bytes] = []
+        self.heard: list[bytes | Refused] = []
+        """What the client said since the last turn, each refused line before its refusal: `Connection.kept`."""
         self._heard_at = 0.0
-        self._ready: list[bytes] = []
+        self._ready: list[bytes | memoryview] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self._size = os.fstat(self._file).st_size
         if self._size and not _ends_in_newline(self._file, self._size):  # the last life was cut short
@@ -44,27 +51,22 @@ class Recorder:
         self._ready.append(lines.header_line(facts))
         self._write()
 
-    def heard(self, line: bytes, event: Event) -> None:
-        """The client said a line."""
-        if not self._heard:
+    def listen(self) -> None:
+        """The client has said something; its lines follow."""
+        if not self.heard:
             self._heard_at = self._now()
-        if type(event) is Refused and event.code in (PARSE_ERROR, MESSAGE_TOO_LARGE):
-            self._take_heard()
-            self._keep_raw(line, event.code)
-            return
-        self._heard.append(line)
 
-    def said(self, sent: list[bytes]) -> None:
+    def said(self, data: bytes) -> None:
         """These whole lines are about to leave."""
         self._take_heard()
-        t = self._now()
-        data = b"".join(sent)
+        start = lines.prefix(self._now(), TO_CLIENT)
         if self._redactor.may_hold(data, sent=False):
-            for line in sent:
-                self._ready.append(lines.message_line(t, TO_CLIENT, self._redactor.line(line, sent=False) or b"null"))
+            redacted = (self._redactor.line(line, sent=False) or b"null" for line in data[:-1].split(b"\n"))
+            self._ready += [start + line + END for line in redacted]
+        elif data.find(b"\n", 0, -1) < 0:
+            self._ready += (start, memoryview(data)[:-1], END)  # a long page is not copied
         else:
-            start = lines.prefix(t, TO_CLIENT)
-            self._ready.append(start + data[:-1].replace(b"\n", b"}\n" + start) + b"}\n")
+            self._ready += (start, data[:-1].replace(b"\n", END + start), END)
         self._write()
 
     def ended(self) -> None:
@@ -76,7 +78,7 @@ class Recorder:
     def settle(self, failure: Exception | None) -> None:
         """A turn has ended: write what was heard in it, unless an answer has done so."""
         del failure
-        if self._heard or self._ready:
+        if self.heard:
             self._take_heard()
             self._write()
 
@@ -93,20 +95,29 @@ class Recorder:
         return (self._seconds() - self._start) * 1000
 
     def _take_heard(self) -> None:
-        if not self._heard:
+        if not self.heard:
             return
-        heard, self._heard = self._heard, []
         start = lines.prefix(self._heard_at, TO_SIDECAR)
-        data = (b"}\n" + start).join(heard)
-        if not self._redactor.may_hold(data, sent=True):
-            self._ready.append(start + data + b"}\n")
-            return
-        for line in heard:
-            redacted = self._redactor.line(line, sent=True)
-            if redacted is None:  # JSON only by our leniency: half a surrogate pair
-                self._keep_raw(line, PARSE_ERROR)
+        try:
+            data = (END + start).join(self.heard)  # type: ignore[arg-type]  # fails where a line was refused
+        except TypeError:
+            data = None
+        if data is not None and not self._redactor.may_hold(data, sent=True):
+            self._ready.append(start + data + END)
+        else:
+            self._take_one_by_one(start)
+        self.heard.clear()
+
+    def _take_one_by_one(self, start: bytes) -> None:
+        for line, refusal in zip(self.heard, [*self.heard[1:], b""], strict=True):
+            if isinstance(line, Refused):
+                continue
+            code = refusal.code if isinstance(refusal, Refused) else 0
+            redacted = None if code in (PARSE_ERROR, MESSAGE_TOO_LARGE) else self._redactor.line(line, sent=True)
+            if redacted is None:  # no JSON, or only by our leniency: half a surrogate pair
+                self._keep_raw(line, code)
             else:
-                self._ready.append(lines.message_line(self._heard_at, TO_SIDECAR, redacted))
+                self._ready.append(start + redacted + END)
 
     def _keep_raw(self, line: bytes, code: int) -> None:
         more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
@@ -116,16 +127,19 @@ class Recorder:
             self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, line, **more))
 
     def _write(self) -> None:
-        ready, self._ready = b"".join(self._ready), []
+        ready, self._ready = self._ready, []
         if self._file < 0:
             return
-        self._size += len(ready)
+        size = sum(map(len, ready))
+        self._size += size
         if self._size > MAX_BYTES:
             self._stop(f"it has {MAX_BYTES} bytes")
             return
         try:
-            while ready:
-                ready = ready[os.write(self._file, ready) :]
+            written = os.writev(self._file, ready) if len(ready) <= MAX_PARTS else 0
+            rest = memoryview(b"".join(ready))[written:] if written < size else memoryview(b"")
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
         except OSError as error:
             self._stop(str(error))
 

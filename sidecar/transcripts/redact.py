@@ -22,14 +22,18 @@ class Redactor:
         self._contract = contract
         self._sent, self._told = contract.secret_names()
         self._numbers: dict[bytes, int] = {}
-        # A name could be hidden by an escape; a BOM or a carriage return would break the line that is written.
-        odd = (b"\\u", b"\xef\xbb\xbf", b"\r")
-        self._odd_sent = tuple(b'"%s"' % name.encode() for name in sorted(self._sent)) + odd
+        self._odd_sent = tuple(b'"%s"' % name.encode() for name in sorted(self._sent))
         self._odd_told = tuple(b'"%s"' % name.encode() for name in sorted(self._told))
 
     def may_hold(self, data: bytes, *, sent: bool) -> bool:
         """Whether lines need a closer look.  A search for a few words: this is on the hot path."""
-        return any(mark in data for mark in (self._odd_sent if sent else self._odd_told))
+        if not sent:
+            return any(mark in data for mark in self._odd_told)
+        # A name can be hidden by an escape; a BOM or a carriage return would break the line that is written.  A search
+        # for one byte is ten times faster than for two.
+        if b"\r" in data or (b"\\" in data and b"\\u" in data) or (b"\xef" in data and b"\xef\xbb\xbf" in data):
+            return True
+        return any(mark in data for mark in self._odd_sent)
 
     def may_hold_raw(self, data: bytes) -> bool:
         """Whether a line that is no JSON may show a secret: it names one, even half."""

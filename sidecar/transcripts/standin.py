@@ -9,7 +9,8 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -85,32 +86,15 @@ async def _run(tapes: list[Tape], options: argparse.Namespace, wire: tuple[int, 
     return await StandIn(tapes, Faults(options.fault), wire, parent, at_recorded_pace=options.pace == "recorded").run()
 
 
-def life(path: Path, number: int) -> "_Life":
-    """The entries of one life in a file.  Raises OSError, NotATranscript."""
-    return _Life(path, number)
-
-
-class _Life:
-    """An iterator over one life's entries; it has read the header by the time it exists."""
-
-    def __init__(self, path: Path, number: int) -> None:
-        self._lines = read(path)
-        seen = 0
-        for line in self._lines:
-            seen += isinstance(line, Header)
-            if seen == number:
-                return
-        raise NotATranscript(f"{path}: there is no life {number}; the file has {seen}")
-
-    def __iter__(self) -> "_Life":
-        return self
-
-    def __next__(self) -> Entry:
-        line = next(self._lines)
-        if isinstance(line, Header):
-            self._lines = iter(())
-            raise StopIteration
-        return line
+def life(path: Path, number: int) -> Iterator[Entry]:
+    """The entries of one life in a file, of which the beginning has been found.  Raises OSError, NotATranscript."""
+    lines = read(path)
+    seen = 0
+    for line in lines:
+        seen += isinstance(line, Header)
+        if seen == number:
+            return takewhile(lambda line: type(line) is Entry, lines)  # type: ignore[arg-type]
+    raise NotATranscript(f"{path}: there is no life {number}; the file has {seen}")
 
 
 class StandIn:
@@ -194,11 +178,15 @@ class StandIn:
         reply = self._connection.reply_error if is_error else self._connection.reply
         self._say(request.method, lambda: self._writer.answer(reply(request, answer)))
 
-    def tell(self, method: str, params: bytes) -> None:
+    def tell(self, method: str, message: bytes) -> None:
         """Tell something unasked, in its place among the answers."""
-        self._say(method, lambda: self._writer.answer(self._connection.notify(method, params)))
+        self._say(method, lambda: self._writer.answer(message + b"\n"))
 
     def _say(self, name: str, send: Callable[[], None]) -> None:
+        if not self._faults:
+            send()
+            self._turn.soon()
+            return
         for fault in self._faults.at(name):
             if fault.kind is FaultKind.GARBAGE:
                 self._writer.answer(GARBAGE)

@@ -132,40 +132,47 @@ def _take(life: Life, entry: Entry, open_calls: dict[Any, Call]) -> None:
         life.gaps.append(Gap(entry.line, life.duration_ms, round(entry.t - life.duration_ms, 3)))
     life.duration_ms = max(life.duration_ms, entry.t)
     life.bytes += entry.size
-    if entry.exit_code is not None:
-        life.exit_code = entry.exit_code
-    if entry.raw is not None:
-        life.unreadable += 1
-    message = entry.message
-    if message is None:
+    if entry.word:
+        life.messages += 1
+        _take_message(life, entry, entry.method, (entry.has_id, entry.id), open_calls)
         return
-    life.messages += 1
-    for one in message if type(message) is list else (message,):
-        if type(one) is dict:
-            _take_message(life, entry, one, open_calls)
+    life.unreadable += entry.raw is not None
+    life.exit_code = entry.exit_code if entry.exit_code is not None else life.exit_code
+    if type(entry.message) is list:
+        life.messages += 1
+        for one in entry.message:
+            if type(one) is dict:
+                _take_message(life, entry, one.get("method"), ("id" in one, one.get("id")), open_calls)
 
 
-def _take_message(life: Life, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:
-    method = message.get("method")
-    if type(method) is str:
-        if entry.sent and "id" in message:
+def _take_message(
+    life: Life, entry: Entry, method: str | None, request: tuple[bool, Any], open_calls: dict[Any, Call]
+) -> None:
+    has_id, request_id = request
+    if method is not None:
+        if entry.sent and has_id:
             call = Call(entry.line, entry.t, method, entry.size)
             life.calls.append(call)
-            open_calls[message["id"]] = call
+            open_calls[request_id] = call
             return
         life.told.append(Told(entry.line, entry.t, method, entry.size, entry.sent))
         if not entry.sent and life.calls:
             life.calls[-1].told += 1
         return
-    answered = open_calls.pop(message.get("id"), None)
+    answered = open_calls.pop(request_id, None)
     if answered is None:
         life.refused += 1
         return
     answered.latency_ms = round(entry.t - answered.t, 3)
     answered.answer_bytes = entry.size
-    error = message.get("error")
-    if error is not None:
-        answered.error = str((error.get("data") or {}).get("kind") or error.get("code"))
+    if entry.word != "result":
+        answered.error = _error_kind(entry, request_id)
+
+
+def _error_kind(entry: Entry, request_id: Any) -> str | None:
+    messages = entry.message if type(entry.message) is list else [entry.message]
+    error = next((one.get("error") for one in messages if one.get("id") == request_id), None)
+    return None if error is None else str((error.get("data") or {}).get("kind") or error.get("code"))
 
 
 def _totals(calls: list[Call]) -> Totals:

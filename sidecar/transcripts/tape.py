@@ -24,24 +24,37 @@ Key = tuple[str, bytes]
 class Answer:
     """A recorded answer, ready to be sent under another id."""
 
-    __slots__ = ("error", "result", "t")
+    __slots__ = ("_entry", "_message", "is_error", "t")
 
-    def __init__(self, t: float, message: Mapping[str, Any]) -> None:
-        self.t = t
-        error = message.get("error")
-        self.error = None if error is None else to_json(error)
-        self.result = to_json(message.get("result"))
+    def __init__(self, entry: Entry, message: Mapping[str, Any] | None) -> None:
+        """`message` is the one that is meant in a batch; None: the entry is a single answer."""
+        self.t = entry.t
+        self.is_error = (entry.word if message is None else "error" if "error" in message else "result") == "error"
+        self._entry = entry
+        self._message = message
+
+    @property
+    def body(self) -> bytes:
+        """The result or the error, as JSON."""
+        word = "error" if self.is_error else "result"
+        if self._message is None:
+            text = self._entry.text
+            head = b'{"jsonrpc":"2.0","id":%s,"%s":' % (to_json(self._entry.id), word.encode())
+            if text.startswith(head):
+                return text[len(head) : -1]
+        message = self._entry.message if self._message is None else self._message
+        return to_json(message.get(word))
 
 
 class Told:
     """A recorded notification."""
 
-    __slots__ = ("method", "params", "t")
+    __slots__ = ("entry", "method", "t")
 
-    def __init__(self, t: float, method: str, params: Any) -> None:
-        self.t = t
+    def __init__(self, entry: Entry, method: str) -> None:
+        self.t = entry.t
         self.method = method
-        self.params = params
+        self.entry = entry
 
 
 class Asked:
@@ -73,6 +86,7 @@ class Tape:
         self._waiting: dict[int | str, Asked] = {}
         self._exact: dict[Key, list[Asked]] = {}
         self._loose: dict[Key, list[Asked]] = {}
+        self._not_loose: list[Asked] = []
         self._by_method: dict[str, list[Asked]] = {}
         self._used: set[Asked] = set()
         self.starts: list[float] = [0.0]
@@ -88,17 +102,44 @@ class Tape:
         entry = next(self._entries, None)
         if entry is None:
             return False
-        if entry.exit_code is not None:
-            self.exit_code = entry.exit_code
-        if entry.is_eof:
-            self._end = len(self.starts)
         if entry.sent:
             self.starts.append(entry.t)
             self.told.append([])
-        for message in entry.message if type(entry.message) is list else [entry.message]:
-            if type(message) is dict:
-                self._take(entry, message)
+        if not entry.word:
+            self._take_other(entry)
+        elif entry.method is None:
+            self._take_answer(entry, entry.id, None)
+        elif not entry.sent:
+            self.told[-1].append(Told(entry, entry.method))
+        elif entry.has_id:
+            self._take_request(entry, entry.message)
         return True
+
+    def _take_other(self, entry: Entry) -> None:
+        if entry.exit_code is not None:
+            self.exit_code = entry.exit_code
+        if entry.is_eof:
+            self._end = len(self.starts) - 1
+        for message in entry.message if type(entry.message) is list else ():
+            if type(message) is dict and "id" in message:
+                if entry.sent and type(message.get("method")) is str:
+                    self._take_request(entry, message)
+                elif not entry.sent:
+                    self._take_answer(entry, message["id"], message)
+
+    def _take_request(self, entry: Entry, message: dict[str, Any]) -> None:
+        asked = Asked(entry, message, len(self.told) - 1)
+        self._waiting[message["id"]] = asked
+        self._by_method.setdefault(asked.method, []).append(asked)
+        self._exact.setdefault(exact(asked.method, asked.params), []).append(asked)
+        self._not_loose.append(asked)
+
+    def _take_answer(self, entry: Entry, request_id: Any, message: dict[str, Any] | None) -> None:
+        answered = self._waiting.pop(request_id, None)
+        if answered is not None:
+            answered.answer = Answer(entry, message)
+            answered.answered_in = len(self.told) - 1
+            answered.told_before = len(self.told[-1])
 
     def read_segment(self, segment: int) -> bool:
         """Take in the whole of a segment; False where there is none."""
@@ -109,21 +150,6 @@ class Tape:
     def ends_in(self, segment: int) -> bool:
         """Whether stdin ended at the beginning of this segment."""
         return self.read_segment(segment) and self._end == segment
-
-    def _take(self, entry: Entry, message: dict[str, Any]) -> None:
-        method = message.get("method")
-        if entry.sent and type(method) is str and "id" in message:
-            asked = Asked(entry, message, len(self.told) - 1)
-            self._waiting[message["id"]] = asked
-            self._by_method.setdefault(method, []).append(asked)
-            self._exact.setdefault(exact(method, asked.params), []).append(asked)
-            self._loose.setdefault(self.loose(method, asked.params), []).append(asked)
-        elif not entry.sent and type(method) is str:
-            self.told[-1].append(Told(entry.t, method, message.get("params")))
-        elif not entry.sent and (answered := self._waiting.pop(message.get("id", ""), None)) is not None:
-            answered.answer = Answer(entry.t, message)
-            answered.answered_in = len(self.told) - 1
-            answered.told_before = len(self.told[-1])
 
     # --- matching -----------------------------------------------------------------------------------------------
 
@@ -138,17 +164,24 @@ class Tape:
             found = self._unused(self._exact.get(exactly))
             if found is None and method in self._by_method:
                 loosely = loosely or self.loose(method, params)
-                found = self._unused(self._loose.get(loosely))
+                found = self._unused(self._alike(loosely))
             if found is not None or not self.read_on():
                 break
         if found is None:
-            again = self._exact.get(exactly) or self._loose.get(loosely or self.loose(method, params))
+            again = self._exact.get(exactly) or self._alike(loosely or self.loose(method, params))
             found = again[-1] if again else None
         if found is not None:
             self._used.add(found)
             while found.answer is None and self.read_on():
                 pass
         return found
+
+    def _alike(self, key: Key) -> list[Asked] | None:
+        """The requests that are the same but for what is volatile; sorted only once somebody asks for them."""
+        for asked in self._not_loose:
+            self._loose.setdefault(self.loose(asked.method, asked.params), []).append(asked)
+        self._not_loose.clear()
+        return self._loose.get(key)
 
     def _unused(self, asked: list[Asked] | None) -> Asked | None:
         while asked:
