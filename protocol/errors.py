@@ -87,6 +87,12 @@ class PayloadTooLarge(RpcError):
     code = 4132
 
 
+class TimeZoneUnknown(RpcError):
+    """No time zone has this name; an IANA name is wanted, such as Europe/Berlin."""
+
+    code = 4221
+
+
 class SecretsLocked(RpcError):
     """Stored credentials are locked: the host has not handed over the key that they were encrypted with."""
 

@@ -58,6 +58,12 @@ EventId = Annotated[str, StringConstraints(min_length=1, max_length=512), Field(
 AccountId = Annotated[str, StringConstraints(min_length=1, max_length=256), Field(description="An account's id.")]
 SessionId = Annotated[str, StringConstraints(min_length=1, max_length=128), Field(description="A Claude session's id.")]
 
+TimeZoneName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(description="An IANA time zone: Europe/Berlin."),
+]
+
 Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows a page, 1 to 500.")]
 Cursor = Annotated[
     str,

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "433dda6c3394c39c";
+export const SCHEMA_HASH = "33817b7b447b97e9";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1672,6 +1672,7 @@ export type ErrorKind =
   | "result_too_large"
   | "message_too_large"
   | "payload_too_large"
+  | "time_zone_unknown"
   | "secrets_locked"
   | "overloaded"
   | "shutting_down"
@@ -1710,6 +1711,8 @@ export const ERROR_CODES = {
   message_too_large: 4131,
   /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
   payload_too_large: 4132,
+  /** No time zone has this name; an IANA name is wanted, such as Europe/Berlin. */
+  time_zone_unknown: 4221,
   /** Stored credentials are locked: the host has not handed over the key that they were encrypted with. */
   secrets_locked: 4230,
   /** Too many requests are in flight; try again soon. */
