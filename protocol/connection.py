@@ -6,7 +6,7 @@ answer, or a `Refused` that already holds its answer.  Misuse by our own code ra
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, Final
 
@@ -122,15 +122,11 @@ class Connection:
         self._ids = count(1)
         self.kept: list[bytes | Refused] | None = None
         """For a recorder: each line that is not blank (of one that was too long its beginning), then its refusal."""
-        self.on_data: Callable[[], None] | None = None
-        """Called before what was read is taken apart."""
 
     # --- in -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
         """Take what was read; `next_event` gives what it means."""
-        if self.on_data is not None:
-            self.on_data()
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and (self._partial or self._oversize_head is not None):

@@ -97,6 +97,8 @@ class App:
             self._turn,
             on_eof=self._on_eof,
         )
+        if self._recorder is not None:
+            self._reader.on_data = self._recorder.listen
 
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
@@ -114,7 +116,6 @@ class App:
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
         self._connection.kept = recorder.heard
-        self._connection.on_data = recorder.listen
         self._writer.on_lines = recorder.said
         return recorder
 

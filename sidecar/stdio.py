@@ -263,6 +263,8 @@ class Reader:
         self._ended = False
         self._is_finished = False
         self._go_on: Callable[[], None] = lambda: None
+        self.on_data: Callable[[], None] = lambda: None
+        """Called before what was read is taken apart."""
 
     def start(self) -> None:
         """Start reading: by the loop where it can wait for the descriptor, by a thread elsewhere."""
@@ -315,6 +317,7 @@ class Reader:
         if self._is_finished:
             return
         if data:
+            self.on_data()
             self._connection.receive(data)
         else:
             self._connection.receive_eof()

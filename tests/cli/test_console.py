@@ -85,6 +85,7 @@ def test_a_person_completes_a_method_calls_it_and_sees_what_is_told(typist: Typi
     typist.until("succeeded")
     typist.type("\t\r")
     typist.until("no jobs")
+    typist.until("→")
     typist.type("\x04")
     assert typist.process.wait(LIMIT_S) == 0
 
