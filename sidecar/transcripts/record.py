@@ -43,6 +43,7 @@ class Recorder:
         self.heard: list[bytes | Refused] = []
         """What the client said since the last turn, each refused line before its refusal: `Connection.kept`."""
         self._heard_at = 0.0
+        self._said_at = 0.0
         self._ready: list[bytes | memoryview] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self._size = os.fstat(self._file).st_size
@@ -59,7 +60,8 @@ class Recorder:
     def said(self, data: bytes) -> None:
         """These whole lines are about to leave."""
         self._take_heard()
-        start = lines.prefix(self._now(), TO_CLIENT)
+        self._said_at = self._now()
+        start = lines.prefix(self._said_at, TO_CLIENT)
         if self._redactor.may_hold(data, sent=False):
             redacted = (self._redactor.line(line, sent=False) or b"null" for line in data[:-1].split(b"\n"))
             self._ready += [start + line + END for line in redacted]
@@ -97,6 +99,8 @@ class Recorder:
     def _take_heard(self) -> None:
         if not self.heard:
             return
+        # What waited for its turn came before answers that are written already; in the file time only goes on.
+        self._heard_at = max(self._heard_at, self._said_at)
         start = lines.prefix(self._heard_at, TO_SIDECAR)
         try:
             data = (END + start).join(self.heard)  # type: ignore[arg-type]  # fails where a line was refused
