@@ -1,6 +1,19 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
-from protocol import activity, calendar, claude, confluence, errors, events, jira, jobs, meta, system
+from protocol import (
+    activity,
+    calendar,
+    claude,
+    claude_permissions,
+    claude_trouble,
+    confluence,
+    errors,
+    events,
+    jira,
+    jobs,
+    meta,
+    system,
+)
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
 PROTOCOL_VERSION = 1
@@ -15,6 +28,7 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_permissions.Permissions,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -34,6 +48,10 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
+    claude_permissions.ClaudePermissionRequested,
+    claude_permissions.ClaudePermissionResolved,
+    claude_trouble.ClaudeStalled,
+    claude_trouble.ClaudeApiRetried,
     activity.ActivityChanged,
 )
 
@@ -45,7 +63,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude.TakeTurn,
 )
 
-_MODULES = (errors, system, events, jobs, claude, calendar, jira, confluence, activity)
+_MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -18,7 +18,7 @@ CREATE TABLE jobs (
   payload_json TEXT,
   result_json TEXT,
   error_json TEXT
-, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1);
+, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1, snoozed_since TEXT);
 CREATE TABLE job_events (
   event_id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
@@ -192,3 +192,31 @@ CREATE TABLE claude_messages (
   created_at TEXT NOT NULL,
   PRIMARY KEY (session_id, seq)
 ) STRICT;
+CREATE TABLE claude_permissions (
+  request_id TEXT PRIMARY KEY NOT NULL,
+  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  job_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  tool_name TEXT NOT NULL,
+  tool_use_id TEXT,
+  description TEXT,
+  input_json TEXT NOT NULL,
+  blocked_path TEXT,
+  rules_json TEXT NOT NULL DEFAULT '[]',
+  suggested_mode TEXT,
+  status TEXT NOT NULL DEFAULT 'open',
+  turn_ended INTEGER NOT NULL DEFAULT 0,
+  message TEXT,
+  updated_input_json TEXT,
+  remembered_json TEXT NOT NULL DEFAULT '[]',
+  resumed_by TEXT,
+  -- Whether a call that was allowed after its turn's end is still to come, once.
+  granted INTEGER NOT NULL DEFAULT 0,
+  created_at TEXT NOT NULL,
+  resolved_at TEXT,
+  version INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, request_id);
+CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
+CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
+CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE granted = 1;

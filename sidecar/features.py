@@ -20,6 +20,7 @@ from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.service import CalendarService
 from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
 from sidecar.claude.feature import ClaudeFeature
+from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.handler import JobFailed, Registration
@@ -63,13 +64,13 @@ class Features:
         new_id: MakeId,
         *,
         committed: Callable[[], Awaitable[None]],
+        after_commit: AfterCommit,
         is_draining: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._database = database
         self._outbox = outbox
-        self._clock = clock
-        self._new_id = new_id
+        self._clock, self._new_id = clock, new_id
         self._committed = committed
         self._worker: JobsWorker | None = None
         self._client: Http | None = None
@@ -96,6 +97,7 @@ class Features:
             cancel_holders=jobs.cancel_holders,
             record=self._record_run,
             is_draining=is_draining,
+            after_commit=after_commit,
         )
         self.services: tuple[object, ...] = (
             jobs,

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "33817b7b447b97e9";
+export const SCHEMA_HASH = "87f0b9626b8220f4";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -273,7 +273,7 @@ export interface Job {
   max_attempts: number;
   /** How often it was running when the sidecar ended and was queued again. */
   recoveries: number;
-  /** Why a queued job does not run although it could; null: it waits for its turn, or for `run_at`. */
+  /** Why a queued job does not run although it could, or a running one does not go on; null: for no such reason. */
   waiting_for: WaitingFor | null;
   /** The schedule that made it. */
   schedule_id: string | null;
@@ -317,9 +317,10 @@ export const JobStatus = {
 export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
 
 /**
- * What a queued job waits for, beside its turn.
+ * What a job waits for: a queued one beside its turn, a running one to go on.
  *
  * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
  * - `retry`: The last try failed; the next one comes at `run_at`.
  */
 export const WaitingFor = {
@@ -327,14 +328,16 @@ export const WaitingFor = {
   LOCK: "lock",
   NETWORK: "network",
   RATE_LIMIT: "rate_limit",
+  /** It runs, and somebody is asked: `claude.permissions.list`. */
   APPROVAL: "approval",
   /** The last try failed; the next one comes at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
- * What a queued job waits for, beside its turn.
+ * What a job waits for: a queued one beside its turn, a running one to go on.
  *
  * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
  * - `retry`: The last try failed; the next one comes at `run_at`.
  */
 export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
@@ -416,9 +419,11 @@ export interface Schedule {
 }
 
 /**
- * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ * What Claude may do without asking.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
  * - `acceptEdits`: Also edits files in its folder.
  * - `plan`: Reads and plans, changes nothing.
  * - `dontAsk`: Whatever is not allowed beforehand is denied.
@@ -426,7 +431,7 @@ export interface Schedule {
  * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
  */
 export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings. */
+  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
   DEFAULT: "default",
   /** Also edits files in its folder. */
   ACCEPT_EDITS: "acceptEdits",
@@ -440,9 +445,11 @@ export const PermissionMode = {
   BYPASS_PERMISSIONS: "bypassPermissions",
 } as const;
 /**
- * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ * What Claude may do without asking.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
  * - `acceptEdits`: Also edits files in its folder.
  * - `plan`: Reads and plans, changes nothing.
  * - `dontAsk`: Whatever is not allowed beforehand is denied.
@@ -486,6 +493,7 @@ export interface Session {
  *
  * - `idle`: Waits for the next prompt.
  * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
  * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
  * goes on.
  */
@@ -494,6 +502,8 @@ export const SessionStatus = {
   IDLE: "idle",
   /** A turn runs. */
   RUNNING: "running",
+  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  WAITING: "waiting",
   /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
   INTERRUPTED: "interrupted",
 } as const;
@@ -502,10 +512,11 @@ export const SessionStatus = {
  *
  * - `idle`: Waits for the next prompt.
  * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
  * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
  * goes on.
  */
-export type SessionStatus = "idle" | "running" | "interrupted";
+export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
 
 /** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
 export interface ClaudeUsage {
@@ -583,6 +594,116 @@ export const MessageKind = {
  * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export const PermissionStatus = {
+  /** Waits for an answer. */
+  OPEN: "open",
+  ALLOWED: "allowed",
+  DENIED: "denied",
+  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  CANCELLED: "cancelled",
+} as const;
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
+
+/** Questions, the newest first. */
+export interface PermissionPage {
+  requests: PermissionRequest[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Something that Claude asks and waits for. */
+export interface PermissionRequest {
+  request_id: string;
+  session_id: string;
+  /** The turn that asks. */
+  job_id: string;
+  kind: PermissionKind;
+  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
+  tool_name: string;
+  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  tool_use_id: string | null;
+  /** Claude's own words for it. */
+  description: string | null;
+  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  input: unknown;
+  /** The file or folder that is out of bounds without an answer. */
+  blocked_path: string | null;
+  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  rules: string[];
+  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
+  status: PermissionStatus;
+  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  turn_ended: boolean;
+  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  message: string | null;
+  /** The input that was allowed in place of `input`; null: as it was. */
+  updated_input: unknown;
+  /** The rules that the answer added to the session. */
+  remembered: string[];
+  /** The job of the turn that goes on with the answer. */
+  resumed_by: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resolved_at: string | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export const PermissionKind = {
+  /** May Claude use this tool with this input? */
+  TOOL: "tool",
+  /**
+   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
+   * [{label, description}], multiSelect}]}.
+   */
+  QUESTION: "question",
+  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  PLAN: "plan",
+} as const;
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export type PermissionKind = "tool" | "question" | "plan";
+
+/** An answer. */
+export const PermissionDecision = {
+  ALLOW: "allow",
+  DENY: "deny",
+} as const;
+/** An answer. */
+export type PermissionDecision = "allow" | "deny";
 
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
@@ -878,6 +999,56 @@ export interface SessionUpdated {
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session: Session;
+}
+
+/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+export interface ClaudePermissionRequested {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/** A question is closed, whichever way: take its dialog away. */
+export interface ClaudePermissionResolved {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/**
+ * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ *
+ * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+ * itself gives a dead connection up after five minutes.
+ */
+export interface ClaudeStalled {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** For how long. */
+  silent_s: number;
+  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  tools: string[];
+}
+
+/** Claude's API refused a request or was out of reach; the CLI asks again. */
+export interface ClaudeApiRetried {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** Of `max_retries`. */
+  attempt: number;
+  max_retries: number;
+  /** Until it asks again. */
+  delay_ms: number;
+  /** HTTP's; null where no answer came. */
+  status: number | null;
+  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  error: string;
 }
 
 /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
@@ -1227,6 +1398,17 @@ export interface ClaudeSessionGetParams {
   session_id: string;
 }
 
+/** Params of `claude.session.update`. */
+export interface ClaudeSessionUpdateParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  allowed_tools?: string[] | null;
+}
+
 /** Params of `claude.session.delete`. */
 export interface ClaudeSessionDeleteParams {
   /** A Claude session's id. */
@@ -1271,6 +1453,32 @@ export interface ClaudeMessagesListParams {
    * @default 200
    */
   limit?: number;
+}
+
+/** Params of `claude.permissions.list`. */
+export interface ClaudePermissionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  status?: PermissionStatus | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.permissions.respond`. */
+export interface ClaudePermissionsRespondParams {
+  request_id: string;
+  decision: PermissionDecision;
+  /** A JSON object. */
+  updated_input?: Record<string, any> | null;
+  message?: string | null;
+  /** @default false */
+  remember?: boolean;
 }
 
 /** Params of `calendar.accounts.list`. */
@@ -1448,6 +1656,12 @@ export interface Methods {
    */
   "claude.session.get": { params: ClaudeSessionGetParams; result: Session };
   /**
+   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.update": { params: ClaudeSessionUpdateParams; result: Session };
+  /**
    * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
    *
    * Errors: session_not_found.
@@ -1477,6 +1691,22 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /**
+   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
+  /**
+   * Answer.  Claude is told once the answer is stored.
+   *
+   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+   * allow) adds `rules` to the session, so that the like is not asked again.
+   *
+   * Errors: permission_not_found, permission_resolved, payload_too_large.
+   */
+  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
    * All calendar accounts.
    *
@@ -1560,6 +1790,19 @@ export interface Notifications {
   "claude.message": ClaudeMessageAdded;
   /** A session was created or changed. */
   "claude.session_updated": SessionUpdated;
+  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  "claude.permission_requested": ClaudePermissionRequested;
+  /** A question is closed, whichever way: take its dialog away. */
+  "claude.permission_resolved": ClaudePermissionResolved;
+  /**
+   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   *
+   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+   * itself gives a dead connection up after five minutes.
+   */
+  "claude.stalled": ClaudeStalled;
+  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  "claude.api_retry": ClaudeApiRetried;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
 }
@@ -1602,11 +1845,14 @@ export const METHOD_NAMES = [
   "claude.session.create",
   "claude.session.list",
   "claude.session.get",
+  "claude.session.update",
   "claude.session.delete",
   "claude.session.send",
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.permissions.list",
+  "claude.permissions.respond",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",
@@ -1635,6 +1881,10 @@ export const NOTIFICATION_NAMES = [
   "claude.delta",
   "claude.message",
   "claude.session_updated",
+  "claude.permission_requested",
+  "claude.permission_resolved",
+  "claude.stalled",
+  "claude.api_retry",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -1646,6 +1896,8 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "claude.message",
   "claude.session_updated",
+  "claude.permission_requested",
+  "claude.permission_resolved",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -1682,6 +1934,8 @@ export type ErrorKind =
   | "job_not_finished"
   | "schedule_not_found"
   | "session_not_found"
+  | "permission_not_found"
+  | "permission_resolved"
   | "calendar_account_not_found";
 
 export const ERROR_CODES = {
@@ -1731,6 +1985,10 @@ export const ERROR_CODES = {
   schedule_not_found: 4044,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** Claude has asked nothing under this id. */
+  permission_not_found: 4046,
+  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  permission_resolved: 4092,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
 } as const satisfies Record<ErrorKind, number>;

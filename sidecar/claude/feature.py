@@ -7,10 +7,13 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from protocol.claude import RunClaude, TakeTurn
+from protocol.claude import RunClaude, Session, TakeTurn
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
-from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
+from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
+from sidecar.claude.permission_store import PermissionStore
+from sidecar.claude.queue import CancelHolders, Enqueue
+from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.store import ClaudeStore
 from sidecar.clock import Clock
 from sidecar.database import Database
@@ -44,18 +47,38 @@ class ClaudeFeature:
         cancel_holders: CancelHolders,
         record: "RecordRun",
         is_draining: Callable[[], bool],
+        after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
         self._notify = notify
         self._record = record
+        self._clock = clock
         self._is_draining = is_draining
         self._pool: Pool | None = None
         store = ClaudeStore(database)
         self._conversations = Conversations(database, store, notify, clock, new_id)
-        sessions = SessionsService(
-            store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
+        asked = PermissionStore(database)
+        self._permissions = PermissionJournal(
+            database,
+            asked,
+            self._conversations,
+            notify=notify,
+            enqueue=enqueue,
+            after_commit=after_commit,
+            clock=clock,
+            new_id=new_id,
         )
-        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions)
+        sessions = SessionsService(
+            store,
+            self._conversations,
+            self._permissions,
+            enqueue=enqueue,
+            cancel=cancel_holders,
+            drop_process=self._drop_process,
+            adapt_process=self._adapt_process,
+        )
+        permissions = PermissionsService(asked, self._permissions)
+        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions, permissions)
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
@@ -67,14 +90,20 @@ class ClaudeFeature:
         self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home())
         runs = ClaudeRunHandler(
-            launcher=launcher, notify=self._notify, record=self._record, is_draining=self._is_draining
+            launcher=launcher,
+            notify=self._notify,
+            record=self._record,
+            clock=self._clock,
+            is_draining=self._is_draining,
         )
         turns = TurnHandler(
             launcher=launcher,
             pool=self._pool,
             conversations=self._conversations,
+            permissions=self._permissions,
             notify=self._notify,
             record=self._record,
+            clock=self._clock,
             is_draining=self._is_draining,
         )
         limit = self._settings.claude_concurrency
@@ -98,7 +127,10 @@ class ClaudeFeature:
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def recover(self) -> None:
-        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs."""
+        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs.
+
+        What they asked stays open.
+        """
         from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
 
         try:
@@ -106,13 +138,17 @@ class ClaudeFeature:
             if session_ids:
                 killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
-                self._conversations.recover(session_ids)
+                self._conversations.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session puts it right
             log.exception("the sessions of an earlier process could not be settled")
 
     def _drop_process(self, session_id: str) -> None:
         if self._pool is not None:
             self._pool.drop(session_id)
+
+    def _adapt_process(self, session: Session) -> None:
+        if self._pool is not None:
+            self._pool.adapt(session)
 
     def discovery(self) -> "Discovery":
         """The search for the user's own CLI."""

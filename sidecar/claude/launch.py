@@ -1,7 +1,9 @@
 """Starting the CLI in a folder, with every way in which that can fail said in words for the user."""
 
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import anyio
 
@@ -9,6 +11,10 @@ from sidecar.claude.discovery import INSTALL, Discovery
 from sidecar.claude.environment import job_environment, session_environment
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
 from sidecar.handler import JobFailed
+
+BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+COMMAND_LINE_TOO_LONG: Final = 206
+"""ERROR_FILENAME_EXCED_RANGE of Windows, which is what it says of more than 32,767 characters."""
 
 
 class Launcher:
@@ -55,9 +61,37 @@ async def _start(
     try:
         return await start(path, options, cwd=folder, environment=environment, on_line=on_line)
     except OSError as error:
-        raise JobFailed(
-            f"{path} could not be started: {error.strerror}.",
-            kind="executable_broken",
-            hint=f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
-            details={"source": source, "errno": error.errno},
-        ) from error
+        raise not_started(path, source, folder, error) from error
+
+
+def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:
+    """Why the system did not start the CLI."""
+    details = {"source": source, "errno": error.errno}
+    if error.errno in BUSY:
+        return JobFailed(
+            f"The computer has no room for another program at the moment: {error.strerror}.",
+            kind="no_resources",
+            hint="Close some programs and try again.",
+            retryable=True,
+            details=details,
+        )
+    if error.errno == errno.E2BIG or getattr(error, "winerror", None) == COMMAND_LINE_TOO_LONG:
+        return JobFailed(
+            "The settings are too long for a command line.",
+            kind="arguments_too_long",
+            hint="Shorten the system prompt or the list of allowed tools.",
+            details=details,
+        )
+    if error.filename == str(folder):
+        return JobFailed(
+            f"The folder {folder} cannot be entered: {error.strerror}.",
+            kind="cwd_missing",
+            hint="Choose another folder, or see to its permissions.",
+            details=details,
+        )
+    return JobFailed(
+        f"{path} could not be started: {error.strerror}.",
+        kind="executable_broken",
+        hint=f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
+        details=details,
+    )

@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to start the CLI.  `session_id` resumes that session, `fork` in a copy of it; None leaves a choice to the
-    user's settings.
+    user's settings.  One that `asks` sends what it may not do as control requests, and waits for the answers.
     """
 
     model: str | None = None
@@ -38,6 +38,7 @@ class RunOptions:
     permission_mode: str | None = None
     max_turns: int | None = None
     system_prompt: str | None = None
+    asks: bool = False
 
 
 def arguments(options: RunOptions) -> list[str]:
@@ -61,6 +62,7 @@ def arguments(options: RunOptions) -> list[str]:
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in chosen.items() if value is not None),
         *(["--fork-session"] if options.fork else []),
+        *(["--permission-prompt-tool=stdio"] if options.asks else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
 

@@ -38,6 +38,16 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """What of a session's settings changes; `allowed_tools` is JSON, None stays as it is."""
+
+    title: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """What a message is made from; `raw` is JSON."""
 
@@ -189,15 +199,53 @@ class ClaudeStore:
         rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
         return [row[0] for row in rows]
 
-    def interrupt_running(self, now: str) -> list[bytes]:
-        """End the turns of a dead process."""
-        rows = self._database.rows(
+    def set_status(self, session_id: str, status: str, now: str) -> bytes | None:
+        """What a session does now; None where it is gone."""
+        return self._json(
             f"""
-            UPDATE claude_sessions SET status = 'interrupted', updated_at = ?, version = version + 1
-            WHERE status = 'running'
+            UPDATE claude_sessions SET status = ?, updated_at = ?, version = version + 1 WHERE session_id = ?
             RETURNING {SESSION_JSON}
             """,
-            (now,),
+            status, now, session_id,
+        )  # fmt: skip
+
+    def allowed_tools(self, session_id: str) -> list[str]:
+        """What a session may use without asking."""
+        rows = self._database.rows(
+            """
+            SELECT rule.value FROM claude_sessions, json_each(allowed_tools_json) AS rule
+            WHERE session_id = ? ORDER BY rule.key
+            """,
+            (session_id,),
+        )
+        return [row[0] for row in rows]
+
+    def update(self, session_id: str, changed: Changed, now: str) -> bytes | None:
+        """Change what is not None; None where the session is gone."""
+        return self._json(
+            f"""
+            UPDATE claude_sessions SET
+                title = coalesce(?, title), model = coalesce(?, model),
+                permission_mode = coalesce(?, permission_mode),
+                allowed_tools_json = coalesce(?, allowed_tools_json), updated_at = ?, version = version + 1
+            WHERE session_id = ?
+            RETURNING {SESSION_JSON}
+            """,
+            changed.title, changed.model, changed.permission_mode, changed.allowed_tools, now, session_id,
+        )  # fmt: skip
+
+    def interrupt_running(self, asking: str, now: str) -> list[bytes]:
+        """End the turns of a dead process; `asking` is a JSON array of the sessions that have questions open."""
+        rows = self._database.rows(
+            f"""
+            UPDATE claude_sessions SET
+                status = iif(session_id IN (SELECT value FROM json_each(:asking)), 'waiting', 'interrupted'),
+                updated_at = :now, version = version + 1
+            WHERE status = 'running'
+                OR status = 'waiting' AND session_id NOT IN (SELECT value FROM json_each(:asking))
+            RETURNING {SESSION_JSON}
+            """,
+            {"asking": asking, "now": now},
         )
         return [row[0].encode() for row in rows]
 

@@ -114,10 +114,17 @@ class RunReader:
         self._understood = 0
         self._result: Mapping[str, Any] | None = None
         self._api_error: Mapping[str, Any] = {}
+        self._limit: Mapping[str, Any] = {}
+        self._tools: dict[str, str] = {}
         self._message_id = ""
         self._streamed: set[str] = set()
         self._sent: dict[str, int] = {}
         self._half = ""
+
+    @property
+    def running_tools(self) -> list[str]:
+        """The tools that were called and have not come back."""
+        return list(self._tools.values())
 
     def feed(self, line: bytes) -> list[Update]:
         """What one line (without its newline) means; an empty list for most."""
@@ -130,6 +137,7 @@ class RunReader:
             return []
         self._understood += 1
         self._count_usage(message)
+        self._follow_tools(message)
         match message.get("type"):
             case "system":
                 return self._system(message)
@@ -137,6 +145,8 @@ class RunReader:
                 return self._stream_event(message)
             case "assistant" if message.get("parent_tool_use_id") is None:
                 return self._assistant(message)
+            case "rate_limit_event":
+                self._hit_limit(_object(message.get("rate_limit_info")))
             case "result":
                 return self._finished(message)
         return []
@@ -160,7 +170,9 @@ class RunReader:
         result = self._result
         if result is None or result.get("is_error") is not False or result.get("stop_reason") == "refusal":
             raise run_failed(
-                Ending(result, self._api_error, exit_code, stderr_tail, self.invalid_lines, self._understood)
+                Ending(
+                    result, self._api_error, self._limit, exit_code, stderr_tail, self.invalid_lines, self._understood
+                )
             )
         usage = _object(result.get("usage"))
         return Outcome(
@@ -233,6 +245,18 @@ class RunReader:
         offset = self._sent.get(message_id, 0)
         self._sent[message_id] = offset + utf16_length(text)
         return [Delta(message_id, offset, text)]
+
+    def _follow_tools(self, message: Mapping[str, Any]) -> None:
+        for block in map(_object, _list(_object(message.get("message")).get("content"))):
+            if block.get("type") == "tool_use":
+                self._tools[_text(block.get("id")) or ""] = _text(block.get("name")) or "a tool"
+            elif block.get("type") == "tool_result":
+                self._tools.pop(_text(block.get("tool_use_id")) or "", None)
+
+    def _hit_limit(self, info: Mapping[str, Any]) -> None:
+        """A subscription's limit: told when it is near, too, and when it is not."""
+        if info.get("status") == "rejected":
+            self._limit = info
 
     def _count_usage(self, message: Mapping[str, Any]) -> None:
         """A message's usage comes with its start, again with each of its blocks, and once more, final, at its end."""

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 
 import anyio
 
-from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude, session_lock
+from protocol.claude import ClaudeRunResult, RunClaude, session_lock
+from protocol.contract import Notification
 from sidecar.claude.launch import Launcher
+from sidecar.claude.limits import snooze
 from sidecar.claude.process import RunOptions
 from sidecar.claude.report import (
     DESCRIPTION_CHARS,
@@ -22,6 +24,7 @@ from sidecar.claude.report import (
 from sidecar.claude.stopping import CANCEL, SHUTDOWN, exit_by_itself, stop
 from sidecar.claude.stream import Outcome, parse
 from sidecar.claude.texts import title_of
+from sidecar.clock import Clock
 from sidecar.handler import JobContext, JobFailed
 
 
@@ -32,8 +35,9 @@ class ClaudeRunHandler:
         self,
         *,
         launcher: Launcher,
-        notify: Callable[[ClaudeDelta], None],
+        notify: Callable[[Notification], None],
         record: RecordRun,
+        clock: Clock,
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -41,6 +45,7 @@ class ClaudeRunHandler:
         self._launcher = launcher
         self._notify = notify
         self._record = record
+        self._clock = clock
         self._is_draining = is_draining
         self._silence_s = silence_s
 
@@ -50,6 +55,8 @@ class ClaudeRunHandler:
         try:
             outcome = await self._carry_out(job, context, report)
         except JobFailed as failure:
+            if (later := snooze(failure, now_ms=self._clock.now_ms(), put_off_s=context.put_off_s)) is not None:
+                raise later from failure
             self._remember(job, context, report, "run_failed", failure.message, {"kind": failure.kind})
             raise
         except anyio.get_cancelled_exc_class():

@@ -1,25 +1,18 @@
 """Fixtures of the Claude tests: the stand-in, the real CLI where there is one, a fake API, and recorded streams."""
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.claude.rig import Rig, StartRig
+from tests.claude.talk import Talk, talking
+from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
 ROOT = Path(__file__).parents[2]
 NATIVE = Path("@anthropic-ai", "claude-code-linux-x64", "claude")
-
-
-@pytest.fixture
-def standin() -> Path:
-    """The scripted stand-in for `claude`."""
-    if sys.platform == "win32":
-        pytest.skip("the stand-in is a script with a shebang line")
-    return ROOT / "tests" / "fakes" / "claude"
 
 
 @pytest.fixture
@@ -47,6 +40,19 @@ def api() -> Iterator[FakeAnthropic]:
     """A fake Messages API."""
     with FakeAnthropic() as fake:
         yield fake
+
+
+@pytest.fixture
+def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> dict[str, str]:
+    """What makes the sidecar use the real CLI, and that the fake API."""
+    return {**api.environment(tmp_path), "CLAUDE_PATH": str(real_claude)}
+
+
+@pytest.fixture
+async def real_talk(sidecar: StartSidecar, real_environment: dict[str, str]) -> AsyncIterator[Talk]:
+    """A sidecar with the real CLI."""
+    async with talking(sidecar, **real_environment) as client:
+        yield client
 
 
 @pytest.fixture

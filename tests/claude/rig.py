@@ -10,9 +10,12 @@ import anyio
 import psutil
 
 from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
+from protocol.contract import Notification
+from protocol.entities import WaitingFor
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
 from sidecar.claude.worker import ClaudeRunHandler
+from sidecar.clock import SystemClock
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
 
@@ -26,6 +29,8 @@ class RecordingContext:
     metas: list[Mapping[str, object] | None] = field(default_factory=list)
     progressed: list[str | None] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    waited_for: list[WaitingFor | None] = field(default_factory=list)
+    put_off_s: float = 0.0
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         assert fraction is None  # nobody can know how far Claude is
@@ -34,6 +39,9 @@ class RecordingContext:
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         self.logged.append((level, message))
         self.metas.append(meta)
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        self.waited_for.append(what)
 
     def lock(self, key: str) -> None:
         self.locked.append(key)
@@ -45,6 +53,7 @@ class Rig:
     def __init__(self, executable: Path, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.deltas: list[ClaudeDelta] = []
+        self.troubles: list[Notification] = []
         self.records: list[dict[str, Any]] = []
         self.context = RecordingContext()
         self.is_draining = False
@@ -57,6 +66,7 @@ class Rig:
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
+            clock=SystemClock(),
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )
@@ -85,9 +95,12 @@ class Rig:
         await until(when)
         scope.cancel()
 
-    def _notify(self, delta: ClaudeDelta) -> None:
-        self.deltas.append(delta)
-        self.on_delta(delta)
+    def _notify(self, told: Notification) -> None:
+        if isinstance(told, ClaudeDelta):
+            self.deltas.append(told)
+            self.on_delta(told)
+        else:
+            self.troubles.append(told)
 
 
 class StartRig(Protocol):
