@@ -6,7 +6,7 @@ Serving imports nothing of those: a host waits for it.
 import os
 import sys
 
-SERVE_OPTIONS = ("--db", "--record", "--now", "--seed")
+SERVE_OPTIONS = ("--db", "--record", "--now", "--seed", "--upstream", "--upstream-record")
 """What `serve` takes; the word itself may be left out."""
 COMPLETION = "_SIDECAR_COMPLETE"
 """Set by a shell that asks for completions; click's name for it."""

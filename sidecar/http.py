@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import httpx
@@ -128,8 +128,18 @@ def as_job_outcome(trouble: HttpTrouble) -> JobSnoozed | JobFailed:
             return JobFailed(f"{trouble}.", kind="bad_response", retryable=True)
 
 
+class Upstream(Protocol):
+    """Something that stands between the client and the network."""
+
+    async def exchange(self, request: Request, ask: Callable[[Request], Awaitable[Response]]) -> Response:
+        """The answer, by `ask` or from elsewhere."""
+
+
 class Http:
-    """The process's one client.  `transport` replaces the network; proxies are taken from the environment."""
+    """The process's one client.  `transport` replaces the network; proxies are taken from the environment.
+
+    `upstream` stands between each try and the network: it records what came, or answers in its place.
+    """
 
     def __init__(
         self,
@@ -138,12 +148,14 @@ class Http:
         chance: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         transport: httpx.AsyncBaseTransport | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         for name in ("httpx", "httpcore"):  # they log addresses at INFO and headers at DEBUG
             logging.getLogger(name).setLevel(logging.WARNING)
         self._clock = clock
         self._chance = chance
         self._sleep = sleep
+        self._upstream = upstream
         self._client = httpx.AsyncClient(
             # The system's store, so that a company's own authority counts.
             verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
@@ -191,6 +203,8 @@ class Http:
         async with self._gates[f"{origin.scheme}://{origin.netloc.decode()}"]:
             try:
                 with anyio.fail_after(TRY_S):
+                    if self._upstream is not None:
+                        return await self._upstream.exchange(request, self._exchange)
                     return await self._exchange(request)
             except TimeoutError:
                 raise Unreachable("took too long to answer", request.what) from None

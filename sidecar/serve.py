@@ -26,6 +26,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--db", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)")
     parser.add_argument("--record", metavar="FILE", type=Path, help="append the conversation to a transcript")
+    clouds = parser.add_mutually_exclusive_group()
+    clouds.add_argument("--upstream-record", metavar="FILE", type=Path, help="record what the vendors' clouds answer")
+    clouds.add_argument("--upstream", metavar="FILE", type=Path, help="let that recording answer in their place")
     parser.add_argument(
         "--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z"
     )
@@ -62,7 +65,14 @@ def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int) -> i
     from sidecar.settings import process_settings  # noqa: PLC0415
 
     try:
-        settings = process_settings(options.db, record=options.record, now_ms=options.now, seed=options.seed)
+        settings = process_settings(
+            options.db,
+            record=options.record,
+            now_ms=options.now,
+            seed=options.seed,
+            upstream_record=options.upstream_record,
+            upstream=options.upstream,
+        )
         return serve(settings, wire, parent)
     except ValueError as error:
         return _refuse(exit_codes.USAGE, str(error))

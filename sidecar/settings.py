@@ -31,6 +31,10 @@ class Settings:
     """Where the wall clock stands still (`--now`); None: it goes."""
     seed: int | None = None
     """From which ids and chance are made (`--seed`); None: they are random."""
+    upstream_record: Path | None = None
+    """Where what the vendors' clouds answer is recorded (`--upstream-record`)."""
+    upstream: Path | None = None
+    """What answers in the clouds' place (`--upstream`); None: they do."""
     notes: tuple[str, ...] = ()
     """What the log should say about the settings themselves."""
 
@@ -40,9 +44,14 @@ class Settings:
         return self.database.parent
 
     def fixed(self) -> dict[str, object]:
-        """What is not left to time and chance, as the transcript's header names it."""
-        now = {} if self.now_ms is None else {"now": iso(self.now_ms)}
-        return {**now, **({} if self.seed is None else {"seed": self.seed})}
+        """What is not left to time, chance and the clouds, as the transcript's header names it."""
+        tape = self.upstream or self.upstream_record
+        facts = {
+            "now": None if self.now_ms is None else iso(self.now_ms),
+            "seed": self.seed,
+            "upstream": None if tape is None else tape.name,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
 
     def public(self) -> dict[str, object]:
         """The settings for a bug report, without the secrets."""

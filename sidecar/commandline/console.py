@@ -46,13 +46,20 @@ class Wishes:
 
     database: str | None = None
     record: Path | None = None
+    upstream_record: Path | None = None
     now: str | None = None
     seed: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self) -> list[str]:
         """Of `serve`."""
-        options = {"--db": self.database, "--record": self.record, "--now": self.now, "--seed": self.seed}
+        options = {
+            "--db": self.database,
+            "--record": self.record,
+            "--upstream-record": self.upstream_record,
+            "--now": self.now,
+            "--seed": self.seed,
+        }
         return [str(part) for name, value in options.items() if value is not None for part in (name, value)]
 
 

@@ -2,9 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+FILE = click.Path(dir_okay=False, path_type=Path)
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -95,21 +97,20 @@ def inspect(file: Path, form: str, target: Path | None, everything: bool) -> Non
 @click.command()
 @click.option("--db", "database", metavar="PATH", help="The database (default: sidecar.db in APP_DATA_DIR).")
 @click.option("--record", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Record a transcript.")
+@click.option("--upstream-record", metavar="FILE", type=FILE, help="Record what the vendors' clouds answer, too.")
 @click.option("--now", metavar="TIME", help="Let the sidecar's clock stand still there.")
 @click.option("--seed", metavar="NUMBER", type=int, help="Let it make the same ids every time.")
 @click.option("--env", metavar="NAME=VALUE", multiple=True, help="Add to its environment, and to the record's header.")
 @click.option("--json", "form", flag_value="machines", default="people", help="One compact line, for programs.")
-def console(
-    *, database: str | None, record: Path | None, now: str | None, seed: int | None, env: tuple[str, ...], form: str
-) -> None:
+def console(*, form: str, env: tuple[str, ...], **wishes: Any) -> None:
     """Talk to a live sidecar: call methods, see what it tells.  Reads a script from standard input, too."""
     import anyio  # noqa: PLC0415 - see `commands`
 
     from sidecar.commandline.console import Wishes, converse  # noqa: PLC0415
     from sidecar.commandline.output import ForMachines, ForPeople  # noqa: PLC0415
 
-    wishes = Wishes(database, record, now, seed, _environment(env))
-    sys.exit(anyio.run(converse, wishes, ForMachines() if form == "machines" else ForPeople()))
+    wanted = Wishes(env=_environment(env), **wishes)
+    sys.exit(anyio.run(converse, wanted, ForMachines() if form == "machines" else ForPeople()))
 
 
 def _environment(pairs: tuple[str, ...]) -> dict[str, str]:

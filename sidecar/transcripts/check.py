@@ -1,7 +1,7 @@
 """One transcript, verified or recorded anew, with all that this needs: a data folder, an environment, processes.
 
-What a header may ask for: `fixed` (where the clock stands, the seed of the ids) and `env`, in which a path that begins
-with `./` or `../` is seen from the transcript.
+What a header may ask for: `fixed` (where the clock stands, the seed of the ids, what answers in the clouds' place, a
+file beside the transcript) and `env`, in which a path that begins with `./` or `../` is seen from the transcript.
 """
 
 import difflib
@@ -111,6 +111,7 @@ def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Pat
     options = {
         "--now": fixed.get("now") if terms.now is None else terms.now,
         "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+        "--upstream": path.parent / fixed["upstream"] if "upstream" in fixed else None,
         "--record": record,
     }
     arguments = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
