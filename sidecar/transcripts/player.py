@@ -168,7 +168,7 @@ class Player:
 
     def _next_place(self) -> tuple[int, int] | None:
         segment, told = self._segment, self._told
-        while self.tape.read_segment(segment):
+        while self.tape.read_segment(segment) and not self.tape.ends_in(segment):  # what the end brings waits for it
             if told < len(self.tape.told[segment]):
                 return segment, told
             segment, told = segment + 1, 0
