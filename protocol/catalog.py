@@ -1,11 +1,17 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
+import sys
+
 from protocol import (
     activity,
     calendar,
     claude,
+    claude_doctor,
+    claude_export,
     claude_permissions,
+    claude_search,
     claude_trouble,
+    claude_usage,
     confluence,
     errors,
     events,
@@ -29,6 +35,10 @@ INTERFACES: tuple[type, ...] = (
     claude.Claude,
     claude.Sessions,
     claude_permissions.Permissions,
+    claude_doctor.ClaudeDoctor,
+    claude_search.ClaudeSearch,
+    claude_export.ClaudeExport,
+    claude_usage.ClaudeUsages,
     calendar.Calendars,
     jira.Jira,
     confluence.Confluence,
@@ -61,9 +71,10 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    claude_export.ExportSession,
 )
 
-_MODULES = (errors, system, events, jobs, claude, claude_permissions, calendar, jira, confluence, activity)
+_MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -193,7 +193,7 @@ class Session(Model):
 
     session_id: Uuid
     claude_session_id: OpaqueId | None
-    """The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time."""
+    """The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`."""
     forked_from: str | None
     """The session that it branched off."""
     title: str | None

@@ -181,17 +181,6 @@ CREATE TABLE claude_sessions (
   version INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(updated_at, session_id);
-CREATE TABLE claude_messages (
-  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
-  seq INTEGER NOT NULL,
-  job_id TEXT,
-  api_message_id TEXT,
-  kind TEXT NOT NULL,
-  text TEXT NOT NULL,
-  raw_json TEXT,
-  created_at TEXT NOT NULL,
-  PRIMARY KEY (session_id, seq)
-) STRICT;
 CREATE TABLE claude_permissions (
   request_id TEXT PRIMARY KEY NOT NULL,
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -220,3 +209,45 @@ CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, reque
 CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
 CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
 CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE granted = 1;
+CREATE TABLE claude_usage (
+  usage_key TEXT PRIMARY KEY NOT NULL,
+  booked_at TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  session_id TEXT,
+  model TEXT NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_creation_input_tokens INTEGER NOT NULL,
+  cache_read_input_tokens INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_usage_booked ON claude_usage(booked_at);
+CREATE TABLE claude_costs (
+  job_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  booked_at TEXT NOT NULL,
+  session_id TEXT,
+  cost_usd REAL NOT NULL,
+  PRIMARY KEY (job_id, model, booked_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_costs_booked ON claude_costs(booked_at);
+CREATE TABLE "claude_messages" (
+  id INTEGER PRIMARY KEY,
+  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  job_id TEXT,
+  api_message_id TEXT,
+  kind TEXT NOT NULL,
+  text TEXT NOT NULL,
+  raw_json TEXT,
+  created_at TEXT NOT NULL,
+  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
+    iif(kind = 'tool_use' AND json_valid(raw_json),
+      text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
+  UNIQUE (session_id, seq)
+) STRICT;
+CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
+CREATE TABLE claude_processes (
+  pid INTEGER PRIMARY KEY NOT NULL,
+  started_at REAL NOT NULL,
+  owner_id TEXT NOT NULL
+) STRICT;

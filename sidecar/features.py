@@ -5,7 +5,6 @@ What is heavy and not needed for the first answers (anyio, psutil, httpx) is imp
 
 import asyncio
 import logging
-import os
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -23,7 +22,7 @@ from sidecar.claude.feature import ClaudeFeature
 from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
 from sidecar.database import Database
-from sidecar.handler import JobFailed, Registration
+from sidecar.handler import Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.scheduler import Scheduler
@@ -238,14 +237,7 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """The user's own Claude CLI, as it is found now."""
-        from sidecar.claude.discovery import version  # noqa: PLC0415
-
-        try:
-            found = await self._claude.discovery().find()
-        except JobFailed as failure:
-            return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
-        try:
-            return ClaudeInstallation(path=str(found.path), version=await version(found.path, os.environ))
-        except JobFailed as failure:
-            return ClaudeInstallation(path=str(found.path), version=None, problem=failure.message)
+        """What `claude.doctor` finds, in short."""
+        report = await self._claude.examine()
+        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
+        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "cac86fe870df6577";
+export const SCHEMA_HASH = "dabbda93026a59ea";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -461,7 +461,7 @@ export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "a
 /** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time. */
+  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`. */
   claude_session_id: string | null;
   /** The session that it branched off. */
   forked_from: string | null;
@@ -704,6 +704,223 @@ export const PermissionDecision = {
 } as const;
 /** An answer. */
 export type PermissionDecision = "allow" | "deny";
+
+/** How Claude is. */
+export interface ClaudeReport {
+  /** No finding is a problem. */
+  ok: boolean;
+  /** The one that is used; null: none can be. */
+  path: string | null;
+  source: ExecutableSource | null;
+  version: string | null;
+  /** All that were found, in the order in which they would be used. */
+  candidates: ClaudeCandidate[];
+  login: ClaudeLogin;
+  findings: ClaudeFinding[];
+}
+
+/**
+ * Who knew where `claude` is.
+ *
+ * - `setting`: CLAUDE_PATH.
+ * - `path`: A folder of the PATH that the sidecar was started with.
+ * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
+ * - `known_place`: A folder where an installer puts it.
+ */
+export const ExecutableSource = {
+  /** CLAUDE_PATH. */
+  SETTING: "setting",
+  /** A folder of the PATH that the sidecar was started with. */
+  PATH: "path",
+  /** The user's login shell: a terminal has a PATH that an app started from a desktop has not. */
+  LOGIN_SHELL: "login_shell",
+  /** A folder where an installer puts it. */
+  KNOWN_PLACE: "known_place",
+} as const;
+/**
+ * Who knew where `claude` is.
+ *
+ * - `setting`: CLAUDE_PATH.
+ * - `path`: A folder of the PATH that the sidecar was started with.
+ * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
+ * - `known_place`: A folder where an installer puts it.
+ */
+export type ExecutableSource = "setting" | "path" | "login_shell" | "known_place";
+
+/** A `claude` that was found. */
+export interface ClaudeCandidate {
+  path: string;
+  source: ExecutableSource;
+  /** What `--version` says: `2.1.330 (Claude Code)`.  Null: it does not run. */
+  version: string | null;
+}
+
+/** What shows of the login without spending anything, and without anything secret. */
+export interface ClaudeLogin {
+  state: LoginState;
+  /** Claude's word: `api_key`, `oauth_token`, `third_party`; null where it did not say. */
+  method: string | null;
+  /** `firstParty`, `bedrock`, `vertex`. */
+  provider: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string | null;
+}
+
+/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+export const LoginState = {
+  LOGGED_IN: "logged_in",
+  LOGGED_OUT: "logged_out",
+  UNKNOWN: "unknown",
+} as const;
+/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+export type LoginState = "logged_in" | "logged_out" | "unknown";
+
+/** One thing that was looked at. */
+export interface ClaudeFinding {
+  name: FindingName;
+  state: FindingState;
+  detail: string;
+  /** What to do, in words for the user. */
+  advice: string | null;
+}
+
+/**
+ * What was looked at.
+ *
+ * - `node`: Only where `claude` is a script.
+ * - `root`: Only for root.
+ * - `files`: The folder of Claude's own settings and sessions.
+ */
+export const FindingName = {
+  EXECUTABLE: "executable",
+  VERSION: "version",
+  /** Only where `claude` is a script. */
+  NODE: "node",
+  LOGIN: "login",
+  PATH: "path",
+  /** Only for root. */
+  ROOT: "root",
+  /** The folder of Claude's own settings and sessions. */
+  FILES: "files",
+} as const;
+/**
+ * What was looked at.
+ *
+ * - `node`: Only where `claude` is a script.
+ * - `root`: Only for root.
+ * - `files`: The folder of Claude's own settings and sessions.
+ */
+export type FindingName = "executable" | "version" | "node" | "login" | "path" | "root" | "files";
+
+/**
+ * How something is.
+ *
+ * - `warning`: Claude works, but not in every case or not as expected.
+ * - `problem`: Claude does not work.
+ */
+export const FindingState = {
+  OK: "ok",
+  /** Claude works, but not in every case or not as expected. */
+  WARNING: "warning",
+  /** Claude does not work. */
+  PROBLEM: "problem",
+} as const;
+/**
+ * How something is.
+ *
+ * - `warning`: Claude works, but not in every case or not as expected.
+ * - `problem`: Claude does not work.
+ */
+export type FindingState = "ok" | "warning" | "problem";
+
+/** What was found, the newest first. */
+export interface MessageHits {
+  hits: MessageHit[];
+  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  next_cursor: string | null;
+}
+
+/** A message that was found. */
+export interface MessageHit {
+  message_id: string;
+  session_id: string;
+  session_title: string | null;
+  job_id: string | null;
+  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  seq: number;
+  kind: MessageKind;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  snippet: string;
+  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
+  marks: SearchMark[];
+}
+
+/** A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
+export interface SearchMark {
+  start: number;
+  end: number;
+}
+
+/** A session as Markdown. */
+export interface SessionText {
+  session_id: string;
+  text: string;
+  messages: number;
+}
+
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export const UsageGroup = {
+  /** A local day.  A day without any use has no entry. */
+  DAY: "day",
+  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  SESSION: "session",
+  MODEL: "model",
+  /** A run or a turn. */
+  JOB: "job",
+} as const;
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export type UsageGroup = "day" | "session" | "model" | "job";
+
+/** The entries, and all of them together. */
+export interface UsageList {
+  /** Days in order; others by what they cost, the dearest first. */
+  entries: UsageEntry[];
+  usage: ClaudeUsage;
+  total_cost_usd: number;
+}
+
+/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+export interface UsageEntry {
+  /** YYYY-MM-DD in the time zone that was asked for. */
+  day: string | null;
+  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  session_id: string | null;
+  /** `unknown` where the CLI did not say. */
+  model: string | null;
+  job_id: string | null;
+  /** Each API message counted once. */
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number;
+  /** How many runs and turns. */
+  jobs: number;
+  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_at: string;
+}
 
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
@@ -1186,6 +1403,52 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
+/** Write a session to a file.  Nothing is there under its name before it is whole. */
+export interface ExportSession {
+  /** A Claude session's id. */
+  session_id: string;
+  /** Null: a new file in the folder `exports` beside the database, named after the session. */
+  path?: string | null;
+  /** @default "markdown" */
+  format?: ExportFormat;
+  /**
+   * Whether Markdown has Claude's thoughts too; JSONL has everything.
+   *
+   * @default false
+   */
+  thinking?: boolean;
+}
+
+/**
+ * What the file is for.
+ *
+ * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
+ * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
+ * message.
+ */
+export const ExportFormat = {
+  /** To be read: prompts, answers, tools with what they were given and what they said. */
+  MARKDOWN: "markdown",
+  /** To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message. */
+  JSONL: "jsonl",
+} as const;
+/**
+ * What the file is for.
+ *
+ * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
+ * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
+ * message.
+ */
+export type ExportFormat = "markdown" | "jsonl";
+
+/** The file that was written. */
+export interface ExportResult {
+  session_id: string;
+  path: string;
+  messages: number;
+  bytes: number;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -1481,6 +1744,46 @@ export interface ClaudePermissionsRespondParams {
   remember?: boolean;
 }
 
+/** Params of `claude.doctor`. */
+export type ClaudeDoctorParams = Record<string, never>;
+
+/** Params of `claude.messages.search`. */
+export interface ClaudeMessagesSearchParams {
+  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  query: string;
+  /** A Claude session's id. */
+  session_id?: string | null;
+  kind?: MessageKind | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.session.export`. */
+export interface ClaudeSessionExportParams {
+  /** A Claude session's id. */
+  session_id: string;
+  /** @default false */
+  thinking?: boolean;
+}
+
+/** Params of `claude.usage.list`. */
+export interface ClaudeUsageListParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  /** @default "day" */
+  group?: UsageGroup;
+}
+
 /** Params of `calendar.accounts.list`. */
 export type CalendarAccountsListParams = Record<string, never>;
 
@@ -1708,6 +2011,34 @@ export interface Methods {
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
+   * Look at everything that keeps Claude from working, without a request to its API.
+   *
+   * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+   */
+  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
+  /**
+   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   *
+   * What a tool was given is searched too.  Upper and lower case are the same.
+   *
+   * Errors: session_not_found, invalid_cursor.
+   */
+  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
+  /**
+   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.export": { params: ClaudeSessionExportParams; result: SessionText };
+  /**
+   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   *
+   * `time_zone` says where days begin; null: where this computer is.
+   *
+   * Errors: usage_range_invalid, time_zone_unknown.
+   */
+  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
+  /**
    * All calendar accounts.
    *
    * Was GET /calendar/accounts.
@@ -1819,6 +2150,8 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Write a session to a file.  Nothing is there under its name before it is whole. */
+  "claude.export": { payload: ExportSession; result: ExportResult };
 }
 
 export const METHOD_NAMES = [
@@ -1853,6 +2186,10 @@ export const METHOD_NAMES = [
   "claude.messages.list",
   "claude.permissions.list",
   "claude.permissions.respond",
+  "claude.doctor",
+  "claude.messages.search",
+  "claude.session.export",
+  "claude.usage.list",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",
@@ -1907,6 +2244,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "claude.export",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -1936,6 +2274,7 @@ export type ErrorKind =
   | "session_not_found"
   | "permission_not_found"
   | "permission_resolved"
+  | "usage_range_invalid"
   | "calendar_account_not_found";
 
 export const ERROR_CODES = {
@@ -1989,6 +2328,8 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The question is answered already, or no answer is wanted any more; the first answer counts. */
   permission_resolved: 4092,
+  /** `end` must come after `start`, by at most 400 days. */
+  usage_range_invalid: 4227,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
 } as const satisfies Record<ErrorKind, number>;

@@ -27,6 +27,7 @@ from sidecar.claude.items import Item
 from sidecar.claude.store import Changed, ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
 from sidecar.claude.stream import Spent
 from sidecar.claude.texts import storable, title_of
+from sidecar.claude.usage import UsageStore
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
@@ -47,9 +48,11 @@ class Conversations:
         notify: Callable[[Notification], None],
         clock: Clock,
         new_id: MakeId,
+        usage: UsageStore,
     ) -> None:
         self._database = database
         self._store = store
+        self._usage = usage
         self._notify = notify
         self._clock = clock
         self._new_id = new_id
@@ -127,10 +130,15 @@ class Conversations:
         """One more item, with the JSON that told it.  Never raises, see `learn`."""
         self._safely(lambda: self._add(session_id, job_id, item, raw))
 
-    def end(self, session_id: str, status: SessionStatus, spent: Spent) -> None:
+    def end(self, session_id: str, job_id: str, status: SessionStatus, spent: Spent) -> None:
         """A turn has ended.  Never raises, see `learn`."""
         spending = Spending(**asdict(spent.usage), cost_usd=spent.cost_usd or 0.0)
-        self._safely(lambda: self._tell(self._store.end(session_id, status, spending, self._now())))
+
+        def put_down() -> None:
+            self._usage.book(job_id, session_id, spent)
+            self._tell(self._store.end(session_id, status, spending, self._now()))
+
+        self._safely(put_down)
 
     def set_status(self, session_id: str, status: SessionStatus) -> bool:
         """A turn waits, or waits no more; whether there is such a session."""

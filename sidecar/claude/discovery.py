@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
@@ -24,6 +24,8 @@ from sidecar.handler import JobFailed
 LOGIN_SHELL_TIMEOUT_S = 3.0  # a heavy profile (nvm, conda) takes about a second
 VERSION_TIMEOUT_S = 10.0  # 13 ms measured; the first start after an update can be checked by antivirus software
 OUTPUT_LIMIT = 4_096
+CANDIDATES = 20
+"""More than anybody has; each is started by the doctor."""
 INSTALL = "npm install -g @anthropic-ai/claude-code"
 # The npm package puts a script beside the real program on Windows; a script would pass our arguments through cmd.exe.
 NAME = "claude.exe" if sys.platform == "win32" else "claude"
@@ -57,23 +59,57 @@ class Discovery:
 
     async def find(self) -> Executable:
         """The executable; raises `JobFailed` (`executable_missing`) with what to do."""
+        if not self._setting:
+            async with contextlib.aclosing(self._search()) as places:
+                async for executable in places:
+                    return executable
+        return self.chosen([])
+
+    def chosen(self, candidates: Sequence[Executable]) -> Executable:
+        """Of all the `candidates` the one that is used; raises as `find` does."""
         if self._setting:
             return _configured(self._setting)
-        # A relative entry of PATH would mean another folder to a run, which has a working directory of its own.
-        on_path = which(NAME, path=self._environment.get("PATH", ""))
-        if on_path is not None and Path(on_path).is_absolute():
-            return Executable(Path(on_path), "path")
-        told = await _ask_login_shell(self._environment, self._shell_timeout_s)
-        if told is not None:
-            return Executable(Path(told), "login_shell")
-        for place in known_places(self._environment, self._home):
-            if which(str(place)):
-                return Executable(place, "known_place")
+        if candidates:
+            return candidates[0]
         raise JobFailed(
             "Claude Code is not installed, or not where it can be found.",
             kind="executable_missing",
             hint=f"Install it with `{INSTALL}`, or set CLAUDE_PATH to the full path of `claude`.",
         )
+
+    async def candidates(self) -> list[Executable]:
+        """All that there are, the one that `find` takes first."""
+        found: dict[Path, Executable] = {}
+        if self._setting:
+            with contextlib.suppress(JobFailed):
+                configured = _configured(self._setting)
+                found[configured.path] = configured
+        async with contextlib.aclosing(self._search()) as places:
+            async for executable in places:
+                found.setdefault(executable.path, executable)
+                if len(found) == CANDIDATES:
+                    break
+        return list(found.values())
+
+    async def login_path(self) -> str | None:
+        """The PATH of the user's login shell; None where there is none, or it does not answer."""
+        printed = await _ask_login_shell(self._environment, r'printf "\n%s\n" "$PATH"', self._shell_timeout_s)
+        return printed[-1] if printed else None
+
+    async def _search(self) -> AsyncGenerator[Executable, None]:
+        """Where it is, the first the best; the login shell is asked only if there is nothing better."""
+        for folder in self._environment.get("PATH", "").split(os.pathsep):
+            # A relative entry would mean another folder to a run, which has a working directory of its own.
+            if Path(folder).is_absolute() and (on_path := which(NAME, path=folder)) is not None:
+                yield Executable(Path(on_path), "path")
+        printed = await _ask_login_shell(self._environment, f"command -v {NAME}", self._shell_timeout_s)
+        # A profile may print a greeting first, and an alias is answered with its definition.
+        told = next((line for line in reversed(printed) if line.startswith("/") and which(line)), None)
+        if told is not None:
+            yield Executable(Path(told), "login_shell")
+        for place in known_places(self._environment, self._home):
+            if which(str(place)):
+                yield Executable(place, "known_place")
 
 
 def known_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
@@ -102,7 +138,7 @@ def _posix_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 async def version(path: Path, environment: Mapping[str, str]) -> str:
     """What `claude --version` prints, such as `2.1.330 (Claude Code)`; raises `JobFailed` (`executable_broken`)."""
-    printed = await _output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
+    printed = await output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
     if not printed:
         raise JobFailed(
             f"{path} does not answer to --version.",
@@ -123,17 +159,16 @@ def _configured(setting: str) -> Executable:
     )
 
 
-async def _ask_login_shell(environment: Mapping[str, str], timeout_s: float) -> str | None:
+async def _ask_login_shell(environment: Mapping[str, str], question: str, timeout_s: float) -> list[str]:
+    """The lines that a command prints in it."""
     shell = environment.get("SHELL")
     if not shell or not which(shell):  # Windows has no login shell
-        return None
-    printed = await _output([shell, "-lc", f"command -v {NAME}"], environment, timeout_s)
-    # A profile may print a greeting first, and an alias is answered with its definition.
-    lines = [line.strip() for line in printed.splitlines()]
-    return next((line for line in reversed(lines) if line.startswith("/") and which(line)), None)
+        return []
+    printed = await output([shell, "-lc", question], environment, timeout_s)
+    return [line.strip() for line in printed.splitlines()]
 
 
-async def _output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
+async def output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
     """What a command prints within the time, at most 4 KiB; an empty string where it cannot be started."""
     try:
         # Its own session: what a profile starts must not share our terminal or our signals.

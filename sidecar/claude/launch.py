@@ -9,6 +9,7 @@ import anyio
 
 from sidecar.claude.discovery import INSTALL, Discovery
 from sidecar.claude.environment import job_environment, session_environment
+from sidecar.claude.ledger import KnownProcess, ProcessLedger
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
 from sidecar.handler import JobFailed
 
@@ -20,8 +21,11 @@ COMMAND_LINE_TOO_LONG: Final = 206
 class Launcher:
     """Starts the user's own CLI for a run or for a session."""
 
-    def __init__(self, *, discovery: Discovery, environment: Mapping[str, str], home: Path) -> None:
+    def __init__(
+        self, *, discovery: Discovery, environment: Mapping[str, str], home: Path, ledger: ProcessLedger
+    ) -> None:
         """`environment` is our own; `home` is where Claude works when no folder is named."""
+        self._ledger = ledger
         self._discovery = discovery
         self._environment = environment
         self.home = home
@@ -39,7 +43,9 @@ class Launcher:
         """A process that carries a job's mark."""
         folder, executable = await self.folder(cwd), await self._discovery.find()
         environment = job_environment(self._environment, executable=executable.path, job_id=job_id)
-        return await _start(executable.path, executable.source, options, folder, environment, on_line)
+        process = await _start(executable.path, executable.source, options, folder, environment, on_line)
+        self._note(process, job_id)
+        return process
 
     async def for_session(
         self, session_id: str, options: RunOptions, cwd: str | None, on_line: Callable[[bytes], bool]
@@ -47,7 +53,19 @@ class Launcher:
         """A process that carries a session's mark."""
         folder, executable = await self.folder(cwd), await self._discovery.find()
         environment = session_environment(self._environment, executable=executable.path, session_id=session_id)
-        return await _start(executable.path, executable.source, options, folder, environment, on_line)
+        process = await _start(executable.path, executable.source, options, folder, environment, on_line)
+        self._note(process, session_id)
+        return process
+
+    def _note(self, process: ClaudeProcess, owner_id: str) -> None:
+        """Write down that it runs, until it is gone."""
+        from sidecar.claude.leftovers import start_time  # noqa: PLC0415 - see there
+
+        pid = process.pid
+        started_at = start_time(pid)
+        if started_at is not None:
+            self._ledger.started(KnownProcess(pid, started_at, owner_id))
+            process.on_release = lambda: self._ledger.ended(pid)
 
 
 async def _start(

@@ -1,6 +1,6 @@
 """Claude's methods.  Runs and turns are jobs: this only queues them, `worker` and `turns` do the work."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from protocol.claude import (
@@ -22,6 +22,7 @@ from protocol.claude import (
     Turns,
     session_lock,
 )
+from protocol.claude_doctor import ClaudeDoctor, ClaudeReport
 from protocol.claude_permissions import (
     PermissionDecision,
     PermissionPage,
@@ -71,6 +72,16 @@ class ClaudeService(Claude):
             system_prompt=system_prompt,
         )
         return self._enqueue(spec, priority=priority)
+
+
+class DoctorService(ClaudeDoctor):
+    """Implements `ClaudeDoctor`; what it takes is imported when it is called for."""
+
+    def __init__(self, examine: Callable[[], Awaitable[ClaudeReport]]) -> None:
+        self._examine = examine
+
+    async def doctor(self) -> ClaudeReport:
+        return await self._examine()
 
 
 class SessionsService(Sessions):

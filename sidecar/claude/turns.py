@@ -107,7 +107,7 @@ class TurnHandler:
             raise
         finally:
             status = SessionStatus.WAITING if questions.kept else status
-            self._conversations.end(job.session_id, status, turn.report.reader.spent)
+            self._conversations.end(job.session_id, context.job_id, status, turn.report.reader.spent)
         fields = answer_fields(outcome) | {"usage": turn.usage}
         result = ClaudeTurnResult(**fields, session_id=job.session_id)
         turn.report.finished(result)

@@ -7,20 +7,27 @@ from pathlib import Path
 import pytest
 
 from tests.claude.rig import Rig, StartRig
-from tests.claude.talk import Talk, talking
+from tests.claude.talk import NEWEST, OLDEST, Talk, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
 ROOT = Path(__file__).parents[2]
 NATIVE = Path("@anthropic-ai", "claude-code-linux-x64", "claude")
+PACKAGES = {NEWEST: NATIVE, OLDEST: Path(f"claude-{OLDEST}", "claude")}
 
 
 @pytest.fixture
-def real_claude() -> Path:
+def release(request: pytest.FixtureRequest) -> str:
+    """Which release of the real CLI: `both_releases` asks for the oldest one too."""
+    return str(getattr(request, "param", NEWEST))
+
+
+@pytest.fixture
+def real_claude(release: str) -> Path:
     """The real binary: $SIDECAR_TEST_CLAUDE, or its npm package under $SIDECAR_TEST_NODE_MODULES (.ci/node_modules)."""
-    named = os.environ.get("SIDECAR_TEST_CLAUDE")
+    named = os.environ.get("SIDECAR_TEST_CLAUDE") if release == NEWEST else None
     modules = Path(os.environ.get("SIDECAR_TEST_NODE_MODULES", ROOT / ".ci" / "node_modules"))
-    path = Path(named) if named else modules / NATIVE
+    path = Path(named) if named else modules / PACKAGES[release]
     if not path.is_file():
         pytest.skip(f"no real claude at {path}; set SIDECAR_TEST_CLAUDE")
     return path

@@ -1,6 +1,8 @@
 """A `ClaudeRunHandler` with everything that it says written down, and a look at the processes that it leaves."""
 
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +16,12 @@ from protocol.contract import Notification
 from protocol.entities import WaitingFor
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
+from sidecar.claude.ledger import ProcessLedger
+from sidecar.claude.stream import Spent
 from sidecar.claude.worker import ClaudeRunHandler
 from sidecar.clock import SystemClock
+from sidecar.database import Database
+from sidecar.settings import schema_dir
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
 
@@ -55,7 +61,11 @@ class Rig:
         self.deltas: list[ClaudeDelta] = []
         self.troubles: list[Notification] = []
         self.records: list[dict[str, Any]] = []
+        self.booked: list[tuple[str, str | None, Spent]] = []
         self.context = RecordingContext()
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
+        self.ledger = ProcessLedger(Database(connection, home / "none.db", lambda: None))
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
@@ -63,10 +73,13 @@ class Rig:
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
+                ledger=self.ledger,
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
             clock=SystemClock(),
+            book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
+            owner_of=lambda _: None,
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )
@@ -120,6 +133,16 @@ def processes_of(owner_id: str) -> list[psutil.Process]:
                 found.append(process)
         except psutil.Error:
             continue
+    return found
+
+
+def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
+    """Those of the processes that bear this name; some of them live for a moment only."""
+    found = []
+    for process in processes_of(owner_id):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                found.append(process)
     return found
 
 

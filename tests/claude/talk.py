@@ -5,11 +5,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import pytest
 
 from protocol.claude import ClaudeMessage, Sessions, SessionStatus
 from protocol.claude_permissions import PermissionRequest, Permissions
 from sidecar.client import Received, SidecarClient
 from tests.conftest import StartSidecar
+
+NEWEST, OLDEST = "2.1.330", "2.1.197"
+"""The releases of the real CLI that the tests run; .ci/package.json has them."""
+
+both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=True)
 
 FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 

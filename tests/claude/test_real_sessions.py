@@ -3,8 +3,8 @@
 import pytest
 
 from protocol.claude import ClaudeUsage, MessageKind, SessionStatus
-from tests.claude.rig import processes_of, until
-from tests.claude.talk import Talk, talking
+from tests.claude.rig import processes_of, tools_of, until
+from tests.claude.talk import Talk, both_releases, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -14,6 +14,7 @@ def said(api: FakeAnthropic) -> str:
     return str(api.messages()[-1].body["messages"])
 
 
+@both_releases
 async def test_claude_remembers_the_turns_before(real_talk: Talk, api: FakeAnthropic) -> None:
     session = await real_talk.sessions.create()
     await real_talk.answer(session.session_id, "Remember the word heron.")
@@ -30,6 +31,7 @@ async def test_claude_remembers_the_turns_before(real_talk: Talk, api: FakeAnthr
     assert after.total_cost_usd > 0
 
 
+@both_releases
 async def test_a_conversation_goes_on_after_a_restart(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
@@ -45,6 +47,7 @@ async def test_a_conversation_goes_on_after_a_restart(
     assert costs[1] == pytest.approx(costs[0])
 
 
+@both_releases
 async def test_a_fork_and_its_parent_both_go_on(real_talk: Talk, api: FakeAnthropic) -> None:
     session = await real_talk.sessions.create()
     await real_talk.answer(session.session_id, "Remember the word heron.")
@@ -60,18 +63,16 @@ async def test_a_fork_and_its_parent_both_go_on(real_talk: Talk, api: FakeAnthro
     assert len(ids) == 2
 
 
+@both_releases
 async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(real_talk: Talk) -> None:
     session = await real_talk.sessions.create(allowed_tools=["Bash"])
 
-    def names() -> list[str]:
-        return [process.name() for process in processes_of(session.session_id)]
-
     job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
-    await until(lambda: "tail" in names())
+    await until(lambda: tools_of(session.session_id, "tail"))
     process = next(one for one in processes_of(session.session_id) if one.name() != "tail" and one.ppid() != 1)
     await real_talk.sessions.interrupt(session_id=session.session_id)
     await real_talk.job(job.job_id, "cancelled")
-    assert "tail" not in names()
+    assert tools_of(session.session_id, "tail") == []
     assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
     assert process in processes_of(session.session_id)
 
@@ -87,6 +88,7 @@ async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(real_talk: T
     assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
 
 
+@both_releases
 async def test_a_tool_and_what_it_said_are_in_the_log(real_talk: Talk) -> None:
     session = await real_talk.sessions.create(allowed_tools=["Bash"])
     await real_talk.answer(session.session_id, "[[tool:bash:echo hi from bash]]")

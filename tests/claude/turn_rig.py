@@ -17,11 +17,13 @@ from protocol.entities import Job, JobStatus
 from sidecar.claude.conversations import Conversations
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
+from sidecar.claude.ledger import ProcessLedger
 from sidecar.claude.permission_journal import PermissionJournal
 from sidecar.claude.permission_store import PermissionStore
 from sidecar.claude.pool import Pool
 from sidecar.claude.store import ClaudeStore
 from sidecar.claude.turns import TurnHandler
+from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.database import Database
 from sidecar.ids import Uuid7
@@ -50,7 +52,8 @@ class TurnRig:
         new_id = Uuid7(clock)
         self.store = ClaudeStore(self.database)
         self.asked = PermissionStore(self.database)
-        self.conversations = Conversations(self.database, self.store, self.notified.append, clock, new_id)
+        usage = UsageStore(self.database, clock)
+        self.conversations = Conversations(self.database, self.store, self.notified.append, clock, new_id, usage)
         self.journal = PermissionJournal(
             self.database,
             self.asked,
@@ -68,6 +71,7 @@ class TurnRig:
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
+                ledger=ProcessLedger(self.database),
             ),
             pool=self.pool,
             conversations=self.conversations,
