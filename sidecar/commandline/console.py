@@ -30,8 +30,10 @@ from sidecar.transcripts.format import Header, read, write
 _WORD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
 UNTIL_S: Final = 60.0
 """A notification that has not come by then will not come."""
-SECRET: Final = ("BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET")
-"""Variables that no header may show."""
+NOTED: Final = frozenset(
+    {"CLAUDE_PATH", "CLAUDE_CONCURRENCY", "RUN_ENV", "BACKEND_PORT", "GOOGLE_CLIENT_ID", "HOME", "TZ", "LANG"}
+)
+"""Variables that a header may show; any other may be somebody's key."""
 HELP: Final = """\
 METHOD key=value …            call it; $.path is a value of the last answer, $2.path one of the second
 METHOD … &                    call it and do not wait
@@ -237,5 +239,5 @@ def _note_environment(record: Path, env: Mapping[str, str]) -> None:
     lines = list(read(record))
     for line in lines:
         if isinstance(line, Header):
-            line.facts = {**line.facts, "env": {name: value for name, value in env.items() if name not in SECRET}}
+            line.facts = {**line.facts, "env": {name: value for name, value in env.items() if name in NOTED}}
     write(record, lines)

@@ -32,7 +32,7 @@ def replay(arguments: tuple[str, ...]) -> None:
 @click.option("--seed", metavar="NUMBER", type=int, help="Let it make the same ids every time.")
 @click.option("--env", metavar="NAME=VALUE", multiple=True, help="Add to its environment: CLAUDE_PATH=…")
 @click.option("--command", metavar="COMMAND", help="What serves, such as a packaged sidecar.")
-@click.option("--patience", metavar="SECONDS", type=float, help="How long an answer may take (10).")
+@click.option("--patience", metavar="SECONDS", type=float, help="How long an answer may take (30).")
 def verify(
     files: tuple[Path, ...],
     *,

@@ -16,7 +16,7 @@ from typing import IO, Any, Final, Self
 
 from pydantic_core import from_json, to_json
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 30.0
 """How long an answer or notification may take; nothing takes a tenth of it on an idle machine."""
 LAST_WORDS: Final = 2_000
 OURS: Final = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_CLIENT_", "CLAUDE", "SIDECAR_")

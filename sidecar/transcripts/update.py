@@ -13,7 +13,7 @@ from sidecar.transcripts.process import Silence
 from sidecar.transcripts.schemas import Contract
 from sidecar.transcripts.verify import Conversation, Life, Start
 
-QUIET_S: Final = 1.0
+QUIET_S: Final = 5.0
 """When nothing has come for so long, what was recorded next will not come any more."""
 LOOK_AHEAD: Final = 8
 """So many recorded notifications may have gone missing at one place before all that follow count as new."""

@@ -80,6 +80,7 @@ def test_what_is_no_transcript_is_refused_in_a_sentence(shell: Shell, tmp_path: 
     assert "a transcript begins with a line" in ended.err
 
 
+@pytest.mark.timeout(180)  # a browser starts
 def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(shell: Shell, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     hostile = write(
@@ -95,7 +96,7 @@ def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(shell: Shell, tmp
         pytest.skip("no chromium to open the page with")
     options = ["--headless", "--no-sandbox", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
     command = [chromium, *options, page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True).stdout
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=150, check=True).stdout
     assert '<span class="name" title="jobs.get">jobs.get</span>' in dom
     assert "<title>hostile.jsonl</title>" in dom
 
