@@ -14,6 +14,19 @@ const SHUT_DOWN = { drained: true, cancelled_requests: 0, interrupted_jobs: 0 };
 const MAX_DETAILS = 10;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
+const PATTERNS = { $any: 1, $re: 1, $unordered: 1, $secret: 1 };
+const EXAMPLES: Record<string, unknown> = {
+  uuid: "01a00000-0000-7000-8000-000000000000",
+  "date-time": "2026-11-23T08:00:00.000Z",
+  string: "",
+  cursor: "",
+  object: {},
+  array: [],
+  number: 0,
+  integer: 0,
+  boolean: false,
+};
+
 export interface ReplayOptions {
   /** `fast`: all at once, in its order; `recorded`: in the time that it took. */
   pace?: "fast" | "recorded";
@@ -265,12 +278,12 @@ class Tape {
     for (const message of Array.isArray(msg) ? msg : msg === undefined ? [] : [msg]) {
       const { id, method, params = {} } = message;
       if (dir === "s2c" && method !== undefined) {
-        here.push({ t, message });
+        here.push({ t, message: example(message) as Message });
       } else if (dir === "s2c") {
         const asked = waiting.get(id);
         waiting.delete(id);
         if (asked !== undefined) {
-          Object.assign(asked, { answer: message, answeredAt: t, answeredIn: segment, toldBefore: here.length });
+          Object.assign(asked, { answer: example(message), answeredAt: t, answeredIn: segment, toldBefore: here.length });
         }
       } else if (method !== undefined && id !== undefined) {
         const place = { answer: null, answeredAt: t, answeredIn: segment, toldBefore: 0 };
@@ -304,6 +317,18 @@ class Tape {
     const message = `The transcript has no ${method} with these params.  The nearest stands in line ${nearest.one.line}.`;
     return { code: NOT_RECORDED, message, data: { ...data, details } };
   }
+}
+
+/** A value with something that fits where a person has put a pattern; see `sidecar verify`. */
+function example(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(example);
+  if (!isObject(value)) return value;
+  const [name = "", ...others] = Object.keys(value).filter((key) => key !== "$like");
+  if (others.length === 0 && name in PATTERNS) {
+    if ("$like" in value) return value["$like"];
+    return name === "$any" ? (EXAMPLES[String(value[name])] ?? null) : example(value[name]);
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, example(one)]));
 }
 
 function parsed(text: string, line: number, isOpen: boolean): Line | null {

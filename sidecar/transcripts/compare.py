@@ -11,19 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from sidecar.transcripts.patterns import ANY, RE, SHAPES, UNORDERED, is_any, matches, pattern_of
 from sidecar.transcripts.redact import MARK, placeholder
 from sidecar.transcripts.schemas import NOTHING, Contract, Schema
 
 BOUND: Final = frozenset({"uuid", "id", "cursor", "seq"})
-ANY: Final = "$any"
-RE: Final = "$re"
-UNORDERED: Final = "$unordered"
-PATTERNS: Final = (ANY, RE, UNORDERED, MARK)
-_SHAPES: Final = {
-    "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-    "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
-}
-_SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in _SHAPES.items()))
+_SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()))
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 NOT_THERE: Final = "(nothing)"
 """What stands in a difference for a member that is missing."""
@@ -111,8 +104,8 @@ class Comparison:
         if form == "measured" and _kind(expected) == _kind(actual):
             return expected
         if type(expected) is dict:
-            if len(expected) == 1 and next(iter(expected)) in PATTERNS:
-                return self._pattern(expected, actual, schema, path)
+            if (kind := pattern_of(expected)) is not None:
+                return self._pattern(kind, expected, actual, schema, path)
             if type(actual) is dict:
                 return self._object(expected, actual, schema, path)
         elif type(expected) is list and type(actual) is list and len(expected) == len(actual):
@@ -168,13 +161,11 @@ class Comparison:
 
     # --- patterns -----------------------------------------------------------------------------------------------
 
-    def _pattern(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
-        ((kind, wanted),) = expected.items()
+    def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
+        wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
             self._unordered(wanted, actual, schema, path)
-        elif not (
-            (kind == ANY and _is_any(wanted, actual)) or (kind == RE and _matches(wanted, actual)) or kind == MARK
-        ):
+        elif not ((kind == ANY and is_any(wanted, actual)) or (kind == RE and matches(wanted, actual)) or kind == MARK):
             self._found.append(Difference(path, expected, actual))
             return self.as_recorded(actual)
         return expected
@@ -258,16 +249,3 @@ def _kind(value: Any) -> str:
 
 def _is_number(*values: Any) -> bool:
     return all(type(value) in (int, float) for value in values)
-
-
-def _is_any(wanted: str, actual: Any) -> bool:
-    if wanted in _SHAPES:
-        return isinstance(actual, str) and re.fullmatch(_SHAPES[wanted], actual) is not None
-    kinds = {"string": str, "cursor": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
-    if wanted in ("number", "integer"):
-        return type(actual) is int or (wanted == "number" and type(actual) is float)
-    return wanted == "anything" or (wanted in kinds and isinstance(actual, kinds[wanted]))
-
-
-def _matches(pattern: str, actual: Any) -> bool:
-    return isinstance(actual, str) and re.fullmatch(pattern, actual, re.DOTALL) is not None

@@ -117,6 +117,11 @@ class Entry:
         return self._data[self._start : -2] if self._data else to_json(self.message)
 
     @property
+    def has_patterns(self) -> bool:
+        """Whether a person has put patterns into it."""
+        return b'{"$' in self.text
+
+    @property
     def raw(self) -> bytes | None:
         """A line that was no JSON, as far as it is known."""
         raw = None if self.word else self.facts.get("raw")

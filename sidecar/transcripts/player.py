@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from protocol.connection import Request
 from protocol.contract import RpcError
+from sidecar.transcripts.patterns import example
 from sidecar.transcripts.tape import MAX_DETAILS, Answer, Asked, Tape, Told
 
 IDLE_S: Final = 0.05
@@ -145,7 +146,7 @@ class Player:
             self._told = 0
 
     def _tell(self, told: Told) -> None:
-        message = told.entry.text
+        message = to_json(example(told.entry.message)) if told.entry.has_patterns else told.entry.text
         if told.method == "$/progress" and self._tokens:
             params = told.entry.message["params"]
             token = self._tokens.get(params["token"], params["token"])

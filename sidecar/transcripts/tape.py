@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from sidecar.transcripts.format import Entry
+from sidecar.transcripts.patterns import example
 from sidecar.transcripts.schemas import SECRET, Contract, Schema
 
 VOLATILE: Final = frozenset({"date-time", "measured"})
@@ -38,12 +39,12 @@ class Answer:
         """The result or the error, as JSON."""
         word = "error" if self.is_error else "result"
         if self._message is None:
-            text = self._entry.text
+            text = b"" if self._entry.has_patterns else self._entry.text
             head = b'{"jsonrpc":"2.0","id":%s,"%s":' % (to_json(self._entry.id), word.encode())
             if text.startswith(head):
                 return text[len(head) : -1]
         message = self._entry.message if self._message is None else self._message
-        return to_json(message.get(word))
+        return to_json(example(message.get(word)))
 
 
 class Told:

@@ -66,7 +66,8 @@ class _Merge:
         self._old = old
         self._sent = [entry for entry in old if entry.sent]
         self._answers = {_ids(entry.message): entry for entry in old if entry.is_answer}
-        self._told = [entry for entry in old if entry.is_told]
+        self._told = [entry for entry in old if entry.is_told and not self._may_be_dropped(entry)]
+        self._ephemeral = [entry for entry in old if entry.is_told and self._may_be_dropped(entry)]
         self._is_paired = False
         self._ends = [entry for entry in old if entry.exit_code is not None]
         self._methods = {
@@ -81,11 +82,12 @@ class _Merge:
 
         Where each has its counterpart, they stay where they were: who overtook whom is a matter of time.
         """
-        told = [entry for entry in new if entry.is_told]
+        told = [entry for entry in new if entry.is_told and not self._may_be_dropped(entry)]
         self._is_paired = [one.method for one in told] == [one.method for one in self._told]
         pairs = [(self._pair(entry), entry.line) for entry in new]
         by_line = {old.line: Entry(old.line, facts) for (old, facts), _ in pairs if old is not None}
-        if len(by_line) == len(new) and all(one.line in by_line or self._may_be_dropped(one) for one in self._old):
+        is_whole = all(one.line in by_line or self._may_be_dropped(one) for one in self._old)
+        if is_whole and all(old is not None or self._says_nothing_new(facts) for (old, facts), _ in pairs):
             return [by_line[one.line] for one in self._old if one.line in by_line]
         made, t = [], 0.0
         for (old, facts), line in pairs:
@@ -104,6 +106,12 @@ class _Merge:
         old, message = self._counterpart(entry)
         return old, {**(old.facts if old else entry.facts), "msg": message}
 
+    def _says_nothing_new(self, facts: dict[str, Any]) -> bool:
+        """Whether it is a notification of which only the newest counts, and which might as well not have been sent."""
+        message = facts.get("msg")
+        rule = self._comparison.contract.coalescing(message.get("method")) if type(message) is dict else None
+        return rule is not None and rule["appends"] is None
+
     def _may_be_dropped(self, entry: Entry) -> bool:
         return self._comparison.contract.coalescing(entry.method) is not None
 
@@ -114,17 +122,18 @@ class _Merge:
                 return old, self._comparison.as_recorded(entry.message)
             method = self._methods.get(entry.message.get("id"))
             return old, self._comparison.answer(old.message, entry.message, method)[0]
-        old = self._same_told(entry)
+        told = self._ephemeral if self._may_be_dropped(entry) else self._told
+        old = self._same_told(entry, told)
         if old is None:
             return None, self._comparison.as_recorded(entry.message)
-        del self._told[: self._told.index(old) + 1]
+        del told[: told.index(old) + 1]
         return old, self._comparison.told(old.message, entry.message)[0]
 
-    def _same_told(self, entry: Entry) -> Entry | None:
+    def _same_told(self, entry: Entry, told: list[Entry]) -> Entry | None:
         """The recorded notification that this one is: by its place where none came or went, else by what it says."""
-        if self._is_paired:
-            return self._told[0] if self._told[0].method == entry.method else None
-        near = (one for one in self._told[:LOOK_AHEAD] if one.method == entry.method)
+        if self._is_paired and told is self._told:
+            return told[0]
+        near = (one for one in told[:LOOK_AHEAD] if one.method == entry.method)
         return next((one for one in near if not self._distance(one, entry)), None)
 
     def _distance(self, old: Entry, entry: Entry) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.transcripts.patterns import example
 from tests.transcripts.scribe import TRANSCRIPTS, answer, ask, c2s, lines_of, s2c, said_by, tell, write
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def test_a_transcript_plays_in_node_as_it_was_recorded(module: Path, path: Path,
         pytest.skip("a stand-in plays one life")
     if path.stem.startswith("mistakes"):
         pytest.skip("no client in JavaScript says that; the stand-in with the sidecar's own framing knows an answer")
-    recorded = _known(said_by(path))
+    recorded = _known(example(said_by(path)))
     came = _known(played(module, path, pace))
     assert sorted(map(str, came)) == sorted(map(str, recorded))
     assert [one for one in came if "method" in one] == [one for one in recorded if "method" in one]
