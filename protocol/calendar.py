@@ -1,12 +1,14 @@
 """Calendar: the accounts, their calendars, and what happens when."""
 
-from typing import Annotated, Any, Protocol
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, StringConstraints
 
-from protocol.contract import Model, RpcError, method
+from protocol.accounts import AccountStatus
+from protocol.contract import Model, Notification, RpcError, method
 from protocol.errors import InvalidCursor, InvalidParams
-from protocol.scalars import AccountId, Flag, Integer, Limit, NextCursor, UtcTime, When
+from protocol.scalars import AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
 
 CalendarId = Annotated[str, StringConstraints(min_length=1, max_length=1_024), Field(description="A calendar's id.")]
 # It names an event by three ids, and Google allows 1,024 characters for one of them.
@@ -23,15 +25,41 @@ class CalendarAccountNotFound(RpcError):
     code = 4043
 
 
+class CalendarNotFound(RpcError):
+    """The account has no calendar with this id."""
+
+    code = 4047
+
+
 class CalendarAccount(Model):
     """Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar."""
 
     account_id: str
     provider: str
+    """`google` or `ics`."""
     email: str
     display_name: str | None = None
+    status: AccountStatus
+    reason: str | None = None
+    """Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
+    `secret_unreadable`."""
+    hint: str | None = None
+    """What a person can do about it."""
+    past_days: Count
+    """How far back a full sync reads; what is older and known already stays."""
+    future_days: Count
+    """How far ahead events are kept."""
+    last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime
+
+
+class CalendarSyncError(StrEnum):
+    """Why one calendar of an account is not synced."""
+
+    NOT_FOUND = "not_found"
+    """The provider has no such calendar any more, or it is not shared with the account any more."""
+    FORBIDDEN = "forbidden"
 
 
 class Calendar(Model):
@@ -50,7 +78,10 @@ class Calendar(Model):
     time_zone: str | None = None
     """IANA name."""
     selected: Flag = True
-    """Whether the user wants to see it."""
+    """Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost."""
+    sync_error: CalendarSyncError | None = None
+    """Why it, alone of its account, could not be synced the last time."""
+    last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime
 
@@ -58,7 +89,8 @@ class Calendar(Model):
 class CalendarEvent(Model):
     """Something with a beginning and an end.  Its account, calendar and own id name it together.
 
-    The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there.
+    The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
+    `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
     """
 
     account_id: str
@@ -86,6 +118,18 @@ class CalendarEvent(Model):
     html_link: str | None = None
     time_zone: str | None = None
     """IANA name; null: its calendar's."""
+    event_type: str | None = None
+    """In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`."""
+    transparency: str | None = None
+    """`transparent` where it does not block time."""
+    response_status: str | None = None
+    """What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited."""
+    ical_uid: str | None = None
+    """Copies of one event in several calendars share it, and so do all events of a series."""
+    recurring_event_id: str | None = None
+    """The series that it belongs to."""
+    original_start_time: str | None = None
+    """Where in its series it belongs, wherever it was moved to."""
     created_at: UtcTime
     updated_at: UtcTime
 
@@ -108,6 +152,17 @@ class CalendarEventPage(Model):
     events: list[CalendarEvent]
     next_cursor: NextCursor | None = None
     """Null on the last page."""
+
+
+class CalendarChanged(Notification):
+    """Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0)."""
+
+    name: ClassVar[str] = "calendar.changed"
+    account_id: str
+    calendar_id: str
+    added: Count
+    updated: Count
+    removed: Count
 
 
 class Calendars(Protocol):

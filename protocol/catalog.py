@@ -3,8 +3,13 @@
 import sys
 
 from protocol import (
+    accounts,
     activity,
+    activity_reports,
+    atlassian,
     calendar,
+    calendar_accounts,
+    calendar_oauth,
     claude,
     claude_doctor,
     claude_export,
@@ -40,9 +45,12 @@ INTERFACES: tuple[type, ...] = (
     claude_export.ClaudeExport,
     claude_usage.ClaudeUsages,
     calendar.Calendars,
+    calendar_accounts.CalendarAccounts,
+    calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
+    activity_reports.ActivityReports,
 )
 
 NOTIFICATIONS: tuple[type[Notification], ...] = (
@@ -62,6 +70,8 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude_permissions.ClaudePermissionResolved,
     claude_trouble.ClaudeStalled,
     claude_trouble.ClaudeApiRetried,
+    accounts.AccountUpdated,
+    calendar.CalendarChanged,
     activity.ActivityChanged,
 )
 
@@ -71,10 +81,18 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    calendar_accounts.SyncCalendar,
     claude_export.ExportSession,
+    activity.ExportActivity,
+    jira.SyncJira,
+    confluence.SyncConfluence,
 )
 
-_MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))
+_MODULES = (
+    errors,
+    atlassian,
+    *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)),
+)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from protocol.claude import MessageKind, SessionNotFound
 from protocol.contract import Model, method
+from protocol.entities import SearchMark
 from protocol.errors import InvalidCursor
 from protocol.scalars import Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
 
@@ -14,13 +15,6 @@ MessageQuery = Annotated[
     StringConstraints(min_length=1, max_length=500, pattern=r'[^\s"\x00]'),
     Field(description='Words that must all be there, or parts of words; "words in quotes" as they stand.'),
 ]
-
-
-class SearchMark(Model):
-    """A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
-
-    start: Count
-    end: Count
 
 
 class MessageHit(Model):

@@ -83,27 +83,8 @@ class Job(Model):
     """Rises with every change: of two snapshots the higher is the newer."""
 
 
-class AtlassianService(StrEnum):
-    """Which product of Atlassian's an account is for."""
+class SearchMark(Model):
+    """A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
 
-    JIRA = "jira"
-    CONFLUENCE = "confluence"
-
-
-class AtlassianAccount(Model):
-    """Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar."""
-
-    account_id: str
-    service: AtlassianService
-    org: str
-    base_url: str
-    """The site: https://example.atlassian.net."""
-    email: str
-    created_at: UtcTime
-    updated_at: UtcTime
-
-
-class AtlassianAccountList(Model):
-    """All accounts of one product, the oldest first."""
-
-    accounts: list[AtlassianAccount]
+    start: Count
+    end: Count

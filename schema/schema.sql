@@ -41,7 +41,7 @@ CREATE TABLE calendar_accounts (
   config_json TEXT,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, status TEXT NOT NULL DEFAULT 'active', reason TEXT, hint TEXT, signed_in_at TEXT, past_days INTEGER NOT NULL DEFAULT 180, future_days INTEGER NOT NULL DEFAULT 400, last_sync_at TEXT);
 CREATE TABLE calendar_calendars (
   account_id TEXT NOT NULL,
   calendar_id TEXT NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE calendar_calendars (
   time_zone TEXT,
   selected INTEGER DEFAULT 1,
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL, sync_token TEXT, sync_key TEXT, swept_ms INTEGER, sync_error TEXT, last_sync_at TEXT, fed_ts INTEGER,
   PRIMARY KEY (account_id, calendar_id)
 );
 CREATE TABLE calendar_events (
@@ -82,7 +82,7 @@ CREATE TABLE calendar_events (
     WHEN end_ts - start_ts <= 691200 THEN 691200
     WHEN end_ts - start_ts <= 5529600 THEN 5529600
     WHEN end_ts - start_ts <= 44236800 THEN 44236800
-    ELSE 1000000000000 END) VIRTUAL,
+    ELSE 1000000000000 END) VIRTUAL, event_type TEXT, transparency TEXT, response_status TEXT, ical_uid TEXT, recurring_event_id TEXT, original_start_time TEXT, sequence INTEGER, fingerprint TEXT,
   PRIMARY KEY (account_id, calendar_id, event_id)
 );
 CREATE INDEX idx_events_time ON calendar_events(start_ts, end_ts);
@@ -96,34 +96,13 @@ CREATE TABLE atlassian_accounts (
   api_token TEXT NOT NULL,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, status TEXT NOT NULL DEFAULT 'active', reason TEXT, scope TEXT NOT NULL DEFAULT 'mine', route TEXT, cloud_id TEXT, atlassian_id TEXT, display_name TEXT, time_zone TEXT, token_expires_at TEXT, last_sync_at TEXT);
 CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
-CREATE TABLE activity_events (
-  event_id TEXT PRIMARY KEY,
-  source TEXT NOT NULL,
-  account_id TEXT NOT NULL,
-  event_type TEXT NOT NULL,
-  title TEXT,
-  description TEXT,
-  url TEXT,
-  actor TEXT,
-  event_time TEXT,
-  event_ts INTEGER,
-  created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
-  raw_json TEXT
-, ended_at TEXT, ended_ts INTEGER, local_date TEXT, local_end_date TEXT, by_me INTEGER NOT NULL DEFAULT 1, container_id TEXT, container TEXT, object_id TEXT, issue_key TEXT, status TEXT, previous_status TEXT, status_kind TEXT, links_json TEXT, revision INTEGER NOT NULL DEFAULT 1);
-CREATE INDEX idx_activity_ts ON activity_events(event_ts);
-CREATE INDEX idx_activity_source ON activity_events(source);
-CREATE INDEX idx_activity_account ON activity_events(account_id);
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
 CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_job_events_job ON job_events(job_id);
-CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);
-CREATE INDEX idx_activity_source_page ON activity_events(source, event_ts, event_id);
-CREATE INDEX idx_activity_account_page ON activity_events(account_id, event_ts, event_id);
 CREATE TABLE event_log (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   at TEXT NOT NULL,
@@ -189,24 +168,26 @@ CREATE TABLE claude_permissions (
   tool_name TEXT NOT NULL,
   tool_use_id TEXT,
   description TEXT,
-  input_json TEXT NOT NULL,
   blocked_path TEXT,
   rules_json TEXT NOT NULL DEFAULT '[]',
   suggested_mode TEXT,
   status TEXT NOT NULL DEFAULT 'open',
   turn_ended INTEGER NOT NULL DEFAULT 0,
   message TEXT,
-  updated_input_json TEXT,
   remembered_json TEXT NOT NULL DEFAULT '[]',
   resumed_by TEXT,
   -- Whether a call that was allowed after its turn's end is still to come, once.
   granted INTEGER NOT NULL DEFAULT 0,
   created_at TEXT NOT NULL,
   resolved_at TEXT,
-  version INTEGER NOT NULL DEFAULT 1
+  version INTEGER NOT NULL DEFAULT 1,
+  -- Last: they may be a megabyte, and whatever stands behind them is read through them.
+  input_json TEXT NOT NULL,
+  updated_input_json TEXT
 ) STRICT;
 CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, request_id);
 CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
+CREATE INDEX idx_claude_permissions_status ON claude_permissions(status, created_at, request_id);
 CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
 CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE granted = 1;
 CREATE TABLE claude_usage (
@@ -251,3 +232,75 @@ CREATE TABLE claude_processes (
   started_at REAL NOT NULL,
   owner_id TEXT NOT NULL
 ) STRICT;
+CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
+CREATE TABLE calendar_sign_ins (
+  state TEXT PRIMARY KEY NOT NULL,
+  verifier TEXT NOT NULL,
+  redirect_uri TEXT NOT NULL,
+  -- The account that is to be connected anew.
+  account_id TEXT,
+  expires_ms INTEGER NOT NULL,
+  -- started, authorized, refused, completing, done
+  stage TEXT NOT NULL DEFAULT 'started',
+  code TEXT,
+  -- The redirect's error.
+  error TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "activity_events" (
+  event_id TEXT UNIQUE,
+  source TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  title TEXT,
+  description TEXT,
+  url TEXT,
+  actor TEXT,
+  event_time TEXT,
+  event_ts INTEGER,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  raw_json TEXT,
+  position INTEGER PRIMARY KEY,
+  ended_at TEXT,
+  ended_ts INTEGER,
+  local_date TEXT,
+  local_end_date TEXT,
+  by_me INTEGER NOT NULL DEFAULT 1,
+  container_id TEXT,
+  container TEXT,
+  object_id TEXT,
+  issue_key TEXT,
+  status TEXT,
+  previous_status TEXT,
+  status_kind TEXT,
+  -- What activity_links has of it, {key: told}; NULL: nothing.
+  links_json TEXT,
+  -- How often it has been told, each time in other words; 1: once.
+  revision INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX idx_activity_source ON activity_events(source);
+CREATE INDEX idx_activity_account ON activity_events(account_id);
+CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type);
+CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
+CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
+CREATE TABLE activity_links (
+  issue_key TEXT NOT NULL,
+  position INTEGER NOT NULL REFERENCES activity_events(position) ON DELETE CASCADE ON UPDATE CASCADE,
+  told INTEGER NOT NULL,
+  PRIMARY KEY (issue_key, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_activity_links_event ON activity_links(position);
+CREATE TABLE atlassian_objects (
+  account_id TEXT NOT NULL,
+  object_id TEXT NOT NULL,
+  -- The page of a comment: they go together.
+  parent TEXT,
+  -- The time of change as the site's search told it; while it tells the same there is nothing to read.
+  mark TEXT NOT NULL,
+  -- The ends of the ids of its events in the feed, as JSON.
+  events_json TEXT NOT NULL DEFAULT '[]',
+  checked_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, object_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_atlassian_objects_checked ON atlassian_objects(account_id, checked_ms);
+CREATE INDEX idx_atlassian_objects_parent ON atlassian_objects(account_id, parent) WHERE parent IS NOT NULL;

@@ -7,17 +7,19 @@ import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
+from protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
-from sidecar.atlassian.service import ConfluenceService, JiraService
-from sidecar.atlassian.store import API_TOKEN, AtlassianStore
-from sidecar.calendar.service import CalendarService
-from sidecar.calendar.store import CONFIG, CREDENTIALS, CalendarStore
+from sidecar.activity.feature import ActivityFeature
+from sidecar.atlassian.feature import AtlassianFeature
+from sidecar.atlassian.store import API_TOKEN
+from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
+from sidecar.calendar.feature import CalendarFeature
+from sidecar.calendar.sign_ins_store import CODE, VERIFIER
 from sidecar.claude.feature import ClaudeFeature
 from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
@@ -47,7 +49,7 @@ MAINTENANCE: Final = (
     ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
 )
 """What the database needs, unasked."""
-SECRETS: Final = (CREDENTIALS, CONFIG, API_TOKEN)
+SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
 """Every column with sealed values."""
 
 
@@ -76,9 +78,10 @@ class Features:
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
-        self._calendar = CalendarStore(database)
-        self._atlassian = AtlassianStore(database)
+        self._activity_feature = ActivityFeature(
+            database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
+        )
+        self._activity = self._activity_feature.feed
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
         specs = {spec.type: spec for spec in catalog.JOB_TYPES}
@@ -87,26 +90,62 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = ClaudeFeature(
-            settings,
-            database,
-            clock,
-            new_id,
-            notify=outbox.notify,
+        self._claude = self._make_claude(jobs, after_commit, is_draining)
+        self._calendar = self._make_calendar(jobs)
+        self._atlassian = self._make_atlassian(jobs)
+        self.services: tuple[object, ...] = (
+            jobs,
+            self._scheduler,
+            *self._claude.services,
+            *self._calendar.services,
+            *self._atlassian.services,
+            *self._activity_feature.services,
+        )
+
+    def _make_claude(
+        self, jobs: JobsService, after_commit: AfterCommit, is_draining: Callable[[], bool]
+    ) -> ClaudeFeature:
+        return ClaudeFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            notify=self._outbox.notify,
             enqueue=jobs.enqueue,
             cancel_holders=jobs.cancel_holders,
             record=self._record_run,
             is_draining=is_draining,
             after_commit=after_commit,
         )
-        self.services: tuple[object, ...] = (
-            jobs,
-            self._scheduler,
-            *self._claude.services,
-            CalendarService(self._calendar),
-            JiraService(self._atlassian),
-            ConfluenceService(self._atlassian),
-            self._activity,
+
+    def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
+        return CalendarFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            notify=self._outbox.notify,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=self._committed,
+        )
+
+    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
+        return AtlassianFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            tell=self._tell_account,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=self._committed,
         )
 
     def unlock(self, host_key: str | None) -> SecretsState:
@@ -139,6 +178,9 @@ class Features:
 
         registrations = [
             *self._claude.registrations(),
+            *self._calendar.registrations(),
+            *self._activity_feature.registrations(),
+            *self._atlassian.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -156,6 +198,8 @@ class Features:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
+            tasks.start_soon(self._calendar.start)
+            tasks.start_soon(self._atlassian.start)
             await self._worker.run()
             await self._claude.stop()
             tasks.cancel_scope.cancel()
@@ -197,8 +241,12 @@ class Features:
         return (
             (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
             (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed)),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._tidy)),
         )
+
+    def _tidy(self, pages: int) -> Iterator[None]:
+        """Put the full-text indexes in order, so many pages a step."""
+        return chain(self._activity_feature.tidy(pages), self._claude.tidy(pages))
 
     def _record_run(self, **event: Any) -> None:
         """Put a finished run into the feed; if that fails, the run itself has not."""
@@ -206,6 +254,16 @@ class Features:
             self._activity.record(**event)
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
+
+    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None, hint: str | None) -> None:
+        told = AccountUpdated(
+            service=AccountService(service),
+            account_id=account_id,
+            status=AccountStatus(status),
+            reason=reason,
+            hint=hint,
+        )
+        self._outbox.notify(told)
 
     def http(self) -> "Http":
         """The one client of the vendors' clouds, made when it is first wanted."""
@@ -237,7 +295,9 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """What `claude.doctor` finds, in short."""
-        report = await self._claude.examine()
-        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
-        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)
+        """The user's own Claude CLI, as it is found now; `claude.doctor` looks at more."""
+        used, finding = await self._claude.glance()
+        problem = f"{finding.detail} {finding.advice}" if finding.advice else None
+        if used is None:
+            return ClaudeInstallation(path=None, version=None, problem=problem)
+        return ClaudeInstallation(path=used.path, version=used.version, problem=problem)

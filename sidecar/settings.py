@@ -1,12 +1,16 @@
 """What the environment and the command line say, read once at start."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sidecar.clock import iso
+
+ATLASSIAN_GATEWAY: Final = "https://api.atlassian.com"
+_LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Settings:
     """What `initialize` must carry (BACKEND_TOKEN); None: nothing."""
     google_client_id: str | None = None
     google_client_secret: str | None = field(default=None, repr=False)
+    google_url: str | None = None
+    """Stands in for all of Google's own addresses, in tests; None: Google."""
     claude_path: str | None = None
     """The Claude CLI to run; None: search for it."""
     claude_concurrency: int = 2
@@ -35,6 +41,8 @@ class Settings:
     """Where what the vendors' clouds answer is recorded (`--upstream-record`)."""
     upstream: Path | None = None
     """What answers in the clouds' place (`--upstream`); None: they do."""
+    atlassian_gateway: str = ATLASSIAN_GATEWAY
+    """Where Atlassian takes tokens with scopes."""
     notes: tuple[str, ...] = ()
     """What the log should say about the settings themselves."""
 
@@ -62,8 +70,10 @@ class Settings:
             "token": self.token is not None,
             "google_client_id": self.google_client_id is not None,
             "google_client_secret": self.google_client_secret is not None,
+            "google_url": self.google_url,
             "claude_path": self.claude_path,
             "claude_concurrency": self.claude_concurrency,
+            "atlassian_gateway": self.atlassian_gateway,
         }
 
 
@@ -88,8 +98,10 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
         token=environ.get("BACKEND_TOKEN") or None,
         google_client_id=environ.get("GOOGLE_CLIENT_ID") or None,
         google_client_secret=environ.get("GOOGLE_CLIENT_SECRET") or None,
+        google_url=_loopback(environ, "GOOGLE_URL", "") or None,
         claude_path=environ.get("CLAUDE_PATH") or None,
         claude_concurrency=_positive(environ, "CLAUDE_CONCURRENCY", 2),
+        atlassian_gateway=_loopback(environ, "ATLASSIAN_GATEWAY_URL", ATLASSIAN_GATEWAY),
         notes=notes,
     )
 
@@ -120,6 +132,16 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise ValueError(f"{name} must be a number from 1 to 64, not {text!r}")
     return int(text)
+
+
+def _loopback(environ: Mapping[str, str], name: str, default: str) -> str:
+    """An address for tests: credentials are sent there, so it must be on this machine."""
+    text = environ.get(name)
+    if not text:
+        return default
+    if not _LOOPBACK.fullmatch(text):
+        raise ValueError(f"{name} must be an address on this machine, such as http://127.0.0.1:8080")
+    return text.rstrip("/")
 
 
 def process_settings(database: str | None = None, **more: Any) -> Settings:

@@ -17,3 +17,23 @@ class SyncState:
             "SELECT connector, last_sync_at FROM sync_state WHERE connector IS NOT NULL ORDER BY connector"
         )
         return [SyncStatus(connector=connector, last_sync_at=at) for connector, at in rows]
+
+    def cursor(self, connector: str) -> str | None:
+        """Where the connector goes on; None: it begins."""
+        row = self._database.row("SELECT cursor FROM sync_state WHERE connector = ?", (connector,))
+        return None if row is None else row[0]
+
+    def set(self, connector: str, cursor: str | None, last_sync_at: str | None) -> None:
+        """Store where to go on, inside the `write` that stores what was read; no time given: the last one stays."""
+        self._database.execute(
+            """
+            INSERT INTO sync_state (connector, cursor, last_sync_at) VALUES (?, ?, ?)
+            ON CONFLICT (connector) DO UPDATE
+            SET cursor = excluded.cursor, last_sync_at = coalesce(excluded.last_sync_at, last_sync_at)
+            """,
+            (connector, cursor, last_sync_at),
+        )
+
+    def remove(self, connector: str) -> None:
+        """Forget a connector."""
+        self._database.execute("DELETE FROM sync_state WHERE connector = ?", (connector,))

@@ -113,6 +113,7 @@ class TestFeatures(Features):
         self.registrations = registrations()
         self.journal = self._journal
         self.activity = self._activity
+        self.calendar = self._calendar
         self.scheduler = self._scheduler
         jobs = self.services[0]
         assert isinstance(jobs, JobsService)
@@ -146,8 +147,9 @@ async def _nothing_left(job_ids: Collection[str]) -> int:
 class Loopback:
     """`remote(Jobs)` and the like, with everything that came unasked in `received`."""
 
-    def __init__(self, path: Path, clock: ManualClock | None = None) -> None:
+    def __init__(self, path: Path, clock: ManualClock | None = None, **settings: Any) -> None:
         self.clock = clock or ManualClock()
+        self._settings = settings
         self.received: list[Received] = []
         self.turn = Turn(asyncio.get_running_loop().call_soon)
         self.database = Database(open_database(path, schema_dir(), "test"), path, self.turn.soon)
@@ -164,10 +166,13 @@ class Loopback:
         self.turn.connect(self.database, self.dispatcher, self.outbox, self.wire)
         self._serve()
 
+    def settings(self) -> Settings:
+        """What the process would be given by its environment."""
+        return Settings(database=self.database.path, log_dir=self.database.path.parent, **self._settings)
+
     def _serve(self) -> None:
-        settings = Settings(database=self.database.path, log_dir=self.database.path.parent)
         self.features = TestFeatures(
-            settings,
+            self.settings(),
             self.database,
             self.outbox,
             self.clock,

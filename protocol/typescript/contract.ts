@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "351a5bffb6bddb9b";
+export const SCHEMA_HASH = "ddd2323a31339a71";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -930,14 +930,54 @@ export interface CalendarAccountList {
 /** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
 export interface CalendarAccount {
   account_id: string;
+  /** `google` or `ics`. */
   provider: string;
   email: string;
   display_name: string | null;
+  status: AccountStatus;
+  /**
+   * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
+   * `secret_unreadable`.
+   */
+  reason: string | null;
+  /** What a person can do about it. */
+  hint: string | null;
+  /** How far back a full sync reads; what is older and known already stays. */
+  past_days: number;
+  /** How far ahead events are kept. */
+  future_days: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
 }
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export const AccountStatus = {
+  ACTIVE: "active",
+  /** It is not synced until somebody connects it anew; the reason says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** What it brought is being removed; then it is gone. */
+  DELETING: "deleting",
+  /** It is gone: said once, by `accounts.updated`. */
+  DELETED: "deleted",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
 
 /** Calendars by account, the primary one first, then by name. */
 export interface CalendarList {
@@ -958,13 +998,34 @@ export interface Calendar {
   foreground_color: string | null;
   /** IANA name. */
   time_zone: string | null;
-  /** Whether the user wants to see it. */
+  /** Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost. */
   selected: boolean;
+  /** Why it, alone of its account, could not be synced the last time. */
+  sync_error: CalendarSyncError | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
 }
+
+/**
+ * Why one calendar of an account is not synced.
+ *
+ * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ */
+export const CalendarSyncError = {
+  /** The provider has no such calendar any more, or it is not shared with the account any more. */
+  NOT_FOUND: "not_found",
+  FORBIDDEN: "forbidden",
+} as const;
+/**
+ * Why one calendar of an account is not synced.
+ *
+ * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ */
+export type CalendarSyncError = "not_found" | "forbidden";
 
 /** Events in the order in which they begin. */
 export interface CalendarEventPage {
@@ -976,7 +1037,8 @@ export interface CalendarEventPage {
 /**
  * Something with a beginning and an end.  Its account, calendar and own id name it together.
  *
- * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there.
+ * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
+ * `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
  */
 export interface CalendarEvent {
   account_id: string;
@@ -1004,11 +1066,104 @@ export interface CalendarEvent {
   html_link: string | null;
   /** IANA name; null: its calendar's. */
   time_zone: string | null;
+  /** In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
+  event_type: string | null;
+  /** `transparent` where it does not block time. */
+  transparency: string | null;
+  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
+  response_status: string | null;
+  /** Copies of one event in several calendars share it, and so do all events of a series. */
+  ical_uid: string | null;
+  /** The series that it belongs to. */
+  recurring_event_id: string | null;
+  /** Where in its series it belongs, wherever it was moved to. */
+  original_start_time: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
 }
+
+/** All providers. */
+export interface CalendarProviderList {
+  providers: CalendarProvider[];
+}
+
+/** Where calendars may come from, and whether this installation is ready for it. */
+export interface CalendarProvider {
+  id: string;
+  name: string;
+  auth: CalendarAuth;
+  available: boolean;
+  /** What is missing, in words for the app's developer; null where nothing is. */
+  reason: string | null;
+  /** The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`. */
+  credentials: string[];
+}
+
+/**
+ * How one connects an account of a provider.
+ *
+ * - `oauth`: By a sign-in in the browser.
+ * - `address`: By an address that is secret itself.
+ */
+export const CalendarAuth = {
+  /** By a sign-in in the browser. */
+  OAUTH: "oauth",
+  /** By an address that is secret itself. */
+  ADDRESS: "address",
+} as const;
+/**
+ * How one connects an account of a provider.
+ *
+ * - `oauth`: By a sign-in in the browser.
+ * - `address`: By an address that is secret itself.
+ */
+export type CalendarAuth = "oauth" | "address";
+
+/** The account that is gone. */
+export interface CalendarAccountDeleted {
+  account_id: string;
+  /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
+  revoked: boolean;
+}
+
+/** Where to send the user. */
+export interface SignInStarted {
+  /** Open it in the user's own browser. */
+  authorization_url: string;
+  /** Names a sign-in; from `start`. */
+  state: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string;
+}
+
+/** What the redirect said. */
+export interface SignInReturned {
+  /** Names a sign-in; from `start`. */
+  state: string;
+  status: SignInStatus;
+}
+
+/**
+ * How far a sign-in is.
+ *
+ * - `authorized`: Google agreed; `complete` makes an account of it.
+ * - `refused`: Google did not; `complete` says why.
+ */
+export const SignInStatus = {
+  /** Google agreed; `complete` makes an account of it. */
+  AUTHORIZED: "authorized",
+  /** Google did not; `complete` says why. */
+  REFUSED: "refused",
+} as const;
+/**
+ * How far a sign-in is.
+ *
+ * - `authorized`: Google agreed; `complete` makes an account of it.
+ * - `refused`: Google did not; `complete` says why.
+ */
+export type SignInStatus = "authorized" | "refused";
 
 /** All accounts of one product, the oldest first. */
 export interface AtlassianAccountList {
@@ -1023,6 +1178,16 @@ export interface AtlassianAccount {
   /** The site: https://example.atlassian.net. */
   base_url: string;
   email: string;
+  status: AtlassianStatus;
+  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  reason: string | null;
+  /** What the site calls the owner. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** As the user has entered it; Atlassian does not tell. */
+  token_expires_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1036,6 +1201,52 @@ export const AtlassianService = {
 } as const;
 /** Which product of Atlassian's an account is for. */
 export type AtlassianService = "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export const AtlassianStatus = {
+  ACTIVE: "active",
+  /** It is not synced until `accounts.update` brings a token that works; `reason` says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** Its events are being removed; then it is gone. */
+  DELETING: "deleting",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export type AtlassianStatus = "active" | "needs_reauth" | "deleting";
+
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export const AtlassianScope = {
+  /** What the account's owner did. */
+  MINE: "mine",
+  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  WATCHED: "watched",
+} as const;
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export type AtlassianScope = "mine" | "watched";
+
+/** The account that is gone. */
+export interface AtlassianAccountDeleted {
+  account_id: string;
+}
 
 /** Events, newest first. */
 export interface ActivityPage {
@@ -1092,6 +1303,237 @@ export interface ActivityEvent {
   updated_at: string;
   /** What the source said, where it is worth keeping. */
   raw: unknown;
+}
+
+/** What was found, newest first. */
+export interface ActivityHits {
+  hits: ActivityHit[];
+  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  next_cursor: string | null;
+}
+
+/** An event that a search found, with what of it to show. */
+export interface ActivityHit {
+  event_id: string;
+  /** google_calendar, ics, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  revision: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
+  /** A piece of the description around the first hit, or of the title where the description has none. */
+  snippet: string;
+  marks: SearchMark[];
+}
+
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export const SummaryFormat = {
+  DATA: "data",
+  /** As data and as text. */
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export type SummaryFormat = "data" | "markdown";
+
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export const SummaryGroup = {
+  DAY: "day",
+  /**
+   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
+   * run names counts for more than those.
+   */
+  PROJECT: "project",
+} as const;
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export type SummaryGroup = "day" | "project";
+
+/** What the owner of the accounts did between two moments, in the order in which it happened. */
+export interface ActivitySummary {
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  start: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  end: string;
+  time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
+  group: SummaryGroup;
+  totals: SummaryTotals;
+  /** Those in which something happened. */
+  parts: SummaryPart[];
+  /** Of the issues above, those that are being worked on. */
+  next_issues: SummaryIssue[];
+  /** Those of the first day after the end, within a week, that has any. */
+  next_meetings: SummaryMeeting[];
+  blocked_issues: SummaryIssue[];
+  markdown: string | null;
+}
+
+/** The figures of a part, or of all. */
+export interface SummaryTotals {
+  meetings: number;
+  /** The time in meetings; of those at the same time it counts once. */
+  meeting_s: number;
+  issues: number;
+  issues_done: number;
+  worked_s: number;
+  pages: number;
+  runs: number;
+  runs_failed: number;
+  cost_usd: number;
+  /** Events of other kinds. */
+  other: number;
+}
+
+/** One day, or one project. */
+export interface SummaryPart {
+  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  name: string;
+  totals: SummaryTotals;
+  all_day: SummaryAllDay[];
+  meetings: SummaryMeeting[];
+  issues: SummaryIssue[];
+  pages: SummaryPage[];
+  runs: SummaryRun[];
+}
+
+/** Something that lasts whole days. */
+export interface SummaryAllDay {
+  title: string;
+  first_date: string;
+  /** The same as the first, where it has one day. */
+  last_date: string;
+  calendar: string | null;
+}
+
+/** A meeting that was neither cancelled nor declined. */
+export interface SummaryMeeting {
+  title: string;
+  date: string;
+  /** By the clock of the time zone: 09:30. */
+  starts: string;
+  ends: string | null;
+  duration_s: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string;
+  is_tentative: boolean;
+  calendar: string | null;
+  url: string | null;
+  /** Issues that it names. */
+  links: string[];
+}
+
+/** All that was done about one issue. */
+export interface SummaryIssue {
+  issue_key: string;
+  title: string;
+  url: string | null;
+  project: string;
+  is_created: boolean;
+  /** Its status before the first move; null: it was not moved. */
+  from_status: string | null;
+  to_status: string | null;
+  /** What its last known status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  changes: number;
+  comments: number;
+  /** Logged work. */
+  worked_s: number;
+}
+
+/** All that was done about one page. */
+export interface SummaryPage {
+  title: string;
+  url: string | null;
+  space: string | null;
+  is_created: boolean;
+  edits: number;
+  comments: number;
+}
+
+/** What Claude was asked, as often as it was asked the same. */
+export interface SummaryRun {
+  title: string;
+  runs: number;
+  failed: number;
+  cost_usd: number;
+  duration_s: number;
+  /** Issues that the prompt names. */
+  links: string[];
+}
+
+/** Every local day of a span, those without events too. */
+export interface ActivityHeatmap {
+  days: HeatmapDay[];
+  total: number;
+  /** The count of the busiest day. */
+  highest: number;
+}
+
+/** One local day. */
+export interface HeatmapDay {
+  date: string;
+  count: number;
 }
 
 /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
@@ -1268,6 +1710,44 @@ export interface ClaudeApiRetried {
   error: string;
 }
 
+/** An account was connected, needs somebody's attention, or is gone. */
+export interface AccountUpdated {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  service: AccountService;
+  account_id: string;
+  status: AccountStatus;
+  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
+  reason: string | null;
+  /** What a person can do about it. */
+  hint: string | null;
+}
+
+/** What an account is for; the feed calls its sources the same. */
+export const AccountService = {
+  GOOGLE_CALENDAR: "google_calendar",
+  ICS: "ics",
+  JIRA: "jira",
+  CONFLUENCE: "confluence",
+} as const;
+/** What an account is for; the feed calls its sources the same. */
+export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
+
+/** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+export interface CalendarChanged {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  account_id: string;
+  calendar_id: string;
+  added: number;
+  updated: number;
+  removed: number;
+}
+
 /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
 export interface ActivityChanged {
   /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
@@ -1403,6 +1883,29 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
+/** Bring an account's calendars up to date. */
+export interface SyncCalendar {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read everything anew, and remove what is not there any more.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface CalendarSynced {
+  /** Calendars that were synced. */
+  calendars: number;
+  /** Calendars that alone could not be synced; each says why in `sync_error`. */
+  failed_calendars: number;
+  added: number;
+  updated: number;
+  removed: number;
+}
+
 /** Write a session to a file.  Nothing is there under its name before it is whole. */
 export interface ExportSession {
   /** A Claude session's id. */
@@ -1447,6 +1950,92 @@ export interface ExportResult {
   path: string;
   messages: number;
   bytes: number;
+}
+
+/** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+export interface ExportActivity {
+  /** @default "csv" */
+  format?: ActivityFileFormat;
+  /**
+   * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
+   * database.
+   */
+  path?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
+}
+
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export const ActivityFileFormat = {
+  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  CSV: "csv",
+  /** A line for each event, as `activity.events.list` tells it. */
+  JSONL: "jsonl",
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/** The file. */
+export interface ActivityFile {
+  path: string;
+  rows: number;
+  size_bytes: number;
+}
+
+/** Bring the feed up to date with a Jira site. */
+export interface SyncJira {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface AtlassianSynced {
+  /** Issues, or pages and comments, that had changed and were read. */
+  read: number;
+  /** Events that are new in the feed. */
+  added: number;
+  updated: number;
+  removed: number;
+  /** Whether all of the account's past was read anew. */
+  full: boolean;
+}
+
+/** Bring the feed up to date with a Confluence site. */
+export interface SyncConfluence {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
 }
 
 /** Params of `initialize`. */
@@ -1821,11 +2410,171 @@ export interface CalendarEventsListParams {
   cursor?: string | null;
 }
 
+/** Params of `calendar.providers.list`. */
+export type CalendarProvidersListParams = Record<string, never>;
+
+/** Params of `calendar.accounts.create`. */
+export interface CalendarAccountsCreateParams {
+  provider: string;
+  /** E-mail. */
+  email: string;
+  display_name?: string | null;
+  /** What the account signs in with; `calendar.providers.list` names the keys. */
+  credentials?: Record<string, string> | null;
+  /** A JSON object. */
+  config?: Record<string, any> | null;
+}
+
+/** Params of `calendar.accounts.update`. */
+export interface CalendarAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  display_name?: string | null;
+  /** Days, up to ten years. */
+  past_days?: number | null;
+  /** Days, up to ten years. */
+  future_days?: number | null;
+}
+
+/** Params of `calendar.accounts.delete`. */
+export interface CalendarAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `calendar.accounts.sync`. */
+export interface CalendarAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
+/** Params of `calendar.calendars.update`. */
+export interface CalendarCalendarsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** A calendar's id. */
+  calendar_id: string;
+  selected: boolean;
+}
+
+/** Params of `calendar.oauth.google.start`. */
+export interface CalendarOauthGoogleStartParams {
+  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
+  redirect_uri: string;
+  /** E-mail. */
+  login_hint?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+}
+
+/** Params of `calendar.oauth.google.callback`. */
+export interface CalendarOauthGoogleCallbackParams {
+  /** The whole URL that was called. */
+  url?: string | null;
+  /** Names a sign-in; from `start`. */
+  state?: string | null;
+  code?: string | null;
+  /** The redirect's `error`. */
+  error?: string | null;
+}
+
+/** Params of `calendar.oauth.google.complete`. */
+export interface CalendarOauthGoogleCompleteParams {
+  /** Names a sign-in; from `start`. */
+  state: string;
+}
+
 /** Params of `jira.accounts.list`. */
 export type JiraAccountsListParams = Record<string, never>;
 
+/** Params of `jira.accounts.create`. */
+export interface JiraAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.update`. */
+export interface JiraAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.delete`. */
+export interface JiraAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `jira.accounts.sync`. */
+export interface JiraAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
 /** Params of `confluence.accounts.list`. */
 export type ConfluenceAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.create`. */
+export interface ConfluenceAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.update`. */
+export interface ConfluenceAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.delete`. */
+export interface ConfluenceAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `confluence.accounts.sync`. */
+export interface ConfluenceAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
 
 /** Params of `activity.events.list`. */
 export interface ActivityEventsListParams {
@@ -1837,6 +2586,8 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
   query?: string | null;
   /**
    * Rows a page, 1 to 500.
@@ -1846,6 +2597,52 @@ export interface ActivityEventsListParams {
   limit?: number;
   /** `next_cursor` of the page before; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `activity.search`. */
+export interface ActivitySearchParams {
+  query: string;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.summary`. */
+export interface ActivitySummaryParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  /** @default "data" */
+  format?: SummaryFormat;
+  /** @default "day" */
+  group?: SummaryGroup;
+}
+
+/** Params of `activity.heatmap`. */
+export interface ActivityHeatmapParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  source?: string | null;
 }
 
 /** Every request: its params and its result. */
@@ -2066,11 +2863,109 @@ export interface Methods {
    */
   "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
   /**
+   * What calendars may come from, what each needs, and whether it is ready.
+   *
+   * Was GET /calendar/providers.
+   */
+  "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
+  /**
+   * Connect an account with credentials at hand, after trying them.  Google accounts mostly come by
+   *
+   * `calendar.oauth.google.start` instead.
+   *
+   * One with the same provider and e-mail address is connected anew where the provider is one account a person.
+   * `config` is for the provider: see `calendar.providers.list`.
+   *
+   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
+   * POST /calendar/accounts.
+   */
+  "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
+  /**
+   * Name an account, or choose how far its events reach; the next sync follows.
+   *
+   * Errors: calendar_account_not_found.
+   */
+  "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
+  /**
+   * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+   *
+   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+   */
+  "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
+  /**
+   * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+   *
+   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+   */
+  "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
+  /**
+   * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+   *
+   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+   */
+  "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
+  /**
+   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+   *
+   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+   *
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   */
+  "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
+  /**
+   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+   *
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   */
+  "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
+  /**
+   * Make an account of it: its calendars are listed, and the first sync is queued.
+   *
+   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+   *
+   * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+   * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * /calendar/oauth/google/complete.
+   */
+  "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
+  /**
    * All Jira accounts, the oldest first.
    *
    * Was GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
+  /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Confluence, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /jira/accounts.
+   */
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   */
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   */
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
    * All Confluence accounts, the oldest first.
    *
@@ -2078,11 +2973,71 @@ export interface Methods {
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Jira, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /confluence/accounts.
+   */
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   */
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   */
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
+  /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   *
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
    * Errors: invalid_cursor.  Was GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+  /**
+   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   *
+   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+   * even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.
+   */
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
+  /**
+   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   *
+   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  /**
+   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   *
+   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
 
 /** What the client tells; nothing is answered. */
@@ -2134,6 +3089,10 @@ export interface Notifications {
   "claude.stalled": ClaudeStalled;
   /** Claude's API refused a request or was out of reach; the CLI asks again. */
   "claude.api_retry": ClaudeApiRetried;
+  /** An account was connected, needs somebody's attention, or is gone. */
+  "accounts.updated": AccountUpdated;
+  /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+  "calendar.changed": CalendarChanged;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
 }
@@ -2150,8 +3109,16 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Bring an account's calendars up to date. */
+  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
   /** Write a session to a file.  Nothing is there under its name before it is whole. */
   "claude.export": { payload: ExportSession; result: ExportResult };
+  /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+  "activity.export": { payload: ExportActivity; result: ActivityFile };
+  /** Bring the feed up to date with a Jira site. */
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
+  /** Bring the feed up to date with a Confluence site. */
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
 }
 
 export const METHOD_NAMES = [
@@ -2194,9 +3161,29 @@ export const METHOD_NAMES = [
   "calendar.accounts.get",
   "calendar.calendars.list",
   "calendar.events.list",
+  "calendar.providers.list",
+  "calendar.accounts.create",
+  "calendar.accounts.update",
+  "calendar.accounts.delete",
+  "calendar.accounts.sync",
+  "calendar.calendars.update",
+  "calendar.oauth.google.start",
+  "calendar.oauth.google.callback",
+  "calendar.oauth.google.complete",
   "jira.accounts.list",
+  "jira.accounts.create",
+  "jira.accounts.update",
+  "jira.accounts.delete",
+  "jira.accounts.sync",
   "confluence.accounts.list",
+  "confluence.accounts.create",
+  "confluence.accounts.update",
+  "confluence.accounts.delete",
+  "confluence.accounts.sync",
   "activity.events.list",
+  "activity.search",
+  "activity.summary",
+  "activity.heatmap",
 ] as const satisfies readonly (keyof Methods)[];
 
 export const CLIENT_NOTIFICATION_NAMES = [
@@ -2222,6 +3209,8 @@ export const NOTIFICATION_NAMES = [
   "claude.permission_resolved",
   "claude.stalled",
   "claude.api_retry",
+  "accounts.updated",
+  "calendar.changed",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -2235,6 +3224,8 @@ export const DURABLE_NOTIFICATIONS = [
   "claude.session_updated",
   "claude.permission_requested",
   "claude.permission_resolved",
+  "accounts.updated",
+  "calendar.changed",
   "activity.changed",
 ] as const satisfies readonly (keyof Notifications)[];
 
@@ -2244,7 +3235,11 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "calendar.sync",
   "claude.export",
+  "activity.export",
+  "jira.sync",
+  "confluence.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -2267,6 +3262,11 @@ export type ErrorKind =
   | "overloaded"
   | "shutting_down"
   | "storage"
+  | "atlassian_account_not_found"
+  | "atlassian_account_exists"
+  | "site_address_invalid"
+  | "credentials_rejected"
+  | "site_unavailable"
   | "job_not_found"
   | "unknown_job_type"
   | "job_not_finished"
@@ -2275,7 +3275,22 @@ export type ErrorKind =
   | "permission_not_found"
   | "permission_resolved"
   | "usage_range_invalid"
-  | "calendar_account_not_found";
+  | "calendar_account_not_found"
+  | "calendar_not_found"
+  | "calendar_provider_unavailable"
+  | "calendar_credentials_rejected"
+  | "calendar_unreachable"
+  | "google_client_missing"
+  | "google_client_rejected"
+  | "sign_in_unknown"
+  | "sign_in_expired"
+  | "sign_in_used"
+  | "sign_in_incomplete"
+  | "sign_in_denied"
+  | "sign_in_blocked"
+  | "sign_in_scope_missing"
+  | "sign_in_account_mismatch"
+  | "sign_in_failed";
 
 export const ERROR_CODES = {
   /** The line is not JSON. */
@@ -2314,6 +3329,16 @@ export const ERROR_CODES = {
   shutting_down: 5031,
   /** The database could not be read or written. */
   storage: 5070,
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
   /** No job has this id. */
   job_not_found: 4041,
   /** No job type has this name. */
@@ -2332,4 +3357,34 @@ export const ERROR_CODES = {
   usage_range_invalid: 4227,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
+  /** The account has no calendar with this id. */
+  calendar_not_found: 4047,
+  /** The provider is not set up here; `calendar.providers.list` says what is missing. */
+  calendar_provider_unavailable: 4223,
+  /** The provider does not take these credentials. */
+  calendar_credentials_rejected: 4013,
+  /** The provider could not be asked. */
+  calendar_unreachable: 5024,
+  /** No Google OAuth client is configured: set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET. */
+  google_client_missing: 4224,
+  /** Google does not accept the configured OAuth client. */
+  google_client_rejected: 4225,
+  /** No sign-in with this state has been started here. */
+  sign_in_unknown: 4048,
+  /** The sign-in took too long; start it again. */
+  sign_in_expired: 4100,
+  /** The sign-in has been completed or given up already; start another. */
+  sign_in_used: 4095,
+  /** Google has not redirected to the host yet. */
+  sign_in_incomplete: 4096,
+  /** Access was refused on Google's page. */
+  sign_in_denied: 4031,
+  /** The organisation of this Google account does not allow the app. */
+  sign_in_blocked: 4032,
+  /** The account was signed in, but without permission to read its calendars. */
+  sign_in_scope_missing: 4033,
+  /** Another Google account was signed in than the one to be connected anew. */
+  sign_in_account_mismatch: 4097,
+  /** Google refused the sign-in. */
+  sign_in_failed: 5025,
 } as const satisfies Record<ErrorKind, number>;

@@ -1,8 +1,10 @@
-"""`calendar.*`: the accounts, calendars and events, as clients read them."""
+"""`calendar.*`: the accounts, calendars and events, as clients see them."""
 
 from datetime import datetime
+from typing import Any
 
 from protocol.calendar import (
+    Calendar,
     CalendarAccount,
     CalendarAccountList,
     CalendarAccountNotFound,
@@ -10,28 +12,35 @@ from protocol.calendar import (
     CalendarList,
     Calendars,
 )
+from protocol.calendar_accounts import CalendarAccountDeleted, CalendarAccounts, CalendarProviderList
 from protocol.contract import page
+from protocol.entities import Job
 from protocol.errors import InvalidParams
-from sidecar.calendar.store import CalendarStore, EventFilter
+from sidecar.calendar.accounts import Accounts
+from sidecar.calendar.accounts_store import AccountsStore
+from sidecar.calendar.calendars_store import CalendarsStore
+from sidecar.calendar.events_store import EventFilter, EventsStore
 
 
 class CalendarService(Calendars):
     """The calendars, as last synced."""
 
-    def __init__(self, store: CalendarStore) -> None:
-        self._store = store
+    def __init__(self, accounts: AccountsStore, calendars: CalendarsStore, events: EventsStore) -> None:
+        self._accounts = accounts
+        self._calendars = calendars
+        self._events = events
 
     async def list_accounts(self) -> CalendarAccountList:
-        return CalendarAccountList.encoded(b'{"accounts":[%s]}' % b",".join(self._store.accounts()))
+        return CalendarAccountList.encoded(b'{"accounts":[%s]}' % b",".join(self._accounts.accounts()))
 
     async def get_account(self, *, account_id: str) -> CalendarAccount:
-        account = self._store.account(account_id)
+        account = self._accounts.account(account_id)
         if account is None:
             raise CalendarAccountNotFound
         return CalendarAccount.encoded(account)
 
     async def list_calendars(self, *, account_id: str | None = None) -> CalendarList:
-        return CalendarList.encoded(b'{"calendars":[%s]}' % b",".join(self._store.calendars(account_id)))
+        return CalendarList.encoded(b'{"calendars":[%s]}' % b",".join(self._calendars.calendars(account_id)))
 
     async def list_events(
         self,
@@ -47,8 +56,57 @@ class CalendarService(Calendars):
         if end <= start:  # both have the canonical form, which sorts as text
             raise InvalidParams(details=[{"path": "end", "message": "must lie after start"}])
         wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
-        events, next_cursor = self._store.events(wanted, limit, cursor)
+        events, next_cursor = self._events.events(wanted, limit, cursor)
         return CalendarEventPage.encoded(page("events", events, next_cursor))
+
+
+class CalendarAccountsService(CalendarAccounts):
+    """The accounts, as they are connected, synced and disconnected."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def list_providers(self) -> CalendarProviderList:
+        return CalendarProviderList(providers=self._accounts.providers.describe())
+
+    async def create(
+        self,
+        *,
+        provider: str,
+        email: str,
+        display_name: str | None = None,
+        credentials: dict[str, str] | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> CalendarAccount:
+        found = await self._accounts.providers.get(provider).connect(
+            email=email, credentials=credentials or {}, config=config or {}
+        )
+        existing = self._accounts.existing(provider, found)
+        account = await self._accounts.connected(provider, found, account_id=existing)
+        if display_name is not None:
+            account = await self._accounts.update(account.account_id, display_name=display_name)
+        return account
+
+    async def update(
+        self,
+        *,
+        account_id: str,
+        display_name: str | None = None,
+        past_days: int | None = None,
+        future_days: int | None = None,
+    ) -> CalendarAccount:
+        return await self._accounts.update(
+            account_id, display_name=display_name, past_days=past_days, future_days=future_days
+        )
+
+    async def delete(self, *, account_id: str) -> CalendarAccountDeleted:
+        return await self._accounts.delete(account_id)
+
+    async def sync(self, *, account_id: str, full: bool = False) -> Job:
+        return await self._accounts.sync(account_id, full=full)
+
+    async def update_calendar(self, *, account_id: str, calendar_id: str, selected: bool) -> Calendar:
+        return await self._accounts.select(account_id, calendar_id, selected=selected)
 
 
 def _seconds(moment: str) -> float:

@@ -34,20 +34,19 @@ STATUS_TIMEOUT_S: Final = 10.0
 KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
+async def glance(discovery: Discovery, user: User) -> tuple[ClaudeCandidate | None, ClaudeFinding]:
+    """Which one is used, and whether it runs; the search ends with the first."""
+    try:
+        used = await discovery.find()
+    except JobFailed as failure:
+        return None, findings.missing(failure)
+    (mine,) = await _try([used], user)
+    return mine, findings.executable(mine)
+
+
 async def examine(discovery: Discovery, user: User) -> ClaudeReport:
     """Look at everything.  `user` has the environment that the search has."""
-    found: list[Executable] = []
-    shell_path: list[str | None] = []
-
-    async def search() -> None:
-        found.extend(await discovery.candidates())
-
-    async def ask_for_path() -> None:
-        shell_path.append(await discovery.login_path())
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(search)
-        tasks.start_soon(ask_for_path)
+    found, shell_path = await discovery.survey()
     candidates = await _try(found, user)
     used, judged = None, list[ClaudeFinding]()
     try:
@@ -56,7 +55,7 @@ async def examine(discovery: Discovery, user: User) -> ClaudeReport:
         judged.append(findings.missing(failure))
     mine = next((one for one in candidates if used is not None and one.path == str(used.path)), None)
     login = await _login(used, mine, user)
-    judged += await run_sync(lambda: list(_judge(used, mine, candidates, login, shell_path[0], user)))
+    judged += await run_sync(lambda: list(_judge(used, mine, candidates, login, shell_path, user)))
     return ClaudeReport(
         ok=all(finding.state is not FindingState.PROBLEM for finding in judged),
         path=mine.path if mine is not None else None,

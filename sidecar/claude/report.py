@@ -34,6 +34,7 @@ class RecordRun(Protocol):
         description: str | None,
         actor: str | None,
         url: str | None,
+        full_text: str,
         raw: Mapping[str, object],
     ) -> None: ...
 

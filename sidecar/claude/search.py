@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.claude import SessionNotFound
-from protocol.claude_search import ClaudeSearch, MessageHit, MessageHits, MessageQuery, SearchMark
+from protocol.claude_search import ClaudeSearch, MessageHit, MessageHits, MessageQuery
+from protocol.entities import SearchMark
 from protocol.errors import InvalidCursor
 from protocol.scalars import SessionId
 from sidecar.claude.store import ClaudeStore, Stretch

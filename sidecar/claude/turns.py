@@ -172,6 +172,7 @@ class TurnHandler:
             description=description[:DESCRIPTION_CHARS] if description else None,
             actor=None,
             url=None,
+            full_text=job.prompt,
             raw={
                 **known,
                 "claude_session_id": reader.session_id or session.claude_session_id,

@@ -21,11 +21,11 @@ from protocol.claude_usage import (
     UsageList,
     UsageRangeInvalid,
 )
-from protocol.errors import TimeZoneUnknown
 from protocol.scalars import canonical_time
 from sidecar.claude.stream import BUCKETS, Spent
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
+from sidecar.zones import zone_of
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class UsageService(ClaudeUsages):
         if not timedelta(0) < until - begin <= timedelta(days=LONGEST_DAYS):
             raise UsageRangeInvalid
         try:
-            days = list(local_days(begin, until, _zone(time_zone)))
+            days = list(local_days(begin, until, None if time_zone is None else zone_of(time_zone)))
         except OverflowError:  # before the year 1 or after 9999, as the clocks are there
             raise UsageRangeInvalid from None
         totals: dict[str | None, _Total] = {}
@@ -156,17 +156,6 @@ def local_days(start: datetime, end: datetime, zone: tzinfo | None) -> Iterator[
 def _midnight(day: date, zone: tzinfo | None) -> datetime:
     """The first moment of a day; where its midnight is skipped, the moment of the change."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    if name is None:
-        return None
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - not needed for the first answers
-
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # not there, no name of a zone, a folder of zones
-        raise TimeZoneUnknown from None
 
 
 @dataclass(slots=True)

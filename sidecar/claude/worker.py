@@ -139,5 +139,6 @@ class ClaudeRunHandler:
             description=description[:DESCRIPTION_CHARS] if description else None,
             actor=None,
             url=None,
+            full_text=job.prompt,
             raw={**known, "cwd": job.cwd or str(self._launcher.home), **raw},
         )

@@ -95,7 +95,7 @@ async def test_all_that_were_found_are_told_in_order_with_what_they_say(tmp_path
     second, third = claude(tmp_path / "b" / "claude", "2.1.300"), claude(tmp_path / ".local/bin/claude", "2.1.200")
     broken = program(tmp_path / "a" / "claude", "exit 1")
     hidden = claude(tmp_path / "hidden" / "claude")
-    shell = program(tmp_path / "shell", f'case "$2" in command*) echo {hidden};; *) echo /bin;; esac')
+    shell = program(tmp_path / "shell", f"echo {hidden}")
     made = await report(tmp_path, PATH=f"relative:{tmp_path}/a:{tmp_path}/b:/bin:/usr/bin", SHELL=str(shell))
     assert made.candidates == [
         ClaudeCandidate(path=str(broken), source=ExecutableSource.PATH, version=None),
@@ -225,6 +225,24 @@ async def test_the_method_tells_the_same_as_the_diagnostics(sidecar: StartSideca
     assert (made.ok, made.login.method) == (True, "api_key")
     assert diagnostics["claude"] == {"path": made.path, "version": made.version, "problem": None}
     assert made.path == str(standin)
+
+
+async def test_no_shell_is_started_for_diagnostics_and_one_at_a_time_for_the_doctor(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    shell = program(tmp_path / "shell", f"echo begin >> {asked}; sleep 0.2; echo end >> {asked}")
+    async with talking(sidecar, CLAUDE_PATH=str(standin), SHELL=str(shell)) as talk:
+        await talk.client.call("system.diagnostics")
+        assert not was_asked(tmp_path)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(talk.client.call, "claude.doctor")
+    assert words(asked) == ["begin", "end"] * 3
+
+
+def words(path: Path) -> list[str]:
+    return path.read_text().split()
 
 
 @pytest.mark.parametrize("key", ["dummy", ""])

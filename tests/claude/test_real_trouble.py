@@ -1,13 +1,12 @@
 """The real CLI in trouble: refused, retried, silent, cut off, and in company.  Skipped where the binary is absent."""
 
-from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 from protocol.claude_trouble import ClaudeApiRetried, ClaudeStalled
-from tests.claude.rig import Rig, StartRig, until
+from tests.claude.rig import Rig, StartRig
 from tests.claude.talk import talking
 from tests.claude.test_worker import failure
 from tests.conftest import StartSidecar
@@ -33,15 +32,11 @@ async def test_a_retry_is_told_and_the_answer_comes(
 
 @pytest.mark.parametrize(("prompt", "tools"), [("[[hang]]", []), ("[[tool:bash:tail -f /dev/null]]", ["Bash"])])
 async def test_silence_is_told_with_what_runs_meanwhile(real_rig: Rig, prompt: str, tools: list[str]) -> None:
-    def told() -> bool:
-        stalled = [one for one in real_rig.troubles if isinstance(one, ClaudeStalled)]
-        return bool(stalled) and stalled[-1].tools == tools
+    def is_told() -> bool:
+        return any(one.tools == tools for one in real_rig.troubles if isinstance(one, ClaudeStalled))
 
     with anyio.fail_after(60):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(partial(real_rig.run, prompt, allowed_tools=["Bash"]))
-            await until(told)
-            tasks.cancel_scope.cancel()
+        await real_rig.cancel(prompt, when=is_told, allowed_tools=["Bash"])
     assert real_rig.processes() == []
 
 

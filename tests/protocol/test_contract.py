@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from protocol import catalog, errors
+from protocol.accounts import AccountUpdated
 from protocol.contract import (
     Ephemeral,
     Input,
@@ -36,7 +37,8 @@ from tests.test_house import part
 AT = "2026-11-23T08:00:00.000Z"
 JOB = Job(job_id="1", type="claude.run", status=JobStatus.QUEUED, created_at=AT, updated_at=AT)
 
-MODULES = tuple({inspect.getmodule(interface): None for interface in catalog.INTERFACES})
+DECLARED = (*catalog.INTERFACES, *catalog.NOTIFICATIONS, *catalog.JOB_TYPES)
+MODULES = tuple({inspect.getmodule(one): None for one in DECLARED})
 SENT: Mapping[str, type[Model]] = (
     {declared.name: declared.params for declared in catalog.methods()}
     | {job.type: job for job in catalog.JOB_TYPES}
@@ -331,7 +333,7 @@ def test_a_secret_is_found_under_optional_and_in_lists() -> None:
 def declared_classes(kind: type) -> list[type]:
     return [
         value
-        for module in (*MODULES, inspect.getmodule(Job), inspect.getmodule(Meta))
+        for module in (*MODULES, *map(inspect.getmodule, (Job, Meta, AccountUpdated)))
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, kind) and value.__module__ == module.__name__  # type: ignore[union-attr]
     ]

@@ -1,0 +1,199 @@
+"""A sync of one account: which calendars there are, and what has changed in each that is selected.
+
+A calendar is read by its cursor.  Where there is none, or it has expired, all of its window is read, and what was not
+found is swept.  That is done once a day besides: a window moves on, and occurrences of an untouched series that come
+to lie in it are told by no cursor.  The daily pass leaves the cursor as it is, so that the chain of changes has no gap.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+
+from protocol.calendar import CalendarChanged
+from protocol.calendar_accounts import CalendarSynced
+from sidecar.calendar.accounts import Accounts
+from sidecar.calendar.accounts_store import AccountRow
+from sidecar.calendar.calendars_store import CalendarState, Progress
+from sidecar.calendar.changes import Books, Changes, Tally, empty, feed_passed
+from sidecar.calendar.provider import CalendarRefused, CursorExpired, EventPage, Listing, Source, Window
+from sidecar.clock import iso
+from sidecar.feed import Origin
+from sidecar.handler import JobContext, JobFailed
+
+DAY_S: Final = 86_400
+SWEEP_EVERY_MS: Final = DAY_S * 1_000
+AT_ONCE: Final = 4
+"""Calendars of one account that are read side by side; the client of the clouds sends no more to one site."""
+
+
+@dataclass(slots=True)
+class AccountSync:
+    """One run.  Raises `AccountRefused`, `JobFailed`, `JobSnoozed`."""
+
+    books: Books
+    accounts: Accounts
+    account: AccountRow
+    source: Source
+    context: JobContext
+    full: bool
+    tally: Tally = field(default_factory=Tally)
+    done: int = 0
+    failed: int = 0
+
+    async def run(self) -> CalendarSynced:
+        """Do all of it."""
+        self.context.progress(None, "Looking for calendars")
+        calendars = await self._calendars()
+        zone = next((one.time_zone for one in calendars if one.is_primary and one.time_zone), None) or "UTC"
+        read: set[str] = set()
+        while wanted := [one for one in calendars if one.calendar_id not in read and one.selected]:
+            await self._each(wanted, zone)
+            read.update(one.calendar_id for one in wanted)
+            calendars = self.books.calendars.states(self.account.account_id)  # somebody may have selected another
+        for calendar in calendars:
+            if not calendar.selected and calendar.fed_ts is not None:
+                await self._hide(calendar)
+        with self.books.database.write():
+            self._may_write()
+            self.accounts.succeeded(self.account.account_id)
+        return CalendarSynced(
+            calendars=self.done,
+            failed_calendars=self.failed,
+            added=self.tally.added,
+            updated=self.tally.updated,
+            removed=self.tally.removed,
+        )
+
+    async def _calendars(self) -> list[CalendarState]:
+        """The account's calendars, after bringing their table up to date."""
+        found = await self.source.calendars()
+        account_id = self.account.account_id
+        ids = {one.calendar_id for one in found}
+        for calendar in self.books.calendars.states(account_id):
+            if calendar.calendar_id not in ids:
+                await self._forget(calendar)
+        with self.books.database.write():
+            self._may_write()
+            for calendar_id in self.books.calendars.put(account_id, found, iso(self.books.clock.now_ms())):
+                self._tell_changed(calendar_id)
+        return self.books.calendars.states(account_id)
+
+    async def _forget(self, calendar: CalendarState) -> None:
+        """It is not the account's any more: unsubscribed, or deleted."""
+        removed = await empty(self.books, self.origin, calendar.calendar_id)
+        with self.books.database.write():
+            self._may_write()
+            self.books.calendars.remove(self.account.account_id, calendar.calendar_id)
+            self._tell_changed(calendar.calendar_id, removed)
+        self.tally.count(0, 0, removed)
+        self.context.log(f"{calendar.name} is not there any more: {removed} events removed")
+
+    async def _hide(self, calendar: CalendarState) -> None:
+        """It was deselected: the feed forgets it until it is selected again; its rows stay."""
+        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+        with self.books.database.write():
+            self._may_write()
+            self.books.calendars.fed(self.account.account_id, calendar.calendar_id, None)
+
+    async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
+        """Read the calendars, some side by side; the first failure ends all."""
+        waiting = iter(calendars)
+        failures: list[Exception] = []
+
+        async def work() -> None:
+            for calendar in waiting:
+                self.context.progress((self.done + self.failed) / len(calendars), f"Reading {calendar.name}")
+                try:
+                    await self._calendar(calendar, zone)
+                except Exception as failure:  # noqa: BLE001 - handed on below, without the group's wrapping
+                    failures.append(failure)
+                    tasks.cancel_scope.cancel()
+                    return
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(AT_ONCE, len(calendars))):
+                tasks.start_soon(work)
+        if failures:
+            raise failures[0]
+
+    async def _calendar(self, calendar: CalendarState, zone: str) -> None:
+        before = Tally(self.tally.added, self.tally.updated, self.tally.removed)
+        try:
+            await self._read(calendar, zone)
+        except CalendarRefused as refusal:
+            self.failed += 1
+            with self.books.database.write():
+                self._may_write()
+                if self.books.calendars.refused(self.account.account_id, calendar.calendar_id, refusal.why):
+                    self._tell_changed(calendar.calendar_id)
+            self.context.log(f"{calendar.name} cannot be read: {refusal.why}", level="warning")
+            return
+        await feed_passed(self.books, self.origin, calendar, may_write=self._may_write)
+        self.done += 1
+        if self.tally != before:
+            self.context.log(f"{calendar.name} is up to date")
+
+    async def _read(self, calendar: CalendarState, zone: str) -> None:
+        """By the cursor, or all, or both."""
+        now_ms = self.books.clock.now_ms()
+        key = f"1:{zone}"
+        cursor = calendar.sync_token if calendar.sync_key == key and not self.full else None
+        swept_ms = calendar.swept_ms
+        if cursor is not None:
+            try:
+                cursor = await self._list(calendar, Progress(cursor, key, swept_ms or 0), zone) or cursor
+            except CursorExpired:
+                self.context.log(f"{calendar.name} has to be read anew")
+                cursor = None
+        if cursor is None or swept_ms is None or not 0 <= now_ms - swept_ms < SWEEP_EVERY_MS:
+            await self._list_all(calendar, Progress(cursor, key, now_ms), zone)
+
+    async def _list(self, calendar: CalendarState, since: Progress, zone: str) -> str | None:
+        """What has changed; the new cursor."""
+        changes = self._changes(calendar)
+        wanted = Listing(calendar.calendar_id, self._window(), zone, since.sync_token)
+        cursor = await self._take(changes, self.source.events(wanted))
+        await changes.finish(since._replace(sync_token=cursor or since.sync_token))
+        return cursor
+
+    async def _list_all(self, calendar: CalendarState, progress: Progress, zone: str) -> None:
+        """All of the window, and away with what is not there any more."""
+        changes = self._changes(calendar)
+        cursor = await self._take(changes, self.source.events(Listing(calendar.calendar_id, self._window(), zone)))
+        await changes.sweep()
+        await changes.finish(progress._replace(sync_token=progress.sync_token or cursor))
+
+    async def _take(self, changes: Changes, pages: AsyncGenerator[EventPage, None]) -> str | None:
+        cursor = None
+        async with aclosing(pages):
+            async for page in pages:
+                await changes.take(page)
+                cursor = page.cursor
+        return cursor
+
+    def _changes(self, calendar: CalendarState) -> Changes:
+        return Changes(self.books, self.origin, calendar, self._window(), tally=self.tally, may_write=self._may_write)
+
+    def _window(self) -> Window:
+        """From a midnight to a midnight (UTC), so that a listing that takes a while keeps its bounds."""
+        today = self.books.clock.now_ms() // 1_000 // DAY_S * DAY_S
+        return Window(today - self.account.past_days * DAY_S, today + (self.account.future_days + 1) * DAY_S)
+
+    @property
+    def origin(self) -> Origin:
+        """Whose events these are, in the feed."""
+        return self.accounts.origin(self.account)
+
+    def _may_write(self) -> None:
+        if not self.accounts.writable(self.account.account_id):
+            raise JobFailed("The account is gone.", kind="account_not_found")
+
+    def _tell_changed(self, calendar_id: str, removed: int = 0) -> None:
+        self.books.notify(
+            CalendarChanged(
+                account_id=self.account.account_id, calendar_id=calendar_id, added=0, updated=0, removed=removed
+            )
+        )
