@@ -276,10 +276,9 @@ class Features:
     def _upstream(self) -> "Upstream | None":
         """What stands between the client and the clouds, where transcripts want it."""
         if self._settings.upstream is not None:
-            from sidecar.http import Response  # noqa: PLC0415 - as above
-            from sidecar.transcripts.upstream import UpstreamPlayer  # noqa: PLC0415
+            from sidecar.transcripts.upstream import UpstreamPlayer  # noqa: PLC0415 - as above
 
-            return UpstreamPlayer(self._settings.upstream, Response)
+            return UpstreamPlayer(self._settings.upstream)
         if self._settings.upstream_record is not None:
             from sidecar.transcripts.upstream import UpstreamRecorder  # noqa: PLC0415
 

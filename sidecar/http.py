@@ -132,7 +132,7 @@ class Upstream(Protocol):
     """Something that stands between the client and the network."""
 
     async def exchange(self, request: Request, ask: Callable[[Request], Awaitable[Response]]) -> Response:
-        """The answer, by `ask` or from elsewhere."""
+        """The answer, by `ask` or from elsewhere.  Raises `HttpTrouble`, as `ask` does."""
 
 
 class Http:
@@ -179,7 +179,10 @@ class Http:
         for tries_left in range(TRIES - 1 if request.repeatable else 0, -1, -1):
             wait_s = min(BACKOFF_S * 2 ** (TRIES - 1 - tries_left), BACKOFF_CAP_S) * (0.7 + 0.6 * self._chance())
             try:
-                response = await self._try(request)
+                if self._upstream is None:
+                    response = await self._try(request)
+                else:
+                    response = await self._upstream.exchange(request, self._try)
             except (Unreachable, BadAnswer) as trouble:
                 if not tries_left:
                     raise
@@ -203,8 +206,6 @@ class Http:
         async with self._gates[f"{origin.scheme}://{origin.netloc.decode()}"]:
             try:
                 with anyio.fail_after(TRY_S):
-                    if self._upstream is not None:
-                        return await self._upstream.exchange(request, self._exchange)
                     return await self._exchange(request)
             except TimeoutError:
                 raise Unreachable("took too long to answer", request.what) from None

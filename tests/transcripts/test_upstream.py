@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.http import Http, Request, Response
+from sidecar.http import Http, Request, Response, Unreachable
 from sidecar.transcripts.upstream import NotOnTape, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock
 from tests.test_http import OK, Server, refusal
@@ -58,7 +58,7 @@ async def test_what_was_recorded_is_played_without_the_server(server: Server, tm
     ]
     recorded = await _ask(UpstreamRecorder(tape), token, items, items)
     server.answers = [refusal(500)]  # nobody asks it any more
-    played = await _ask(UpstreamPlayer(tape, Response), token, items, items)
+    played = await _ask(UpstreamPlayer(tape), token, items, items)
     assert len(server.heard) == 4
     assert [answer.json() for answer in played[1:]] == [answer.json() for answer in recorded[1:]]
     assert played[0].json() == {
@@ -79,13 +79,22 @@ async def test_a_request_that_differs_only_in_its_secrets_is_the_same_and_any_ot
     server.answers = [OK]
     await _ask(UpstreamRecorder(tape), Request("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}))
     again = Request("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
-    assert (await _ask(UpstreamPlayer(tape, Response), again, again))[1].json() == {}
+    assert (await _ask(UpstreamPlayer(tape), again, again))[1].json() == {}
     with pytest.raises(NotOnTape, match="Tokens: POST was not recorded like this"):
-        await _ask(UpstreamPlayer(tape, Response), Request("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
+        await _ask(UpstreamPlayer(tape), Request("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
 
 
 def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "not.upstream"
     path.write_text('{"key":"a"}\nno JSON\n')
     with pytest.raises(ValueError, match=r"not\.upstream:2"):
-        UpstreamPlayer(path, Response)
+        UpstreamPlayer(path)
+
+
+async def test_that_no_answer_came_is_played_too(tmp_path: Path) -> None:
+    tape = tmp_path / "clouds.upstream"
+    nobody = Request("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
+    for upstream in (UpstreamRecorder(tape), UpstreamPlayer):
+        with pytest.raises(Unreachable, match="The calendar cannot be reached"):
+            await _ask(upstream if isinstance(upstream, UpstreamRecorder) else upstream(tape), nobody)
+    assert json.loads(tape.read_text("utf-8"))["trouble"] == "Unreachable"
