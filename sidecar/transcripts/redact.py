@@ -1,6 +1,7 @@
 """Secrets out of a conversation, by what the contract declares secret; not by what looks like one.
 
-A secret becomes {"$secret": n}, the same n for the same value, so that a replayed conversation is still consistent.
+A secret becomes {"$secret": n}, the same n for the same value, so that a replayed conversation is still consistent; of
+a secret object each value does.
 """
 
 from hashlib import sha256
@@ -75,7 +76,12 @@ class Redactor:
         is_secret = schema.get(SECRET) or (schema is NOTHING and key in names)
         return self._walk(value, schema, names) if not is_secret or value is None else self._marker(value)
 
-    def _marker(self, value: Any) -> dict[str, int]:
+    def _marker(self, value: Any) -> Any:
+        """Of an object every value is replaced, so that what is sent in their place has its form."""
+        if type(value) is dict:
+            return {name: self._marker(inner) for name, inner in value.items()}
+        if type(value) is list:
+            return [self._marker(inner) for inner in value]
         digest = sha256(to_json(value)).digest()
         number = self._numbers.get(digest) or min(len(self._numbers) + 1, MAX_SECRETS)
         if number < MAX_SECRETS:

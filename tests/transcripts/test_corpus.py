@@ -22,7 +22,6 @@ from protocol import catalog
 from tests.transcripts.scribe import TRANSCRIPTS, lines_of
 
 UNRECORDED = {
-    "calendar.accounts.get": "no account can be made yet",
     "claude.stalled": "it takes a minute of silence; tests/claude has it",
     "events.lagged": "only a host that leaves 8 MiB unread is told; tests/process/test_backpressure.py has it",
 }
