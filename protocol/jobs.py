@@ -244,6 +244,14 @@ class Jobs(Protocol):
         """Start jobs again."""
         ...
 
+    @method("jobs.queue.wake")
+    async def wake(self) -> JobQueue:
+        """Look at once for what is due: the machine has slept, while timers stood still.
+
+        Without it that is noticed within a minute.
+        """
+        ...
+
 
 class Schedules(Protocol):
     """Jobs that are made again and again."""

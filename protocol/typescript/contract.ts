@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "5a71bdfb46eb5d90";
+export const SCHEMA_HASH = "4533f924efd9b1ce";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -2170,6 +2170,9 @@ export type JobsQueuePauseParams = Record<string, never>;
 /** Params of `jobs.queue.resume`. */
 export type JobsQueueResumeParams = Record<string, never>;
 
+/** Params of `jobs.queue.wake`. */
+export type JobsQueueWakeParams = Record<string, never>;
+
 /** Params of `jobs.schedules.list`. */
 export type JobsSchedulesListParams = Record<string, never>;
 
@@ -2717,6 +2720,12 @@ export interface Methods {
   "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
   /** Start jobs again. */
   "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
+  /**
+   * Look at once for what is due: the machine has slept, while timers stood still.
+   *
+   * Without it that is noticed within a minute.
+   */
+  "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue };
   /** All schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
   /**
@@ -2832,7 +2841,7 @@ export interface Methods {
    *
    * `time_zone` says where days begin; null: where this computer is.
    *
-   * Errors: usage_range_invalid, time_zone_unknown.
+   * Errors: time_zone_unknown.
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
@@ -3040,6 +3049,453 @@ export interface Methods {
   "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
 
+/** Every request as a nested function; `Options` is what a client takes beside the params. */
+export interface NestedMethods<Options> {
+  readonly rpc: {
+    /** The contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
+  };
+  readonly system: {
+    /**
+     * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+     *
+     * Was GET /health.
+     */
+    readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
+    /**
+     * What the sidecar is doing.
+     *
+     * Was GET /status.
+     */
+    readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
+    /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+    readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+  };
+  readonly events: {
+    /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
+    readonly replay: ((params: EventsReplayParams, options?: Options) => Promise<EventPage>);
+  };
+  readonly jobs: {
+    /**
+     * Put a job into the queue.  Once this is answered, the job survives any crash.
+     *
+     * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+     */
+    readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
+    /**
+     * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+     *
+     * Errors: invalid_cursor.  Was GET /jobs.
+     */
+    readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
+    /**
+     * One job as it stands.
+     *
+     * Errors: job_not_found.  Was GET /jobs/{job_id}.
+     */
+    readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
+    /**
+     * Ask a job to stop.
+     *
+     * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+     *
+     * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+     */
+    readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
+    readonly events: {
+      /**
+       * A job's stored log, oldest first, after one of its lines where given.
+       *
+       * Errors: job_not_found.
+       */
+      readonly list: ((params: JobsEventsListParams, options?: Options) => Promise<JobEventPage>);
+    };
+    /**
+     * Run a finished job again, as the same job, with all its tries before it.
+     *
+     * Errors: job_not_found, job_not_finished.
+     */
+    readonly retry: ((params: JobsRetryParams, options?: Options) => Promise<Job>);
+    readonly queue: {
+      /** Whether the queue is paused, and how many jobs it holds. */
+      readonly get: ((params?: JobsQueueGetParams, options?: Options) => Promise<JobQueue>);
+      /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+      readonly pause: ((params?: JobsQueuePauseParams, options?: Options) => Promise<JobQueue>);
+      /** Start jobs again. */
+      readonly resume: ((params?: JobsQueueResumeParams, options?: Options) => Promise<JobQueue>);
+      /**
+       * Look at once for what is due: the machine has slept, while timers stood still.
+       *
+       * Without it that is noticed within a minute.
+       */
+      readonly wake: ((params?: JobsQueueWakeParams, options?: Options) => Promise<JobQueue>);
+    };
+    readonly schedules: {
+      /** All schedules. */
+      readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
+      /**
+       * Switch a schedule on or off, or change its period.
+       *
+       * Errors: schedule_not_found.
+       */
+      readonly update: ((params: JobsSchedulesUpdateParams, options?: Options) => Promise<Schedule>);
+      /**
+       * Make its job now, beside the grid; where one is still live, answer with that.
+       *
+       * Errors: schedule_not_found.
+       */
+      readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
+    };
+  };
+  readonly claude: {
+    /**
+     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+     *
+     * Errors: payload_too_large.  Was POST /claude/spawn.
+     */
+    readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
+    readonly session: {
+      /**
+       * A new session.  Nothing is started before its first turn.
+       *
+       * Was POST /claude/session.
+       */
+      readonly create: ((params?: ClaudeSessionCreateParams, options?: Options) => Promise<Session>);
+      /**
+       * Sessions, the last changed first; one that changes while pages are read moves to the front.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudeSessionListParams, options?: Options) => Promise<SessionPage>);
+      /**
+       * One session as it stands.
+       *
+       * Errors: session_not_found.
+       */
+      readonly get: ((params: ClaudeSessionGetParams, options?: Options) => Promise<Session>);
+      /**
+       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+       *
+       * Errors: session_not_found.
+       */
+      readonly update: ((params: ClaudeSessionUpdateParams, options?: Options) => Promise<Session>);
+      /**
+       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+       *
+       * Errors: session_not_found.
+       */
+      readonly delete: ((params: ClaudeSessionDeleteParams, options?: Options) => Promise<SessionDeleted>);
+      /**
+       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+       *
+       * Errors: session_not_found, payload_too_large.
+       */
+      readonly send: ((params: ClaudeSessionSendParams, options?: Options) => Promise<Job>);
+      /**
+       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+       *
+       * Errors: session_not_found.
+       */
+      readonly interrupt: ((params: ClaudeSessionInterruptParams, options?: Options) => Promise<Session>);
+      /**
+       * A new session with the same settings and the same past; from here on each goes its own way.
+       *
+       * Errors: session_not_found.
+       */
+      readonly fork: ((params: ClaudeSessionForkParams, options?: Options) => Promise<Session>);
+      /**
+       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+       *
+       * Errors: session_not_found.
+       */
+      readonly export: ((params: ClaudeSessionExportParams, options?: Options) => Promise<SessionText>);
+    };
+    readonly messages: {
+      /**
+       * A session's messages, oldest first, after the one with this `seq`.
+       *
+       * Errors: session_not_found.
+       */
+      readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
+      /**
+       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+       *
+       * What a tool was given is searched too.  Upper and lower case are the same.
+       *
+       * Errors: session_not_found, invalid_cursor.
+       */
+      readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
+    };
+    readonly permissions: {
+      /**
+       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
+      /**
+       * Answer.  Claude is told once the answer is stored.
+       *
+       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+       * allow) adds `rules` to the session, so that the like is not asked again.
+       *
+       * Errors: permission_not_found, permission_resolved, payload_too_large.
+       */
+      readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
+    };
+    /**
+     * Look at everything that keeps Claude from working, without a request to its API.
+     *
+     * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+     */
+    readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
+    readonly usage: {
+      /**
+       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+       *
+       * `time_zone` says where days begin; null: where this computer is.
+       *
+       * Errors: time_zone_unknown.
+       */
+      readonly list: ((params: ClaudeUsageListParams, options?: Options) => Promise<UsageList>);
+    };
+  };
+  readonly calendar: {
+    readonly accounts: {
+      /**
+       * All calendar accounts.
+       *
+       * Was GET /calendar/accounts.
+       */
+      readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
+      /**
+       * One calendar account.
+       *
+       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       */
+      readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Connect an account with credentials at hand, after trying them.  Google accounts mostly come by
+       *
+       * `calendar.oauth.google.start` instead.
+       *
+       * One with the same provider and e-mail address is connected anew where the provider is one account a person.
+       * `config` is for the provider: see `calendar.providers.list`.
+       *
+       * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+       * Was POST /calendar/accounts.
+       */
+      readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Name an account, or choose how far its events reach; the next sync follows.
+       *
+       * Errors: calendar_account_not_found.
+       */
+      readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+       *
+       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       */
+      readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
+      /**
+       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+       *
+       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       */
+      readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
+    readonly calendars: {
+      /**
+       * The calendars, of one account where given, deselected ones too.
+       *
+       * Was GET /calendar/calendars.
+       */
+      readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
+      /**
+       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+       *
+       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       */
+      readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
+    };
+    readonly events: {
+      /**
+       * What goes on between start and end, from its beginning: also what began before start and ends after it.
+       *
+       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
+       * past 4 MiB.
+       *
+       * Errors: invalid_cursor.  Was GET /calendar/events.
+       */
+      readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
+    };
+    readonly providers: {
+      /**
+       * What calendars may come from, what each needs, and whether it is ready.
+       *
+       * Was GET /calendar/providers.
+       */
+      readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
+    };
+    readonly oauth: {
+      readonly google: {
+        /**
+         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+         *
+         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+         *
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * /calendar/oauth/google/start.
+         */
+        readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
+        /**
+         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+         *
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * /calendar/oauth/google/callback.
+         */
+        readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
+        /**
+         * Make an account of it: its calendars are listed, and the first sync is queued.
+         *
+         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+         *
+         * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+         * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * /calendar/oauth/google/complete.
+         */
+        readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
+      };
+    };
+  };
+  readonly jira: {
+    readonly accounts: {
+      /**
+       * All Jira accounts, the oldest first.
+       *
+       * Was GET /jira/accounts.
+       */
+      readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
+      /**
+       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       *
+       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+       * is found out.  The same token may serve Confluence, as an account of its own.
+       *
+       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+       * Was POST /jira/accounts.
+       */
+      readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Change what is given.
+       *
+       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+       * A new scope has everything read anew.
+       *
+       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
+       * secrets_locked.
+       */
+      readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       *
+       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       */
+      readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
+      /**
+       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       *
+       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       */
+      readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
+  };
+  readonly confluence: {
+    readonly accounts: {
+      /**
+       * All Confluence accounts, the oldest first.
+       *
+       * Was GET /confluence/accounts.
+       */
+      readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
+      /**
+       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       *
+       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+       * is found out.  The same token may serve Jira, as an account of its own.
+       *
+       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+       * Was POST /confluence/accounts.
+       */
+      readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Change what is given.
+       *
+       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+       * A new scope has everything read anew.
+       *
+       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
+       * secrets_locked.
+       */
+      readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       *
+       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       */
+      readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
+      /**
+       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       *
+       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       */
+      readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
+  };
+  readonly activity: {
+    readonly events: {
+      /**
+       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+       *
+       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       *
+       * Errors: invalid_cursor.  Was GET /activity/events.
+       */
+      readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
+    };
+    /**
+     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     *
+     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+     * even empty, while there is a `next_cursor`: go on from there.
+     *
+     * Errors: invalid_cursor.
+     */
+    readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
+    /**
+     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     *
+     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
+    /**
+     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     *
+     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly heatmap: ((params: ActivityHeatmapParams, options?: Options) => Promise<ActivityHeatmap>);
+  };
+}
+
 /** What the client tells; nothing is answered. */
 export interface ClientNotifications {
   /** Accepted, not needed. */
@@ -3138,6 +3594,7 @@ export const METHOD_NAMES = [
   "jobs.queue.get",
   "jobs.queue.pause",
   "jobs.queue.resume",
+  "jobs.queue.wake",
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
@@ -3274,7 +3731,6 @@ export type ErrorKind =
   | "session_not_found"
   | "permission_not_found"
   | "permission_resolved"
-  | "usage_range_invalid"
   | "calendar_account_not_found"
   | "calendar_not_found"
   | "calendar_provider_unavailable"
@@ -3353,8 +3809,6 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The question is answered already, or no answer is wanted any more; the first answer counts. */
   permission_resolved: 4092,
-  /** `end` must come after `start`, by at most 400 days. */
-  usage_range_invalid: 4227,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */

@@ -80,10 +80,10 @@ class SyncHandler:
         sync = Sync(self._records, self._source(service, client, asking), asking, context, confirm)
         result = await sync.run(position, begun_ms, full=full)
         self._accounts.synced(account.account_id)
-        context.log(
-            f"{PRODUCT_NAMES[service]}: {result.read:,} read; "
-            f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
-        )
+        events = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
+        said = f"{result.read:,} read; {events}"
+        context.progress(1.0, said)
+        context.log(f"{PRODUCT_NAMES[service]}: {said}")
         return result
 
     async def _begin_anew(self, account: StoredAccount, origin: Origin) -> StoredAccount:

@@ -64,6 +64,10 @@ TARGETS: Final[dict[str, Target]] = {
     "trivial.pipe_x64": Target("trivial x64 over pipes", "/s", HIGHER),
     # The C floor (199 k/s by Node) is not built here, so that its 0.6 cannot be judged.
     "node.x64": Target("trivial x64, driven by Node", "/s", HIGHER),
+    # A page's call is a click: a millisecond more is not felt, and Electron's own processes are not in it.
+    "bridge.main_p50": Target("one call by the main process p50", "us"),
+    "bridge.page_p50": Target("one call by a page p50", "us"),
+    "bridge.added_p50": Target("added by the bridge p50", "us", LOWER, Bound(absolute=1_000)),
     # 2.8-3.3 k / 23-30 k, 1.0 k / 2.3-2.7 k, and 930-980 / 2.5 k per s.
     "jobs_get.x64": Target("jobs.get x64", "/s", HIGHER, Bound(12), Bound(20), 0.115),
     "jobs_list.x16": Target("jobs.list 50 x16", "/s", HIGHER, Bound(5), Bound(6), 0.40),

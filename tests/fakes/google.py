@@ -6,6 +6,7 @@ serves until standard input ends.  From outside it is steered by POST with a JSO
   /fake/consent {"error": "access_denied"} or {"email": "bob@example.com"} or {"unticked": ["calendar.events.readonly"]}
   /fake/events {"calendar_id", …event}    /fake/cancel {"calendar_id", "event_id"}
   /fake/expire {"calendar_id"}: its sync tokens    /fake/revoke {"email"}: everything that was granted
+  /fake/token {"email"}: an access token for everything
 """
 
 import argparse
@@ -196,6 +197,9 @@ class FakeGoogle:
                 self.calendars.cancel(body["calendar_id"], body["event_id"])
             elif what == "expire":
                 self.calendars.expire_tokens(body["calendar_id"])
+            elif what == "token":
+                scopes = (SCOPE + "calendar",)
+                return {"access_token": self.oauth.open(self.oauth.give(body["email"], scopes))["access_token"]}
             elif what == "revoke":
                 self.oauth.end(body["email"])
             else:
