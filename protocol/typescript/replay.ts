@@ -177,8 +177,9 @@ export class ReplayTransport {
   }
 
   #push(waiting: Waiting): void {
-    const place = this.#waiting.findLastIndex((other) => other.t <= waiting.t);
-    this.#waiting.splice(place + 1, 0, waiting);
+    let place = this.#waiting.length;
+    while (place > 0 && (this.#waiting[place - 1]?.t ?? 0) > waiting.t) place -= 1;
+    this.#waiting.splice(place, 0, waiting);
   }
 
   #sayWhatIsDue(): void {
@@ -283,7 +284,12 @@ class Tape {
         const asked = waiting.get(id);
         waiting.delete(id);
         if (asked !== undefined) {
-          Object.assign(asked, { answer: example(message), answeredAt: t, answeredIn: segment, toldBefore: here.length });
+          Object.assign(asked, {
+            answer: example(message),
+            answeredAt: t,
+            answeredIn: segment,
+            toldBefore: here.length,
+          });
         }
       } else if (method !== undefined && id !== undefined) {
         const place = { answer: null, answeredAt: t, answeredIn: segment, toldBefore: 0 };
@@ -299,7 +305,8 @@ class Tape {
     const same = this.#asked.filter((one) => one.method === method);
     // The handshake names the client's own version and process; whichever it is, it is answered.
     const exact = method === "initialize" ? same : same.filter((one) => differing(one.params, params).length === 0);
-    const alike = exact.length > 0 ? exact : same.filter((one) => isAlike(withoutMeta(one.params), withoutMeta(params)));
+    const alike =
+      exact.length > 0 ? exact : same.filter((one) => isAlike(withoutMeta(one.params), withoutMeta(params)));
     const found = alike.find((one) => !one.used) ?? alike.at(-1) ?? null;
     if (found !== null) found.used = true;
     return found;
@@ -313,7 +320,9 @@ class Tape {
       .sort((a, b) => a.paths.length - b.paths.length)[0];
     const data = { kind: "not_recorded", retryable: false };
     if (nearest === undefined) return { code: NOT_RECORDED, message: `The transcript has no ${method}.`, data };
-    const details = nearest.paths.slice(0, MAX_DETAILS).map((path) => ({ path, message: "recorded with another value" }));
+    const details = nearest.paths
+      .slice(0, MAX_DETAILS)
+      .map((path) => ({ path, message: "recorded with another value" }));
     const message = `The transcript has no ${method} with these params.  The nearest stands in line ${nearest.one.line}.`;
     return { code: NOT_RECORDED, message, data: { ...data, details } };
   }

@@ -11,9 +11,14 @@ const decoder = new TextDecoder();
 replay.onData = (chunk) => {
   for (const line of decoder.decode(chunk).split("\n").slice(0, -1)) came.push(JSON.parse(line));
 };
-const lines = text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+const lines = text
+  .split("\n")
+  .filter(Boolean)
+  .map((line) => JSON.parse(line));
 const end = lines.findIndex((line) => line.eof);
-const owed = lines.slice(0, end < 0 ? undefined : end).filter((line) => line.dir === "s2c" && line.msg !== undefined).length;
+const owed = lines
+  .slice(0, end < 0 ? undefined : end)
+  .filter((line) => line.dir === "s2c" && line.msg !== undefined).length;
 for (const line of lines) {
   if (line.dir === "c2s" && line.msg !== undefined) replay.send(`${JSON.stringify(line.msg)}\n`);
   else if (line.raw !== undefined) replay.send("this is no JSON\n");
