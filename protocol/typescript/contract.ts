@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "76ce630bab9d2d29";
+export const SCHEMA_HASH = "4533f924efd9b1ce";
 
 /** Beside the params of any method. */
 export interface Meta {
