@@ -37,7 +37,7 @@ from sidecar.settings import Settings
 
 if TYPE_CHECKING:
     from sidecar.handler import JobHandler
-    from sidecar.http import Http
+    from sidecar.http import Http, Upstream
     from sidecar.jobs.worker import JobsWorker
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Features:
         self._database = database
         self._outbox = outbox
         self._clock, self._new_id = clock, new_id
+        self._chance = random.random if settings.seed is None else random.Random(settings.seed).random  # noqa: S311 - jitter
         self._committed = committed
         self._worker: JobsWorker | None = None
         self._client: Http | None = None
@@ -189,7 +190,7 @@ class Features:
             scheduler=self._scheduler,
             clock=self._clock,
             new_id=self._new_id,
-            chance=random.random,
+            chance=self._chance,
             committed=self._committed,
             reap=self._claude.reap,
         )
@@ -269,8 +270,20 @@ class Features:
         if self._client is None:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
-            self._client = Http(self._clock, chance=random.random)
+            self._client = Http(self._clock, chance=self._chance, upstream=self._upstream())
         return self._client
+
+    def _upstream(self) -> "Upstream | None":
+        """What stands between the client and the clouds, where transcripts want it."""
+        if self._settings.upstream is not None:
+            from sidecar.transcripts.upstream import UpstreamPlayer  # noqa: PLC0415 - as above
+
+            return UpstreamPlayer(self._settings.upstream)
+        if self._settings.upstream_record is not None:
+            from sidecar.transcripts.upstream import UpstreamRecorder  # noqa: PLC0415
+
+            return UpstreamRecorder(self._settings.upstream_record)
+        return None
 
     def _wake(self) -> None:
         if self._worker is not None:

@@ -94,6 +94,18 @@ TARGETS: Final[dict[str, Target]] = {
     # The same page (4 MB); the target is stated for 10 MB, more than a page may hold.  10 / 54-67 ms.
     "big_answer.socket": Target("4 MB answer, socket pair", "ms", LOWER, Bound(1.5), Bound(1.0), 0.165),
     "big_answer.pipe": Target("4 MB answer, pipe", "ms"),
+    # Recording must be cheap enough to be left on; a stand-in must not be what a test waits for.
+    "transcripts.recorded": Target(
+        "trivial x64 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
+    ),
+    "transcripts.record_cpu": Target("CPU of recording a trivial request", "us"),
+    "transcripts.replayed": Target(
+        "jobs.list replayed, of live, by CPU", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
+    ),
+    "transcripts.standin_start": Target("spawn to first answer of a stand-in", "ms"),
+    "transcripts.inspect": Target(
+        "inspect 100,000 messages, per 100 MB", "s", LOWER, Bound(absolute=2), Bound(absolute=1)
+    ),
     # A sidecar idles for days on a battery.  53 / 12 MB.
     "idle.rss": Target("idle RSS", "MiB", LOWER, Bound(0.75), Bound(0.4), 4.4),
     "after_load.rss": Target("RSS after the loads above", "MiB"),

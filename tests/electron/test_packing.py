@@ -12,7 +12,7 @@ import pytest
 
 from tests.electron.compiling import PACKAGE, ROOT
 
-MODULES = {"client", "contract", "main", "preload", "renderer", "vscode_jsonrpc"}
+MODULES = {"client", "contract", "main", "preload", "renderer", "replay", "vscode_jsonrpc"}
 
 # What an app writes, in its three places.
 MAIN = """
