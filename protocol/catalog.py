@@ -66,6 +66,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
+    claude.ClaudeSessionDeleted,
     claude_permissions.ClaudePermissionRequested,
     claude_permissions.ClaudePermissionResolved,
     claude_trouble.ClaudeStalled,

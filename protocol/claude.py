@@ -289,6 +289,13 @@ class SessionUpdated(Notification):
     session: Session
 
 
+class ClaudeSessionDeleted(Notification):
+    """A session is gone, with its messages."""
+
+    name: ClassVar[str] = "claude.session_deleted"
+    session_id: Uuid
+
+
 class ClaudeDelta(Ephemeral):
     """Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost."""
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "159c3e2d1fea651c";
+export const SCHEMA_HASH = "5d6444c003bcdd8b";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1658,6 +1658,15 @@ export interface SessionUpdated {
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session: Session;
+}
+
+/** A session is gone, with its messages. */
+export interface ClaudeSessionDeleted {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  session_id: string;
 }
 
 /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
@@ -3530,6 +3539,8 @@ export interface Notifications {
   "claude.message": ClaudeMessageAdded;
   /** A session was created or changed. */
   "claude.session_updated": SessionUpdated;
+  /** A session is gone, with its messages. */
+  "claude.session_deleted": ClaudeSessionDeleted;
   /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
   "claude.permission_requested": ClaudePermissionRequested;
   /** A question is closed, whichever way: take its dialog away. */
@@ -3660,6 +3671,7 @@ export const NOTIFICATION_NAMES = [
   "claude.delta",
   "claude.message",
   "claude.session_updated",
+  "claude.session_deleted",
   "claude.permission_requested",
   "claude.permission_resolved",
   "claude.stalled",
@@ -3677,6 +3689,7 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "claude.message",
   "claude.session_updated",
+  "claude.session_deleted",
   "claude.permission_requested",
   "claude.permission_resolved",
   "accounts.updated",

@@ -15,6 +15,7 @@ from protocol.claude import (
     MAX_TOOL_RULES,
     ClaudeMessage,
     ClaudeMessageAdded,
+    ClaudeSessionDeleted,
     MessageKind,
     PermissionMode,
     Session,
@@ -106,7 +107,10 @@ class Conversations:
     def delete(self, session_id: str) -> bool:
         """Delete a session with its messages; whether there was one."""
         with self._database.write():
-            return self._store.delete(session_id)
+            was_there = self._store.delete(session_id)
+            if was_there:
+                self._notify(ClaudeSessionDeleted(session_id=session_id))
+            return was_there
 
     def begin(self, session_id: str, job_id: str, prompt: str, *, asked_before: bool) -> Session | None:
         """A turn begins, maybe not for the first time; None where the session is gone."""

@@ -229,6 +229,8 @@ async def test_a_deleted_session_is_gone_with_its_turns_and_its_process(sidecar:
             assert (await talk.sessions.delete(session_id=one.session_id)).session_id == one.session_id
         await talk.job(running.job_id, "cancelled")
         await talk.job(queued.job_id, "cancelled")
+        told = [one.params["session_id"] for one in talk.told if one.method == "claude.session_deleted"]
+        assert told == [session.session_id, idle.session_id]
         await until(lambda: pids_of(session.session_id) == pids_of(idle.session_id) == [])
         assert (await talk.sessions.list()).sessions == []
         for method in ("get", "delete", "interrupt", "fork"):

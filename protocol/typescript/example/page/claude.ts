@@ -24,7 +24,10 @@ export function claudePanel(sidecar: PageSidecar, questions: LiveList<Permission
     load: () => sidecar.claude.session.list({ limit: 100 }).then((page) => page.sessions),
     key: ({ session_id }) => session_id,
     version: ({ version }) => version,
-    changes: { "claude.session_updated": ({ session }) => ({ put: session }) },
+    changes: {
+      "claude.session_updated": ({ session }) => ({ put: session }),
+      "claude.session_deleted": ({ session_id }) => ({ drop: session_id }),
+    },
     compare: (one, other) => other.updated_at.localeCompare(one.updated_at),
     limit: 100,
   });

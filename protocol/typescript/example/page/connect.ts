@@ -110,14 +110,14 @@ export function tokenForm({ accounts }: PageSidecar["jira"], accountId: string):
 
 /** A calendar's secret address, as every provider has one. */
 export function addressForm(sidecar: PageSidecar, provider: string, done: () => void): HTMLElement {
-  const address: Field = {
-    name: "url",
+  const field: Field = {
+    name: "address",
     label: "Address",
     type: "password",
     placeholder: "https://…/basic.ics",
     hint: "The secret address in iCal format, from your calendar's settings. It is stored encrypted.",
   };
-  const create = ({ url = "", email = "" }: Record<string, string>): Promise<unknown> =>
-    sidecar.calendar.accounts.create({ provider, email, credentials: { url } });
-  return form([address, EMAIL], [], "Connect", create, done);
+  const create = ({ address = "", email = "" }: Record<string, string>): Promise<unknown> =>
+    sidecar.calendar.accounts.create({ provider, email, credentials: { address } });
+  return form([field, EMAIL], [], "Connect", create, done);
 }
