@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "4533f924efd9b1ce";
+export const SCHEMA_HASH = "159c3e2d1fea651c";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -2878,11 +2878,10 @@ export interface Methods {
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
-   * Connect an account with credentials at hand, after trying them.  Google accounts mostly come by
+   * Connect an account with credentials at hand, after trying them.
    *
-   * `calendar.oauth.google.start` instead.
-   *
-   * One with the same provider and e-mail address is connected anew where the provider is one account a person.
+   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+   * address is connected anew where the provider is one account a person.
    * `config` is for the provider: see `calendar.providers.list`.
    *
    * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
@@ -3276,11 +3275,10 @@ export interface NestedMethods<Options> {
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Connect an account with credentials at hand, after trying them.  Google accounts mostly come by
+       * Connect an account with credentials at hand, after trying them.
        *
-       * `calendar.oauth.google.start` instead.
-       *
-       * One with the same provider and e-mail address is connected anew where the provider is one account a person.
+       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+       * address is connected anew where the provider is one account a person.
        * `config` is for the provider: see `calendar.providers.list`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from protocol.accounts import AccountService
 from protocol.calendar_accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
@@ -37,8 +38,13 @@ class Providers:
     """Every provider, by the id that stands in an account's row."""
 
     def __init__(self, offers: Iterable[Offer]) -> None:
-        self._offers = {offer.describe().id: offer for offer in offers}
+        self._all = tuple(offers)
         self._made: dict[str, Provider] = {}
+
+    @cached_property
+    def _offers(self) -> dict[str, Offer]:
+        """By id; not before it is asked for, since a start has no time for descriptions."""
+        return {offer.describe().id: offer for offer in self._all}
 
     def describe(self) -> list[CalendarProvider]:
         """What each needs, and whether it is ready."""

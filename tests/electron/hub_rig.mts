@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { after } from "node:test";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { ElectronParts, Sidecar } from "../../protocol/typescript/main.ts";
@@ -12,17 +13,10 @@ import type { Page } from "./standin/browser.mts";
 import { StandinIpcMain } from "./standin/main.mts";
 
 const TEMPORARY = process.env["SIDECAR_TEMPORARY"] ?? "";
-let built: string | null = null;
-
-/** The example as its own build makes it, once for a file of tests. */
-function buildHub(): string {
-  if (built !== null) return built;
-  built = mkdtempSync(join(TEMPORARY, "hub-"));
-  execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built], {
-    stdio: "pipe",
-  });
-  return built;
-}
+/** The example as its own build makes it, and a browser: once for a file of tests. */
+const built = mkdtempSync(join(TEMPORARY, "hub-"));
+execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built]);
+const browser = launch({ after } as unknown as TestContext);
 
 export interface HubOptions {
   command?: readonly string[];
@@ -66,9 +60,8 @@ export async function openHub(
     env,
     electron: { ...electron, ipcMain: ipc.typed },
   });
-  const browser = await launch(t);
-  const address = pathToFileURL(join(buildHub(), "index.html")).href;
-  const { page } = await openWindow(browser, ipc, address);
+  const { page } = await openWindow(await browser, ipc, "about:blank");
+  t.after(() => page.close());
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on(
@@ -78,10 +71,8 @@ export async function openHub(
   await page.setViewportSize({ width: 1440, height: 900 });
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Emulation.setLocaleOverride", { locale });
-  await devtools.send("Emulation.setTimezoneOverride", {
-    timezoneId: timeZone,
-  });
-  await page.reload(); // now it is listened to from its first line on
+  await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
+  await page.goto(pathToFileURL(join(built, "index.html")).href);
   return { sidecar, page, complaints };
 }
 

@@ -10,8 +10,8 @@ The last user prompt steers the answer with directives; without one it is echoed
   [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
 A prompt that the `script` names is answered by it instead: blocks for each request until the turn ends, texts word by
 word.
-`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; a line of
-input is a number of words that a gate lets through.
+`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; a line
+of input is a number of words that a gate lets through.
 """
 
 import argparse
