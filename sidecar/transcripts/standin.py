@@ -49,7 +49,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--life", type=int, default=1, metavar="N", help="play what was said after the Nth start")
     parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="FAULT", help=HELP)
-    for option in ("--db", "--now", "--seed"):  # a host may always pass them; there is nothing that they could change
+    for option in (
+        "--db",
+        "--now",
+        "--seed",
+        "--upstream",
+    ):  # a host may always pass them; there is nothing that they could change
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

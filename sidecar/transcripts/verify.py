@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.compare import NOT_THERE, Comparison, Difference
 from sidecar.transcripts.format import Entry, Header
+from sidecar.transcripts.patterns import ANY
 from sidecar.transcripts.process import Process, Silence
 from sidecar.transcripts.schemas import Contract
 
@@ -166,14 +167,15 @@ class Conversation:
 
     def _any_order(self, group: list[Entry]) -> None:
         """Notifications that may come in any order: each that comes is taken for the recorded one that fits."""
-        left = list(group)
+        left = {id(entry): (entry, _without_place(entry.message)) for entry in group}
         for _ in group:
             actual = self._next_told()
             trial = self._comparison.trial
-            fitting = (one for one in left if not trial(partial(self._told_differs, one.message, actual)))
-            entry = next(fitting, None) or next((one for one in left if one.method == actual["method"]), left[0])
-            left.remove(entry)
-            self._judge(entry, self._comparison.told(entry.message, actual))
+            fitting = (one for one in left.values() if not trial(partial(self._told_differs, one[1], actual)))
+            alike = (one for one in left.values() if one[0].method == actual["method"])
+            entry, message = next(fitting, None) or next(alike, None) or next(iter(left.values()))
+            del left[id(entry)]
+            self._judge(entry, self._comparison.told(message, actual))
 
     def _judge(self, entry: Entry, result: tuple[Any, list[Difference]]) -> None:
         merged, differences = result
@@ -271,6 +273,12 @@ def _grouped(entries: list[Entry]) -> Iterator[list[Entry]]:
             group.append(entry)
     if group:
         yield group
+
+
+def _without_place(message: Any) -> Any:
+    """The notification with any `seq`: in which order they come is what a group leaves open."""
+    params = message.get("params") or {}
+    return {**message, "params": {**params, "seq": {ANY: "integer"}}} if "seq" in params else message
 
 
 def _raw(entry: Entry) -> bytes:

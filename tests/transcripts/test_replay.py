@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.transcripts.patterns import example
 from sidecar.transcripts.process import replay_command
 from tests.conftest import StartHost
 from tests.process.host import Host, line
@@ -102,7 +103,7 @@ def test_at_the_recorded_pace_things_take_their_time(standin: Any, tape: Path) -
 
 
 def test_at_either_pace_nothing_overtakes(standin: Any) -> None:
-    expected = [message for message in said_by(BACKUP) if message.get("method") != "system.state"]
+    expected = [message for message in example(said_by(BACKUP)) if message.get("method") != "system.state"]
     for pace in ("fast", "recorded"):
         with standin(BACKUP, "--pace", pace) as wire:
             wire.send(b"".join(json.dumps(message).encode() + b"\n" for message in said_to(BACKUP)))
