@@ -1,13 +1,20 @@
 """Activity: what happened, over all sources, in one feed."""
 
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
-from protocol.contract import Model, Notification, method
+from protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
+from protocol.entities import SearchMark
 from protocol.errors import InvalidCursor
-from protocol.scalars import AccountId, Count, Cursor, Limit, ShortText, UtcTime, When
+from protocol.scalars import AccountId, Count, Cursor, FolderPath, Limit, ShortText, UtcTime, When
 
+IssueKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$"),
+    Field(description="An issue's key, such as PROJ-123."),
+]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
@@ -67,6 +74,59 @@ class ActivityPage(Model):
     """Null on the last page."""
 
 
+class ActivityHit(ActivityEvent):
+    """An event that a search found, with what of it to show."""
+
+    snippet: str
+    """A piece of the description around the first hit, or of the title where the description has none."""
+    marks: list[SearchMark]
+
+
+class ActivityHits(Model):
+    """What was found, newest first."""
+
+    hits: list[ActivityHit]
+    next_cursor: str | None = None
+    """Null: there is no more.  Otherwise go on, even if the page is empty."""
+
+
+class ActivityFileFormat(StrEnum):
+    """In what form events are written to a file."""
+
+    CSV = "csv"
+    """For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula."""
+    JSONL = "jsonl"
+    """A line for each event, as `activity.events.list` tells it."""
+    MARKDOWN = "markdown"
+
+
+class ActivityFile(Model):
+    """The file."""
+
+    path: str
+    rows: Count
+    size_bytes: Count
+
+
+class ExportActivity(JobSpec):
+    """Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none."""
+
+    type: ClassVar = "activity.export"
+    result: ClassVar = ActivityFile
+    policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
+    format: ActivityFileFormat = ActivityFileFormat.CSV
+    path: FolderPath | None = None
+    """Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
+    database."""
+    start: When | None = None
+    end: When | None = None
+    source: ShortText | None = None
+    account_id: AccountId | None = None
+    event_type: ShortText | None = None
+    issue_key: IssueKey | None = None
+    query: SearchText | None = None
+
+
 class ActivityChanged(Notification):
     """The feed changed: how many events of one source and account, and the newest of them (at most 50)."""
 
@@ -93,9 +153,34 @@ class Activity(Protocol):
         source: ShortText | None = None,
         account_id: AccountId | None = None,
         event_type: ShortText | None = None,
+        issue_key: IssueKey | None = None,
         query: SearchText | None = None,
         limit: Limit = 50,
         cursor: Cursor | None = None,
     ) -> ActivityPage:
-        """Events with start <= time < end, newest first; `query` is text that the title or description contains."""
+        """Events with start <= time < end, newest first; `query` is text that the title or description contains.
+
+        `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+        it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+        """
+        ...
+
+    @method("activity.search", raises=(InvalidCursor,))
+    async def search(
+        self,
+        *,
+        query: SearchText,
+        start: When | None = None,
+        end: When | None = None,
+        source: ShortText | None = None,
+        account_id: AccountId | None = None,
+        event_type: ShortText | None = None,
+        limit: Limit = 50,
+        cursor: Cursor | None = None,
+    ) -> ActivityHits:
+        """Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+
+        Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+        even empty, while there is a `next_cursor`: go on from there.
+        """
         ...

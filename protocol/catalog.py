@@ -1,12 +1,21 @@
 """The whole contract, listed: a domain that is not here does not exist on the wire."""
 
+import sys
+
 from protocol import (
     accounts,
     activity,
+    activity_reports,
     calendar,
     calendar_accounts,
     calendar_oauth,
     claude,
+    claude_doctor,
+    claude_export,
+    claude_permissions,
+    claude_search,
+    claude_trouble,
+    claude_usage,
     confluence,
     errors,
     events,
@@ -29,12 +38,18 @@ INTERFACES: tuple[type, ...] = (
     jobs.Schedules,
     claude.Claude,
     claude.Sessions,
+    claude_permissions.Permissions,
+    claude_doctor.ClaudeDoctor,
+    claude_search.ClaudeSearch,
+    claude_export.ClaudeExport,
+    claude_usage.ClaudeUsages,
     calendar.Calendars,
     calendar_accounts.CalendarAccounts,
     calendar_oauth.GoogleSignIn,
     jira.Jira,
     confluence.Confluence,
     activity.Activity,
+    activity_reports.ActivityReports,
 )
 
 NOTIFICATIONS: tuple[type[Notification], ...] = (
@@ -50,6 +65,10 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.SessionUpdated,
+    claude_permissions.ClaudePermissionRequested,
+    claude_permissions.ClaudePermissionResolved,
+    claude_trouble.ClaudeStalled,
+    claude_trouble.ClaudeApiRetried,
     accounts.AccountUpdated,
     calendar.CalendarChanged,
     activity.ActivityChanged,
@@ -61,22 +80,12 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.VacuumDatabase,
     claude.RunClaude,
     claude.TakeTurn,
+    claude_export.ExportSession,
     calendar_accounts.SyncCalendar,
+    activity.ExportActivity,
 )
 
-_MODULES = (
-    errors,
-    system,
-    events,
-    jobs,
-    claude,
-    calendar,
-    calendar_accounts,
-    calendar_oauth,
-    jira,
-    confluence,
-    activity,
-)
+_MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -37,7 +37,8 @@ ToolRule = Annotated[
     StringConstraints(pattern=r"^[A-Za-z][^\x00-\x1f]*$", max_length=500),
     Field(description="A tool that needs no approval: Read, Bash(git *), mcp__server__tool."),
 ]
-ToolRules = Annotated[list[ToolRule], Field(max_length=100)]
+MAX_TOOL_RULES = 100
+ToolRules = Annotated[list[ToolRule], Field(max_length=MAX_TOOL_RULES)]
 ResumedSession = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
@@ -62,10 +63,13 @@ class SessionNotFound(RpcError):
 
 
 class PermissionMode(StrEnum):
-    """What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied."""
+    """What Claude may do without asking.
+
+    In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+    """
 
     DEFAULT = "default"
-    """Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings."""
+    """Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer."""
     ACCEPT_EDITS = "acceptEdits"
     """Also edits files in its folder."""
     PLAN = "plan"
@@ -174,6 +178,8 @@ class SessionStatus(StrEnum):
     """Waits for the next prompt."""
     RUNNING = "running"
     """A turn runs."""
+    WAITING = "waiting"
+    """Claude asks something: `claude.permissions.list` with status `open` has it."""
     INTERRUPTED = "interrupted"
     """The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on."""
 
@@ -183,7 +189,7 @@ class Session(Model):
 
     session_id: str
     claude_session_id: str | None
-    """The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time."""
+    """The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`."""
     forked_from: str | None
     """The session that it branched off."""
     title: str | None
@@ -342,6 +348,19 @@ class Sessions(Protocol):
     @method("claude.session.get", raises=(SessionNotFound,))
     async def get(self, *, session_id: SessionId) -> Session:
         """One session as it stands."""
+        ...
+
+    @method("claude.session.update", raises=(SessionNotFound,))
+    async def update(
+        self,
+        *,
+        session_id: SessionId,
+        title: ShortText | None = None,
+        model: ModelName | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: ToolRules | None = None,
+    ) -> Session:
+        """Change what is given.  A turn that runs takes on the model and the mode, the next one everything."""
         ...
 
     @method("claude.session.delete", raises=(SessionNotFound,))

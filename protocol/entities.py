@@ -25,13 +25,14 @@ class JobStatus(StrEnum):
 
 
 class WaitingFor(StrEnum):
-    """What a queued job waits for, beside its turn."""
+    """What a job waits for: a queued one beside its turn, a running one to go on."""
 
     LOCK = "lock"
     """Another job has what it needs for itself, such as the same Claude session."""
     NETWORK = "network"
     RATE_LIMIT = "rate_limit"
     APPROVAL = "approval"
+    """It runs, and somebody is asked: `claude.permissions.list`."""
     RETRY = "retry"
     """The last try failed; the next one comes at `run_at`."""
 
@@ -68,7 +69,7 @@ class Job(Model):
     recoveries: Count = 0
     """How often it was running when the sidecar ended and was queued again."""
     waiting_for: WaitingFor | None = None
-    """Why a queued job does not run although it could; null: it waits for its turn, or for `run_at`."""
+    """Why a queued job does not run although it could, or a running one does not go on; null: for no such reason."""
     schedule_id: str | None = None
     """The schedule that made it."""
     progress: Fraction | None = None
@@ -106,3 +107,10 @@ class AtlassianAccountList(Model):
     """All accounts of one product, the oldest first."""
 
     accounts: list[AtlassianAccount]
+
+
+class SearchMark(Model):
+    """A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
+
+    start: Count
+    end: Count

@@ -18,7 +18,7 @@ CREATE TABLE jobs (
   payload_json TEXT,
   result_json TEXT,
   error_json TEXT
-, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1);
+, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1, snoozed_since TEXT);
 CREATE TABLE job_events (
   event_id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
@@ -98,32 +98,11 @@ CREATE TABLE atlassian_accounts (
   updated_at TEXT NOT NULL
 );
 CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
-CREATE TABLE activity_events (
-  event_id TEXT PRIMARY KEY,
-  source TEXT NOT NULL,
-  account_id TEXT NOT NULL,
-  event_type TEXT NOT NULL,
-  title TEXT,
-  description TEXT,
-  url TEXT,
-  actor TEXT,
-  event_time TEXT,
-  event_ts INTEGER,
-  created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
-  raw_json TEXT
-, ended_at TEXT, ended_ts INTEGER, local_date TEXT, local_end_date TEXT, by_me INTEGER NOT NULL DEFAULT 1, container_id TEXT, container TEXT, object_id TEXT, issue_key TEXT, status TEXT, previous_status TEXT, status_kind TEXT, links_json TEXT, revision INTEGER NOT NULL DEFAULT 1);
-CREATE INDEX idx_activity_ts ON activity_events(event_ts);
-CREATE INDEX idx_activity_source ON activity_events(source);
-CREATE INDEX idx_activity_account ON activity_events(account_id);
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
 CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
 CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX idx_job_events_job ON job_events(job_id);
-CREATE INDEX idx_activity_page ON activity_events(event_ts, event_id);
-CREATE INDEX idx_activity_source_page ON activity_events(source, event_ts, event_id);
-CREATE INDEX idx_activity_account_page ON activity_events(account_id, event_ts, event_id);
 CREATE TABLE event_log (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   at TEXT NOT NULL,
@@ -181,7 +160,59 @@ CREATE TABLE claude_sessions (
   version INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_claude_sessions_page ON claude_sessions(updated_at, session_id);
-CREATE TABLE claude_messages (
+CREATE TABLE claude_permissions (
+  request_id TEXT PRIMARY KEY NOT NULL,
+  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  job_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  tool_name TEXT NOT NULL,
+  tool_use_id TEXT,
+  description TEXT,
+  blocked_path TEXT,
+  rules_json TEXT NOT NULL DEFAULT '[]',
+  suggested_mode TEXT,
+  status TEXT NOT NULL DEFAULT 'open',
+  turn_ended INTEGER NOT NULL DEFAULT 0,
+  message TEXT,
+  remembered_json TEXT NOT NULL DEFAULT '[]',
+  resumed_by TEXT,
+  -- Whether a call that was allowed after its turn's end is still to come, once.
+  granted INTEGER NOT NULL DEFAULT 0,
+  created_at TEXT NOT NULL,
+  resolved_at TEXT,
+  version INTEGER NOT NULL DEFAULT 1,
+  -- Last: they may be a megabyte, and whatever stands behind them is read through them.
+  input_json TEXT NOT NULL,
+  updated_input_json TEXT
+) STRICT;
+CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, request_id);
+CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
+CREATE INDEX idx_claude_permissions_status ON claude_permissions(status, created_at, request_id);
+CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
+CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE granted = 1;
+CREATE TABLE claude_usage (
+  usage_key TEXT PRIMARY KEY NOT NULL,
+  booked_at TEXT NOT NULL,
+  job_id TEXT NOT NULL,
+  session_id TEXT,
+  model TEXT NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_creation_input_tokens INTEGER NOT NULL,
+  cache_read_input_tokens INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_usage_booked ON claude_usage(booked_at);
+CREATE TABLE claude_costs (
+  job_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  booked_at TEXT NOT NULL,
+  session_id TEXT,
+  cost_usd REAL NOT NULL,
+  PRIMARY KEY (job_id, model, booked_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_costs_booked ON claude_costs(booked_at);
+CREATE TABLE "claude_messages" (
+  id INTEGER PRIMARY KEY,
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
   seq INTEGER NOT NULL,
   job_id TEXT,
@@ -190,7 +221,16 @@ CREATE TABLE claude_messages (
   text TEXT NOT NULL,
   raw_json TEXT,
   created_at TEXT NOT NULL,
-  PRIMARY KEY (session_id, seq)
+  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
+    iif(kind = 'tool_use' AND json_valid(raw_json),
+      text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
+  UNIQUE (session_id, seq)
+) STRICT;
+CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
+CREATE TABLE claude_processes (
+  pid INTEGER PRIMARY KEY NOT NULL,
+  started_at REAL NOT NULL,
+  owner_id TEXT NOT NULL
 ) STRICT;
 CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
 CREATE TABLE calendar_sign_ins (
@@ -206,3 +246,47 @@ CREATE TABLE calendar_sign_ins (
   -- The redirect's error.
   error TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE "activity_events" (
+  event_id TEXT UNIQUE,
+  source TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  title TEXT,
+  description TEXT,
+  url TEXT,
+  actor TEXT,
+  event_time TEXT,
+  event_ts INTEGER,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  raw_json TEXT,
+  position INTEGER PRIMARY KEY,
+  ended_at TEXT,
+  ended_ts INTEGER,
+  local_date TEXT,
+  local_end_date TEXT,
+  by_me INTEGER NOT NULL DEFAULT 1,
+  container_id TEXT,
+  container TEXT,
+  object_id TEXT,
+  issue_key TEXT,
+  status TEXT,
+  previous_status TEXT,
+  status_kind TEXT,
+  -- What activity_links has of it, {key: told}; NULL: nothing.
+  links_json TEXT,
+  -- How often it has been told, each time in other words; 1: once.
+  revision INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX idx_activity_source ON activity_events(source);
+CREATE INDEX idx_activity_account ON activity_events(account_id);
+CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type);
+CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
+CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
+CREATE TABLE activity_links (
+  issue_key TEXT NOT NULL,
+  position INTEGER NOT NULL REFERENCES activity_events(position) ON DELETE CASCADE ON UPDATE CASCADE,
+  told INTEGER NOT NULL,
+  PRIMARY KEY (issue_key, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_activity_links_event ON activity_links(position);

@@ -107,6 +107,7 @@ class App:
             self._clock,
             self._new_id,
             committed=self._committed,
+            after_commit=self._turn.after,
             is_draining=self._is_draining,
         )
         waiting = WaitingRequests(

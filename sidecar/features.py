@@ -5,25 +5,25 @@ What is heavy and not needed for the first answers (anyio, psutil, httpx) is imp
 
 import asyncio
 import logging
-import os
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
-from sidecar.activity.service import ActivityService
-from sidecar.activity.store import ActivityStore
+from sidecar.activity.feature import ActivityFeature
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import API_TOKEN, AtlassianStore
 from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
 from sidecar.calendar.feature import CalendarFeature
 from sidecar.calendar.sign_ins_store import CODE, VERIFIER
 from sidecar.claude.feature import ClaudeFeature
+from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
 from sidecar.database import Database
-from sidecar.handler import JobFailed, Registration
+from sidecar.handler import Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.scheduler import Scheduler
@@ -64,19 +64,22 @@ class Features:
         new_id: MakeId,
         *,
         committed: Callable[[], Awaitable[None]],
+        after_commit: AfterCommit,
         is_draining: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._database = database
         self._outbox = outbox
-        self._clock = clock
-        self._new_id = new_id
+        self._clock, self._new_id = clock, new_id
         self._committed = committed
         self._worker: JobsWorker | None = None
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity = ActivityService(database, ActivityStore(database), clock, outbox.notify, committed=committed)
+        self._activity_feature = ActivityFeature(
+            database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
+        )
+        self._activity = self._activity_feature.feed
         self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
@@ -86,7 +89,7 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = self._make_claude(jobs, is_draining)
+        self._claude = self._make_claude(jobs, is_draining, after_commit)
         self._calendar = self._make_calendar(jobs)
         self.services: tuple[object, ...] = (
             jobs,
@@ -95,10 +98,12 @@ class Features:
             *self._calendar.services,
             JiraService(self._atlassian),
             ConfluenceService(self._atlassian),
-            self._activity,
+            *self._activity_feature.services,
         )
 
-    def _make_claude(self, jobs: JobsService, is_draining: Callable[[], bool]) -> ClaudeFeature:
+    def _make_claude(
+        self, jobs: JobsService, is_draining: Callable[[], bool], after_commit: AfterCommit
+    ) -> ClaudeFeature:
         return ClaudeFeature(
             self._settings,
             self._database,
@@ -109,6 +114,7 @@ class Features:
             cancel_holders=jobs.cancel_holders,
             record=self._record_run,
             is_draining=is_draining,
+            after_commit=after_commit,
         )
 
     def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
@@ -157,6 +163,7 @@ class Features:
         registrations = [
             *self._claude.registrations(),
             *self._calendar.registrations(),
+            *self._activity_feature.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -216,8 +223,12 @@ class Features:
         return (
             (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
             (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed)),
+            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._tidy)),
         )
+
+    def _tidy(self, pages: int) -> Iterator[None]:
+        """Put the full-text indexes in order, so many pages a step."""
+        return chain(self._activity_feature.tidy(pages), self._claude.tidy(pages))
 
     def _record_run(self, **event: Any) -> None:
         """Put a finished run into the feed; if that fails, the run itself has not."""
@@ -243,14 +254,7 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """The user's own Claude CLI, as it is found now."""
-        from sidecar.claude.discovery import version  # noqa: PLC0415
-
-        try:
-            found = await self._claude.discovery().find()
-        except JobFailed as failure:
-            return ClaudeInstallation(path=None, version=None, problem=f"{failure.message} {failure.hint}")
-        try:
-            return ClaudeInstallation(path=str(found.path), version=await version(found.path, os.environ))
-        except JobFailed as failure:
-            return ClaudeInstallation(path=str(found.path), version=None, problem=failure.message)
+        """What `claude.doctor` finds, in short."""
+        report = await self._claude.examine()
+        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
+        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)

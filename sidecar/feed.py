@@ -68,6 +68,8 @@ class FeedEvent:
     """An issue's status before."""
     status_kind: str | None = None
     """What an issue's status means, whatever its name: `todo`, `doing`, `done` or `blocked`."""
+    full_text: str | None = None
+    """The whole text where title and description are a part of it: searched for issue keys, not stored."""
     raw: Mapping[str, object] | None = None
     """What else the source said and is worth keeping, a few hundred bytes; never a secret."""
 

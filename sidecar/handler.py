@@ -62,11 +62,18 @@ class JobContext(Protocol):
     @property
     def job_id(self) -> str: ...
 
+    @property
+    def put_off_s(self) -> float:
+        """For how long it has been snoozed by now, in seconds since the first time; 0 where it was not."""
+
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         """Say how far the job is: 0.0 to 1.0, or None where that cannot be known.  Throttled on its way out."""
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """Append a line to the job's stored log (`job_events`); `level` is debug, info, warning or error."""
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        """Say that the job, though it runs, waits for this; None: no more."""
 
     def lock(self, key: str) -> None:
         """From now until its end the job has this key: jobs that want the same one wait for it."""

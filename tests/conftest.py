@@ -1,5 +1,6 @@
 """Fixtures of all tests: the event loop, a data folder with an awkward name, and sidecars, as processes and without."""
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -41,6 +42,14 @@ def sidecar(data_dir: Path) -> StartSidecar:
 def host(data_dir: Path) -> StartHost:
     """Start the real process on `data_dir`, as raw as it gets, as in `with host() as wire`."""
     return partial(Host, data_dir)
+
+
+@pytest.fixture
+def standin() -> Path:
+    """The scripted stand-in for `claude`."""
+    if sys.platform == "win32":
+        pytest.skip("the stand-in is a script with a shebang line")
+    return Path(__file__).parent / "fakes" / "claude"
 
 
 @pytest.fixture

@@ -175,6 +175,7 @@ class Loopback:
             self.clock,
             self._new_id,
             committed=self._committed,
+            after_commit=self.turn.after,
             is_draining=lambda: False,
         )
         waiting = WaitingRequests(self.dispatcher.answer, lambda *_: None, lambda _: None)

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "9128a7e6ad9632d9";
+export const SCHEMA_HASH = "338ac3e46b5dd177";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -273,7 +273,7 @@ export interface Job {
   max_attempts: number;
   /** How often it was running when the sidecar ended and was queued again. */
   recoveries: number;
-  /** Why a queued job does not run although it could; null: it waits for its turn, or for `run_at`. */
+  /** Why a queued job does not run although it could, or a running one does not go on; null: for no such reason. */
   waiting_for: WaitingFor | null;
   /** The schedule that made it. */
   schedule_id: string | null;
@@ -317,9 +317,10 @@ export const JobStatus = {
 export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
 
 /**
- * What a queued job waits for, beside its turn.
+ * What a job waits for: a queued one beside its turn, a running one to go on.
  *
  * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
  * - `retry`: The last try failed; the next one comes at `run_at`.
  */
 export const WaitingFor = {
@@ -327,14 +328,16 @@ export const WaitingFor = {
   LOCK: "lock",
   NETWORK: "network",
   RATE_LIMIT: "rate_limit",
+  /** It runs, and somebody is asked: `claude.permissions.list`. */
   APPROVAL: "approval",
   /** The last try failed; the next one comes at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
- * What a queued job waits for, beside its turn.
+ * What a job waits for: a queued one beside its turn, a running one to go on.
  *
  * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
  * - `retry`: The last try failed; the next one comes at `run_at`.
  */
 export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
@@ -416,9 +419,11 @@ export interface Schedule {
 }
 
 /**
- * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ * What Claude may do without asking.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
  * - `acceptEdits`: Also edits files in its folder.
  * - `plan`: Reads and plans, changes nothing.
  * - `dontAsk`: Whatever is not allowed beforehand is denied.
@@ -426,7 +431,7 @@ export interface Schedule {
  * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
  */
 export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings. */
+  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
   DEFAULT: "default",
   /** Also edits files in its folder. */
   ACCEPT_EDITS: "acceptEdits",
@@ -440,9 +445,11 @@ export const PermissionMode = {
   BYPASS_PERMISSIONS: "bypassPermissions",
 } as const;
 /**
- * What Claude may do without asking.  Nobody is asked during a run: what would need an answer is denied.
+ * What Claude may do without asking.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings.
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
  * - `acceptEdits`: Also edits files in its folder.
  * - `plan`: Reads and plans, changes nothing.
  * - `dontAsk`: Whatever is not allowed beforehand is denied.
@@ -454,7 +461,7 @@ export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "a
 /** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  Do not use it in `claude.spawn` at the same time. */
+  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`. */
   claude_session_id: string | null;
   /** The session that it branched off. */
   forked_from: string | null;
@@ -486,6 +493,7 @@ export interface Session {
  *
  * - `idle`: Waits for the next prompt.
  * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
  * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
  * goes on.
  */
@@ -494,6 +502,8 @@ export const SessionStatus = {
   IDLE: "idle",
   /** A turn runs. */
   RUNNING: "running",
+  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  WAITING: "waiting",
   /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
   INTERRUPTED: "interrupted",
 } as const;
@@ -502,10 +512,11 @@ export const SessionStatus = {
  *
  * - `idle`: Waits for the next prompt.
  * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
  * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
  * goes on.
  */
-export type SessionStatus = "idle" | "running" | "interrupted";
+export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
 
 /** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
 export interface ClaudeUsage {
@@ -583,6 +594,333 @@ export const MessageKind = {
  * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export const PermissionStatus = {
+  /** Waits for an answer. */
+  OPEN: "open",
+  ALLOWED: "allowed",
+  DENIED: "denied",
+  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  CANCELLED: "cancelled",
+} as const;
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
+
+/** Questions, the newest first. */
+export interface PermissionPage {
+  requests: PermissionRequest[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Something that Claude asks and waits for. */
+export interface PermissionRequest {
+  request_id: string;
+  session_id: string;
+  /** The turn that asks. */
+  job_id: string;
+  kind: PermissionKind;
+  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
+  tool_name: string;
+  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  tool_use_id: string | null;
+  /** Claude's own words for it. */
+  description: string | null;
+  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  input: unknown;
+  /** The file or folder that is out of bounds without an answer. */
+  blocked_path: string | null;
+  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  rules: string[];
+  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
+  status: PermissionStatus;
+  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  turn_ended: boolean;
+  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  message: string | null;
+  /** The input that was allowed in place of `input`; null: as it was. */
+  updated_input: unknown;
+  /** The rules that the answer added to the session. */
+  remembered: string[];
+  /** The job of the turn that goes on with the answer. */
+  resumed_by: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resolved_at: string | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export const PermissionKind = {
+  /** May Claude use this tool with this input? */
+  TOOL: "tool",
+  /**
+   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
+   * [{label, description}], multiSelect}]}.
+   */
+  QUESTION: "question",
+  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  PLAN: "plan",
+} as const;
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export type PermissionKind = "tool" | "question" | "plan";
+
+/** An answer. */
+export const PermissionDecision = {
+  ALLOW: "allow",
+  DENY: "deny",
+} as const;
+/** An answer. */
+export type PermissionDecision = "allow" | "deny";
+
+/** How Claude is. */
+export interface ClaudeReport {
+  /** No finding is a problem. */
+  ok: boolean;
+  /** The one that is used; null: none can be. */
+  path: string | null;
+  source: ExecutableSource | null;
+  version: string | null;
+  /** All that were found, in the order in which they would be used. */
+  candidates: ClaudeCandidate[];
+  login: ClaudeLogin;
+  findings: ClaudeFinding[];
+}
+
+/**
+ * Who knew where `claude` is.
+ *
+ * - `setting`: CLAUDE_PATH.
+ * - `path`: A folder of the PATH that the sidecar was started with.
+ * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
+ * - `known_place`: A folder where an installer puts it.
+ */
+export const ExecutableSource = {
+  /** CLAUDE_PATH. */
+  SETTING: "setting",
+  /** A folder of the PATH that the sidecar was started with. */
+  PATH: "path",
+  /** The user's login shell: a terminal has a PATH that an app started from a desktop has not. */
+  LOGIN_SHELL: "login_shell",
+  /** A folder where an installer puts it. */
+  KNOWN_PLACE: "known_place",
+} as const;
+/**
+ * Who knew where `claude` is.
+ *
+ * - `setting`: CLAUDE_PATH.
+ * - `path`: A folder of the PATH that the sidecar was started with.
+ * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
+ * - `known_place`: A folder where an installer puts it.
+ */
+export type ExecutableSource = "setting" | "path" | "login_shell" | "known_place";
+
+/** A `claude` that was found. */
+export interface ClaudeCandidate {
+  path: string;
+  source: ExecutableSource;
+  /** What `--version` says: `2.1.330 (Claude Code)`.  Null: it does not run. */
+  version: string | null;
+}
+
+/** What shows of the login without spending anything, and without anything secret. */
+export interface ClaudeLogin {
+  state: LoginState;
+  /** Claude's word: `api_key`, `oauth_token`, `third_party`; null where it did not say. */
+  method: string | null;
+  /** `firstParty`, `bedrock`, `vertex`. */
+  provider: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string | null;
+}
+
+/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+export const LoginState = {
+  LOGGED_IN: "logged_in",
+  LOGGED_OUT: "logged_out",
+  UNKNOWN: "unknown",
+} as const;
+/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+export type LoginState = "logged_in" | "logged_out" | "unknown";
+
+/** One thing that was looked at. */
+export interface ClaudeFinding {
+  name: FindingName;
+  state: FindingState;
+  detail: string;
+  /** What to do, in words for the user. */
+  advice: string | null;
+}
+
+/**
+ * What was looked at.
+ *
+ * - `node`: Only where `claude` is a script.
+ * - `root`: Only for root.
+ * - `files`: The folder of Claude's own settings and sessions.
+ */
+export const FindingName = {
+  EXECUTABLE: "executable",
+  VERSION: "version",
+  /** Only where `claude` is a script. */
+  NODE: "node",
+  LOGIN: "login",
+  PATH: "path",
+  /** Only for root. */
+  ROOT: "root",
+  /** The folder of Claude's own settings and sessions. */
+  FILES: "files",
+} as const;
+/**
+ * What was looked at.
+ *
+ * - `node`: Only where `claude` is a script.
+ * - `root`: Only for root.
+ * - `files`: The folder of Claude's own settings and sessions.
+ */
+export type FindingName = "executable" | "version" | "node" | "login" | "path" | "root" | "files";
+
+/**
+ * How something is.
+ *
+ * - `warning`: Claude works, but not in every case or not as expected.
+ * - `problem`: Claude does not work.
+ */
+export const FindingState = {
+  OK: "ok",
+  /** Claude works, but not in every case or not as expected. */
+  WARNING: "warning",
+  /** Claude does not work. */
+  PROBLEM: "problem",
+} as const;
+/**
+ * How something is.
+ *
+ * - `warning`: Claude works, but not in every case or not as expected.
+ * - `problem`: Claude does not work.
+ */
+export type FindingState = "ok" | "warning" | "problem";
+
+/** What was found, the newest first. */
+export interface MessageHits {
+  hits: MessageHit[];
+  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  next_cursor: string | null;
+}
+
+/** A message that was found. */
+export interface MessageHit {
+  message_id: string;
+  session_id: string;
+  session_title: string | null;
+  job_id: string | null;
+  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  seq: number;
+  kind: MessageKind;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  snippet: string;
+  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
+  marks: SearchMark[];
+}
+
+/** A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
+export interface SearchMark {
+  start: number;
+  end: number;
+}
+
+/** A session as Markdown. */
+export interface SessionText {
+  session_id: string;
+  text: string;
+  messages: number;
+}
+
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export const UsageGroup = {
+  /** A local day.  A day without any use has no entry. */
+  DAY: "day",
+  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  SESSION: "session",
+  MODEL: "model",
+  /** A run or a turn. */
+  JOB: "job",
+} as const;
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export type UsageGroup = "day" | "session" | "model" | "job";
+
+/** The entries, and all of them together. */
+export interface UsageList {
+  /** Days in order; others by what they cost, the dearest first. */
+  entries: UsageEntry[];
+  usage: ClaudeUsage;
+  total_cost_usd: number;
+}
+
+/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+export interface UsageEntry {
+  /** YYYY-MM-DD in the time zone that was asked for. */
+  day: string | null;
+  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  session_id: string | null;
+  /** `unknown` where the CLI did not say. */
+  model: string | null;
+  job_id: string | null;
+  /** Each API message counted once. */
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number;
+  /** How many runs and turns. */
+  jobs: number;
+  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_at: string;
+}
 
 /** All calendar accounts, the oldest first. */
 export interface CalendarAccountList {
@@ -911,6 +1249,237 @@ export interface ActivityEvent {
   raw: unknown;
 }
 
+/** What was found, newest first. */
+export interface ActivityHits {
+  hits: ActivityHit[];
+  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  next_cursor: string | null;
+}
+
+/** An event that a search found, with what of it to show. */
+export interface ActivityHit {
+  event_id: string;
+  /** google_calendar, ics, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  revision: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
+  /** A piece of the description around the first hit, or of the title where the description has none. */
+  snippet: string;
+  marks: SearchMark[];
+}
+
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export const SummaryFormat = {
+  DATA: "data",
+  /** As data and as text. */
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export type SummaryFormat = "data" | "markdown";
+
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export const SummaryGroup = {
+  DAY: "day",
+  /**
+   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
+   * run names counts for more than those.
+   */
+  PROJECT: "project",
+} as const;
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export type SummaryGroup = "day" | "project";
+
+/** What the owner of the accounts did between two moments, in the order in which it happened. */
+export interface ActivitySummary {
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  start: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  end: string;
+  time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
+  group: SummaryGroup;
+  totals: SummaryTotals;
+  /** Those in which something happened. */
+  parts: SummaryPart[];
+  /** Of the issues above, those that are being worked on. */
+  next_issues: SummaryIssue[];
+  /** Those of the first day after the end, within a week, that has any. */
+  next_meetings: SummaryMeeting[];
+  blocked_issues: SummaryIssue[];
+  markdown: string | null;
+}
+
+/** The figures of a part, or of all. */
+export interface SummaryTotals {
+  meetings: number;
+  /** The time in meetings; of those at the same time it counts once. */
+  meeting_s: number;
+  issues: number;
+  issues_done: number;
+  worked_s: number;
+  pages: number;
+  runs: number;
+  runs_failed: number;
+  cost_usd: number;
+  /** Events of other kinds. */
+  other: number;
+}
+
+/** One day, or one project. */
+export interface SummaryPart {
+  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  name: string;
+  totals: SummaryTotals;
+  all_day: SummaryAllDay[];
+  meetings: SummaryMeeting[];
+  issues: SummaryIssue[];
+  pages: SummaryPage[];
+  runs: SummaryRun[];
+}
+
+/** Something that lasts whole days. */
+export interface SummaryAllDay {
+  title: string;
+  first_date: string;
+  /** The same as the first, where it has one day. */
+  last_date: string;
+  calendar: string | null;
+}
+
+/** A meeting that was neither cancelled nor declined. */
+export interface SummaryMeeting {
+  title: string;
+  date: string;
+  /** By the clock of the time zone: 09:30. */
+  starts: string;
+  ends: string | null;
+  duration_s: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string;
+  is_tentative: boolean;
+  calendar: string | null;
+  url: string | null;
+  /** Issues that it names. */
+  links: string[];
+}
+
+/** All that was done about one issue. */
+export interface SummaryIssue {
+  issue_key: string;
+  title: string;
+  url: string | null;
+  project: string;
+  is_created: boolean;
+  /** Its status before the first move; null: it was not moved. */
+  from_status: string | null;
+  to_status: string | null;
+  /** What its last known status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  changes: number;
+  comments: number;
+  /** Logged work. */
+  worked_s: number;
+}
+
+/** All that was done about one page. */
+export interface SummaryPage {
+  title: string;
+  url: string | null;
+  space: string | null;
+  is_created: boolean;
+  edits: number;
+  comments: number;
+}
+
+/** What Claude was asked, as often as it was asked the same. */
+export interface SummaryRun {
+  title: string;
+  runs: number;
+  failed: number;
+  cost_usd: number;
+  duration_s: number;
+  /** Issues that the prompt names. */
+  links: string[];
+}
+
+/** Every local day of a span, those without events too. */
+export interface ActivityHeatmap {
+  days: HeatmapDay[];
+  total: number;
+  /** The count of the busiest day. */
+  highest: number;
+}
+
+/** One local day. */
+export interface HeatmapDay {
+  date: string;
+  count: number;
+}
+
 /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
 export interface RequestProgressed {
   /** A request's id. */
@@ -1033,6 +1602,56 @@ export interface SessionUpdated {
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session: Session;
+}
+
+/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+export interface ClaudePermissionRequested {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/** A question is closed, whichever way: take its dialog away. */
+export interface ClaudePermissionResolved {
+  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/**
+ * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ *
+ * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+ * itself gives a dead connection up after five minutes.
+ */
+export interface ClaudeStalled {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** For how long. */
+  silent_s: number;
+  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  tools: string[];
+}
+
+/** Claude's API refused a request or was out of reach; the CLI asks again. */
+export interface ClaudeApiRetried {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** Of `max_retries`. */
+  attempt: number;
+  max_retries: number;
+  /** Until it asks again. */
+  delay_ms: number;
+  /** HTTP's; null where no answer came. */
+  status: number | null;
+  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  error: string;
 }
 
 /** An account was connected, needs somebody's attention, or is gone. */
@@ -1208,6 +1827,52 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
+/** Write a session to a file.  Nothing is there under its name before it is whole. */
+export interface ExportSession {
+  /** A Claude session's id. */
+  session_id: string;
+  /** Null: a new file in the folder `exports` beside the database, named after the session. */
+  path?: string | null;
+  /** @default "markdown" */
+  format?: ExportFormat;
+  /**
+   * Whether Markdown has Claude's thoughts too; JSONL has everything.
+   *
+   * @default false
+   */
+  thinking?: boolean;
+}
+
+/**
+ * What the file is for.
+ *
+ * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
+ * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
+ * message.
+ */
+export const ExportFormat = {
+  /** To be read: prompts, answers, tools with what they were given and what they said. */
+  MARKDOWN: "markdown",
+  /** To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message. */
+  JSONL: "jsonl",
+} as const;
+/**
+ * What the file is for.
+ *
+ * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
+ * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
+ * message.
+ */
+export type ExportFormat = "markdown" | "jsonl";
+
+/** The file that was written. */
+export interface ExportResult {
+  session_id: string;
+  path: string;
+  messages: number;
+  bytes: number;
+}
+
 /** Bring an account's calendars up to date. */
 export interface SyncCalendar {
   /** An account's id. */
@@ -1229,6 +1894,56 @@ export interface CalendarSynced {
   added: number;
   updated: number;
   removed: number;
+}
+
+/** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+export interface ExportActivity {
+  /** @default "csv" */
+  format?: ActivityFileFormat;
+  /**
+   * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
+   * database.
+   */
+  path?: string | null;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
+}
+
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export const ActivityFileFormat = {
+  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  CSV: "csv",
+  /** A line for each event, as `activity.events.list` tells it. */
+  JSONL: "jsonl",
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/** The file. */
+export interface ActivityFile {
+  path: string;
+  rows: number;
+  size_bytes: number;
 }
 
 /** Params of `initialize`. */
@@ -1443,6 +2158,17 @@ export interface ClaudeSessionGetParams {
   session_id: string;
 }
 
+/** Params of `claude.session.update`. */
+export interface ClaudeSessionUpdateParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  allowed_tools?: string[] | null;
+}
+
 /** Params of `claude.session.delete`. */
 export interface ClaudeSessionDeleteParams {
   /** A Claude session's id. */
@@ -1487,6 +2213,72 @@ export interface ClaudeMessagesListParams {
    * @default 200
    */
   limit?: number;
+}
+
+/** Params of `claude.permissions.list`. */
+export interface ClaudePermissionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  status?: PermissionStatus | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.permissions.respond`. */
+export interface ClaudePermissionsRespondParams {
+  request_id: string;
+  decision: PermissionDecision;
+  /** A JSON object. */
+  updated_input?: Record<string, any> | null;
+  message?: string | null;
+  /** @default false */
+  remember?: boolean;
+}
+
+/** Params of `claude.doctor`. */
+export type ClaudeDoctorParams = Record<string, never>;
+
+/** Params of `claude.messages.search`. */
+export interface ClaudeMessagesSearchParams {
+  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  query: string;
+  /** A Claude session's id. */
+  session_id?: string | null;
+  kind?: MessageKind | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.session.export`. */
+export interface ClaudeSessionExportParams {
+  /** A Claude session's id. */
+  session_id: string;
+  /** @default false */
+  thinking?: boolean;
+}
+
+/** Params of `claude.usage.list`. */
+export interface ClaudeUsageListParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  /** @default "day" */
+  group?: UsageGroup;
 }
 
 /** Params of `calendar.accounts.list`. */
@@ -1618,6 +2410,8 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
   query?: string | null;
   /**
    * Rows a page, 1 to 500.
@@ -1627,6 +2421,52 @@ export interface ActivityEventsListParams {
   limit?: number;
   /** `next_cursor` of the page before; opaque. */
   cursor?: string | null;
+}
+
+/** Params of `activity.search`. */
+export interface ActivitySearchParams {
+  query: string;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.summary`. */
+export interface ActivitySummaryParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  /** @default "data" */
+  format?: SummaryFormat;
+  /** @default "day" */
+  group?: SummaryGroup;
+}
+
+/** Params of `activity.heatmap`. */
+export interface ActivityHeatmapParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  source?: string | null;
 }
 
 /** Every request: its params and its result. */
@@ -1740,6 +2580,12 @@ export interface Methods {
    */
   "claude.session.get": { params: ClaudeSessionGetParams; result: Session };
   /**
+   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.update": { params: ClaudeSessionUpdateParams; result: Session };
+  /**
    * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
    *
    * Errors: session_not_found.
@@ -1769,6 +2615,50 @@ export interface Methods {
    * Errors: session_not_found.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /**
+   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
+  /**
+   * Answer.  Claude is told once the answer is stored.
+   *
+   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+   * allow) adds `rules` to the session, so that the like is not asked again.
+   *
+   * Errors: permission_not_found, permission_resolved, payload_too_large.
+   */
+  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
+  /**
+   * Look at everything that keeps Claude from working, without a request to its API.
+   *
+   * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+   */
+  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
+  /**
+   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   *
+   * What a tool was given is searched too.  Upper and lower case are the same.
+   *
+   * Errors: session_not_found, invalid_cursor.
+   */
+  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
+  /**
+   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.session.export": { params: ClaudeSessionExportParams; result: SessionText };
+  /**
+   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   *
+   * `time_zone` says where days begin; null: where this computer is.
+   *
+   * Errors: usage_range_invalid, time_zone_unknown.
+   */
+  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
    * All calendar accounts.
    *
@@ -1878,9 +2768,38 @@ export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   *
    * Errors: invalid_cursor.  Was GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
+  /**
+   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   *
+   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+   * even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.
+   */
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
+  /**
+   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   *
+   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  /**
+   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   *
+   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
 }
 
 /** What the client tells; nothing is answered. */
@@ -1919,6 +2838,19 @@ export interface Notifications {
   "claude.message": ClaudeMessageAdded;
   /** A session was created or changed. */
   "claude.session_updated": SessionUpdated;
+  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  "claude.permission_requested": ClaudePermissionRequested;
+  /** A question is closed, whichever way: take its dialog away. */
+  "claude.permission_resolved": ClaudePermissionResolved;
+  /**
+   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   *
+   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+   * itself gives a dead connection up after five minutes.
+   */
+  "claude.stalled": ClaudeStalled;
+  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  "claude.api_retry": ClaudeApiRetried;
   /** An account was connected, needs somebody's attention, or is gone. */
   "accounts.updated": AccountUpdated;
   /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
@@ -1939,8 +2871,12 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Write a session to a file.  Nothing is there under its name before it is whole. */
+  "claude.export": { payload: ExportSession; result: ExportResult };
   /** Bring an account's calendars up to date. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
+  /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+  "activity.export": { payload: ExportActivity; result: ActivityFile };
 }
 
 export const METHOD_NAMES = [
@@ -1967,11 +2903,18 @@ export const METHOD_NAMES = [
   "claude.session.create",
   "claude.session.list",
   "claude.session.get",
+  "claude.session.update",
   "claude.session.delete",
   "claude.session.send",
   "claude.session.interrupt",
   "claude.session.fork",
   "claude.messages.list",
+  "claude.permissions.list",
+  "claude.permissions.respond",
+  "claude.doctor",
+  "claude.messages.search",
+  "claude.session.export",
+  "claude.usage.list",
   "calendar.accounts.list",
   "calendar.accounts.get",
   "calendar.calendars.list",
@@ -1988,6 +2931,9 @@ export const METHOD_NAMES = [
   "jira.accounts.list",
   "confluence.accounts.list",
   "activity.events.list",
+  "activity.search",
+  "activity.summary",
+  "activity.heatmap",
 ] as const satisfies readonly (keyof Methods)[];
 
 export const CLIENT_NOTIFICATION_NAMES = [
@@ -2009,6 +2955,10 @@ export const NOTIFICATION_NAMES = [
   "claude.delta",
   "claude.message",
   "claude.session_updated",
+  "claude.permission_requested",
+  "claude.permission_resolved",
+  "claude.stalled",
+  "claude.api_retry",
   "accounts.updated",
   "calendar.changed",
   "activity.changed",
@@ -2022,6 +2972,8 @@ export const DURABLE_NOTIFICATIONS = [
   "jobs.schedule_updated",
   "claude.message",
   "claude.session_updated",
+  "claude.permission_requested",
+  "claude.permission_resolved",
   "accounts.updated",
   "calendar.changed",
   "activity.changed",
@@ -2033,7 +2985,9 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
+  "claude.export",
   "calendar.sync",
+  "activity.export",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -2061,6 +3015,9 @@ export type ErrorKind =
   | "job_not_finished"
   | "schedule_not_found"
   | "session_not_found"
+  | "permission_not_found"
+  | "permission_resolved"
+  | "usage_range_invalid"
   | "calendar_account_not_found"
   | "calendar_not_found"
   | "calendar_provider_unavailable"
@@ -2125,6 +3082,12 @@ export const ERROR_CODES = {
   schedule_not_found: 4044,
   /** No Claude session has this id. */
   session_not_found: 4045,
+  /** Claude has asked nothing under this id. */
+  permission_not_found: 4046,
+  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  permission_resolved: 4092,
+  /** `end` must come after `start`, by at most 400 days. */
+  usage_range_invalid: 4227,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */

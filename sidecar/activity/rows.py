@@ -1,16 +1,89 @@
-"""From what a feature tells to what the table holds: texts within their limits and free of what SQLite refuses."""
+"""The feed's rows, as they are written and read.
 
-from typing import Final
+What a feature tells becomes a row with its texts within their limits, and free of what SQLite refuses.
+"""
+
+from typing import Final, NamedTuple
 
 from pydantic_core import to_json
 
-from sidecar.activity.store import NewRow
-from sidecar.clock import iso
+from protocol.scalars import canonical_time
+from sidecar.activity.days import moment
+from sidecar.activity.keys import KEYS, keys_in
 from sidecar.feed import FeedEvent, Origin
 
 TITLE_CHARS: Final = 1_000
 DESCRIPTION_CHARS: Final = 4_000
 """Enough to recognise and to find it; the source has the whole."""
+
+
+class NewRow(NamedTuple):
+    """An event as its columns hold it."""
+
+    event_id: str
+    source: str
+    account_id: str
+    event_type: str
+    title: str | None
+    description: str | None
+    url: str | None
+    actor: str | None
+    event_time: str
+    event_ts: int
+    ended_at: str | None
+    ended_ts: int | None
+    local_date: str | None
+    local_end_date: str | None
+    by_me: bool
+    container_id: str | None
+    container: str | None
+    object_id: str | None
+    issue_key: str | None
+    status: str | None
+    previous_status: str | None
+    status_kind: str | None
+    links_json: str | None
+    raw_json: str | None
+
+
+class ToldRow(NamedTuple):
+    """What a report needs of an event."""
+
+    position: int
+    event_type: str
+    title: str | None
+    url: str | None
+    by_me: int
+    event_ts: int
+    ended_ts: int | None
+    local_date: str | None
+    local_end_date: str | None
+    container: str | None
+    object_id: str | None
+    issue_key: str | None
+    status: str | None
+    previous_status: str | None
+    status_kind: str | None
+    cost_usd: float | None
+    duration_ms: float | None
+    cwd: str | None
+    links: str
+    """A JSON list."""
+
+
+class Stored(NamedTuple):
+    """A row that was written: where it stands in the feed, and whether it is new."""
+
+    position: int
+    added: bool
+
+
+class Found(NamedTuple):
+    """An event as JSON, and the texts that are searched."""
+
+    encoded: bytes
+    title: str
+    description: str
 
 
 def row_of(origin: Origin, event: FeedEvent) -> NewRow:
@@ -24,9 +97,9 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
         description=_text(event.description, DESCRIPTION_CHARS),
         url=_text(event.url, DESCRIPTION_CHARS),
         actor=_text(event.actor, TITLE_CHARS),
-        event_time=iso(event.at_ms),
+        event_time=canonical_time(moment(event.at_ms)),
         event_ts=event.at_ms // 1000,
-        ended_at=None if event.end_ms is None else iso(event.end_ms),
+        ended_at=None if event.end_ms is None else canonical_time(moment(event.end_ms)),
         ended_ts=None if event.end_ms is None else event.end_ms // 1000,
         local_date=event.local_date,
         local_end_date=event.local_end_date,
@@ -38,9 +111,18 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
         status=_text(event.status, TITLE_CHARS),
         previous_status=_text(event.previous_status, TITLE_CHARS),
         status_kind=event.status_kind,
-        links_json=to_json(event.links).decode() if event.links else None,
+        links_json=_links(event),
         raw_json=None if event.raw is None else to_json(event.raw, inf_nan_mode="null").decode(),
     )
+
+
+def _links(event: FeedEvent) -> str | None:
+    """The issues that an event names: {key: whether its source says so}."""
+    told = dict.fromkeys(event.links[:KEYS], 1)
+    texts = (event.title, event.description, event.full_text)
+    links = dict.fromkeys(keys_in(texts), 0) | told
+    links.pop(event.issue_key or "", None)
+    return to_json(links).decode() if links else None
 
 
 def _text(text: str | None, limit: int) -> str | None:

@@ -1,19 +1,23 @@
 """`activity.*`: the feed, as clients read it and as features write it."""
 
 import heapq
-import math
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from dataclasses import replace
 from typing import Final
 
-from protocol.activity import Activity, ActivityChanged, ActivityEvent, ActivityPage
+from pydantic_core import to_json
+
+from protocol.activity import Activity, ActivityChanged, ActivityEvent, ActivityHits, ActivityPage
 from protocol.contract import Notification, page
-from sidecar.activity.rows import row_of
-from sidecar.activity.store import ActivityFilter, ActivityStore, Stored
+from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
+from sidecar.activity.keys import as_key
+from sidecar.activity.rows import Found, Stored, row_of
+from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
+from sidecar.fulltext import snippet, terms_of
 
 TOLD_EVENTS: Final = 50
 """What a page of the feed shows: a host that wants more lists it."""
@@ -22,8 +26,6 @@ TOLD_BYTES: Final = 256 * 1024
 TOLD_REMOVED: Final = 500
 SWEEP_ROWS: Final = 500
 """Looked at between two commits: a few milliseconds."""
-BEGINNING: Final = (-(2**63), "")
-END_TS: Final = 2**63 - 1
 
 
 class ActivityService(Activity, Feed):
@@ -56,6 +58,7 @@ class ActivityService(Activity, Feed):
         url: str | None = None,
         actor: str | None = None,
         event_ms: int | None = None,
+        full_text: str | None = None,
         raw: Mapping[str, object] | None = None,
     ) -> None:
         """Put one event into the feed, or bring it up to date, and tell the host.
@@ -70,6 +73,7 @@ class ActivityService(Activity, Feed):
             description=description,
             url=url,
             actor=actor,
+            full_text=full_text,
             raw=raw,
         )
         self.write(Origin(source, account_id), [event])
@@ -80,7 +84,7 @@ class ActivityService(Activity, Feed):
         latest = {event.event_id: event for event in events}
         with self._database.write():
             removed = self._store.remove(origin, set(remove) - latest.keys()) if remove else []
-            put = [self._store.put(row_of(origin, event), now) for event in latest.values()]
+            put = [self._store.put(row_of(origin, event), event.at_ms, now) for event in latest.values()]
             return self._tell(origin, [one for one in put if one is not None], removed)
 
     def remove_below(self, origin: Origin, prefix: str) -> FeedChange:
@@ -97,17 +101,17 @@ class ActivityService(Activity, Feed):
         container_id: str | None = None,
     ) -> int:
         """See `Feed`."""
-        position = BEGINNING if start_ms is None else (math.ceil(start_ms / 1000), "")
-        end_ts = END_TS if end_ms is None else math.ceil(end_ms / 1000)
+        start = -EVER if start_ms is None else position_of(start_ms)
+        end = EVER if end_ms is None else position_of(end_ms)
         removed = 0
-        while rows := self._store.account_events(origin.account_id, position, end_ts, SWEEP_ROWS):
-            position = rows[-1][:2]
+        while rows := self._store.account_events(origin.account_id, start, end, SWEEP_ROWS):
+            start = rows[-1][0] + 1
             gone = [
                 event_id
                 for _, event_id, source, container in rows
                 if source == origin.source and event_id not in seen and container_id in (None, container)
             ]
-            removed += self.write(origin, remove=gone).removed
+            removed += self.write(origin, remove=gone).removed if gone else 0
             await self._committed()
         return removed
 
@@ -120,8 +124,8 @@ class ActivityService(Activity, Feed):
         change = FeedChange(added, len(stored) - added, len(removed))
         if change == FeedChange():
             return change
-        newest = heapq.nlargest(TOLD_EVENTS, stored, key=lambda one: (one.event_ts, one.event_id))
-        told = within(self._store.events([one.event_id for one in newest]), TOLD_BYTES)
+        newest = heapq.nlargest(TOLD_EVENTS, (one.position for one in stored))
+        told = within(self._store.at(newest), TOLD_BYTES)
         self._notify(
             ActivityChanged(
                 source=origin.source,
@@ -143,13 +147,46 @@ class ActivityService(Activity, Feed):
         source: str | None = None,
         account_id: str | None = None,
         event_type: str | None = None,
+        issue_key: str | None = None,
         query: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> ActivityPage:
-        wanted = ActivityFilter(_seconds(start), _seconds(end), source, account_id, event_type, query)
-        events, next_cursor = self._store.page(wanted, limit, cursor)
-        return ActivityPage.encoded(page("events", events, next_cursor))
+        terms = () if query is None else (query,)
+        wanted = ActivityFilter(
+            *span(start, end),
+            source=source,
+            account_id=account_id,
+            event_type=event_type,
+            issue_key=issue_key,
+            terms=terms,
+        )
+        found, next_cursor = self._store.page(wanted, limit, cursor)
+        return ActivityPage.encoded(page("events", (one.encoded for one in found), next_cursor))
+
+    async def search(
+        self,
+        *,
+        query: str,
+        start: str | None = None,
+        end: str | None = None,
+        source: str | None = None,
+        account_id: str | None = None,
+        event_type: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> ActivityHits:
+        terms = terms_of(query)
+        wanted = ActivityFilter(*span(start, end), source=source, account_id=account_id, event_type=event_type)
+        wanted = replace(wanted, terms=tuple(terms))
+        for term in terms:
+            key = as_key(term)
+            if key is not None and self._store.has_named(key):
+                rest = tuple(one for one in terms if one != term)
+                wanted = replace(wanted, issue_key=key, is_loose=True, terms=rest)
+                break
+        found, next_cursor = self._store.page(wanted, limit, cursor)
+        return ActivityHits.encoded(page("hits", (_hit(one, terms) for one in found), next_cursor))
 
 
 def within(encoded: list[bytes], limit: int) -> list[bytes]:
@@ -162,6 +199,12 @@ def within(encoded: list[bytes], limit: int) -> list[bytes]:
     return encoded
 
 
-def _seconds(moment: str | None) -> int | None:
-    """Whole seconds since 1970, rounded up: `event_ts >= start` and `event_ts < end` then mean what they say."""
-    return None if moment is None else math.ceil(datetime.fromisoformat(moment).timestamp())
+def _hit(found: Found, terms: Sequence[str]) -> bytes:
+    shown = snippet(found.description, terms)
+    if not shown.marks:
+        shown = snippet(found.title, terms)
+    return b'%s,"snippet":%s,"marks":%s}' % (found.encoded[:-1], to_json(shown.text), _marks(shown.marks))
+
+
+def _marks(marks: Sequence[tuple[int, int]]) -> bytes:
+    return to_json([{"start": start, "end": end} for start, end in marks])

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from protocol.claude import (
+    MAX_TOOL_RULES,
     ClaudeMessage,
     ClaudeMessageAdded,
     MessageKind,
@@ -21,10 +22,12 @@ from protocol.claude import (
     SessionUpdated,
 )
 from protocol.contract import Notification
+from protocol.errors import InvalidParams
 from sidecar.claude.items import Item
-from sidecar.claude.store import ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
+from sidecar.claude.store import Changed, ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
 from sidecar.claude.stream import Spent
 from sidecar.claude.texts import storable, title_of
+from sidecar.claude.usage import UsageStore
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
@@ -45,9 +48,11 @@ class Conversations:
         notify: Callable[[Notification], None],
         clock: Clock,
         new_id: MakeId,
+        usage: UsageStore,
     ) -> None:
         self._database = database
         self._store = store
+        self._usage = usage
         self._notify = notify
         self._clock = clock
         self._new_id = new_id
@@ -74,18 +79,43 @@ class Conversations:
             made = self._store.fork(session_id, self._new_id(), title, self._now())
             return None if made is None else self._changed(made)
 
+    def update(
+        self,
+        session_id: str,
+        *,
+        title: str | None = None,
+        model: str | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: Sequence[str] | None = None,
+    ) -> Session | None:
+        """Change what is not None; None where there is no such session."""
+        tools = None if allowed_tools is None else to_json(list(allowed_tools)).decode()
+        with self._database.write():
+            changed = self._store.update(session_id, Changed(title, model, permission_mode, tools), self._now())
+            return None if changed is None else self._changed(changed)
+
+    def follow(self, session_id: str, mode: PermissionMode) -> None:
+        """The CLI has changed its permission mode.  Never raises: the turn is worth more than the note of it."""
+        self._safely(lambda: self.update(session_id, permission_mode=mode))
+
+    def get(self, session_id: str) -> Session | None:
+        """A session as it stands."""
+        session = self._store.get(session_id)
+        return None if session is None else Session.encoded(session)
+
     def delete(self, session_id: str) -> bool:
         """Delete a session with its messages; whether there was one."""
         with self._database.write():
             return self._store.delete(session_id)
 
-    def begin(self, session_id: str, job_id: str, prompt: str) -> Session | None:
-        """A turn begins; None where the session is gone."""
+    def begin(self, session_id: str, job_id: str, prompt: str, *, asked_before: bool) -> Session | None:
+        """A turn begins, maybe not for the first time; None where the session is gone."""
         with self._database.write():
             session = self._store.begin(session_id, title_of(prompt), self._now())
             if session is None:
                 return None
-            self._add(session_id, job_id, Item(MessageKind.USER, prompt), None)
+            if not asked_before:
+                self._add(session_id, job_id, Item(MessageKind.USER, prompt), None)
             return self._changed(session)
 
     def resume_point(self, session_id: str) -> ResumePoint:
@@ -100,10 +130,32 @@ class Conversations:
         """One more item, with the JSON that told it.  Never raises, see `learn`."""
         self._safely(lambda: self._add(session_id, job_id, item, raw))
 
-    def end(self, session_id: str, status: SessionStatus, spent: Spent) -> None:
+    def end(self, session_id: str, job_id: str, status: SessionStatus, spent: Spent) -> None:
         """A turn has ended.  Never raises, see `learn`."""
         spending = Spending(**asdict(spent.usage), cost_usd=spent.cost_usd or 0.0)
-        self._safely(lambda: self._tell(self._store.end(session_id, status, spending, self._now())))
+
+        def put_down() -> None:
+            self._usage.book(job_id, session_id, spent)
+            self._tell(self._store.end(session_id, status, spending, self._now()))
+
+        self._safely(put_down)
+
+    def set_status(self, session_id: str, status: SessionStatus) -> bool:
+        """A turn waits, or waits no more; whether there is such a session."""
+        with self._database.write():
+            session = self._store.set_status(session_id, status, self._now())
+            self._tell(session)
+        return session is not None
+
+    def allow_tools(self, session_id: str, rules: Sequence[str]) -> None:
+        """Rules that the session has from now on; raises InvalidParams where it has too many."""
+        with self._database.write():
+            known = self._store.allowed_tools(session_id)
+            tools = [*known, *(rule for rule in rules if rule not in known)]
+            if len(tools) > MAX_TOOL_RULES:
+                words = f"the session has {len(known)} rules, and may have {MAX_TOOL_RULES}"
+                raise InvalidParams(details=[{"path": "remember", "message": words}])
+            self.update(session_id, allowed_tools=tools)
 
     def process_ended(self, session_id: str) -> None:
         """Nothing of the session's process is left.  Never raises: at worst the next start looks in vain."""
@@ -113,12 +165,12 @@ class Conversations:
         """The sessions that an earlier life of this process did not bring to rest."""
         return self._store.open_sessions()
 
-    def recover(self, session_ids: Sequence[str]) -> None:
-        """What was left of these is gone; and no turn runs."""
+    def recover(self, session_ids: Sequence[str], asking: Sequence[str]) -> None:
+        """What was left of these is gone, and no turn runs; the sessions `asking` have questions open."""
         with self._database.write():
             for session_id in session_ids:
                 self._store.process_ended(session_id)
-            for session in self._store.interrupt_running(self._now()):
+            for session in self._store.interrupt_running(to_json(list(asking)).decode(), self._now()):
                 self._changed(session)
 
     def _learn(self, session_id: str, claude_session_id: str) -> None:
@@ -140,7 +192,7 @@ class Conversations:
         self._notify(SessionUpdated(session=changed))
         return changed
 
-    def _safely(self, write: Callable[[], None]) -> None:
+    def _safely(self, write: Callable[[], object]) -> None:
         try:
             with self._database.write():
                 write()

@@ -20,10 +20,13 @@ DETAILS_LIMIT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a failed run ended: its result line, the CLI's last API error line (empty without one), and the process."""
+    """How a failed run ended: its result line, the CLI's last API error line and what it told of a limit that was hit
+    (each empty without one), and the process.
+    """
 
     result: Mapping[str, Any] | None
     api_error: Mapping[str, Any]
+    limit: Mapping[str, Any]
     exit_code: int
     stderr_tail: str
     invalid_lines: int
@@ -57,6 +60,14 @@ VERDICTS = {
     "interrupted": _Verdict("The run was interrupted before Claude had finished."),
     "session_unknown": _Verdict("Claude Code knows no session with this id.", "Start a new session."),
     "session_in_use": _Verdict("Another process is using this session.", "Wait until it has ended."),
+    "root_refused": _Verdict(
+        "Claude Code does not run in this permission mode as root.", "Choose another permission mode."
+    ),
+    "version_unsupported": _Verdict("This release of Claude Code is too old.", "Update Claude Code: `claude update`."),
+    "executable_broken": _Verdict(
+        "Claude Code does not run on this computer.",
+        "Install Claude Code again; what it wrote last says what is missing (Node, a library, a newer processor).",
+    ),
     "api_error": _Verdict("Claude refused the request."),
     "output_unparseable": _Verdict("What `claude` wrote is not its stream format.", "Update Claude Code."),
     "no_result": _Verdict("Claude Code ended without a result.", "Update Claude Code; `claude doctor` may know more."),
@@ -88,12 +99,33 @@ CLI_REASONS = {
 # Its texts, for releases and errors without a typed reason.  Anchored on words: "402913 tokens" is not a 402.
 TEXTS = (
     (re.compile(r"prompt is too long|context (window|length|limit)", re.IGNORECASE), "context_overflow"),
-    (re.compile(r"usage limit|hit your .{0,20}limit|credit balance is too low", re.IGNORECASE), "usage_limit"),
+    (
+        re.compile(r"(?<!not your )usage limit|hit your .{0,20}limit|credit balance is too low", re.IGNORECASE),
+        "usage_limit",
+    ),
     (re.compile(r"issue with the selected model|may not exist or you may not", re.IGNORECASE), "model_unavailable"),
     (re.compile(r"not logged in|/login|invalid api key|oauth token", re.IGNORECASE), "auth"),
     (re.compile(r"no conversation found", re.IGNORECASE), "session_unknown"),
     (re.compile(r"session id \S+ is already in use", re.IGNORECASE), "session_in_use"),
 )
+# What a `claude` that cannot even begin leaves on stderr.
+START_TEXTS = (
+    (re.compile(r"cannot be used with root", re.IGNORECASE), "root_refused"),
+    (
+        re.compile(r"unknown option|unknown argument|requires node(\.js)? (version )?\d+", re.IGNORECASE),
+        "version_unsupported",
+    ),
+    (
+        re.compile(
+            r"env: .?node.?: no such file|node: not found|version .GLIBC|error while loading shared libraries"
+            r"|cannot execute|bad cpu type|cannot find module",
+            re.IGNORECASE,
+        ),
+        "executable_broken",
+    ),
+)
+NOT_RUN = frozenset({126, 127})
+"""A shell's exit codes for a program that cannot be run, or that is not there."""
 NO_CONNECTION = re.compile(
     r"timed out|unable to connect|connection (refused|error|reset)|enotfound|econn", re.IGNORECASE
 )
@@ -177,9 +209,18 @@ def _kind_by_text(text: str) -> str | None:
     return next((kind for pattern, kind in TEXTS if pattern.search(text)), None)
 
 
+def _kind_at_start(ending: Ending, stderr: str) -> str | None:
+    if ending.valid_lines:
+        return None
+    by_text = next((kind for pattern, kind in START_TEXTS if pattern.search(stderr)), None)
+    return by_text or ("executable_broken" if ending.exit_code in NOT_RUN else None)
+
+
 def _ended_without_result(ending: Ending) -> JobFailed:
     # 128 + signal is what the CLI itself exits with after a signal that it caught (143 for SIGTERM).
     number = -ending.exit_code if ending.exit_code < 0 else ending.exit_code - 128
+    if number == signal.SIGILL and not ending.valid_lines:
+        return _failure("executable_broken", ending)
     if number in {known.value for known in signal.Signals}:
         name = signal.Signals(number).name
         return JobFailed(
@@ -193,7 +234,7 @@ def _ended_without_result(ending: Ending) -> JobFailed:
             "output_unparseable" if ending.invalid_lines and not ending.valid_lines else "no_result", ending
         )
     stderr = redact(ending.stderr_tail)
-    if kind := _kind_by_text(stderr):
+    if kind := _kind_at_start(ending, stderr) or _kind_by_text(stderr):
         return _failure(kind, ending)
     return JobFailed(
         f"Claude Code exited with code {ending.exit_code}: {stderr[-MESSAGE_LIMIT:] or 'it said nothing.'}",
@@ -212,10 +253,12 @@ def _said(result: Mapping[str, Any]) -> str:
 
 
 def _resets_at(ending: Ending, said: str) -> str | None:
-    """When a usage limit ends: 2.1.330 has a field for it (seconds since 1970), earlier ones put it after the text."""
-    seconds: object = ending.api_error
-    for name in ("api_error_params", "rate_limit_info", "resetsAt"):
-        seconds = seconds.get(name) if isinstance(seconds, Mapping) else None
+    """When a usage limit ends, in seconds since 1970: 2.1.330 has two fields for it, earlier ones put it after the
+    text.
+    """
+    params = ending.api_error.get("api_error_params")
+    refused = params.get("rate_limit_info") if isinstance(params, Mapping) else None
+    seconds: object = (refused if isinstance(refused, Mapping) else ending.limit).get("resetsAt")
     if not isinstance(seconds, int) and (written := RESETS_AT.search(said)):
         seconds = int(written[1])
     return iso(seconds * 1000) if isinstance(seconds, int) and 0 < seconds < YEAR_9999_S else None

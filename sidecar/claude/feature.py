@@ -7,11 +7,20 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from protocol.claude import RunClaude, TakeTurn
+from protocol.claude import RunClaude, Session, TakeTurn
+from protocol.claude_doctor import ClaudeReport
+from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
-from sidecar.claude.service import CancelHolders, ClaudeService, Enqueue, SessionsService
-from sidecar.claude.store import ClaudeStore
+from sidecar.claude.export import ExportHandler, ExportService
+from sidecar.claude.ledger import ProcessLedger
+from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
+from sidecar.claude.permission_store import PermissionStore
+from sidecar.claude.queue import CancelHolders, Enqueue
+from sidecar.claude.search import SearchService
+from sidecar.claude.service import ClaudeService, DoctorService, PermissionsService, SessionsService
+from sidecar.claude.store import ClaudeStore, search_index
+from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.handler import Registration
@@ -44,18 +53,50 @@ class ClaudeFeature:
         cancel_holders: CancelHolders,
         record: "RecordRun",
         is_draining: Callable[[], bool],
+        after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._notify = notify
         self._record = record
         self._is_draining = is_draining
         self._pool: Pool | None = None
-        store = ClaudeStore(database)
-        self._conversations = Conversations(database, store, notify, clock, new_id)
-        sessions = SessionsService(
-            store, self._conversations, enqueue=enqueue, cancel=cancel_holders, drop_process=self._drop_process
+        store = self._store = ClaudeStore(database)
+        index = search_index(database)
+        index.prepare()
+        self.tidy = index.merge
+        self._usage = UsageStore(database, clock)
+        self._ledger = ProcessLedger(database)
+        self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)
+        asked = PermissionStore(database)
+        self._permissions = PermissionJournal(
+            database,
+            asked,
+            self._conversations,
+            notify=notify,
+            enqueue=enqueue,
+            after_commit=after_commit,
+            clock=clock,
+            new_id=new_id,
         )
-        self.services: tuple[object, ...] = (ClaudeService(enqueue), sessions)
+        sessions = SessionsService(
+            store,
+            self._conversations,
+            self._permissions,
+            enqueue=enqueue,
+            cancel=cancel_holders,
+            drop_process=self._drop_process,
+            adapt_process=self._adapt_process,
+        )
+        self.services: tuple[object, ...] = (
+            ClaudeService(enqueue),
+            DoctorService(self.examine),
+            sessions,
+            PermissionsService(asked, self._permissions),
+            SearchService(store, index, clock),
+            ExportService(store),
+            UsageService(self._usage),
+        )
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
@@ -65,21 +106,30 @@ class ClaudeFeature:
         from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
 
         self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
-        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home())
+        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home(), ledger=self._ledger)
         runs = ClaudeRunHandler(
-            launcher=launcher, notify=self._notify, record=self._record, is_draining=self._is_draining
+            launcher=launcher,
+            notify=self._notify,
+            record=self._record,
+            clock=self._clock,
+            book=self._usage.book_safely,
+            owner_of=self._store.owner_of,
+            is_draining=self._is_draining,
         )
         turns = TurnHandler(
             launcher=launcher,
             pool=self._pool,
             conversations=self._conversations,
+            permissions=self._permissions,
             notify=self._notify,
             record=self._record,
+            clock=self._clock,
             is_draining=self._is_draining,
         )
         limit = self._settings.claude_concurrency
         yield Registration(RunClaude, runs, concurrency=limit, pool="claude")
         yield Registration(TakeTurn, turns, concurrency=limit, pool="claude")
+        yield Registration(ExportSession, ExportHandler(self._store, self._settings.database, self._clock))
 
     async def run(self) -> None:
         """Keep the sessions' idle processes until `stop`."""
@@ -98,21 +148,35 @@ class ClaudeFeature:
         return await kill_leftovers(job_ids, timeout_s=REAP_S)
 
     async def recover(self) -> None:
-        """Before any turn begins: what a dead process left of the sessions is killed, and none of them runs."""
-        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+        """Before any work begins: what a dead process left is killed, and no session runs; questions stay open."""
+        from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415
 
         try:
             session_ids = self._conversations.left_behind()
-            if session_ids:
-                killed = await kill_leftovers(session_ids, timeout_s=REAP_S)
+            noted = self._ledger.left()
+            if session_ids or noted:
+                owners = {*session_ids, *(process.owner_id for process in noted)}
+                killed = await kill_leftovers(owners, known=await survivors(noted), timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
-                self._conversations.recover(session_ids)
+                self._ledger.forget(process.pid for process in noted)
+                self._conversations.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session puts it right
             log.exception("the sessions of an earlier process could not be settled")
 
     def _drop_process(self, session_id: str) -> None:
         if self._pool is not None:
             self._pool.drop(session_id)
+
+    def _adapt_process(self, session: Session) -> None:
+        if self._pool is not None:
+            self._pool.adapt(session)
+
+    async def examine(self) -> ClaudeReport:
+        """How the user's own CLI is, now."""
+        from sidecar.claude.doctor import examine  # noqa: PLC0415
+        from sidecar.claude.findings import this_user  # noqa: PLC0415
+
+        return await examine(self.discovery(), this_user())
 
     def discovery(self) -> "Discovery":
         """The search for the user's own CLI."""

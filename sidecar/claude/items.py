@@ -11,7 +11,15 @@ from typing import Any
 from protocol.claude import MessageKind
 
 BOOKKEEPING = frozenset(
-    {"stream_event", "result", "control_request", "control_response", "control_cancel_request", "command_lifecycle"}
+    {
+        "stream_event",
+        "result",
+        "control_request",
+        "control_response",
+        "control_cancel_request",
+        "command_lifecycle",
+        "rate_limit_event",
+    }
 )
 SYSTEM_BOOKKEEPING = frozenset(
     {"init", "status", "api_retry", "thinking_tokens", "ui_invalidate", "background_tasks_changed"}

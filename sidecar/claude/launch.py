@@ -1,21 +1,31 @@
 """Starting the CLI in a folder, with every way in which that can fail said in words for the user."""
 
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import anyio
 
 from sidecar.claude.discovery import INSTALL, Discovery
 from sidecar.claude.environment import job_environment, session_environment
+from sidecar.claude.ledger import KnownProcess, ProcessLedger
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
 from sidecar.handler import JobFailed
+
+BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+COMMAND_LINE_TOO_LONG: Final = 206
+"""ERROR_FILENAME_EXCED_RANGE of Windows, which is what it says of more than 32,767 characters."""
 
 
 class Launcher:
     """Starts the user's own CLI for a run or for a session."""
 
-    def __init__(self, *, discovery: Discovery, environment: Mapping[str, str], home: Path) -> None:
+    def __init__(
+        self, *, discovery: Discovery, environment: Mapping[str, str], home: Path, ledger: ProcessLedger
+    ) -> None:
         """`environment` is our own; `home` is where Claude works when no folder is named."""
+        self._ledger = ledger
         self._discovery = discovery
         self._environment = environment
         self.home = home
@@ -33,7 +43,9 @@ class Launcher:
         """A process that carries a job's mark."""
         folder, executable = await self.folder(cwd), await self._discovery.find()
         environment = job_environment(self._environment, executable=executable.path, job_id=job_id)
-        return await _start(executable.path, executable.source, options, folder, environment, on_line)
+        process = await _start(executable.path, executable.source, options, folder, environment, on_line)
+        self._note(process, job_id)
+        return process
 
     async def for_session(
         self, session_id: str, options: RunOptions, cwd: str | None, on_line: Callable[[bytes], bool]
@@ -41,7 +53,19 @@ class Launcher:
         """A process that carries a session's mark."""
         folder, executable = await self.folder(cwd), await self._discovery.find()
         environment = session_environment(self._environment, executable=executable.path, session_id=session_id)
-        return await _start(executable.path, executable.source, options, folder, environment, on_line)
+        process = await _start(executable.path, executable.source, options, folder, environment, on_line)
+        self._note(process, session_id)
+        return process
+
+    def _note(self, process: ClaudeProcess, owner_id: str) -> None:
+        """Write down that it runs, until it is gone."""
+        from sidecar.claude.leftovers import start_time  # noqa: PLC0415 - see there
+
+        pid = process.pid
+        started_at = start_time(pid)
+        if started_at is not None:
+            self._ledger.started(KnownProcess(pid, started_at, owner_id))
+            process.on_release = lambda: self._ledger.ended(pid)
 
 
 async def _start(
@@ -55,9 +79,37 @@ async def _start(
     try:
         return await start(path, options, cwd=folder, environment=environment, on_line=on_line)
     except OSError as error:
-        raise JobFailed(
-            f"{path} could not be started: {error.strerror}.",
-            kind="executable_broken",
-            hint=f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
-            details={"source": source, "errno": error.errno},
-        ) from error
+        raise not_started(path, source, folder, error) from error
+
+
+def not_started(path: Path, source: str, folder: Path, error: OSError) -> JobFailed:
+    """Why the system did not start the CLI."""
+    details = {"source": source, "errno": error.errno}
+    if error.errno in BUSY:
+        return JobFailed(
+            f"The computer has no room for another program at the moment: {error.strerror}.",
+            kind="no_resources",
+            hint="Close some programs and try again.",
+            retryable=True,
+            details=details,
+        )
+    if error.errno == errno.E2BIG or getattr(error, "winerror", None) == COMMAND_LINE_TOO_LONG:
+        return JobFailed(
+            "The settings are too long for a command line.",
+            kind="arguments_too_long",
+            hint="Shorten the system prompt or the list of allowed tools.",
+            details=details,
+        )
+    if error.filename == str(folder):
+        return JobFailed(
+            f"The folder {folder} cannot be entered: {error.strerror}.",
+            kind="cwd_missing",
+            hint="Choose another folder, or see to its permissions.",
+            details=details,
+        )
+    return JobFailed(
+        f"{path} could not be started: {error.strerror}.",
+        kind="executable_broken",
+        hint=f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
+        details=details,
+    )

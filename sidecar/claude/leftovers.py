@@ -13,13 +13,29 @@ import anyio.to_thread
 import psutil
 
 from sidecar.claude.environment import MARKS
+from sidecar.claude.ledger import KnownProcess
 
 POLL_S = 0.02
+SAME_START_S = 2.0
+"""Linux tells a start in ticks since the boot, whose time it gives to the second; a number comes again much later."""
 
 
 async def family(pid: int, owner_id: str) -> set[psutil.Process]:
     """The owner's process and its descendants at this moment; empty if it is gone."""
     return await anyio.to_thread.run_sync(_family, pid, owner_id)
+
+
+def start_time(pid: int) -> float | None:
+    """When a process started, in seconds since 1970; None where it is gone."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+async def survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
+    """Of these processes those that still run, and what they have started."""
+    return await anyio.to_thread.run_sync(_survivors, recorded)
 
 
 async def kill_leftovers(owner_ids: Collection[str], *, known: Iterable[psutil.Process] = (), timeout_s: float) -> int:
@@ -43,6 +59,18 @@ def _family(pid: int, owner_id: str) -> set[psutil.Process]:
         return {root, *root.children(recursive=True)}
     except (psutil.Error, OSError):
         return set()
+
+
+def _survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
+    found: set[psutil.Process] = set()
+    for one in recorded:
+        try:
+            process = psutil.Process(one.pid)
+            if abs(process.create_time() - one.started_at) < SAME_START_S:
+                found |= {process, *process.children(recursive=True)}
+        except (psutil.Error, OSError):
+            continue
+    return found
 
 
 def _kill_round(owner_ids: frozenset[str], known: frozenset[psutil.Process]) -> set[psutil.Process]:

@@ -4,12 +4,15 @@ A process belongs to one turn at a time.  Between turns it is idle: kept for a w
 to its end when it is wanted no more.  Before a session's next process starts, nothing of the last one is left.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
 
+from protocol.claude import Session
+from sidecar.claude.live_settings import Settings, changes
 from sidecar.claude.process import ClaudeProcess
 from sidecar.claude.stopping import SHUTDOWN, UNHEARD, exit_by_itself, interrupt, stop
 
@@ -27,18 +30,35 @@ Start = Callable[[OnLine], Awaitable[ClaudeProcess]]
 class Live:
     """A session's process.  `on_line` is whose turn it is; between turns the last one still listens.
 
-    `cost_so_far` is what the process has told of its costs.
+    `cost_so_far` is what the process has told of its costs, `settings` what it works by: None where that is not known.
     """
 
     def __init__(self, session_id: str, on_line: OnLine) -> None:
         self.session_id = session_id
         self.on_line = on_line
         self.cost_so_far = 0.0
+        self.settings: Settings | None = None
         self.busy = True
         self.unwanted = False
         self.called = anyio.Event()
         self.gone = anyio.Event()
         self.process: ClaudeProcess
+
+    def adapt(self, wanted: Settings) -> bool:
+        """Let the process work by these settings; whether it can, without being started anew."""
+        requests = None if self.settings is None else changes(self.settings, wanted)
+        if requests is None:
+            return False
+        for request in requests:
+            self.process.send(request)
+        self.settings = wanted
+        return True
+
+    def remember(self, rules: Iterable[str]) -> None:
+        """The process has been told to allow these from now on."""
+        if self.settings is not None:
+            known = self.settings.allowed_tools
+            self.settings = replace(self.settings, allowed_tools=(*known, *rules))
 
     def hear(self, line: bytes) -> bool:
         """Pass on a line; whether it was a result."""
@@ -82,16 +102,17 @@ class Pool:
         self._stopping.set()
         await self._ended.wait()
 
-    async def take(self, session_id: str, start: Start, on_line: OnLine) -> Live:
-        """The session's process, started if it has none, for one turn; give it back afterwards."""
+    async def take(self, session_id: str, start: Start, on_line: OnLine, wanted: Settings) -> Live:
+        """The session's process, started if none can work as wanted, for one turn; give it back afterwards."""
         while (live := self._lives.get(session_id)) is not None:
-            if not (live.called.is_set() or live.process.exited.is_set()):
+            if not (live.called.is_set() or live.process.exited.is_set()) and live.adapt(wanted):
                 live.busy, live.on_line = True, on_line
                 live.called.set()
                 return live
             live.called.set()
             await live.gone.wait()
         live = Live(session_id, on_line)
+        live.settings = wanted
         live.process = await start(live.hear)
         self._lives[session_id] = live
         return live
@@ -115,6 +136,12 @@ class Pool:
         for surplus in idle[: -self._idle_processes] if self._idle_processes else idle:
             surplus.called.set()
         tasks.start_soon(self._keep, live)
+
+    def adapt(self, session: Session) -> None:
+        """The session's settings have changed: a turn that runs follows as far as it can, the next one is to."""
+        live = self._lives.get(session.session_id)
+        if live is not None and live.busy:
+            live.adapt(Settings.of(session))
 
     def drop(self, session_id: str) -> None:
         """The session wants no process any more."""

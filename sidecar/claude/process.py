@@ -8,6 +8,7 @@ has no limit on our side for the same reason, and one prompt is all that goes th
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,10 @@ from typing import Any
 
 import anyio
 
+from sidecar.claude.jobobject import JobObject
+
+log = logging.getLogger(__name__)
+
 LINE_LIMIT = 64 * 1024 * 1024
 """The longest line kept: the CLI sends a whole answer, or a picture that a tool read, as one."""
 STDERR_LIMIT = 8 * 1024
@@ -28,7 +33,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to start the CLI.  `session_id` resumes that session, `fork` in a copy of it; None leaves a choice to the
-    user's settings.
+    user's settings.  One that `asks` sends what it may not do as control requests, and waits for the answers.
     """
 
     model: str | None = None
@@ -38,6 +43,7 @@ class RunOptions:
     permission_mode: str | None = None
     max_turns: int | None = None
     system_prompt: str | None = None
+    asks: bool = False
 
 
 def arguments(options: RunOptions) -> list[str]:
@@ -61,6 +67,7 @@ def arguments(options: RunOptions) -> list[str]:
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in chosen.items() if value is not None),
         *(["--fork-session"] if options.fork else []),
+        *(["--permission-prompt-tool=stdio"] if options.asks else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
 
@@ -120,7 +127,10 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self.lines = LineSplitter()
+        self.on_release: Callable[[], None] = lambda: None
+        """Called once, when nothing of it is left."""
         self._on_line = on_line
+        self._job_object: JobObject | None = None
         self._stderr = bytearray()
         self._transport: asyncio.SubprocessTransport
 
@@ -168,12 +178,19 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     def release(self) -> None:
         """Close the pipes, and kill the process if it still runs.  Call it once, at the very end."""
+        if self._job_object is not None:
+            self._job_object.close()
         self._transport.close()
+        self.on_release()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The process was started (called by the event loop, as all below)."""
         if isinstance(transport, asyncio.SubprocessTransport):
             self._transport = transport
+            try:
+                self._job_object = JobObject(transport.get_pid())
+            except OSError:  # it lives on as it would have without
+                log.exception("the CLI could not be put into a Job Object")
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """It wrote to stdout or stderr."""

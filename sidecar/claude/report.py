@@ -7,14 +7,18 @@ from typing import Any, Protocol
 import anyio
 
 from protocol.claude import ClaudeAnswer, ClaudeDelta, ClaudeUsage
+from protocol.claude_trouble import ClaudeApiRetried, ClaudeStalled
+from protocol.contract import Notification
 from sidecar.claude.process import ClaudeProcess
 from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started
 from sidecar.claude.texts import limited
 from sidecar.handler import JobContext, JobFailed
 
 DESCRIPTION_CHARS = 500
-SILENCE_S = 300.0
-"""A stalled connection is given up by the CLI after 300 s without a word (measured); long tools are as quiet."""
+SILENCE_S = 60.0
+"""Longer than Claude thinks without a word.  The CLI gives a stalled connection up after 300 s (measured)."""
+SILENCE_GROWTH = 2.0
+"""A tool may run for hours: told at 60, 120, 240 … s, that is a handful of lines."""
 
 
 class RecordRun(Protocol):
@@ -30,6 +34,7 @@ class RecordRun(Protocol):
         description: str | None,
         actor: str | None,
         url: str | None,
+        full_text: str,
         raw: Mapping[str, object],
     ) -> None: ...
 
@@ -40,7 +45,7 @@ class Report:
     def __init__(
         self,
         context: JobContext,
-        notify: Callable[[ClaudeDelta], None],
+        notify: Callable[[Notification], None],
         *,
         on_session: Callable[[str], None] | None = None,
         session_id: str | None = None,
@@ -86,17 +91,32 @@ class Report:
         # A process that lives on has written its result, and is judged by that.
         return self.reader.finish(process.exit_code or 0, process.stderr_tail)
 
-    async def settle(self, process: ClaudeProcess, silence_s: float) -> None:
-        """Wait for the result or the end, and say so when nothing is heard for long."""
+    async def settle(
+        self, process: ClaudeProcess, silence_s: float, *, is_asking: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait for the result or the end, and say so when nothing is heard for long though Claude asks nothing."""
+        silent_s, pause_s = 0.0, silence_s
         while not process.settled.is_set():
             heard = self.lines
-            with anyio.move_on_after(silence_s):
+            with anyio.move_on_after(pause_s):
                 await process.settled.wait()
-            if self.lines == heard and not process.settled.is_set():
-                self._context.log(
-                    f"Claude has said nothing for {silence_s:g} s: a long tool, or a stalled connection",
-                    level="warning",
-                )
+            if self.lines != heard or is_asking():
+                silent_s, pause_s = 0.0, silence_s
+            elif not process.settled.is_set():
+                silent_s += pause_s
+                pause_s = silent_s * (SILENCE_GROWTH - 1)
+                self._stalled(silent_s)
+
+    def _stalled(self, silent_s: float) -> None:
+        tools = self.reader.running_tools
+        reason = f"{', '.join(tools)} still runs" if tools else "no answer comes, perhaps the connection has stalled"
+        self._context.log(f"Claude has said nothing for {silent_s:g} s: {reason}", level="warning")
+        told = ClaudeStalled(session_id=self._wire_session, job_id=self._context.job_id, silent_s=silent_s, tools=tools)
+        self._notify(told)
+
+    @property
+    def _wire_session(self) -> str:
+        return self._session_id or self.reader.session_id or ""
 
     def _started(self, started: Started) -> None:
         if started.session_id == self._session_told:
@@ -114,11 +134,12 @@ class Report:
             f"Claude's API refused or was out of reach ({reason}): {again}", level="warning", meta=asdict(retry)
         )
         self._context.progress(None, f"Waiting for Claude's API: {again}")
+        self._notify(ClaudeApiRetried(session_id=self._wire_session, job_id=self._context.job_id, **asdict(retry)))
 
     def _send(self, delta: Delta) -> None:
         self._notify(
             ClaudeDelta(
-                session_id=self._session_id or self.reader.session_id or "",
+                session_id=self._wire_session,
                 job_id=self._context.job_id,
                 message_id=delta.message_id,
                 offset=delta.offset,

@@ -1,7 +1,7 @@
 """Claude's methods.  Runs and turns are jobs: this only queues them, `worker` and `turns` do the work."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from protocol.claude import (
     TIMEOUT_S,
@@ -22,23 +22,22 @@ from protocol.claude import (
     Turns,
     session_lock,
 )
-from protocol.contract import JobSpec, page
+from protocol.claude_doctor import ClaudeDoctor, ClaudeReport
+from protocol.claude_permissions import (
+    PermissionDecision,
+    PermissionPage,
+    PermissionRequest,
+    Permissions,
+    PermissionStatus,
+)
+from protocol.contract import page
 from protocol.entities import Job, JobStatus
 from protocol.scalars import FolderPath, LongText, Priority, Seconds
 from sidecar.claude.conversations import Conversations
+from sidecar.claude.permission_journal import PermissionJournal
+from sidecar.claude.permission_store import PermissionStore
+from sidecar.claude.queue import CancelHolders, Enqueue
 from sidecar.claude.store import ClaudeStore
-
-
-class Enqueue(Protocol):
-    """Makes a queued job of a spec, and returns it as it stands in the queue."""
-
-    def __call__(self, spec: JobSpec, *, priority: int) -> Job: ...
-
-
-class CancelHolders(Protocol):
-    """Cancels the jobs that have this lock, or want it, and have one of these statuses."""
-
-    def __call__(self, lock_key: str, *statuses: JobStatus) -> None: ...
 
 
 class ClaudeService(Claude):
@@ -75,6 +74,16 @@ class ClaudeService(Claude):
         return self._enqueue(spec, priority=priority)
 
 
+class DoctorService(ClaudeDoctor):
+    """Implements `ClaudeDoctor`; what it takes is imported when it is called for."""
+
+    def __init__(self, examine: Callable[[], Awaitable[ClaudeReport]]) -> None:
+        self._examine = examine
+
+    async def doctor(self) -> ClaudeReport:
+        return await self._examine()
+
+
 class SessionsService(Sessions):
     """Implements `Sessions`."""
 
@@ -82,16 +91,20 @@ class SessionsService(Sessions):
         self,
         store: ClaudeStore,
         conversations: Conversations,
+        permissions: PermissionJournal,
         *,
         enqueue: Enqueue,
         cancel: CancelHolders,
         drop_process: Callable[[str], None],
+        adapt_process: Callable[[Session], None],
     ) -> None:
         self._store = store
         self._conversations = conversations
+        self._permissions = permissions
         self._enqueue = enqueue
         self._cancel = cancel
         self._drop_process = drop_process
+        self._adapt_process = adapt_process
 
     async def create(
         self,
@@ -122,7 +135,25 @@ class SessionsService(Sessions):
             raise SessionNotFound
         return Session.encoded(session)
 
+    async def update(
+        self,
+        *,
+        session_id: str,
+        title: str | None = None,
+        model: ModelName | None = None,
+        permission_mode: PermissionMode | None = None,
+        allowed_tools: ToolRules | None = None,
+    ) -> Session:
+        session = self._conversations.update(
+            session_id, title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools
+        )
+        if session is None:
+            raise SessionNotFound
+        self._adapt_process(session)
+        return session
+
     async def delete(self, *, session_id: str) -> SessionDeleted:
+        self._permissions.close(session_id, "The session was deleted.")
         if not self._conversations.delete(session_id):
             raise SessionNotFound
         self._cancel(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
@@ -151,3 +182,33 @@ class SessionsService(Sessions):
         return ClaudeMessagePage.encoded(
             b'{"messages":[%s],"has_more":%s}' % (b",".join(messages), b"true" if more else b"false")
         )
+
+
+class PermissionsService(Permissions):
+    """Implements `Permissions`."""
+
+    def __init__(self, store: PermissionStore, journal: PermissionJournal) -> None:
+        self._store = store
+        self._journal = journal
+
+    async def list(
+        self,
+        *,
+        session_id: str | None = None,
+        status: PermissionStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> PermissionPage:
+        requests, next_cursor = self._store.page(session_id, status, limit, cursor)
+        return PermissionPage.encoded(page("requests", requests, next_cursor))
+
+    async def respond(
+        self,
+        *,
+        request_id: str,
+        decision: PermissionDecision,
+        updated_input: dict[str, Any] | None = None,
+        message: str | None = None,
+        remember: bool = False,
+    ) -> PermissionRequest:
+        return self._journal.answer(request_id, decision, updated_input, message, remember=remember)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.cursor import decode_cursor, encode_cursor
-from sidecar.database import Database
+from sidecar.database import Database, Row
+from sidecar.fulltext import FullTextIndex, Plan, like
 
 SESSION_JSON: Final = """json_object(
     'session_id', session_id, 'claude_session_id', claude_session_id, 'forked_from', forked_from, 'title', title,
@@ -24,6 +25,14 @@ MESSAGE_JSON: Final = """json_object(
     'created_at', created_at)"""
 
 
+SEARCH: Final = "claude_messages_search"
+
+
+def search_index(database: Database) -> FullTextIndex:
+    """The index of what was said."""
+    return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searched_text",))
+
+
 @dataclass(frozen=True, slots=True)
 class NewSession:
     """What a session is made from; `allowed_tools` is JSON."""
@@ -35,6 +44,16 @@ class NewSession:
     permission_mode: str | None = None
     allowed_tools: str = "[]"
     system_prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What of a session's settings changes; `allowed_tools` is JSON, None stays as it is."""
+
+    title: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,18 @@ class Spending:
     cache_creation_input_tokens: int
     cache_read_input_tokens: int
     cost_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the messages to be searched: positions from `low` on and below `high`, which are `seq` in a session and
+    `id` among all.
+    """
+
+    session_id: str | None
+    kind: str | None
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +177,13 @@ class ClaudeStore:
             title, now, session_id,
         )  # fmt: skip
 
+    def owner_of(self, claude_session_id: str) -> str | None:
+        """The session that has this one of the CLI's; None where none has."""
+        row = self._database.row(
+            "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
+        )
+        return None if row is None else str(row[0])
+
     def resume_point(self, session_id: str) -> ResumePoint:
         """Where the CLI takes the session up."""
         row = self._database.row(
@@ -189,15 +227,53 @@ class ClaudeStore:
         rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
         return [row[0] for row in rows]
 
-    def interrupt_running(self, now: str) -> list[bytes]:
-        """End the turns of a dead process."""
-        rows = self._database.rows(
+    def set_status(self, session_id: str, status: str, now: str) -> bytes | None:
+        """What a session does now; None where it is gone."""
+        return self._json(
             f"""
-            UPDATE claude_sessions SET status = 'interrupted', updated_at = ?, version = version + 1
-            WHERE status = 'running'
+            UPDATE claude_sessions SET status = ?, updated_at = ?, version = version + 1 WHERE session_id = ?
             RETURNING {SESSION_JSON}
             """,
-            (now,),
+            status, now, session_id,
+        )  # fmt: skip
+
+    def allowed_tools(self, session_id: str) -> list[str]:
+        """What a session may use without asking."""
+        rows = self._database.rows(
+            """
+            SELECT rule.value FROM claude_sessions, json_each(allowed_tools_json) AS rule
+            WHERE session_id = ? ORDER BY rule.key
+            """,
+            (session_id,),
+        )
+        return [row[0] for row in rows]
+
+    def update(self, session_id: str, changed: Changed, now: str) -> bytes | None:
+        """Change what is not None; None where the session is gone."""
+        return self._json(
+            f"""
+            UPDATE claude_sessions SET
+                title = coalesce(?, title), model = coalesce(?, model),
+                permission_mode = coalesce(?, permission_mode),
+                allowed_tools_json = coalesce(?, allowed_tools_json), updated_at = ?, version = version + 1
+            WHERE session_id = ?
+            RETURNING {SESSION_JSON}
+            """,
+            changed.title, changed.model, changed.permission_mode, changed.allowed_tools, now, session_id,
+        )  # fmt: skip
+
+    def interrupt_running(self, asking: str, now: str) -> list[bytes]:
+        """End the turns of a dead process; `asking` is a JSON array of the sessions that have questions open."""
+        rows = self._database.rows(
+            f"""
+            UPDATE claude_sessions SET
+                status = iif(session_id IN (SELECT value FROM json_each(:asking)), 'waiting', 'interrupted'),
+                updated_at = :now, version = version + 1
+            WHERE status = 'running'
+                OR status = 'waiting' AND session_id NOT IN (SELECT value FROM json_each(:asking))
+            RETURNING {SESSION_JSON}
+            """,
+            {"asking": asking, "now": now},
         )
         return [row[0].encode() for row in rows]
 
@@ -227,6 +303,44 @@ class ClaudeStore:
             limit,
         )
         return [row[0].encode() for row in rows], more
+
+    def last_position(self, session_id: str | None) -> int:
+        """The highest position of a message, see `Stretch`; 0 where there is none."""
+        if session_id is None:
+            row = self._database.row("SELECT max(id) FROM claude_messages")
+        else:
+            row = self._database.row("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
+        return row[0] or 0 if row is not None else 0
+
+    def search(self, plan: Plan, stretch: Stretch, limit: int) -> tuple[list[Row], bool]:
+        """The newest messages of a stretch that a plan finds, and whether there are more.
+
+        Each is: searched text, position, message id, session id, session title, job id, seq, kind, created at.
+        """
+        position = "id" if stretch.session_id is None else "seq"
+        conditions, parameters = like(("claude_messages.searched_text",), plan.like)
+        conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
+        values: list[object] = [*parameters, stretch.low, stretch.high]
+        source = "claude_messages"
+        if plan.match is not None:
+            source = f"{SEARCH} CROSS JOIN claude_messages ON claude_messages.id = {SEARCH}.rowid"
+            conditions += [f"{SEARCH} MATCH ?", f"{SEARCH}.rowid >= ?", f"{SEARCH}.rowid < ?"]
+            values += [plan.match, stretch.low, stretch.high]
+        for column, value in (("claude_messages.session_id", stretch.session_id), ("kind", stretch.kind)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        return self._database.page(
+            f"""
+            SELECT claude_messages.searched_text, {position}, session_id || ':' || seq, session_id, title, job_id, seq,
+                kind, claude_messages.created_at
+            FROM {source} CROSS JOIN claude_sessions USING (session_id)
+            WHERE {" AND ".join(conditions)}
+            ORDER BY {position if plan.match is None else f"{SEARCH}.rowid"} DESC LIMIT ?
+            """,
+            (*values, limit + 1),
+            limit,
+        )
 
     def _json(self, sql: str, *positional: object, **named: object) -> bytes | None:
         row = self._database.row(sql, named or positional)

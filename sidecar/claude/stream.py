@@ -7,7 +7,7 @@ API errors too (measured with 2.1.197 and 2.1.330).
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sidecar.claude.failures import Ending, run_failed
@@ -64,15 +64,29 @@ class Usage:
     cache_read_input_tokens: int = 0
 
 
-BUCKETS = tuple(field.name for field in fields(Usage))
+BUCKETS = tuple(bucket.name for bucket in fields(Usage))
+UNKNOWN_MODEL = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageUsage:
+    """What one API message used up."""
+
+    api_message_id: str
+    model: str
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was used up, whether it led to an answer or not.  `cost_usd` is None where the CLI did not say."""
+    """What was used up, whether it led to an answer or not.  `cost_usd` is None where the CLI did not say; `messages`
+    and `costs` say the same in detail, by message and by model.
+    """
 
     usage: Usage
     cost_usd: float | None
+    messages: tuple[MessageUsage, ...] = ()
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +123,23 @@ class RunReader:
         self.model: str | None = None
         self.invalid_lines = 0
         self.cost_so_far = cost_so_far
-        self._cost: float | None = None
+        self._costs: dict[str, float] = {}
         self._usages: dict[str, dict[str, int]] = {}
+        self._models: dict[str, str] = {}
         self._understood = 0
         self._result: Mapping[str, Any] | None = None
         self._api_error: Mapping[str, Any] = {}
+        self._limit: Mapping[str, Any] = {}
+        self._tools: dict[str, str] = {}
         self._message_id = ""
         self._streamed: set[str] = set()
         self._sent: dict[str, int] = {}
         self._half = ""
+
+    @property
+    def running_tools(self) -> list[str]:
+        """The tools that were called and have not come back."""
+        return list(self._tools.values())
 
     def feed(self, line: bytes) -> list[Update]:
         """What one line (without its newline) means; an empty list for most."""
@@ -130,6 +152,7 @@ class RunReader:
             return []
         self._understood += 1
         self._count_usage(message)
+        self._follow_tools(message)
         match message.get("type"):
             case "system":
                 return self._system(message)
@@ -137,6 +160,8 @@ class RunReader:
                 return self._stream_event(message)
             case "assistant" if message.get("parent_tool_use_id") is None:
                 return self._assistant(message)
+            case "rate_limit_event":
+                self._hit_limit(_object(message.get("rate_limit_info")))
             case "result":
                 return self._finished(message)
         return []
@@ -145,7 +170,15 @@ class RunReader:
     def spent(self) -> Spent:
         """The tokens of each API message, counted once however often the CLI tells them, and what they cost."""
         totals = {bucket: sum(usage[bucket] for usage in self._usages.values()) for bucket in BUCKETS}
-        return Spent(Usage(**totals), self._cost)
+        messages = tuple(
+            MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), Usage(**usage))
+            for message_id, usage in self._usages.items()
+        )
+        return Spent(Usage(**totals), self._cost, messages, dict(self._costs))
+
+    @property
+    def _cost(self) -> float | None:
+        return sum(self._costs.values()) if self._costs else None
 
     @property
     def result(self) -> Mapping[str, Any] | None:
@@ -160,7 +193,9 @@ class RunReader:
         result = self._result
         if result is None or result.get("is_error") is not False or result.get("stop_reason") == "refusal":
             raise run_failed(
-                Ending(result, self._api_error, exit_code, stderr_tail, self.invalid_lines, self._understood)
+                Ending(
+                    result, self._api_error, self._limit, exit_code, stderr_tail, self.invalid_lines, self._understood
+                )
             )
         usage = _object(result.get("usage"))
         return Outcome(
@@ -234,6 +269,18 @@ class RunReader:
         self._sent[message_id] = offset + utf16_length(text)
         return [Delta(message_id, offset, text)]
 
+    def _follow_tools(self, message: Mapping[str, Any]) -> None:
+        for block in map(_object, _list(_object(message.get("message")).get("content"))):
+            if block.get("type") == "tool_use":
+                self._tools[_text(block.get("id")) or ""] = _text(block.get("name")) or "a tool"
+            elif block.get("type") == "tool_result":
+                self._tools.pop(_text(block.get("tool_use_id")) or "", None)
+
+    def _hit_limit(self, info: Mapping[str, Any]) -> None:
+        """A subscription's limit: told when it is near, too, and when it is not."""
+        if info.get("status") == "rejected":
+            self._limit = info
+
     def _count_usage(self, message: Mapping[str, Any]) -> None:
         """A message's usage comes with its start, again with each of its blocks, and once more, final, at its end."""
         event = _object(message.get("event"))
@@ -244,18 +291,22 @@ class RunReader:
             known = self._usages.setdefault(message_id, dict.fromkeys(BUCKETS, 0))
             for bucket in BUCKETS:
                 known[bucket] = max(known[bucket], _count(usage.get(bucket)) or 0)
+            if model := _text(inner.get("model")):
+                self._models[message_id] = base_model(model)
 
     def _count_cost(self, result: Mapping[str, Any]) -> None:
         """`total_cost_usd` is the whole session's, in a live process and after a resume (measured with 2.1.330)."""
         total = _number(result.get("total_cost_usd"))
         models = result.get("model_usage_since_last_result")
         if isinstance(models, dict):
-            since = sum(_number(_object(model).get("costUSD")) or 0.0 for model in models.values())
+            since = {model: _number(_object(usage).get("costUSD")) or 0.0 for model, usage in models.items()}
+            since = since or {self.model or "": 0.0}
         elif total is not None:  # releases before that field
-            since = max(0.0, total - self.cost_so_far)
+            since = {self.model or "": max(0.0, total - self.cost_so_far)}
         else:
             return
-        self._cost = (self._cost or 0.0) + since
+        for model, cost in since.items():
+            self._costs[base_model(model)] = self._costs.get(base_model(model), 0.0) + cost
         self.cost_so_far = total if total is not None else self.cost_so_far
 
     def _finished(self, message: Mapping[str, Any]) -> list[Update]:
@@ -266,6 +317,11 @@ class RunReader:
         if self._result is None or not is_error:
             self._result = message
         return [Finished(is_error)]
+
+
+def base_model(model: str | None) -> str:
+    """A model's name as the API has it: the CLI adds its choice of context window, as in `claude-opus-4-8[1m]`."""
+    return (model or "").partition("[")[0] or UNKNOWN_MODEL
 
 
 def utf16_length(text: str) -> int:

@@ -4,11 +4,14 @@ However a run ends (answer, failure, cancel, timeout, shutdown), no process of i
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import anyio
 
-from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude, session_lock
+from protocol.claude import ClaudeRunResult, RunClaude, session_lock
+from protocol.contract import Notification
 from sidecar.claude.launch import Launcher
+from sidecar.claude.limits import snooze
 from sidecar.claude.process import RunOptions
 from sidecar.claude.report import (
     DESCRIPTION_CHARS,
@@ -20,9 +23,16 @@ from sidecar.claude.report import (
     timed_out,
 )
 from sidecar.claude.stopping import CANCEL, SHUTDOWN, exit_by_itself, stop
-from sidecar.claude.stream import Outcome, parse
+from sidecar.claude.stream import Outcome, Spent, parse
 from sidecar.claude.texts import title_of
+from sidecar.clock import Clock
 from sidecar.handler import JobContext, JobFailed
+
+
+class Book(Protocol):
+    """Writes down what a job used up; never raises."""
+
+    def __call__(self, job_id: str, session_id: str | None, spent: Spent, /) -> None: ...
 
 
 class ClaudeRunHandler:
@@ -32,35 +42,57 @@ class ClaudeRunHandler:
         self,
         *,
         launcher: Launcher,
-        notify: Callable[[ClaudeDelta], None],
+        notify: Callable[[Notification], None],
         record: RecordRun,
+        clock: Clock,
+        book: Book,
+        owner_of: Callable[[str], str | None],
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
-        """`is_draining` tells that the whole process is on its way out, in a hurry."""
+        """`is_draining` tells that the whole process is on its way out, in a hurry; `owner_of` which of our sessions
+        has one of the CLI's.
+        """
         self._launcher = launcher
         self._notify = notify
         self._record = record
+        self._clock = clock
+        self._book = book
+        self._owner_of = owner_of
         self._is_draining = is_draining
         self._silence_s = silence_s
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Run the prompt; raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, and `timeout`."""
+        """Run the prompt; raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout`, and
+        `session_held`.
+        """
         report = Report(context, self._notify, on_session=lambda session_id: context.lock(session_lock(session_id)))
         try:
             outcome = await self._carry_out(job, context, report)
         except JobFailed as failure:
+            if (later := snooze(failure, now_ms=self._clock.now_ms(), put_off_s=context.put_off_s)) is not None:
+                raise later from failure
             self._remember(job, context, report, "run_failed", failure.message, {"kind": failure.kind})
             raise
         except anyio.get_cancelled_exc_class():
             self._remember(job, context, report, "run_cancelled", None, {"shutdown": self._is_draining()})
             raise
+        finally:
+            self._book(context.job_id, None, report.reader.spent)
         result = ClaudeRunResult(**answer_fields(outcome), session_id=outcome.session_id)
         report.finished(result)
         self._remember(job, context, report, "run_completed", result.text, recorded(result))
         return result
 
     async def _carry_out(self, job: RunClaude, context: JobContext, report: Report) -> Outcome:
+        if job.session_id is not None and (owner := self._owner_of(job.session_id)) is not None:
+            # Its own process may live and write the same file; and what is said here would be missing there.
+            raise JobFailed(
+                "The sidecar holds this conversation itself.",
+                kind="session_held",
+                hint="Send the prompt with claude.session.send, to this session or to a fork of it.",
+                details={"session_id": owner},
+            )
         options = RunOptions(
             model=job.model,
             session_id=job.session_id,
@@ -107,5 +139,6 @@ class ClaudeRunHandler:
             description=description[:DESCRIPTION_CHARS] if description else None,
             actor=None,
             url=None,
+            full_text=job.prompt,
             raw={**known, "cwd": job.cwd or str(self._launcher.home), **raw},
         )

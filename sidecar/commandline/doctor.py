@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +23,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from protocol.system import ClaudeInstallation, System
+from protocol.claude_doctor import ClaudeDoctor, ClaudeReport, FindingName, FindingState
 from sidecar import __version__
 from sidecar.client import RemoteError
 from sidecar.commandline.session import SidecarStopped, greeting, session
@@ -185,19 +186,28 @@ async def _trial() -> list[Finding]:
                 async with session(None, env={"APP_DATA_DIR": folder, "LOG_DIR": folder}) as client:
                     await client.call("initialize", greeting())
                     took = duration(time.perf_counter() - begin)
-                    diagnostics = await client.remote(System).diagnostics()
+                    claude = await client.remote(ClaudeDoctor).doctor()
         except (SidecarStopped, RemoteError) as error:
             return [Finding("sidecar", State.PROBLEM, str(error))]
         except TimeoutError:
             return [Finding("sidecar", State.PROBLEM, f"It did not answer within {START_S:g} seconds.")]
-    return [Finding("sidecar", State.OK, f"{__version__}, answers {took} after its spawn"), _claude(diagnostics.claude)]
+    return [Finding("sidecar", State.OK, f"{__version__}, answers {took} after its spawn"), *_claude(claude)]
 
 
-def _claude(found: ClaudeInstallation) -> Finding:
-    where = ", ".join(filter(None, [found.version, found.path]))
-    if found.problem is None:
-        return Finding("Claude", State.OK, where)
-    return Finding("Claude", State.WARNING, where or "not found", found.problem)
+def _claude(report: ClaudeReport) -> Iterator[Finding]:
+    """Where Claude is, and what is not as it should be.  No more than a warning: all else works without Claude."""
+    judged = {finding.name: finding for finding in report.findings}
+    found = judged.pop(FindingName.EXECUTABLE)
+    if found.state is FindingState.OK:
+        yield Finding("Claude", State.OK, f"{report.version}, {report.path}")
+    else:
+        yield Finding(
+            "Claude", State.WARNING, report.path or "not found", f"{found.detail} {found.advice or ''}".strip()
+        )
+        return
+    for finding in judged.values():
+        if finding.state is not FindingState.OK:
+            yield Finding(f"Claude {finding.name}", State.WARNING, finding.detail, finding.advice)
 
 
 def _environment() -> Finding:

@@ -127,7 +127,9 @@ def about_notification(received: Received) -> Text:
             return Text(one_line(params["text"]))
         case "activity.changed":
             titles = [one_line(event["title"]) for event in params["events"] if event["title"]]
-            return Text(": ".join([f"{params['added']} new from {params['source']}", *titles[:1]]))
+            words = {"added": "new", "updated": "changed", "removed": "gone"}
+            counts = ", ".join(f"{params[count]} {word}" for count, word in words.items() if params[count])
+            return Text(": ".join([f"{counts} from {params['source']}", *titles[:1]]))
         case _:
             return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
 

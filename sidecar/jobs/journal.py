@@ -15,7 +15,8 @@ from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQ
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
 from sidecar.ids import MakeId
-from sidecar.jobs.store import ClaimedJob, JobsStore, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.store import JobsStore
 
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
 """With the largest result beside it, a job still fits into an answer of 8 MiB."""
@@ -159,6 +160,12 @@ class JobJournal:
         told = None if message is None else storable_text(message)
         self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=told))
 
+    def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
+        """A running job waits for this; None: no more."""
+        with self._database.write():
+            if (job := self._store.wait_for(job_id, what, self._now())) is not None:
+                self._changed(job)
+
     def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
         """A failed try, with another to come; False where somebody wants the job cancelled."""
         message = f"Try {attempt} of {max_attempts} failed, the next comes in {delay_s:.1f} s: {error.message}"
@@ -168,7 +175,8 @@ class JobJournal:
 
     def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
         """It cannot run now, which is nobody's fault; False where somebody wants the job cancelled."""
-        return self._requeue(job_id, Requeued(storable_text(message), self._in(delay_s), waiting_for), "info")
+        back = Requeued(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
+        return self._requeue(job_id, back, "info")
 
     def put_back(self, job_id: str) -> bool:
         """The process ends before the job did; it runs again, and has lost no try."""

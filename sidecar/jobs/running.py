@@ -4,14 +4,15 @@ import logging
 import math
 import sqlite3
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import anyio
 
-from protocol.entities import JobStatus
+from protocol.entities import JobStatus, WaitingFor
 from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
-from sidecar.jobs.store import LogSize
+from sidecar.jobs.records import ClaimedJob, LogSize
 from sidecar.jobs.verdicts import Verdict
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,9 @@ LOG_FULL: Final = "The log is full; what follows is left out"
 class RunningJob:
     """What the handler is given."""
 
-    def __init__(self, job_id: str, journal: JobJournal, clock: Clock) -> None:
-        self._job_id = job_id
+    def __init__(self, claimed: ClaimedJob, journal: JobJournal, clock: Clock) -> None:
+        self._job_id = claimed.job_id
+        self._snoozed_since = claimed.snoozed_since
         self._journal = journal
         self._clock = clock
         self._saved_at = -math.inf
@@ -41,6 +43,14 @@ class RunningJob:
     def job_id(self) -> str:
         """The job's id."""
         return self._job_id
+
+    @property
+    def put_off_s(self) -> float:
+        """See `JobContext`."""
+        if self._snoozed_since is None:
+            return 0.0
+        since_ms = datetime.fromisoformat(self._snoozed_since).timestamp() * 1000
+        return max(0.0, (self._clock.now_ms() - since_ms) / 1000)
 
     def stop(self, ending: JobStatus) -> None:
         """Cancel the handler.  The first reason names the end, but for a person's wish, which outranks a shutdown."""
@@ -61,6 +71,10 @@ class RunningJob:
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         """See `JobContext`."""
         self._safely(lambda: self._append(storable_text(message), level, meta))
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        """See `JobContext`."""
+        self._safely(lambda: self._journal.wait_for(self._job_id, what))
 
     def lock(self, key: str) -> None:
         """See `JobContext`."""

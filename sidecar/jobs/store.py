@@ -1,18 +1,19 @@
 """The tables `jobs` and `job_events`.  Rows leave as JSON that SQLite made, which `Job` and `JobEvent` describe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sidecar.cursor import decode_cursor, encode_cursor
 from sidecar.database import Database
+from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
 
 JOB_JSON: Final = """json_object(
     'job_id', job_id, 'type', type, 'status', status,
     'created_at', created_at, 'updated_at', updated_at, 'started_at', started_at, 'finished_at', finished_at,
     'run_at', run_at, 'priority', priority, 'progress', progress, 'message', message,
     'attempt', attempt, 'max_attempts', max_attempts, 'recoveries', recoveries, 'schedule_id', schedule_id,
-    'waiting_for', CASE WHEN status <> 'queued' THEN NULL WHEN lock_key IS NULL THEN waiting_for
+    'waiting_for', CASE WHEN status NOT IN ('queued', 'running') THEN NULL
+        WHEN status = 'running' OR lock_key IS NULL THEN waiting_for
         WHEN EXISTS (SELECT 1 FROM jobs AS holder WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key)
         THEN 'lock' ELSE waiting_for END,
     'cancel_requested', json(iif(cancel_requested_at IS NULL, 'false', 'true')),
@@ -29,65 +30,6 @@ FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
 EVENT_JSON: Final = """json_object(
     'event_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
     'meta', json(meta_json))"""
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """What a job is made from."""
-
-    job_id: str
-    type: str
-    payload: bytes
-    priority: int = 0
-    run_at: str | None = None
-    idempotency_key: str | None = None
-    max_attempts: int = 1
-    lock_key: str | None = None
-    schedule_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
-    """A job that this process has taken on."""
-
-    job_id: str
-    type: str
-    payload: str
-    attempt: int
-    max_attempts: int
-    json: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Requeued:
-    """How a running job goes back into the queue."""
-
-    message: str
-    run_at: str | None = None
-    waiting_for: str | None = None
-    error: str | None = None
-    spent: bool = False
-    """Whether it has had its try."""
-    recovered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Orphan:
-    """A job that a dead process left running."""
-
-    job_id: str
-    type: str
-    cancelled: bool
-    recoveries: int
-
-
-@dataclass(slots=True)
-class LogSize:
-    """What a job's log holds."""
-
-    lines: int
-    bytes: int
-    full: bool
 
 
 Position = tuple[str, str]
@@ -204,14 +146,14 @@ class JobsStore:
                 status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
                 attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}
+            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}, snoozed_since
             """,
             (boot_id, now, now, job_id),
         )
         if row is None:
             return None
-        job_type, payload, attempt, max_attempts, encoded = row
-        return ClaimedJob(job_id, job_type, payload, attempt, max_attempts, encoded.encode())
+        job_type, payload, attempt, max_attempts, encoded, snoozed_since = row
+        return ClaimedJob(job_id, job_type, payload, attempt, max_attempts, encoded.encode(), snoozed_since)
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
@@ -244,6 +186,16 @@ class JobsStore:
             (progress, message, now, job_id),
         )
 
+    def wait_for(self, job_id: str, what: str | None, now: str) -> bytes | None:
+        """What a running job waits for; None where it is not running."""
+        return self._json(
+            f"""
+            UPDATE jobs SET waiting_for = ?, updated_at = ?, version = version + 1
+            WHERE job_id = ? AND status = 'running' RETURNING {JOB_JSON}
+            """,
+            what, now, job_id,
+        )  # fmt: skip
+
     def requeue(self, job_id: str, back: Requeued, now: str) -> bytes | None:
         """A running job back into the queue; None where it is not running, or somebody wants it cancelled."""
         return self._json(
@@ -253,12 +205,13 @@ class JobsStore:
                 message = :message,
                 error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
                 attempt = attempt - iif(:spent, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
+                snoozed_since = iif(:snoozed, coalesce(snoozed_since, :now), snoozed_since),
                 updated_at = :now, version = version + 1
             WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
             RETURNING {JOB_JSON}
             """,
             job_id=job_id, run_at=back.run_at, waiting_for=back.waiting_for, message=back.message, error=back.error,
-            spent=back.spent, recovered=back.recovered, now=now,
+            spent=back.spent, recovered=back.recovered, snoozed=back.snoozed, now=now,
         )  # fmt: skip
 
     def rerun(self, job_id: str, now: str) -> bytes | None:
@@ -268,8 +221,9 @@ class JobsStore:
             UPDATE jobs SET
                 status = 'queued', run_at = NULL, ready = 1,
                 attempt = 0, recoveries = 0, progress = 0.0, started_at = NULL,
-                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, boot_id = NULL, message = NULL,
-                result_json = NULL, error_json = NULL, updated_at = ?, version = version + 1
+                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, snoozed_since = NULL,
+                boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL,
+                updated_at = ?, version = version + 1
             WHERE job_id = ? AND status NOT IN ('queued', 'running')
             RETURNING {JOB_JSON}
             """,

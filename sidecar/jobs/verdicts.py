@@ -9,7 +9,7 @@ from protocol.contract import JobPolicy, Recovery
 from protocol.entities import JobError, JobStatus, WaitingFor
 from sidecar.handler import JobFailed
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
-from sidecar.jobs.store import ClaimedJob, Orphan
+from sidecar.jobs.records import ClaimedJob, Orphan
 
 MAX_RECOVERIES: Final = 3
 """A job that takes the process down with it each time must not do so for ever."""

@@ -19,9 +19,9 @@ from sidecar.clock import Clock
 from sidecar.handler import JobFailed, JobSnoozed, Registration
 from sidecar.ids import MakeId
 from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.running import RunningJob
 from sidecar.jobs.scheduler import Scheduler
-from sidecar.jobs.store import ClaimedJob
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, job_error, settle_orphan
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class JobsWorker:
                 claimed = self._journal.claim(full)
                 if claimed is None:
                     break
-                running = self._running[claimed.job_id] = RunningJob(claimed.job_id, self._journal, self._clock)
+                running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
                 self._claimed[claimed.job_id] = claimed
                 self._pools[self._pool(claimed.type)] += 1
                 start(claimed, running)

@@ -6,7 +6,7 @@ Each works in small steps, or in a thread: the one connection belongs to whoever
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -146,15 +146,24 @@ class PruneHandler:
 
 
 class VacuumHandler:
-    """Frees the pages that deleted rows have left, some at a time."""
+    """Frees the pages that deleted rows have left, some at a time; and tidies first, which leaves some more."""
 
-    def __init__(self, database: Database, committed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committed: Callable[[], Awaitable[None]],
+        tidy: Callable[[int], Iterator[None]] = lambda _: iter(()),
+    ) -> None:
+        """`tidy` puts the full-text index in order, so many pages a step."""
         self._database = database
         self._committed = committed
+        self._tidy = tidy
 
     async def run(self, job: VacuumDatabase, context: JobContext) -> VacuumResult:
         """See `VacuumDatabase`."""
         del job
+        for _ in self._tidy(VACUUM_PAGES):
+            await self._committed()
         freed = 0
         first = self._database.free_pages()
         while True:

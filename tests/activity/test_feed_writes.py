@@ -86,6 +86,7 @@ async def test_rows_that_say_the_same_are_neither_counted_nor_touched(rig: Loopb
             "at_ms": full.at_ms + 1000,
             "end_ms": full.at_ms,
             "links": ("TEA-3",),
+            "full_text": "see TEA-9",
         }
         if field.name != "event_id":
             other = dataclasses.replace(full, **{field.name: changed.get(field.name, "other")})

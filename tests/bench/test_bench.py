@@ -77,3 +77,14 @@ def test_a_verdict_without_fastapi_says_that_it_is_an_estimate(
 
 def test_a_figure_without_a_target_gets_no_verdict() -> None:
     assert verdict(Target("", "/s", HIGHER), 1.0, 1.0, 1.0) == ""
+
+
+def test_the_feed_is_measured_short_and_long() -> None:
+    command = [sys.executable, "-m", "tests.bench.feed", "--rows", "2000", "--rounds", "2", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert report["sizes"] == [1_000, 2_000]
+    assert all(one["small_ms"] > 0 and one["large_ms"] > 0 for one in report["measures"])

@@ -385,10 +385,12 @@ def test_no_answer_carries_what_an_account_signs_in_with(tmp_path: Path) -> None
         json.dumps({"jsonrpc": "2.0", "id": number, "method": name, "params": params})
         for number, (name, params) in enumerate(calls)
     ]
+    # The diagnostics would ask the login shell of whoever runs the tests, and that can take longer than a drain.
+    own = {"APP_DATA_DIR": str(tmp_path), "LOG_DIR": str(tmp_path / "logs"), "RUN_ENV": "dev", "SHELL": ""}
     ended = subprocess.run(
         [sys.executable, "-m", "sidecar"],
         input="\n".join(lines).encode() + b"\n",
-        env={**os.environ, "APP_DATA_DIR": str(tmp_path), "LOG_DIR": str(tmp_path / "logs"), "RUN_ENV": "dev"},
+        env={**os.environ, **own},
         capture_output=True,
         check=True,
     )

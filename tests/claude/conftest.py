@@ -1,33 +1,33 @@
 """Fixtures of the Claude tests: the stand-in, the real CLI where there is one, a fake API, and recorded streams."""
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.claude.rig import Rig, StartRig
+from tests.claude.talk import NEWEST, OLDEST, Talk, talking
+from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
 ROOT = Path(__file__).parents[2]
 NATIVE = Path("@anthropic-ai", "claude-code-linux-x64", "claude")
+PACKAGES = {NEWEST: NATIVE, OLDEST: Path(f"claude-{OLDEST}", "claude")}
 
 
 @pytest.fixture
-def standin() -> Path:
-    """The scripted stand-in for `claude`."""
-    if sys.platform == "win32":
-        pytest.skip("the stand-in is a script with a shebang line")
-    return ROOT / "tests" / "fakes" / "claude"
+def release(request: pytest.FixtureRequest) -> str:
+    """Which release of the real CLI: `both_releases` asks for the oldest one too."""
+    return str(getattr(request, "param", NEWEST))
 
 
 @pytest.fixture
-def real_claude() -> Path:
+def real_claude(release: str) -> Path:
     """The real binary: $SIDECAR_TEST_CLAUDE, or its npm package under $SIDECAR_TEST_NODE_MODULES (.ci/node_modules)."""
-    named = os.environ.get("SIDECAR_TEST_CLAUDE")
+    named = os.environ.get("SIDECAR_TEST_CLAUDE") if release == NEWEST else None
     modules = Path(os.environ.get("SIDECAR_TEST_NODE_MODULES", ROOT / ".ci" / "node_modules"))
-    path = Path(named) if named else modules / NATIVE
+    path = Path(named) if named else modules / PACKAGES[release]
     if not path.is_file():
         pytest.skip(f"no real claude at {path}; set SIDECAR_TEST_CLAUDE")
     return path
@@ -47,6 +47,19 @@ def api() -> Iterator[FakeAnthropic]:
     """A fake Messages API."""
     with FakeAnthropic() as fake:
         yield fake
+
+
+@pytest.fixture
+def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> dict[str, str]:
+    """What makes the sidecar use the real CLI, and that the fake API."""
+    return {**api.environment(tmp_path), "CLAUDE_PATH": str(real_claude)}
+
+
+@pytest.fixture
+async def real_talk(sidecar: StartSidecar, real_environment: dict[str, str]) -> AsyncIterator[Talk]:
+    """A sidecar with the real CLI."""
+    async with talking(sidecar, **real_environment) as client:
+        yield client
 
 
 @pytest.fixture

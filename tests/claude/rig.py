@@ -1,6 +1,8 @@
 """A `ClaudeRunHandler` with everything that it says written down, and a look at the processes that it leaves."""
 
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +12,16 @@ import anyio
 import psutil
 
 from protocol.claude import ClaudeDelta, ClaudeRunResult, RunClaude
+from protocol.contract import Notification
+from protocol.entities import WaitingFor
 from sidecar.claude.discovery import Discovery
 from sidecar.claude.launch import Launcher
+from sidecar.claude.ledger import ProcessLedger
+from sidecar.claude.stream import Spent
 from sidecar.claude.worker import ClaudeRunHandler
+from sidecar.clock import SystemClock
+from sidecar.database import Database
+from sidecar.settings import schema_dir
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
 
@@ -26,6 +35,8 @@ class RecordingContext:
     metas: list[Mapping[str, object] | None] = field(default_factory=list)
     progressed: list[str | None] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    waited_for: list[WaitingFor | None] = field(default_factory=list)
+    put_off_s: float = 0.0
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
         assert fraction is None  # nobody can know how far Claude is
@@ -34,6 +45,9 @@ class RecordingContext:
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
         self.logged.append((level, message))
         self.metas.append(meta)
+
+    def wait_for(self, what: WaitingFor | None) -> None:
+        self.waited_for.append(what)
 
     def lock(self, key: str) -> None:
         self.locked.append(key)
@@ -45,8 +59,13 @@ class Rig:
     def __init__(self, executable: Path, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.deltas: list[ClaudeDelta] = []
+        self.troubles: list[Notification] = []
         self.records: list[dict[str, Any]] = []
+        self.booked: list[tuple[str, str | None, Spent]] = []
         self.context = RecordingContext()
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
+        self.ledger = ProcessLedger(Database(connection, home / "none.db", lambda: None))
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
@@ -54,9 +73,13 @@ class Rig:
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
+                ledger=self.ledger,
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
+            clock=SystemClock(),
+            book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
+            owner_of=lambda _: None,
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )
@@ -85,9 +108,12 @@ class Rig:
         await until(when)
         scope.cancel()
 
-    def _notify(self, delta: ClaudeDelta) -> None:
-        self.deltas.append(delta)
-        self.on_delta(delta)
+    def _notify(self, told: Notification) -> None:
+        if isinstance(told, ClaudeDelta):
+            self.deltas.append(told)
+            self.on_delta(told)
+        else:
+            self.troubles.append(told)
 
 
 class StartRig(Protocol):
@@ -107,6 +133,16 @@ def processes_of(owner_id: str) -> list[psutil.Process]:
                 found.append(process)
         except psutil.Error:
             continue
+    return found
+
+
+def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
+    """Those of the processes that bear this name; some of them live for a moment only."""
+    found = []
+    for process in processes_of(owner_id):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() == name:
+                found.append(process)
     return found
 
 

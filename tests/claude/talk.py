@@ -5,10 +5,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import pytest
 
-from protocol.claude import ClaudeMessage, Sessions
+from protocol.claude import ClaudeMessage, Sessions, SessionStatus
+from protocol.claude_permissions import PermissionRequest, Permissions
 from sidecar.client import Received, SidecarClient
 from tests.conftest import StartSidecar
+
+NEWEST, OLDEST = "2.1.330", "2.1.197"
+"""The releases of the real CLI that the tests run; .ci/package.json has them."""
+
+both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=True)
 
 FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 
@@ -19,6 +26,7 @@ class Talk:
     def __init__(self, client: SidecarClient) -> None:
         self.client = client
         self.sessions = client.remote(Sessions)
+        self.permissions = client.remote(Permissions)
         self.told: list[Received] = []
 
     async def until(self, holds: Callable[[Received], object]) -> dict[str, Any]:
@@ -45,6 +53,32 @@ class Talk:
     async def says(self, job_id: str) -> dict[str, Any]:
         """The first piece of text of a turn."""
         return await self.until(lambda one: one.method == "claude.delta" and one.params["job_id"] == job_id)
+
+    async def asked(self, job_id: str) -> PermissionRequest:
+        """What a turn asks first."""
+
+        def is_it(received: Received) -> bool:
+            return received.method == "claude.permission_requested" and received.params["request"]["job_id"] == job_id
+
+        return PermissionRequest.model_validate((await self.until(is_it))["request"])
+
+    async def resolved(self, request_id: str) -> PermissionRequest:
+        """A question once it is closed."""
+
+        def is_it(received: Received) -> bool:
+            resolved = received.method == "claude.permission_resolved"
+            return resolved and received.params["request"]["request_id"] == request_id
+
+        return PermissionRequest.model_validate((await self.until(is_it))["request"])
+
+    async def session(self, session_id: str, status: SessionStatus) -> None:
+        """Wait until the session has this status, from its last notification on."""
+
+        def is_it(received: Received) -> bool:
+            session = received.params.get("session", {})
+            return (session.get("session_id"), session.get("status")) == (session_id, status)
+
+        await self.until(is_it)
 
     async def ask(self, session_id: str, prompt: str) -> dict[str, Any]:
         """Take a turn: its finished job."""

@@ -104,3 +104,12 @@ async def test_a_program_without_a_version_is_broken(tmp_path: Path) -> None:
     with pytest.raises(JobFailed) as raised:
         await version(program(tmp_path / "claude"), {})
     assert raised.value.kind == "executable_broken"
+
+
+async def test_a_shell_that_is_given_up_may_put_its_things_away(tmp_path: Path) -> None:
+    """A profile that runs pyenv holds a lock meanwhile; left behind, it would hold up every terminal."""
+    lock = tmp_path / "lock"
+    shell = program(tmp_path / "shell", f"touch {lock}; trap 'sleep 0.1; rm {lock}; exit' TERM; sleep 60 & wait")
+    with pytest.raises(JobFailed):
+        await find(tmp_path, SHELL=str(shell), PATH="/bin:/usr/bin")
+    assert not lock.exists()

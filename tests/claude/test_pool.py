@@ -9,9 +9,12 @@ from pathlib import Path
 import anyio
 
 from sidecar.claude.environment import session_environment
+from sidecar.claude.live_settings import Settings
 from sidecar.claude.pool import Live, Pool
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
 from tests.claude.rig import processes_of, until
+
+SETTINGS = Settings(None, None, ())
 
 
 class Keeper:
@@ -34,7 +37,7 @@ class Keeper:
             environment = session_environment(os.environ, executable=self._standin, session_id=session_id)
             return await start(self._standin, RunOptions(), cwd=self._cwd, environment=environment, on_line=on_line)
 
-        live = await self.pool.take(session_id, begin, lambda line: b'"type": "result"' in line)
+        live = await self.pool.take(session_id, begin, lambda line: b'"type": "result"' in line, SETTINGS)
         live.process.ask(prompt)
         return live
 

@@ -8,7 +8,8 @@ import pytest
 from protocol.claude import ClaudeUsage
 from sidecar.claude.discovery import version
 from sidecar.handler import JobFailed
-from tests.claude.rig import Rig
+from tests.claude.rig import Rig, tools_of
+from tests.claude.talk import both_releases
 from tests.fakes.anthropic import FakeAnthropic
 
 
@@ -19,6 +20,7 @@ async def failure(rig: Rig, prompt: str, **fields: object) -> JobFailed:
     return raised.value
 
 
+@both_releases
 async def test_a_prompt_is_answered_piece_by_piece(real_rig: Rig, api: FakeAnthropic) -> None:
     with anyio.fail_after(60):
         result = await real_rig.run("[[slow:12]]")
@@ -40,9 +42,10 @@ async def test_text_arrives_before_the_answer_is_complete(real_rig: Rig, api: Fa
     assert result.text == real_rig.text == "w0 w1 w2 w3 w4 "
 
 
+@both_releases
 async def test_cancelling_a_running_tool_ends_the_tool(real_rig: Rig) -> None:
     def tool_runs() -> bool:
-        return any(process.name() == "tail" for process in real_rig.processes())
+        return bool(tools_of(real_rig.context.job_id, "tail"))
 
     with anyio.fail_after(60):
         await real_rig.cancel("[[tool:bash:tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
@@ -54,13 +57,14 @@ async def test_a_shutdown_ends_a_tool_that_left_the_process_group(real_rig: Rig)
     real_rig.is_draining = True
 
     def tool_runs() -> bool:
-        return any(process.name() == "tail" for process in real_rig.processes())
+        return bool(tools_of(real_rig.context.job_id, "tail"))
 
     with anyio.fail_after(60):
         await real_rig.cancel("[[tool:bash:setsid tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
     assert real_rig.processes() == []
 
 
+@both_releases
 async def test_a_tool_that_was_not_allowed_is_named(real_rig: Rig, tmp_path: Path) -> None:
     with anyio.fail_after(60):
         result = await real_rig.run(f"[[tool:bash:touch {tmp_path}/forbidden]]", permission_mode="default")
@@ -68,6 +72,7 @@ async def test_a_tool_that_was_not_allowed_is_named(real_rig: Rig, tmp_path: Pat
     assert not (tmp_path / "forbidden").exists()
 
 
+@both_releases
 async def test_a_session_is_resumed_with_its_history(real_rig: Rig, api: FakeAnthropic) -> None:
     with anyio.fail_after(60):
         first = await real_rig.run("Remember the word heron.")
@@ -76,10 +81,12 @@ async def test_a_session_is_resumed_with_its_history(real_rig: Rig, api: FakeAnt
     assert "Remember the word heron." in str(api.messages()[1].body["messages"])
 
 
+@both_releases
 async def test_an_unknown_session_is_said_to_be_unknown(real_rig: Rig) -> None:
     assert (await failure(real_rig, "hi", session_id="066f4611-8996-4f21-850f-783594e01366")).kind == "session_unknown"
 
 
+@both_releases
 @pytest.mark.parametrize(
     ("prompt", "kind"),
     [
@@ -93,6 +100,7 @@ async def test_an_error_of_the_api_has_its_own_kind(real_rig: Rig, prompt: str, 
     assert (await failure(real_rig, prompt)).kind == kind
 
 
+@both_releases
 async def test_too_many_turns_fail(real_rig: Rig) -> None:
     caught = await failure(real_rig, "[[tool:bash:true]]", allowed_tools=["Bash"], max_turns=1)
     assert caught.kind == "max_turns"
@@ -104,6 +112,7 @@ async def test_a_broken_stream_is_asked_for_again(real_rig: Rig, api: FakeAnthro
     assert len(api.messages()) == 2
 
 
+@both_releases
 async def test_an_answer_of_megabytes_arrives_whole(real_rig: Rig) -> None:
     with anyio.fail_after(60):
         result = await real_rig.run("[[big:1500000]]")
@@ -120,6 +129,7 @@ async def test_the_options_reach_the_model(real_rig: Rig, api: FakeAnthropic) ->
     assert "--Speak like a heron." in str(request["system"])
 
 
+@both_releases
 async def test_the_binary_tells_its_version(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> None:
     with anyio.fail_after(60):
         assert (await version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")

@@ -1,28 +1,12 @@
 """Conversations with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from protocol.claude import ClaudeUsage, MessageKind, SessionStatus
-from tests.claude.rig import processes_of, until
-from tests.claude.talk import Talk, talking
+from tests.claude.rig import processes_of, tools_of, until
+from tests.claude.talk import Talk, both_releases, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
-
-
-@pytest.fixture
-def environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> dict[str, str]:
-    """What makes the sidecar use the real CLI, and that the fake API."""
-    return {**api.environment(tmp_path), "CLAUDE_PATH": str(real_claude)}
-
-
-@pytest.fixture
-async def talk(sidecar: StartSidecar, environment: dict[str, str]) -> AsyncIterator[Talk]:
-    """A sidecar with the real CLI."""
-    async with talking(sidecar, **environment) as client:
-        yield client
 
 
 def said(api: FakeAnthropic) -> str:
@@ -30,29 +14,31 @@ def said(api: FakeAnthropic) -> str:
     return str(api.messages()[-1].body["messages"])
 
 
-async def test_claude_remembers_the_turns_before(talk: Talk, api: FakeAnthropic) -> None:
-    session = await talk.sessions.create()
-    await talk.answer(session.session_id, "Remember the word heron.")
+@both_releases
+async def test_claude_remembers_the_turns_before(real_talk: Talk, api: FakeAnthropic) -> None:
+    session = await real_talk.sessions.create()
+    await real_talk.answer(session.session_id, "Remember the word heron.")
     (process,) = processes_of(session.session_id)
-    assert await talk.answer(session.session_id, "[[text:It was heron.]]") == "It was heron."
-    await talk.answer(session.session_id, "And the third?")
+    assert await real_talk.answer(session.session_id, "[[text:It was heron.]]") == "It was heron."
+    await real_talk.answer(session.session_id, "And the third?")
     assert "Remember the word heron." in said(api)
     assert "It was heron." in said(api)
     assert process in processes_of(session.session_id)
-    after = await talk.sessions.get(session_id=session.session_id)
+    after = await real_talk.sessions.get(session_id=session.session_id)
     assert after.usage == ClaudeUsage(
         input_tokens=36, output_tokens=27, cache_creation_input_tokens=9, cache_read_input_tokens=12
     )
     assert after.total_cost_usd > 0
 
 
+@both_releases
 async def test_a_conversation_goes_on_after_a_restart(
-    sidecar: StartSidecar, environment: dict[str, str], api: FakeAnthropic
+    sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
-    async with talking(sidecar, **environment) as talk:
+    async with talking(sidecar, **real_environment) as talk:
         session = await talk.sessions.create()
         first = await talk.ask(session.session_id, "Remember the word heron.")
-    async with talking(sidecar, **environment) as talk:
+    async with talking(sidecar, **real_environment) as talk:
         second = await talk.ask(session.session_id, "Which word?")
         after = await talk.sessions.get(session_id=session.session_id)
     assert "Remember the word heron." in said(api)
@@ -61,52 +47,52 @@ async def test_a_conversation_goes_on_after_a_restart(
     assert costs[1] == pytest.approx(costs[0])
 
 
-async def test_a_fork_and_its_parent_both_go_on(talk: Talk, api: FakeAnthropic) -> None:
-    session = await talk.sessions.create()
-    await talk.answer(session.session_id, "Remember the word heron.")
-    fork = await talk.sessions.fork(session_id=session.session_id)
-    await talk.answer(fork.session_id, "In the fork.")
+@both_releases
+async def test_a_fork_and_its_parent_both_go_on(real_talk: Talk, api: FakeAnthropic) -> None:
+    session = await real_talk.sessions.create()
+    await real_talk.answer(session.session_id, "Remember the word heron.")
+    fork = await real_talk.sessions.fork(session_id=session.session_id)
+    await real_talk.answer(fork.session_id, "In the fork.")
     assert "Remember the word heron." in said(api)
-    await talk.answer(session.session_id, "In the parent.")
+    await real_talk.answer(session.session_id, "In the parent.")
     assert "In the fork." not in said(api)
-    await talk.answer(fork.session_id, "In the fork again.")
+    await real_talk.answer(fork.session_id, "In the fork again.")
     assert "In the fork." in said(api)
     assert "In the parent." not in said(api)
-    ids = {(await talk.sessions.get(session_id=one.session_id)).claude_session_id for one in (session, fork)}
+    ids = {(await real_talk.sessions.get(session_id=one.session_id)).claude_session_id for one in (session, fork)}
     assert len(ids) == 2
 
 
-async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(talk: Talk) -> None:
-    session = await talk.sessions.create(allowed_tools=["Bash"])
+@both_releases
+async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(real_talk: Talk) -> None:
+    session = await real_talk.sessions.create(allowed_tools=["Bash"])
 
-    def names() -> list[str]:
-        return [process.name() for process in processes_of(session.session_id)]
-
-    job = await talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
-    await until(lambda: "tail" in names())
+    job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
+    await until(lambda: tools_of(session.session_id, "tail"))
     process = next(one for one in processes_of(session.session_id) if one.name() != "tail" and one.ppid() != 1)
-    await talk.sessions.interrupt(session_id=session.session_id)
-    await talk.job(job.job_id, "cancelled")
-    assert "tail" not in names()
-    assert await talk.answer(session.session_id, "[[text:next]]") == "next"
+    await real_talk.sessions.interrupt(session_id=session.session_id)
+    await real_talk.job(job.job_id, "cancelled")
+    assert tools_of(session.session_id, "tail") == []
+    assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
     assert process in processes_of(session.session_id)
 
 
-async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(talk: Talk, api: FakeAnthropic) -> None:
-    session = await talk.sessions.create()
-    await talk.answer(session.session_id, "hi")
-    job = await talk.sessions.send(session_id=session.session_id, prompt="[[slow:200]]")
-    await talk.job(job.job_id, "running")
-    await talk.sessions.interrupt(session_id=session.session_id)
-    await talk.job(job.job_id, "cancelled")
-    assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
-    assert await talk.answer(session.session_id, "[[text:next]]") == "next"
+async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(real_talk: Talk, api: FakeAnthropic) -> None:
+    session = await real_talk.sessions.create()
+    await real_talk.answer(session.session_id, "hi")
+    job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[slow:200]]")
+    await real_talk.job(job.job_id, "running")
+    await real_talk.sessions.interrupt(session_id=session.session_id)
+    await real_talk.job(job.job_id, "cancelled")
+    assert (await real_talk.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
+    assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
 
 
-async def test_a_tool_and_what_it_said_are_in_the_log(talk: Talk) -> None:
-    session = await talk.sessions.create(allowed_tools=["Bash"])
-    await talk.answer(session.session_id, "[[tool:bash:echo hi from bash]]")
-    log = await talk.log(session.session_id)
+@both_releases
+async def test_a_tool_and_what_it_said_are_in_the_log(real_talk: Talk) -> None:
+    session = await real_talk.sessions.create(allowed_tools=["Bash"])
+    await real_talk.answer(session.session_id, "[[tool:bash:echo hi from bash]]")
+    log = await real_talk.log(session.session_id)
     assert [(one.kind, one.text) for one in log] == [
         (MessageKind.USER, "[[tool:bash:echo hi from bash]]"),
         (MessageKind.ASSISTANT_TEXT, "I will use Bash."),
@@ -116,17 +102,17 @@ async def test_a_tool_and_what_it_said_are_in_the_log(talk: Talk) -> None:
     ]
 
 
-async def test_an_answer_of_megabytes_is_kept_whole(talk: Talk) -> None:
-    session = await talk.sessions.create()
-    assert len(await talk.answer(session.session_id, "[[big:1500000]]")) == 1_500_000
-    assert [len(one.text) for one in await talk.log(session.session_id)] == [15, 1_500_000]
-    assert await talk.answer(session.session_id, "[[text:next]]") == "next"
+async def test_an_answer_of_megabytes_is_kept_whole(real_talk: Talk) -> None:
+    session = await real_talk.sessions.create()
+    assert len(await real_talk.answer(session.session_id, "[[big:1500000]]")) == 1_500_000
+    assert [len(one.text) for one in await real_talk.log(session.session_id)] == [15, 1_500_000]
+    assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
 
 
 async def test_a_session_goes_on_after_the_sidecar_was_killed_in_its_first_turn(
-    sidecar: StartSidecar, environment: dict[str, str], api: FakeAnthropic
+    sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
-    async with sidecar(**environment) as client:
+    async with sidecar(**real_environment) as client:
         await client.initialize("tests")
         talk = Talk(client)
         session = await talk.sessions.create()
@@ -136,7 +122,7 @@ async def test_a_session_goes_on_after_the_sidecar_was_killed_in_its_first_turn(
         client.process.kill()
         await client.process.wait()
     await until(lambda: processes_of(session.session_id) == [])
-    async with talking(sidecar, **environment) as talk:
+    async with talking(sidecar, **real_environment) as talk:
         assert (await talk.client.call("jobs.get", {"job_id": job.job_id}))["status"] in ("running", "interrupted")
         assert await talk.answer(session.session_id, "[[text:back]]") == "back"
         assert (await talk.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"

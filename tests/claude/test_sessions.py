@@ -157,6 +157,23 @@ async def test_a_turn_that_will_not_be_interrupted_loses_its_process_and_the_ses
         assert "--fork-session" not in about["argv"]
 
 
+async def test_a_run_is_not_let_into_a_conversation_that_the_sidecar_holds(
+    sidecar: StartSidecar, standin: Path
+) -> None:
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create()
+        await talk.answer(session.session_id, "hi")
+        known = (await talk.sessions.get(session_id=session.session_id)).claude_session_id
+        run = await talk.client.call("claude.spawn", {"prompt": "hi", "session_id": known})
+        refused = await talk.job(run["job_id"], "failed")
+        run = await talk.client.call("claude.spawn", {"prompt": "[[text:free]]"})
+        result = (await talk.job(run["job_id"], "succeeded"))["result"]
+        again = await talk.client.call("claude.spawn", {"prompt": "[[text:on]]", "session_id": result["session_id"]})
+        assert (await talk.job(again["job_id"], "succeeded"))["result"]["text"] == "on"
+    assert refused["error"]["kind"] == "session_held"
+    assert refused["error"]["details"] == {"session_id": session.session_id}
+
+
 async def test_a_process_that_died_is_replaced_by_one_that_resumes(sidecar: StartSidecar, standin: Path) -> None:
     async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
         session = await talk.sessions.create()

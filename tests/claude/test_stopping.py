@@ -15,7 +15,7 @@ from sidecar.claude.environment import job_environment
 from sidecar.claude.leftovers import kill_leftovers
 from sidecar.claude.process import ClaudeProcess, RunOptions, start
 from sidecar.claude.stopping import CANCEL, Pace, exit_by_itself, stop
-from tests.claude.rig import RecordingContext, processes_of, until
+from tests.claude.rig import RecordingContext, processes_of, tools_of, until
 
 QUICK = Pace(terminate_s=0.3, kill_s=0.6, end_s=5.0)
 PARENT = """
@@ -113,7 +113,7 @@ async def test_a_killed_sidecar_takes_its_cli_with_it(
     command = [sys.executable, "-c", PARENT, str(executable), job_id, prompt, "Bash"]
 
     def tool_runs() -> bool:
-        return any(process.name() == "tail" for process in processes_of(job_id))
+        return bool(tools_of(job_id, "tail"))
 
     said = b""
     try:

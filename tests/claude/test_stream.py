@@ -192,6 +192,16 @@ def test_broken_lines_are_counted_and_skipped() -> None:
     [
         ("Claude AI usage limit reached|1795450000", {"api_error_status": 429}, "usage_limit"),
         ("You've hit your session limit", {"api_error_status": 429}, "usage_limit"),
+        (
+            "You've hit your 5-hour limit \u00b7 resets 1:59pm (UTC)",
+            {"api_error": "usage_limit_reached"},
+            "usage_limit",
+        ),
+        (
+            "API Error: Server is temporarily limiting requests (not your usage limit)",
+            {"api_error_status": 429},
+            "rate_limited",
+        ),
         ("Your credit balance is too low", {"api_error_status": 400}, "usage_limit"),
         ("prompt is too long: 402913 tokens > 200000 maximum", {"api_error_status": 400}, "context_overflow"),
         (
@@ -217,15 +227,26 @@ def test_a_usage_limit_tells_when_it_ends() -> None:
     info = {"api_error_params": {"rate_limit_info": {"resetsAt": 1795450000}}, "api_error": "usage_limit_reached"}
     typed, _ = read([line(type="assistant", is_api_error_message=True, **info), result(is_error=True, result="limit")])
     written, _ = read([result(is_error=True, result="Claude AI usage limit reached|1795450000")])
-    for caught in (failure(typed), failure(written)):
+    near, hit = {"status": "allowed_warning", "resetsAt": 1}, {"status": "rejected", "resetsAt": 1795450000}
+    events = [line(type="rate_limit_event", rate_limit_info=info) for info in (near, hit, near)]
+    told, _ = read([*events, result(is_error=True, result="limit", api_error="usage_limit_reached")])
+    for caught in (failure(typed), failure(written), failure(told)):
         assert (caught.kind, (caught.details or {})["resets_at"]) == ("usage_limit", "2026-11-23T16:06:40.000Z")
+
+
+def test_the_tools_that_run_are_known() -> None:
+    uses = [{"type": "tool_use", "id": str(number), "name": name} for number, name in enumerate(("Bash", "Read"))]
+    reader, _ = read([line(type="assistant", message={"id": "m", "content": uses})])
+    assert reader.running_tools == ["Bash", "Read"]
+    reader.read({"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": "0"}]}})
+    assert reader.running_tools == ["Read"]
 
 
 @pytest.mark.parametrize(
     ("exit_code", "stderr", "kind"),
     [
         (0, "", "no_result"),
-        (1, "error: unknown option '--x'", "process_exited"),
+        (1, "error: boom", "process_exited"),
         (1, "Error: Session ID 066f4611 is already in use.", "session_in_use"),
         (143, "", "killed_by_signal"),
         (-9, "connect ECONNREFUSED", "killed_by_signal"),
@@ -234,6 +255,22 @@ def test_a_usage_limit_tells_when_it_ends() -> None:
 def test_an_end_without_a_result_is_told_by_the_process(exit_code: int, stderr: str, kind: str) -> None:
     reader, _ = read([line(type="system", subtype="init", session_id="s1")])
     assert failure(reader, exit_code, stderr).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stderr", "kind"),
+    [
+        (1, "error: unknown option '--x'", "version_unsupported"),
+        (127, "env: 'node': No such file or directory", "executable_broken"),
+        (1, "/lib/libc.so.6: version `GLIBC_2.38' not found", "executable_broken"),
+        (126, "", "executable_broken"),
+        (-4, "", "executable_broken"),
+        (1, "--dangerously-skip-permissions cannot be used with root/sudo privileges", "root_refused"),
+    ],
+)
+def test_a_cli_that_cannot_begin_says_what_is_missing(exit_code: int, stderr: str, kind: str) -> None:
+    failed = failure(RunReader(), exit_code, stderr)
+    assert (failed.kind, bool(failed.hint)) == (kind, True)
 
 
 def test_output_of_another_program_is_called_unparseable() -> None:

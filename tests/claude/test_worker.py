@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from protocol.claude import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
+from protocol.claude_trouble import ClaudeApiRetried, ClaudeStalled
 from sidecar.handler import JobFailed
 from tests.claude.rig import Rig, StartRig
 
@@ -110,6 +111,10 @@ async def test_a_retry_of_the_api_is_shown_to_the_user(rig: Rig) -> None:
         await rig.run("[[retry]]")
     assert ("warning", "Claude's API refused or was out of reach (529): retry 1 of 10 in 0.0 s") in rig.context.logged
     assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in rig.context.progressed
+    (told,) = rig.troubles
+    assert isinstance(told, ClaudeApiRetried)
+    assert (told.job_id, told.attempt, told.max_retries, told.delay_ms) == (rig.context.job_id, 1, 10, 10)
+    assert (told.status, told.error) == (529, "overloaded")
 
 
 async def test_stray_output_does_not_disturb_a_run(rig: Rig) -> None:
@@ -164,9 +169,12 @@ async def test_a_run_over_its_time_is_stopped(rig: Rig) -> None:
     assert [record["event_type"] for record in rig.records] == ["run_failed"]
 
 
-async def test_a_long_silence_is_told(rig: Rig) -> None:
-    await failure(rig, "[[hang]]", timeout_s=2.0)
-    assert ("warning", "Claude has said nothing for 0.5 s: a long tool, or a stalled connection") in rig.context.logged
+async def test_a_long_silence_is_told_at_ever_longer_intervals(rig: Rig) -> None:
+    await failure(rig, "[[hang]]", timeout_s=4.0)
+    told = [one for one in rig.troubles if isinstance(one, ClaudeStalled)]
+    assert [(one.silent_s, one.tools) for one in told[:3]] == [(0.5, []), (1.0, []), (2.0, [])]
+    words = "Claude has said nothing for 0.5 s: no answer comes, perhaps the connection has stalled"
+    assert ("warning", words) in rig.context.logged
 
 
 @pytest.mark.parametrize(

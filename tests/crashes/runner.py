@@ -1,7 +1,8 @@
 """A sidecar that dies on purpose, started as a script: `runner.py LEDGER [--point POINT --nth NTH [--boot]]`.
 
 At the NTH passing of POINT the process kills itself with SIGKILL, which leaves it no more time than a power cut leaves
-a machine.  Passings count from the first `jobs.create` on; with `--boot`, from the start of the process.
+a machine.  Passings count from the first `jobs.create` or question of Claude's on; with `--boot`, from the start of
+the process.
 Its job types write each of their steps to LEDGER, which no crash takes back: so a test sees how often a handler ran.
 
 --oddity     full         the database may grow by 60 pages, after which the disk is full
@@ -34,6 +35,7 @@ from protocol import catalog
 from protocol.contract import JobPolicy, JobSpec, Model, Recovery
 from protocol.entities import WaitingFor
 from sidecar.claude.feature import ClaudeFeature
+from sidecar.claude.permission_journal import PermissionJournal
 from sidecar.database import Database
 from sidecar.dispatch import Dispatcher
 from sidecar.event_log import EventLog
@@ -250,16 +252,23 @@ def add_faults(faults: Faults) -> None:
     faults.around(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
         faults.around(sidecar.migrations, operation, f"migrations.{operation}")
+    for operation in ("ask", "answer", "deliver", "withdraw", "keep"):
+        faults.around(PermissionJournal, operation, f"permissions.{operation}")
     split_migrations(faults)
     tear_lines(faults)
     count_steps(faults)
-    create = JobsService.create
+    create, ask = JobsService.create, PermissionJournal.ask
 
     async def arm_and_create(self: JobsService, **params: Any) -> Any:
         faults.armed = True
         return await create(self, **params)
 
+    def arm_and_ask(self: PermissionJournal, *args: Any) -> Any:
+        faults.armed = True
+        return ask(self, *args)
+
     JobsService.create = arm_and_create  # type: ignore[method-assign]
+    PermissionJournal.ask = arm_and_ask  # type: ignore[method-assign, assignment]
 
 
 def split_migrations(faults: Faults) -> None:

@@ -177,6 +177,27 @@ def test_the_check_sees_an_index_that_has_missed_something_and_a_rebuild_mends_i
     assert find(database, index, "unseen") == [6]
 
 
+def test_the_pieces_that_many_writes_have_left_become_one(database: Database) -> None:
+    index = index_of(database)
+    for number in range(40):
+        put(database, *((f"title {number} {one}", "body " * 20) for one in range(20)))
+
+    def pieces() -> int:
+        return int(database.rows("SELECT count(DISTINCT segid) FROM texts_search_idx")[0][0])
+
+    assert pieces() > 1
+    steps = 0
+    for _ in index.merge(1):
+        assert database.dirty
+        database.commit()
+        steps += 1
+    database.commit()
+    assert (pieces(), steps > 1) == (1, True)
+    assert list(index.merge(1)) == []
+    index.check()
+    assert find(database, index, "title 39") != []
+
+
 def test_a_damaged_index_is_left_out_and_the_next_start_makes_it_anew(database: Database) -> None:
     index = index_of(database)
     with database.write():

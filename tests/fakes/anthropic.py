@@ -4,8 +4,10 @@ The last user prompt steers the answer with directives; without one it is echoed
   [[text:HELLO]]       answers HELLO                   [[big:BYTES]]        answers with that many characters
   [[slow:N]]           N words, 50 ms apart            [[gate:N]]           N words, each waits for `release()`
   [[error:401]]        an API error, every time        [[error:529:2]]      the same for the first 2 requests only
+  [[limit:EPOCH]]      a subscription's usage limit that resets then, the first time (the CLI wants an OAuth token)
   [[cut]]              drops the connection mid-answer (the first time)     [[hang]]  says nothing until `close()`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports what the tool said
+  [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
 `python -m tests.fakes.anthropic --port 0` prints the URL and serves until standard input ends.
 """
 
@@ -23,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 DIRECTIVE = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
+ALLOWED_LATE = re.compile(r"one call of (\w+) with exactly this input:\n(.*)\n")
 WORD_PAUSE_S = 0.05
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -197,6 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
         status, _, limit = directives.get("error", "").partition(":")
         if status and (not limit or times <= int(limit)):
             self._json(int(status), _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}"))
+        elif "limit" in directives and times == 1:
+            headers = {"status": "rejected", "reset": directives["limit"], "representative-claim": "five_hour"}
+            unified = {f"anthropic-ratelimit-unified-{name}": value for name, value in headers.items()}
+            self._json(429, _error(429, "fake usage limit"), unified)
         elif "hang" in directives:
             self.server.fake.hang()
         elif request.body.get("stream"):
@@ -245,13 +252,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
         self.wfile.flush()
 
-    def _json(self, status: int, body: dict[str, Any]) -> None:
+    def _json(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
-        if status == 429:
+        if status == 429 and headers is None:
             self.send_header("Retry-After", "0")
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(payload)
 
@@ -261,10 +270,12 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
     last = request.said[-1] if request.said else {}
     if last.get("type") == "tool_result":  # not one of a turn before, which was interrupted
         return [_text(f"tool said: {_flat(last['content'])}")], "end_turn"
-    name, _, command = directives.get("tool", "").partition(":")
-    if name == "bash":
-        tool = {"type": "tool_use", "id": f"toolu_{len(command)}_{id(request)}", "name": "Bash"}
-        return [_text("I will use Bash."), {**tool, "input": {"command": command, "description": "fake"}}], "tool_use"
+    if calls := list(_calls(request.prompt)):
+        blocks = [
+            {"type": "tool_use", "id": f"toolu_{index}_{id(request)}", "name": name, "input": values}
+            for index, (name, values) in enumerate(calls)
+        ]
+        return [_text(f"I will use {calls[0][0]}."), *blocks], "tool_use"
     if "slow" in directives or "gate" in directives:
         return [], "end_turn"
     if "[[refuse]]" in json.dumps(request.body["messages"]):  # the CLI asks once more, in its own words
@@ -272,6 +283,17 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
     if "big" in directives:
         return [_text("x" * int(directives["big"]))], "end_turn"
     return [_text(directives.get("text", f"echo: {request.prompt}"))], "end_turn"
+
+
+def _calls(prompt: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tools that a prompt wants called, and their inputs; one that was allowed late is called at once."""
+    yield from ((name, json.loads(values)) for name, values in ALLOWED_LATE.findall(prompt))
+    for directive, argument in DIRECTIVE.findall(prompt):
+        name, _, value = argument.partition(":")
+        if directive == "tool" and name == "bash":
+            yield "Bash", {"command": value, "description": "fake"}
+        elif directive == "call":
+            yield name, json.loads(value)
 
 
 def _flat(content: Any) -> str:

@@ -19,8 +19,9 @@ from sidecar.database import Database
 from sidecar.event_log import EventLog
 from sidecar.ids import Uuid7
 from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.service import JobsService
-from sidecar.jobs.store import ClaimedJob, JobsStore
+from sidecar.jobs.store import JobsStore
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, settle_orphan
 from sidecar.migrations import open_database
 from sidecar.outbox import Outbox

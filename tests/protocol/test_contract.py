@@ -37,7 +37,8 @@ from tests.test_house import part
 AT = "2026-11-23T08:00:00.000Z"
 JOB = Job(job_id="1", type="claude.run", status=JobStatus.QUEUED, created_at=AT, updated_at=AT)
 
-MODULES = tuple({inspect.getmodule(interface): None for interface in catalog.INTERFACES})
+DECLARED = (*catalog.INTERFACES, *catalog.NOTIFICATIONS, *catalog.JOB_TYPES)
+MODULES = tuple({inspect.getmodule(one): None for one in DECLARED})
 SENT: Mapping[str, type[Model]] = (
     {declared.name: declared.params for declared in catalog.methods()}
     | {job.type: job for job in catalog.JOB_TYPES}

@@ -1,0 +1,41 @@
+"""The activity feature, composed."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from protocol.activity import ExportActivity
+from protocol.contract import Notification
+from sidecar.activity.reports import ReportsService
+from sidecar.activity.service import ActivityService
+from sidecar.activity.store import ActivityStore
+from sidecar.clock import Clock
+from sidecar.database import Database
+from sidecar.handler import Registration
+
+
+class ActivityFeature:
+    """The feed with what is made of it."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        notify: Callable[[Notification], None],
+        committed: Callable[[], Awaitable[None]],
+        exports: Path,
+    ) -> None:
+        """`exports` is the folder of files that nobody chose a place for."""
+        self._store = ActivityStore(database)
+        self._store.index.prepare()
+        self._clock = clock
+        self._exports = exports
+        self.feed = ActivityService(database, self._store, clock, notify, committed=committed)
+        self.tidy = self._store.index.merge
+        self.services = (self.feed, ReportsService(self._store))
+
+    def registrations(self) -> list[Registration]:
+        """Its job types."""
+        from sidecar.activity.export import ExportHandler  # noqa: PLC0415 - anyio, not before the first answer
+
+        return [Registration(ExportActivity, ExportHandler(self._store, self._exports, self._clock))]

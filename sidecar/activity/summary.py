@@ -1,0 +1,272 @@
+"""What happened, as an account of it: rows of the feed go into parts, and each part is told by kinds of things.
+
+Deterministic: the order is that in which things happened, and nothing is looked up elsewhere.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final, TypeVar
+
+from pydantic_core import from_json
+
+from protocol.activity_reports import (
+    ActivitySummary,
+    SummaryAllDay,
+    SummaryGroup,
+    SummaryIssue,
+    SummaryMeeting,
+    SummaryPage,
+    SummaryPart,
+    SummaryRun,
+    SummaryTotals,
+)
+from protocol.scalars import canonical_time
+from sidecar.activity.days import local, moment
+from sidecar.activity.keys import project_of
+from sidecar.activity.rows import ToldRow
+
+KINDS: Final = {
+    "event": "meetings",
+    "issue": "issues",
+    "page": "pages",
+    "blogpost": "pages",
+    "comment": "pages",
+    "run": "runs",
+    "turn": "runs",
+}
+"""What an event is about, by the first word of its type."""
+IN_CALENDARS: Final = ("focus", "absence", "location", "birthday")
+"""What stands in calendars and is nothing that was done."""
+OFF: Final = ("declined", "cancelled")
+
+T = TypeVar("T")
+Rows = list[ToldRow]
+
+
+def is_meeting(row: ToldRow) -> bool:
+    """Whether it is a meeting that takes place, and with the user."""
+    return _kind(row) == "meetings" and row.status not in OFF and not row.event_type.endswith(OFF)
+
+
+def _kind(row: ToldRow) -> str:
+    return KINDS.get(_object(row), "other")
+
+
+def _object(row: ToldRow) -> str:
+    return _first_word(row.event_type)
+
+
+@lru_cache(maxsize=256)
+def _first_word(event_type: str) -> str:
+    return re.split(r"[_.]", event_type, maxsplit=1)[0]
+
+
+def links_of(row: ToldRow) -> list[str]:
+    """The issues that an event names."""
+    return [] if row.links == "[]" else from_json(row.links)
+
+
+class Account:
+    """Takes rows, the oldest first, and tells what they come to."""
+
+    def __init__(self, zone: tzinfo, group: SummaryGroup) -> None:
+        self._zone = zone
+        self._group = group
+        self._rows: dict[str, Rows] = {}
+        self._all_day: dict[str, list[SummaryAllDay]] = {}
+
+    def add(self, row: ToldRow) -> None:
+        """Take what happened at a moment."""
+        if not row.by_me or _object(row) in IN_CALENDARS or (_kind(row) == "meetings" and not is_meeting(row)):
+            return
+        by_day = self._group is SummaryGroup.DAY
+        name = local(row.event_ts * 1000, self._zone).date().isoformat() if by_day else _project(row)
+        self._rows.setdefault(name, []).append(row)
+
+    def add_all_day(self, row: ToldRow, first: date, last: date) -> None:
+        """Take what lasts whole days, as far as they are within these."""
+        begin, end = all_day_span(row)
+        if not row.by_me or end < first or begin > last or not (is_meeting(row) or _object(row) == "absence"):
+            return
+        made = SummaryAllDay(
+            title=row.title or "", first_date=begin.isoformat(), last_date=end.isoformat(), calendar=row.container
+        )
+        days = range((min(end, last) - max(begin, first)).days + 1)
+        names = [(max(begin, first) + timedelta(days=number)).isoformat() for number in days]
+        for name in names if self._group is SummaryGroup.DAY else [_project(row)]:
+            told = self._all_day.setdefault(name, [])
+            if made not in told:  # the same holiday, in another calendar
+                told.append(made)
+
+    def close(
+        self, start: str, end: str, time_zone: str, days: Sequence[date], next_meetings: Sequence[SummaryMeeting]
+    ) -> ActivitySummary:
+        """The account of all that was taken."""
+        everything = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.position)
+        issues = issues_of(everything)
+        names = sorted(self._rows.keys() | self._all_day.keys(), key=lambda name: (not name, name))
+        return ActivitySummary(
+            start=start,
+            end=end,
+            time_zone=time_zone,
+            first_date=days[0].isoformat(),
+            last_date=days[-1].isoformat(),
+            group=self._group,
+            totals=self._part("", everything, []).totals,
+            parts=[self._part(name, self._rows.get(name, []), self._all_day.get(name, [])) for name in names],
+            next_issues=[issue for issue in issues if issue.status_kind == "doing"],
+            next_meetings=list(next_meetings),
+            blocked_issues=[issue for issue in issues if issue.status_kind == "blocked"],
+        )
+
+    def _part(self, name: str, rows: Rows, all_day: list[SummaryAllDay]) -> SummaryPart:
+        meetings = [row for row in rows if _kind(row) == "meetings"]
+        issues, pages, runs = issues_of(rows), pages_of(rows), runs_of(rows)
+        told = meetings_of(meetings, self._zone)
+        totals = SummaryTotals(
+            meetings=len(told),
+            meeting_s=_busy_s(meetings),
+            issues=len(issues),
+            issues_done=sum(issue.status_kind == "done" for issue in issues),
+            worked_s=sum(issue.worked_s for issue in issues),
+            pages=len(pages),
+            runs=sum(run.runs for run in runs),
+            runs_failed=sum(run.failed for run in runs),
+            cost_usd=round(sum(run.cost_usd for run in runs), 6),
+            other=sum(_kind(row) == "other" for row in rows),
+        )
+        return SummaryPart(
+            name=name, totals=totals, all_day=all_day, meetings=told, issues=issues, pages=pages, runs=runs
+        )
+
+
+def all_day_span(row: ToldRow) -> tuple[date, date]:
+    """The first and the last day of an all-day event."""
+    first = date.fromisoformat(row.local_date or "")
+    end = date.fromisoformat(row.local_end_date) if row.local_end_date else first
+    return first, max(first, end - timedelta(days=1))
+
+
+def meetings_of(rows: Iterable[ToldRow], zone: tzinfo) -> list[SummaryMeeting]:
+    """Meetings; one that is in several calendars once."""
+    once = {(row.title, row.event_ts, row.ended_ts): row for row in reversed(list(rows))}
+    return [_meeting(row, zone) for row in reversed(once.values())]
+
+
+def _meeting(row: ToldRow, zone: tzinfo) -> SummaryMeeting:
+    starts = local(row.event_ts * 1000, zone)
+    return SummaryMeeting(
+        title=row.title or "",
+        date=starts.date().isoformat(),
+        starts=f"{starts:%H:%M}",
+        ends=None if row.ended_ts is None else f"{local(row.ended_ts * 1000, zone):%H:%M}",
+        duration_s=_length_s(row),
+        event_time=canonical_time(moment(row.event_ts * 1000)),
+        is_tentative=row.status == "tentative",
+        calendar=row.container,
+        url=row.url,
+        links=links_of(row),
+    )
+
+
+def issues_of(rows: Iterable[ToldRow]) -> list[SummaryIssue]:
+    """What was done about issues, one by one."""
+    return _grouped(rows, "issues", lambda row: row.issue_key or row.object_id or row.title, _issue)
+
+
+def _issue(rows: Rows) -> SummaryIssue:
+    latest = rows[-1]
+    moves = [row for row in rows if row.event_type.endswith("transitioned")]
+    worked = [row for row in rows if "worklog" in row.event_type]
+    comments = sum(row.event_type.endswith("commented") for row in rows)
+    created = sum(row.event_type.endswith("created") for row in rows)
+    key = latest.issue_key or ""
+    title = next((row.title for row in reversed(rows) if row.title), "")
+    return SummaryIssue(
+        issue_key=key,
+        title=title.removeprefix(key).lstrip(" :-") or title if key else title,
+        url=latest.url,
+        project=_project(latest),
+        is_created=created > 0,
+        from_status=moves[0].previous_status if moves else None,
+        to_status=moves[-1].status if moves else None,
+        status_kind=next((row.status_kind for row in reversed(rows) if row.status_kind), None),
+        changes=len(rows) - len(worked) - comments - created,
+        comments=comments,
+        worked_s=sum(_length_s(row) for row in worked),
+    )
+
+
+def pages_of(rows: Iterable[ToldRow]) -> list[SummaryPage]:
+    """What was written, page by page."""
+    return _grouped(rows, "pages", lambda row: row.object_id or row.url or row.title, _page)
+
+
+def _page(rows: Rows) -> SummaryPage:
+    comments = sum(row.event_type.endswith("commented") or _object(row) == "comment" for row in rows)
+    created = sum(row.event_type.endswith(("created", "published")) and _object(row) != "comment" for row in rows)
+    return SummaryPage(
+        title=next((row.title for row in reversed(rows) if row.title), ""),
+        url=rows[-1].url,
+        space=rows[-1].container,
+        is_created=created > 0,
+        edits=len(rows) - comments - created,
+        comments=comments,
+    )
+
+
+def runs_of(rows: Iterable[ToldRow]) -> list[SummaryRun]:
+    """What Claude was asked; the same question once."""
+    return _grouped(rows, "runs", lambda row: row.title, _run)
+
+
+def _run(rows: Rows) -> SummaryRun:
+    return SummaryRun(
+        title=rows[0].title or "",
+        runs=len(rows),
+        failed=sum(row.event_type.endswith("failed") for row in rows),
+        cost_usd=round(sum(_number(row.cost_usd) for row in rows), 6),
+        duration_s=round(sum(_number(row.duration_ms) for row in rows) / 1000, 3),
+        links=list(dict.fromkeys(link for row in rows for link in links_of(row))),
+    )
+
+
+def _grouped(
+    rows: Iterable[ToldRow], kind: str, thing: Callable[[ToldRow], str | None], tell: Callable[[Rows], T]
+) -> list[T]:
+    groups: dict[str | None, Rows] = {}
+    for row in rows:
+        if _kind(row) == kind:
+            groups.setdefault(thing(row), []).append(row)
+    return [tell(group) for group in groups.values()]
+
+
+def _project(row: ToldRow) -> str:
+    if row.issue_key:
+        return project_of(row.issue_key)
+    if links := links_of(row):
+        return project_of(links[0])
+    if row.cwd:
+        return re.split(r"[\\/]", row.cwd.rstrip("\\/"))[-1]
+    return row.container or ""
+
+
+def _length_s(row: ToldRow) -> int:
+    return 0 if row.ended_ts is None else max(0, row.ended_ts - row.event_ts)
+
+
+def _busy_s(rows: Iterable[ToldRow]) -> int:
+    """The time that these take up together."""
+    busy, until = 0, -(2**63)
+    for row in sorted(rows, key=lambda row: row.event_ts):
+        end = row.event_ts + _length_s(row)
+        busy += max(0, end - max(until, row.event_ts))
+        until = max(until, end)
+    return busy
+
+
+def _number(value: object) -> float:
+    """An old row may hold anything."""
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,189 @@
+"""What Claude used up: the tables `claude_usage` and `claude_costs`, what is written there when a prompt ends, and
+`claude.usage.list`.
+
+Tokens are kept by API message, so that none counts twice: a message that straddles two turns of a live process is told
+to both.  Costs are kept by model and attempt, which is as fine as the CLI tells them.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+from protocol.claude import ClaudeUsage
+from protocol.claude_usage import (
+    LONGEST_DAYS,
+    ClaudeUsages,
+    UsageEntry,
+    UsageGroup,
+    UsageList,
+    UsageRangeInvalid,
+)
+from protocol.scalars import canonical_time
+from sidecar.claude.stream import BUCKETS, Spent
+from sidecar.clock import Clock, iso
+from sidecar.database import Database
+from sidecar.zones import zone_of
+
+log = logging.getLogger(__name__)
+
+COLUMN: Final = {UsageGroup.SESSION: "session_id", UsageGroup.MODEL: "model", UsageGroup.JOB: "job_id"}
+
+
+class UsageStore:
+    """Every statement about usage and costs."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def book(self, job_id: str, session_id: str | None, spent: Spent) -> None:
+        """Write down what a prompt used up, inside a `write` of the caller's."""
+        now = iso(self._clock.now_ms())
+        for told in spent.messages:
+            if any(asdict(told.usage).values()):
+                self._book_message(now, job_id, session_id, told.api_message_id, told.model, asdict(told.usage))
+        for model, cost in spent.costs.items():
+            if cost:
+                self._database.execute(
+                    """
+                    INSERT INTO claude_costs (job_id, model, booked_at, session_id, cost_usd) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (job_id, model, booked_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
+                    """,
+                    (job_id, model, now, session_id, cost),
+                )
+
+    def book_safely(self, job_id: str, session_id: str | None, spent: Spent) -> None:
+        """`book` in a block of its own.  Never raises: the answer is worth more than the note of its price."""
+        try:
+            with self._database.write():
+                self.book(job_id, session_id, spent)
+        except sqlite3.Error:
+            log.exception("what a run used up could not be stored", extra={"job_id": job_id})
+
+    def _book_message(
+        self, now: str, job_id: str, session_id: str | None, message_id: str, model: str, usage: dict[str, int]
+    ) -> None:
+        self._database.execute(
+            """
+            INSERT INTO claude_usage (usage_key, booked_at, job_id, session_id, model, input_tokens, output_tokens,
+                                      cache_creation_input_tokens, cache_read_input_tokens)
+            VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens, :output_tokens,
+                    :cache_creation_input_tokens, :cache_read_input_tokens)
+            -- The CLI's counts only grow while a message is told.
+            ON CONFLICT (usage_key) DO UPDATE SET
+                input_tokens = max(input_tokens, excluded.input_tokens),
+                output_tokens = max(output_tokens, excluded.output_tokens),
+                cache_creation_input_tokens =
+                    max(cache_creation_input_tokens, excluded.cache_creation_input_tokens),
+                cache_read_input_tokens = max(cache_read_input_tokens, excluded.cache_read_input_tokens)
+            """,
+            {"key": message_id, "now": now, "job_id": job_id, "session_id": session_id, "model": model, **usage},
+        )
+
+    def sums(self, start: str, end: str, column: str) -> list[tuple[Any, ...]]:
+        """From `start` on and before `end`, by one column and job: the column, job, session, the four buckets, the cost
+        in USD, and when it was last booked.
+        """
+        return self._database.rows(
+            f"""
+            SELECT {column} AS chosen, job_id, session_id, sum(input_tokens), sum(output_tokens),
+                sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd), max(booked_at)
+            FROM (
+                SELECT job_id, session_id, model, input_tokens, output_tokens, cache_creation_input_tokens,
+                    cache_read_input_tokens, 0.0 AS cost_usd, booked_at
+                FROM claude_usage WHERE booked_at >= :start AND booked_at < :end
+                UNION ALL
+                SELECT job_id, session_id, model, 0, 0, 0, 0, cost_usd, booked_at
+                FROM claude_costs WHERE booked_at >= :start AND booked_at < :end
+            )
+            GROUP BY chosen, job_id, session_id
+            """,
+            {"start": start, "end": end},
+        )
+
+
+class UsageService(ClaudeUsages):
+    """Implements `ClaudeUsages`, a day at a time, so that no statement grows with the range."""
+
+    def __init__(self, store: UsageStore) -> None:
+        self._store = store
+
+    async def list(
+        self, *, start: str, end: str, time_zone: str | None = None, group: UsageGroup = UsageGroup.DAY
+    ) -> UsageList:
+        import anyio.lowlevel  # noqa: PLC0415 - not needed for the first answers
+
+        begin, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
+        if not timedelta(0) < until - begin <= timedelta(days=LONGEST_DAYS):
+            raise UsageRangeInvalid
+        try:
+            days = list(local_days(begin, until, None if time_zone is None else zone_of(time_zone)))
+        except OverflowError:  # before the year 1 or after 9999, as the clocks are there
+            raise UsageRangeInvalid from None
+        totals: dict[str | None, _Total] = {}
+        for day, since, before in days:
+            for chosen, job_id, session_id, *sums in self._store.sums(since, before, COLUMN.get(group, "job_id")):
+                key = day if group is UsageGroup.DAY else chosen
+                totals.setdefault(key, _Total(session_id)).add(job_id, sums)
+            await anyio.lowlevel.checkpoint()
+        entries = [_entry(group, key, total) for key, total in totals.items()]
+        if group is not UsageGroup.DAY:
+            entries.sort(key=lambda entry: entry.total_cost_usd, reverse=True)
+        return UsageList(
+            entries=entries,
+            usage=ClaudeUsage(**{bucket: sum(getattr(one.usage, bucket) for one in entries) for bucket in BUCKETS}),
+            total_cost_usd=sum(one.total_cost_usd for one in entries),
+        )
+
+
+def local_days(start: datetime, end: datetime, zone: tzinfo | None) -> Iterator[tuple[str, str, str]]:
+    """The local days from `start` to `end`, the first and the last cut off there: the date, and its two ends in UTC.
+
+    A day that a clock change makes shorter or longer is as long as it is.  `zone` None is this computer's.
+    """
+    day = start.astimezone(zone).date()
+    since = start
+    while since < end:
+        before = min(_midnight(day + timedelta(days=1), zone), end)
+        if since < before:  # where a country has skipped a day, nothing lies between
+            yield day.isoformat(), canonical_time(since), canonical_time(before)
+        since, day = max(since, before), day + timedelta(days=1)
+
+
+def _midnight(day: date, zone: tzinfo | None) -> datetime:
+    """The first moment of a day; where its midnight is skipped, the moment of the change."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+@dataclass(slots=True)
+class _Total:
+    """What one entry comes to."""
+
+    session_id: str | None
+    jobs: set[str] = field(default_factory=set)
+    tokens: list[int] = field(default_factory=lambda: [0] * len(BUCKETS))
+    cost_usd: float = 0.0
+    last_at: str = ""
+
+    def add(self, job_id: str, sums: list[Any]) -> None:
+        *tokens, cost_usd, last_at = sums
+        self.jobs.add(job_id)
+        self.tokens = [known + more for known, more in zip(self.tokens, tokens, strict=True)]
+        self.cost_usd += cost_usd
+        self.last_at = max(self.last_at, last_at)
+
+
+def _entry(group: UsageGroup, key: str | None, total: _Total) -> UsageEntry:
+    return UsageEntry(
+        day=key if group is UsageGroup.DAY else None,
+        session_id=total.session_id if group in (UsageGroup.SESSION, UsageGroup.JOB) else None,
+        model=key if group is UsageGroup.MODEL else None,
+        job_id=key if group is UsageGroup.JOB else None,
+        usage=ClaudeUsage(**dict(zip(BUCKETS, total.tokens, strict=True))),
+        total_cost_usd=total.cost_usd,
+        jobs=len(total.jobs),
+        last_at=total.last_at,
+    )

@@ -1,0 +1,177 @@
+"""What a page costs does not depend on how long the feed is: counted in SQLite's own instructions, never in time."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+
+from sidecar.feed import Origin
+from tests.activity.test_threads import event
+from tests.loopback import EIGHT_O_CLOCK, Loopback
+
+FEW: Final = 300
+MANY: Final = 15_000
+NOW: Final = "2026-11-23T07:59:30Z"
+LONG_AGO: Final = "2026-11-23T07:56:00Z"
+GROWTH: Final = 1.2
+SEARCH_GROWTH: Final = 2.0
+"""The index keeps a few pieces more, each of which is looked into: of fifty times as much, twice the cost at most."""
+WANTED: Final[list[dict[str, Any]]] = [
+    {},
+    {"start": LONG_AGO, "end": NOW},
+    {"source": "jira"},
+    {"source": "jira", "end": NOW},
+    {"account_id": "b"},
+    {"account_id": "b", "start": LONG_AGO, "end": NOW},
+    {"event_type": "issue_created"},
+    {"source": "jira", "account_id": "b"},
+    {"source": "jira", "account_id": "b", "event_type": "issue_created"},
+    {"source": "confluence", "event_type": "page_edited", "end": NOW},
+    {"account_id": "a", "event_type": "page_edited"},
+    # What no event is: that must be found without reading those that are one half of it.
+    {"source": "confluence", "event_type": "issue_created"},
+    {"source": "confluence", "account_id": "local"},
+    {"source": "nobody"},
+    {"issue_key": "PROJ-1"},
+    {"issue_key": "PROJ-1", "source": "jira"},
+    {"query": "apple"},
+    {"query": "app"},
+    {"query": "사과 apple"},
+    {"query": "an"},  # no trigram
+]
+
+
+def fill(rig: Loopback, count: int) -> None:
+    """The same kinds of events as ever, so many; the newest ones are the same however many there are."""
+    kinds = [
+        (Origin(source, account_id), event_type)
+        for source, event_type in (("jira", "issue_created"), ("jira", "issue_updated"), ("confluence", "page_edited"))
+        for account_id in ("a", "b")
+    ]
+    kinds.append((Origin("claude"), "run_completed"))
+    for at, (origin, event_type) in enumerate(kinds):
+        numbers = range(at, count, len(kinds))
+        rig.features.activity.write(
+            origin,
+            [
+                event(
+                    f"{event_type}:{origin.account_id}:{number}",
+                    event_type=event_type,
+                    title=f"사과 apple and {number % 50}",
+                    at_ms=EIGHT_O_CLOCK - number * 1_000,
+                    issue_key=f"PROJ-{number}" if number > 60 or origin.source != "jira" else "PROJ-1",
+                )
+                for number in numbers
+            ],
+        )
+
+
+@contextmanager
+def counted(rig: Loopback) -> Iterator[list[int]]:
+    """[how many instructions SQLite has carried out inside the block]"""
+    connection: sqlite3.Connection = rig.database._connection
+    steps = [0]
+
+    def step() -> int:
+        steps[0] += 1
+        return 0
+
+    connection.set_progress_handler(step, 1)
+    try:
+        yield steps
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+async def steps_of(rig: Loopback, method: str, params: dict[str, Any]) -> int:
+    await rig.call(method, params)  # the kinds of events are learnt once
+    with counted(rig) as steps:
+        await rig.call(method, params)
+    return steps[0]
+
+
+async def costs(rig: Loopback, count: int, method: str, wanted: list[dict[str, Any]]) -> list[int]:
+    fill(rig, count)
+    return [await steps_of(rig, method, {"limit": 20, **params}) for params in wanted]
+
+
+@pytest.mark.parametrize("method", ["activity.events.list", "activity.search"])
+async def test_a_page_costs_the_same_in_a_feed_of_any_length(rig: Loopback, method: str) -> None:
+    if method == "activity.search":
+        wanted = [{"query": "apple", **one} for one in WANTED if not one.keys() & {"query", "issue_key"}]
+        wanted = [one for one in wanted if one.keys() <= {"query", "start", "end", "account_id"}]
+        wanted += [{"query": "PROJ-1"}, {"query": "사과"}, {"query": '"apple and"'}]
+    else:
+        wanted = WANTED
+    few = await costs(rig, FEW, method, wanted)
+    many = await costs(rig, MANY, method, wanted)
+    for params, before, after in zip(wanted, few, many, strict=True):
+        growth = SEARCH_GROWTH if "query" in params else GROWTH
+        assert after <= before * growth + 100, params
+
+
+async def test_a_deep_page_costs_what_the_first_one_does(rig: Loopback) -> None:
+    fill(rig, MANY)
+    for params in WANTED[:9]:
+        first = await steps_of(rig, "activity.events.list", {"limit": 20, **params})
+        cursor = None
+        for _ in range(12):
+            page = await rig.call("activity.events.list", {"limit": 50, **params, "cursor": cursor})
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        else:
+            deep = await steps_of(rig, "activity.events.list", {"limit": 20, **params, "cursor": cursor})
+            assert deep <= first * (SEARCH_GROWTH if "query" in params else GROWTH) + 100, params
+
+
+async def test_a_write_costs_the_same_in_a_feed_of_any_length(rig: Loopback) -> None:
+    def step(name: str) -> int:
+        with counted(rig) as steps:
+            rig.features.activity.write(Origin("jira", "a"), [event(f"{name}:{number}") for number in range(50)])
+        return steps[0]
+
+    fill(rig, FEW)
+    before = step("few")
+    fill(rig, MANY)
+    rig.turn.end()
+    assert step("many") <= before * 1.5
+
+
+async def test_what_a_page_looks_at_in_vain_has_a_limit(rig: Loopback) -> None:
+    """Filters that no index knows together with a search: however many rows do not fit, a page stops looking."""
+    fill(rig, MANY)
+    wanted = {"query": "apple", "source": "confluence", "event_type": "issue_created"}
+    with counted(rig) as steps:
+        page = await rig.call("activity.search", wanted)
+    assert page["hits"] == []
+    assert page["next_cursor"] is not None
+    assert steps[0] < 500_000
+    assert steps[0] < await steps_of(rig, "activity.search", {**wanted, "source": "jira", "limit": 500}) * 10
+
+
+async def test_no_statement_reads_the_whole_feed(rig: Loopback) -> None:
+    """The plans, as SQLite explains them: rows are found by an index, or by the place in the feed."""
+    fill(rig, FEW)
+    said: list[str] = []
+    connection: sqlite3.Connection = rig.database._connection
+    connection.set_trace_callback(said.append)
+    for params in WANTED:
+        await rig.call("activity.events.list", params)
+        if "issue_key" not in params:
+            await rig.call("activity.search", {"query": "apple", **params})
+    span = {"start": "2026-11-20T00:00:00Z", "end": "2026-11-24T00:00:00Z", "time_zone": "Asia/Seoul"}
+    await rig.call("activity.heatmap", span)
+    await rig.call("activity.summary", span)
+    rig.features.activity.remove_below(Origin("jira", "a"), "issue_created:a:1")
+    await rig.features.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
+    connection.set_trace_callback(None)
+    statements = {one for one in said if "activity_" in one and not one.startswith("--")}
+    assert len(statements) > 20
+    for statement in statements:
+        if statement.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
+            for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                scanned = detail.startswith("SCAN") and "VIRTUAL TABLE" not in detail and "(subquery" not in detail
+                assert not scanned or "json_each" in detail or "CONSTANT" in detail, (detail, statement)

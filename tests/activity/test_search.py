@@ -1,0 +1,203 @@
+"""Search: words of any language and issue keys in titles and descriptions, newest first."""
+
+import contextlib
+import sqlite3
+from typing import Any
+
+import pytest
+
+from protocol.activity import Activity, ActivityHit
+from protocol.system import VacuumDatabase
+from sidecar.client import RemoteError
+from sidecar.feed import FeedEvent, Origin
+from sidecar.system.worker import VacuumHandler
+from tests.activity.test_export import Context
+from tests.loopback import EIGHT_O_CLOCK, Loopback
+
+JIRA = Origin("jira", "j")
+PAGES = Origin("confluence", "c")
+
+
+def event(event_id: str, title: str, description: str | None = None, **fields: Any) -> FeedEvent:
+    told = {"event_type": "page_edited", "at_ms": EIGHT_O_CLOCK + int(event_id) * 1000, **fields}
+    return FeedEvent(event_id=event_id, title=title, description=description, **told)
+
+
+async def search(rig: Loopback, query: str, **params: Any) -> list[str]:
+    """The ids of all pages."""
+    ids: list[str] = []
+    while True:
+        page = await rig.call("activity.search", {"query": query, **params})
+        ids += [hit["event_id"] for hit in page["hits"]]
+        if page["next_cursor"] is None:
+            return ids
+        params["cursor"] = page["next_cursor"]
+
+
+@pytest.fixture(params=["indexed", "not indexed"])
+def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
+    """Some events; on a SQLite that has trigrams, and as on one that has not."""
+    rig.features.activity.write(
+        PAGES,
+        [
+            event("0", "Deploy the login page", "weekly review with the team"),
+            event("1", "주간 회의록", "배포 일정을 확인하고 로그인 오류를 고쳤다"),
+            event("2", "週次会議の議事録", "請求書の支払いを確認しました"),
+            event("3", "部署登录页面", "修复了支付错误"),
+            event("4", "Straße ÄÖÜ", "Ça déploie"),
+            event("5", "100% of a_b \\ done", 'it\'s "quoted" AND NEAR(x) title:y *'),
+            event("6", "Review", None),
+            event("7", "Deployment \U0001f375 tea", "login again"),
+        ],
+    )
+    if request.param == "not indexed":
+        rig.features.activity._store.index.available = False
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("deploy", ["7", "0"]),
+        ("DEPLOY login", ["7", "0"]),
+        ("login deploy review", ["0"]),
+        ('"login page"', ["0"]),
+        ('"page login"', []),
+        ("로그인", ["1"]),
+        ("회의", ["1"]),  # two characters: no trigram
+        ("회의록 배포", ["1"]),
+        ("회의 로그인", ["1"]),
+        ("議事録", ["2"]),
+        ("会議", ["2"]),
+        ("支払", ["2"]),
+        ("登录页面", ["3"]),
+        ("支", ["3", "2"]),
+        ("ÄÖÜ", ["4"]),
+        ("äöü", ["4"]),
+        ("straße", ["4"]),
+        ("a_b", ["5"]),
+        ("100%", ["5"]),
+        ("\\", ["5"]),
+        ('"quoted"', ["5"]),
+        ("AND NEAR(x)", ["5"]),
+        ("title:y", ["5"]),
+        ("\U0001f375", ["7"]),
+        ("'; DROP TABLE activity_events; --", []),
+        ("zzz", []),
+        ("e", ["7", "6", "5", "4", "0"]),
+    ],
+)
+async def test_all_words_are_found_whatever_they_are_written_in(corpus: Loopback, query: str, ids: list[str]) -> None:
+    assert await search(corpus, query) == ids
+    assert await search(corpus, query, limit=1) == ids
+
+
+async def test_filters_hold_while_searching(corpus: Loopback) -> None:
+    corpus.features.activity.write(JIRA, [event("8", "Deploy it", event_type="issue_created")])
+    assert await search(corpus, "deploy") == ["8", "7", "0"]
+    assert await search(corpus, "deploy", source="jira") == ["8"]
+    assert await search(corpus, "deploy", account_id="c", limit=1) == ["7", "0"]
+    assert await search(corpus, "deploy", event_type="issue_created") == ["8"]
+    assert await search(corpus, "deploy", source="jira", account_id="c") == []
+    assert await search(corpus, "deploy", start="2026-11-23T08:00:01Z", end="2026-11-23T08:00:08Z") == ["7"]
+    assert await search(corpus, "de", start="2026-11-23T08:00:01Z", end="2026-11-23T08:00:08Z") == ["7"]
+
+
+async def test_an_issue_s_key_finds_that_issue_and_no_longer_number(rig: Loopback) -> None:
+    feed = rig.features.activity
+    feed.write(PAGES, [event("1", "About PROJ-12"), event("2", "About PROJ-123"), event("3", "PROJ-12 and beans")])
+    feed.write(JIRA, [event("4", "Beans", issue_key="PROJ-12"), event("5", "UTF-8 beans")])
+    assert await search(rig, "PROJ-12") == ["4", "3", "1"]
+    assert await search(rig, "proj-12 beans") == ["4", "3"]
+    assert await search(rig, "PROJ-1") == ["3", "2", "1"]  # no such issue: text like any other
+    assert await search(rig, "PROJ-") == ["3", "2", "1"]
+    assert await search(rig, "UTF-8") == ["5"]
+
+
+async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
+    rig.features.activity.write(
+        PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")]
+    )
+    page = await rig.call("activity.search", {"query": "tea"})
+    described, titled = page["hits"][1], page["hits"][0]
+    (mark,) = described["marks"]
+    assert described["snippet"][mark["start"] : mark["end"]] == "tea"
+    assert described["snippet"].startswith("…")
+    assert described["snippet"].endswith("tea house")
+    assert (titled["snippet"], titled["marks"]) == ("Tea", [{"start": 0, "end": 3}])
+    for hit in page["hits"]:
+        assert set(hit) == set(ActivityHit.model_fields)
+        assert ActivityHit.model_validate(hit).model_dump(mode="json") == hit
+    typed = await rig.remote(Activity).search(query="tea", limit=1)
+    assert (typed.hits[0].event_id, typed.next_cursor is None) == ("2", False)
+
+
+async def test_the_index_follows_every_change(rig: Loopback) -> None:
+    feed = rig.features.activity
+    feed.write(PAGES, [event("1", "first words", "and more"), event("2", "second words")])
+    feed.write(PAGES, [event("1", "other words", at_ms=EIGHT_O_CLOCK + 9_000), event("2", "second thoughts")])
+    feed.write(PAGES, [event("3", "words, too")], remove=["2"])
+    assert await search(rig, "words") == ["1", "3"]
+    assert await search(rig, "first") == []
+    assert await search(rig, "more") == []
+    assert await search(rig, "thoughts") == []
+    feed._store.index.check()
+
+
+async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir: Any) -> None:
+    feed = rig.features.activity
+    feed.write(PAGES, [event(str(number), f"word{number}") for number in range(20)])
+    feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
+    rig.turn.end()
+    rig.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
+    with contextlib.closing(sqlite3.connect(data_dir / "copy.db")) as copy:
+        copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
+    rig.database.rows("VACUUM")
+    assert await search(rig, "word7") == ["7"]
+    feed._store.index.check()
+
+
+async def test_a_vacuum_makes_one_piece_of_the_index(rig: Loopback) -> None:
+    for number in range(60):
+        rig.features.activity.write(
+            PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)]
+        )
+        rig.turn.end()
+
+    def pieces() -> int:
+        return int(rig.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
+
+    assert pieces() > 1
+    vacuum = VacuumHandler(rig.database, rig._committed, rig.features._tidy)
+    await vacuum.run(VacuumDatabase(), Context())
+    assert pieces() == 1
+    assert await search(rig, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]
+
+
+async def test_a_page_ends_where_it_has_looked_enough_and_the_next_goes_on(rig: Loopback) -> None:
+    feed = rig.features.activity
+    feed.write(PAGES, [event("0", "ox")])
+    feed.write(PAGES, [event(str(number), "cattle of all kinds") for number in range(1, 1_200)])
+    page = await rig.call("activity.search", {"query": "ox"})
+    assert page["hits"] == []
+    assert await search(rig, "ox") == ["0"]  # by two letters: rows are looked at, 1,000 a page
+    assert (await rig.call("activity.search", {"query": "cattle", "source": "jira"}))["next_cursor"] is not None
+    assert await search(rig, "cattle", source="jira") == []
+
+
+@pytest.mark.parametrize("query", ["", "x" * 501])
+async def test_a_query_has_a_length(rig: Loopback, query: str) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("activity.search", {"query": query})
+    assert [detail["path"] for detail in refused.value.data["details"]] == ["query"]
+
+
+@pytest.mark.parametrize("query", [" ", '""', "\0"])
+async def test_a_query_of_nothing_finds_everything(rig: Loopback, query: str) -> None:
+    rig.features.activity.write(PAGES, [event("1", "a"), event("2", "b")])
+    assert await search(rig, query) == ["2", "1"]
+
+
+async def test_the_longest_query_can_be_answered(rig: Loopback) -> None:
+    rig.features.activity.write(PAGES, [event("1", " ".join(f"{number:03}" for number in range(200)))])
+    assert await search(rig, " ".join(f"{number:03}" for number in range(125))) == ["1"]

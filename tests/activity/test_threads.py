@@ -1,0 +1,124 @@
+"""Issue keys in people's texts: which of them link what happened into one thread, and which are none."""
+
+from typing import Any
+
+import pytest
+
+from sidecar.activity.keys import KEYS, as_key, keys_in
+from sidecar.client import RemoteError
+from sidecar.feed import FeedEvent, Origin
+from tests.loopback import EIGHT_O_CLOCK, Loopback
+
+JIRA = Origin("jira", "j")
+CALENDAR = Origin("google_calendar", "g")
+CLAUDE = Origin("claude")
+
+
+def event(event_id: str, **fields: Any) -> FeedEvent:
+    return FeedEvent(event_id=event_id, **{"event_type": "issue_updated", "at_ms": EIGHT_O_CLOCK, **fields})
+
+
+async def thread(rig: Loopback, issue_key: str, **params: Any) -> list[str]:
+    page = await rig.call("activity.events.list", {"issue_key": issue_key, **params})
+    return [one["event_id"] for one in page["events"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("PROJ-123", ["PROJ-123"]),
+        ("see PROJ-1, (AB2-7) and [X_Y-9]: PROJ-1.", ["PROJ-1", "AB2-7", "X_Y-9"]),
+        ("https://example.atlassian.net/browse/PROJ-123?focused=1", ["PROJ-123"]),
+        ("PROJ-123-fix-login", ["PROJ-123"]),
+        ("회의PROJ-12에서", ["PROJ-12"]),
+        ("PROJ-5の件", ["PROJ-5"]),
+        ("讨论PROJ-77问题", ["PROJ-77"]),
+        ("UTF-8 COVID-19 SHA-256", ["UTF-8", "COVID-19", "SHA-256"]),  # told apart by the projects that are known
+        ("proj-123 Proj-1 P-1 2X-1 -PROJ-1 APROJ-0 PROJ-01", []),
+        ("x86-64, 2026-11-25, AB-12-34, PROJ-1a, PROJ-1_2, lPROJ-1, A1B2C3D4E5F6G7H8I9J0K-1", []),
+        ("PROJ-1234567 PROJ-12345678", ["PROJ-1234567"]),
+        ("", []),
+    ],
+)
+def test_what_looks_like_a_key(text: str, keys: list[str]) -> None:
+    assert keys_in([None, text]) == keys
+
+
+def test_a_text_full_of_keys_is_about_none_of_them_in_particular() -> None:
+    assert len(keys_in([" ".join(f"PROJ-{number}" for number in range(1, 100))])) == KEYS
+
+
+def test_who_searches_may_write_a_key_in_any_case() -> None:
+    assert [as_key(term) for term in ("proj-12", "PROJ-12", "proj", "PROJ-12 ", "프로-1")] == [
+        "PROJ-12",
+        "PROJ-12",
+        None,
+        None,
+        None,
+    ]
+
+
+async def test_a_thread_has_the_issue_and_whatever_names_it(rig: Loopback) -> None:
+    feed = rig.features.activity
+    feed.write(CALENDAR, [event("meeting", event_type="event_scheduled", title="PROJ-1 회의", at_ms=EIGHT_O_CLOCK + 1)])
+    feed.write(CLAUDE, [event("run", event_type="run_completed", title="Fix it", full_text="Fix it.\nIt is PROJ-1.")])
+    assert await thread(rig, "PROJ-1") == []  # as far as is known, PROJ is no project
+    feed.write(JIRA, [event("issue", issue_key="PROJ-1", title="PROJ-1 blocks PROJ-2", at_ms=EIGHT_O_CLOCK + 2)])
+    feed.write(JIRA, [event("told", issue_key="PROJ-3", links=("PROJ-1", "FAR-1"), at_ms=EIGHT_O_CLOCK - 1)])
+    assert await thread(rig, "PROJ-1") == ["issue", "meeting", "run", "told"]
+    assert await thread(rig, "PROJ-1", source="jira") == ["issue", "told"]
+    assert await thread(rig, "PROJ-1", query="fix") == ["run"]
+    assert await thread(rig, "PROJ-1", query="회의", event_type="event_scheduled") == ["meeting"]
+    assert await thread(rig, "PROJ-1", start="2026-11-23T08:00:00.001Z") == ["issue", "meeting"]
+    assert await thread(rig, "PROJ-2") == ["issue"]
+    assert await thread(rig, "FAR-1") == ["told"]  # the source itself says so
+    links = {one["event_id"]: one["links"] for one in (await rig.call("activity.events.list"))["events"]}
+    assert links == {"issue": ["PROJ-2"], "meeting": ["PROJ-1"], "run": ["PROJ-1"], "told": ["FAR-1", "PROJ-1"]}
+
+
+async def test_a_thread_has_pages_like_any_list(rig: Loopback) -> None:
+    rig.features.activity.write(JIRA, [event(f"e-{number}", issue_key="PROJ-1") for number in range(7)])
+    rig.features.activity.write(
+        CALENDAR, [event(f"m-{number}", title="PROJ-1", at_ms=EIGHT_O_CLOCK - number) for number in range(1, 7)]
+    )
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await rig.call("activity.events.list", {"issue_key": "PROJ-1", "limit": 3, "cursor": cursor})
+        found += [one["event_id"] for one in page["events"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == [f"e-{number}" for number in reversed(range(7))] + [f"m-{number}" for number in range(1, 7)]
+
+
+async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(rig: Loopback) -> None:
+    feed = rig.features.activity
+    feed.write(CALENDAR, [event("meeting", title="UTF-8, ISO-8601, SHA-256, COVID-19 and ISOLATE-1")])
+    feed.write(JIRA, [event("issue", issue_key="ISOLATE-1"), event("other", issue_key="SH-1")])
+    for key in ("UTF-8", "ISO-8601", "SHA-256", "COVID-19"):
+        assert await thread(rig, key) == []
+    assert await thread(rig, "ISOLATE-1") == ["issue", "meeting"]
+
+
+async def test_links_follow_what_becomes_of_an_event(rig: Loopback) -> None:
+    feed = rig.features.activity
+    feed.write(JIRA, [event("issue", issue_key="PROJ-9")])
+    feed.write(CALENDAR, [event("meeting", title="PROJ-1 and PROJ-2")])
+    feed.write(CALENDAR, [event("meeting", title="PROJ-2 and PROJ-3", at_ms=EIGHT_O_CLOCK + 3_600_000)])
+    assert [await thread(rig, f"PROJ-{number}") for number in (1, 2, 3)] == [[], ["meeting"], ["meeting"]]
+    feed.write(CALENDAR, [event("meeting", title="PROJ-2 and PROJ-3", at_ms=EIGHT_O_CLOCK - 3_600_000)])
+    assert [await thread(rig, f"PROJ-{number}") for number in (1, 2, 3)] == [[], ["meeting"], ["meeting"]]
+    feed.write(CALENDAR, remove=["meeting"])
+    assert [await thread(rig, f"PROJ-{number}") for number in (1, 2, 3)] == [[], [], []]
+    assert rig.database.rows("SELECT * FROM activity_links") == []
+    feed.write(CALENDAR, [event("meeting", title="PROJ-1")])
+    assert await feed.forget(JIRA) == 1
+    assert await thread(rig, "PROJ-1") == []  # nothing says any more that PROJ is a project
+
+
+@pytest.mark.parametrize("key", ["proj-1", "PROJ", "PROJ-0", "P-1", "PROJ-1 ", ""])
+async def test_a_thread_is_asked_for_by_a_key(rig: Loopback, key: str) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await rig.call("activity.events.list", {"issue_key": key})
+    assert [detail["path"] for detail in refused.value.data["details"]] == ["issue_key"]

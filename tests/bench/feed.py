@@ -1,0 +1,257 @@
+"""The feed at its size: `python -m tests.bench.feed [--rows N] [--json]`.
+
+The same questions to a feed of a thousand rows and to one of a million, over the same years, asked in turn; what is
+measured is the sidecar's side of a request, from the line's bytes to the answer's.  Making the large one takes a minute
+and 1.5 GB beside the temporary files.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from sidecar.clock import iso
+from sidecar.feed import FeedEvent, Origin
+from sidecar.migrations import open_database
+from sidecar.settings import schema_dir
+from tests.loopback import Loopback
+
+SMALL: Final = 1_000
+LARGE: Final = 1_000_000
+END: Final = datetime(2026, 11, 23, tzinfo=UTC)
+YEARS: Final = 3
+ROUNDS: Final = 60
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+ENGLISH: Final = _words(
+    "deploy review login payment timeout database sprint planning retro customer invoice export import sync error "
+    "button page calendar token refresh queue worker release hotfix migration index filter thread report weekly"
+)
+WORDS: Final = (
+    *ENGLISH,
+    *_words("회의 배포 검토 로그인 결제 데이터베이스 스프린트 회고 고객 청구서 동기화 오류 일정"),
+    *_words("会議 配備 確認 支払い 障害 設計 文書 顧客 請求書 同期 検索 要約 週報 部署 登录 错误"),
+)
+KINDS: Final = (
+    *(("jira", f"jira-{at % 2}", f"issue_{what}") for at, what in enumerate(
+        ("created", "updated", "transitioned", "commented", "worklogged", "assigned", "updated", "commented")
+    )),
+    *(("confluence", "confluence-0", f"page_{what}") for what in ("created", "edited", "commented")),
+    *(("google_calendar", f"google-{at}", "event_scheduled") for at in range(2)),
+    ("claude", "local", "run_completed"),
+    ("claude", "local", "turn_completed"),
+)  # fmt: skip
+MILESTONES: Final = 20
+"""Rows with a word that no other has."""
+
+Ask = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A question in several forms, so that no cache answers it."""
+
+    name: str
+    asks: Callable[[random.Random], Ask]
+    must: float | None
+    """How much slower it may be in a feed a thousand times as long."""
+
+
+def _somewhere(chance: random.Random) -> str:
+    return (END - timedelta(seconds=chance.randrange(30 * 86_400, 365 * 86_400))).isoformat()
+
+
+def _page(chance: random.Random, **wanted: Any) -> Ask:
+    return "activity.events.list", {"limit": 50, "end": _somewhere(chance), **wanted}
+
+
+def _search(query: str, **wanted: Any) -> Ask:
+    return "activity.search", {"query": query, "limit": 50, **wanted}
+
+
+def _span(chance: random.Random, days: int) -> dict[str, Any]:
+    end = END - timedelta(days=chance.randrange(60))
+    return {"start": (end - timedelta(days=days)).isoformat(), "end": end.isoformat(), "time_zone": "Europe/Berlin"}
+
+
+MEASURES: Final = (
+    Measure("page of 200, newest", lambda _: ("activity.events.list", {"limit": 200}), 1.5),
+    Measure("page of 50, newest", lambda _: ("activity.events.list", {"limit": 50}), 1.5),
+    Measure("page of 50, long ago", _page, 1.5),
+    Measure("page of 50 of a source", lambda chance: _page(chance, source="jira"), 1.5),
+    Measure("page of 50 of an account", lambda chance: _page(chance, account_id="jira-1"), 1.5),
+    Measure("page of 50 of a type", lambda chance: _page(chance, event_type="issue_commented"), 1.5),
+    Measure(
+        "page of 50 of source and account", lambda chance: _page(chance, source="jira", account_id="jira-0"), 1.5
+    ),
+    Measure("search: a common word", lambda chance: _search(chance.choice(ENGLISH)), 1.5),
+    Measure("search: a common word, before", lambda chance: _search("deploy", end=_somewhere(chance)), 1.5),
+    Measure("search: two common words", lambda chance: _search(" ".join(chance.sample(ENGLISH, 2))), 1.5),
+    Measure("search: CJK, two characters", lambda chance: _search(chance.choice(("회의", "会議", "部署"))), 1.5),
+    Measure("search: CJK, three characters", lambda chance: _search(chance.choice(("로그인", "請求書"))), 1.5),
+    Measure("search: a word of twenty rows", lambda _: _search("milestone"), 1.5),
+    Measure("search: an issue's key", lambda chance: _search(f"PROJ-{chance.randrange(1, 100)}"), 1.5),
+    Measure("search: a word that is nowhere", lambda _: _search("xylophone"), 1.5),
+    Measure("search: a rare phrase", lambda chance: _search(f'"{" ".join(chance.sample(ENGLISH, 3))}"'), None),
+    Measure("summary of a month", lambda chance: ("activity.summary", _span(chance, 30)), None),
+    Measure("summary of a day", lambda chance: ("activity.summary", _span(chance, 1)), None),
+    Measure("heatmap of a year", lambda chance: ("activity.heatmap", _span(chance, 365)), None),
+)  # fmt: skip
+
+
+def fill(path: Path, rows: int) -> None:
+    """A database with so many events, spread evenly over the years; the index is made when it is opened next."""
+    with closing(open_database(path, schema_dir(), "bench")) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
+        connection.executemany(
+            """
+            INSERT INTO activity_events (event_id, source, account_id, event_type, title, description, url, actor,
+                                         event_time, event_ts, created_at, updated_at, position, ended_ts, issue_key)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            _rows(rows),
+        )
+        connection.execute("COMMIT")
+
+
+def _rows(count: int) -> Iterator[tuple[Any, ...]]:
+    chance = random.Random(1)
+    begin = END.timestamp() - YEARS * 365 * 86_400
+    for number in range(count):
+        ts = int(begin + number * YEARS * 365 * 86_400 / count)
+        source, account_id, event_type = chance.choice(KINDS)
+        key = f"PROJ-{chance.randrange(1, max(100, count // 5))}" if source == "jira" else None
+        title = " ".join(chance.choices(WORDS, k=6))
+        if number % (count // MILESTONES) == 0:
+            title += " milestone"
+        description = " ".join(chance.choices(WORDS, k=20)) if chance.random() < 0.6 else None
+        end = ts + 1_800 if source == "google_calendar" else None
+        at = iso(ts * 1000)
+        url = f"https://example.atlassian.net/browse/{key}"
+        yield (
+            f"{source}:{account_id}:{number}", source, account_id, event_type, title, description, url, "Ada",
+            at, ts, at, at, ts * 1_024_000 + number % 1_000, end, key,
+        )  # fmt: skip
+
+
+class Asked:
+    """A feed that is asked without a client: bytes in, bytes out."""
+
+    def __init__(self, path: Path) -> None:
+        self.rig = Loopback(path)
+        self._answer = b""
+        self._came = asyncio.Event()
+
+    async def start(self) -> None:
+        """Shake hands."""
+        await self.rig.initialize()
+        self.rig.wire._deliver = self._take
+
+    def _take(self, data: bytes) -> None:
+        self._answer += data
+        if data:  # a turn may end without an answer
+            self._came.set()
+
+    async def ask(self, ask: Ask) -> float:
+        """Milliseconds until the answer was written."""
+        method, params = ask
+        line = b'{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}\n' % (method.encode(), to_json(params))
+        self._answer = b""
+        self._came.clear()
+        begun = time.perf_counter()
+        self.rig.send(line)
+        await self._came.wait()
+        taken = time.perf_counter() - begun
+        if b'"error"' in self._answer[:200]:
+            raise RuntimeError(self._answer[:500].decode())
+        return taken * 1000
+
+
+async def measure(folder: Path, sizes: tuple[int, int], rounds: int) -> list[dict[str, Any]]:
+    """Each measure at both sizes: medians, and how the one has grown."""
+    feeds: list[Asked] = []
+    for size in sizes:
+        path = folder / f"{size}" / "sidecar.db"
+        fill(path, size)
+        feeds.append(Asked(path))
+        await feeds[-1].start()
+    found = []
+    for one in MEASURES:
+        taken: list[list[float]] = [[], []]
+        chances = random.Random(2), random.Random(2)
+        for at, _ in zip(cycle((0, 1)), range(2 * (rounds + 2)), strict=False):
+            taken[at].append(await feeds[at].ask(one.asks(chances[at])))
+        small, large = (statistics.median(values[2:]) for values in taken)
+        found.append(
+            {"name": one.name, "small_ms": small, "large_ms": large, "growth": large / small, "must": one.must}
+        )
+    found += [_writes(feeds)]
+    for feed in feeds:
+        feed.rig.close()
+    return found
+
+
+def _writes(feeds: list[Asked]) -> dict[str, Any]:
+    """A sync's batch: 100 events, a third of them new, a third changed, a third as they were; without its commit."""
+    taken: list[list[float]] = [[], []]
+    for number in range(10):
+        for at, feed in enumerate(feeds):
+            begun = time.perf_counter()
+            feed.rig.features.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
+            taken[at].append((time.perf_counter() - begun) * 1000)
+            feed.rig.turn.end()
+    small, large = (statistics.median(values[2:]) for values in taken)
+    return {"name": "write of 100 events", "small_ms": small, "large_ms": large, "growth": large / small, "must": None}
+
+
+def _written(number: int, one: int) -> FeedEvent:
+    """Of each three the first is new each time, the second says something else, the third is as it was."""
+    kind = one % 3
+    event_id = f"written:{one}:{number if kind == 0 else ''}"
+    title = f"deploy the login page {number if kind == 1 else ''}"
+    at_ms = round(END.timestamp()) * 1000 - one * 1000
+    return FeedEvent(event_id=event_id, event_type="issue_updated", at_ms=at_ms, title=title, description="x " * 50)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.feed", description="The feed, short and long.")
+    parser.add_argument("--rows", type=int, default=LARGE, help="of the long one")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+    sizes = SMALL, options.rows
+    with tempfile.TemporaryDirectory(prefix="sidecar-feed-", ignore_cleanup_errors=True) as folder:
+        found = asyncio.run(measure(Path(folder), sizes, options.rounds))
+    if options.json:
+        print(json.dumps({"sqlite": sqlite3.sqlite_version, "sizes": sizes, "measures": found}, indent=2))
+        return 0
+    print(f"SQLite {sqlite3.sqlite_version}; milliseconds, medians")
+    print(f"{'':40}{sizes[0]:>12,}{sizes[1]:>12,}   growth    must")
+    for one in found:
+        must = f"<= {one['must']}" if one["must"] else ""
+        print(f"{one['name']:40}{one['small_ms']:12.3f}{one['large_ms']:12.3f}{one['growth']:8.2f}x  {must:>7}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

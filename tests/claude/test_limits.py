@@ -1,0 +1,118 @@
+"""A usage limit: when it resets, and that a job waits for it and then goes on by itself."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from protocol.claude import MessageKind, SessionStatus
+from protocol.entities import WaitingFor
+from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, said_time, snooze
+from sidecar.handler import JobFailed, JobSnoozed
+from tests.claude.rig import Rig
+from tests.claude.talk import talking
+from tests.claude.turn_rig import turns
+from tests.conftest import StartSidecar
+from tests.fakes.anthropic import FakeAnthropic
+
+NOW_MS = 1_795_420_800_000
+"""2026-11-23T08:00:00Z"""
+DAY_S = 24 * 3600
+
+
+def limit(**details: object) -> JobFailed:
+    return JobFailed("The limit.", kind="usage_limit", details=details)
+
+
+@pytest.mark.parametrize(
+    ("words", "moment"),
+    [
+        ("You've hit your 5-hour limit \u00b7 resets 1:59pm (UTC)", "2026-11-23T13:59:00+00:00"),
+        ("resets at 3pm (Europe/Berlin)", "2026-11-23T15:00:00+01:00"),
+        ("resets 7am (UTC)", "2026-11-24T07:00:00+00:00"),
+        ("resets 12am (UTC)", "2026-11-24T00:00:00+00:00"),
+        ("weekly limit \u00b7 resets Nov 27, 1pm (UTC)", "2026-11-27T13:00:00+00:00"),
+        ("weekly limit \u00b7 resets Jan 2, 1:30am (UTC)", "2027-01-02T01:30:00+00:00"),
+    ],
+)
+def test_a_time_that_is_only_said_is_understood(words: str, moment: str) -> None:
+    assert said_time(words, NOW_MS) == datetime.fromisoformat(moment)
+
+
+@pytest.mark.parametrize(
+    "words", ["", "resets soon", "resets Foo 31, 1pm (UTC)", "resets Feb 31, 1pm", "resets 25 items"]
+)
+def test_what_names_no_time_is_not_waited_for(words: str) -> None:
+    assert said_time(words, NOW_MS) is None
+    assert snooze(limit(said=words), now_ms=NOW_MS, put_off_s=0) is None
+
+
+def test_an_unknown_zone_is_taken_for_the_users_own() -> None:
+    here = datetime.fromtimestamp(NOW_MS / 1000).astimezone()
+    found = said_time("resets 3pm (Nowhere/City)", NOW_MS)
+    assert found is not None
+    assert (found.hour, found.utcoffset()) == (15, here.utcoffset())
+
+
+def test_the_wait_lasts_until_the_reset_and_a_moment_longer() -> None:
+    waits = snooze(limit(resets_at="2026-11-23T10:00:00.000Z"), now_ms=NOW_MS, put_off_s=0)
+    assert waits is not None
+    assert (waits.delay_s, waits.waiting_for) == (7200 + MARGIN_S, WaitingFor.RATE_LIMIT)
+    past = snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, put_off_s=0)
+    assert past is not None
+    assert past.delay_s == MARGIN_S
+
+
+def test_no_wait_is_without_end() -> None:
+    week = limit(resets_at="2026-11-30T08:00:00.000Z")
+    assert snooze(week, now_ms=NOW_MS, put_off_s=0) is not None
+    assert snooze(week, now_ms=NOW_MS, put_off_s=2 * DAY_S) is None
+    assert snooze(limit(resets_at="2027-11-30T08:00:00.000Z"), now_ms=NOW_MS, put_off_s=0) is None
+    assert snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, put_off_s=MAX_WAIT_S) is None
+    assert snooze(JobFailed("Busy.", kind="overloaded"), now_ms=NOW_MS, put_off_s=0) is None
+
+
+async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Path, tmp_path: Path) -> None:
+    prompt = f"[[limit:{NOW_MS // 1000 + 60}]] [[text:here]]"
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        with pytest.raises(JobSnoozed) as snoozed:
+            await rig.take(session.session_id, prompt)
+        assert snoozed.value.delay_s == 60 + MARGIN_S
+        assert rig.session(session.session_id).status is SessionStatus.IDLE
+        rig.context.put_off_s = 65.0
+        assert (await rig.take(session.session_id, prompt)).text == "here"
+        kinds = [message.kind for message in rig.messages(session.session_id)]
+    assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
+
+
+async def test_a_run_that_hit_a_limit_is_put_off(rig: Rig) -> None:
+    with pytest.raises(JobSnoozed):
+        await rig.run("[[limit:1]]")
+    assert rig.records == []
+
+
+async def test_the_real_cli_tells_the_reset_and_the_job_waits_for_it(
+    sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
+) -> None:
+    subscription = {**real_environment, "CLAUDE_CODE_OAUTH_TOKEN": "fake"}
+    del subscription["ANTHROPIC_API_KEY"]
+    resets_at = 4_000_000_000  # in 2096: nobody waits for that
+    async with talking(sidecar, **subscription) as talk:
+        session = await talk.sessions.create()
+        failed = await talk.ask(session.session_id, f"[[limit:{resets_at}]]")
+        assert (failed["error"]["kind"], failed["error"]["details"]["resets_at"]) == (
+            "usage_limit",
+            "2096-10-02T07:06:40.000Z",
+        )
+        soon = int(datetime.now(UTC).timestamp()) + 3600
+        job = await talk.sessions.send(session_id=session.session_id, prompt=f"[[limit:{soon}]]")
+        waiting = await talk.job(job.job_id, "running")
+        waiting = await talk.until(
+            lambda one: one.method == "jobs.updated" and one.params["job"]["waiting_for"] == "rate_limit"
+        )
+        assert waiting["job"]["attempt"] == 0
+        assert datetime.fromisoformat(waiting["job"]["run_at"]).timestamp() == pytest.approx(soon + MARGIN_S, abs=1)
+        log = await talk.log(session.session_id)
+        assert [one.kind for one in log if one.kind is MessageKind.RAW] == []
+    assert len(api.messages()) == 2

@@ -1,0 +1,50 @@
+"""The real CLI in trouble: refused, retried, silent, cut off, and in company.  Skipped where the binary is absent."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from protocol.claude_trouble import ClaudeApiRetried, ClaudeStalled
+from tests.claude.rig import Rig, StartRig
+from tests.claude.talk import talking
+from tests.claude.test_worker import failure
+from tests.conftest import StartSidecar
+from tests.fakes.anthropic import FakeAnthropic
+
+
+@pytest.mark.parametrize(("prompt", "kind"), [("[[error:429]]", "rate_limited"), ("[[error:500]]", "server_error")])
+async def test_an_error_that_may_pass_says_so(real_rig: Rig, prompt: str, kind: str) -> None:
+    failed = await failure(real_rig, prompt)
+    assert (failed.kind, failed.retryable) == (kind, True)
+
+
+async def test_a_retry_is_told_and_the_answer_comes(
+    real_claude: Path, api: FakeAnthropic, start_rig: StartRig, tmp_path: Path
+) -> None:
+    rig = start_rig(real_claude, api.environment(tmp_path) | {"CLAUDE_CODE_MAX_RETRIES": "1"})
+    with anyio.fail_after(60):
+        result = await rig.run("[[error:529:1]] [[text:at last]]")
+    assert result.text == "at last"
+    (told,) = [one for one in rig.troubles if isinstance(one, ClaudeApiRetried)]
+    assert (told.attempt, told.max_retries, told.status, told.session_id) == (1, 1, 529, result.session_id)
+
+
+@pytest.mark.parametrize(("prompt", "tools"), [("[[hang]]", []), ("[[tool:bash:tail -f /dev/null]]", ["Bash"])])
+async def test_silence_is_told_with_what_runs_meanwhile(real_rig: Rig, prompt: str, tools: list[str]) -> None:
+    def is_told() -> bool:
+        return any(one.tools == tools for one in real_rig.troubles if isinstance(one, ClaudeStalled))
+
+    with anyio.fail_after(60):
+        await real_rig.cancel(prompt, when=is_told, allowed_tools=["Bash"])
+    assert real_rig.processes() == []
+
+
+async def test_four_at_once_all_answer(sidecar: StartSidecar, real_environment: dict[str, str]) -> None:
+    async with talking(sidecar, **real_environment, CLAUDE_CONCURRENCY="4") as talk:
+        sessions = [(await talk.sessions.create()).session_id for _ in range(4)]
+        jobs = [
+            await talk.sessions.send(session_id=one, prompt=f"[[text:{number}]]") for number, one in enumerate(sessions)
+        ]
+        done = [await talk.job(job.job_id, "succeeded") for job in jobs]
+    assert [job["result"]["text"] for job in done] == ["0", "1", "2", "3"]

@@ -1,0 +1,277 @@
+"""What Claude used up: booked once, by whole runs and turns, and told by local days, sessions, models and jobs."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.claude import ClaudeUsage
+from protocol.claude_usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
+from sidecar.claude.stream import MessageUsage, Spent, Usage
+from sidecar.claude.usage import UsageStore, local_days
+from sidecar.client import RemoteError
+from sidecar.migrations import open_database
+from sidecar.settings import schema_dir
+from tests.claude.talk import Talk, talking
+from tests.conftest import StartSidecar
+from tests.loopback import Loopback
+
+ONCE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4)
+EVER = {"start": "2020-01-01T00:00:00Z", "end": "2020-12-31T00:00:00Z"}
+HOUR = timedelta(hours=1)
+
+
+class Books:
+    """The services over a real database, and what was booked at which moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.rig = Loopback(path)
+        self.store = UsageStore(self.rig.database, self.rig.clock)
+        self.usage = self.rig.remote(ClaudeUsages)
+
+    def at(self, moment: str) -> "Books":
+        self.rig.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
+        return self
+
+    def book(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
+        """A job with these API messages, each of 10 tokens and a cent."""
+        told = tuple(MessageUsage(one, model, Usage(input_tokens=7, output_tokens=3)) for one in messages)
+        with self.rig.database.write():
+            self.store.book(job_id, session_id, Spent(Usage(), None, told, {model: 0.01 * len(messages)}))
+
+    async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
+        listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
+        assert listed.total_cost_usd == pytest.approx(sum(one.total_cost_usd for one in listed.entries))
+        assert listed.usage.input_tokens == sum(one.usage.input_tokens for one in listed.entries)
+        return listed.entries
+
+
+@pytest.fixture
+async def books(data_dir: Path) -> Any:
+    made = Books(data_dir / "sidecar.db")
+    await made.rig.initialize()
+    yield made
+    made.rig.close()
+
+
+async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create(model="sonnet")
+        for prompt in ("one", "two", "[[error:400]]"):
+            await talk.ask(session.session_id, prompt)
+        run = await talk.client.call("claude.spawn", {"prompt": "[[slow:9999]]", "model": "haiku"})
+        await talk.says(run["job_id"])
+        await talk.client.call("jobs.cancel", {"job_id": run["job_id"]})
+        await talk.job(run["job_id"], "cancelled")
+        now = datetime.now(UTC)
+        during = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat()}
+        usage = talk.client.remote(ClaudeUsages)
+        sessions, jobs, days = [await usage.list(**during, group=UsageGroup(one)) for one in ("session", "job", "day")]
+        status = await talk.sessions.get(session_id=session.session_id)
+    of_session, of_runs = sorted(sessions.entries, key=lambda one: one.session_id is None)
+    assert (of_session.session_id, of_session.jobs, of_session.usage) == (session.session_id, 3, status.usage)
+    assert of_session.total_cost_usd == pytest.approx(status.total_cost_usd)
+    assert (of_runs.session_id, of_runs.jobs, of_runs.usage.input_tokens) == (None, 1, 12)
+    assert len(jobs.entries) == 4
+    assert {one.usage.input_tokens for one in jobs.entries} == {12}
+    assert sum(one.jobs for one in days.entries) == 4
+    assert days.usage == sessions.usage
+    assert days.total_cost_usd == pytest.approx(0.04)
+
+
+async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_end(
+    sidecar: StartSidecar, standin: Path
+) -> None:
+    with anyio.fail_after(50):
+        async with sidecar(CLAUDE_PATH=str(standin)) as client:
+            await client.initialize("tests")
+            talk = Talk(client)
+            session = await talk.sessions.create()
+            turn = await talk.ask(session.session_id, "one")
+            run = await talk.client.call("claude.spawn", {"prompt": "two"})
+            await talk.job(run["job_id"], "succeeded")
+            client.process.kill()
+            await client.process.wait()
+    now = datetime.now(UTC)
+    asked = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat(), "group": "job"}
+    async with talking(sidecar) as talk:
+        entries = (await talk.client.call("claude.usage.list", asked))["entries"]
+    assert {one["job_id"] for one in entries} == {turn["job_id"], run["job_id"]}
+    assert [one["total_cost_usd"] for one in entries] == [0.01, 0.01]
+
+
+async def test_a_message_that_two_turns_tell_counts_once(books: Books) -> None:
+    books.at("2020-06-01T10:00:00Z").book("one", "m1", "m2")
+    with books.rig.database.write():
+        more = MessageUsage("m2", "opus", Usage(input_tokens=7, output_tokens=30))
+        books.store.book("two", None, Spent(Usage(), None, (more,), {}))
+    (entry,) = await books.entries("model", **EVER)
+    assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
+
+
+async def test_each_grouping_tells_the_same_sum(books: Books) -> None:
+    books.at("2020-06-01T10:00:00Z").book("one", "m1", session_id="s1")
+    books.at("2020-06-02T10:00:00Z").book("two", "m2", "m3", session_id="s1", model="haiku")
+    books.at("2020-06-02T11:00:00Z").book("three", "m4")
+    days = await books.entries("day", **EVER)
+    assert [(one.day, one.jobs, one.usage.input_tokens) for one in days] == [
+        ("2020-06-01", 1, 7),
+        ("2020-06-02", 2, 21),
+    ]
+    sessions = await books.entries("session", **EVER)
+    assert [(one.session_id, one.jobs, round(one.total_cost_usd, 6)) for one in sessions] == [
+        ("s1", 2, 0.03),
+        (None, 1, 0.01),
+    ]
+    models = await books.entries("model", **EVER)
+    assert [(one.model, one.usage.output_tokens) for one in models] == [("opus", 6), ("haiku", 6)]
+    jobs = await books.entries("job", **EVER)
+    assert {(one.job_id, one.session_id, one.last_at) for one in jobs} == {
+        ("one", "s1", "2020-06-01T10:00:00.000Z"),
+        ("two", "s1", "2020-06-02T10:00:00.000Z"),
+        ("three", None, "2020-06-02T11:00:00.000Z"),
+    }
+
+
+async def test_a_job_that_is_run_again_costs_again(books: Books) -> None:
+    books.at("2020-06-01T10:00:00Z").book("one", "m1")
+    books.at("2020-06-01T11:00:00Z").book("one", "m2")
+    (entry,) = await books.entries("job", **EVER)
+    assert (entry.jobs, entry.usage.input_tokens, round(entry.total_cost_usd, 6)) == (1, 14, 0.02)
+
+
+async def test_the_range_begins_with_its_start_and_ends_before_its_end(books: Books) -> None:
+    books.at("2020-06-01T10:00:00Z").book("one", "m1")
+    books.at("2020-06-01T11:00:00Z").book("two", "m2")
+    found = await books.entries("job", "2020-06-01T10:00:00Z", "2020-06-01T13:00:00+02:00")
+    assert [one.job_id for one in found] == ["one"]
+
+
+async def test_a_local_day_is_as_long_as_the_clocks_make_it(books: Books) -> None:
+    for hour, job in enumerate(("before", "first", "last", "after")):
+        moment = ["2020-10-24T21:59:59Z", "2020-10-24T22:00:00Z", "2020-10-25T22:59:59Z", "2020-10-25T23:00:00Z"][hour]
+        books.at(moment).book(job, job)
+    days = await books.entries("day", **EVER, zone="Europe/Berlin")
+    assert [(one.day, one.jobs) for one in days] == [("2020-10-24", 1), ("2020-10-25", 2), ("2020-10-26", 1)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Berlin", "2026-10-25", 25),
+        ("Europe/Berlin", "2027-03-28", 23),
+        ("Australia/Lord_Howe", "2026-04-05", 24.5),
+        ("Africa/Cairo", "2026-04-24", 23),  # its midnight is skipped
+        ("America/Havana", "2026-11-01", 25),  # its midnight comes twice
+        ("Asia/Kathmandu", "2026-01-01", 24),
+    ],
+)
+def test_days_are_those_of_the_time_zone(zone: str, day: str, hours: float) -> None:
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(days=2)
+    found = {name: (since, before) for name, since, before in local_days(start, start + timedelta(5), ZoneInfo(zone))}
+    since, before = map(datetime.fromisoformat, found[day])
+    assert before - since == timedelta(hours=hours)
+    assert since.astimezone(ZoneInfo(zone)).date().isoformat() == day
+
+
+def test_a_day_that_a_country_has_skipped_is_not_told() -> None:
+    start = datetime(2011, 12, 29, 12, tzinfo=UTC)
+    days = [day for day, _, _ in local_days(start, start + timedelta(days=2), ZoneInfo("Pacific/Apia"))]
+    assert days == ["2011-12-29", "2011-12-31", "2012-01-01"]
+
+
+@given(
+    since_s=st.integers(631_152_000, 2_051_222_400),  # 1990 to 2035
+    length_s=st.integers(1, 40 * 24 * 3600),
+    zone=st.sampled_from(["Europe/Berlin", "America/Havana", "Pacific/Apia", "Africa/Cairo", "Asia/Tehran", "UTC"]),
+)
+def test_the_days_cover_the_range_without_gap_or_overlap(since_s: int, length_s: int, zone: str) -> None:
+    start, end = datetime.fromtimestamp(since_s, UTC), datetime.fromtimestamp(since_s + length_s, UTC)
+    days = list(local_days(start, end, ZoneInfo(zone)))
+    edges = [(datetime.fromisoformat(since), datetime.fromisoformat(before)) for _, since, before in days]
+    assert (edges[0][0], edges[-1][1]) == (start, end)
+    assert all(before == since for (_, before), (since, _) in pairwise(edges))
+    for (day, _, _), (since, before) in zip(days, edges, strict=True):
+        for moment in (since, before - timedelta(milliseconds=1)):
+            assert moment.astimezone(ZoneInfo(zone)).date().isoformat() == day
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        ({**EVER, "time_zone": "Atlantis/Capital"}, "time_zone_unknown"),
+        ({**EVER, "time_zone": "../../etc/passwd"}, "time_zone_unknown"),
+        ({**EVER, "time_zone": "Europe"}, "time_zone_unknown"),
+        ({"start": EVER["end"], "end": EVER["start"]}, "usage_range_invalid"),
+        ({"start": EVER["start"], "end": EVER["start"]}, "usage_range_invalid"),
+        ({"start": "2020-01-01T00:00:00Z", "end": "2021-12-31T00:00:00Z"}, "usage_range_invalid"),
+        (
+            {"start": "9999-12-30T00:00:00Z", "end": "9999-12-31T23:00:00Z", "time_zone": "Asia/Tokyo"},
+            "usage_range_invalid",
+        ),
+        ({**EVER, "group": "century"}, "invalid_params"),
+    ],
+)
+async def test_what_cannot_be_listed_is_refused_with_its_reason(books: Books, asked: dict[str, str], kind: str) -> None:
+    with pytest.raises(RemoteError) as refused:
+        await books.rig.call("claude.usage.list", asked)
+    assert refused.value.data["kind"] == kind
+
+
+async def test_nothing_booked_is_nothing_listed_here_too(books: Books) -> None:
+    assert await books.usage.list(start=EVER["start"], end=EVER["end"]) == UsageList(
+        entries=[], usage=ClaudeUsage(), total_cost_usd=0
+    )
+
+
+# --- what an older database knows ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def older(data_dir: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A database from before the tables of usage."""
+    directory = tmp_path / "schema"
+    (directory / "migrations").mkdir(parents=True)
+    for step in sorted((schema_dir() / "migrations").glob("*.sql")):
+        if step.stem < "0006":
+            (directory / "migrations" / step.name).write_bytes(step.read_bytes())
+    with contextlib.closing(open_database(data_dir / "sidecar.db", directory, "before")) as connection:
+        yield connection
+
+
+async def test_what_answered_jobs_came_to_is_taken_over_where_it_is_known(
+    older: sqlite3.Connection, data_dir: Path
+) -> None:
+    usage = ONCE.model_dump_json()
+    known = f'{{"usage":{usage},"model":"opus","total_cost_usd":0.25,"session_id":"s1"}}'
+    for job_id, type_, status, result in (
+        ("turn", "claude.turn", "succeeded", known),
+        ("run", "claude.run", "succeeded", f'{{"usage":{usage},"model":null,"total_cost_usd":null}}'),
+        ("old", "claude.run", "succeeded", '{"output":"of another program"}'),
+        ("half", "claude.run", "succeeded", '{"usage":{"input_tokens":1},"total_cost_usd":"dear"}'),
+        ("none", "claude.run", "failed", None),
+        ("other", "database.backup", "succeeded", known),
+    ):
+        older.execute(
+            "INSERT INTO jobs (job_id, type, status, created_at, updated_at, result_json) VALUES (?, ?, ?, ?, ?, ?)",
+            (job_id, type_, status, "2020-06-01T10:00:00.000Z", "2020-06-01T10:00:00.000Z", result),
+        )
+    older.close()
+    books = Books(data_dir / "sidecar.db")
+    await books.rig.initialize()
+    entries = await books.entries("job", **EVER)
+    assert {(one.job_id, one.session_id, one.usage, one.total_cost_usd) for one in entries} == {
+        ("turn", "s1", ONCE, 0.25),
+        ("run", None, ONCE, 0.0),
+    }
+    assert [one.model for one in await books.entries("model", **EVER)] == ["opus", "unknown"]
+    books.rig.close()
