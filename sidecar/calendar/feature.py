@@ -13,7 +13,8 @@ from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.changes import Books
 from sidecar.calendar.events_store import EventsStore
-from sidecar.calendar.providers import Offer, Providers, google_described
+from sidecar.calendar.provider import Provider
+from sidecar.calendar.providers import Offer, Providers, google_described, ics_described
 from sidecar.calendar.service import CalendarAccountsService, CalendarService
 from sidecar.calendar.sign_in import Google, GoogleSignInService
 from sidecar.calendar.sign_ins_store import SignInsStore
@@ -98,6 +99,12 @@ class CalendarFeature:
             lambda: self._needed_google().provider,
             is_one_a_person=True,
         )
+        yield Offer(AccountService.ICS, ics_described, self._make_ics, is_one_a_person=False)
+
+    def _make_ics(self) -> Provider:
+        from sidecar.calendar.ics import IcsProvider  # noqa: PLC0415 - it brings httpx and the parser
+
+        return IcsProvider(self._http())
 
     def _has_client(self) -> bool:
         return bool(self._settings.google_client_id and self._settings.google_client_secret)

@@ -33,6 +33,17 @@ def google_described(*, has_client: bool) -> CalendarProvider:
     )
 
 
+def ics_described() -> CalendarProvider:
+    """What `calendar.providers.list` says."""
+    return CalendarProvider(
+        id="ics",
+        name="iCalendar address or file",
+        auth=CalendarAuth.ADDRESS,
+        available=True,
+        credentials=["address: a secret iCal address (https or webcal) or the absolute path of an .ics file"],
+    )
+
+
 class Providers:
     """Every provider, by the id that stands in an account's row."""
 
