@@ -1,22 +1,26 @@
 """iCalendar files as a provider: a secret address, as Google, Outlook, iCloud and Nextcloud give one, or a file here.
 
 There is nothing to sign in with but the address, which is therefore a secret itself.  A server is asked whether the
-file has changed (ETag, Last-Modified); the cursor of a listing is what the file was.
+file has changed (ETag, Last-Modified); the cursor of a listing is a digest of what the file said.
 """
 
-import hashlib
-from collections.abc import AsyncGenerator, Mapping
+import stat
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Any, Final, TypeVar
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
 
 import anyio
+from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
 
 from protocol.calendar_accounts import CalendarCredentialsRejected, CalendarUnreachable
 from protocol.errors import InvalidParams
-from sidecar.calendar.ics_events import IcsCalendar, NotACalendar
+from sidecar.calendar.ics_events import IcsCalendar
+from sidecar.calendar.ics_text import NotACalendar
 from sidecar.calendar.provider import (
     AccountRefused,
     Connected,
@@ -26,16 +30,19 @@ from sidecar.calendar.provider import (
     RemoteCalendar,
     StoredAccount,
 )
+from sidecar.calendar.zones import zone_of
 from sidecar.handler import JobFailed, JobSnoozed
-from sidecar.http import Http, HttpTrouble, Request, Response, as_job_outcome
+from sidecar.http import MAX_BODY_BYTES, Http, HttpTrouble, Request, Response, as_job_outcome
 
+T = TypeVar("T")
 WHAT: Final = "The calendar's address"
 PAGE: Final = 500
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""As much as a server may answer with."""
+WORK_S: Final = 300.0
+"""To read a file and to work out its rules; ten thousand events take some ten seconds."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-REDIRECTS: Final = 5
-"""Enough for any service that moves people from an old address to a new one."""
+MOVED: Final = frozenset({301, 302, 303, 307, 308})
+HOPS: Final = 5
+"""Enough for any service that leads people from an old address to a new one."""
 GONE: Final = frozenset({401, 403, 404, 410})
 """The address does not let anybody in: it was made anew, or the calendar was deleted."""
 
@@ -60,17 +67,19 @@ class IcsProvider:
     async def connect(self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]) -> Connected:
         """See `Provider`."""
         if set(credentials) != {"address"} or config:
-            raise _bad_address("must have an address, and nothing else")
+            raise _bad_address("must be there, and nothing else")
         address = normalised(credentials["address"])
-        source = self.open(StoredAccount("", email, {"address": address}))
+        source = IcsSource(self._http, StoredAccount("", email, {"address": address}), {})
         try:
             calendars = await source.calendars()
-        except (AccountRefused, JobFailed) as refusal:
+        except JobFailed as failure:
+            if failure.kind in ("upstream_error", "bad_response"):
+                raise CalendarUnreachable(failure.message, hint=failure.hint) from None
+            raise CalendarCredentialsRejected(failure.message, hint=failure.hint) from None
+        except AccountRefused as refusal:
             raise CalendarCredentialsRejected(refusal.message, hint=refusal.hint) from None
         except JobSnoozed as pause:
             raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
-        finally:
-            self._seen.pop("", None)
         return Connected(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
 
     def open(self, account: StoredAccount) -> "IcsSource":
@@ -95,8 +104,7 @@ class IcsSource:
 
     async def calendars(self) -> list[RemoteCalendar]:
         """See `Source`: the one that the file is."""
-        known = self._seen.get(self._account.account_id)
-        return [(await self._read(known)).calendar]
+        return [(await self._read(self._seen.get(self._account.account_id))).calendar]
 
     async def events(self, wanted: Listing) -> AsyncGenerator[EventPage, None]:
         """See `Source`."""
@@ -108,69 +116,84 @@ class IcsSource:
             return
         if self._file is None:  # the server said that it is as it was, and now all of it is wanted
             seen = await self._read(None)
-        file = self._file
-        assert file is not None
-        found = await run_sync(
-            file.occurrences, wanted.window, wanted.zone, self._account.email, abandon_on_cancel=True
+        assert self._file is not None
+        # A calendar that says nowhere where it is is meant for whoever looks at it.
+        zone = zone_of(wanted.zone) if seen.calendar.time_zone else None
+        found = await _worked_out(
+            partial(self._file.occurrences, wanted.window, zone, self._account.email, check_cancelled)
         )
         for start in range(0, len(found), PAGE):
             yield EventPage(found[start : start + PAGE])
         yield EventPage(cursor=seen.digest)
 
     async def _read(self, known: Seen | None) -> Seen:
-        """The file as it is now; `known` as it is where it has not changed since."""
-        if not self._address.startswith(("https://", "http://")):
-            body, answer = await self._read_file(), None
-        else:
+        """The file as it is now; `known` where it is as it was."""
+        headers: Mapping[str, str] = {}
+        if self._address.startswith(("https://", "http://")):
             answer = await self._ask(known)
             if answer.status == 304 and known is not None:
                 return known
-            body = answer.body
-        digest = hashlib.sha256(body).hexdigest()
-        if known is None or digest != known.digest:
-            try:
-                self._file = await run_sync(IcsCalendar, body, abandon_on_cancel=True)
-            except NotACalendar as fault:
-                raise _no_calendar(str(fault)) from None
-            calendar = self._file.describe(self._account.email)
+            body, headers = answer.body, answer.headers
         else:
-            calendar = known.calendar
-        headers: Mapping[str, str] = {} if answer is None else answer.headers
-        seen = Seen(headers.get("etag"), headers.get("last-modified"), digest, calendar)
+            body = await _worked_out(partial(_contents, self._address))
+        file, calendar = await _worked_out(partial(_taken_apart, body, self._account.email))
+        self._file = file
+        seen = Seen(headers.get("etag"), headers.get("last-modified"), file.digest, calendar)
         self._seen[self._account.account_id] = seen
         return seen
-
-    async def _read_file(self) -> bytes:
-        path = anyio.Path(self._address)
-        try:
-            if (await path.stat()).st_size > MAX_FILE_BYTES:
-                raise _no_calendar(f"it has more than {MAX_FILE_BYTES // 2**20} MiB")
-            return await path.read_bytes()
-        except OSError as error:
-            raise AccountRefused(
-                "file_missing",
-                f"The calendar's file cannot be read: {error.strerror}.",
-                "Put it back where it was, or connect it again from where it is now.",
-            ) from None
 
     async def _ask(self, known: Seen | None) -> Response:
         headers = {"accept": "text/calendar, */*;q=0.5"}
         if known is not None and known.etag is not None:
             headers["if-none-match"] = known.etag
-        elif known is not None and known.modified is not None:
-            headers["if-modified-since"] = known.modified
+        if known is not None and known.modified is not None:
+            headers["if-modified-since"] = known.modified  # a server that knows ETags ignores it (RFC 9110 §13.1.3)
         address = self._address
-        for _ in range(REDIRECTS):
+        for _ in range(HOPS):
             try:
                 answer = await self._http.send(Request("GET", address, WHAT, headers=headers))
             except HttpTrouble as trouble:
                 raise as_job_outcome(trouble) from None
-            if answer.status not in (301, 302, 303, 307, 308):
+            if answer.status not in MOVED:
                 return _accepted(answer)
             address = urljoin(address, answer.headers.get("location", ""))
             if not _is_safe(address):
                 break
-        raise JobFailed(f"{WHAT} leads on to where it must not.", kind="bad_response")
+        raise JobFailed(f"{WHAT} leads on and on, or to where it must not.", kind="bad_response")
+
+
+async def _worked_out(work: Callable[[], T]) -> T:
+    """Do it in a thread.  Raises what a job raises; a thread that is given up ends at its next `check_cancelled`."""
+    try:
+        with anyio.fail_after(WORK_S):
+            return await run_sync(work, abandon_on_cancel=True)
+    except NotACalendar as fault:
+        raise _no_calendar(str(fault)) from None
+    except TimeoutError:
+        raise _no_calendar(f"takes more than {WORK_S:.0f} s to read") from None
+
+
+def _taken_apart(body: bytes, email: str) -> tuple[IcsCalendar, RemoteCalendar]:
+    file = IcsCalendar(body)
+    return file, file.describe(email)
+
+
+def _contents(path: str) -> bytes:
+    """A file's bytes.  Raises `AccountRefused`, `NotACalendar`."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # a device or a pipe might never end
+            raise NotACalendar("is no file")
+        with Path(path).open("rb") as file:
+            body = file.read(MAX_BODY_BYTES + 1)
+    except OSError as error:
+        raise AccountRefused(
+            "file_missing",
+            f"The calendar's file cannot be read: {error.strerror}.",
+            "Put it back where it was and sync again, or connect it from where it is now.",
+        ) from None
+    if len(body) > MAX_BODY_BYTES:
+        raise NotACalendar(f"has more than {MAX_BODY_BYTES // 2**20} MiB")
+    return body
 
 
 def normalised(address: str) -> str:
@@ -179,17 +202,22 @@ def normalised(address: str) -> str:
     Calendar apps write `webcal:` for an address that is asked for by https.
     """
     text = address.strip()
-    for scheme in ("webcals://", "webcal://"):
-        if text.lower().startswith(scheme):
-            text = "https://" + text[len(scheme) :]
-    if text.lower().startswith("file://"):
-        text = unquote(urlsplit(text).path)
-    if "://" not in text:
+    if not text.isprintable():
+        raise _bad_address("must not have signs in it that cannot be seen")
+    scheme, colon, rest = text.partition("://")
+    scheme = scheme.lower()
+    if scheme == "file":
+        host, slash, path = rest.partition("/")
+        if host not in ("", "localhost"):
+            raise _bad_address("must name a file of this computer")
+        text, colon = url2pathname(slash + path), ""
+    if not colon:
         if not Path(text).is_absolute():
-            raise _bad_address("a file must be named by its absolute path")
+            raise _bad_address("must be a web address or the absolute path of a file")
         return text
+    text = f"{'https' if scheme in ('webcal', 'webcals') else scheme}://{rest}"
     if not _is_safe(text):
-        raise _bad_address("must be an https address, since whoever reads it on its way can read the calendar")
+        raise _bad_address("must begin with https, since whoever reads it on its way can read the calendar")
     return text
 
 
@@ -206,18 +234,19 @@ def _accepted(answer: Response) -> Response:
     if answer.status in GONE:
         raise AccountRefused(
             "address_rejected",
-            f"{WHAT} is not valid any more: the server answers {answer.status}.",
-            "Copy the calendar's secret address (iCal) anew from its settings, and connect it again.",
+            f"{WHAT} does not let anybody in any more: the server answers {answer.status}.",
+            "Copy the calendar's secret address (iCal) from its settings, connect it, and delete this account.",
         )
     if answer.status not in (200, 304):
         retryable = answer.status >= 500 or answer.status == 429
-        raise JobFailed(f"{WHAT} answered {answer.status}.", kind="upstream_error", retryable=retryable)
+        raise JobFailed(f"{WHAT} answers {answer.status}.", kind="upstream_error", retryable=retryable)
     return answer
 
 
 def _no_calendar(why: str) -> JobFailed:
     hint = "The address must be that of an iCalendar file (.ics); a network's sign-in page may stand between."
-    return JobFailed(f"What was read is no calendar: {why}.", kind="not_a_calendar", hint=hint, retryable=True)
+    # A file that was read while it was written is whole the next time.
+    return JobFailed(f"What was read is no calendar: it {why}.", kind="not_a_calendar", hint=hint, retryable=True)
 
 
 def _bad_address(why: str) -> InvalidParams:

@@ -1,201 +1,311 @@
 """An iCalendar file (RFC 5545) as the rest of the feature knows a calendar: what it is called, and its occurrences.
 
-Pure, but not quick: a large file takes seconds, so call it in a thread.  Its two libraries take 100 ms to import, so
-import this module late.
+Pure, but slow: an event takes a millisecond, so call it in a thread.  The libraries take 100 ms to import, so import
+this module late.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import logging
+import re
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
-from typing import Any, Final
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, Final, NamedTuple
 
-import recurring_ical_events
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, Timezone
+from icalendar.error import GloballyUniqueTZIDGuessed
+from icalendar.timezone import tzp
+from recurring_ical_events import CalendarQuery
 
+from sidecar.calendar import ics_facts as facts
+from sidecar.calendar.ics_text import NotACalendar, name_of, pieces_of
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
-from sidecar.calendar.zones import known_zone, zone_of
+
+log = logging.getLogger(__name__)
+warnings.filterwarnings("ignore", category=GloballyUniqueTZIDGuessed)  # the guess is what is wanted
 
 CALENDAR_ID: Final = "ics"
 """A file is one calendar, and needs a name only within its account."""
+DAY_S: Final = 86_400
 MAX_OCCURRENCES: Final = 50_000
-"""More than anybody has in two years; a rule without end could make any number."""
-TOO_OFTEN: Final = frozenset({"SECONDLY", "MINUTELY"})
-"""No person's calendar repeats like that, and a day of it is 86,400 occurrences: only the first one is taken."""
-MAX_ATTENDEES: Final = 300
-ID_CHARS: Final = 400
-"""An id of the wire has at most 512 characters, with the stamp of the occurrence."""
-ANSWERS: Final = {
-    "NEEDS-ACTION": "needsAction",
-    "ACCEPTED": "accepted",
-    "DECLINED": "declined",
-    "TENTATIVE": "tentative",
-    "DELEGATED": "declined",
-}
-"""PARTSTAT (RFC 5545 §3.2.12) in the words that the calendar's rows have."""
-MEETING_LINKS: Final = ("X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL", "CONFERENCE")
+"""More than anybody has in two years; every one of them is a row."""
+MAX_STEPS: Final = 200_000
+"""A rule that may step more often than that up to the window's end counts once: every hour for twenty years is less,
+and each second of a day or two is more than this computer has room for.
+"""
+STEP_S: Final = {"SECONDLY": 1, "MINUTELY": 60, "HOURLY": 3_600}
+WITHIN_STEP: Final = {"SECONDLY": (), "MINUTELY": ("BYSECOND",), "HOURLY": ("BYSECOND", "BYMINUTE")}
+WITHIN_DAY: Final = ("BYSECOND", "BYMINUTE", "BYHOUR")
+REPEATS: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
+MANY: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE"})
+"""What an event may have several of; of anything else the first one counts."""
+STRANGE: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
+"""What the libraries raise at an event that makes no sense: no end before they have read the standard."""
+FOREIGN_ZONES: Final = threading.Lock()
+"""icalendar keeps the time zones that files define in one place of the process, by their names; two files may well
+mean different things by `Customized Time Zone`.
+"""
 
 
-class NotACalendar(Exception):
-    """The text is no iCalendar file, or was cut off."""
+class Found(NamedTuple):
+    """An occurrence before it is described: the component, its id, and its series and place in it where it has one."""
+
+    item: Any
+    event_id: str
+    uid: str
+    original: date | None = None
 
 
 class IcsCalendar:
-    """One parsed file.  Raises `NotACalendar`."""
+    """One file.  Raises `NotACalendar`."""
 
     def __init__(self, body: bytes) -> None:
-        text = body.decode("utf-8-sig", "replace").strip()
-        if not text[:15].upper() == "BEGIN:VCALENDAR":
-            raise NotACalendar("it does not begin as an iCalendar file does")
-        if not text[-13:].upper() == "END:VCALENDAR":  # nothing else would tell a cut file from a short one
-            raise NotACalendar("it is cut off")
-        try:
-            self._calendar = Calendar.from_ical(text)
-        except ValueError:
-            raise NotACalendar("it cannot be read as an iCalendar file") from None
-        self._events = [one for one in self._calendar.walk("VEVENT") if isinstance(one, Event)]
-        self._series = set(_repeating(self._events))
+        self._pieces = pieces_of(body)
+        self._head = _head(self._pieces.calendar)
+        self.digest = _digest(self._pieces)
+        """The same for the same content: some servers write the time of day into each copy."""
 
     def describe(self, fallback_name: str) -> RemoteCalendar:
         """The calendar itself; the names of properties are what Google, Apple and Outlook write, and RFC 7986."""
+        color = facts.text(self._head, "X-APPLE-CALENDAR-COLOR") or facts.text(self._head, "COLOR") or ""
         return RemoteCalendar(
             calendar_id=CALENDAR_ID,
-            name=self._text("X-WR-CALNAME") or self._text("NAME") or fallback_name,
-            description=self._text("X-WR-CALDESC") or self._text("DESCRIPTION"),
+            name=facts.text(self._head, "X-WR-CALNAME") or facts.text(self._head, "NAME") or fallback_name,
+            description=facts.text(self._head, "X-WR-CALDESC") or facts.text(self._head, "DESCRIPTION"),
             is_primary=True,
             access_role="reader",
-            background_color=(self._text("X-APPLE-CALENDAR-COLOR") or self._text("COLOR") or "")[:7] or None,
+            background_color=color[:7] if color.startswith("#") else None,
             time_zone=self._zone(),
         )
 
-    def occurrences(self, window: Window, zone: str, me: str) -> list[RemoteEvent]:
-        """What happens in the window, in order; `me` is the e-mail address of the account's owner."""
-        query = recurring_ical_events.of(self._calendar, skip_bad_series=True)
+    def occurrences(
+        self, window: Window, zone: tzinfo | None, me: str, check: Callable[[], None] = lambda: None
+    ) -> list[RemoteEvent]:
+        """What happens in the window; `zone` is where days and times without a zone are, None: where this computer is.
+
+        `me` is the e-mail address of the account's owner.  `check` is called now and then; what it raises ends this.
+        Raises `NotACalendar` where there is far too much.
+        """
+        with FOREIGN_ZONES:
+            tzp.use_zoneinfo()  # forgets the zones of other files
+            for lines in self._pieces.zones:
+                with suppress(*STRANGE):
+                    Timezone.from_ical("\r\n".join(["BEGIN:VTIMEZONE", *lines, "END:VTIMEZONE", ""]))
+            events, unread = _parsed(self._pieces.events, window, check)
         found: dict[str, RemoteEvent] = {}
-        for occurrence in islice(query.after(datetime.fromtimestamp(window.start_ts, UTC)), MAX_OCCURRENCES):
-            event = self._event(occurrence, zone, me)
-            if event is None:
-                continue
-            if event.start_ts >= window.end_ts:
-                break
-            found[event.event_id] = event
-        return list(found.values())
-
-    def _event(self, item: Any, zone: str, me: str) -> RemoteEvent | None:
-        status = _text(item, "STATUS", "CONFIRMED").lower()
-        if status == "cancelled":
-            return None
-        start, end = item.start, item.end
-        uid = _text(item, "UID") or hashlib.sha256(item.to_ical()).hexdigest()
-        original = item["RECURRENCE-ID"].dt if uid in self._series and "RECURRENCE-ID" in item else None
-        attendees = [_person(one) for one in _listed(item.get("ATTENDEE"))][:MAX_ATTENDEES]
-        mine = next((one for one in attendees if one["email"].casefold() == me.casefold()), None)
-        link = _text(item, "URL")
-        return RemoteEvent(
-            event_id=_event_id(uid, original),
-            start_ts=_seconds(start, zone),
-            end_ts=max(_seconds(start, zone), _seconds(end, zone)),
-            start_time=_said(start, zone),
-            end_time=_said(end, zone),
-            all_day=not isinstance(start, datetime),
-            title=_text(item, "SUMMARY") or None,
-            description=_text(item, "DESCRIPTION") or None,
-            location=_text(item, "LOCATION") or None,
-            conference_url=next((text for name in MEETING_LINKS if _is_link(text := _text(item, name))), None),
-            visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(_text(item, "CLASS").upper()),
-            status=status if status in ("confirmed", "tentative") else "confirmed",
-            organizer=_person(item["ORGANIZER"]) if "ORGANIZER" in item else None,
-            attendees=attendees or None,
-            html_link=link if _is_link(link) else None,
-            time_zone=getattr(getattr(start, "tzinfo", None), "key", None),
-            transparency="transparent" if _text(item, "TRANSP").upper() == "TRANSPARENT" else None,
-            response_status=mine["responseStatus"] if mine else None,
-            ical_uid=uid,
-            recurring_event_id=uid[:ID_CHARS] if original is not None else None,
-            original_start_time=None if original is None else _said(original, zone),
-            sequence=_number(item.get("SEQUENCE")),
-        )
-
-    def _text(self, name: str) -> str | None:
-        return _text(self._calendar, name) or None
+        for uid, group in events.items():
+            check()
+            try:
+                for one in _expanded(uid, group, window):
+                    event = _described(one, zone, me)
+                    if event is not None and window.start_ts - DAY_S < event.end_ts and event.start_ts < window.end_ts:
+                        found[event.event_id] = event
+            except STRANGE:
+                unread += 1
+            if len(found) > MAX_OCCURRENCES:
+                raise NotACalendar(f"has more than {MAX_OCCURRENCES:,} events in the account's stretch of time")
+        if unread:
+            log.info("%d events of a calendar file make no sense and were left out", unread)
+        return sorted(found.values(), key=lambda one: (one.start_ts, one.event_id))
 
     def _zone(self) -> str | None:
-        """The calendar's own time zone: as it says, or as its events' are defined."""
-        defined = (_text(one, "TZID") for one in self._calendar.walk("VTIMEZONE"))
-        return next((name for name in (_text(self._calendar, "X-WR-TIMEZONE"), *defined) if known_zone(name)), None)
+        """The IANA name of where the calendar is: as it says, or where most of its events are."""
+        used = Counter(
+            match[1] for lines in self._pieces.events for line in lines if (match := _ZONE.match(line)) is not None
+        )
+        names = (facts.text(self._head, "X-WR-TIMEZONE") or "", *(name for name, _ in used.most_common(3)))
+        with FOREIGN_ZONES:
+            tzp.use_zoneinfo()
+            zones = [_quiet_zone(name) for name in names if name]
+        return next((name for zone in zones if (name := getattr(zone, "key", None)) is not None), None)
 
 
-def _repeating(events: Iterable[Event]) -> Iterator[str]:
-    """The UIDs of series; a rule that nobody could look through is taken out on the way."""
-    for event in events:
-        rules = _listed(event.get("RRULE"))
-        if any(TOO_OFTEN & {str(part).upper() for part in rule.get("FREQ", ())} for rule in rules):
-            del event["RRULE"]
-        if any(name in event for name in ("RRULE", "RDATE", "RECURRENCE-ID")):
-            yield _text(event, "UID")
+_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
+_TIMES: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
+_CHANGING: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
+_HEAD: Final = frozenset(
+    {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-APPLE-CALENDAR-COLOR", "NAME", "DESCRIPTION", "COLOR"}
+)
+_TIMING: Final = REPEATS | {"UID", "DTSTART", "DTEND", "DURATION", "EXDATE", "SEQUENCE", "STATUS", "TRANSP"}
+_WORDS: Final = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "ORGANIZER", "ATTENDEE"})
+KEPT: Final = _TIMING | _WORDS | frozenset(facts.MEETING_LINKS)
+"""The properties of an event that are read; most of a file is others."""
 
 
-def _event_id(uid: str, original: date | None) -> str:
-    """An occurrence is known by when it was to begin, wherever it was moved to; as Google names them."""
-    short = uid if len(uid) <= ID_CHARS else hashlib.sha256(uid.encode()).hexdigest()
-    if original is None:
-        return short
-    if not isinstance(original, datetime):
-        return f"{short}_{original:%Y%m%d}"
-    moment = original if original.tzinfo is None else original.astimezone(UTC)
-    return f"{short}_{moment:%Y%m%dT%H%M%S}{'' if original.tzinfo is None else 'Z'}"
-
-
-def _seconds(moment: date, zone: str) -> int:
-    """Seconds since 1970; a date is its midnight in the account's zone, and a time without a zone is in it too."""
-    if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time())
-    placed = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone_of(zone))
-    return int((placed - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1))
-
-
-def _said(moment: date, zone: str) -> str:
-    """ISO 8601: a plain date, or a time with its offset."""
-    if isinstance(moment, datetime) and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone_of(zone))
-    return moment.isoformat()
-
-
-def _person(value: Any) -> dict[str, Any]:
-    """An organizer or attendee in the words that the calendar's rows have."""
-    params = getattr(value, "params", {})
-    email = str(value).removeprefix("mailto:").removeprefix("MAILTO:")
-    answer = ANSWERS.get(str(params.get("PARTSTAT", "")).upper(), "needsAction")
-    person: dict[str, Any] = {
-        "email": email,
-        "displayName": str(params.get("CN", "")) or None,
-        "responseStatus": answer,
-    }
-    if str(params.get("ROLE", "")).upper() == "OPT-PARTICIPANT":
-        person["optional"] = True
-    if str(params.get("CUTYPE", "")).upper() in ("RESOURCE", "ROOM"):
-        person["resource"] = True
-    return {name: said for name, said in person.items() if said is not None}
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _text(component: Any, name: str, otherwise: str = "") -> str:
-    """A property as text; the first where there are several.  U+0000 would end the text in SQLite."""
-    values = _listed(component.get(name))
-    return str(values[0]).replace("\0", "").strip() if values else otherwise
-
-
-def _number(value: Any) -> int | None:
-    with suppress(TypeError, ValueError):
-        return int(value)
+def _quiet_zone(name: str) -> tzinfo | None:
+    """A zone by its IANA or Windows name."""
+    with suppress(*STRANGE):
+        return tzp.timezone(name)
     return None
 
 
-def _is_link(text: str) -> bool:
-    return text.startswith(("https://", "http://"))
+def _head(lines: Iterable[str]) -> Calendar:
+    """The calendar's own properties; one that cannot be read is as if it were not there."""
+    head = Calendar()
+    for line in lines:
+        if name_of(line) not in _HEAD:
+            continue
+        with suppress(*STRANGE):
+            one = Calendar.from_ical(f"BEGIN:VCALENDAR\r\n{line}\r\nEND:VCALENDAR\r\n")
+            for name, value in one.items():
+                head.setdefault(name, value)
+    return head
+
+
+def _digest(pieces: Any) -> str:
+    digest = hashlib.sha256()
+    for lines in (pieces.calendar, *pieces.zones, *pieces.events):
+        for line in lines:
+            if name_of(line) not in _CHANGING:
+                digest.update(line.encode() + b"\n")
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _parsed(pieces: Iterable[list[str]], window: Window, check: Callable[[], None]) -> tuple[dict[str, list[Any]], int]:
+    """The events that may have to do with the window, by their UIDs, and how many could not be read."""
+    first, last = (
+        f"{datetime.fromtimestamp(ts, UTC):%Y%m%d}" for ts in (window.start_ts - DAY_S, window.end_ts + DAY_S)
+    )
+    groups: dict[str, list[Any]] = {}
+    unread = 0
+    for lines in pieces:
+        names = [name_of(line) for line in lines]
+        if not REPEATS & set(names) and _lies_outside(names, lines, first, last):
+            continue  # to parse it would be most of the work
+        check()
+        kept: dict[str, list[str]] = {}
+        for name, line in zip(names, lines, strict=True):
+            if name in KEPT and (name in MANY or name not in kept):
+                kept.setdefault(name, []).append(line)
+        text = "\r\n".join(["BEGIN:VEVENT", *(line for of_name in kept.values() for line in of_name), "END:VEVENT", ""])
+        try:
+            event = Event.from_ical(text)
+            if not isinstance(event, Event):
+                raise TypeError(text)
+            uid = facts.text(event, "UID", len(text)) or _made_up_uid(kept)
+        except STRANGE:
+            unread += 1
+        else:
+            _tame(event, window)
+            groups.setdefault(uid, []).append(event)
+    return groups, unread
+
+
+def _lies_outside(names: Sequence[str], lines: Iterable[str], first: str, last: str) -> bool:
+    """Whether an event that does not repeat ends before a day or begins after another; False also if in doubt."""
+    days = [match[1] for line in lines if (match := _TIMES.match(line)) is not None]
+    times = names.count("DTSTART") + names.count("DTEND")
+    return "DURATION" not in names and 0 < len(days) == times and (max(days) < first or min(days) > last)
+
+
+def _made_up_uid(kept: dict[str, list[str]]) -> str:
+    """For an event without: what hardly changes."""
+    said = [line for name in ("DTSTART", "RRULE", "SUMMARY") for line in kept.get(name, ())]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+
+def _tame(event: Any, window: Window) -> None:
+    """Take out rules that nobody could work off."""
+    rules = facts.listed(event.get("RRULE"))
+    if any(_steps(rule, event, window) > MAX_STEPS for rule in rules):
+        del event["RRULE"]
+
+
+def _steps(rule: Any, event: Any, window: Window) -> float:
+    """How often a rule may step from the event's beginning to the window's end."""
+    with suppress(*STRANGE):
+        frequency = str(rule["FREQ"][0]).upper()
+        each = 1
+        for name in WITHIN_STEP.get(frequency, WITHIN_DAY):
+            each *= max(len(rule.get(name, ())), 1)
+        if each == 1 and frequency not in STEP_S:
+            return 0
+        until = min([window.end_ts, *(facts.seconds(one, UTC) for one in rule.get("UNTIL", ()))])
+        begin = facts.seconds(event["DTSTART"].dt, UTC)
+        step_s = STEP_S.get(frequency, DAY_S) * max(int(rule.get("INTERVAL", [1])[0]), 1)
+        steps = (until - begin) / step_s * each
+        if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:
+            return min(steps, int(rule["COUNT"][0]))
+        return steps
+    return 0
+
+
+def _expanded(uid: str, group: list[Any], window: Window) -> Iterator[Found]:
+    """The occurrences of what has one UID."""
+    if not any(REPEATS & set(event) for event in group):
+        yield from _single(uid, group)
+        return
+    shifts = dict(_shifts(group))
+    calendar = Calendar()
+    calendar.subcomponents = list(group)
+    begin, end = (datetime.fromtimestamp(ts, UTC) for ts in (window.start_ts - DAY_S, window.end_ts + DAY_S))
+    # Not by way of `of`: it moves what is in UTC into X-WR-TIMEZONE, and fails at one that is no IANA name.
+    for item in CalendarQuery(calendar).between(begin, end):
+        known = item["RECURRENCE-ID"]
+        original = known.dt
+        if "RANGE" in known.params:  # of all that follow, each has the id of the one where it began
+            original = item["DTSTART"].dt - shifts[facts.stamp(original)]
+        yield Found(item, facts.event_id(uid, original), uid, original)
+
+
+def _shifts(group: Iterable[Any]) -> Iterator[tuple[str, timedelta]]:
+    """By how much each "this and all following" was moved."""
+    for event in group:
+        if "RECURRENCE-ID" in event and "RANGE" in event["RECURRENCE-ID"].params:
+            original = event["RECURRENCE-ID"].dt
+            yield facts.stamp(original), facts.comparable(event["DTSTART"].dt) - facts.comparable(original)
+
+
+def _single(uid: str, group: list[Any]) -> Iterator[Found]:
+    """What does not repeat.  Of revisions the last; those that begin at different times are events of a program that
+    does not know what a UID is.
+    """
+    latest = max(facts.number(event.get("SEQUENCE")) or 0 for event in group)
+    by_start: dict[str, Any] = {}
+    for event in group:
+        if (facts.number(event.get("SEQUENCE")) or 0) == latest:
+            with suppress(*STRANGE):
+                by_start[facts.stamp(event["DTSTART"].dt)] = event
+    if not by_start:
+        raise ValueError(uid)
+    for event in by_start.values():
+        yield Found(event, facts.event_id(uid, event["DTSTART"].dt if len(by_start) > 1 else None), uid)
+
+
+def _described(one: Found, zone: tzinfo | None, me: str) -> RemoteEvent | None:
+    item = one.item
+    status = facts.text(item, "STATUS").lower()
+    if status == "cancelled":
+        return None
+    start, end = facts.span(item)
+    attendees = [facts.person(who) for who in facts.listed(item.get("ATTENDEE"))[: facts.MAX_ATTENDEES]]
+    mine = next((who for who in attendees if who["email"].casefold() == me.casefold()), None)
+    begins = facts.seconds(start, zone)
+    return RemoteEvent(
+        event_id=one.event_id,
+        start_ts=begins,
+        end_ts=max(begins, facts.seconds(end, zone)),
+        start_time=facts.said(start, zone),
+        end_time=facts.said(end, zone),
+        all_day=not isinstance(start, datetime),
+        title=facts.text(item, "SUMMARY") or None,
+        description=facts.text(item, "DESCRIPTION", facts.MAX_DESCRIPTION) or None,
+        location=facts.text(item, "LOCATION") or None,
+        conference_url=facts.link(item, *facts.MEETING_LINKS),
+        visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(facts.text(item, "CLASS").upper()),
+        status="tentative" if status == "tentative" else "confirmed",
+        organizer=facts.person(item["ORGANIZER"]) if "ORGANIZER" in item else None,
+        attendees=attendees or None,
+        html_link=facts.link(item, "URL"),
+        time_zone=getattr(getattr(start, "tzinfo", None), "key", None),
+        transparency="transparent" if facts.text(item, "TRANSP").upper() == "TRANSPARENT" else None,
+        response_status=mine["responseStatus"] if mine else None,
+        ical_uid=one.uid[: facts.MAX_TEXT],
+        recurring_event_id=None if one.original is None else facts.short_uid(one.uid),
+        original_start_time=None if one.original is None else facts.said(one.original, zone),
+        sequence=facts.number(item.get("SEQUENCE")),
+    )
