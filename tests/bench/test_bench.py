@@ -88,3 +88,19 @@ def test_the_feed_is_measured_short_and_long() -> None:
     report = json.loads(done.stdout)
     assert report["sizes"] == [1_000, 2_000]
     assert all(one["small_ms"] > 0 and one["large_ms"] > 0 for one in report["measures"])
+
+
+def test_the_calendar_is_measured_small_and_large() -> None:
+    sizes = ["--calendars", "2", "--events", "400", "--rounds", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.calendar", *sizes, "--json"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert list(report["sizes"]) == ["40", "400"]
+    assert all(found["sidecar"]["changes_ms"] > 0 for found in report["sizes"].values())

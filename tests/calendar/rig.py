@@ -37,9 +37,9 @@ class Waits:
 class GoogleRig(Loopback):
     """A sidecar without its process, and its Google."""
 
-    def __init__(self, path: Path, google: FakeGoogle, clock: ManualClock) -> None:
+    def __init__(self, path: Path, google: FakeGoogle, clock: ManualClock, *, has_client: bool = True) -> None:
         settings = {
-            "google_client_id": CLIENT_ID,
+            "google_client_id": CLIENT_ID if has_client else None,
             "google_client_secret": CLIENT_SECRET,
             "google_url": google.url,
         }
@@ -127,9 +127,11 @@ def google_on(clock: ManualClock) -> Iterator[FakeGoogle]:
 
 
 @asynccontextmanager
-async def rig_with(path: Path, google: FakeGoogle, clock: ManualClock, **hello: Any) -> AsyncIterator[GoogleRig]:
+async def rig_with(
+    path: Path, google: FakeGoogle, clock: ManualClock, *, has_client: bool = True, **hello: Any
+) -> AsyncIterator[GoogleRig]:
     """A rig after the handshake."""
-    rig = GoogleRig(path, google, clock)
+    rig = GoogleRig(path, google, clock, has_client=has_client)
     await rig.initialize(**hello)
     try:
         yield rig

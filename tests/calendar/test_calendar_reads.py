@@ -87,15 +87,9 @@ async def test_every_table_of_an_old_database_is_served(tmp_path: Path) -> None:
         jobs = client.remote(Jobs)
 
         [account] = (await calendars.list_accounts()).accounts
+        names = {"account_id": "acc-1", "provider": "google", "email": "ada@example.com", "display_name": "Ada"}
         assert account == CalendarAccount(
-            account_id="acc-1",
-            provider="google",
-            email="ada@example.com",
-            display_name="Ada",
-            status=AccountStatus.ACTIVE,
-            past_days=180,
-            future_days=400,
-            **STAMPS,
+            **names, status=AccountStatus.ACTIVE, past_days=180, future_days=400, **STAMPS
         )
         assert await calendars.get_account(account_id="acc-1") == account
         assert (await calendars.list_calendars()).calendars == [

@@ -300,3 +300,22 @@ def test_every_request_is_held_against_googles_own_description() -> None:
     assert spec.request("GET", path, [("singleEvents", "true"), ("maxResults", "1000"), ("syncToken", "x")]) == []
     assert spec.request("GET", path, [("singleEvents", "perhaps")]) != []
     assert spec.request("GET", path, [("updatedSince", "1")]) != []
+
+
+async def test_what_happens_between_the_changes_and_the_daily_pass_is_told_by_the_next_changes(
+    office: GoogleRig, google: FakeGoogle, clock: ManualClock
+) -> None:
+    old = google.calendars.add(ADA, summary="Old", **timed("2026-05-30T09:00:00Z", "2026-05-30T10:00:00Z"))
+    account = await office.connected()
+    clock.advance(10 * 86_400)  # it lies before the window now, where no pass would miss it
+    asked = len(google.listings())
+    release = google.hold("/events", after=1)
+    job = await office.accounts.sync(account_id=account.account_id)
+    async with office.working():
+        await anyio.to_thread.run_sync(google.wait_for, "/events", asked + 2)
+        google.calendars.cancel(ADA, old)
+        release()
+        await office.until_job(job.job_id, "succeeded")
+    assert await office.titles() == ["Old"]
+    await office.synced(account.account_id)
+    assert await office.titles() == []

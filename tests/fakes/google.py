@@ -6,11 +6,14 @@ serves until standard input ends.  From outside it is steered by POST with a JSO
   /fake/consent {"error": "access_denied"} or {"email": "bob@example.com"} or {"unticked": ["calendar.events.readonly"]}
   /fake/events {"calendar_id", …event}    /fake/cancel {"calendar_id", "event_id"}
   /fake/expire {"calendar_id"}: its sync tokens    /fake/revoke {"email"}: everything that was granted
+  /fake/token {"email"}: an access token for everything
 """
 
 import argparse
+import contextlib
 import json
 import re
+import socket
 import sys
 import threading
 import time
@@ -60,6 +63,12 @@ class Fault:
     """How many of them are still answered rightly."""
 
 
+@dataclass
+class _Gate:
+    event: threading.Event
+    after: int
+
+
 class FakeGoogle:
     """The server: `with FakeGoogle() as google: … google.url, google.calendars, google.oauth, google.asked`."""
 
@@ -74,7 +83,7 @@ class FakeGoogle:
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
-        self._held: dict[str, threading.Event] = {}
+        self._held: dict[str, _Gate] = {}
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.fake = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -82,7 +91,12 @@ class FakeGoogle:
     @property
     def environment(self) -> dict[str, str]:
         """What points the sidecar here."""
-        return {"GOOGLE_URL": self.url, "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET}
+        return self.environment_of(self.url)
+
+    @staticmethod
+    def environment_of(url: str) -> dict[str, str]:
+        """What points the sidecar to a fake that runs elsewhere."""
+        return {"GOOGLE_URL": url, "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET}
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -96,9 +110,10 @@ class FakeGoogle:
     def close(self) -> None:
         """Let go whoever is held, and stop listening."""
         for gate in list(self._held.values()):
-            gate.set()
+            gate.event.set()
         self._server.shutdown()
         self._server.server_close()
+        self._server.hang_up()
 
     def refuse(
         self, ending: str, status: int, reason: str = "", *, times: int = 1, after: int = 0, **headers: str
@@ -108,9 +123,12 @@ class FakeGoogle:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.faults.append(Fault(ending, status, body, named, times, after))
 
-    def hold(self, ending: str) -> Callable[[], None]:
-        """Keep requests whose path ends so unanswered until the result is called."""
-        gate = self._held[ending] = threading.Event()
+    def hold(self, ending: str, *, after: int = 0) -> Callable[[], None]:
+        """Keep requests whose path ends so unanswered, but for the next few, until the result is called."""
+        gate = threading.Event()
+        if ending in self._held:
+            self._held[ending].event.set()
+        self._held[ending] = _Gate(gate, after)
         return gate.set
 
     def wait_for(self, ending: str, count: int = 1, timeout_s: float = 30.0) -> None:
@@ -136,8 +154,11 @@ class FakeGoogle:
             self.asked.append(asked)
             self._arrived.notify_all()
             gate = next((one for ending, one in self._held.items() if asked.path.endswith(ending)), None)
+            if gate is not None and gate.after > 0:
+                gate.after -= 1
+                gate = None
         if gate is not None:
-            gate.wait()
+            gate.event.wait()
         with self.lock:
             for fault in self.faults:
                 if asked.path.endswith(fault.ending) and fault.times > 0:
@@ -176,6 +197,9 @@ class FakeGoogle:
                 self.calendars.cancel(body["calendar_id"], body["event_id"])
             elif what == "expire":
                 self.calendars.expire_tokens(body["calendar_id"])
+            elif what == "token":
+                scopes = (SCOPE + "calendar",)
+                return {"access_token": self.oauth.open(self.oauth.give(body["email"], scopes))["access_token"]}
             elif what == "revoke":
                 self.oauth.end(body["email"])
             else:
@@ -186,6 +210,26 @@ class FakeGoogle:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     fake: FakeGoogle
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, and remember it: it may be kept alive for long."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """It is over."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Break all connections off."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that is killed is what some tests are about; anything else is printed as usual."""

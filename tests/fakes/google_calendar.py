@@ -7,6 +7,7 @@ touches them all.
 
 import base64
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -78,6 +79,8 @@ class FakeCalendar:
     entries: dict[str, Resource] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     masters: dict[str, Resource] = field(default_factory=dict)
+    log: list[tuple[int, str]] = field(default_factory=list)
+    """Each change and the id of what it changed, so that a delta costs what changed and no more."""
     oldest_token: int = 0
     refused: ApiError | None = None
 
@@ -119,7 +122,7 @@ class FakeCalendars:
             calendar.masters[event_id] = event
             self._expand(calendar, event_id)
         else:
-            calendar.rows[event_id] = Row(event, self._next())
+            self._note(calendar, Row(event, self._next()))
         return event_id
 
     def change(self, calendar_id: str, event_id: str, **fields: Any) -> None:
@@ -134,21 +137,22 @@ class FakeCalendars:
         row.moved = "recurringEventId" in row.resource
         row.gone = False
         row.version = self._next()
+        self._note(calendar, row)
 
     def cancel(self, calendar_id: str, event_id: str, *, master_only: bool = False) -> None:
         """Cancel an event, an occurrence or a series; of a series tell all occurrences, or the master alone."""
         calendar = self.calendars[calendar_id]
         if event_id not in calendar.masters:
-            self._drop(calendar.rows[event_id])
+            self._drop(calendar, calendar.rows[event_id])
             return
         master = calendar.masters.pop(event_id)
         for key in [key for key, row in calendar.rows.items() if row.resource.get("recurringEventId") == event_id]:
             if master_only:
                 del calendar.rows[key]
             else:
-                self._drop(calendar.rows[key])
+                self._drop(calendar, calendar.rows[key])
         if master_only:
-            calendar.rows[event_id] = Row({"id": event_id, **master}, self._next(), gone=True)
+            self._note(calendar, Row({"id": event_id, **master}, self._next(), gone=True))
 
     def end_series(self, calendar_id: str, event_id: str, until: str) -> None:
         """What "this and following events" does to the old series: it gets an UNTIL."""
@@ -236,8 +240,9 @@ class FakeCalendars:
         if version < calendar.oldest_token:
             raise ApiError(410, "fullSyncRequired", "Sync token is no longer valid, a full sync is required.")
         is_single = query.get("singleEvents") == "true"
-        rows = [row for row in calendar.rows.values() if row.version > version and (is_single or _is_own(row))]
-        return [row.stub if row.gone else row.resource for row in sorted(rows, key=lambda row: row.version)]
+        changed = dict.fromkeys(key for _, key in calendar.log[bisect_right(calendar.log, (version, "\U0010ffff")) :])
+        rows = [calendar.rows[key] for key in changed if key in calendar.rows]
+        return [row.stub if row.gone else row.resource for row in rows if is_single or _is_own(row)]
 
     def _window(self, calendar: FakeCalendar, query: Mapping[str, str]) -> list[Resource]:
         low = _moment({"dateTime": query["timeMin"]}, calendar) if "timeMin" in query else None
@@ -258,9 +263,14 @@ class FakeCalendars:
         self._version = next(self._versions)
         return self._version
 
-    def _drop(self, row: Row) -> None:
+    def _drop(self, calendar: FakeCalendar, row: Row) -> None:
         row.gone = True
         row.version = self._next()
+        self._note(calendar, row)
+
+    def _note(self, calendar: FakeCalendar, row: Row) -> None:
+        calendar.rows[row.resource["id"]] = row
+        calendar.log.append((row.version, row.resource["id"]))
 
     def _expand(self, calendar: FakeCalendar, master_id: str) -> None:
         """All occurrences anew; those that are no more are cancelled, exceptions stay as they are."""
@@ -271,12 +281,14 @@ class FakeCalendars:
             found.add(occurrence["id"])
             known = calendar.rows.get(occurrence["id"])
             if known is None or not (known.moved or known.gone):
-                calendar.rows[occurrence["id"]] = Row(occurrence, version)
+                self._note(calendar, Row(occurrence, version))
             else:
                 known.version = version
+                self._note(calendar, known)
         for key, row in calendar.rows.items():
             if row.resource.get("recurringEventId") == master_id and key not in found and not row.gone:
                 row.gone, row.version = True, version
+                self._note(calendar, row)
 
 
 def _occurrences(master: Resource, calendar: FakeCalendar, until: datetime) -> Iterable[Resource]:

@@ -120,7 +120,7 @@ class FakeOAuth:
             raise OAuthError(400, "redirect_uri_mismatch", "Bad Request")
         grant = Grant(code.email, code.scopes, self._secret("1//0"))
         self.grants.append(grant)
-        answer = self._access(grant) | {"refresh_token": grant.refresh_token}
+        answer = self.open(grant) | {"refresh_token": grant.refresh_token}
         if self.gives_id_token and "openid" in code.scopes:
             answer["id_token"] = self._id_token(code.email)
         return answer
@@ -168,13 +168,14 @@ class FakeOAuth:
         grant = next((one for one in self.grants if one.alive and one.refresh_token == token), None)
         if grant is None:
             raise OAuthError(400, "invalid_grant", "Token has been expired or revoked.")
-        answer = self._access(grant)
+        answer = self.open(grant)
         if self.rotates:
             grant.refresh_token = self._secret("1//0")
             answer["refresh_token"] = grant.refresh_token
         return answer
 
-    def _access(self, grant: Grant) -> dict[str, Any]:
+    def open(self, grant: Grant) -> dict[str, Any]:
+        """An access token of a grant, as the token endpoint gives it."""
         token = self._secret("ya29.")
         grant.access_tokens[token] = self._now() + timedelta(seconds=LIFETIME_S)
         scope = " ".join(grant.scopes)
