@@ -225,6 +225,8 @@ def _is_safe(address: str) -> bool:
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
+        host.encode("idna")  # what the socket will do with it
+        _ = parts.port  # raises where it is none
     except ValueError:
         return False
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))

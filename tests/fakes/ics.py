@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Final, Self
 
-SECRET: Final = "private-0123456789abcdef"
+PRIVATE: Final = "private-0123456789abcdef"
 """What of the address must never be seen anywhere."""
 
 
@@ -59,7 +59,7 @@ class FakeIcs:
     @property
     def address(self) -> str:
         """The secret address."""
-        return f"{self.origin}/ical/ada%40example.com/{SECRET}/basic.ics"
+        return f"{self.origin}/ical/ada%40example.com/{PRIVATE}/basic.ics"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
