@@ -4,28 +4,22 @@ Pure, but slow: an event takes a millisecond, so call it in a thread.  The libra
 this module late.
 """
 
-import hashlib
 import logging
-import re
-import threading
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final, NamedTuple
 
-from icalendar import Calendar, Event, Timezone
-from icalendar.error import GloballyUniqueTZIDGuessed
-from icalendar.timezone import tzp
+from icalendar import Calendar
 from recurring_ical_events import CalendarQuery
 
 from sidecar.calendar import ics_facts as facts
-from sidecar.calendar.ics_text import NotACalendar, name_of, pieces_of
+from sidecar.calendar.ics_parse import STRANGE, OwnZones, event_of, head_of, iana_name
+from sidecar.calendar.ics_text import REPEATS, NotACalendar, by_uid, digest_of, lies_outside, pieces_of, zone_named
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
 
 log = logging.getLogger(__name__)
-warnings.filterwarnings("ignore", category=GloballyUniqueTZIDGuessed)  # the guess is what is wanted
 
 CALENDAR_ID: Final = "ics"
 """A file is one calendar, and needs a name only within its account."""
@@ -39,15 +33,6 @@ and each second of a day or two is more than this computer has room for.
 STEP_S: Final = {"SECONDLY": 1, "MINUTELY": 60, "HOURLY": 3_600}
 WITHIN_STEP: Final = {"SECONDLY": (), "MINUTELY": ("BYSECOND",), "HOURLY": ("BYSECOND", "BYMINUTE")}
 WITHIN_DAY: Final = ("BYSECOND", "BYMINUTE", "BYHOUR")
-REPEATS: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
-MANY: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE"})
-"""What an event may have several of; of anything else the first one counts."""
-STRANGE: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
-"""What the libraries raise at an event that makes no sense: no end before they have read the standard."""
-FOREIGN_ZONES: Final = threading.Lock()
-"""icalendar keeps the time zones that files define in one place of the process, by their names; two files may well
-mean different things by `Customized Time Zone`.
-"""
 
 
 class Found(NamedTuple):
@@ -63,22 +48,25 @@ class IcsCalendar:
     """One file.  Raises `NotACalendar`."""
 
     def __init__(self, body: bytes) -> None:
-        self._pieces = pieces_of(body)
-        self._head = _head(self._pieces.calendar)
-        self.digest = _digest(self._pieces)
-        """The same for the same content: some servers write the time of day into each copy."""
+        pieces = pieces_of(body)
+        self.digest = digest_of(pieces)
+        self._head = head_of(pieces.calendar)
+        self._zones = OwnZones(pieces.zones)
+        self._groups = by_uid(pieces.events)
 
     def describe(self, fallback_name: str) -> RemoteCalendar:
         """The calendar itself; the names of properties are what Google, Apple and Outlook write, and RFC 7986."""
         color = facts.text(self._head, "X-APPLE-CALENDAR-COLOR") or facts.text(self._head, "COLOR") or ""
+        used = Counter(zone for group in self._groups.values() for lines in group if (zone := zone_named(lines)))
+        zones = [facts.text(self._head, "X-WR-TIMEZONE"), *(name for name, _ in used.most_common(3))]
         return RemoteCalendar(
             calendar_id=CALENDAR_ID,
             name=facts.text(self._head, "X-WR-CALNAME") or facts.text(self._head, "NAME") or fallback_name,
-            description=facts.text(self._head, "X-WR-CALDESC") or facts.text(self._head, "DESCRIPTION"),
+            description=facts.text(self._head, "X-WR-CALDESC") or facts.text(self._head, "DESCRIPTION") or None,
             is_primary=True,
             access_role="reader",
             background_color=color[:7] if color.startswith("#") else None,
-            time_zone=self._zone(),
+            time_zone=iana_name(name for name in zones if name),  # else where most of its events are
         )
 
     def occurrences(
@@ -89,17 +77,19 @@ class IcsCalendar:
         `me` is the e-mail address of the account's owner.  `check` is called now and then; what it raises ends this.
         Raises `NotACalendar` where there is far too much.
         """
-        with FOREIGN_ZONES:
-            tzp.use_zoneinfo()  # forgets the zones of other files
-            for lines in self._pieces.zones:
-                with suppress(*STRANGE):
-                    Timezone.from_ical("\r\n".join(["BEGIN:VTIMEZONE", *lines, "END:VTIMEZONE", ""]))
-            events, unread = _parsed(self._pieces.events, window, check)
+        first, last = (f"{moment:%Y%m%d}" for moment in _widened(window))
         found: dict[str, RemoteEvent] = {}
-        for uid, group in events.items():
+        unread = 0
+        # One by one, so that what was parsed is gone soon: to look through much of it, the garbage collector would
+        # stop the loop for a quarter of a second.
+        for uid, group in self._groups.items():
+            if all(lies_outside(lines, first, last) for lines in group):
+                continue
             check()
+            events, lost = self._parsed(group, window)
+            unread += lost
             try:
-                for one in _expanded(uid, group, window):
+                for one in _expanded(uid, events, window):
                     event = _described(one, zone, me)
                     if event is not None and window.start_ts - DAY_S < event.end_ts and event.start_ts < window.end_ts:
                         found[event.event_id] = event
@@ -111,108 +101,25 @@ class IcsCalendar:
             log.info("%d events of a calendar file make no sense and were left out", unread)
         return sorted(found.values(), key=lambda one: (one.start_ts, one.event_id))
 
-    def _zone(self) -> str | None:
-        """The IANA name of where the calendar is: as it says, or where most of its events are."""
-        used = Counter(
-            match[1] for lines in self._pieces.events for line in lines if (match := _ZONE.match(line)) is not None
-        )
-        names = (facts.text(self._head, "X-WR-TIMEZONE") or "", *(name for name, _ in used.most_common(3)))
-        with FOREIGN_ZONES:
-            tzp.use_zoneinfo()
-            zones = [_quiet_zone(name) for name in names if name]
-        return next((name for zone in zones if (name := getattr(zone, "key", None)) is not None), None)
+    def _parsed(self, group: Iterable[list[str]], window: Window) -> tuple[list[Any], int]:
+        """The events of one UID, and how many could not be read."""
+        events: list[Any] = []
+        lost = 0
+        with self._zones.known():
+            for lines in group:
+                try:
+                    events.append(event_of(lines))
+                except STRANGE:
+                    lost += 1
+        for event in events:
+            if any(_steps(rule, event, window) > MAX_STEPS for rule in facts.listed(event.get("RRULE"))):
+                del event["RRULE"]
+        return events, lost
 
 
-_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
-_TIMES: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
-_CHANGING: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
-_HEAD: Final = frozenset(
-    {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-APPLE-CALENDAR-COLOR", "NAME", "DESCRIPTION", "COLOR"}
-)
-_TIMING: Final = REPEATS | {"UID", "DTSTART", "DTEND", "DURATION", "EXDATE", "SEQUENCE", "STATUS", "TRANSP"}
-_WORDS: Final = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "ORGANIZER", "ATTENDEE"})
-KEPT: Final = _TIMING | _WORDS | frozenset(facts.MEETING_LINKS)
-"""The properties of an event that are read; most of a file is others."""
-
-
-def _quiet_zone(name: str) -> tzinfo | None:
-    """A zone by its IANA or Windows name."""
-    with suppress(*STRANGE):
-        return tzp.timezone(name)
-    return None
-
-
-def _head(lines: Iterable[str]) -> Calendar:
-    """The calendar's own properties; one that cannot be read is as if it were not there."""
-    head = Calendar()
-    for line in lines:
-        if name_of(line) not in _HEAD:
-            continue
-        with suppress(*STRANGE):
-            one = Calendar.from_ical(f"BEGIN:VCALENDAR\r\n{line}\r\nEND:VCALENDAR\r\n")
-            for name, value in one.items():
-                head.setdefault(name, value)
-    return head
-
-
-def _digest(pieces: Any) -> str:
-    digest = hashlib.sha256()
-    for lines in (pieces.calendar, *pieces.zones, *pieces.events):
-        for line in lines:
-            if name_of(line) not in _CHANGING:
-                digest.update(line.encode() + b"\n")
-        digest.update(b"\0")
-    return digest.hexdigest()
-
-
-def _parsed(pieces: Iterable[list[str]], window: Window, check: Callable[[], None]) -> tuple[dict[str, list[Any]], int]:
-    """The events that may have to do with the window, by their UIDs, and how many could not be read."""
-    first, last = (
-        f"{datetime.fromtimestamp(ts, UTC):%Y%m%d}" for ts in (window.start_ts - DAY_S, window.end_ts + DAY_S)
-    )
-    groups: dict[str, list[Any]] = {}
-    unread = 0
-    for lines in pieces:
-        names = [name_of(line) for line in lines]
-        if not REPEATS & set(names) and _lies_outside(names, lines, first, last):
-            continue  # to parse it would be most of the work
-        check()
-        kept: dict[str, list[str]] = {}
-        for name, line in zip(names, lines, strict=True):
-            if name in KEPT and (name in MANY or name not in kept):
-                kept.setdefault(name, []).append(line)
-        text = "\r\n".join(["BEGIN:VEVENT", *(line for of_name in kept.values() for line in of_name), "END:VEVENT", ""])
-        try:
-            event = Event.from_ical(text)
-            if not isinstance(event, Event):
-                raise TypeError(text)
-            uid = facts.text(event, "UID", len(text)) or _made_up_uid(kept)
-        except STRANGE:
-            unread += 1
-        else:
-            _tame(event, window)
-            groups.setdefault(uid, []).append(event)
-    return groups, unread
-
-
-def _lies_outside(names: Sequence[str], lines: Iterable[str], first: str, last: str) -> bool:
-    """Whether an event that does not repeat ends before a day or begins after another; False also if in doubt."""
-    days = [match[1] for line in lines if (match := _TIMES.match(line)) is not None]
-    times = names.count("DTSTART") + names.count("DTEND")
-    return "DURATION" not in names and 0 < len(days) == times and (max(days) < first or min(days) > last)
-
-
-def _made_up_uid(kept: dict[str, list[str]]) -> str:
-    """For an event without: what hardly changes."""
-    said = [line for name in ("DTSTART", "RRULE", "SUMMARY") for line in kept.get(name, ())]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()
-
-
-def _tame(event: Any, window: Window) -> None:
-    """Take out rules that nobody could work off."""
-    rules = facts.listed(event.get("RRULE"))
-    if any(_steps(rule, event, window) > MAX_STEPS for rule in rules):
-        del event["RRULE"]
+def _widened(window: Window) -> tuple[datetime, datetime]:
+    """The window and a day on either side: wherever a time is, it lies within if it may."""
+    return datetime.fromtimestamp(window.start_ts - DAY_S, UTC), datetime.fromtimestamp(window.end_ts + DAY_S, UTC)
 
 
 def _steps(rule: Any, event: Any, window: Window) -> float:
@@ -236,15 +143,16 @@ def _steps(rule: Any, event: Any, window: Window) -> float:
 
 def _expanded(uid: str, group: list[Any], window: Window) -> Iterator[Found]:
     """The occurrences of what has one UID."""
+    if not group:
+        return
     if not any(REPEATS & set(event) for event in group):
         yield from _single(uid, group)
         return
     shifts = dict(_shifts(group))
     calendar = Calendar()
     calendar.subcomponents = list(group)
-    begin, end = (datetime.fromtimestamp(ts, UTC) for ts in (window.start_ts - DAY_S, window.end_ts + DAY_S))
     # Not by way of `of`: it moves what is in UTC into X-WR-TIMEZONE, and fails at one that is no IANA name.
-    for item in CalendarQuery(calendar).between(begin, end):
+    for item in CalendarQuery(calendar).between(*_widened(window)):
         known = item["RECURRENCE-ID"]
         original = known.dt
         if "RANGE" in known.params:  # of all that follow, each has the id of the one where it began

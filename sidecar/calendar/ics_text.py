@@ -4,7 +4,15 @@ The pieces are parsed one by one: a bad one costs nothing but itself, and no par
 of a large file, during which the loop would stand still.
 """
 
-from typing import NamedTuple
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+REPEATS: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
+_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
+_DAYS: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
+_CHANGING: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
 
 
 class NotACalendar(Exception):
@@ -46,6 +54,45 @@ def pieces_of(body: bytes) -> Pieces:
         elif line.strip():
             into.append(line)
     return pieces
+
+
+def digest_of(pieces: Pieces) -> str:
+    """The same for the same content: some servers write the time of day into each copy."""
+    digest = hashlib.sha256()
+    for lines in (pieces.calendar, *pieces.zones, *pieces.events):
+        for line in lines:
+            if name_of(line) not in _CHANGING:
+                digest.update(line.encode() + b"\n")
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def by_uid(events: Iterable[list[str]]) -> dict[str, list[list[str]]]:
+    """The events that belong together; one without a UID is known by what of it hardly changes."""
+    groups: dict[str, list[list[str]]] = {}
+    for lines in events:
+        uid = next((line.partition(":")[2].strip() for line in lines if name_of(line) == "UID"), "")
+        if not uid:
+            said = [line for line in lines if name_of(line) in ("DTSTART", "RRULE", "SUMMARY")]
+            uid = hashlib.sha256("\n".join(said).encode()).hexdigest()
+        groups.setdefault(uid.replace("\0", ""), []).append(lines)
+    return groups
+
+
+def lies_outside(lines: Iterable[str], first: str, last: str) -> bool:
+    """Whether an event ends before a day (YYYYMMDD) or begins after another, as far as can be seen without parsing,
+    which would be most of the work.
+    """
+    names = [name_of(line) for line in lines]
+    days = [match[1] for line in lines if (match := _DAYS.match(line)) is not None]
+    if "DURATION" in names or REPEATS & set(names) or len(days) != names.count("DTSTART") + names.count("DTEND"):
+        return False
+    return bool(days) and (max(days) < first or min(days) > last)
+
+
+def zone_named(lines: Iterable[str]) -> str | None:
+    """The time zone that an event says it begins in."""
+    return next((match[1] for line in lines if (match := _ZONE.match(line)) is not None), None)
 
 
 def name_of(line: str) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from protocol.calendar import Calendar, CalendarEvent
-from sidecar.calendar import ics_events
+from sidecar.calendar import ics_events, ics_parse
 from sidecar.calendar.ics_events import IcsCalendar
 from sidecar.calendar.ics_text import NotACalendar
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
@@ -239,7 +239,7 @@ PARAMS = st.sampled_from(
         ";=;",
     ]
 )
-NAMES = st.sampled_from([*sorted(ics_events.KEPT), "BEGIN", "END", "X-FOO", ""])
+NAMES = st.sampled_from([*sorted(ics_parse.KEPT), "BEGIN", "END", "X-FOO", ""])
 LINES = st.tuples(NAMES, PARAMS, VALUES).map(lambda parts: f"{parts[0]}{parts[1]}:{parts[2]}")
 EVENTS = st.builds(
     lambda starts, lines, uid: vevent(*starts, *lines, uid=uid),

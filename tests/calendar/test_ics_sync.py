@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from sidecar.calendar.ics import MAX_BODY_BYTES
 from sidecar.client import RemoteError
+from sidecar.http import MAX_BODY_BYTES
 from tests.calendar.ics_rig import OWNER, vcalendar, vevent
 from tests.calendar.rig import CalendarRig, tables
 from tests.fakes.ics import FakeIcs
@@ -233,7 +233,8 @@ async def test_what_cannot_be_an_address_is_refused_before_anything_is_asked(off
 
 
 async def test_nothing_but_the_address_is_wanted(office: CalendarRig, server: FakeIcs) -> None:
-    for more in ({"credentials": {"address": server.address, "x": "y"}}, {"credentials": {}}, {"config": {"a": 1}}):
+    wrong: list[dict[str, Any]] = [{"credentials": {"address": server.address, "x": "y"}}, {"credentials": {}}]
+    for more in (*wrong, {"config": {"a": 1}}):
         assert (await refused(office, server.address, **more)).data["kind"] == "invalid_params"
     assert server.asked == []
 
