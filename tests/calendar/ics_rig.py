@@ -1,7 +1,7 @@
 """Calendar files in tests: written by hand, event by event, and looked at within a year and a half."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,11 @@ def moment(text: str) -> int:
 
 
 WINDOW: Final = Window(moment("2026-05-01"), moment("2027-12-01"))
+
+
+def day(number: int) -> str:
+    """So many days from now, as a calendar file writes it."""
+    return f"{datetime.now(UTC) + timedelta(days=number):%Y%m%d}"
 
 
 def vevent(*lines: str, uid: str | None = "event") -> str:

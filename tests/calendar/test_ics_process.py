@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.calendar.ics_rig import OWNER, vcalendar, vevent
+from tests.calendar.ics_rig import OWNER, day, vcalendar, vevent
 from tests.conftest import StartHost
 from tests.fakes.ics import PRIVATE, FakeIcs
 from tests.process.host import Host
 
 EVENTS = 10_000
-
-
-def day(number: int) -> str:
-    """So many days from now, as a calendar file writes it."""
-    return f"{datetime.now(UTC) + timedelta(days=number):%Y%m%d}"
 
 
 def connect(wire: Host, address: str) -> str:
