@@ -20,7 +20,7 @@ from anyio.to_thread import run_sync
 from protocol.calendar_accounts import CalendarCredentialsRejected, CalendarUnreachable
 from protocol.errors import InvalidParams
 from sidecar.calendar.ics_events import IcsCalendar
-from sidecar.calendar.ics_text import NotACalendar
+from sidecar.calendar.ics_text import NotACalendar, TooMuch
 from sidecar.calendar.provider import (
     AccountRefused,
     Connected,
@@ -36,6 +36,8 @@ from sidecar.http import MAX_BODY_BYTES, Http, HttpTrouble, Request, Response, a
 
 T = TypeVar("T")
 WHAT: Final = "The calendar's address"
+FILE: Final = "The calendar's file"
+NARROWER: Final = "Choose fewer days for the account, before and ahead (`calendar.accounts.update`)."
 PAGE: Final = 500
 WORK_S: Final = 300.0
 """To read a file and to work out its rules; ten thousand events take some ten seconds."""
@@ -168,9 +170,13 @@ async def _worked_out(work: Callable[[], T]) -> T:
         with anyio.fail_after(WORK_S):
             return await run_sync(work, abandon_on_cancel=True)
     except NotACalendar as fault:
-        raise _no_calendar(str(fault)) from None
+        hint = "The address must be that of an iCalendar file (.ics); a network's sign-in page may stand between."
+        # A file that was read while it was written is whole the next time.
+        raise JobFailed(f"{FILE} {fault}.", kind="not_a_calendar", hint=hint, retryable=True) from None
+    except TooMuch as fault:
+        raise JobFailed(f"{FILE} {fault}.", kind="too_many_events", hint=NARROWER) from None
     except TimeoutError:
-        raise _no_calendar(f"takes more than {WORK_S:.0f} s to read") from None
+        raise JobFailed(f"{FILE} takes more than {WORK_S:.0f} s to read.", kind="timeout", hint=NARROWER) from None
 
 
 def _taken_apart(body: bytes, email: str) -> tuple[IcsCalendar, RemoteCalendar]:
@@ -179,7 +185,7 @@ def _taken_apart(body: bytes, email: str) -> tuple[IcsCalendar, RemoteCalendar]:
 
 
 def _contents(path: str) -> bytes:
-    """A file's bytes.  Raises `AccountRefused`, `NotACalendar`."""
+    """A file's bytes.  Raises `AccountRefused`, `NotACalendar`, `TooMuch`."""
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # a device or a pipe might never end
             raise NotACalendar("is no file")
@@ -192,7 +198,7 @@ def _contents(path: str) -> bytes:
             "Put it back where it was and sync again, or connect it from where it is now.",
         ) from None
     if len(body) > MAX_BODY_BYTES:
-        raise NotACalendar(f"has more than {MAX_BODY_BYTES // 2**20} MiB")
+        raise TooMuch(f"has more than {MAX_BODY_BYTES // 2**20} MiB")
     return body
 
 
@@ -243,12 +249,6 @@ def _accepted(answer: Response) -> Response:
         retryable = answer.status >= 500 or answer.status == 429
         raise JobFailed(f"{WHAT} answers {answer.status}.", kind="upstream_error", retryable=retryable)
     return answer
-
-
-def _no_calendar(why: str) -> JobFailed:
-    hint = "The address must be that of an iCalendar file (.ics); a network's sign-in page may stand between."
-    # A file that was read while it was written is whole the next time.
-    return JobFailed(f"What was read is no calendar: it {why}.", kind="not_a_calendar", hint=hint, retryable=True)
 
 
 def _bad_address(why: str) -> InvalidParams:

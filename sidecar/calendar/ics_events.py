@@ -16,7 +16,7 @@ from recurring_ical_events import CalendarQuery
 
 from sidecar.calendar import ics_facts as facts
 from sidecar.calendar.ics_parse import STRANGE, OwnZones, event_of, head_of, iana_name
-from sidecar.calendar.ics_text import REPEATS, NotACalendar, by_uid, digest_of, lies_outside, pieces_of, zone_named
+from sidecar.calendar.ics_text import REPEATS, TooMuch, by_uid, digest_of, lies_outside, pieces_of, zone_named
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class IcsCalendar:
         """What happens in the window; `zone` is where days and times without a zone are, None: where this computer is.
 
         `me` is the e-mail address of the account's owner.  `check` is called now and then; what it raises ends this.
-        Raises `NotACalendar` where there is far too much.
+        Raises `TooMuch`.
         """
         first, last = (f"{moment:%Y%m%d}" for moment in _widened(window))
         found: dict[str, RemoteEvent] = {}
@@ -96,7 +96,7 @@ class IcsCalendar:
             except STRANGE:
                 unread += 1
             if len(found) > MAX_OCCURRENCES:
-                raise NotACalendar(f"has more than {MAX_OCCURRENCES:,} events in the account's stretch of time")
+                raise TooMuch(f"has more than {MAX_OCCURRENCES:,} events in the account's stretch of time")
         if unread:
             log.info("%d events of a calendar file make no sense and were left out", unread)
         return sorted(found.values(), key=lambda one: (one.start_ts, one.event_id))

@@ -16,7 +16,11 @@ _CHANGING: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
 
 
 class NotACalendar(Exception):
-    """The text is no iCalendar file, or was cut off.  The message goes on after "it"."""
+    """The text is no iCalendar file, or was cut off.  The message goes on after "the file"."""
+
+
+class TooMuch(Exception):
+    """There is more in the file than there is room for.  The message goes on alike."""
 
 
 class Pieces(NamedTuple):

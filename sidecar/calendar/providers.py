@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from protocol.accounts import AccountService
 from protocol.calendar_accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
 from sidecar.calendar.provider import Provider
+
+GOOGLE_EVERY_S: Final = 300
+ICS_EVERY_S: Final = 900
+"""Many a server, Google's too, sends the whole file each time, and makes it anew but a few times a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class Offer:
     make: Callable[[], Provider]
     is_one_a_person: bool
     """Whether an e-mail address names one account, so that connecting it again is no second one."""
+    every_s: int
+    """How often its accounts are synced."""
 
 
 def google_described(*, has_client: bool) -> CalendarProvider:
@@ -71,6 +78,10 @@ class Providers:
     def is_one_a_person(self, provider_id: str) -> bool:
         """Whether an e-mail address names one account there."""
         return provider_id in self._offers and self._offers[provider_id].is_one_a_person
+
+    def every_s(self, provider_id: str) -> int:
+        """How often an account there is synced; what is unknown here cannot be."""
+        return self._offers[provider_id].every_s
 
     def service(self, provider_id: str) -> AccountService:
         """What a provider's accounts are called outside of this feature; one that is unknown here was the old

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from protocol.calendar import Calendar, CalendarEvent
 from sidecar.calendar import ics_events, ics_parse
 from sidecar.calendar.ics_events import IcsCalendar
-from sidecar.calendar.ics_text import NotACalendar
+from sidecar.calendar.ics_text import NotACalendar, TooMuch
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
 from tests.calendar.ics_rig import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
 
@@ -192,7 +192,7 @@ def test_what_is_no_calendar_is_refused(body: bytes, why: str) -> None:
 def test_a_file_with_too_much_in_it_is_refused_and_not_half_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ics_events, "MAX_OCCURRENCES", 100)
     assert len(occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"))) == 100
-    with pytest.raises(NotACalendar, match="more than 100 events"):
+    with pytest.raises(TooMuch, match="more than 100 events"):
         occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"), vevent(TEN, uid="one more"))
 
 
