@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
 from protocol.entities import SearchMark
 from protocol.errors import InvalidCursor
-from protocol.scalars import AccountId, Count, Cursor, FolderPath, Limit, ShortText, UtcTime, When
+from protocol.scalars import MEASURED, AccountId, Count, Cursor, FolderPath, Limit, NextCursor, ShortText, UtcTime, When
 
 IssueKey = Annotated[
     str,
@@ -32,7 +32,7 @@ class ActivityEvent(Model):
     url: str | None = None
     actor: str | None = None
     event_time: UtcTime | None = None
-    event_ts: int | None = None
+    event_ts: Annotated[int, MEASURED] | None = None
     """The same moment, seconds since 1970."""
     ended_at: UtcTime | None = None
     """When it ended or will end, where it has a duration: a meeting, logged work."""
@@ -70,7 +70,7 @@ class ActivityPage(Model):
     """Events, newest first."""
 
     events: list[ActivityEvent]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null on the last page."""
 
 
@@ -86,7 +86,7 @@ class ActivityHits(Model):
     """What was found, newest first."""
 
     hits: list[ActivityHit]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null: there is no more.  Otherwise go on, even if the page is empty."""
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from protocol.accounts import AccountStatus
 from protocol.contract import Model, Notification, RpcError, method
 from protocol.errors import InvalidCursor, InvalidParams
-from protocol.scalars import AccountId, Count, Flag, Integer, Limit, UtcTime, When
+from protocol.scalars import AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
 
 CalendarId = Annotated[str, StringConstraints(min_length=1, max_length=1_024), Field(description="A calendar's id.")]
 # It names an event by three ids, and Google allows 1,024 characters for one of them.
@@ -150,7 +150,7 @@ class CalendarEventPage(Model):
     """Events in the order in which they begin."""
 
     events: list[CalendarEvent]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null on the last page."""
 
 

@@ -134,11 +134,10 @@ class CalendarAccounts(Protocol):
         credentials: Credentials | None = None,
         config: JsonObject | None = None,
     ) -> CalendarAccount:
-        """Connect an account with credentials at hand, after trying them.  Google accounts mostly come by
-        `calendar.oauth.google.start` instead.
+        """Connect an account with credentials at hand, after trying them.
 
-        One with the same provider and e-mail address is connected anew where the provider is one account a person.
-        `config` is for the provider: see `calendar.providers.list`.
+        Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+        address is connected anew where the provider is one account a person.  `config` is for the provider: see `calendar.providers.list`.
         """
         ...
 

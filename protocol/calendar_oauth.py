@@ -9,7 +9,7 @@ from protocol.calendar import CalendarAccount, CalendarAccountNotFound
 from protocol.calendar_accounts import CalendarUnreachable, EmailAddress
 from protocol.contract import Model, RpcError, Secret, method
 from protocol.errors import InvalidParams, SecretsLocked
-from protocol.scalars import AccountId, UtcTime
+from protocol.scalars import MEASURED, AccountId, UtcTime
 
 RedirectUri = Annotated[
     str,
@@ -108,7 +108,7 @@ class SignInStatus(StrEnum):
 class SignInStarted(Model):
     """Where to send the user."""
 
-    authorization_url: str
+    authorization_url: Annotated[str, MEASURED]
     """Open it in the user's own browser."""
     state: SignInState
     expires_at: UtcTime

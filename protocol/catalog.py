@@ -6,6 +6,7 @@ from protocol import (
     accounts,
     activity,
     activity_reports,
+    atlassian,
     calendar,
     calendar_accounts,
     calendar_oauth,
@@ -83,9 +84,15 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     claude_export.ExportSession,
     calendar_accounts.SyncCalendar,
     activity.ExportActivity,
+    jira.SyncJira,
+    confluence.SyncConfluence,
 )
 
-_MODULES = (errors, *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)))
+_MODULES = (
+    errors,
+    atlassian,
+    *dict.fromkeys(sys.modules[one.__module__] for one in (*INTERFACES, *NOTIFICATIONS, *JOB_TYPES)),
+)
 
 ERRORS: tuple[type[RpcError], ...] = tuple(
     dict.fromkeys(

@@ -13,17 +13,21 @@ from protocol.contract import Ephemeral, JobPolicy, JobSpec, Model, Notification
 from protocol.entities import Job
 from protocol.errors import InvalidCursor, PayloadTooLarge
 from protocol.scalars import (
+    MEASURED,
     Count,
     Cursor,
     Flag,
     FolderPath,
     Limit,
     LongText,
+    NextCursor,
+    OpaqueId,
     Priority,
     Seconds,
     SessionId,
     ShortText,
     UtcTime,
+    Uuid,
 )
 
 # No value may start with a dash, so that none of them can ever be read as a flag of the CLI.
@@ -108,7 +112,7 @@ class ClaudeAnswer(Model):
     total_cost_usd: float | None = None
     """The CLI's own estimate, at list prices."""
     num_turns: Count | None = None
-    duration_ms: Count | None = None
+    duration_ms: Annotated[Count, MEASURED] | None = None
     stop_reason: str | None = None
     """The API's word: `end_turn`, `max_tokens`."""
     permission_denials: list[str] = []
@@ -118,14 +122,14 @@ class ClaudeAnswer(Model):
 class ClaudeRunResult(ClaudeAnswer):
     """What a run came to."""
 
-    session_id: str | None
+    session_id: OpaqueId | None
     """The CLI's own session: send it with the next prompt to go on with this conversation."""
 
 
 class ClaudeTurnResult(ClaudeAnswer):
     """What a turn of a session came to.  Usage and cost are this turn's alone."""
 
-    session_id: str
+    session_id: Uuid
 
 
 class RunClaude(JobSpec):
@@ -187,8 +191,8 @@ class SessionStatus(StrEnum):
 class Session(Model):
     """A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`."""
 
-    session_id: str
-    claude_session_id: str | None
+    session_id: Uuid
+    claude_session_id: OpaqueId | None
     """The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`."""
     forked_from: str | None
     """The session that it branched off."""
@@ -216,14 +220,14 @@ class SessionPage(Model):
     """Sessions, the last changed first."""
 
     sessions: list[Session]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null on the last page."""
 
 
 class SessionDeleted(Model):
     """The session that is gone."""
 
-    session_id: str
+    session_id: Uuid
 
 
 class MessageKind(StrEnum):
@@ -245,11 +249,11 @@ class MessageKind(StrEnum):
 class ClaudeMessage(Model):
     """One finished item of a session."""
 
-    message_id: str
-    session_id: str
-    job_id: str | None
+    message_id: OpaqueId
+    session_id: Uuid
+    job_id: Uuid | None
     """The turn that it came in."""
-    api_message_id: str | None
+    api_message_id: OpaqueId | None
     """Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message."""
     seq: Count
     """Its place in the session, from 1 on, without gaps."""
@@ -273,8 +277,8 @@ class ClaudeMessageAdded(Notification):
     """A session has one more finished item."""
 
     name: ClassVar[str] = "claude.message"
-    session_id: str
-    job_id: str | None
+    session_id: Uuid
+    job_id: Uuid | None
     message: ClaudeMessage
 
 
@@ -292,10 +296,10 @@ class ClaudeDelta(Ephemeral):
     key: ClassVar[tuple[str, ...]] = ("job_id", "message_id")
     appends: ClassVar[str | None] = "text"
     max_per_s: ClassVar[int] = 20
-    session_id: str
+    session_id: Uuid
     """The session whose turn it is; in a run of one prompt, the CLI's own."""
-    job_id: str
-    message_id: str
+    job_id: Uuid
+    message_id: OpaqueId
     offset: Count
     """Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before."""
     text: str

@@ -12,7 +12,7 @@ from pydantic import StringConstraints
 from protocol.claude import PermissionMode
 from protocol.contract import Model, Notification, RpcError, method
 from protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
-from protocol.scalars import Count, Cursor, Flag, JsonObject, Limit, SessionId, UtcTime
+from protocol.scalars import Count, Cursor, Flag, JsonObject, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
 
 PermissionId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
@@ -63,14 +63,14 @@ class PermissionDecision(StrEnum):
 class PermissionRequest(Model):
     """Something that Claude asks and waits for."""
 
-    request_id: str
-    session_id: str
-    job_id: str
+    request_id: OpaqueId
+    session_id: Uuid
+    job_id: Uuid
     """The turn that asks."""
     kind: PermissionKind
     tool_name: str
     """Bash, Edit, AskUserQuestion, mcp__server__tool."""
-    tool_use_id: str | None
+    tool_use_id: OpaqueId | None
     """The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`."""
     description: str | None
     """Claude's own words for it."""
@@ -103,7 +103,7 @@ class PermissionPage(Model):
     """Questions, the newest first."""
 
     requests: list[PermissionRequest]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null on the last page."""
 
 

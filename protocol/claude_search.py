@@ -8,7 +8,7 @@ from protocol.claude import MessageKind, SessionNotFound
 from protocol.contract import Model, method
 from protocol.entities import SearchMark
 from protocol.errors import InvalidCursor
-from protocol.scalars import Count, Cursor, Limit, SessionId, UtcTime
+from protocol.scalars import Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
 
 MessageQuery = Annotated[
     str,
@@ -20,10 +20,10 @@ MessageQuery = Annotated[
 class MessageHit(Model):
     """A message that was found."""
 
-    message_id: str
-    session_id: str
+    message_id: OpaqueId
+    session_id: Uuid
     session_title: str | None
-    job_id: str | None
+    job_id: Uuid | None
     seq: Count
     """Its place in the session: `claude.messages.list` with `after` one less begins with it."""
     kind: MessageKind
@@ -38,7 +38,7 @@ class MessageHits(Model):
     """What was found, the newest first."""
 
     hits: list[MessageHit]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null when everything was looked through.  A page can be short, even empty, and others follow."""
 
 

@@ -4,18 +4,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from protocol.claude import ClaudeUsage
-from protocol.contract import Model, RpcError, method
-from protocol.errors import TimeZoneUnknown
+from protocol.contract import Model, method
+from protocol.errors import InvalidParams, TimeZoneUnknown
 from protocol.scalars import Count, TimeZoneName, UtcTime, When
 
 LONGEST_DAYS = 400
 """A year and its neighbours."""
-
-
-class UsageRangeInvalid(RpcError):
-    """`end` must come after `start`, by at most 400 days."""
-
-    code = 4227
 
 
 class UsageGroup(StrEnum):
@@ -62,7 +56,7 @@ class UsageList(Model):
 class ClaudeUsages(Protocol):
     """What Claude used up, runs and turns alike, also those that failed or were cancelled."""
 
-    @method("claude.usage.list", raises=(UsageRangeInvalid, TimeZoneUnknown), waits=True)
+    @method("claude.usage.list", raises=(InvalidParams, TimeZoneUnknown), waits=True)
     async def list(
         self, *, start: When, end: When, time_zone: TimeZoneName | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:

@@ -120,6 +120,8 @@ class Connection:
         self._open: dict[Id, Request] = {}
         self._batches = 0
         self._ids = count(1)
+        self.kept: list[bytes | Refused] | None = None
+        """For a recorder: each line that is not blank (of one that was too long its beginning), then its refusal."""
 
     # --- in -----------------------------------------------------------------------------------------------------
 
@@ -166,8 +168,16 @@ class Connection:
             if not self._lines:
                 return None
             line = self._lines.popleft()
-            event = self._refuse_oversize(self._oversize_heads.popleft()) if line is None else self._read_line(line)
+            if line is None:
+                line = self._oversize_heads.popleft()
+                event: Event | None = self._refuse_oversize(line)
+            else:
+                event = self._read_line(line)
             if event is not None:
+                if self.kept is not None:
+                    self.kept.append(line)
+                    if type(event) is Refused:
+                        self.kept.append(event)
                 return event
 
     @property

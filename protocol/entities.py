@@ -4,10 +4,10 @@ A domain file imports nothing of another domain; what two of them share stands h
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from protocol.contract import Model
-from protocol.scalars import Count, Flag, Fraction, Integer, UtcTime
+from protocol.scalars import MEASURED, Count, Flag, Fraction, Integer, UtcTime, Uuid
 
 
 class JobStatus(StrEnum):
@@ -52,7 +52,7 @@ class JobError(Model):
 class Job(Model):
     """One piece of work in the durable queue."""
 
-    job_id: str
+    job_id: Uuid
     type: str
     status: JobStatus
     created_at: UtcTime
@@ -79,34 +79,8 @@ class Job(Model):
     payload: Any = None
     result: Any = None
     error: JobError | None = None
-    version: Count = 1
+    version: Annotated[Count, MEASURED] = 1
     """Rises with every change: of two snapshots the higher is the newer."""
-
-
-class AtlassianService(StrEnum):
-    """Which product of Atlassian's an account is for."""
-
-    JIRA = "jira"
-    CONFLUENCE = "confluence"
-
-
-class AtlassianAccount(Model):
-    """Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar."""
-
-    account_id: str
-    service: AtlassianService
-    org: str
-    base_url: str
-    """The site: https://example.atlassian.net."""
-    email: str
-    created_at: UtcTime
-    updated_at: UtcTime
-
-
-class AtlassianAccountList(Model):
-    """All accounts of one product, the oldest first."""
-
-    accounts: list[AtlassianAccount]
 
 
 class SearchMark(Model):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, Strict
 
 from protocol.contract import Ephemeral, Model, method
-from protocol.scalars import Count, Flag
+from protocol.scalars import Count, Flag, OpaqueId, Seq
 
 ReplayLimit = Annotated[int, Strict(), Field(ge=1, le=1_000, description="Events a page, 1 to 1,000.")]
 
@@ -21,8 +21,8 @@ class EventPage(Model):
     """A stretch of the event log, in order."""
 
     events: list[LoggedEvent]
-    latest_seq: Count
-    epoch: str
+    latest_seq: Seq
+    epoch: OpaqueId
     truncated: Flag
     """True where older events have been pruned, so that some after `after_seq` are gone: fetch snapshots instead."""
 
@@ -33,8 +33,8 @@ class EventsLagged(Ephemeral):
     name: ClassVar[str] = "events.lagged"
     key: ClassVar[tuple[str, ...]] = ()
     max_per_s: ClassVar[int] = 1
-    from_seq: Count
-    to_seq: Count
+    from_seq: Seq
+    to_seq: Seq
     dropped: Count
 
 
@@ -51,6 +51,6 @@ class Events(Protocol):
     """The event log."""
 
     @method("events.replay")
-    async def replay(self, *, after_seq: Count, limit: ReplayLimit = 500) -> EventPage:
+    async def replay(self, *, after_seq: Seq, limit: ReplayLimit = 500) -> EventPage:
         """The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB."""
         ...

@@ -18,6 +18,7 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 STAMP: Mapping[str, JsonSchemaValue] = {
     "seq": {
         "type": "integer",
+        "format": "seq",
         "minimum": 1,
         "description": "Its place in the event log: it only ever rises, without duplicates, across restarts.",
     },

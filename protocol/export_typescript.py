@@ -43,6 +43,7 @@ def typescript(document: Json, schema_hash: str) -> str:
         *(_named(name, schema) for name, schema in document["components"]["schemas"].items()),
         *map(_params, document["methods"]),
         _table("Methods", "Every request: its params and its result.", requests),
+        _nested(methods, common),
         _table("ClientNotifications", "What the client tells; nothing is answered.", map(_told, told)),
         _table("Notifications", "What the sidecar tells unasked.", map(_notification, notifications)),
         _table("JobTypes", "What jobs.create takes, and what becomes of it.", map(_job_type, job_types)),
@@ -97,12 +98,44 @@ def _params_name(method: Json) -> str:
 
 
 def _request(method: Json, common: frozenset[str]) -> tuple[str, str, str]:
+    value = f"{{ params: {_params_name(method)}; result: {_type(method['result']['schema'])} }}"
+    return method["name"], _request_doc(method, common), value
+
+
+def _request_doc(method: Json, common: frozenset[str]) -> str:
     kinds = [error["$ref"].rpartition("/")[2] for error in method["errors"] if error["$ref"] not in common]
     notes = [f"Errors: {', '.join(kinds)}."] if kinds else []
     if "x-rest" in method:
         notes.append(f"Was {method['x-rest']}.")
-    doc = "\n\n".join([_summary(method), *(["  ".join(notes)] if notes else ())])
-    return method["name"], doc, f"{{ params: {_params_name(method)}; result: {_type(method['result']['schema'])} }}"
+    return "\n\n".join([_summary(method), *(["  ".join(notes)] if notes else ())])
+
+
+def _nested(methods: list[Json], common: frozenset[str]) -> str:
+    """The methods whose names have dots as an interface of nested functions, so that editors show what they are."""
+    tree: Json = {"members": {}}
+    for method in methods:
+        node, parts = tree, method["name"].split(".")
+        if len(parts) > 1:
+            for part in parts:
+                node = node["members"].setdefault(part, {"members": {}})
+            node["method"] = method
+    doc = _jsdoc("Every request as a nested function; `Options` is what a client takes beside the params.")
+    return f"{doc}export interface NestedMethods<Options> {{\n{_nested_members(tree['members'], common, '  ')}}}\n"
+
+
+def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
+    lines = []
+    for name, node in tree.items():
+        types, doc = [], ""
+        if (method := node.get("method")) is not None:
+            doc = _jsdoc(_request_doc(method, common), indent)
+            mark = "" if any(param["required"] for param in method["params"]) else "?"
+            result = _type(method["result"]["schema"])
+            types.append(f"((params{mark}: {_params_name(method)}, options?: Options) => Promise<{result}>)")
+        if node["members"]:
+            types.append(f"{{\n{_nested_members(node['members'], common, indent + '  ')}{indent}}}")
+        lines.append(f"{doc}{indent}readonly {name}: {' & '.join(types)};\n")
+    return "".join(lines)
 
 
 def _told(method: Json) -> tuple[str, str, str]:

@@ -17,9 +17,11 @@ from protocol.scalars import (
     JobId,
     JsonObject,
     Limit,
+    NextCursor,
     Priority,
     ShortText,
     UtcTime,
+    Uuid,
     When,
 )
 
@@ -73,8 +75,8 @@ class JobEventLevel(StrEnum):
 class JobEvent(Model):
     """One line of a job's stored log."""
 
-    event_id: str
-    job_id: str
+    event_id: Uuid
+    job_id: Uuid
     created_at: UtcTime
     level: JobEventLevel
     message: str
@@ -85,7 +87,7 @@ class JobPage(Model):
     """Jobs, newest first."""
 
     jobs: list[Job]
-    next_cursor: str | None = None
+    next_cursor: NextCursor | None = None
     """Null on the last page."""
 
 
@@ -126,7 +128,7 @@ class Schedule(Model):
     enabled: Flag
     next_run_at: UtcTime
     last_run_at: UtcTime | None = None
-    last_job_id: str | None = None
+    last_job_id: Uuid | None = None
 
 
 class ScheduleList(Model):
@@ -169,7 +171,7 @@ class JobProgressed(Ephemeral):
     name: ClassVar[str] = "jobs.progress"
     key: ClassVar[tuple[str, ...]] = ("job_id",)
     max_per_s: ClassVar[int] = 10
-    job_id: str
+    job_id: Uuid
     progress: Fraction | None
     """Null where the end cannot be known."""
     message: str | None
@@ -240,6 +242,14 @@ class Jobs(Protocol):
     @method("jobs.queue.resume")
     async def resume(self) -> JobQueue:
         """Start jobs again."""
+        ...
+
+    @method("jobs.queue.wake")
+    async def wake(self) -> JobQueue:
+        """Look at once for what is due: the machine has slept, while timers stood still.
+
+        Without it that is noticed within a minute.
+        """
         ...
 
 

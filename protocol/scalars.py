@@ -4,7 +4,7 @@ Numbers and booleans are strict: "5", 5.0 and true are not the integer 5.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, Strict, StringConstraints
 
@@ -70,6 +70,15 @@ Cursor = Annotated[
     StringConstraints(min_length=1, max_length=1_024),
     Field(description="`next_cursor` of the page before; opaque.", json_schema_extra={"format": "cursor"}),
 ]
+NextCursor = Annotated[str, Field(json_schema_extra={"format": "cursor"})]
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+"""An id that the sidecar made (UUIDv7)."""
+OpaqueId = Annotated[str, Field(json_schema_extra={"format": "id"})]
+"""An id of any form: only whether two are equal means something."""
+Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "seq"})]
+"""A place in the event log."""
+MEASURED: Final = Field(json_schema_extra={"format": "measured"})
+"""Marks what depends on the machine and the moment: transcripts compare only its type."""
 JsonObject = Annotated[dict[str, Any], Field(description="A JSON object.")]
 
 Token = Annotated[str, Secret, StringConstraints(min_length=1, max_length=4_096)]

@@ -7,12 +7,14 @@ from pydantic import ConfigDict, Field, Strict, StringConstraints
 
 from protocol.contract import Ephemeral, Input, JobPolicy, JobSpec, Model, Recovery, method
 from protocol.errors import InvalidRequest, Unauthorized
-from protocol.scalars import Count, EncryptionKey, Flag, Integer, ShortText, Token, UtcTime
+from protocol.scalars import MEASURED, Count, EncryptionKey, Flag, Integer, OpaqueId, Seq, ShortText, Token, UtcTime
 
 RequestId = Annotated[
     Annotated[int, Strict()] | Annotated[str, StringConstraints(max_length=128)], Field(description="A request's id.")
 ]
-ProcessId = Annotated[int, Strict(), Field(ge=1, le=2**32, description="A process id.")]
+ProcessId = Annotated[
+    int, Strict(), Field(ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})
+]
 Deadline = Annotated[int, Strict(), Field(ge=0, le=60_000, description="Milliseconds, at most a minute.")]
 
 
@@ -34,7 +36,7 @@ class Resume(Input):
     """Where the client's knowledge of the events ends."""
 
     epoch: ShortText
-    after_seq: Count
+    after_seq: Seq
 
 
 class Secrets(Input):
@@ -47,8 +49,8 @@ class ServerInfo(Model):
     """Who answers."""
 
     name: str
-    version: str
-    pid: int
+    version: Annotated[str, MEASURED]
+    pid: Annotated[int, MEASURED]
 
 
 class Limits(Model):
@@ -71,10 +73,10 @@ class ResumeOutcome(StrEnum):
 class EventWindow(Model):
     """What the event log holds."""
 
-    epoch: str
+    epoch: OpaqueId
     """Another epoch is another database: forget every seq."""
-    oldest_seq: Count
-    latest_seq: Count
+    oldest_seq: Seq
+    latest_seq: Seq
     resume: ResumeOutcome
 
 
@@ -98,7 +100,7 @@ class Initialized(Model):
     server_info: ServerInfo
     limits: Limits
     events: EventWindow
-    schema_hash: str
+    schema_hash: Annotated[str, MEASURED]
     schema_match: Flag | None
     """Whether the client was built against this very contract; null where it did not say."""
     secrets: SecretsState
@@ -132,7 +134,7 @@ class Health(Model):
     """Whether the sidecar can do its work."""
 
     status: HealthStatus
-    version: str
+    version: Annotated[str, MEASURED]
     checks: list[HealthCheck]
 
 
@@ -140,19 +142,19 @@ class DatabaseStatus(Model):
     """The database file."""
 
     path: str
-    size_bytes: Count
-    wal_bytes: Count
-    migrations: list[str]
-    sqlite_version: str
-    wal_reset_safe: Flag
+    size_bytes: Annotated[Count, MEASURED]
+    wal_bytes: Annotated[Count, MEASURED]
+    migrations: Annotated[list[str], MEASURED]
+    sqlite_version: Annotated[str, MEASURED]
+    wal_reset_safe: Annotated[Flag, MEASURED]
     """False before SQLite 3.51.3, whose fix needs two writing connections to matter; the sidecar has one."""
 
 
 class OutboxStatus(Model):
     """What waits to be read by the host."""
 
-    pending_bytes: Count
-    latest_seq: Count
+    pending_bytes: Annotated[Count, MEASURED]
+    latest_seq: Seq
     lagged: Flag
     """Whether durable events are being held back because the host reads too slowly."""
 
@@ -167,9 +169,9 @@ class SyncStatus(Model):
 class Status(Model):
     """What the sidecar is doing."""
 
-    version: str
-    pid: int
-    uptime_s: float
+    version: Annotated[str, MEASURED]
+    pid: Annotated[int, MEASURED]
+    uptime_s: Annotated[float, MEASURED]
     queue: dict[str, int]
     """Jobs by status."""
     accounts: dict[str, int]
@@ -177,7 +179,7 @@ class Status(Model):
     syncs: list[SyncStatus]
     database: DatabaseStatus
     outbox: OutboxStatus
-    rss_bytes: Count
+    rss_bytes: Annotated[Count, MEASURED]
     requests: Count
     """Requests since the start."""
 
@@ -193,16 +195,16 @@ class ClaudeInstallation(Model):
 class Diagnostics(Model):
     """What a bug report needs, with nothing secret in it."""
 
-    version: str
-    python: str
-    platform: str
+    version: Annotated[str, MEASURED]
+    python: Annotated[str, MEASURED]
+    platform: Annotated[str, MEASURED]
     status: Status
     health: Health
     integrity: str
     """`ok`, or what SQLite's quick check found."""
-    claude: ClaudeInstallation
-    settings: dict[str, Any]
-    log_tail: list[str]
+    claude: Annotated[ClaudeInstallation, MEASURED]
+    settings: Annotated[dict[str, Any], MEASURED]
+    log_tail: Annotated[list[str], MEASURED]
     """The last lines of the log, oldest first."""
 
 
@@ -217,8 +219,8 @@ class BackupResult(Model):
     """A finished backup."""
 
     path: str
-    size_bytes: Count
-    duration_ms: Count
+    size_bytes: Annotated[Count, MEASURED]
+    duration_ms: Annotated[Count, MEASURED]
 
 
 class BackUpDatabase(JobSpec):
@@ -256,7 +258,7 @@ class PruneHistory(JobSpec):
 class VacuumResult(Model):
     """What was given back to the disk."""
 
-    freed_bytes: Count
+    freed_bytes: Annotated[Count, MEASURED]
 
 
 class VacuumDatabase(JobSpec):

@@ -96,7 +96,7 @@ CREATE TABLE atlassian_accounts (
   api_token TEXT NOT NULL,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, status TEXT NOT NULL DEFAULT 'active', reason TEXT, scope TEXT NOT NULL DEFAULT 'mine', route TEXT, cloud_id TEXT, atlassian_id TEXT, display_name TEXT, time_zone TEXT, token_expires_at TEXT, last_sync_at TEXT);
 CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
 CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
 CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
@@ -290,3 +290,17 @@ CREATE TABLE activity_links (
   PRIMARY KEY (issue_key, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_activity_links_event ON activity_links(position);
+CREATE TABLE atlassian_objects (
+  account_id TEXT NOT NULL,
+  object_id TEXT NOT NULL,
+  -- The page of a comment: they go together.
+  parent TEXT,
+  -- The time of change as the site's search told it; while it tells the same there is nothing to read.
+  mark TEXT NOT NULL,
+  -- The ends of the ids of its events in the feed, as JSON.
+  events_json TEXT NOT NULL DEFAULT '[]',
+  checked_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, object_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_atlassian_objects_checked ON atlassian_objects(account_id, checked_ms);
+CREATE INDEX idx_atlassian_objects_parent ON atlassian_objects(account_id, parent) WHERE parent IS NOT NULL;

@@ -8,11 +8,12 @@ import contextlib
 import gc
 import logging
 import os
+import random
 import signal
 import sqlite3
 import sys
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
 from protocol.connection import Connection, Id
@@ -23,7 +24,7 @@ from protocol.system import (
     RequestProgressed,
 )
 from sidecar import exit_codes
-from sidecar.clock import SystemClock, iso
+from sidecar.clock import StandingClock, SystemClock, iso
 from sidecar.database import Database, LockFile
 from sidecar.dispatch import Dispatcher, routes
 from sidecar.event_log import EventLog, EventsService
@@ -40,6 +41,9 @@ from sidecar.sync_state import SyncState
 from sidecar.system.service import Probes, SystemService
 from sidecar.turn import Turn
 from sidecar.waiting import WaitingRequests
+
+if TYPE_CHECKING:
+    from sidecar.transcripts.record import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +66,9 @@ class App:
         self._ending: asyncio.Task[None] | None = None
         self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
-        self._clock = SystemClock()
-        self._new_id = Uuid7(self._clock)
+        self._clock = SystemClock() if settings.now_ms is None else StandingClock(settings.now_ms)
+        randomness = os.urandom if settings.seed is None else random.Random(settings.seed).randbytes  # noqa: S311 - asked for
+        self._new_id = Uuid7(self._clock, randomness)
         self._turn = Turn(self._loop.call_soon)
         self._connection = Connection()
         self._writer = make_writer(wire[1], self._loop, self.end)
@@ -80,7 +85,9 @@ class App:
         self._dispatcher = Dispatcher(
             self._connection, self._writer, self._database, soon=self._turn.soon, new_id=self._new_id
         )
-        self._turn.connect(self._database, self._dispatcher, self._outbox, self._host)
+        self._recorder = self._record()
+        recording = () if self._recorder is None else (self._recorder,)
+        self._turn.connect(self._database, self._dispatcher, self._outbox, self._host, *recording)
         self._serve()
         self._reader = Reader(
             wire[0],
@@ -88,8 +95,10 @@ class App:
             self._connection,
             self._dispatcher.handle,
             self._turn,
-            on_eof=lambda: self.end(exit_codes.OK),
+            on_eof=self._on_eof,
         )
+        if self._recorder is not None:
+            self._reader.on_data = self._recorder.listen
 
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
@@ -97,6 +106,18 @@ class App:
         lock = LockFile(path.with_name(path.name + ".lock"))
         stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
         return lock, Database(open_database(path, schema_dir(), stamp), path, self._turn.soon)
+
+    def _record(self) -> "Recorder | None":
+        """Have the conversation recorded where that is wanted."""
+        if self._settings.record is None:
+            return None
+        from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs do not
+
+        openrpc = (schema_dir() / "openrpc.json").read_bytes()
+        recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
+        self._connection.kept = recorder.heard
+        self._writer.on_lines = recorder.said
+        return recorder
 
     def _serve(self) -> None:
         """Make the services, and the routes to them."""
@@ -170,6 +191,11 @@ class App:
         self._loop.call_later(WORK_AT_LATEST_S, self._start_work)
         return await self._ended
 
+    def _on_eof(self) -> None:
+        if self._recorder is not None:
+            self._recorder.ended()
+        self.end(exit_codes.OK)
+
     def end(self, code: int) -> None:
         """Drain within its bound, then end with this exit code; the first call counts.
 
@@ -197,6 +223,8 @@ class App:
         self._turn.end()
         self._turn.close()
         self._writer.finish(until - self._loop.time())
+        if self._recorder is not None:
+            self._recorder.close(self._code)
         try:
             self._database.close()
         except sqlite3.Error:

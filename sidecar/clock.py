@@ -25,6 +25,19 @@ class SystemClock:
         return time.monotonic()
 
 
+class StandingClock(SystemClock):
+    """A wall clock that stands still, for conversations that are to be the same every time.
+
+    What is due later never comes; timeouts and rates, which go by `monotonic`, work as ever.
+    """
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+
 @lru_cache(maxsize=16)
 def iso(ms: int) -> str:
     """Milliseconds since 1970 in the form that is stored and sent: `2026-11-23T08:00:00.000Z`."""

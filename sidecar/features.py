@@ -12,10 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
+from protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.activity.feature import ActivityFeature
-from sidecar.atlassian.service import ConfluenceService, JiraService
-from sidecar.atlassian.store import API_TOKEN, AtlassianStore
+from sidecar.atlassian.feature import AtlassianFeature
+from sidecar.atlassian.store import API_TOKEN
 from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
 from sidecar.calendar.feature import CalendarFeature
 from sidecar.calendar.sign_ins_store import CODE, VERIFIER
@@ -36,7 +37,7 @@ from sidecar.settings import Settings
 
 if TYPE_CHECKING:
     from sidecar.handler import JobHandler
-    from sidecar.http import Http
+    from sidecar.http import Http, Upstream
     from sidecar.jobs.worker import JobsWorker
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Features:
         self._database = database
         self._outbox = outbox
         self._clock, self._new_id = clock, new_id
+        self._chance = random.random if settings.seed is None else random.Random(settings.seed).random  # noqa: S311 - jitter
         self._committed = committed
         self._worker: JobsWorker | None = None
         self._client: Http | None = None
@@ -80,7 +82,6 @@ class Features:
             database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
         )
         self._activity = self._activity_feature.feed
-        self._atlassian = AtlassianStore(database)
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
         specs = {spec.type: spec for spec in catalog.JOB_TYPES}
@@ -91,13 +92,13 @@ class Features:
         )
         self._claude = self._make_claude(jobs, is_draining, after_commit)
         self._calendar = self._make_calendar(jobs)
+        self._atlassian = self._make_atlassian(jobs)
         self.services: tuple[object, ...] = (
             jobs,
             self._scheduler,
             *self._claude.services,
             *self._calendar.services,
-            JiraService(self._atlassian),
-            ConfluenceService(self._atlassian),
+            *self._atlassian.services,
             *self._activity_feature.services,
         )
 
@@ -124,6 +125,21 @@ class Features:
             self._clock,
             self._new_id,
             notify=self._outbox.notify,
+            feed=self._activity,
+            vault=self._vault,
+            queue=jobs,
+            schedule=self._scheduler,
+            http=self.http,
+            committed=self._committed,
+        )
+
+    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
+        return AtlassianFeature(
+            self._settings,
+            self._database,
+            self._clock,
+            self._new_id,
+            tell=self._tell_account,
             feed=self._activity,
             vault=self._vault,
             queue=jobs,
@@ -164,6 +180,7 @@ class Features:
             *self._claude.registrations(),
             *self._calendar.registrations(),
             *self._activity_feature.registrations(),
+            *self._atlassian.registrations(),
             *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
         ]
         self._schedule_maintenance()
@@ -173,7 +190,7 @@ class Features:
             scheduler=self._scheduler,
             clock=self._clock,
             new_id=self._new_id,
-            chance=random.random,
+            chance=self._chance,
             committed=self._committed,
             reap=self._claude.reap,
         )
@@ -182,6 +199,7 @@ class Features:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
             tasks.start_soon(self._calendar.start)
+            tasks.start_soon(self._atlassian.start)
             await self._worker.run()
             await self._claude.stop()
             tasks.cancel_scope.cancel()
@@ -237,13 +255,35 @@ class Features:
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
 
+    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None, hint: str | None) -> None:
+        told = AccountUpdated(
+            service=AccountService(service),
+            account_id=account_id,
+            status=AccountStatus(status),
+            reason=reason,
+            hint=hint,
+        )
+        self._outbox.notify(told)
+
     def http(self) -> "Http":
         """The one client of the vendors' clouds, made when it is first wanted."""
         if self._client is None:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
-            self._client = Http(self._clock, chance=random.random)
+            self._client = Http(self._clock, chance=self._chance, upstream=self._upstream())
         return self._client
+
+    def _upstream(self) -> "Upstream | None":
+        """What stands between the client and the clouds, where transcripts want it."""
+        if self._settings.upstream is not None:
+            from sidecar.transcripts.upstream import UpstreamPlayer  # noqa: PLC0415 - as above
+
+            return UpstreamPlayer(self._settings.upstream)
+        if self._settings.upstream_record is not None:
+            from sidecar.transcripts.upstream import UpstreamRecorder  # noqa: PLC0415
+
+            return UpstreamRecorder(self._settings.upstream_record)
+        return None
 
     def _wake(self) -> None:
         if self._worker is not None:
@@ -254,7 +294,9 @@ class Features:
             self._worker.cancel(job_id)
 
     async def probe_claude(self) -> ClaudeInstallation:
-        """What `claude.doctor` finds, in short."""
-        report = await self._claude.examine()
-        problems = [f"{one.detail} {one.advice or ''}".strip() for one in report.findings if one.state == "problem"]
-        return ClaudeInstallation(path=report.path, version=report.version, problem=" ".join(problems) or None)
+        """The user's own Claude CLI, as it is found now; `claude.doctor` looks at more."""
+        used, finding = await self._claude.glance()
+        problem = f"{finding.detail} {finding.advice}" if finding.advice else None
+        if used is None:
+            return ClaudeInstallation(path=None, version=None, problem=problem)
+        return ClaudeInstallation(path=used.path, version=used.version, problem=problem)

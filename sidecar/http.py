@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import httpx
@@ -134,8 +134,18 @@ def as_job_outcome(trouble: HttpTrouble) -> JobSnoozed | JobFailed:
             return JobFailed(f"{trouble}.", kind="bad_response", retryable=True)
 
 
+class Upstream(Protocol):
+    """Something that stands between the client and the network."""
+
+    async def exchange(self, request: Request, ask: Callable[[Request], Awaitable[Response]]) -> Response:
+        """The answer, by `ask` or from elsewhere.  Raises `HttpTrouble`, as `ask` does."""
+
+
 class Http:
-    """The process's one client.  `transport` replaces the network; proxies are taken from the environment."""
+    """The process's one client.  `transport` replaces the network; proxies are taken from the environment.
+
+    `upstream` stands between each try and the network: it records what came, or answers in its place.
+    """
 
     def __init__(
         self,
@@ -144,12 +154,14 @@ class Http:
         chance: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         transport: httpx.AsyncBaseTransport | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         for name in ("httpx", "httpcore"):  # they log addresses at INFO and headers at DEBUG
             logging.getLogger(name).setLevel(logging.WARNING)
         self._clock = clock
         self._chance = chance
         self._sleep = sleep
+        self._upstream = upstream
         self._client = httpx.AsyncClient(
             # The system's store, so that a company's own authority counts.
             verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
@@ -173,7 +185,10 @@ class Http:
         for tries_left in range(TRIES - 1 if request.repeatable else 0, -1, -1):
             wait_s = min(BACKOFF_S * 2 ** (TRIES - 1 - tries_left), BACKOFF_CAP_S) * (0.7 + 0.6 * self._chance())
             try:
-                response = await self._try(request)
+                if self._upstream is None:
+                    response = await self._try(request)
+                else:
+                    response = await self._upstream.exchange(request, self._try)
             except (Unreachable, BadAnswer) as trouble:
                 if not tries_left:
                     raise

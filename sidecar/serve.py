@@ -7,6 +7,8 @@ import argparse
 import gc
 import os
 import sys
+from datetime import datetime
+from pathlib import Path
 from typing import NoReturn
 
 from sidecar import exit_codes
@@ -23,7 +25,23 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         description="Serve JSON-RPC 2.0, one message a line, on stdin and stdout, until stdin ends.",
     )
     parser.add_argument("--db", metavar="PATH", help="the database (default: sidecar.db in APP_DATA_DIR)")
+    parser.add_argument("--record", metavar="FILE", type=Path, help="append the conversation to a transcript")
+    clouds = parser.add_mutually_exclusive_group()
+    clouds.add_argument("--upstream-record", metavar="FILE", type=Path, help="record what the vendors' clouds answer")
+    clouds.add_argument("--upstream", metavar="FILE", type=Path, help="let that recording answer in their place")
+    parser.add_argument(
+        "--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z"
+    )
+    parser.add_argument("--seed", metavar="NUMBER", type=int, help="make the same ids every time")
     return parser.parse_args(argv)
+
+
+def _moment(text: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 time."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its offset")
+    return round(moment.timestamp() * 1000)
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -32,12 +50,12 @@ def main(argv: list[str]) -> NoReturn:
     options = arguments(argv)
     # Nothing made while starting is garbage; looking for some in it costs a tenth of the start.
     gc.disable()
-    code = _serve(options.db, claim(), parent)
+    code = _serve(options, claim(), parent)
     sys.stderr.flush()
     os._exit(code)
 
 
-def _serve(database: str | None, wire: tuple[int, int], parent: int) -> int:
+def _serve(options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
     os.environ[NO_PLUGINS] = "__all__"
     from sidecar.app import serve  # noqa: PLC0415 - after the claim
 
@@ -47,7 +65,15 @@ def _serve(database: str | None, wire: tuple[int, int], parent: int) -> int:
     from sidecar.settings import process_settings  # noqa: PLC0415
 
     try:
-        return serve(process_settings(database), wire, parent)
+        settings = process_settings(
+            options.db,
+            record=options.record,
+            now_ms=options.now,
+            seed=options.seed,
+            upstream_record=options.upstream_record,
+            upstream=options.upstream,
+        )
+        return serve(settings, wire, parent)
     except ValueError as error:
         return _refuse(exit_codes.USAGE, str(error))
     except DatabaseLocked as error:

@@ -3,10 +3,13 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from sidecar.clock import iso
+
+ATLASSIAN_GATEWAY: Final = "https://api.atlassian.com"
 _LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
 
 
@@ -28,6 +31,18 @@ class Settings:
     """The Claude CLI to run; None: search for it."""
     claude_concurrency: int = 2
     """A Claude process needs about 200 MB and half a core."""
+    record: Path | None = None
+    """The transcript to which the conversation is appended (`--record`)."""
+    now_ms: int | None = None
+    """Where the wall clock stands still (`--now`); None: it goes."""
+    seed: int | None = None
+    """From which ids and chance are made (`--seed`); None: they are random."""
+    upstream_record: Path | None = None
+    """Where what the vendors' clouds answer is recorded (`--upstream-record`)."""
+    upstream: Path | None = None
+    """What answers in the clouds' place (`--upstream`); None: they do."""
+    atlassian_gateway: str = ATLASSIAN_GATEWAY
+    """Where Atlassian takes tokens with scopes."""
     notes: tuple[str, ...] = ()
     """What the log should say about the settings themselves."""
 
@@ -35,6 +50,16 @@ class Settings:
     def data_dir(self) -> Path:
         """The folder of the database."""
         return self.database.parent
+
+    def fixed(self) -> dict[str, object]:
+        """What is not left to time, chance and the clouds, as the transcript's header names it."""
+        tape = self.upstream or self.upstream_record
+        facts = {
+            "now": None if self.now_ms is None else iso(self.now_ms),
+            "seed": self.seed,
+            "upstream": None if tape is None else tape.name,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
 
     def public(self) -> dict[str, object]:
         """The settings for a bug report, without the secrets."""
@@ -48,6 +73,7 @@ class Settings:
             "google_url": self.google_url,
             "claude_path": self.claude_path,
             "claude_concurrency": self.claude_concurrency,
+            "atlassian_gateway": self.atlassian_gateway,
         }
 
 
@@ -75,6 +101,7 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
         google_url=_loopback(environ, "GOOGLE_URL", "") or None,
         claude_path=environ.get("CLAUDE_PATH") or None,
         claude_concurrency=_positive(environ, "CLAUDE_CONCURRENCY", 2),
+        atlassian_gateway=_loopback(environ, "ATLASSIAN_GATEWAY_URL", ATLASSIAN_GATEWAY),
         notes=notes,
     )
 
@@ -117,6 +144,6 @@ def _loopback(environ: Mapping[str, str], name: str, default: str) -> str:
     return text.rstrip("/")
 
 
-def process_settings(database: str | None = None) -> Settings:
-    """`read_settings` of this process's environment."""
-    return read_settings(os.environ, database=database)
+def process_settings(database: str | None = None, **more: Any) -> Settings:
+    """`read_settings` of this process's environment; `more` are settings that only the command line has."""
+    return replace(read_settings(os.environ, database=database), **more)

@@ -67,6 +67,8 @@ class Writer:
         self._stuck: asyncio.TimerHandle | None = None
         self.unread_bytes = 0
         self.on_progress: Callable[[], None] = lambda: None
+        self.on_lines: Callable[[bytes], None] | None = None
+        """Called with the lines that are about to leave, in their order on the wire."""
         mode = os.fstat(descriptor).st_mode
         # A terminal or a file shares its flags with other programs, and never blocks for long.
         self._blocking = sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
@@ -112,7 +114,10 @@ class Writer:
                 while lane and size < WRITE_BYTES:
                     lines.append(lane.popleft())
                     size += len(lines[-1])
-                self._current = memoryview(b"".join(lines) if len(lines) > 1 else lines[0])
+                data = b"".join(lines) if len(lines) > 1 else lines[0]
+                if self.on_lines is not None:
+                    self.on_lines(data)
+                self._current = memoryview(data)
                 return True
         return False
 
@@ -258,6 +263,8 @@ class Reader:
         self._ended = False
         self._is_finished = False
         self._go_on: Callable[[], None] = lambda: None
+        self.on_data: Callable[[], None] = lambda: None
+        """Called before what was read is taken apart."""
 
     def start(self) -> None:
         """Start reading: by the loop where it can wait for the descriptor, by a thread elsewhere."""
@@ -310,6 +317,7 @@ class Reader:
         if self._is_finished:
             return
         if data:
+            self.on_data()
             self._connection.receive(data)
         else:
             self._connection.receive_eof()

@@ -30,8 +30,8 @@ class Turn:
         self._database: Database | None = None
         self._parts: tuple[Settled, ...] = ()
 
-    def connect(self, database: Database, *parts: Settled) -> None:
-        """Name who is settled at a turn's end, in this order."""
+    def connect(self, database: Database | None, *parts: Settled) -> None:
+        """Name who is settled at a turn's end, in this order, and what is committed before, if anything is written."""
         self._database = database
         self._parts = parts
 

@@ -37,11 +37,12 @@ class Fail(JobSpec):
 
 
 class Hang(JobSpec):
-    """Wait until cancelled; then hold on for a while all the same."""
+    """Wait until cancelled, having got so far; then hold on for a while all the same."""
 
     type: ClassVar = "test.hang"
     result: ClassVar = Said
     hold_s: float = 0.0
+    progress: float | None = None
 
 
 class Flood(JobSpec):
@@ -77,6 +78,8 @@ async def fail(job: Fail, context: JobContext) -> Said:
 
 async def hang(job: Hang, context: JobContext) -> Said:
     context.log("hanging")
+    if job.progress is not None:
+        context.progress(job.progress, "on its way")
     try:
         await anyio.sleep_forever()
     finally:

@@ -166,10 +166,13 @@ class Loopback:
         self.turn.connect(self.database, self.dispatcher, self.outbox, self.wire)
         self._serve()
 
+    def settings(self) -> Settings:
+        """What the process would be given by its environment."""
+        return Settings(database=self.database.path, log_dir=self.database.path.parent, **self._settings)
+
     def _serve(self) -> None:
-        settings = Settings(database=self.database.path, log_dir=self.database.path.parent, **self._settings)
         self.features = TestFeatures(
-            settings,
+            self.settings(),
             self.database,
             self.outbox,
             self.clock,

@@ -62,7 +62,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             "account_id": f"{service}-1",
             "service": service,
             "org": "example",
-            "base_url": "https://example.atlassian.net",
+            "base_url": "https://127.0.0.1:9",
             "email": "ada@example.com",
             "api_token": token,
             **STAMPS,

@@ -18,7 +18,8 @@ COMMAND_LINE = {"cli", "commandline", "client", "serve", "__main__"}
 ROOTS = {"app", "features", *COMMAND_LINE}
 # What a domain of the wire is called where its feature bears another name.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
-SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connection", "accounts"}
+# `atlassian`: what Jira's and Confluence's domains share, which are one feature.
+SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connection", "accounts", "atlassian"}
 # The pieces of infrastructure that implement a domain of the contract themselves.
 INFRASTRUCTURE_DOMAINS = {
     "event_log": {"events"},
@@ -27,7 +28,17 @@ INFRASTRUCTURE_DOMAINS = {
     "secrets": {"system"},
     "sync_state": {"system"},
 }
-HEAVY = ("httpx", "google_auth_oauthlib", "sqlite_utils", "cryptography", "click", "rich", "psutil", "platformdirs")
+HEAVY = (
+    "httpx",
+    "icalendar",
+    "google_auth_oauthlib",
+    "sqlite_utils",
+    "cryptography",
+    "click",
+    "rich",
+    "psutil",
+    "platformdirs",
+)
 
 
 def modules(package: str) -> Iterator[tuple[str, Path, ast.Module]]:

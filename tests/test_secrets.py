@@ -165,7 +165,11 @@ async def test_a_new_account_can_be_connected_with_a_new_key_and_the_old_values_
     for row in ("j1", "j2"):
         with rig.database.write():
             rig.database.execute(
-                "INSERT INTO atlassian_accounts VALUES (?, 'jira', 'o', 'https://o.example', 'a@b.c', ?, ?, ?)",
+                """
+                INSERT INTO atlassian_accounts
+                    (account_id, service, org, base_url, email, api_token, created_at, updated_at)
+                VALUES (?, 'jira', 'o', 'https://o.example', 'a@b.c', ?, ?, ?)
+                """,
                 (row, vault.seal("mine", API_TOKEN, row), moment, moment),
             )
     later = Vault(rig.database, rig.database.path.parent, (CREDENTIALS, API_TOKEN))

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "3cd18fe7bad7ba5f";
+export const SCHEMA_HASH = "5ec04d6e965b4f3a";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1178,6 +1178,16 @@ export interface AtlassianAccount {
   /** The site: https://example.atlassian.net. */
   base_url: string;
   email: string;
+  status: AtlassianStatus;
+  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  reason: string | null;
+  /** What the site calls the owner. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** As the user has entered it; Atlassian does not tell. */
+  token_expires_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1191,6 +1201,52 @@ export const AtlassianService = {
 } as const;
 /** Which product of Atlassian's an account is for. */
 export type AtlassianService = "jira" | "confluence";
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export const AtlassianStatus = {
+  ACTIVE: "active",
+  /** It is not synced until `accounts.update` brings a token that works; `reason` says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** Its events are being removed; then it is gone. */
+  DELETING: "deleting",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
+ * - `deleting`: Its events are being removed; then it is gone.
+ */
+export type AtlassianStatus = "active" | "needs_reauth" | "deleting";
+
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export const AtlassianScope = {
+  /** What the account's owner did. */
+  MINE: "mine",
+  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  WATCHED: "watched",
+} as const;
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export type AtlassianScope = "mine" | "watched";
+
+/** The account that is gone. */
+export interface AtlassianAccountDeleted {
+  account_id: string;
+}
 
 /** Events, newest first. */
 export interface ActivityPage {
@@ -1946,6 +2002,42 @@ export interface ActivityFile {
   size_bytes: number;
 }
 
+/** Bring the feed up to date with a Jira site. */
+export interface SyncJira {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface AtlassianSynced {
+  /** Issues, or pages and comments, that had changed and were read. */
+  read: number;
+  /** Events that are new in the feed. */
+  added: number;
+  updated: number;
+  removed: number;
+  /** Whether all of the account's past was read anew. */
+  full: boolean;
+}
+
+/** Bring the feed up to date with a Confluence site. */
+export interface SyncConfluence {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read all of the last year anew, instead of what has changed.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
 /** Params of `initialize`. */
 export interface InitializeParams {
   protocol_version: number;
@@ -2077,6 +2169,9 @@ export type JobsQueuePauseParams = Record<string, never>;
 
 /** Params of `jobs.queue.resume`. */
 export type JobsQueueResumeParams = Record<string, never>;
+
+/** Params of `jobs.queue.wake`. */
+export type JobsQueueWakeParams = Record<string, never>;
 
 /** Params of `jobs.schedules.list`. */
 export type JobsSchedulesListParams = Record<string, never>;
@@ -2397,8 +2492,92 @@ export interface CalendarOauthGoogleCompleteParams {
 /** Params of `jira.accounts.list`. */
 export type JiraAccountsListParams = Record<string, never>;
 
+/** Params of `jira.accounts.create`. */
+export interface JiraAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.update`. */
+export interface JiraAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.delete`. */
+export interface JiraAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `jira.accounts.sync`. */
+export interface JiraAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
 /** Params of `confluence.accounts.list`. */
 export type ConfluenceAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.create`. */
+export interface ConfluenceAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.update`. */
+export interface ConfluenceAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.delete`. */
+export interface ConfluenceAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `confluence.accounts.sync`. */
+export interface ConfluenceAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
 
 /** Params of `activity.events.list`. */
 export interface ActivityEventsListParams {
@@ -2541,6 +2720,12 @@ export interface Methods {
   "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
   /** Start jobs again. */
   "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
+  /**
+   * Look at once for what is due: the machine has slept, while timers stood still.
+   *
+   * Without it that is noticed within a minute.
+   */
+  "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue };
   /** All schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
   /**
@@ -2656,7 +2841,7 @@ export interface Methods {
    *
    * `time_zone` says where days begin; null: where this computer is.
    *
-   * Errors: usage_range_invalid, time_zone_unknown.
+   * Errors: time_zone_unknown.
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
@@ -2693,12 +2878,11 @@ export interface Methods {
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
-   * Connect an account with credentials at hand, after trying them.  Google accounts mostly come by
+   * Connect an account with credentials at hand, after trying them.
    *
-   * `calendar.oauth.google.start` instead.
-   *
-   * One with the same provider and e-mail address is connected anew where the provider is one account a person.
-   * `config` is for the provider: see `calendar.providers.list`.
+   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
+   * `calendar.providers.list`.
    *
    * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
    * POST /calendar/accounts.
@@ -2760,11 +2944,73 @@ export interface Methods {
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Confluence, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /jira/accounts.
+   */
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   */
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   */
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
+  /**
    * All Confluence accounts, the oldest first.
    *
    * Was GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
+  /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Jira, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /confluence/accounts.
+   */
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   */
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   */
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
@@ -2800,6 +3046,452 @@ export interface Methods {
    * Errors: time_zone_unknown.
    */
   "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
+}
+
+/** Every request as a nested function; `Options` is what a client takes beside the params. */
+export interface NestedMethods<Options> {
+  readonly rpc: {
+    /** The contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
+  };
+  readonly system: {
+    /**
+     * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+     *
+     * Was GET /health.
+     */
+    readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
+    /**
+     * What the sidecar is doing.
+     *
+     * Was GET /status.
+     */
+    readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
+    /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+    readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+  };
+  readonly events: {
+    /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
+    readonly replay: ((params: EventsReplayParams, options?: Options) => Promise<EventPage>);
+  };
+  readonly jobs: {
+    /**
+     * Put a job into the queue.  Once this is answered, the job survives any crash.
+     *
+     * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+     */
+    readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
+    /**
+     * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+     *
+     * Errors: invalid_cursor.  Was GET /jobs.
+     */
+    readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
+    /**
+     * One job as it stands.
+     *
+     * Errors: job_not_found.  Was GET /jobs/{job_id}.
+     */
+    readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
+    /**
+     * Ask a job to stop.
+     *
+     * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+     *
+     * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+     */
+    readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
+    readonly events: {
+      /**
+       * A job's stored log, oldest first, after one of its lines where given.
+       *
+       * Errors: job_not_found.
+       */
+      readonly list: ((params: JobsEventsListParams, options?: Options) => Promise<JobEventPage>);
+    };
+    /**
+     * Run a finished job again, as the same job, with all its tries before it.
+     *
+     * Errors: job_not_found, job_not_finished.
+     */
+    readonly retry: ((params: JobsRetryParams, options?: Options) => Promise<Job>);
+    readonly queue: {
+      /** Whether the queue is paused, and how many jobs it holds. */
+      readonly get: ((params?: JobsQueueGetParams, options?: Options) => Promise<JobQueue>);
+      /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+      readonly pause: ((params?: JobsQueuePauseParams, options?: Options) => Promise<JobQueue>);
+      /** Start jobs again. */
+      readonly resume: ((params?: JobsQueueResumeParams, options?: Options) => Promise<JobQueue>);
+      /**
+       * Look at once for what is due: the machine has slept, while timers stood still.
+       *
+       * Without it that is noticed within a minute.
+       */
+      readonly wake: ((params?: JobsQueueWakeParams, options?: Options) => Promise<JobQueue>);
+    };
+    readonly schedules: {
+      /** All schedules. */
+      readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
+      /**
+       * Switch a schedule on or off, or change its period.
+       *
+       * Errors: schedule_not_found.
+       */
+      readonly update: ((params: JobsSchedulesUpdateParams, options?: Options) => Promise<Schedule>);
+      /**
+       * Make its job now, beside the grid; where one is still live, answer with that.
+       *
+       * Errors: schedule_not_found.
+       */
+      readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
+    };
+  };
+  readonly claude: {
+    /**
+     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+     *
+     * Errors: payload_too_large.  Was POST /claude/spawn.
+     */
+    readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
+    readonly session: {
+      /**
+       * A new session.  Nothing is started before its first turn.
+       *
+       * Was POST /claude/session.
+       */
+      readonly create: ((params?: ClaudeSessionCreateParams, options?: Options) => Promise<Session>);
+      /**
+       * Sessions, the last changed first; one that changes while pages are read moves to the front.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudeSessionListParams, options?: Options) => Promise<SessionPage>);
+      /**
+       * One session as it stands.
+       *
+       * Errors: session_not_found.
+       */
+      readonly get: ((params: ClaudeSessionGetParams, options?: Options) => Promise<Session>);
+      /**
+       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+       *
+       * Errors: session_not_found.
+       */
+      readonly update: ((params: ClaudeSessionUpdateParams, options?: Options) => Promise<Session>);
+      /**
+       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+       *
+       * Errors: session_not_found.
+       */
+      readonly delete: ((params: ClaudeSessionDeleteParams, options?: Options) => Promise<SessionDeleted>);
+      /**
+       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+       *
+       * Errors: session_not_found, payload_too_large.
+       */
+      readonly send: ((params: ClaudeSessionSendParams, options?: Options) => Promise<Job>);
+      /**
+       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+       *
+       * Errors: session_not_found.
+       */
+      readonly interrupt: ((params: ClaudeSessionInterruptParams, options?: Options) => Promise<Session>);
+      /**
+       * A new session with the same settings and the same past; from here on each goes its own way.
+       *
+       * Errors: session_not_found.
+       */
+      readonly fork: ((params: ClaudeSessionForkParams, options?: Options) => Promise<Session>);
+      /**
+       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+       *
+       * Errors: session_not_found.
+       */
+      readonly export: ((params: ClaudeSessionExportParams, options?: Options) => Promise<SessionText>);
+    };
+    readonly messages: {
+      /**
+       * A session's messages, oldest first, after the one with this `seq`.
+       *
+       * Errors: session_not_found.
+       */
+      readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
+      /**
+       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+       *
+       * What a tool was given is searched too.  Upper and lower case are the same.
+       *
+       * Errors: session_not_found, invalid_cursor.
+       */
+      readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
+    };
+    readonly permissions: {
+      /**
+       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
+      /**
+       * Answer.  Claude is told once the answer is stored.
+       *
+       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+       * allow) adds `rules` to the session, so that the like is not asked again.
+       *
+       * Errors: permission_not_found, permission_resolved, payload_too_large.
+       */
+      readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
+    };
+    /**
+     * Look at everything that keeps Claude from working, without a request to its API.
+     *
+     * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+     */
+    readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
+    readonly usage: {
+      /**
+       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+       *
+       * `time_zone` says where days begin; null: where this computer is.
+       *
+       * Errors: time_zone_unknown.
+       */
+      readonly list: ((params: ClaudeUsageListParams, options?: Options) => Promise<UsageList>);
+    };
+  };
+  readonly calendar: {
+    readonly accounts: {
+      /**
+       * All calendar accounts.
+       *
+       * Was GET /calendar/accounts.
+       */
+      readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
+      /**
+       * One calendar account.
+       *
+       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       */
+      readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Connect an account with credentials at hand, after trying them.
+       *
+       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
+       * `calendar.providers.list`.
+       *
+       * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+       * Was POST /calendar/accounts.
+       */
+      readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Name an account, or choose how far its events reach; the next sync follows.
+       *
+       * Errors: calendar_account_not_found.
+       */
+      readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+       *
+       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       */
+      readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
+      /**
+       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+       *
+       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       */
+      readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
+    readonly calendars: {
+      /**
+       * The calendars, of one account where given, deselected ones too.
+       *
+       * Was GET /calendar/calendars.
+       */
+      readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
+      /**
+       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+       *
+       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       */
+      readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
+    };
+    readonly events: {
+      /**
+       * What goes on between start and end, from its beginning: also what began before start and ends after it.
+       *
+       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
+       * past 4 MiB.
+       *
+       * Errors: invalid_cursor.  Was GET /calendar/events.
+       */
+      readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
+    };
+    readonly providers: {
+      /**
+       * What calendars may come from, what each needs, and whether it is ready.
+       *
+       * Was GET /calendar/providers.
+       */
+      readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
+    };
+    readonly oauth: {
+      readonly google: {
+        /**
+         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+         *
+         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+         *
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * /calendar/oauth/google/start.
+         */
+        readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
+        /**
+         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+         *
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * /calendar/oauth/google/callback.
+         */
+        readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
+        /**
+         * Make an account of it: its calendars are listed, and the first sync is queued.
+         *
+         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+         *
+         * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+         * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * /calendar/oauth/google/complete.
+         */
+        readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
+      };
+    };
+  };
+  readonly jira: {
+    readonly accounts: {
+      /**
+       * All Jira accounts, the oldest first.
+       *
+       * Was GET /jira/accounts.
+       */
+      readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
+      /**
+       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       *
+       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+       * is found out.  The same token may serve Confluence, as an account of its own.
+       *
+       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+       * Was POST /jira/accounts.
+       */
+      readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Change what is given.
+       *
+       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+       * A new scope has everything read anew.
+       *
+       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
+       * secrets_locked.
+       */
+      readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       *
+       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       */
+      readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
+      /**
+       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       *
+       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       */
+      readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
+  };
+  readonly confluence: {
+    readonly accounts: {
+      /**
+       * All Confluence accounts, the oldest first.
+       *
+       * Was GET /confluence/accounts.
+       */
+      readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
+      /**
+       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       *
+       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+       * is found out.  The same token may serve Jira, as an account of its own.
+       *
+       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+       * Was POST /confluence/accounts.
+       */
+      readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Change what is given.
+       *
+       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+       * A new scope has everything read anew.
+       *
+       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
+       * secrets_locked.
+       */
+      readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       *
+       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       */
+      readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
+      /**
+       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       *
+       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       */
+      readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
+  };
+  readonly activity: {
+    readonly events: {
+      /**
+       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+       *
+       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       *
+       * Errors: invalid_cursor.  Was GET /activity/events.
+       */
+      readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
+    };
+    /**
+     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     *
+     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+     * even empty, while there is a `next_cursor`: go on from there.
+     *
+     * Errors: invalid_cursor.
+     */
+    readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
+    /**
+     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     *
+     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
+    /**
+     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     *
+     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly heatmap: ((params: ActivityHeatmapParams, options?: Options) => Promise<ActivityHeatmap>);
+  };
 }
 
 /** What the client tells; nothing is answered. */
@@ -2877,6 +3569,10 @@ export interface JobTypes {
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
   /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
+  /** Bring the feed up to date with a Jira site. */
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
+  /** Bring the feed up to date with a Confluence site. */
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
 }
 
 export const METHOD_NAMES = [
@@ -2896,6 +3592,7 @@ export const METHOD_NAMES = [
   "jobs.queue.get",
   "jobs.queue.pause",
   "jobs.queue.resume",
+  "jobs.queue.wake",
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
@@ -2929,7 +3626,15 @@ export const METHOD_NAMES = [
   "calendar.oauth.google.callback",
   "calendar.oauth.google.complete",
   "jira.accounts.list",
+  "jira.accounts.create",
+  "jira.accounts.update",
+  "jira.accounts.delete",
+  "jira.accounts.sync",
   "confluence.accounts.list",
+  "confluence.accounts.create",
+  "confluence.accounts.update",
+  "confluence.accounts.delete",
+  "confluence.accounts.sync",
   "activity.events.list",
   "activity.search",
   "activity.summary",
@@ -2988,6 +3693,8 @@ export const JOB_TYPE_NAMES = [
   "claude.export",
   "calendar.sync",
   "activity.export",
+  "jira.sync",
+  "confluence.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
@@ -3010,6 +3717,11 @@ export type ErrorKind =
   | "overloaded"
   | "shutting_down"
   | "storage"
+  | "atlassian_account_not_found"
+  | "atlassian_account_exists"
+  | "site_address_invalid"
+  | "credentials_rejected"
+  | "site_unavailable"
   | "job_not_found"
   | "unknown_job_type"
   | "job_not_finished"
@@ -3017,7 +3729,6 @@ export type ErrorKind =
   | "session_not_found"
   | "permission_not_found"
   | "permission_resolved"
-  | "usage_range_invalid"
   | "calendar_account_not_found"
   | "calendar_not_found"
   | "calendar_provider_unavailable"
@@ -3072,6 +3783,16 @@ export const ERROR_CODES = {
   shutting_down: 5031,
   /** The database could not be read or written. */
   storage: 5070,
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
   /** No job has this id. */
   job_not_found: 4041,
   /** No job type has this name. */
@@ -3086,8 +3807,6 @@ export const ERROR_CODES = {
   permission_not_found: 4046,
   /** The question is answered already, or no answer is wanted any more; the first answer counts. */
   permission_resolved: 4092,
-  /** `end` must come after `start`, by at most 400 days. */
-  usage_range_invalid: 4227,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta, tzinfo
 
 from protocol.activity_reports import ActivityHeatmap, HeatmapDay
-from sidecar.activity.days import begins_ms, local
 from sidecar.activity.filters import PLACES, position_of
 from sidecar.activity.store import ActivityStore
+from sidecar.days import begins_ms, local
 
 
 def heatmap(store: ActivityStore, days: Sequence[date], zone: tzinfo, sources: Sequence[str]) -> ActivityHeatmap:

@@ -13,12 +13,12 @@ from protocol.activity_reports import (
     SummaryMeeting,
 )
 from protocol.errors import ResultTooLarge
-from sidecar.activity.days import days_between
 from sidecar.activity.filters import ms_of, position_of
 from sidecar.activity.heatmap import heatmap
 from sidecar.activity.rows import ToldRow
 from sidecar.activity.store import ActivityStore
 from sidecar.activity.summary import Account, is_meeting, meetings_of
+from sidecar.days import days_between
 from sidecar.zones import zone_of
 
 HEATMAP_DAYS: Final = 3_660

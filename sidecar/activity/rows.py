@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from pydantic_core import to_json
 
 from protocol.scalars import canonical_time
-from sidecar.activity.days import moment
 from sidecar.activity.keys import KEYS, keys_in
+from sidecar.days import moment
 from sidecar.feed import FeedEvent, Origin
 
 TITLE_CHARS: Final = 1_000

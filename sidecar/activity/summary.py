@@ -23,9 +23,9 @@ from protocol.activity_reports import (
     SummaryTotals,
 )
 from protocol.scalars import canonical_time
-from sidecar.activity.days import local, moment
 from sidecar.activity.keys import project_of
 from sidecar.activity.rows import ToldRow
+from sidecar.days import local, moment
 
 KINDS: Final = {
     "event": "meetings",

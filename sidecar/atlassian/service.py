@@ -1,30 +1,45 @@
-"""`jira.accounts.*` and `confluence.accounts.*`: the accounts, as clients read them."""
+"""`jira.accounts.*` and `confluence.accounts.*`: two doors to the same accounts."""
 
+from typing import Any
+
+from protocol.atlassian import AtlassianAccount, AtlassianAccountDeleted, AtlassianAccountList, AtlassianService
 from protocol.confluence import Confluence
-from protocol.entities import AtlassianAccountList, AtlassianService
+from protocol.entities import Job
 from protocol.jira import Jira
-from sidecar.atlassian.store import AtlassianStore
+from sidecar.atlassian.accounts import Accounts
 
 
-class JiraService(Jira):
+class _Service:
+    """The methods of one product, which differ in nothing but that."""
+
+    service: AtlassianService
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def list_accounts(self) -> AtlassianAccountList:
+        return self._accounts.list(self.service)
+
+    async def create_account(self, **params: Any) -> AtlassianAccount:
+        return await self._accounts.create(self.service, **params)
+
+    async def update_account(self, **params: Any) -> AtlassianAccount:
+        return await self._accounts.update(self.service, **params)
+
+    async def delete_account(self, *, account_id: str) -> AtlassianAccountDeleted:
+        return await self._accounts.delete(self.service, account_id)
+
+    async def sync_account(self, *, account_id: str, full: bool = False) -> Job:
+        return await self._accounts.sync(self.service, account_id, full=full)
+
+
+class JiraService(_Service, Jira):
     """Jira's accounts."""
 
-    def __init__(self, store: AtlassianStore) -> None:
-        self._store = store
-
-    async def list_accounts(self) -> AtlassianAccountList:
-        return _listed(self._store, AtlassianService.JIRA)
+    service = AtlassianService.JIRA
 
 
-class ConfluenceService(Confluence):
+class ConfluenceService(_Service, Confluence):
     """Confluence's accounts."""
 
-    def __init__(self, store: AtlassianStore) -> None:
-        self._store = store
-
-    async def list_accounts(self) -> AtlassianAccountList:
-        return _listed(self._store, AtlassianService.CONFLUENCE)
-
-
-def _listed(store: AtlassianStore, service: AtlassianService) -> AtlassianAccountList:
-    return AtlassianAccountList.encoded(b'{"accounts":[%s]}' % b",".join(store.accounts(service)))
+    service = AtlassianService.CONFLUENCE

@@ -15,6 +15,7 @@ from protocol.contract import JobSpec
 from protocol.entities import Job, JobStatus
 from sidecar.calendar.accounts_store import CREDENTIALS, AccountRow, AccountsStore
 from sidecar.calendar.changes import Books, empty
+from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import AccountRefused, Connected, StoredAccount
 from sidecar.calendar.providers import Providers
 from sidecar.clock import iso
@@ -94,11 +95,10 @@ class Accounts:
         return row is not None and row.status != AccountStatus.DELETING
 
     def find(self, provider_id: str, email: str) -> AccountRow | None:
-        """The account of this person at this provider."""
-        wanted = email.casefold()
-        return next(
-            (one for one in self._store.rows() if one.provider == provider_id and one.email.casefold() == wanted), None
-        )
+        """The account of this person at this provider, unless it is being deleted."""
+        wanted = (provider_id, email.casefold())
+        standing = (one for one in self._store.rows() if one.status != AccountStatus.DELETING)
+        return next((one for one in standing if (one.provider, one.email.casefold()) == wanted), None)
 
     def existing(self, provider_id: str, found: Connected) -> str | None:
         """The account that is connected anew by this, where a person has one account at the provider."""
@@ -136,9 +136,10 @@ class Accounts:
         with self._books.database.write():
             if is_new:
                 self._store.add(account_id, provider_id, found.email, now)
-            account = self._store.change(account_id, now, email=found.email, **changes)
-            if account is None:  # it was deleted while its owner signed in again
+            elif not self.writable(account_id):  # it was deleted while its owner signed in again
                 raise CalendarAccountNotFound
+            account = self._store.change(account_id, now, email=found.email, **changes)
+            assert account is not None
             self._books.calendars.put(account_id, found.calendars, now)
             self.tell(account_id)
             self._ensure_schedule(account_id, provider_id)
@@ -229,9 +230,9 @@ class Accounts:
         await self._books.committed()
         revoked = await self._revoke(row)
         origin = self.origin(row)
-        for calendar_id in self._books.events.calendar_ids(account_id):
-            await empty(self._books, origin, calendar_id)
         await self._books.feed.forget(origin)
+        for calendar_id in self._books.events.calendar_ids(account_id):
+            await empty(self._books, CalendarKey(account_id, calendar_id))
         with self._books.database.write():
             for calendar in self._books.calendars.states(account_id):
                 self._books.calendars.remove(account_id, calendar.calendar_id)

@@ -6,7 +6,7 @@ they come, what is gone goes at the end, and the cursor comes with the last step
 again.  So there is never less to see than before, and never a cursor for what was not stored.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,7 +66,7 @@ class Changes:
         calendar: CalendarState,
         window: Window,
         *,
-        tally: Tally,
+        tallies: Sequence[Tally],
         may_write: Callable[[], None],
     ) -> None:
         self._books = books
@@ -74,7 +74,7 @@ class Changes:
         self._calendar = calendar
         self._key = CalendarKey(origin.account_id, calendar.calendar_id)
         self._window = window
-        self._tally = tally
+        self._tallies = tallies
         self._may_write = may_write
         self._seen: set[str] = set()
         self._put: dict[str, tuple[RemoteEvent, str]] = {}
@@ -145,7 +145,8 @@ class Changes:
             if progress is not None:
                 books.calendars.reached(*key, progress, self._now())
             if added or updated or removed:
-                self._tally.count(added, updated, removed)
+                for tally in self._tallies:
+                    tally.count(added, updated, removed)
                 books.notify(
                     CalendarChanged(
                         account_id=key.account_id,
@@ -195,10 +196,8 @@ async def feed_passed(books: Books, origin: Origin, calendar: CalendarState, *, 
             return
 
 
-async def empty(books: Books, origin: Origin, calendar_id: str) -> int:
-    """Remove all that is stored of a calendar's events, in the feed too, in steps; how many there were."""
-    key = CalendarKey(origin.account_id, calendar_id)
-    await books.feed.forget(origin, container_id=calendar_id)
+async def empty(books: Books, key: CalendarKey) -> int:
+    """Remove all that is stored of a calendar's events, in steps; how many there were.  The feed is the caller's."""
     removed = 0
     while ids := books.events.some_ids(key, FEED_BATCH):
         with books.database.write():

@@ -5,6 +5,7 @@ same for ever but for the window, the cursor and the page: Google refuses a `syn
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -107,8 +108,9 @@ class GoogleSource:
         # Hidden ones too: what is hidden at Google is not gone.
         params = [("maxResults", "250"), ("showHidden", "true"), ("fields", CALENDAR_FIELDS)]
         found: list[RemoteCalendar] = []
-        async for page in self._pages("/users/me/calendarList", params, "Google's list of calendars", None):
-            found += [google_events.calendar(entry) for entry in _items(page) if not entry.get("deleted")]
+        async with aclosing(self._pages("/users/me/calendarList", params, "Google's calendars", None)) as pages:
+            async for page in pages:
+                found += [google_events.calendar(entry) for entry in _items(page) if not entry.get("deleted")]
         if not found:  # everybody has one at least; to believe this would be to remove all that there is
             raise JobFailed("Google named no calendar at all.", kind="bad_response", retryable=True)
         return found
@@ -122,11 +124,12 @@ class GoogleSource:
             params += [("timeMin", _moment(wanted.window.start_ts)), ("timeMax", _moment(wanted.window.end_ts))]
         path = f"/calendars/{quote(wanted.calendar_id, safe='')}/events"
         cursor = None
-        async for page in self._pages(path, params, "Google's events", wanted):
-            cursor = page.get("nextSyncToken")  # with the last page only
-            items = _items(page)
-            for start in range(0, len(items), PIECE):
-                yield _piece(items[start : start + PIECE], wanted.zone)
+        async with aclosing(self._pages(path, params, "Google's events", wanted)) as pages:
+            async for page in pages:
+                cursor = page.get("nextSyncToken")  # with the last page only
+                items = _items(page)
+                for start in range(0, len(items), PIECE):
+                    yield _piece(items[start : start + PIECE], wanted.zone)
         yield EventPage(cursor=cursor if isinstance(cursor, str) else None)
 
     async def _pages(

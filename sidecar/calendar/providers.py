@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from protocol.accounts import AccountService
@@ -55,8 +56,13 @@ class Providers:
     """Every provider, by the id that stands in an account's row."""
 
     def __init__(self, offers: Iterable[Offer]) -> None:
-        self._offers = {offer.describe().id: offer for offer in offers}
+        self._all = tuple(offers)
         self._made: dict[str, Provider] = {}
+
+    @cached_property
+    def _offers(self) -> dict[str, Offer]:
+        """By id; not before it is asked for, since a start has no time for descriptions."""
+        return {offer.describe().id: offer for offer in self._all}
 
     def describe(self) -> list[CalendarProvider]:
         """What each needs, and whether it is ready."""
@@ -80,8 +86,8 @@ class Providers:
         return provider_id in self._offers and self._offers[provider_id].is_one_a_person
 
     def every_s(self, provider_id: str) -> int:
-        """How often an account there is synced; what is unknown here cannot be."""
-        return self._offers[provider_id].every_s
+        """How often an account there is synced; that it cannot be is the sync's to say."""
+        return self._offers[provider_id].every_s if provider_id in self._offers else GOOGLE_EVERY_S
 
     def service(self, provider_id: str) -> AccountService:
         """What a provider's accounts are called outside of this feature; one that is unknown here was the old

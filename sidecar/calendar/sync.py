@@ -5,9 +5,9 @@ found is swept.  That is done once a day besides: a window moves on, and occurre
 to lie in it are told by no cursor.  The daily pass leaves the cursor as it is, so that the chain of changes has no gap.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
@@ -18,13 +18,15 @@ from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountRow
 from sidecar.calendar.calendars_store import CalendarState, Progress
 from sidecar.calendar.changes import Books, Changes, Tally, empty, feed_passed
-from sidecar.calendar.provider import CalendarRefused, CursorExpired, EventPage, Listing, Source, Window
+from sidecar.calendar.events_store import CalendarKey
+from sidecar.calendar.provider import CalendarRefused, CursorExpired, Listing, Source, Window
 from sidecar.clock import iso
 from sidecar.feed import Origin
 from sidecar.handler import JobContext, JobFailed
 
 DAY_S: Final = 86_400
 SWEEP_EVERY_MS: Final = DAY_S * 1_000
+ACCOUNT_GONE: Final = "account_not_found"
 AT_ONCE: Final = 4
 """Calendars of one account that are read side by side; the client of the clouds sends no more to one site."""
 
@@ -83,7 +85,8 @@ class AccountSync:
 
     async def _forget(self, calendar: CalendarState) -> None:
         """It is not the account's any more: unsubscribed, or deleted."""
-        removed = await empty(self.books, self.origin, calendar.calendar_id)
+        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+        removed = await empty(self.books, CalendarKey(self.account.account_id, calendar.calendar_id))
         with self.books.database.write():
             self._may_write()
             self.books.calendars.remove(self.account.account_id, calendar.calendar_id)
@@ -93,13 +96,20 @@ class AccountSync:
 
     async def _hide(self, calendar: CalendarState) -> None:
         """It was deselected: the feed forgets it until it is selected again; its rows stay."""
-        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
-        with self.books.database.write():
-            self._may_write()
-            self.books.calendars.fed(self.account.account_id, calendar.calendar_id, None)
+        # First back to the beginning: selected again after a crash in here, it has to be fed anew.
+        for fed_ts in (0, None):
+            with self.books.database.write():
+                self._may_write()
+                self.books.calendars.fed(self.account.account_id, calendar.calendar_id, fed_ts)
+            if fed_ts is not None:
+                await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
 
     async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
-        """Read the calendars, some side by side; the first failure ends all."""
+        """Read the calendars, some side by side.
+
+        Where one fails by itself the others are read all the same, and the sync fails at the end; what is about the
+        account, or a pause that Google asks for, ends it at once.
+        """
         waiting = iter(calendars)
         failures: list[Exception] = []
 
@@ -110,19 +120,20 @@ class AccountSync:
                     await self._calendar(calendar, zone)
                 except Exception as failure:  # noqa: BLE001 - handed on below, without the group's wrapping
                     failures.append(failure)
-                    tasks.cancel_scope.cancel()
-                    return
+                    if not isinstance(failure, JobFailed) or failure.kind == ACCOUNT_GONE:
+                        tasks.cancel_scope.cancel()
+                        return
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(AT_ONCE, len(calendars))):
                 tasks.start_soon(work)
         if failures:
-            raise failures[0]
+            raise next((one for one in failures if not isinstance(one, JobFailed)), failures[0])
 
     async def _calendar(self, calendar: CalendarState, zone: str) -> None:
-        before = Tally(self.tally.added, self.tally.updated, self.tally.removed)
+        tally = Tally()
         try:
-            await self._read(calendar, zone)
+            await self._read(calendar, zone, tally)
         except CalendarRefused as refusal:
             self.failed += 1
             with self.books.database.write():
@@ -133,49 +144,49 @@ class AccountSync:
             return
         await feed_passed(self.books, self.origin, calendar, may_write=self._may_write)
         self.done += 1
-        if self.tally != before:
-            self.context.log(f"{calendar.name} is up to date")
+        if tally != Tally():
+            self.context.log(f"{calendar.name}: {tally.added} new, {tally.updated} changed, {tally.removed} gone")
 
-    async def _read(self, calendar: CalendarState, zone: str) -> None:
+    async def _read(self, calendar: CalendarState, zone: str, tally: Tally) -> None:
         """By the cursor, or all, or both."""
         now_ms = self.books.clock.now_ms()
         key = f"1:{zone}"
+        wanted = Listing(calendar.calendar_id, self._window(), zone)
         cursor = calendar.sync_token if calendar.sync_key == key and not self.full else None
         swept_ms = calendar.swept_ms
-        if cursor is not None:
-            try:
-                cursor = await self._list(calendar, Progress(cursor, key, swept_ms or 0), zone) or cursor
-            except CursorExpired:
-                self.context.log(f"{calendar.name} has to be read anew")
-                cursor = None
-        if cursor is None or swept_ms is None or not 0 <= now_ms - swept_ms < SWEEP_EVERY_MS:
-            await self._list_all(calendar, Progress(cursor, key, now_ms), zone)
+        try:
+            if cursor is not None:
+                changes = self._changes(calendar, tally)
+                found = await self._take(changes, replace(wanted, cursor=cursor))
+                cursor = found or cursor
+                await changes.finish(Progress(cursor, key, swept_ms or 0))
+        except CursorExpired:
+            self.context.log(f"{calendar.name} has to be read anew")
+            cursor = None
+        if cursor is None or not swept_ms or not 0 <= now_ms - swept_ms < SWEEP_EVERY_MS:
+            changes = self._changes(calendar, tally)
+            found = await self._take(changes, wanted)
+            await changes.sweep()
+            await changes.finish(Progress(cursor or found, key, now_ms))
 
-    async def _list(self, calendar: CalendarState, since: Progress, zone: str) -> str | None:
-        """What has changed; the new cursor."""
-        changes = self._changes(calendar)
-        wanted = Listing(calendar.calendar_id, self._window(), zone, since.sync_token)
-        cursor = await self._take(changes, self.source.events(wanted))
-        await changes.finish(since._replace(sync_token=cursor or since.sync_token))
-        return cursor
-
-    async def _list_all(self, calendar: CalendarState, progress: Progress, zone: str) -> None:
-        """All of the window, and away with what is not there any more."""
-        changes = self._changes(calendar)
-        cursor = await self._take(changes, self.source.events(Listing(calendar.calendar_id, self._window(), zone)))
-        await changes.sweep()
-        await changes.finish(progress._replace(sync_token=progress.sync_token or cursor))
-
-    async def _take(self, changes: Changes, pages: AsyncGenerator[EventPage, None]) -> str | None:
+    async def _take(self, changes: Changes, wanted: Listing) -> str | None:
+        """Compare all of a listing; the cursor that it ended with."""
         cursor = None
-        async with aclosing(pages):
+        async with aclosing(self.source.events(wanted)) as pages:
             async for page in pages:
                 await changes.take(page)
                 cursor = page.cursor
         return cursor
 
-    def _changes(self, calendar: CalendarState) -> Changes:
-        return Changes(self.books, self.origin, calendar, self._window(), tally=self.tally, may_write=self._may_write)
+    def _changes(self, calendar: CalendarState, tally: Tally) -> Changes:
+        return Changes(
+            self.books,
+            self.origin,
+            calendar,
+            self._window(),
+            tallies=(tally, self.tally),
+            may_write=self._may_write,
+        )
 
     def _window(self) -> Window:
         """From a midnight to a midnight (UTC), so that a listing that takes a while keeps its bounds."""
@@ -189,7 +200,7 @@ class AccountSync:
 
     def _may_write(self) -> None:
         if not self.accounts.writable(self.account.account_id):
-            raise JobFailed("The account is gone.", kind="account_not_found")
+            raise JobFailed("The account is gone.", kind=ACCOUNT_GONE)
 
     def _tell_changed(self, calendar_id: str, removed: int = 0) -> None:
         self.books.notify(

@@ -34,6 +34,16 @@ STATUS_TIMEOUT_S: Final = 10.0
 KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
+async def glance(discovery: Discovery, user: User) -> tuple[ClaudeCandidate | None, ClaudeFinding]:
+    """Which one is used, and whether it runs; the search ends with the first."""
+    try:
+        used = await discovery.find()
+    except JobFailed as failure:
+        return None, findings.missing(failure)
+    (mine,) = await _try([used], user)
+    return mine, findings.executable(mine)
+
+
 async def examine(discovery: Discovery, user: User) -> ClaudeReport:
     """Look at everything.  `user` has the environment that the search has."""
     found, shell_path = await discovery.survey()

@@ -1,5 +1,6 @@
 """Claude, composed: what its parts are given of one another and of the rest of the process."""
 
+import asyncio
 import logging
 import os
 import sqlite3
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from protocol.claude import RunClaude, Session, TakeTurn
-from protocol.claude_doctor import ClaudeReport
+from protocol.claude_doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
 from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
@@ -61,6 +62,7 @@ class ClaudeFeature:
         self._record = record
         self._is_draining = is_draining
         self._pool: Pool | None = None
+        self._examining = asyncio.Lock()
         store = self._store = ClaudeStore(database)
         index = search_index(database)
         index.prepare()
@@ -172,11 +174,19 @@ class ClaudeFeature:
             self._pool.adapt(session)
 
     async def examine(self) -> ClaudeReport:
-        """How the user's own CLI is, now."""
+        """How the user's own CLI is, now; one after another, since each look starts a login shell."""
         from sidecar.claude.doctor import examine  # noqa: PLC0415
         from sidecar.claude.findings import this_user  # noqa: PLC0415
 
-        return await examine(self.discovery(), this_user())
+        async with self._examining:
+            return await examine(self.discovery(), this_user())
+
+    async def glance(self) -> tuple[ClaudeCandidate | None, ClaudeFinding]:
+        """Which one is used, and whether it runs."""
+        from sidecar.claude.doctor import glance  # noqa: PLC0415
+        from sidecar.claude.findings import this_user  # noqa: PLC0415
+
+        return await glance(self.discovery(), this_user())
 
     def discovery(self) -> "Discovery":
         """The search for the user's own CLI."""

@@ -7,24 +7,15 @@ to both.  Costs are kept by model and attempt, which is as fine as the CLI tells
 
 import logging
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from protocol.claude import ClaudeUsage
-from protocol.claude_usage import (
-    LONGEST_DAYS,
-    ClaudeUsages,
-    UsageEntry,
-    UsageGroup,
-    UsageList,
-    UsageRangeInvalid,
-)
-from protocol.scalars import canonical_time
+from protocol.claude_usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 from sidecar.claude.stream import BUCKETS, Spent
 from sidecar.clock import Clock, iso
 from sidecar.database import Database
+from sidecar.days import spans
 from sidecar.zones import zone_of
 
 log = logging.getLogger(__name__)
@@ -116,17 +107,11 @@ class UsageService(ClaudeUsages):
     ) -> UsageList:
         import anyio.lowlevel  # noqa: PLC0415 - not needed for the first answers
 
-        begin, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
-        if not timedelta(0) < until - begin <= timedelta(days=LONGEST_DAYS):
-            raise UsageRangeInvalid
-        try:
-            days = list(local_days(begin, until, None if time_zone is None else zone_of(time_zone)))
-        except OverflowError:  # before the year 1 or after 9999, as the clocks are there
-            raise UsageRangeInvalid from None
+        zone = None if time_zone is None else zone_of(time_zone)
         totals: dict[str | None, _Total] = {}
-        for day, since, before in days:
+        for day, since, before in spans(start, end, zone, LONGEST_DAYS):
             for chosen, job_id, session_id, *sums in self._store.sums(since, before, COLUMN.get(group, "job_id")):
-                key = day if group is UsageGroup.DAY else chosen
+                key = day.isoformat() if group is UsageGroup.DAY else chosen
                 totals.setdefault(key, _Total(session_id)).add(job_id, sums)
             await anyio.lowlevel.checkpoint()
         entries = [_entry(group, key, total) for key, total in totals.items()]
@@ -137,25 +122,6 @@ class UsageService(ClaudeUsages):
             usage=ClaudeUsage(**{bucket: sum(getattr(one.usage, bucket) for one in entries) for bucket in BUCKETS}),
             total_cost_usd=sum(one.total_cost_usd for one in entries),
         )
-
-
-def local_days(start: datetime, end: datetime, zone: tzinfo | None) -> Iterator[tuple[str, str, str]]:
-    """The local days from `start` to `end`, the first and the last cut off there: the date, and its two ends in UTC.
-
-    A day that a clock change makes shorter or longer is as long as it is.  `zone` None is this computer's.
-    """
-    day = start.astimezone(zone).date()
-    since = start
-    while since < end:
-        before = min(_midnight(day + timedelta(days=1), zone), end)
-        if since < before:  # where a country has skipped a day, nothing lies between
-            yield day.isoformat(), canonical_time(since), canonical_time(before)
-        since, day = max(since, before), day + timedelta(days=1)
-
-
-def _midnight(day: date, zone: tzinfo | None) -> datetime:
-    """The first moment of a day; where its midnight is skipped, the moment of the change."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 @dataclass(slots=True)

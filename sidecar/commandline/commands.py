@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sidecar import __version__
+from sidecar.commandline.transcripts import COMMANDS
 
 if TYPE_CHECKING:
     from sidecar.commandline.output import Output
@@ -174,6 +175,10 @@ def doctor(database: str | None, form: str) -> None:
     from sidecar.commandline.doctor import examine  # noqa: PLC0415
 
     _run(examine, database, form)
+
+
+for command in COMMANDS:
+    commands.add_command(command)
 
 
 def _output(form: str) -> "Output":

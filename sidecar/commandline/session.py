@@ -6,7 +6,7 @@ It is spawned as a host would do it; what it writes to stderr is kept for that s
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
@@ -48,10 +48,12 @@ class SidecarStopped(Exception):
 
 
 @asynccontextmanager
-async def session(database: str | None, *, env: Mapping[str, str] | None = None) -> AsyncIterator[SidecarClient]:
+async def session(
+    database: str | None, *, arguments: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> AsyncIterator[SidecarClient]:
     """A spawned sidecar, not yet initialized.  Raises SidecarStopped where it ends by itself."""
     with tempfile.TemporaryFile() as stderr:
-        arguments = [] if database is None else ["--db", database]
+        arguments = [*arguments, *([] if database is None else ["--db", database])]
         try:
             async with spawn(arguments, env=env, stderr=stderr.fileno()) as client:
                 yield client

@@ -6,7 +6,7 @@ Nothing here knows any entity; the contract's types say which fields are words, 
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, get_args
+from typing import Any, Final, Union, get_args
 
 from pydantic.fields import FieldInfo
 from rich.console import Console
@@ -133,6 +133,7 @@ def _flat(annotation: Any) -> list[Any]:
     """A union's members; of anything else, itself.  Constraints are left aside."""
     if hasattr(annotation, "__metadata__"):
         return _flat(annotation.__origin__)
-    if getattr(annotation, "__origin__", None) is not None or not get_args(annotation):
+    # A union with an Annotated member is typing's, which has an origin; one of plain types is Python's own.
+    if getattr(annotation, "__origin__", Union) is not Union or not get_args(annotation):
         return [annotation]
     return [flat for argument in get_args(annotation) for flat in _flat(argument)]

@@ -69,7 +69,7 @@ class Timeline:
         stream, self._stream = self._stream, []
         name = stream[0].method
         if name == "claude.delta":
-            text = "".join(received.params["text"] for received in stream)
+            text = "".join(str(received.params.get("text", "")) for received in stream)
             detail = Text(f"{len(text)} characters: {one_line(text)}")
         else:
             detail = about_notification(stream[-1])
@@ -94,7 +94,14 @@ class Timeline:
 
 
 def about_result(method: str, result: Any) -> Text:
-    """What matters of an answer."""
+    """What matters of an answer; of one that is not as it should be, such as a transcript may hold, all of it."""
+    try:
+        return _about_result(method, result)
+    except (LookupError, TypeError, AttributeError):
+        return Text(one_line(result))
+
+
+def _about_result(method: str, result: Any) -> Text:
     if method == "initialize":
         info, events = result["server_info"], result["events"]
         return Text(f"process {info['pid']}, protocol {result['protocol_version']}, events to #{events['latest_seq']}")
@@ -114,7 +121,14 @@ def about_result(method: str, result: Any) -> Text:
 
 
 def about_notification(received: Received) -> Text:
-    """What matters of a notification."""
+    """What matters of a notification; of one that is not as it should be all of it."""
+    try:
+        return _about_notification(received)
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return Text(one_line(received.params))
+
+
+def _about_notification(received: Received) -> Text:
     params = received.params
     match received.method:
         case "jobs.updated":

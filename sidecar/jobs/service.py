@@ -120,3 +120,7 @@ class JobsService(Jobs):
         state = self._journal.set_paused(paused=False)
         self._wake()
         return state
+
+    async def wake(self) -> JobQueue:
+        self._wake()
+        return self._journal.queue_state()

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService, AtlassianStatus
 from protocol.confluence import Confluence
-from protocol.entities import AtlassianAccount, AtlassianService
 from protocol.jira import Jira
 from protocol.system import System
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 
-SITE = {"org": "example", "base_url": "https://example.atlassian.net", "email": "ada@example.com"}
+SITE = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}
+ASIS = {"status": AtlassianStatus.ACTIVE, "scope": AtlassianScope.MINE}
 
 
 async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:
@@ -18,10 +19,10 @@ async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:
         jira = client.remote(Jira)
         confluence = client.remote(Confluence)
         assert (await jira.list_accounts()).accounts == [
-            AtlassianAccount(account_id="jira-1", service=AtlassianService.JIRA, **SITE, **STAMPS)
+            AtlassianAccount(account_id="jira-1", service=AtlassianService.JIRA, **SITE, **ASIS, **STAMPS)
         ]
         assert (await confluence.list_accounts()).accounts == [
-            AtlassianAccount(account_id="confluence-1", service=AtlassianService.CONFLUENCE, **SITE, **STAMPS)
+            AtlassianAccount(account_id="confluence-1", service=AtlassianService.CONFLUENCE, **SITE, **ASIS, **STAMPS)
         ]
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from tests.bench import lives, loads, telling, working
+from tests.bench import bridge, lives, loads, taped, telling, working
 from tests.bench.arena import FULL, QUICK, Arena, Pace, Stage
 from tests.bench.contestants import Contestant, fastapi, missing, the_floor, the_sidecar, the_working_sidecar
 from tests.bench.report import as_json, print_table
@@ -26,6 +26,7 @@ GROUPS: Final[dict[str, Callable[[Arena], None]]] = {
     "one_in_flight": loads.one_in_flight,
     "trivial": loads.trivial,
     "node": lives.node,
+    "bridge": bridge.bridge,
     "jobs_get": loads.jobs_get,
     "jobs_list": loads.jobs_list,
     "jobs_create": loads.jobs_create,
@@ -36,6 +37,7 @@ GROUPS: Final[dict[str, Callable[[Arena], None]]] = {
     "replay": telling.replay,
     "queue": working.queue,
     "big_answer": loads.big_answer,
+    "transcripts": taped.transcripts,
 }
 
 TABLE_WIDTH: Final = 170

@@ -64,6 +64,10 @@ TARGETS: Final[dict[str, Target]] = {
     "trivial.pipe_x64": Target("trivial x64 over pipes", "/s", HIGHER),
     # The C floor (199 k/s by Node) is not built here, so that its 0.6 cannot be judged.
     "node.x64": Target("trivial x64, driven by Node", "/s", HIGHER),
+    # A page's call is a click: a millisecond more is not felt, and Electron's own processes are not in it.
+    "bridge.main_p50": Target("one call by the main process p50", "us"),
+    "bridge.page_p50": Target("one call by a page p50", "us"),
+    "bridge.added_p50": Target("added by the bridge p50", "us", LOWER, Bound(absolute=1_000)),
     # 2.8-3.3 k / 23-30 k, 1.0 k / 2.3-2.7 k, and 930-980 / 2.5 k per s.
     "jobs_get.x64": Target("jobs.get x64", "/s", HIGHER, Bound(12), Bound(20), 0.115),
     "jobs_list.x16": Target("jobs.list 50 x16", "/s", HIGHER, Bound(5), Bound(6), 0.40),
@@ -90,6 +94,18 @@ TARGETS: Final[dict[str, Target]] = {
     # The same page (4 MB); the target is stated for 10 MB, more than a page may hold.  10 / 54-67 ms.
     "big_answer.socket": Target("4 MB answer, socket pair", "ms", LOWER, Bound(1.5), Bound(1.0), 0.165),
     "big_answer.pipe": Target("4 MB answer, pipe", "ms"),
+    # Recording must be cheap enough to be left on; a stand-in must not be what a test waits for.
+    "transcripts.recorded": Target(
+        "trivial x64 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
+    ),
+    "transcripts.record_cpu": Target("CPU of recording a trivial request", "us"),
+    "transcripts.replayed": Target(
+        "jobs.list replayed, of live, by CPU", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
+    ),
+    "transcripts.standin_start": Target("spawn to first answer of a stand-in", "ms"),
+    "transcripts.inspect": Target(
+        "inspect 100,000 messages, per 100 MB", "s", LOWER, Bound(absolute=2), Bound(absolute=1)
+    ),
     # A sidecar idles for days on a battery.  53 / 12 MB.
     "idle.rss": Target("idle RSS", "MiB", LOWER, Bound(0.75), Bound(0.4), 4.4),
     "after_load.rss": Target("RSS after the loads above", "MiB"),

@@ -148,3 +148,18 @@ async def test_an_update_of_a_calendar_that_there_is_not_says_so(office: GoogleR
         )
         assert answer[0].error is not None
         assert answer[0].error["data"]["kind"] == "calendar_not_found"
+
+
+async def test_a_calendar_that_fails_for_now_keeps_no_other_from_being_read(
+    office: GoogleRig, google: FakeGoogle, team: str
+) -> None:
+    account = await office.connected()
+    google.calendars.calendars[TEAM].refused = ApiError(503, "backendError")
+    google.calendars.calendar("zebra", ADA, summary="Zebra")
+    google.calendars.add("zebra", summary="Striped", **WHEN)
+    job = await office.accounts.sync(account_id=account.account_id)
+    async with office.working():
+        await office.until(lambda it: any(one["job"]["waiting_for"] == "retry" for one in it.named("jobs.updated")))
+    assert sorted(await office.titles()) == ["Striped", "Team meeting"]
+    found = await office.call("jobs.get", {"job_id": job.job_id})
+    assert (found["status"], found["error"]["kind"], found["error"]["retryable"]) == ("queued", "unavailable", True)

@@ -227,6 +227,24 @@ async def test_the_method_tells_the_same_as_the_diagnostics(sidecar: StartSideca
     assert made.path == str(standin)
 
 
+async def test_no_shell_is_started_for_diagnostics_and_one_at_a_time_for_the_doctor(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    shell = program(tmp_path / "shell", f"echo begin >> {asked}; sleep 0.2; echo end >> {asked}")
+    async with talking(sidecar, CLAUDE_PATH=str(standin), SHELL=str(shell)) as talk:
+        await talk.client.call("system.diagnostics")
+        assert not was_asked(tmp_path)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(talk.client.call, "claude.doctor")
+    assert words(asked) == ["begin", "end"] * 3
+
+
+def words(path: Path) -> list[str]:
+    return path.read_text().split()
+
+
 @pytest.mark.parametrize("key", ["dummy", ""])
 async def test_the_real_claude_says_whether_it_is_logged_in(
     real_claude: Path, api: FakeAnthropic, tmp_path: Path, key: str

@@ -10,7 +10,7 @@ from protocol.entities import WaitingFor
 from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, said_time, snooze
 from sidecar.handler import JobFailed, JobSnoozed
 from tests.claude.rig import Rig
-from tests.claude.talk import talking
+from tests.claude.talk import both_releases, talking
 from tests.claude.turn_rig import turns
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -92,6 +92,7 @@ async def test_a_run_that_hit_a_limit_is_put_off(rig: Rig) -> None:
     assert rig.records == []
 
 
+@both_releases
 async def test_the_real_cli_tells_the_reset_and_the_job_waits_for_it(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:

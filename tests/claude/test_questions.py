@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,10 +16,13 @@ from protocol.claude_permissions import (
     PermissionDecision,
     PermissionStatus,
 )
+from protocol.claude_trouble import ClaudeStalled
 from protocol.entities import WaitingFor
 from sidecar.claude.asking import Answer, read_ask
 from sidecar.claude.permission_journal import KEPT, MAX_OPEN, NOT_STORED, TOO_LARGE
-from sidecar.claude.questions import OVER
+from sidecar.claude.pool import Live
+from sidecar.claude.process import ClaudeProcess
+from sidecar.claude.questions import OVER, TurnQuestions
 from sidecar.handler import JobFailed
 from tests.claude.rig import until
 from tests.claude.turn_rig import turns
@@ -25,6 +30,17 @@ from tests.claude.turn_rig import turns
 ALLOW = PermissionDecision.ALLOW
 PROMPT = '[[ask:Bash:{"command":"ls"}]]'
 ALLOWED = {"behavior": "allow", "updatedInput": {"command": "ls"}}
+
+
+class Overheard(ClaudeProcess):
+    """A process that was never started: what would be written to it is kept."""
+
+    def __init__(self, on_line: Callable[[bytes], bool]) -> None:
+        super().__init__(on_line)
+        self.sent: list[Mapping[str, Any]] = []
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.sent.append(message)
 
 
 def said(answer: Answer) -> str:
@@ -69,20 +85,39 @@ async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp
 
 
 async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path, timeout_s=5.0, silence_s=0.1) as rig, anyio.create_task_group() as tasks:
+    async with turns(standin, tmp_path) as rig:
         session = rig.create()
-        request_id = ""
+        live, process = Live(session.session_id, lambda _: False), Overheard(lambda _: False)
+        live.process = process
+        questions = TurnQuestions(session.session_id, rig.context, rig.journal, answer_s=1_000)
+        begun = anyio.current_time()
+        time = anyio.CancelScope(deadline=begun + 100)
+        questions.begin(live, time)
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        questions.on_message({"type": "control_request", "request_id": "r1", "request": asked})
+        assert time.deadline == pytest.approx(begun + 1_000, abs=50)
+        rig.journal.answer((await rig.question()).request_id, ALLOW, None, None, remember=False)
+        await until(lambda: process.sent)
+        assert process.sent[0]["response"]["response"] == ALLOWED
+        assert time.deadline == pytest.approx(begun + 100, abs=50)
+        assert rig.context.waited_for == [WaitingFor.APPROVAL, None]
+
+
+async def test_nobody_is_told_of_silence_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, silence_s=0.1) as rig, anyio.create_task_group() as tasks:
+        session = rig.create()
+        told: list[int] = []
 
         async def answer_late() -> None:
-            nonlocal request_id
-            request_id = (await rig.question()).request_id
-            await anyio.sleep(0.5)
-            rig.journal.answer(request_id, ALLOW, None, None, remember=False)
+            request = await rig.question()
+            for _ in range(2):
+                await anyio.sleep(0.3)
+                told.append(len(rig.told(ClaudeStalled)))
+            rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
 
         tasks.start_soon(answer_late)
         assert json.loads((await rig.take(session.session_id, PROMPT)).text) == ALLOWED
-        assert rig.context.waited_for == [WaitingFor.APPROVAL, None]
-        assert not [words for _, words in rig.context.logged if "said nothing" in words]
+        assert told[0] == told[1]
 
 
 async def test_more_questions_than_anybody_can_look_through_are_denied(standin: Path, tmp_path: Path) -> None:

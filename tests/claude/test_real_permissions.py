@@ -8,7 +8,7 @@ import pytest
 from protocol.claude import MessageKind, PermissionMode, SessionStatus
 from protocol.claude_permissions import PermissionDecision, PermissionKind, PermissionStatus
 from tests.claude.rig import processes_of, until
-from tests.claude.talk import Talk, talking
+from tests.claude.talk import Talk, both_releases, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -32,6 +32,7 @@ def made(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@both_releases
 async def test_a_tool_runs_when_it_is_allowed_and_as_it_was_rewritten(real_talk: Talk, folder: Path) -> None:
     session = await real_talk.sessions.create(cwd=str(folder))
     job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:mkdir one]]")
@@ -50,6 +51,7 @@ async def test_a_tool_runs_when_it_is_allowed_and_as_it_was_rewritten(real_talk:
     assert made(folder) == ["one", "three"]
 
 
+@both_releases
 async def test_a_tool_that_is_denied_does_not_run_and_claude_learns_why(real_talk: Talk, folder: Path) -> None:
     session = await real_talk.sessions.create(cwd=str(folder))
     job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:mkdir one]]")
@@ -114,6 +116,7 @@ async def test_a_live_process_takes_on_new_settings(real_talk: Talk, api: FakeAn
     assert (folder.parent / "two").is_dir()
 
 
+@both_releases
 async def test_an_interrupt_cancels_the_question_and_the_session_goes_on(real_talk: Talk, folder: Path) -> None:
     session = await real_talk.sessions.create(cwd=str(folder))
     job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:mkdir one]]")
@@ -127,6 +130,7 @@ async def test_an_interrupt_cancels_the_question_and_the_session_goes_on(real_ta
     assert made(folder) == []
 
 
+@both_releases
 async def test_a_question_survives_kill_9_and_its_answer_goes_on_with_the_session(
     sidecar: StartSidecar, real_environment: dict[str, str], folder: Path
 ) -> None:

@@ -60,6 +60,7 @@ async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
             "description": "hello",
             "actor": None,
             "url": None,
+            "full_text": "Say it\n[[text:hello]]",
             "raw": {
                 "job_id": rig.context.job_id,
                 "session_id": result.session_id,

@@ -8,7 +8,10 @@ The last user prompt steers the answer with directives; without one it is echoed
   [[cut]]              drops the connection mid-answer (the first time)     [[hang]]  says nothing until `close()`
   [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports what the tool said
   [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
-`python -m tests.fakes.anthropic --port 0` prints the URL and serves until standard input ends.
+A prompt that the `script` names is answered by it instead: blocks for each request until the turn ends, texts word by
+word.
+`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; a line
+of input is a number of words that a gate lets through.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,7 +80,8 @@ class Request:
 class FakeAnthropic:
     """The server: `with FakeAnthropic() as api: ... api.url, api.requests, api.environment(home)`."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, script: Mapping[str, list[list[dict[str, Any]]]] | None = None) -> None:
+        self.script = script or {}
         self.requests: list[Request] = []
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
@@ -220,13 +225,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         self._event("message_start", message=_envelope(request, content=[], stop_reason=None))
-        blocks, stop_reason = _answer(request, directives)
+        scripted = self._scripted(request)
+        blocks, stop_reason = scripted or _answer(request, directives)
         if blocks == []:
             self._text_block(0, self.server.fake.words(directives))
         for index, block in enumerate(blocks):
             if block["type"] == "text":
                 cut = "cut" in directives and times == 1
-                self._text_block(index, [block["text"][:3]] if cut else [block["text"]])
+                whole = self._slowly(block["text"]) if scripted else [block["text"]]
+                self._text_block(index, [block["text"][:3]] if cut else whole)
                 if cut:
                     return
             else:
@@ -235,6 +242,26 @@ class _Handler(BaseHTTPRequestHandler):
             "message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage={"output_tokens": 9}
         )
         self._event("message_stop")
+
+    def _scripted(self, request: Request) -> tuple[list[dict[str, Any]], str] | None:
+        """What the script says after so many answers to its prompt; None: the prompt is not in it."""
+        answers = 0
+        for message in reversed(request.body["messages"]):
+            content = message["content"]
+            texts = [content] if isinstance(content, str) else [block.get("text") for block in content]
+            answers += message["role"] == "assistant"
+            for steps in (self.server.fake.script[text] for text in texts if text in self.server.fake.script):
+                blocks = [
+                    {"id": f"toolu_{answers}_{id(request)}", **block} if block["type"] == "tool_use" else block
+                    for block in steps[answers]
+                ]
+                return blocks, "tool_use" if blocks[-1]["type"] == "tool_use" else "end_turn"
+        return None
+
+    def _slowly(self, text: str) -> Iterator[str]:
+        for word in re.findall(r"\S+\s*", text):
+            yield word
+            time.sleep(WORD_PAUSE_S / 5)
 
     def _text_block(self, index: int, pieces: "Iterator[str] | list[str]") -> None:
         self._event("content_block_start", index=index, content_block={"type": "text", "text": ""})
@@ -330,9 +357,14 @@ def main() -> None:
     """Serve until standard input ends, so that the server cannot outlive a test that started it."""
     parser = argparse.ArgumentParser(description="A fake Messages API on loopback.")
     parser.add_argument("--port", type=int, default=0)
-    with FakeAnthropic(parser.parse_args().port) as fake:
+    parser.add_argument("--script", type=Path, help="JSON: a prompt, and the blocks of each answer to it")
+    arguments = parser.parse_args()
+    script = json.loads(arguments.script.read_text(encoding="utf-8")) if arguments.script else None
+    with FakeAnthropic(arguments.port, script) as fake:
         print(fake.url, flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            fake.release(int(line))
+            print("released", flush=True)
 
 
 if __name__ == "__main__":

@@ -205,6 +205,19 @@ async def test_a_clock_that_is_set_ahead_makes_one_run_and_one_that_is_set_back_
     assert [shop.hands.order.count(name) for name in ("short", "hour", "day")] == [4, 3, 1]
 
 
+async def test_after_a_sleep_what_is_due_is_found_as_soon_as_the_host_says_so(shop: Shop) -> None:
+    shop.scheduler.ensure("hour", Work(name="hour"), period_s=HOUR_S)
+    await shop.make("later", run_at="2026-11-23T09:30:00Z")
+    async with shop.working():
+        await shop.settle()
+        shop.clock.wall_ms += 2 * HOUR_S * 1000  # the timers have not moved
+        await shop.settle()
+        assert shop.hands.order == []
+        assert (await shop.call("jobs.queue.wake"))["counts"]["queued"] == 1
+        await finish(shop, "later")
+        await finish(shop, "hour")
+
+
 async def test_a_clock_that_wavers_by_a_moment_fires_nothing_twice(shop: Shop) -> None:
     shop.scheduler.ensure("s", Work(name="a"), period_s=60)
     async with shop.working():

@@ -36,7 +36,7 @@ def line(method: str, request_id: int | str | None = None, **params: Any) -> byt
 
 def environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
     """An environment in which nothing of this machine's user matters."""
-    ours = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "CLAUDE", "SIDECAR_")
+    ours = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "CLAUDE", "SIDECAR_", "ATLASSIAN_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no claude"), **more}
 

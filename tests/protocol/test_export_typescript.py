@@ -75,6 +75,11 @@ class Kitchen(Protocol):
         """Make jam."""
         ...
 
+    @method("jam.make.often")
+    async def make_often(self, *, limit: Limit = 5) -> Jam:
+        """Make it again and again."""
+        ...
+
     @method("jam.stop")
     async def stop(self) -> None:
         """Make no more."""
@@ -108,6 +113,9 @@ SMALL = export.Contract(
         '  SWEET: "sweet",\n',
         'export type Flavour = "sweet" | "sour";\n',
         "export interface JamMade {\n",
+        "  readonly jam: {\n    /**\n     * Make jam.\n",
+        "    readonly make: ((params: JamMakeParams, options?: Options) => Promise<Jam>) & {\n",
+        "      readonly often: ((params?: JamMakeOftenParams, options?: Options) => Promise<Jam>);\n    };\n  };\n}\n",
         "  pot: number | string;\n",
         'export const NOTIFICATION_NAMES = [\n  "jam.made",\n  "jam.stirred",\n] as const',
         'export const DURABLE_NOTIFICATIONS = [\n  "jam.made",\n] as const',

@@ -5,12 +5,16 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from protocol.errors import InvalidParams
+from protocol.scalars import canonical_time
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def days_between(start: str, end: str, zone: tzinfo, limit: int) -> list[date]:
-    """The local days from the one of `start` to the last that begins before `end`.  Raises InvalidParams."""
+def days_between(start: str, end: str, zone: tzinfo | None, limit: int) -> list[date]:
+    """The local days from the one of `start` to the last that begins before `end`, at most `limit`.
+
+    `zone` None is this computer's.  Raises InvalidParams.
+    """
     first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     if last <= first:
         raise InvalidParams(details=[{"path": "end", "message": "must lie after start"}])
@@ -24,14 +28,28 @@ def days_between(start: str, end: str, zone: tzinfo, limit: int) -> list[date]:
     return list(_days(begin, until))
 
 
+def spans(start: str, end: str, zone: tzinfo | None, limit: int) -> Iterator[tuple[date, str, str]]:
+    """The local days of `days_between` with their two ends, the first and the last cut off at `start` and `end`.
+
+    A day that a change of the clocks makes shorter or longer is as long as it is.
+    """
+    since = start
+    for day in days_between(start, end, zone, limit):
+        # All of them have the canonical form, which sorts as text.
+        before = min(canonical_time(moment(begins_ms(day + timedelta(days=1), zone))), end)
+        if since < before:  # where a country has skipped a day, nothing lies between
+            yield day, since, before
+            since = before
+
+
 def _days(first: date, last: date) -> Iterator[date]:
     while first <= last:
         yield first
         first += timedelta(days=1)
 
 
-def begins_ms(day: date, zone: tzinfo) -> int:
-    """When a day begins, in milliseconds since 1970.
+def begins_ms(day: date, zone: tzinfo | None) -> int:
+    """When a day begins, in milliseconds since 1970; `zone` as above.
 
     Where clocks are set forward at midnight, that is the moment at which they are; where they are set back to before
     midnight, the first of the two midnights.

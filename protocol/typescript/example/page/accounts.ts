@@ -1,0 +1,163 @@
+// Accounts: which there are, how they stand, and how to connect another or one anew.
+import type { CalendarProvider, LiveList, PageSidecar } from "sidecar-electron/renderer";
+import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
+import type { Account } from "./account_list.ts";
+import { calendarChoice } from "./calendars.ts";
+import { addressForm, siteForm, tokenForm } from "./connect.ts";
+import { button, confirmed, fill, h, setAttribute } from "./dom.ts";
+import { googleSignIn } from "./google.ts";
+import { NoticePlace } from "./notice.ts";
+import { empty, listView } from "./panel.ts";
+import { ago } from "./words.ts";
+
+export interface Accounts {
+  dialog: HTMLDialogElement;
+  /** One banner for each account that needs somebody. */
+  banners: HTMLElement;
+  open(): void;
+}
+
+export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): Accounts {
+  const notices = new NoticePlace();
+  const rows = h("div", { class: "account-list" });
+  const connect = connectSection(sidecar);
+  const close = button("Close", () => dialog.close(), { class: "quiet-button" });
+  const head = h("header", {}, h("h2", { id: "accounts-title" }, "Accounts"), close);
+  const dialog = h(
+    "dialog",
+    { class: "accounts", "aria-labelledby": "accounts-title" },
+    head,
+    notices.element,
+    rows,
+    connect.element,
+  );
+  const makeRow = (account: Account) => accountRow(sidecar, notices, account);
+  const show = listView(rows, list, {
+    label: "Accounts",
+    key: ({ service, accountId, status }) => `${service} ${accountId} ${status}`,
+    row: makeRow,
+    nothing: () => empty("No account is connected yet. What happens there will be in your day and in the feed."),
+  });
+  const open = (): void => {
+    show(); // "5 min ago"
+    dialog.showModal();
+    void connect.reload();
+  };
+  return { dialog, open, banners: needyBanners(list, open) };
+}
+
+function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
+  const banners = h("div", { class: "banners", "aria-live": "polite" });
+  list.watch(() => {
+    const needy = list.items().filter(({ status }) => status === "needs_reauth");
+    fill(
+      banners,
+      ...needy.map(({ service, name, trouble }) =>
+        h(
+          "div",
+          { class: "banner" },
+          h("strong", {}, `${SERVICE_NAMES[service]}: ${name}`),
+          h("span", {}, trouble),
+          button("Connect again", open, { class: "plain" }),
+        ),
+      ),
+    );
+  });
+  return banners;
+}
+
+/** What can be connected here, as the sidecar says it; what is not set up says what is missing. */
+function connectSection(sidecar: PageSidecar): { element: HTMLElement; reload: () => Promise<void> } {
+  const place = h("div", { class: "connect-form" });
+  const choices = h("div", { class: "connect-choices" });
+  const notices = new NoticePlace();
+  const offer = (words: string, make: (done: () => void) => HTMLElement): HTMLElement => {
+    const done = (): void => {
+      fill(place);
+      setAttribute(choice, "aria-expanded", "false");
+    };
+    const unfold = (): void => {
+      for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
+      fill(place, make(done));
+      place.querySelector<HTMLElement>("input, button")?.focus();
+    };
+    const choice = button(words, unfold, { class: "plain", "aria-expanded": "false" });
+    return choice;
+  };
+  const reload = async (): Promise<void> => {
+    fill(place);
+    const found = await notices.attempt(() => sidecar.calendar.providers.list());
+    const offers = (found?.providers ?? []).map((one) => offer(one.name, (done) => providerForm(sidecar, one, done)));
+    fill(
+      choices,
+      ...offers,
+      offer("Jira and Confluence", (done) => siteForm(sidecar, done)),
+    );
+  };
+  const heading = h("h3", { id: "connect-title" }, "Connect");
+  const parts = [heading, notices.element, choices, place];
+  return { element: h("section", { class: "connect", "aria-labelledby": "connect-title" }, ...parts), reload };
+}
+
+function providerForm(sidecar: PageSidecar, provider: CalendarProvider, done: () => void): HTMLElement {
+  const { name, auth, available, reason } = provider;
+  if (!available) return h("p", { class: "hint form" }, `${name} is not set up in this app. ${reason ?? ""}`);
+  return auth === "oauth" ? googleSignIn(sidecar, {}, done) : addressForm(sidecar, provider.id, done);
+}
+
+function accountRow(
+  sidecar: PageSidecar,
+  notices: NoticePlace,
+  account: Account,
+): { element: HTMLElement; update: (account: Account) => void } {
+  const { service, accountId, status } = account;
+  const methods = accountsOf(sidecar, service);
+  const facts = h("p", { class: "account-facts" });
+  const actions = h(
+    "div",
+    { class: "account-actions" },
+    status === "active" &&
+      button("Sync now", () => notices.attempt(() => methods.sync({ account_id: accountId })), {
+        class: "quiet-button",
+      }),
+    status !== "deleting" &&
+      confirmed("Remove", "Remove it and its events?", () =>
+        notices.attempt(() => methods.delete({ account_id: accountId })),
+      ),
+  );
+  const name = h(
+    "p",
+    {},
+    h("span", { class: "feed-mark", "aria-hidden": "true" }),
+    h("strong", {}, account.name),
+    h("span", { class: "hint" }, SERVICE_NAMES[service]),
+  );
+  const below = h(
+    "div",
+    { class: "account-below" },
+    status === "needs_reauth" ? reconnect(sidecar, account) : isCalendar(account) && calendarChoice(sidecar, accountId),
+  );
+  const element = h(
+    "li",
+    { class: "account", "data-source": service, "data-status": status },
+    h("div", { class: "account-words" }, name, facts),
+    actions,
+    below,
+  );
+  const update = ({ email, name: title, lastSyncAt, trouble }: Account): void => {
+    const synced = lastSyncAt === null ? "not synced yet" : `synced ${ago(lastSyncAt)}`;
+    const stand = status === "deleting" ? "being removed" : (trouble ?? synced);
+    fill(facts, [email === title ? null : email, stand].filter((word) => word !== null).join(" · "));
+  };
+  update(account);
+  return { element, update };
+}
+
+const isCalendar = ({ service }: Account): boolean => service === "google_calendar" || service === "ics";
+
+/** What brings an account back to work. */
+function reconnect(sidecar: PageSidecar, { service, accountId }: Account): HTMLElement {
+  if (service === "google_calendar") return googleSignIn(sidecar, { account_id: accountId }, () => undefined);
+  if (service === "ics") return addressForm(sidecar, "ics", () => undefined);
+  return tokenForm(sidecar[service], accountId);
+}

@@ -1,0 +1,47 @@
+// Which calendars of an account one wants to see.
+import { liveList } from "sidecar-electron/renderer";
+import type { Calendar, LiveList, PageSidecar } from "sidecar-electron/renderer";
+import { h } from "./dom.ts";
+import { NoticePlace } from "./notice.ts";
+import { empty, listView } from "./panel.ts";
+
+export function calendarChoice(sidecar: PageSidecar, accountId: string): HTMLElement {
+  const place = h("div", { class: "calendar-choice" });
+  const notices = new NoticePlace();
+  const element = h("details", {}, h("summary", {}, "Calendars"), notices.element, place);
+  let list: LiveList<Calendar> | null = null;
+  element.addEventListener("toggle", () => {
+    list?.close();
+    list = element.open ? open(sidecar, accountId, place, notices) : null;
+  });
+  return element;
+}
+
+function open(sidecar: PageSidecar, accountId: string, place: Element, notices: NoticePlace): LiveList<Calendar> {
+  const list = liveList<Calendar>(sidecar, {
+    load: () => sidecar.calendar.calendars.list({ account_id: accountId }).then(({ calendars }) => calendars),
+    key: ({ calendar_id }) => calendar_id,
+    changes: {},
+  });
+  const row = ({ calendar_id, name, selected, sync_error: trouble }: Calendar) => {
+    const box = h("input", { type: "checkbox", checked: selected });
+    box.addEventListener("change", async () => {
+      await notices.attempt(() =>
+        sidecar.calendar.calendars.update({ account_id: accountId, calendar_id, selected: box.checked }),
+      );
+      await list.reload();
+    });
+    const words =
+      trouble === null
+        ? null
+        : h("span", { class: "hint" }, trouble === "forbidden" ? " may not be read" : " is not there any more");
+    return { element: h("li", {}, h("label", { class: "choice" }, box, h("span", {}, name, words))) };
+  };
+  listView(place, list, {
+    label: "Calendars",
+    key: ({ calendar_id }) => calendar_id,
+    row,
+    nothing: () => empty("No calendars yet: they come with the first sync."),
+  });
+  return list;
+}

@@ -1,0 +1,146 @@
+// Conversations with Claude: which there are, the one that is open, and what is said in it next.
+import { liveList } from "sidecar-electron/renderer";
+import type { LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
+import { composer } from "./composer.ts";
+import { button, fill, h, setAttribute } from "./dom.ts";
+import { newConversation } from "./new_conversation.ts";
+import { panel } from "./panel.ts";
+import type { Panel } from "./panel.ts";
+import { sessionMenu } from "./sessions.ts";
+import { Transcript } from "./transcript.ts";
+import { counted, dollars } from "./words.ts";
+
+/** Which conversation was open, over a reload. */
+const OPEN = "hub.session";
+
+export interface ClaudePanel {
+  element: HTMLElement;
+  /** Opens a conversation; null: a new one. */
+  open(sessionId: string | null): void;
+}
+
+export function claudePanel(sidecar: PageSidecar, questions: LiveList<PermissionRequest>): ClaudePanel {
+  const sessions = liveList<Session>(sidecar, {
+    load: () => sidecar.claude.session.list({ limit: 100 }).then((page) => page.sessions),
+    key: ({ session_id }) => session_id,
+    version: ({ version }) => version,
+    changes: { "claude.session_updated": ({ session }) => ({ put: session }) },
+    compare: (one, other) => other.updated_at.localeCompare(one.updated_at),
+    limit: 100,
+  });
+  const shown = new Conversations(sidecar, sessions, questions);
+  return { element: shown.element, open: (sessionId) => shown.open(sessionId) };
+}
+
+class Conversations {
+  readonly #sidecar: PageSidecar;
+  readonly #sessions: LiveList<Session>;
+  readonly #questions: LiveList<PermissionRequest>;
+  readonly #panel: Panel;
+  readonly #facts = h("p", { class: "session-facts" });
+  readonly #stage = h("div", { class: "stage" });
+  readonly #composer = composer(
+    (prompt) => this.#send(prompt),
+    () => this.#stop(),
+  );
+  #openId: string | null = sessionStorage.getItem(OPEN);
+  #transcript: Transcript | null = null;
+  #start = newConversation();
+
+  constructor(sidecar: PageSidecar, sessions: LiveList<Session>, questions: LiveList<PermissionRequest>) {
+    this.#sidecar = sidecar;
+    this.#sessions = sessions;
+    this.#questions = questions;
+    const menu = sessionMenu(sessions, questions, {
+      open: (id) => this.open(id),
+      remove: (id) =>
+        this.#panel.notices
+          .attempt(() => sidecar.claude.session.delete({ session_id: id }))
+          .then(() => sessions.reload()),
+    });
+    this.#panel = panel(
+      "claude",
+      "Claude",
+      menu.button,
+      button("New", () => this.open(null), { class: "quiet-button", label: "New conversation" }),
+    );
+    this.#panel.title.after(this.#facts);
+    this.#panel.body.append(this.#stage, this.#composer.element, menu.element);
+    sessions.watch(() => this.#show());
+    sidecar.on("jobs.updated", ({ job }) => {
+      if (job.finished_at !== null) this.#transcript?.ended(job.job_id);
+    });
+    this.#show();
+  }
+
+  get element(): HTMLElement {
+    return this.#panel.element;
+  }
+
+  open(sessionId: string | null): void {
+    if (sessionId !== this.#openId) {
+      this.#transcript?.close();
+      this.#transcript = null;
+      this.#start = newConversation();
+    }
+    this.#openId = sessionId;
+    if (sessionId === null) sessionStorage.removeItem(OPEN);
+    else sessionStorage.setItem(OPEN, sessionId);
+    this.#show();
+    this.#composer.focus();
+  }
+
+  #show(): void {
+    const session = this.#sessions.items().find(({ session_id }) => session_id === this.#openId) ?? null;
+    if (session === null && this.#openId !== null && this.#sessions.isLoaded) return this.open(null); // it was deleted
+    fill(this.#panel.title, session === null ? "Claude" : (session.title ?? "Conversation"));
+    fill(this.#facts, session === null ? "" : factsOf(session));
+    this.#composer.setWorking(session !== null && session.status !== "idle" && session.status !== "interrupted");
+    setAttribute(this.element, "data-session", this.#openId);
+    if (session === null) {
+      if (this.#stage.firstChild !== this.#start.element)
+        fill(this.#stage, this.#openId === null ? this.#start.element : null);
+      return;
+    }
+    if (this.#transcript !== null) return this.#transcript.update(session);
+    this.#transcript = new Transcript(this.#sidecar, session, this.#questions);
+    fill(this.#stage, this.#transcript.element);
+  }
+
+  async #send(prompt: string): Promise<boolean> {
+    const { claude } = this.#sidecar;
+    const job = await this.#panel.notices.attempt(async () => {
+      const sessionId = this.#openId ?? (await this.#create());
+      return claude.session.send({ session_id: sessionId, prompt });
+    });
+    if (job !== undefined) this.#transcript?.sent(job.job_id, prompt);
+    return job !== undefined;
+  }
+
+  async #create(): Promise<string> {
+    const { session_id: id } = await this.#sidecar.claude.session.create(this.#start.settings());
+    await this.#sessions.reload();
+    this.open(id);
+    return id;
+  }
+
+  #stop(): Promise<unknown> {
+    const id = this.#openId ?? "";
+    return this.#panel.notices.attempt(() => this.#sidecar.claude.session.interrupt({ session_id: id }));
+  }
+}
+
+function factsOf({ status, cwd, model, total_cost_usd: cost, usage, forked_from: parent }: Session): string {
+  const tokens =
+    usage.input_tokens + usage.output_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
+  const folder = cwd === null ? "home folder" : (cwd.split(/[\\/]/).filter(Boolean).at(-1) ?? cwd);
+  const words = [
+    status === "interrupted" ? "stopped" : status === "waiting" ? "waits for you" : null,
+    folder,
+    model,
+    tokens > 0 ? counted(tokens, "token") : null,
+    cost > 0 ? dollars(cost) : null,
+    parent === null ? null : "a fork",
+  ];
+  return words.filter((word) => word !== null).join(" · ");
+}

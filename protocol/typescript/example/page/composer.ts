@@ -1,0 +1,58 @@
+// Where a person writes to Claude.  Enter sends, Shift+Enter begins a line.
+import { fill, h, setAttribute } from "./dom.ts";
+
+export interface Composer {
+  element: HTMLElement;
+  /** Whether a turn runs: Stop stands beside Send, and what is sent waits for its turn. */
+  setWorking(isWorking: boolean): void;
+  focus(): void;
+}
+
+export function composer(send: (prompt: string) => Promise<boolean>, stop: () => Promise<unknown>): Composer {
+  const text = h("textarea", {
+    rows: 1,
+    placeholder: "Ask Claude…",
+    "aria-label": "Message to Claude",
+    "aria-keyshortcuts": "Enter",
+  });
+  const sendButton = h("button", { type: "submit", class: "primary" }, "Send");
+  const stopButton = h(
+    "button",
+    { type: "button", class: "plain", hidden: true, on: { click: () => void stop() } },
+    "Stop",
+  );
+  const hint = h("span", { class: "composer-hint" });
+  const element = h(
+    "form",
+    { class: "composer" },
+    text,
+    h("div", { class: "composer-foot" }, hint, stopButton, sendButton),
+  );
+  const submit = async (): Promise<void> => {
+    const prompt = text.value.trim();
+    if (prompt === "" || text.readOnly) return;
+    text.readOnly = true; // until it is known to be stored: a prompt is never lost
+    const isSent = await send(prompt);
+    text.readOnly = false;
+    if (isSent) text.value = "";
+    text.focus();
+  };
+  element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void submit();
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    void submit();
+  });
+  return {
+    element,
+    setWorking(isWorking) {
+      stopButton.hidden = !isWorking;
+      setAttribute(sendButton, "data-queues", isWorking);
+      fill(hint, isWorking ? "What you send now waits for its turn." : "Enter to send, Shift+Enter for a new line");
+    },
+    focus: () => text.focus(),
+  };
+}

@@ -1,0 +1,121 @@
+// The feed's rows, day by day.
+import type { ActivityEvent, SearchMark } from "sidecar-electron/renderer";
+import { h, link, Rows } from "./dom.ts";
+import { clock, counted, fromIsoDay, isoDay, relativeDay, span } from "./words.ts";
+
+export interface FeedRow {
+  event: ActivityEvent;
+  /** Of a search: a piece of the text, and where in it the hits are. */
+  snippet: string | null;
+  marks: readonly SearchMark[];
+}
+
+interface Day {
+  day: string;
+  rows: FeedRow[];
+}
+
+/** Returns what shows rows in `place`, under their days. */
+export function feedRows(place: Element): (rows: readonly FeedRow[]) => void {
+  const days = new Rows<Day>(
+    place,
+    ({ day }) => day,
+    (day) => daySection(day),
+  );
+  return (rows) => days.show(byDay(rows));
+}
+
+function byDay(rows: readonly FeedRow[]): Day[] {
+  const days = new Map<string, FeedRow[]>();
+  for (const row of rows) {
+    const { event_ts: seconds, local_date: wholeDay } = row.event;
+    const day = wholeDay ?? (seconds === null ? "" : isoDay(seconds * 1000));
+    const known = days.get(day);
+    if (known === undefined) days.set(day, [row]);
+    else known.push(row);
+  }
+  return [...days].map(([day, own]) => ({ day, rows: own }));
+}
+
+function daySection(first: Day): { element: HTMLElement; update: (day: Day) => void } {
+  const heading = h("h3", {});
+  const list = h("ol", { class: "feed-rows" });
+  const rows = new Rows<FeedRow>(
+    list,
+    ({ event, snippet }) => `${event.event_id} ${event.updated_at} ${snippet ?? ""}`,
+    (row) => ({ element: feedRow(row), update: () => undefined }),
+  );
+  const update = ({ day, rows: own }: Day): void => {
+    heading.textContent = day === "" ? "Without a date" : relativeDay(fromIsoDay(day));
+    list.setAttribute("aria-label", `${heading.textContent}: ${counted(own.length, "event")}`);
+    rows.show(own);
+  };
+  update(first);
+  return { element: h("section", { class: "feed-day" }, heading, list), update };
+}
+
+function feedRow({ event, snippet, marks }: FeedRow): HTMLElement {
+  const { event_ts: seconds, event_time: time, local_date: wholeDay, source, title, url } = event;
+  const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
+  const name = link(url, ...(snippet === title ? marked(snippet ?? "", marks) : [title ?? event.event_type]));
+  name.classList.add("feed-title");
+  const piece = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, marks));
+  const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), piece);
+  return h(
+    "li",
+    { class: "feed-row", "data-source": source },
+    when,
+    h("span", { class: "feed-mark", "aria-hidden": "true" }),
+    words,
+  );
+}
+
+const VERBS: Readonly<Record<string, string>> = {
+  event_scheduled: "meeting",
+  issue_created: "created",
+  issue_updated: "changed",
+  issue_transitioned: "moved",
+  issue_assigned: "assigned",
+  issue_commented: "commented",
+  issue_worklogged: "logged work",
+  page_created: "page written",
+  page_edited: "page edited",
+  page_commented: "page commented",
+  turn_completed: "Claude answered",
+  turn_failed: "Claude failed",
+  turn_cancelled: "Claude was stopped",
+  run_completed: "Claude answered",
+  run_failed: "Claude failed",
+  run_cancelled: "Claude was stopped",
+};
+
+/** `Ben moved · In Progress → Done · Checkout`. */
+function factsOf(event: ActivityEvent): string[] {
+  const {
+    event_type: type,
+    actor,
+    by_me: isMine,
+    previous_status: from,
+    status: to,
+    event_ts: start,
+    ended_at: end,
+    container,
+  } = event;
+  const verb = VERBS[type] ?? type.replaceAll("_", " ");
+  const isMeeting = type === "event_scheduled";
+  const who = isMine || actor === null || isMeeting ? verb : `${actor} ${verb}`;
+  const move = from === null ? null : `${from} → ${to}`;
+  const long =
+    end === null || start === null || event.local_date !== null ? null : span(Date.parse(end) - start * 1000);
+  return [[who, move, long, container].filter((word) => word !== null && word !== "").join(" · ")];
+}
+
+function marked(text: string, marks: readonly SearchMark[]): Array<Node | string> {
+  const pieces: Array<Node | string> = [];
+  let told = 0;
+  for (const { start, end } of marks) {
+    pieces.push(text.slice(told, start), h("mark", {}, text.slice(start, end)));
+    told = end;
+  }
+  return [...pieces, text.slice(told)];
+}

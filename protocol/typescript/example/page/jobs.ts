@@ -1,0 +1,206 @@
+// The queue: what runs, how far it is, what waits, what has ended; cancel, run again, pause.
+import { liveList } from "sidecar-electron/renderer";
+import type { Job, PageSidecar } from "sidecar-electron/renderer";
+import { button, fill, h, setAttribute } from "./dom.ts";
+import { jobLog } from "./job_log.ts";
+import { empty, listView, panel } from "./panel.ts";
+import type { NoticePlace } from "./notice.ts";
+import { ago, clock, counted, span } from "./words.ts";
+
+const SHOWN = 30;
+/** Of job types, as people would say it; a type that is not here is called by its name. */
+const NAMES: Readonly<Record<string, string>> = {
+  "maintenance.backup": "Back up the database",
+  "maintenance.prune": "Forget old jobs",
+  "maintenance.vacuum": "Give space back to the disk",
+  "calendar.sync": "Sync a calendar",
+  "jira.sync": "Sync Jira",
+  "confluence.sync": "Sync Confluence",
+  "activity.export": "Export the feed",
+  "claude.run": "Claude",
+  "claude.turn": "Claude",
+};
+const LIVE = ["running", "queued"];
+const WAITING: Readonly<Record<string, string>> = {
+  lock: "waits for the one before it",
+  network: "waits for the network",
+  rate_limit: "waits: too many requests",
+  approval: "waits for your answer",
+  retry: "tries again soon",
+};
+
+export function jobsPanel(sidecar: PageSidecar): HTMLElement {
+  const pause = button(
+    "Pause",
+    () => notices.attempt(() => (isPaused ? sidecar.jobs.queue.resume() : sidecar.jobs.queue.pause())),
+    { class: "quiet-button" },
+  );
+  const backUp = button("Back up", () => notices.attempt(() => sidecar.jobs.create({ type: "maintenance.backup" })), {
+    class: "quiet-button",
+  });
+  const { element, body, notices, title } = panel("jobs", "Jobs", backUp, pause);
+  let isPaused = false;
+  const paused = (queue: { paused: boolean }): void => {
+    isPaused = queue.paused;
+    fill(pause, isPaused ? "Resume" : "Pause");
+    setAttribute(title, "data-note", isPaused ? "paused" : null);
+  };
+  sidecar.on("jobs.queue_updated", ({ queue }) => paused(queue));
+  sidecar.jobs.queue.get().then(paused, (error: unknown) => notices.tell(error));
+
+  // It is told more often than it is stored, and may be told before its row is there.
+  const progress = new Map<string, Pick<Job, "progress" | "message">>();
+  const list = liveList<Job>(sidecar, {
+    load: () => sidecar.jobs.list({ limit: SHOWN }).then(({ jobs }) => jobs),
+    key: ({ job_id }) => job_id,
+    version: ({ version }) => version,
+    changes: {
+      "jobs.updated": ({ job }) => {
+        if (job.status !== "running") progress.delete(job.job_id);
+        return { put: job };
+      },
+    },
+    compare: byState,
+    limit: SHOWN,
+  });
+  const rows = new Map<string, JobRow>();
+  sidecar.on("jobs.progress", ({ job_id, ...far }) => {
+    progress.set(job_id, far);
+    rows.get(job_id)?.showProgress(far.progress, far.message);
+  });
+  const show = listView(body, list, {
+    label: "Jobs",
+    key: ({ job_id }) => job_id,
+    row: (job) => {
+      const newest = (known: Job): Job => ({ ...known, ...progress.get(known.job_id) });
+      const row = new JobRow(sidecar, notices, newest(job));
+      rows.set(job.job_id, row);
+      return { element: row.element, update: (changed) => row.update(newest(changed)) };
+    },
+    nothing: () => empty("Nothing has run yet. Syncs, backups and Claude's work appear here."),
+  });
+  list.watch(() => {
+    const left = new Set(list.items().map(({ job_id }) => job_id));
+    for (const [id, row] of rows) if (!left.has(id)) (row.close(), rows.delete(id));
+  });
+  setInterval(show, 60_000); // "3 min ago" goes on
+  return element;
+}
+
+/** What runs, what waits, then what has ended, the last first. */
+function byState(one: Job, other: Job): number {
+  const rank = ({ status }: Job): number => (status === "running" ? 0 : status === "queued" ? 1 : 2);
+  const last = (job: Job): string => job.finished_at ?? job.started_at ?? job.created_at;
+  return rank(one) - rank(other) || last(other).localeCompare(last(one));
+}
+
+class JobRow {
+  readonly element = h("li", { class: "job" });
+  /** It is not shown any more. */
+  readonly close: () => void;
+  readonly #sidecar: PageSidecar;
+  readonly #notices: NoticePlace;
+  readonly #name = h("span", { class: "job-name" });
+  readonly #state = h("span", { class: "job-state" });
+  readonly #detail = h("span", { class: "job-detail" });
+  readonly #bar = h("progress", { max: 1 });
+  readonly #actions = h("div", { class: "job-actions" });
+  #shown: Job["status"] | null = null;
+  /** Whether its state says what its message would say again. */
+  #isToldOtherwise = false;
+
+  constructor(sidecar: PageSidecar, notices: NoticePlace, job: Job) {
+    this.#sidecar = sidecar;
+    this.#notices = notices;
+    const log = jobLog(sidecar, job.job_id);
+    this.close = log.close;
+    this.element.append(
+      h("div", { class: "job-line" }, this.#name, this.#actions),
+      this.#bar,
+      h("div", { class: "job-foot" }, h("p", { class: "job-words" }, this.#state, this.#detail), log.element),
+    );
+    this.update(job);
+  }
+
+  readonly update = (job: Job): void => {
+    setAttribute(this.element, "data-status", job.status);
+    fill(this.#name, nameOf(job));
+    setAttribute(this.#bar, "aria-label", `Progress of ${nameOf(job)}`);
+    fill(this.#state, stateOf(job));
+    this.#isToldOtherwise = job.status === "succeeded" || job.waiting_for === "approval";
+    this.showProgress(job.status === "running" ? job.progress : null, job.message);
+    this.#bar.hidden = job.status !== "running";
+    if (job.error !== null)
+      fill(
+        this.#detail,
+        job.error.message,
+        job.error.hint !== null && h("span", { class: "hint" }, ` ${job.error.hint}`),
+      );
+    this.#act(job);
+  };
+
+  showProgress(fraction: number | null, message: string | null): void {
+    if (fraction === null) this.#bar.removeAttribute("value");
+    else this.#bar.value = fraction;
+    const percent = fraction === null ? "" : `${Math.round(fraction * 100)} %`;
+    fill(this.#detail, [percent, this.#isToldOtherwise ? null : message].filter(Boolean).join(" · "));
+  }
+
+  /** Buttons are made anew only where others are wanted: one that has the focus keeps it. */
+  #act(job: Job): void {
+    const wanted = job.cancel_requested && LIVE.includes(job.status) ? null : job.status;
+    if (wanted === this.#shown && this.#actions.childElementCount > 0) return;
+    this.#shown = wanted;
+    const { jobs } = this.#sidecar;
+    const attempt = (work: () => Promise<unknown>) => () => this.#notices.attempt(work);
+    const id = { job_id: job.job_id };
+    const label = (verb: string): { label: string; class: string } => ({
+      label: `${verb}: ${nameOf(job)}`,
+      class: "quiet-button",
+    });
+    if (wanted === "running" || wanted === "queued")
+      fill(
+        this.#actions,
+        button(
+          "Cancel",
+          attempt(() => jobs.cancel(id)),
+          label("Cancel"),
+        ),
+      );
+    else if (wanted === null || wanted === "succeeded") fill(this.#actions);
+    else
+      fill(
+        this.#actions,
+        button(
+          "Run again",
+          attempt(() => jobs.retry(id)),
+          label("Run again"),
+        ),
+      );
+  }
+}
+
+function nameOf({ type, payload }: Job): string {
+  const { prompt } = (payload ?? {}) as { prompt?: unknown };
+  const name = NAMES[type] ?? type;
+  return typeof prompt === "string" ? `${name}: ${prompt.split("\n", 1)[0]}` : name;
+}
+
+function stateOf(job: Job): string {
+  const { status, run_at: runAt, waiting_for: waitingFor } = job;
+  if (status === "running")
+    return job.cancel_requested ? "stopping" : waitingFor === null ? "running" : (WAITING[waitingFor] ?? "waits");
+  if (status === "queued") {
+    if (runAt !== null && Date.parse(runAt) > Date.now()) return `at ${clock(Date.parse(runAt))}`;
+    return waitingFor === null ? "queued" : (WAITING[waitingFor] ?? "waits");
+  }
+  const took =
+    job.started_at === null || job.finished_at === null
+      ? null
+      : Date.parse(job.finished_at) - Date.parse(job.started_at);
+  const again = job.attempt > 1 ? `after ${counted(job.attempt, "try", "tries")}` : null;
+  const word = status === "succeeded" ? null : status;
+  return [word, again, ago(job.finished_at), took !== null && took >= 1_000 ? `took ${span(took)}` : null]
+    .filter(Boolean)
+    .join(" · ");
+}

@@ -1,0 +1,84 @@
+// Markdown as elements.  A library reads it; what it finds becomes nodes here, and never HTML: tags that somebody wrote
+// are shown as they were written, images are named, and only links of the web are links.
+import { lexer } from "marked";
+import type { Token, Tokens } from "marked";
+import { h, isOfTheWeb, link } from "./dom.ts";
+
+export function markdown(text: string): DocumentFragment {
+  const fragment = document.createDocumentFragment();
+  fragment.append(...nodes(lexer(text, { gfm: true, breaks: true })));
+  return fragment;
+}
+
+function nodes(tokens: readonly Token[] | undefined): Node[] {
+  return (tokens ?? []).map(node).filter((made) => made !== null);
+}
+
+function node(token: Token): Node | null {
+  switch (token.type) {
+    case "space":
+    case "def":
+      return null;
+    case "heading":
+      return h(`h${Math.min(6, token["depth"] + 2)}` as "h3", {}, ...nodes(token.tokens));
+    case "paragraph":
+      return h("p", {}, ...nodes(token.tokens));
+    case "blockquote":
+      return h("blockquote", {}, ...nodes(token.tokens));
+    case "list":
+      return list(token as Tokens.List);
+    case "code":
+      return h("pre", {}, h("code", {}, token["text"]));
+    case "table":
+      return table(token as Tokens.Table);
+    case "hr":
+      return h("hr");
+    default:
+      return inline(token);
+  }
+}
+
+function inline(token: Token): Node {
+  const { text = token.raw, tokens } = token as Tokens.Generic & { text?: string };
+  switch (token.type) {
+    case "strong":
+      return h("strong", {}, ...nodes(tokens));
+    case "em":
+      return h("em", {}, ...nodes(tokens));
+    case "del":
+      return h("del", {}, ...nodes(tokens));
+    case "codespan":
+      return h("code", {}, text);
+    case "br":
+      return h("br");
+    case "link":
+      return link(String(token["href"]), ...nodes(tokens));
+    case "image":
+      // Fetching it would tell its server who reads this, and when.
+      return isOfTheWeb(token["href"]) ? link(token["href"], text || "image") : document.createTextNode(text);
+    case "checkbox":
+      return document.createTextNode(token["checked"] ? "☑ " : "☐ ");
+    case "text":
+    case "escape":
+      return tokens === undefined ? document.createTextNode(text) : wrapped(tokens);
+    default:
+      return document.createTextNode(token.raw);
+  }
+}
+
+function wrapped(tokens: Token[]): DocumentFragment {
+  const fragment = document.createDocumentFragment();
+  fragment.append(...nodes(tokens));
+  return fragment;
+}
+
+function list({ ordered, start, items }: Tokens.List): Node {
+  const rows = items.map((item) => h("li", {}, ...nodes(item.tokens)));
+  return ordered ? h("ol", { start: start === 1 ? null : String(start) }, ...rows) : h("ul", {}, ...rows);
+}
+
+function table({ header, rows }: Tokens.Table): Node {
+  const row = (name: "th" | "td", cells: Tokens.TableCell[]): Node =>
+    h("tr", {}, ...cells.map((cell) => h(name, {}, ...nodes(cell.tokens))));
+  return h("table", {}, h("thead", {}, row("th", header)), h("tbody", {}, ...rows.map((cells) => row("td", cells))));
+}

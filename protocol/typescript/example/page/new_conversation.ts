@@ -1,0 +1,38 @@
+// Before the first prompt: where Claude works, and what it may do without asking.
+import { PermissionMode } from "sidecar-electron/renderer";
+import type { ClaudeSessionCreateParams } from "sidecar-electron/renderer";
+import { h } from "./dom.ts";
+
+const MODES: ReadonlyArray<[PermissionMode, string]> = [
+  [PermissionMode.DEFAULT, "Ask before changes"],
+  [PermissionMode.ACCEPT_EDITS, "Edit files freely, ask for the rest"],
+  [PermissionMode.PLAN, "Plan only, change nothing"],
+];
+
+export interface NewConversation {
+  element: HTMLElement;
+  settings(): ClaudeSessionCreateParams;
+}
+
+export function newConversation(): NewConversation {
+  const folder = h("input", {
+    type: "text",
+    placeholder: "Home folder",
+    spellcheck: "false",
+    "aria-describedby": "folder-hint",
+  });
+  const modes = h("select", {}, ...MODES.map(([mode, words]) => h("option", { value: mode }, words)));
+  const element = h(
+    "div",
+    { class: "new-conversation" },
+    h("p", { class: "invitation" }, "What shall Claude do?"),
+    h("label", {}, h("span", {}, "Folder"), folder),
+    h("p", { id: "folder-hint", class: "hint" }, "The full path of the folder that Claude works in."),
+    h("label", {}, h("span", {}, "Permissions"), modes),
+  );
+  const settings = (): ClaudeSessionCreateParams => ({
+    permission_mode: modes.value as PermissionMode,
+    ...(folder.value.trim() === "" ? {} : { cwd: folder.value.trim() }),
+  });
+  return { element, settings };
+}

@@ -1,0 +1,1 @@
+"""Transcripts: conversations on the pipe, recorded once, replayed, verified and looked at anywhere."""

@@ -1,0 +1,149 @@
+"""One transcript, verified or recorded anew, with all that this needs: a data folder, an environment, processes.
+
+What a header may ask for: `fixed` (where the clock stands, the seed of the ids, what answers in the clouds' place, a
+file beside the transcript) and `env`, in which a path that begins with `./` or `../` is seen from the transcript.
+"""
+
+import difflib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from sidecar.settings import schema_dir
+from sidecar.transcripts.compare import Comparison
+from sidecar.transcripts.format import Entry, Header, read_lives, write
+from sidecar.transcripts.process import PATIENCE_S, Process, environment, serve_command
+from sidecar.transcripts.redact import MARK, placeholder
+from sidecar.transcripts.schemas import Contract
+from sidecar.transcripts.update import retake
+from sidecar.transcripts.verify import Conversation, Finding, verify
+
+CONTEXT_LINES: Final = 3
+MAX_DIFF_LINES: Final = 80
+"""Of one finding; who wants more has the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a transcript is verified."""
+
+    command: tuple[str, ...] = ()
+    """What serves, without options; empty: this installation."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Beside what the header asks for; it outranks that."""
+    data: Path | None = None
+    """A data folder to begin with, of which a copy is used; None: an empty one."""
+    now: str | None = None
+    seed: int | None = None
+    exact: bool = False
+    """Times must be as recorded, too."""
+    patience_s: float = PATIENCE_S
+
+
+class NotAsRecorded(AssertionError):
+    """The sidecar said something else; the message shows what."""
+
+
+def contract() -> Contract:
+    """The one of this installation."""
+    return Contract((schema_dir() / "openrpc.json").read_bytes())
+
+
+def check(path: Path, terms: Terms) -> list[Finding]:
+    """What is not as recorded; none: all is.  Raises NotATranscript, OSError."""
+    lives = read_lives(path)
+    with _data_dir(terms) as data_dir:
+        return verify(lives, partial(_start, path, terms, data_dir), contract(), exact=terms.exact)
+
+
+def record_anew(path: Path, terms: Terms) -> None:
+    """Put what the sidecar says now into the file.  Raises NotATranscript, OSError."""
+    lives = read_lives(path)
+    with _data_dir(terms) as data_dir, tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "new.jsonl"
+        start = partial(_start, path, terms, data_dir, record=record)
+        write(path, retake(lives, start, record, contract()))
+
+
+@contextmanager
+def brought_to(path: Path, terms: Terms) -> Iterator[Process]:
+    """A real sidecar after the conversation of a transcript, up to its end if it has one; it goes on from there.
+
+    Raises NotAsRecorded where the way there was another.
+    """
+    lives = read_lives(path)
+    with _data_dir(terms) as data_dir:
+        comparison = Comparison(contract(), exact=terms.exact)
+        for header, entries in lives[:-1]:
+            with _start(path, terms, data_dir, header) as process:
+                _converse(path, process, comparison, entries)
+        header, entries = lives[-1]
+        with _start(path, terms, data_dir, header) as process:
+            end = next((place for place, entry in enumerate(entries) if entry.is_eof), len(entries))
+            _converse(path, process, comparison, entries[:end])
+            yield process
+
+
+def _converse(path: Path, process: Process, comparison: Comparison, entries: list[Entry]) -> None:
+    conversation = Conversation(process, comparison)
+    conversation.run(entries)
+    if conversation.findings:
+        raise NotAsRecorded("\n".join(explain(path, finding) for finding in conversation.findings))
+
+
+@contextmanager
+def _data_dir(terms: Terms) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sidecar-verify-", ignore_cleanup_errors=True) as folder:
+        data_dir = Path(folder) / "data"
+        if terms.data is not None:
+            shutil.copytree(terms.data, data_dir)
+        yield data_dir
+
+
+def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Path | None = None) -> Process:
+    fixed = header.facts.get("fixed") or {}
+    options = {
+        "--now": fixed.get("now") if terms.now is None else terms.now,
+        "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+        "--upstream": path.parent / fixed["upstream"] if "upstream" in fixed else None,
+        "--record": record,
+    }
+    arguments = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
+    command = [*terms.command, *arguments] if terms.command else serve_command(*arguments)
+    asked = {name: _value(value, path) for name, value in (header.facts.get("env") or {}).items()}
+    return Process(command, environment(data_dir, {**asked, **terms.env}), terms.patience_s)
+
+
+def _value(value: Any, path: Path) -> str:
+    if isinstance(value, dict) and value.keys() == {MARK}:
+        return placeholder(value[MARK])
+    text = str(value)
+    return str((path.parent / text).resolve()) if text.startswith(("./", "../")) else text
+
+
+# --- saying it ----------------------------------------------------------------------------------------------------
+
+
+def explain(path: Path, finding: Finding) -> str:
+    """A finding for a person: where it stands in the file, and a diff of the message."""
+    lines = [f"{path}:{finding.line}: {finding.what}"]
+    if finding.differences:
+        lines[0] += " is another"
+        places = [one.path for one in finding.differences if one.path]
+        lines.append(f"  at {', '.join(places[:10])}{', …' if len(places) > 10 else ''}" if places else "")
+    if finding.expected is not None or finding.actual is not None:
+        lines += _diff(finding.expected, finding.actual)
+    return "\n".join(line for line in lines if line)
+
+
+def _diff(expected: Any, actual: Any) -> list[str]:
+    one, other = (json.dumps(value, indent=2, ensure_ascii=False).splitlines() for value in (expected, actual))
+    diff = list(difflib.unified_diff(one, other, "recorded", "came", lineterm="", n=CONTEXT_LINES))
+    shown = [f"  {line}" for line in diff[:MAX_DIFF_LINES]]
+    return [*shown, f"  … {len(diff) - MAX_DIFF_LINES} more lines"] if len(diff) > MAX_DIFF_LINES else shown

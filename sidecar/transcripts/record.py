@@ -1,0 +1,171 @@
+"""Recording a conversation at the edge of the pipe: what was heard, what was said, one line each.
+
+Lines are joined and written once a turn, just before the turn's answers leave, in one write to the file: what the host
+has been told stands in it, even if the process is killed the moment after.  Nothing is parsed, unless a secret's name
+stands in what came.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
+from sidecar import __version__
+from sidecar.clock import Clock, iso
+from sidecar.transcripts import format as lines
+from sidecar.transcripts.format import TO_CLIENT, TO_SIDECAR
+from sidecar.transcripts.redact import Redactor
+from sidecar.transcripts.schemas import Contract
+
+MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""A recording that somebody forgot must not fill the disk."""
+
+END: Final = b"}\n"
+"""What follows a message."""
+
+MAX_PARTS: Final = 64 if hasattr(os, "writev") else 0
+"""So many parts are written without being joined first, where the system can; it takes 1,024."""
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Appends one life of the sidecar to a file.  A failing disk ends the recording, never the sidecar."""
+
+    def __init__(self, path: Path, facts: dict[str, Any], redactor: Redactor, seconds: Callable[[], float]) -> None:
+        """Raises OSError where the file cannot be written."""
+        self._redactor = redactor
+        self._seconds = seconds
+        self._start = seconds()
+        self.heard: list[bytes | Refused] = []
+        """What the client said since the last turn, each refused line before its refusal: `Connection.kept`."""
+        self._heard_at = 0.0
+        self._said_at = 0.0
+        self._ready: list[bytes | memoryview] = []
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        self._size = os.fstat(self._file).st_size
+        if self._size and not _ends_in_newline(self._file, self._size):  # the last life was cut short
+            self._ready.append(b"\n")
+        self._ready.append(lines.header_line(facts))
+        self._write()
+
+    def listen(self) -> None:
+        """The client has said something; its lines follow."""
+        if not self.heard:
+            self._heard_at = self._now()
+
+    def said(self, data: bytes) -> None:
+        """These whole lines are about to leave."""
+        self._take_heard()
+        self._said_at = self._now()
+        start = lines.prefix(self._said_at, TO_CLIENT)
+        if self._redactor.may_hold(data, sent=False):
+            redacted = (self._redactor.line(line, sent=False) or b"null" for line in data[:-1].split(b"\n"))
+            self._ready += [start + line + END for line in redacted]
+        elif data.find(b"\n", 0, -1) < 0:
+            self._ready += (start, memoryview(data)[:-1], END)  # a long page is not copied
+        else:
+            self._ready += (start, data[:-1].replace(b"\n", END + start), END)
+        self._write()
+
+    def ended(self) -> None:
+        """Stdin ended."""
+        self._take_heard()
+        self._ready.append(lines.event_line(self._now(), TO_SIDECAR, eof=True))
+        self._write()
+
+    def settle(self, failure: Exception | None) -> None:
+        """A turn has ended: write what was heard in it, unless an answer has done so."""
+        del failure
+        if self.heard:
+            self._take_heard()
+            self._write()
+
+    def close(self, code: int) -> None:
+        """The sidecar ends with this exit code."""
+        self._take_heard()
+        self._ready.append(lines.event_line(self._now(), TO_CLIENT, exit=code))
+        self._write()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _now(self) -> float:
+        return (self._seconds() - self._start) * 1000
+
+    def _take_heard(self) -> None:
+        if not self.heard:
+            return
+        # What waited for its turn came before answers that are written already; in the file time only goes on.
+        self._heard_at = max(self._heard_at, self._said_at)
+        start = lines.prefix(self._heard_at, TO_SIDECAR)
+        try:
+            data = (END + start).join(self.heard)  # type: ignore[arg-type]  # fails where a line was refused
+        except TypeError:
+            data = None
+        if data is not None and not self._redactor.may_hold(data, sent=True):
+            self._ready.append(start + data + END)
+        else:
+            self._take_one_by_one(start)
+        self.heard.clear()
+
+    def _take_one_by_one(self, start: bytes) -> None:
+        for line, refusal in zip(self.heard, [*self.heard[1:], b""], strict=True):
+            if isinstance(line, Refused):
+                continue
+            code = refusal.code if isinstance(refusal, Refused) else 0
+            redacted = None if code in (PARSE_ERROR, MESSAGE_TOO_LARGE) else self._redactor.line(line, sent=True)
+            if redacted is None:  # no JSON, or only by our leniency: half a surrogate pair
+                self._keep_raw(line, code)
+            else:
+                self._ready.append(start + redacted + END)
+
+    def _keep_raw(self, line: bytes, code: int) -> None:
+        more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
+        if self._redactor.may_hold_raw(line):
+            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, b"", redacted=len(line), **more))
+        else:
+            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, line, **more))
+
+    def _write(self) -> None:
+        ready, self._ready = self._ready, []
+        if self._file < 0:
+            return
+        size = sum(map(len, ready))
+        self._size += size
+        if self._size > MAX_BYTES:
+            self._stop(f"it has {MAX_BYTES} bytes")
+            return
+        try:
+            written = os.writev(self._file, ready) if len(ready) <= MAX_PARTS else 0
+            rest = memoryview(b"".join(ready))[written:] if written < size else memoryview(b"")
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            self._stop(str(error))
+
+    def _stop(self, why: str) -> None:
+        log.error("the recording ends here: %s", why)
+        os.close(self._file)
+        self._file = -1
+
+
+def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
+    """A recorder that has begun a life of this sidecar.  Raises OSError where the file cannot be written."""
+    contract = Contract(openrpc)
+    facts = {
+        "protocol_version": int(contract.version),
+        "schema_hash": sha256(openrpc).hexdigest()[:16],
+        "server": f"sidecar {__version__}",
+        "started_at": iso(clock.now_ms()),
+        **({"fixed": fixed} if fixed else {}),
+    }
+    return Recorder(path, facts, Redactor(contract), clock.monotonic)
+
+
+def _ends_in_newline(descriptor: int, size: int) -> bool:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"

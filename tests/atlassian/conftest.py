@@ -1,0 +1,5 @@
+"""The fixtures of the Atlassian tests."""
+
+from tests.atlassian.desk import clock, desk, site
+
+__all__ = ["clock", "desk", "site"]

@@ -1,0 +1,140 @@
+"""Documents as text: what people see in them, and that nothing which could come makes it fail."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.atlassian.adf import _LEAVES, _NODES, MAX_CHARS, adf_text
+
+SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "specs" / "adf-v1.full.schema.json"
+
+
+def text(said: str) -> dict[str, Any]:
+    return {"type": "text", "text": said}
+
+
+def node(kind: str, *content: Any, **attrs: Any) -> dict[str, Any]:
+    return {"type": kind, "attrs": attrs, "content": list(content)}
+
+
+def paragraph(said: str) -> dict[str, Any]:
+    return node("paragraph", text(said))
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (node("doc", paragraph("One"), paragraph("Two")), "One\nTwo"),
+        (node("doc", node("heading", text("Title")), paragraph("Body")), "Title\nBody"),
+        (node("paragraph", text("a"), {"type": "hardBreak"}, text("b")), "a\nb"),
+        (node("paragraph", node("mention", text="@Ada", id="1"), text(" "), node("mention", id="2")), "@Ada 2"),
+        (node("paragraph", node("emoji", shortName=":+1:"), node("emoji", shortName=":x:", text="❌")), ":+1:❌"),
+        (node("paragraph", node("date", timestamp="1790330188061")), "2026-09-25"),
+        (node("paragraph", node("date", timestamp="soon")), "soon"),
+        (node("paragraph", node("date", timestamp=10**30)), ""),
+        (node("paragraph", node("status", text="DONE")), "[DONE]"),
+        (node("paragraph", node("inlineCard", url="https://example.com")), "https://example.com"),
+        (node("mediaSingle", node("media", alt="A photo"), node("media")), "A photo[attachment]"),
+        (node("doc", node("codeBlock", text("x = 1\ny = 2")), node("rule")), "x = 1\ny = 2\n---"),
+        (node("blockquote", paragraph("said"), paragraph("so")), "> said\n> so"),
+        (
+            node("bulletList", node("listItem", paragraph("a"), node("bulletList", node("listItem", paragraph("b"))))),
+            "• a\n  • b",
+        ),
+        (
+            node("orderedList", node("listItem", paragraph("a")), node("listItem", paragraph("b")), order=3),
+            "3. a\n4. b",
+        ),
+        (node("listItem", paragraph("alone")), "alone"),
+        (
+            node("taskList", node("taskItem", text("a"), state="DONE"), node("taskItem", text("b"), state="TODO")),
+            "[x] a\n[ ] b",
+        ),
+        (node("decisionList", node("decisionItem", text("go"))), "• go"),
+        (
+            node(
+                "table",
+                node("tableRow", node("tableHeader", paragraph("k")), node("tableHeader", paragraph("v"))),
+                node("tableRow", node("tableCell", paragraph("1"), paragraph("2")), node("tableCell")),
+            ),
+            "k\tv\n1 2",
+        ),
+        (node("expand", paragraph("hidden"), title="More"), "More\nhidden"),
+        (node("panel", paragraph("Careful")), "Careful"),
+        (node("doc", node("hologram", paragraph("from the future"))), "from the future"),
+        ({"type": "hologram", "text": "with text"}, "with text"),
+        ("already text", "already text"),
+        (None, ""),
+        ([], ""),
+        ({"type": ["doc"], "content": {"a": 1}}, ""),
+        ({"type": "doc", "content": [None, 7, "x", {"type": "text", "text": 5}], "attrs": []}, ""),
+    ],
+)
+def test_a_document_reads_as_it_looks(document: Any, expected: str) -> None:
+    assert adf_text(document) == expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+KINDS = st.sampled_from([*_LEAVES, *_NODES, "doc", "text", "rule", "listItem", "taskItem", "tableRow", "unheardOf"])
+NODES = st.recursive(
+    st.fixed_dictionaries({"type": KINDS, "text": st.text(max_size=20), "attrs": JSON}),
+    lambda inner: st.fixed_dictionaries(
+        {"type": KINDS, "attrs": JSON, "content": st.lists(inner | JSON, max_size=5) | JSON}
+    ),
+    max_leaves=30,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(document=NODES | JSON, limit=st.integers(0, 300))
+def test_whatever_comes_gives_some_text_within_its_limit(document: Any, limit: int) -> None:
+    said = adf_text(document, limit)
+    assert isinstance(said, str)
+    assert len(said) <= limit
+
+
+@settings(deadline=None)
+@given(words=st.lists(st.text("abcdefg", min_size=3, max_size=9), max_size=8), kinds=st.lists(KINDS, min_size=8))
+def test_no_words_are_lost_in_containers_known_or_not(words: list[str], kinds: list[str]) -> None:
+    containers = [kind for kind in kinds if kind not in _LEAVES and kind not in ("text", "rule")]
+    document: Any = node("doc", *(paragraph(word) for word in words))
+    for kind in containers[:8]:
+        if kind in ("table", "tableRow"):  # what stands in a table outside of its cells has no place
+            continue
+        document = node(kind, document)
+    said = adf_text(document).split()
+    assert [word for word in said if word in words] == words
+
+
+def test_depth_width_and_length_have_their_limits() -> None:
+    deep: Any = text("bottom")
+    for _ in range(5_000):
+        deep = {"type": "bulletList", "content": [{"type": "listItem", "content": [deep]}]}
+    wide = {"type": "doc", "content": [{"type": "panel", "content": []}] * 2_000_000}
+    long = {"type": "doc", "content": [text("x" * 1_000)] * 10_000}
+    assert adf_text(deep) in ("", "•")
+    assert adf_text(wide) == ""
+    assert len(adf_text(long)) == MAX_CHARS
+
+
+@pytest.mark.skipif(not SCHEMA.is_file(), reason="Atlassian's schema of documents is not beside this checkout")
+def test_every_kind_of_node_of_the_vendors_schema_is_understood_or_passed_through() -> None:
+    definitions = json.loads(SCHEMA.read_text("utf-8"))["definitions"]
+    kinds = {
+        kind
+        for one in definitions.values()
+        for kind in one.get("properties", {}).get("type", {}).get("enum", [])
+        if not one.get("$comment") and "mark" not in str(one.get("title", "")).casefold()
+    }
+    assert {"paragraph", "mention", "taskItem", "tableCell", "mediaSingle"} <= kinds
+    for kind in kinds - _LEAVES.keys() - {"rule", "table", "text"}:
+        assert "kept" in adf_text(node("doc", node(kind, paragraph("kept")))), kind
+    assert set(_NODES) | set(_LEAVES) <= kinds | {"placeholder"}

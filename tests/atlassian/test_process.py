@@ -1,0 +1,143 @@
+"""The real process beside a site: kill -9 in the middle of a sync, and where a token may be found afterwards."""
+
+import json
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.atlassian.desk import Checker
+from tests.conftest import StartHost
+from tests.fakes.atlassian import Asked, FakeSite
+from tests.process.host import Host
+
+ISSUES = 260
+"""Three readings, two of which are under way at a time."""
+
+
+@pytest.fixture
+def world() -> Iterator[FakeSite]:
+    """A site that goes by the machine's own clock."""
+    with FakeSite() as made:
+        made.check = Checker()
+        yield made
+        assert made.problems == []
+
+
+def connect(wire: Host, site: FakeSite, service: str, token: str) -> Any:
+    """The account, or the error."""
+    ada = site.user("ada")
+    return wire.call(f"{service}.accounts.create", org="Example", base_url=site.url, email=ada.email, api_token=token)
+
+
+def feed(wire: Host) -> Counter[tuple[str, str]]:
+    """Type and title of everything in the feed, by how often it is there."""
+    found: Counter[tuple[str, str]] = Counter()
+    cursor: dict[str, str] = {}
+    while True:
+        page = wire.call("activity.events.list", limit=500, **cursor)
+        found.update((event["event_type"], event["title"]) for event in page["events"])
+        if page["next_cursor"] is None:
+            return found
+        cursor = {"cursor": page["next_cursor"]}
+
+
+@pytest.mark.parametrize("service", ["jira", "confluence"])
+@pytest.mark.timeout(240)
+def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
+    host: StartHost, world: FakeSite, service: str
+) -> None:
+    ada = world.user("ada")
+    token = world.token(ada)
+    for number in range(ISSUES):
+        world.jira.comment(world.jira.create(ada, f"Task {number}"), ada, "Done")
+    for number in range(ISSUES // 4):
+        world.confluence.edit(world.confluence.create(ada, f"Page {number}"), ada)
+    world.confluence.largest_page = 20
+    world.jira.largest_page = 90
+    with host() as wire:
+        wire.initialize()
+        wire.call("jobs.queue.pause")
+        account_id = connect(wire, world, service, token)["account_id"]
+        wire.call("jobs.queue.resume")
+        kill_after(world, wire, 3)
+        wire.rest_unparsed()
+    lives = 1
+    while True:
+        lives += 1
+        with host() as wire:
+            kill_after(world, wire, 2 + 2 * lives)  # each life gets a little further
+            try:
+                wire.initialize()
+                done: Any = {"error": {"kind": "recovery_limit"}}
+                while (done["error"] or {}).get("kind") == "recovery_limit":
+                    job = wire.call(f"{service}.accounts.sync", account_id=account_id)
+                    done = wire.until_job(job["job_id"], "succeeded", "failed")
+            except (EOFError, AssertionError, BrokenPipeError):
+                assert wire.ended() == -9
+                continue
+            world.on_request = lambda _: None
+            assert done["status"] == "succeeded", done["error"]
+            titles = [f"{issue.key} {issue.fields['summary']}" for issue in world.jira.issues.values()]
+            expected = {
+                "jira": {(kind, title): 1 for title in titles for kind in _JIRA},
+                "confluence": {(kind, f"Page {n}"): 1 for n in range(ISSUES // 4) for kind in _WIKI},
+            }
+            assert feed(wire) == Counter(expected[service])
+            break
+    assert lives > 3
+
+
+_JIRA = ("issue_created", "issue_commented")
+_WIKI = ("page_created", "page_edited")
+
+
+def kill_after(site: FakeSite, wire: Host, requests: int) -> None:
+    """Kill the process when it has asked so many more things."""
+    left = [requests]
+
+    def count(_: Asked) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            wire.process.kill()
+
+    site.on_request = count
+
+
+def test_a_token_is_found_nowhere(host: StartHost, world: FakeSite, data_dir: Path) -> None:
+    ada = world.user("ada")
+    classic, scoped = world.token(ada), world.token(ada, scoped=True)
+    wrong, renewed = "ATATT3x-wrong-hunter2", world.token(ada, "ATATT3x-renewed-hunter2")
+    world.jira.create(ada, "Engine")
+    world.confluence.create(ada, "Minutes")
+    said: list[Any] = []
+    with host(RUN_ENV="dev", ATLASSIAN_GATEWAY_URL=world.url) as wire:
+        wire.initialize()
+        jira = connect(wire, world, "jira", classic)
+        confluence = connect(wire, world, "confluence", scoped)
+        said += [jira, confluence, connect(wire, world, "jira", wrong), connect(wire, world, "jira", wrong + " ü")]
+        for account in (jira, confluence):
+            sync = f"{account['service']}.accounts.sync"
+            job = wire.call(sync, account_id=account["account_id"])
+            said.append(wire.until_job(job["job_id"], "succeeded"))
+        said.append(wire.call("jira.accounts.update", account_id=jira["account_id"], api_token=wrong))
+        said.append(wire.call("jira.accounts.update", account_id=jira["account_id"], api_token=renewed))
+        world.tokens[renewed].expired = True
+        job = wire.call("jira.accounts.sync", account_id=jira["account_id"], full=True)
+        said.append(wire.until_job(job["job_id"], "failed"))
+        for method in ("jobs.list", "jobs.schedules.list", "jira.accounts.list", "activity.events.list"):
+            said.append(wire.call(method))
+        said += [wire.call("system.diagnostics"), wire.call("events.replay", after_seq=0), *wire.told]
+        wire.close_stdin()
+        said += wire.rest()
+        assert wire.ended() == 0
+    places = {path: path.read_bytes() for path in data_dir.parent.rglob("*") if path.is_file()}
+    assert any(path.name == "sidecar.db" for path in places)
+    assert any(path.name == "sidecar.log" for path in places)
+    for token in (classic, scoped, wrong, renewed):
+        for form in (token, b64encode(token.encode()).decode(), b64encode(f"{ada.email}:{token}".encode()).decode()):
+            assert [str(path) for path, held in places.items() if form.encode() in held] == []
+            assert form not in json.dumps(said)

@@ -1,0 +1,51 @@
+"""Requests held against the vendor's own descriptions, which `site` does in every test where they are at hand."""
+
+import pytest
+
+from tests.atlassian.desk import CHECKER, Checker, Desk
+from tests.fakes.atlassian import Asked
+
+
+def post(path: str, body: dict[str, object]) -> Asked:
+    return Asked("POST", path, (), body, {}, None, by_gateway=False)
+
+
+@pytest.mark.skipif(not CHECKER.is_file(), reason="the vendor's descriptions are not beside this checkout")
+async def test_every_kind_of_request_conforms_and_one_that_does_not_would_be_noticed(desk: Desk) -> None:
+    wiki, ada, grace = desk.site.confluence, desk.ada, desk.site.user("grace")
+    issue = desk.site.jira.create(ada, "Engine")
+    for number in range(25):
+        desk.site.jira.comment(issue, ada, f"Thought {number}")
+        desk.site.jira.log_work(issue, ada, 60)
+    page, post_of_hers = wiki.create(ada, "Minutes"), wiki.create(grace, "News", kind="blogpost")
+    wiki.edit(page, grace)
+    wiki.comment(page, ada, "Thank you")
+    wiki.edit_comment(wiki.comment(post_of_hers, ada, "Inline", inline=True), ada, "Better")
+    for service in ("jira", "confluence"):
+        account = await desk.connect(service, scope="watched")
+        await desk.sync(account)
+        desk.clock.advance(25 * 3600)
+        await desk.sync(account)
+    kinds = {(one.method, one.path.rstrip("0123456789")) for one in desk.site.requests}
+    assert kinds >= {
+        ("GET", "/rest/api/3/myself"),
+        ("GET", "/rest/api/3/status"),
+        ("POST", "/rest/api/3/search/jql"),
+        ("POST", "/rest/api/3/issue/bulkfetch"),
+        ("POST", "/rest/api/3/changelog/bulkfetch"),
+        ("GET", f"/rest/api/3/issue/{issue.issue_id}/comment"),
+        ("GET", f"/rest/api/3/issue/{issue.issue_id}/worklog"),
+        ("GET", "/wiki/rest/api/user/current"),
+        ("GET", "/wiki/rest/api/search"),
+        ("GET", "/wiki/api/v2/pages"),
+        ("GET", "/wiki/api/v2/blogposts"),
+        ("GET", "/wiki/api/v2/spaces"),
+        ("GET", "/wiki/api/v2/footer-comments/"),
+        ("GET", "/wiki/api/v2/inline-comments/"),
+        ("POST", "/wiki/api/v2/users-bulk"),
+    }
+    assert desk.site.problems == []
+    checker = Checker()
+    assert checker(post("/rest/api/3/search/jql", {"jql": "updated >= 1", "startAt": 0})) != []
+    assert checker(post("/rest/api/3/search", {"jql": "updated >= 1"})) != []
+    assert checker(Asked("GET", "/wiki/api/v2/pages", (("author", "me"),), None, {}, None, by_gateway=False)) != []

@@ -1,0 +1,140 @@
+"""What `npm pack` makes, as an app's author installs it: its content, its types, its modules."""
+
+import json
+import re
+import subprocess
+import tarfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.electron.compiling import PACKAGE, ROOT
+
+MODULES = {"client", "contract", "main", "preload", "renderer", "replay", "vscode_jsonrpc"}
+
+# What an app writes, in its three places.
+MAIN = """
+import { app, ipcMain, powerMonitor, safeStorage, shell } from "electron";
+import { claimSingleInstance, packagedCommand, startSidecar } from "sidecar-electron/main";
+import type { BugReport, Sidecar } from "sidecar-electron/main";
+
+if (claimSingleInstance(app, () => undefined)) {
+  const sidecar: Sidecar = startSidecar({
+    command: app.isPackaged ? packagedCommand(process.resourcesPath) : ["uv", "run", "python", "-m", "sidecar"],
+    dataDir: app.getPath("userData"),
+    electron: { app, ipcMain, powerMonitor, safeStorage, shell },
+    windows: { methods: ["jobs.list"], trust: (frame) => frame.url.startsWith("app://hub/") },
+  });
+  const report: Promise<BugReport> = sidecar.bugReport();
+  void report;
+}
+"""
+PRELOAD = """
+import { contextBridge, ipcRenderer } from "electron";
+import { exposeSidecar } from "sidecar-electron/preload";
+
+exposeSidecar({ contextBridge, ipcRenderer, methods: ["jobs.list"] });
+"""
+PAGE = """
+import { connectSidecar, JobStatus, liveList, RpcError } from "sidecar-electron/renderer";
+import type { Job } from "sidecar-electron/renderer";
+import { SCHEMA_HASH } from "sidecar-electron/contract";
+import { Client } from "sidecar-electron";
+import { LineMessageReader } from "sidecar-electron/vscode-jsonrpc";
+
+const sidecar = connectSidecar();
+export const found: Promise<Job[]> = sidecar.jobs.list({ status: JobStatus.QUEUED }).then(({ jobs }) => jobs);
+export const end: () => void = sidecar.on("jobs.updated", ({ job }) => job.status === "queued");
+export const jobs = liveList<Job>(sidecar, {
+  load: () => found,
+  key: (job) => job.job_id,
+  changes: { "jobs.updated": ({ job }) => ({ put: job }) },
+});
+// @ts-expect-error there is no such method
+void sidecar.jobs.delete;
+// @ts-expect-error a param is missing
+void sidecar.jobs.get();
+// @ts-expect-error the handshake is not the page's
+void sidecar.initialize;
+// @ts-expect-error nor can it listen to what was lost on the way to the main process
+sidecar.on("events.lagged", () => undefined);
+void [SCHEMA_HASH, Client, LineMessageReader, RpcError];
+"""
+
+
+@pytest.fixture(scope="module")
+def packed(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package installed in its `node_modules`, and what it is developed with."""
+    folder = tmp_path_factory.mktemp("app")
+    done = subprocess.run(
+        ["npm", "pack", "--json", "--loglevel=error", "--pack-destination", folder],
+        cwd=PACKAGE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    installed = folder / "node_modules" / "sidecar-electron"
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    installed.parent.mkdir()
+    (folder / "package").rename(installed)
+    for name in ("electron", "@types"):
+        (installed.parent / name).symlink_to(node_modules / name, target_is_directory=True)
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    return folder
+
+
+def manifest(packed: Path) -> Any:
+    return json.loads((packed / "node_modules/sidecar-electron/package.json").read_text("utf-8"))
+
+
+def test_it_holds_the_modules_their_types_the_preload_script_and_nothing_else(packed: Path) -> None:
+    installed = packed / "node_modules" / "sidecar-electron"
+    files = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
+    sources = {path.stem for path in PACKAGE.glob("*.ts")}
+    expected = {f"dist/{name}{end}" for name in sources for end in (".js", ".d.ts")}
+    assert files == expected | {"dist/preload.cjs", "package.json", "README.md", "LICENSE"}
+    assert {Path(path).stem for path in manifest(packed)["exports"].values()} == MODULES
+    assert (installed / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_it_needs_nothing_at_run_time_and_pins_what_it_is_made_with(packed: Path) -> None:
+    found = manifest(packed)
+    assert "dependencies" not in found
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in found["devDependencies"].values())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert found["version"] == project["version"], "both halves are one release"
+
+
+@pytest.mark.parametrize(("module", "resolution"), [("nodenext", "nodenext"), ("esnext", "bundler")])
+def test_its_types_hold_what_an_app_writes(packed: Path, node_modules: Path, module: str, resolution: str) -> None:
+    for name, text in (("main", MAIN), ("preload", PRELOAD), ("page", PAGE)):
+        (packed / f"{name}.ts").write_text(text, encoding="utf-8")
+    options = {"target": "es2022", "lib": ["es2022", "dom"], "types": ["node"], "strict": True, "noEmit": True}
+    resolving = {"module": module, "moduleResolution": resolution, "exactOptionalPropertyTypes": True}
+    settings = {"compilerOptions": {**options, **resolving}, "include": ["*.ts"]}
+    (packed / "tsconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    done = subprocess.run([node_modules / ".bin" / "tsc", "-p", packed], capture_output=True, text=True, check=False)
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
+
+
+def test_its_modules_load_from_esm_and_its_preload_script_needs_only_electron(packed: Path) -> None:
+    names = ", ".join(
+        f"import('sidecar-electron{path}')" for path in ("", "/contract", "/main", "/preload", "/renderer")
+    )
+    script = f"""
+    import {{ createRequire }} from "node:module";
+    import {{ readFileSync }} from "node:fs";
+    const require = createRequire(process.cwd() + "/");
+    const loaded = await Promise.all([{names}]);
+    const source = readFileSync(require.resolve("sidecar-electron/preload-script"), "utf-8");
+    const wanted = [...source.matchAll(/require\\("([^"]*)"\\)/g)].map(([, name]) => name);
+    console.log(JSON.stringify([loaded.every((module) => Object.keys(module).length > 0), wanted]));
+    """
+    ran = subprocess.run(
+        ["node", "--input-type=module", "-e", script], cwd=packed, capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout) == [True, ["electron"]]

@@ -1,0 +1,346 @@
+"""Jira Cloud on loopback, with what makes it hard: an index that lags, offsets under live data, cut histories.
+
+Page tokens are the worst that a server may do: offsets into the list as it is now.
+`python -m tests.fakes.jira --port 0` prints a site's URL and a token, and serves until standard input ends.
+"""
+
+import argparse
+import json
+import sys
+from base64 import b64decode, b64encode
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
+
+from tests.fakes.atlassian import Answer, Asked, FakeSite, User, html, stamp
+from tests.fakes.issues import Issue, holds, lower_bound, seen
+from tests.fakes.queries import BadQuery, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATUSES = {
+    "Backlog": ("10000", "new"),
+    "Doing": ("10001", "indeterminate"),
+    "Blocked": ("10002", "indeterminate"),
+    "In Review": ("10003", "indeterminate"),
+    "Fertig": ("10004", "done"),
+}
+YEAR_MS = 364 * 24 * 3600 * 1000
+SEARCH_KEYS = {
+    "jql",
+    "fields",
+    "maxResults",
+    "nextPageToken",
+    "expand",
+    "properties",
+    "fieldsByKeys",
+    "reconcileIssues",
+}
+
+
+def document(text: str) -> dict[str, Any]:
+    """A text as ADF."""
+    return {
+        "type": "doc",
+        "version": 1,
+        "content": [{"type": "paragraph", "content": [{"type": "text", "text": text}]}],
+    }
+
+
+class FakeJira:
+    """One site's Jira."""
+
+    def __init__(self, site: FakeSite) -> None:
+        self._site = site
+        self.issues: dict[str, Issue] = {}
+        self.lag_ms = 0
+        """How long the search takes to learn of a change."""
+        self.laggards: set[str] = set()
+        """If there are any, only these issues lag."""
+        self.embedded = 20
+        """Comments and worklogs that come with an issue."""
+        self.largest_page = 5_000
+        self.histories_a_page = 1_000
+        self.repeats_tokens = False
+        self.refuses_tokens = False
+        self._ids = count(10_000)
+        self._epoch = 0
+        self._found: tuple[Any, list[Issue]] = ((), [])
+        self._sorted: tuple[int, list[Issue]] = (-1, [])
+
+    # --- what people do -----------------------------------------------------------------------------------------
+
+    def create(self, by: User, summary: str, project: str = "PROJ", at_ms: int | None = None, **more: Any) -> Issue:
+        """A new issue."""
+        number = next(self._ids)
+        at = self._site.now_ms() if at_ms is None else at_ms
+        fields = {
+            "summary": summary,
+            "project": {"id": "1", "key": project, "name": f"{project.capitalize()} name"},
+            "description": document(f"About {summary}"),
+            "status": "Backlog",
+            **more,
+        }
+        issue = Issue(str(number), f"{project}-{number - 9_999}", fields, by, at, at)
+        self.issues[issue.issue_id] = issue
+        self._touch(issue, by, at)
+        return issue
+
+    def change(self, issue: Issue, by: User, at_ms: int | None = None, **fields: tuple[Any, Any]) -> None:
+        """One history: field to (old, new), each a text, None, or a pair of id and text."""
+        items = []
+        for name, (old, new) in fields.items():
+            (before, before_text), (after, after_text) = (_pair(old), _pair(new))
+            item = {"field": name, "fieldtype": "jira", "fieldId": name, "from": before, "fromString": before_text}
+            items.append({**item, "to": after, "toString": after_text})
+        at = self._touch(issue, by, at_ms)
+        issue.histories.append({"id": str(next(self._ids)), "author": by.shown(), "created": at, "items": items})
+
+    def transition(self, issue: Issue, by: User, status: str, at_ms: int | None = None) -> None:
+        """Move it on."""
+        old = issue.fields["status"]
+        issue.fields["status"] = status
+        self.change(issue, by, at_ms, status=((STATUSES[old][0], old), (STATUSES[status][0], status)))
+
+    def assign(self, issue: Issue, by: User, to: User | None) -> None:
+        """Give it to somebody."""
+        old, issue.assignee = issue.assignee, to
+        self.change(issue, by, assignee=(_person(old), _person(to)))
+
+    def rename(self, issue: Issue, by: User, summary: str) -> None:
+        """Change its summary."""
+        old, issue.fields["summary"] = issue.fields["summary"], summary
+        self.change(issue, by, summary=(old, summary))
+
+    def move(self, issue: Issue, by: User, key: str) -> None:
+        """Move it to another project: the key changes, the id stays."""
+        old, issue.key = issue.key, key
+        issue.fields["project"] = {"id": "2", "key": key.partition("-")[0], "name": "Another"}
+        self.change(issue, by, Key=(old, key))
+
+    def comment(self, issue: Issue, by: User, text: str, at_ms: int | None = None) -> str:
+        """Say something on it: the comment's id."""
+        at = self._touch(issue, by, at_ms)
+        made = {"id": str(next(self._ids)), "author": by.shown(), "updateAuthor": by.shown(), "body": document(text)}
+        issue.comments.append({**made, "created": stamp(at), "updated": stamp(at)})
+        return str(made["id"])
+
+    def edit_comment(self, issue: Issue, by: User, comment_id: str, text: str) -> None:
+        """Say it otherwise."""
+        at = self._touch(issue, by)
+        for one in issue.comments:
+            if one["id"] == comment_id:
+                one |= {"body": document(text), "updated": stamp(at), "updateAuthor": by.shown()}
+
+    def delete_comment(self, issue: Issue, by: User, comment_id: str) -> None:
+        """Take it back."""
+        self._touch(issue, by)
+        issue.comments = [one for one in issue.comments if one["id"] != comment_id]
+
+    def log_work(self, issue: Issue, by: User, seconds: int, started_ms: int | None = None) -> str:
+        """Log work, which leaves bookkeeping in the history: the worklog's id."""
+        worklog_id = str(next(self._ids))
+        self.change(issue, by, timespent=("0", str(seconds)), WorklogId=(None, worklog_id))
+        started = self._site.now_ms() if started_ms is None else started_ms
+        made = {"id": worklog_id, "issueId": issue.issue_id, "author": by.shown(), "started": stamp(started)}
+        worklog = {**made, "timeSpentSeconds": seconds, "timeSpent": f"{seconds // 60}m", "comment": None}
+        issue.worklogs.append({**worklog, "created": stamp(issue.updated), "updated": stamp(issue.updated)})
+        return worklog_id
+
+    def delete(self, issue: Issue) -> None:
+        """Delete it: nothing tells of that."""
+        del self.issues[issue.issue_id]
+        self._epoch += 1
+
+    def _touch(self, issue: Issue, by: User, at_ms: int | None = None) -> int:
+        at = self._site.now_ms() if at_ms is None else at_ms
+        issue.updated = max(issue.updated, at)
+        issue.touches.append((at, by.account_id))
+        self._epoch += 1
+        return at
+
+    # --- what is asked ------------------------------------------------------------------------------------------
+
+    def answer(self, asked: Asked) -> Answer | None:
+        """See `Product`."""
+        prefix = "/rest/api/3/"
+        if not asked.path.startswith(prefix):
+            return None
+        path = asked.path.removeprefix(prefix)
+        if path == "myself":
+            return self._myself(asked)
+        if path == "search":
+            return Answer(410, {"errorMessages": ["Die angeforderte API wurde entfernt."], "errors": {}})
+        route: Mapping[str, Callable[[Asked], Answer]] = {
+            "search/jql": self._search,
+            "issue/bulkfetch": self._bulk_issues,
+            "changelog/bulkfetch": self._bulk_histories,
+            "status": self._statuses,
+        }
+        if path in route:
+            return route[path](asked)
+        _, issue_id, part = (*path.split("/"), "", "")[:3]
+        return self._part(asked, issue_id, part) if path.startswith("issue/") and part else None
+
+    def _myself(self, asked: Asked) -> Answer:
+        if asked.user is None:
+            if asked.headers.get("accept") != "application/json":
+                return html(401)
+            return Answer(401, {"errorMessages": ["Der Client muss authentifiziert sein."], "errors": {}})
+        return Answer(200, {**asked.user.shown(), "emailAddress": asked.user.email, "timeZone": asked.user.time_zone})
+
+    def _statuses(self, asked: Asked) -> Answer:
+        made = [
+            {"id": status_id, "name": name, "statusCategory": {"key": key}}
+            for name, (status_id, key) in STATUSES.items()
+        ]
+        return Answer(200, made if asked.user is not None else [])
+
+    def _search(self, asked: Asked) -> Answer:
+        body = asked.body
+        if set(body) - SEARCH_KEYS:
+            return Answer(400, {"errorMessages": ["Ungültige Anfrage."], "errors": {}})
+        size, token, start = body.get("maxResults", 50), body.get("nextPageToken"), 0
+        if not 1 <= size <= 5_000:
+            return Answer(400, {"errorMessages": ["maxResults"], "errors": {}})
+        if token is not None:
+            if self.refuses_tokens:
+                return Answer(400, {"errorMessages": ["Das Token ist abgelaufen."], "errors": {}})
+            start = json.loads(b64decode(token))["start"]
+        try:
+            found = self._matching(body["jql"], asked.user)
+        except BadQuery as error:
+            return Answer(400, {"errorMessages": [f"Fehler in der JQL-Abfrage: {error}"], "errors": {}})
+        page = found[start : start + min(size, self.largest_page)]
+        end = start + len(page)
+        answer: dict[str, Any] = {"issues": [self._shown(one, body.get("fields", ["id"])) for one in page]}
+        answer["isLast"] = end >= len(found)
+        if end < len(found):
+            wanted = start if self.repeats_tokens and start else end
+            answer["nextPageToken"] = b64encode(json.dumps({"start": wanted}).encode()).decode()
+        return Answer(200, answer)
+
+    def _matching(self, jql: str, user: User | None) -> list[Issue]:
+        key = (jql, user and user.account_id, self._epoch, self.lag_ms and self._site.now_ms())
+        if self._found[0] != key:
+            query = parse(jql)
+            found = [
+                issue
+                for issue in self._changed_since(lower_bound(query))
+                if user is not None
+                and seen(issue, self._horizon(issue)) is not None
+                and query.matches(partial(holds, issue, user, self._horizon(issue)))
+            ]
+            orders = {"id": lambda one: int(one.issue_id), "updated": lambda one: seen(one, self._horizon(one)) or 0}
+            for name in reversed(query.order):
+                found.sort(key=orders[name])
+            self._found = (key, found)
+        return self._found[1]
+
+    def _horizon(self, issue: Issue) -> int | None:
+        """Up to when the index knows this issue; None: up to now."""
+        lags = self.lag_ms and (not self.laggards or issue.issue_id in self.laggards)
+        return self._site.now_ms() - self.lag_ms if lags else None
+
+    def _changed_since(self, lower_ms: int) -> Iterable[Issue]:
+        """As a real index does, without looking at everything: with a million issues only what matters is slow."""
+        if self.lag_ms:
+            return self.issues.values()
+        if self._sorted[0] != self._epoch:
+            self._sorted = (self._epoch, sorted(self.issues.values(), key=lambda one: one.updated))
+        listed = self._sorted[1]
+        return listed[bisect_left(listed, lower_ms, key=lambda one: one.updated) :]
+
+    def _shown(self, issue: Issue, wanted: Iterable[str]) -> dict[str, Any]:
+        horizon = self._horizon(issue)
+        fields: dict[str, Any] = {}
+        for name in wanted:
+            if name == "updated":
+                fields[name] = stamp(seen(issue, horizon) or issue.updated)
+            elif name == "created":
+                fields[name] = stamp(issue.created)
+            elif name == "creator":
+                fields[name] = issue.creator.shown()
+            elif name in ("comment", "worklog"):
+                parts = issue.comments if name == "comment" else issue.worklogs
+                embedded = {f"{name}s": parts[: self.embedded], "maxResults": self.embedded, "startAt": 0}
+                fields[name] = {**embedded, "total": len(parts)}
+            elif name in issue.fields and name != "status":
+                fields[name] = issue.fields[name]
+        return {"id": issue.issue_id, "key": issue.key, "self": "", "fields": fields}
+
+    def _bulk_issues(self, asked: Asked) -> Answer:
+        ids = asked.body["issueIdsOrKeys"]
+        if len(ids) > 100:
+            return Answer(400, {"errorMessages": ["Zu viele Vorgänge."], "errors": {}})
+        there = [self.issues[one] for one in ids if one in self.issues and asked.user is not None]
+        return Answer(200, {"issues": [self._shown(one, asked.body["fields"]) for one in there], "issueErrors": []})
+
+    def _bulk_histories(self, asked: Asked) -> Answer:
+        token = asked.body.get("nextPageToken")
+        start = 0 if token is None else int(token)
+        size = min(asked.body.get("maxResults", 1_000), self.histories_a_page)
+        ids = asked.body["issueIdsOrKeys"] if asked.user is not None else []
+        every = [(one, history) for one in ids if one in self.issues for history in self.issues[one].histories]
+        logs: dict[str, list[Any]] = {}
+        for issue_id, history in every[start : start + size]:
+            logs.setdefault(issue_id, []).append(history)  # `created` in milliseconds, as live sites have it
+        answer: dict[str, Any] = {
+            "issueChangeLogs": [{"issueId": one, "changeHistories": listed} for one, listed in logs.items()]
+        }
+        if start + size < len(every):
+            answer["nextPageToken"] = str(start + size)
+        return Answer(200, answer)
+
+    def _part(self, asked: Asked, issue_id: str, part: str) -> Answer | None:
+        issue = self.issues.get(issue_id)
+        if issue is None or asked.user is None:
+            return Answer(404, {"errorMessages": ["Vorgang existiert nicht."], "errors": {}})
+        if part not in ("comment", "worklog"):
+            return None
+        parts = issue.comments if part == "comment" else issue.worklogs
+        start, size = int(asked.get("startAt", "0")), min(int(asked.get("maxResults", "50")), 100)
+        page = {"startAt": start, "maxResults": size, "total": len(parts)}
+        return Answer(200, {**page, f"{part}s": parts[start : start + size]})
+
+
+def _pair(value: Any) -> tuple[str | None, str | None]:
+    return value if isinstance(value, tuple) else (None, value)
+
+
+def _person(user: User | None) -> tuple[str, str] | None:
+    return None if user is None else (user.account_id, user.name)
+
+
+def main() -> None:
+    """Serve until standard input ends, so that the server cannot outlive a test that started it.
+
+    A line `comment N` has Ada comment on her first N issues, and is answered with a line.
+    """
+    parser = argparse.ArgumentParser(description="A fake Atlassian site on loopback, with Jira and Confluence.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--issues", type=int, default=3, help="issues that Ada has made and moved on")
+    arguments = parser.parse_args()
+    with FakeSite(port=arguments.port) as site:
+        ada = site.user("ada")
+        now, apart = site.now_ms(), YEAR_MS // (arguments.issues + 1)
+        for number in range(arguments.issues):
+            at = now - (arguments.issues - number) * apart
+            issue = site.jira.create(ada, f"Task {number}", at_ms=at, description=None)
+            site.jira.transition(issue, ada, "Doing", at_ms=at + 500)
+        page = site.confluence.create(ada, "Minutes")
+        site.confluence.comment(page, ada, "Thank you")
+        about = {"url": site.url, "email": ada.email, "api_token": site.token(ada), "cloud_id": site.cloud_id}
+        print(json.dumps(about | {"scoped_token": site.token(ada, scoped=True)}), flush=True)
+        for line in sys.stdin:
+            with site.lock:
+                for issue in islice(site.jira.issues.values(), int(line.removeprefix("comment "))):
+                    site.jira.comment(issue, ada, "A thought")
+            print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

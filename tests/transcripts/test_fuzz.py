@@ -1,0 +1,122 @@
+"""Recorded conversations, damaged: lines dropped, doubled, swapped, cut, garbled.  The wire keeps its guarantees."""
+
+import json
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartHost
+from tests.process.host import Message
+from tests.process.test_guarantees import created, everything, names, seqs
+from tests.protocol.conversation import deserved
+from tests.strict_json import parse
+from tests.transcripts.scribe import CORPUS, said_to
+
+SOURCES = [
+    "a_backup_is_made_and_its_log_can_be_read",
+    "a_job_is_planned_cancelled_and_run_again",
+    "a_request_tells_its_progress_and_another_is_given_up",
+    "mistakes_are_answered_and_lose_nothing",
+    "schedules_are_listed_changed_and_run_at_once",
+]
+ENDS = ("shutdown", "exit")
+"""After these nothing more has to be answered."""
+
+
+def conversation(chance: random.Random) -> list[bytes]:
+    """The client's lines of some transcripts, one after the other, with ids that do not collide."""
+    lines = []
+    for name in chance.sample(SOURCES, 3):
+        for number, message in enumerate(said_to(CORPUS / f"{name}.jsonl")):
+            if isinstance(message, dict) and message.get("method") not in ENDS:
+                renumbered = {**message, "id": f"{name}-{number}"} if "id" in message else message
+                lines.append(json.dumps(renumbered).encode())
+    return lines
+
+
+def damaged(lines: list[bytes], chance: random.Random) -> list[bytes]:
+    """The same after some accidents."""
+    lines = list(lines)
+    for _ in range(chance.randint(3, 25)):
+        at = chance.randrange(len(lines))
+        match chance.choice(["drop", "double", "swap", "cut", "garble", "join", "insert"]):
+            case "drop" if len(lines) > 1:
+                del lines[at]
+            case "double":
+                lines.insert(at, lines[at])
+            case "swap":
+                other = chance.randrange(len(lines))
+                lines[at], lines[other] = lines[other], lines[at]
+            case "cut":
+                lines[at] = lines[at][: chance.randrange(len(lines[at]) + 1)]
+            case "garble" if lines[at]:
+                place = chance.randrange(len(lines[at]))
+                lines[at] = lines[at][:place] + chance.randbytes(1).replace(b"\n", b"?") + lines[at][place + 1 :]
+            case "join":
+                lines[at : at + 2] = [b"".join(lines[at : at + 2])]
+            case "insert":
+                lines.insert(at, chance.randbytes(chance.randint(1, 200)).replace(b"\n", b"?"))
+    return lines
+
+
+def answers_owed(lines: list[bytes]) -> int:
+    """How many answers all the lines deserve."""
+    return sum(_owed(line.removeprefix(b"\xef\xbb\xbf")) for line in lines)
+
+
+def _owed(line: bytes) -> int:
+    try:
+        return deserved(parse(line))
+    except (ValueError, AssertionError):
+        return int(bool(line.strip(b" \t\r\x0b\x0c")))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_conversation_breaks_no_guarantee(host: StartHost, seed: int) -> None:
+    chance = random.Random(seed)
+    lines = damaged(conversation(chance), chance)
+    with host() as wire:
+        wire.initialize()
+        wire.send(b"\n".join(lines) + b"\n")
+        came = everything(wire)
+        assert wire.ended() == 0
+    told = seqs([message for message in came if isinstance(message, dict)])
+    assert told == sorted(set(told)), "G1, G4"
+    known: set[str] = set()
+    for message in came:
+        known.update(created(message))
+        job_id = None if isinstance(message, list) else names(message)
+        assert job_id is None or job_id in known or _is_scheduled(message), "G2"
+    answers = [message for message in came if isinstance(message, list) or "method" not in message]
+    assert len(answers) == answers_owed(lines), "G5"
+    assert _versions_rise(answers), "G3"
+    asked = Counter(_id(line) for line in lines)
+    answered = Counter(str(one["id"]) for one in answers if isinstance(one, dict) and one["id"] is not None)
+    assert all(answered[request_id] <= asked[request_id] for request_id in answered), "G5"
+
+
+def _is_scheduled(message: Message) -> bool:
+    """Jobs that a schedule made are answered under their own id, without a `job`."""
+    params: dict[str, Any] = message["params"]
+    return params.get("job", {}).get("schedule_id") is not None or "event" in params
+
+
+def _versions_rise(answers: list[Message]) -> bool:
+    last: dict[str, int] = {}
+    for one in answers:
+        result = one.get("result") if isinstance(one, dict) else None
+        if isinstance(result, dict) and {"job_id", "version"} <= result.keys():
+            if result["version"] < last.get(result["job_id"], 0):
+                return False
+            last[result["job_id"]] = result["version"]
+    return True
+
+
+def _id(line: bytes) -> str:
+    try:
+        value = parse(line)
+    except (ValueError, AssertionError):
+        return ""
+    return str(value.get("id")) if isinstance(value, dict) else ""

@@ -1,0 +1,100 @@
+"""The clouds on tape: recorded once from a real server, played without one, and with no secret in the file."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sidecar.http import Http, Request, Response, Unreachable
+from sidecar.transcripts.upstream import NotOnTape, UpstreamPlayer, UpstreamRecorder
+from tests.loopback import ManualClock
+from tests.test_http import OK, Server, refusal
+
+LISTS = '{"items":["%s"]}'
+SECRETS = ("secret-path", "secret-key", "hush", "a-token", "another-token", "basic-password")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """A real server on loopback."""
+    made = Server(0)
+    listening = await asyncio.start_server(made.handle, "127.0.0.1", 0)
+    made.url = made.url.replace(":0/", f":{listening.sockets[0].getsockname()[1]}/")
+    async with listening:
+        yield made
+
+
+async def _ask(upstream: UpstreamRecorder | UpstreamPlayer, *requests: Request) -> list[Response]:
+    http = Http(ManualClock(), chance=lambda: 0.5, sleep=_at_once, upstream=upstream)
+    try:
+        return [await http.send(request) for request in requests]
+    finally:
+        await http.close()
+
+
+async def _at_once(_: float) -> None:
+    return
+
+
+def body(text: str) -> bytes:
+    """An answer with this JSON."""
+    head = (
+        f"HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: hush\r\nETag: e1\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    return (head + text).encode()
+
+
+async def test_what_was_recorded_is_played_without_the_server(server: Server, tmp_path: Path) -> None:
+    tape = tmp_path / "clouds.upstream"
+    token = Request("POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"})
+    items = Request("GET", server.url, "The calendar", params=[("page", "1")], auth=("me", "basic-password"))
+    server.answers = [
+        body('{"access_token":"a-token","refresh_token":"another-token","expires_in":3600}'),
+        refusal(503),
+        body(LISTS % "first"),
+        body(LISTS % "second"),
+    ]
+    recorded = await _ask(UpstreamRecorder(tape), token, items, items)
+    server.answers = [refusal(500)]  # nobody asks it any more
+    played = await _ask(UpstreamPlayer(tape), token, items, items)
+    assert len(server.heard) == 4
+    assert [answer.json() for answer in played[1:]] == [answer.json() for answer in recorded[1:]]
+    assert played[0].json() == {
+        "access_token": "recorded-access_token",
+        "refresh_token": "recorded-refresh_token",
+        "expires_in": 3600,
+    }
+    assert played[1].headers == {"etag": "e1"}
+    text = tape.read_text("utf-8")
+    assert not any(secret in text for secret in SECRETS)
+    assert [json.loads(line)["status"] for line in text.splitlines()] == [200, 503, 200, 200]
+
+
+async def test_a_request_that_differs_only_in_its_secrets_is_the_same_and_any_other_is_refused(
+    server: Server, tmp_path: Path
+) -> None:
+    tape = tmp_path / "clouds.upstream"
+    server.answers = [OK]
+    await _ask(UpstreamRecorder(tape), Request("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}))
+    again = Request("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
+    assert (await _ask(UpstreamPlayer(tape), again, again))[1].json() == {}
+    with pytest.raises(NotOnTape, match="Tokens: POST was not recorded like this"):
+        await _ask(UpstreamPlayer(tape), Request("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
+
+
+def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "not.upstream"
+    path.write_text('{"key":"a"}\nno JSON\n')
+    with pytest.raises(ValueError, match=r"not\.upstream:2"):
+        UpstreamPlayer(path)
+
+
+async def test_that_no_answer_came_is_played_too(tmp_path: Path) -> None:
+    tape = tmp_path / "clouds.upstream"
+    nobody = Request("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
+    for upstream in (UpstreamRecorder(tape), UpstreamPlayer):
+        with pytest.raises(Unreachable, match="The calendar cannot be reached"):
+            await _ask(upstream if isinstance(upstream, UpstreamRecorder) else upstream(tape), nobody)
+    assert json.loads(tape.read_text("utf-8"))["trouble"] == "Unreachable"

@@ -1,0 +1,165 @@
+"""Verifying: what differs is shown, what cannot be the same is let be, and an update changes no more than it must."""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.transcripts.check import Terms, check, explain, record_anew
+from sidecar.transcripts.process import replay_command
+from tests.transcripts.scribe import (
+    BACKUP,
+    CORPUS,
+    HELLO,
+    TRANSCRIPTS,
+    answer,
+    ask,
+    c2s,
+    changed,
+    lines_of,
+    s2c,
+    said_by,
+    tell,
+    write,
+)
+
+FIXED = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
+
+
+def explained(path: Path, terms: Terms = Terms()) -> str:
+    """All that is found, as a person reads it."""
+    return "\n".join(explain(path, finding) for finding in check(path, terms))
+
+
+def test_a_difference_is_shown_with_the_line_the_place_and_a_diff(tmp_path: Path) -> None:
+    path = changed(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
+    text = explained(path)
+    line = next(number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if "Put into" in text)
+    assert f"{path}:{line}: jobs.event is another" in text
+    assert "at params.event.message" in text
+    assert '  -      "message": "Put into the queue"' in text
+    assert '  +      "message": "Queued"' in text
+
+
+def test_ids_and_times_are_no_difference_but_mixed_up_ids_are(tmp_path: Path) -> None:
+    text = BACKUP.read_text("utf-8")
+    job_id = said_by(BACKUP)[2]["result"]["job"]["job_id"]
+    other = "01a00000-0000-7000-8000-000000000001"
+    everywhere, once = tmp_path / "everywhere.jsonl", tmp_path / "once.jsonl"
+    everywhere.write_text(text.replace(job_id, other).replace("T1", "T0"), "utf-8")
+    assert explained(everywhere) == ""
+    head, _, tail = text.rpartition(job_id)
+    once.write_text(head + other + tail, "utf-8")
+    assert "job_id" in explained(once)
+
+
+def test_a_member_too_many_or_too_few_is_a_difference(tmp_path: Path) -> None:
+    assert "params.event.meta" in explained(
+        changed(BACKUP, tmp_path / "a.jsonl", '"message":"Queued","meta":null', '"message":"Queued"')
+    )
+    assert "params.event.mood" in explained(
+        changed(BACKUP, tmp_path / "b.jsonl", '"message":"Queued"', '"message":"Queued","mood":"good"')
+    )
+
+
+def test_a_notification_that_does_not_come_and_one_that_was_not_recorded_are_found(tmp_path: Path) -> None:
+    text = BACKUP.read_text("utf-8").splitlines(keepends=True)
+    place = next(number for number, line in enumerate(text) if '"jobs.event"' in line)
+    (tmp_path / "more.jsonl").write_text("".join([*text[: place + 1], text[place], *text[place + 1 :]]), "utf-8")
+    assert "is another" in explained(tmp_path / "more.jsonl")
+    told = tell("jobs.event", seq=99, at="2026-11-23T08:00:00.000Z", event={})
+    missing = write(tmp_path / "missing.jsonl", s2c(1, told))
+    assert "jobs.event did not come" in explained(missing, Terms(patience_s=0.5))
+
+
+def test_patterns_stand_for_what_a_person_does_not_want_to_fix(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "patterns.jsonl",
+        c2s(1, ask(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})),
+        s2c(2, {"jsonrpc": "2.0", "id": 1, "result": {"$any": "object"}}),
+        c2s(3, ask(2, "jobs.create", type="maintenance.backup", run_at="2100-01-01T00:00:00Z")),
+        s2c(4, {"jsonrpc": "2.0", "id": 2, "result": {"job": {"$any": "object"}, "deduplicated": {"$any": "boolean"}}}),
+        s2c(5, tell("jobs.updated", seq=1, at={"$any": "date-time"}, job={"$any": "object"})),
+        s2c(6, tell("jobs.event", seq={"$any": "integer"}, at={"$re": "20.*Z"}, event={"$any": "anything"})),
+        c2s(7, ask(3, "jobs.queue.get")),
+        s2c(8, answer(3, paused=False, paused_at=None, counts={"$any": "object"})),
+    )
+    assert explained(path) == ""
+    assert "$re" in explained(changed(path, tmp_path / "other.jsonl", "20.*Z", "19.*Z"))
+
+
+def test_notifications_of_one_group_may_come_in_any_order(tmp_path: Path) -> None:
+    text = BACKUP.read_text("utf-8").splitlines(keepends=True)
+    first, second = (number for number, line in enumerate(text) if '"seq":5,' in line or '"seq":6,' in line)
+    text[first], text[second] = text[second].replace('"seq":6', '"seq":5'), text[first].replace('"seq":5', '"seq":6')
+    (tmp_path / "swapped.jsonl").write_text("".join(text), "utf-8")
+    assert explained(tmp_path / "swapped.jsonl") != ""
+    text = BACKUP.read_text("utf-8").splitlines(keepends=True)
+    text[first], text[second] = (line.replace('"s2c"', '"s2c","group":1') for line in (text[second], text[first]))
+    (tmp_path / "grouped.jsonl").write_text("".join(text), "utf-8")
+    assert explained(tmp_path / "grouped.jsonl") == ""
+
+
+def test_an_update_changes_the_lines_that_differ_and_no_other(tmp_path: Path) -> None:
+    path = changed(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
+    record_anew(path, Terms())
+    header, *lines = path.read_text("utf-8").splitlines()
+    _, *old_lines = BACKUP.read_text("utf-8").splitlines()
+    assert [line for line in lines if "draining" not in line] == [line for line in old_lines if "draining" not in line]
+    assert '"started_at"' in header
+    assert explained(path) == ""
+
+
+def test_an_update_takes_in_what_is_new_under_the_recorded_ids(tmp_path: Path) -> None:
+    text = [line for line in BACKUP.read_text("utf-8").splitlines(keepends=True) if '"seq":4,' not in line]
+    path = tmp_path / "shorter.jsonl"
+    path.write_text("".join(text), "utf-8")
+    job_id = said_by(BACKUP)[2]["result"]["job"]["job_id"]
+    record_anew(path, Terms())
+    assert explained(path) == ""
+    new = next(line["msg"] for line in lines_of(path) if line.get("msg", {}).get("params", {}).get("seq") == 4)
+    assert new["params"]["event"]["job_id"] == job_id
+
+
+def test_where_clock_and_chance_are_fixed_every_byte_is_the_same() -> None:
+    assert explained(FIXED, Terms(exact=True)) == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "now"), [("Asia/Kolkata", "2027-02-28T23:59:59Z"), ("America/St_Johns", "2024-02-29T03:30:00Z")]
+)
+def test_a_transcript_holds_on_another_day_and_in_another_time_zone(zone: str, now: str) -> None:
+    for path in (BACKUP, HELLO):
+        assert explained(path, Terms(env={"TZ": zone}, now=now)) == ""
+
+
+def test_a_data_folder_to_begin_with_is_copied_and_never_touched(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    path = write(
+        tmp_path / "one.jsonl",
+        c2s(1, ask(1, "system.health")),
+        s2c(2, {"jsonrpc": "2.0", "id": 1, "result": {"$any": "object"}}),
+    )
+    assert explained(path, Terms(data=data)) == ""
+    assert list(data.iterdir()) == []
+
+
+def test_a_sidecar_that_ends_too_early_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    text = explained(BACKUP, Terms(env={"RUN_ENV": "nonsense"}))
+    assert "the sidecar ended before" in text
+    assert "RUN_ENV must be dev or prod" in text
+
+
+@pytest.mark.parametrize("pace", ["fast", "recorded"])
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_the_stand_in_is_indistinguishable_to_whoever_says_what_was_recorded(path: Path, pace: str) -> None:
+    if sum("transcript" in line for line in lines_of(path)) > 1:
+        pytest.skip("a stand-in plays one life")
+    assert explained(path, Terms(command=tuple(replay_command(str(path), "--pace", pace)))) == ""
+
+
+def test_nothing_of_this_machine_stands_in_a_transcript() -> None:
+    for path in TRANSCRIPTS:
+        text = path.read_text("utf-8")
+        assert f"{Path.home()}/" not in text, path.name
+        assert str(CORPUS) not in text, path.name
