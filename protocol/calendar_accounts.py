@@ -137,7 +137,8 @@ class CalendarAccounts(Protocol):
         """Connect an account with credentials at hand, after trying them.
 
         Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-        address is connected anew where the provider is one account a person.  `config` is for the provider: see `calendar.providers.list`.
+        address is connected anew where the provider is one account a person.
+        `config` is for the provider: see `calendar.providers.list`.
         """
         ...
 

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "5ec04d6e965b4f3a";
+export const SCHEMA_HASH = "a69540f7f13afb16";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -2881,8 +2881,8 @@ export interface Methods {
    * Connect an account with credentials at hand, after trying them.
    *
    * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-   * `calendar.providers.list`.
+   * address is connected anew where the provider is one account a person.
+   * `config` is for the provider: see `calendar.providers.list`.
    *
    * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
    * POST /calendar/accounts.
@@ -3278,8 +3278,8 @@ export interface NestedMethods<Options> {
        * Connect an account with credentials at hand, after trying them.
        *
        * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-       * `calendar.providers.list`.
+       * address is connected anew where the provider is one account a person.
+       * `config` is for the provider: see `calendar.providers.list`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
        * Was POST /calendar/accounts.
