@@ -9,16 +9,17 @@ from typing import Any, Final
 
 from icalendar import Calendar, Event, Timezone
 from icalendar.error import GloballyUniqueTZIDGuessed
+from icalendar.prop import vBroken
 from icalendar.timezone import tzp
 
-from sidecar.calendar.ics_facts import MEETING_LINKS
+from sidecar.calendar.ics_facts import MEETING_LINKS, listed
 from sidecar.calendar.ics_text import REPEATS, name_of
 
 warnings.filterwarnings("ignore", category=GloballyUniqueTZIDGuessed)  # the guess is what is wanted
 
 STRANGE: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
 """What the libraries raise at an event that makes no sense: no end before they have read the standard."""
-MANY: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE"})
+MANY: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE", "RRULE"})
 """What an event may have several of; of anything else the first one counts."""
 _TIMING: Final = REPEATS | {"UID", "DTSTART", "DTEND", "DURATION", "EXDATE", "SEQUENCE", "STATUS", "TRANSP"}
 _WORDS: Final = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "ORGANIZER", "ATTENDEE"})
@@ -60,7 +61,7 @@ class OwnZones:
 
 
 def event_of(lines: Iterable[str]) -> Any:
-    """An event.  Raises one of STRANGE."""
+    """An event, without what of it could not be read.  Raises one of STRANGE."""
     kept: dict[str, list[str]] = {}
     for line in lines:
         name = name_of(line)
@@ -69,6 +70,12 @@ def event_of(lines: Iterable[str]) -> Any:
     event = Event.from_ical(_component("VEVENT", [line for named in kept.values() for line in named]))
     if not isinstance(event, Event):
         raise TypeError(type(event))
+    for name, value in list(event.items()):
+        values = [one for one in listed(value) if not isinstance(one, vBroken)]
+        if not values:
+            del event[name]
+        elif len(values) < len(listed(value)):
+            event[name] = values
     return event
 
 

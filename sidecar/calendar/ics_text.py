@@ -38,7 +38,8 @@ def pieces_of(body: bytes) -> Pieces:
     text = lines.decode("utf-8-sig", "replace").strip("\0\x1a \n")
     if text[:15].upper() != "BEGIN:VCALENDAR":
         raise NotACalendar("does not begin as an iCalendar file does")
-    if text[-13:].upper() != "END:VCALENDAR":  # nothing else would tell a cut file from a short one
+    end = max(text.rfind("\nEND:VCALENDAR"), text.rfind("\nend:vcalendar"))
+    if end < 0 or "BEGIN:" in text[end:].upper():  # nothing else would tell a cut file from a short one
         raise NotACalendar("is cut off")
     pieces = Pieces([], [], [])
     into, left_out = pieces.calendar, ""

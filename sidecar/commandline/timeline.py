@@ -151,7 +151,9 @@ def _about_notification(received: Received) -> Text:
         case "calendar.changed":
             return Text(_counts(params) or "its name or selection")
         case "jobs.schedule_updated":
-            return Text(f"{params['schedule']['type']} every {duration(params['schedule']['period_s']).removesuffix(' 0 s')}")
+            return Text(
+                f"{params['schedule']['type']} every {duration(params['schedule']['period_s']).removesuffix(' 0 s')}"
+            )
         case "accounts.updated":
             status = str(params["status"])
             return Text.assemble((status, _style(status)), (f"  {params['service']} account", "dim"))

@@ -110,6 +110,16 @@ def test_what_makes_no_sense_costs_nothing_but_itself(bad: str) -> None:
     assert {"Before", "After"} <= set(titles(vcalendar(before, bad, after)))
 
 
+def test_a_broken_exception_costs_no_series() -> None:
+    found = occurrences(vevent(TEN, "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20261202T100000Z", "EXDATE;VALUE=DATE:"))
+    assert [it.start_time[:10] for it in found] == ["2026-12-01", "2026-12-03"]
+
+
+def test_two_rules_of_one_event_both_hold() -> None:
+    rules = ("RRULE:FREQ=DAILY;COUNT=2", "RRULE:FREQ=WEEKLY;COUNT=2")
+    assert len(occurrences(vevent(TEN, *rules))) == 3
+
+
 def test_an_alarm_is_no_part_of_its_event_and_a_missing_end_hides_nothing() -> None:
     alarm = ["BEGIN:VALARM", "TRIGGER:-PT10M", "DESCRIPTION:Ring", "END:VALARM"]
     [event] = occurrences(vevent(TEN, *alarm, "DESCRIPTION:Tea"))
@@ -172,6 +182,7 @@ def test_several_calendars_in_one_file_are_one_and_letters_may_be_small() -> Non
     one = vcalendar(vevent(TEN, "SUMMARY:A", uid="a"))
     two = vcalendar(vevent(TEN, "SUMMARY:B", uid="b")).replace(b"BEGIN:VEVENT", b"begin:vevent")
     assert titles(one + b"\r\n" + two + b"\r\n\x1a") == ["A", "B"]
+    assert titles(one + b"generated in 0.2 s\n") == ["A"]
 
 
 @pytest.mark.parametrize(
@@ -182,6 +193,7 @@ def test_several_calendars_in_one_file_are_one_and_letters_may_be_small() -> Non
         (b"\xff\xfeB\0E\0G\0I\0N\0", "begin"),
         (vcalendar(vevent(TEN))[:-5], "cut off"),
         (b"BEGIN:VCALENDAR", "cut off"),
+        (vcalendar(vevent(TEN)) + b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:x", "cut off"),
     ],
 )
 def test_what_is_no_calendar_is_refused(body: bytes, why: str) -> None:
