@@ -90,7 +90,7 @@ class Features:
         self._scheduler = Scheduler(
             database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
         )
-        self._claude = self._make_claude(jobs, is_draining, after_commit)
+        self._claude = self._make_claude(jobs, after_commit, is_draining)
         self._calendar = self._make_calendar(jobs)
         self._atlassian = self._make_atlassian(jobs)
         self.services: tuple[object, ...] = (
@@ -103,7 +103,7 @@ class Features:
         )
 
     def _make_claude(
-        self, jobs: JobsService, is_draining: Callable[[], bool], after_commit: AfterCommit
+        self, jobs: JobsService, after_commit: AfterCommit, is_draining: Callable[[], bool]
     ) -> ClaudeFeature:
         return ClaudeFeature(
             self._settings,

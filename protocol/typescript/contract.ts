@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "a69540f7f13afb16";
+export const SCHEMA_HASH = "269826d91279f2f7";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1883,6 +1883,29 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
+/** Bring an account's calendars up to date. */
+export interface SyncCalendar {
+  /** An account's id. */
+  account_id: string;
+  /**
+   * Read everything anew, and remove what is not there any more.
+   *
+   * @default false
+   */
+  full?: boolean;
+}
+
+/** What a sync came to. */
+export interface CalendarSynced {
+  /** Calendars that were synced. */
+  calendars: number;
+  /** Calendars that alone could not be synced; each says why in `sync_error`. */
+  failed_calendars: number;
+  added: number;
+  updated: number;
+  removed: number;
+}
+
 /** Write a session to a file.  Nothing is there under its name before it is whole. */
 export interface ExportSession {
   /** A Claude session's id. */
@@ -1927,29 +1950,6 @@ export interface ExportResult {
   path: string;
   messages: number;
   bytes: number;
-}
-
-/** Bring an account's calendars up to date. */
-export interface SyncCalendar {
-  /** An account's id. */
-  account_id: string;
-  /**
-   * Read everything anew, and remove what is not there any more.
-   *
-   * @default false
-   */
-  full?: boolean;
-}
-
-/** What a sync came to. */
-export interface CalendarSynced {
-  /** Calendars that were synced. */
-  calendars: number;
-  /** Calendars that alone could not be synced; each says why in `sync_error`. */
-  failed_calendars: number;
-  added: number;
-  updated: number;
-  removed: number;
 }
 
 /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
@@ -3563,10 +3563,10 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
-  /** Write a session to a file.  Nothing is there under its name before it is whole. */
-  "claude.export": { payload: ExportSession; result: ExportResult };
   /** Bring an account's calendars up to date. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
+  /** Write a session to a file.  Nothing is there under its name before it is whole. */
+  "claude.export": { payload: ExportSession; result: ExportResult };
   /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Bring the feed up to date with a Jira site. */
@@ -3690,8 +3690,8 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
   "claude.run",
   "claude.turn",
-  "claude.export",
   "calendar.sync",
+  "claude.export",
   "activity.export",
   "jira.sync",
   "confluence.sync",
