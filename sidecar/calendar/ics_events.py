@@ -126,6 +126,9 @@ def _steps(rule: Any, event: Any, window: Window) -> float:
     """How often a rule may step from the event's beginning to the window's end."""
     with suppress(*STRANGE):
         frequency = str(rule["FREQ"][0]).upper()
+        interval = int(facts.listed(rule.get("INTERVAL", 1))[0])
+        if interval < 1:  # dateutil would never come to an end
+            return MAX_STEPS + 1
         each = 1
         for name in WITHIN_STEP.get(frequency, WITHIN_DAY):
             each *= max(len(rule.get(name, ())), 1)
@@ -133,7 +136,7 @@ def _steps(rule: Any, event: Any, window: Window) -> float:
             return 0
         until = min([window.end_ts, *(facts.seconds(one, UTC) for one in rule.get("UNTIL", ()))])
         begin = facts.seconds(event["DTSTART"].dt, UTC)
-        step_s = STEP_S.get(frequency, DAY_S) * max(int(rule.get("INTERVAL", [1])[0]), 1)
+        step_s = STEP_S.get(frequency, DAY_S) * interval
         steps = (until - begin) / step_s * each
         if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:
             return min(steps, int(rule["COUNT"][0]))

@@ -174,6 +174,8 @@ def test_a_rule_without_an_end_is_followed_as_far_as_the_window_goes_and_from_lo
     "rule",
     [
         "FREQ=SECONDLY",
+        "FREQ=HOURLY;INTERVAL=0",
+        "FREQ=YEARLY;INTERVAL=0",
         "FREQ=MINUTELY",
         "FREQ=SECONDLY;COUNT=9999999",
         "FREQ=SECONDLY;UNTIL=20270601T000000Z",
