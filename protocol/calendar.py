@@ -42,7 +42,7 @@ class CalendarAccount(Model):
     status: AccountStatus
     reason: str | None = None
     """Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-    `secret_unreadable`."""
+    `secret_unreadable`, `address_rejected`, `file_missing`."""
     hint: str | None = None
     """What a person can do about it."""
     past_days: Count

@@ -106,6 +106,10 @@ class BadAnswer(HttpTrouble):
     """The server answered something that is none of its protocol: HTML, a cut body, too much."""
 
 
+class BadAddress(HttpTrouble):
+    """What was to be asked is no address."""
+
+
 class TooMany(HttpTrouble):
     """The server wants to be left alone for longer than a request may wait.  `retry_after_s` in seconds."""
 
@@ -124,6 +128,8 @@ def as_job_outcome(trouble: HttpTrouble) -> JobSnoozed | JobFailed:
         case Untrusted():
             hint = "A proxy or a virus scanner may stand between; its certificate belongs into the system's store."
             return JobFailed(f"{trouble}.", kind="tls_untrusted", hint=hint)
+        case BadAddress():
+            return JobFailed(f"{trouble}.", kind="bad_address")
         case _:
             return JobFailed(f"{trouble}.", kind="bad_response", retryable=True)
 
@@ -202,7 +208,10 @@ class Http:
 
     async def _try(self, request: Request) -> Response:
         # The scheme, host and port; parsed by httpx, so that it is what the connection goes to.
-        origin = httpx.URL(request.url)
+        try:
+            origin = httpx.URL(request.url)
+        except httpx.InvalidURL:  # its message quotes from what may be secret
+            raise BadAddress("is no web address", request.what) from None
         async with self._gates[f"{origin.scheme}://{origin.netloc.decode()}"]:
             try:
                 with anyio.fail_after(TRY_S):

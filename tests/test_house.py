@@ -28,7 +28,17 @@ INFRASTRUCTURE_DOMAINS = {
     "secrets": {"system"},
     "sync_state": {"system"},
 }
-HEAVY = ("httpx", "google_auth_oauthlib", "sqlite_utils", "cryptography", "click", "rich", "psutil", "platformdirs")
+HEAVY = (
+    "httpx",
+    "icalendar",
+    "google_auth_oauthlib",
+    "sqlite_utils",
+    "cryptography",
+    "click",
+    "rich",
+    "psutil",
+    "platformdirs",
+)
 
 
 def modules(package: str) -> Iterator[tuple[str, Path, ast.Module]]:

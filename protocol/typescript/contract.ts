@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "c747083e1a52c7e7";
+export const SCHEMA_HASH = "54b26a05cbe5f7e4";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -937,7 +937,7 @@ export interface CalendarAccount {
   status: AccountStatus;
   /**
    * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-   * `secret_unreadable`.
+   * `secret_unreadable`, `address_rejected`, `file_missing`.
    */
   reason: string | null;
   /** What a person can do about it. */

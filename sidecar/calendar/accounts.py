@@ -26,7 +26,6 @@ from sidecar.sync_state import SyncState
 
 log = logging.getLogger(__name__)
 
-SYNC_EVERY_S: Final = 300
 UNREADABLE: Final = AccountRefused(
     "secret_unreadable",
     "The account's stored sign-in cannot be read with the key of this computer.",
@@ -143,7 +142,7 @@ class Accounts:
             assert account is not None
             self._books.calendars.put(account_id, found.calendars, now)
             self.tell(account_id)
-            self._ensure_schedule(account_id)
+            self._ensure_schedule(account_id, provider_id)
         await self._around.schedule.run(schedule_id=_schedule_id(account_id))
         return CalendarAccount.encoded(account)
 
@@ -185,7 +184,7 @@ class Accounts:
         row = self.get(account_id)
         if full or row.status != AccountStatus.ACTIVE:
             return self._around.queue.enqueue(SyncCalendar(account_id=account_id, full=full))
-        self._ensure_schedule(account_id)
+        self._ensure_schedule(account_id, row.provider)
         return await self._around.schedule.run(schedule_id=_schedule_id(account_id))
 
     def succeeded(self, account_id: str) -> None:
@@ -199,7 +198,7 @@ class Accounts:
         if row.status != AccountStatus.ACTIVE:
             self._store.change(account_id, now, status=AccountStatus.ACTIVE, reason=None, hint=None)
             self.tell(account_id)
-            self._ensure_schedule(account_id)
+            self._ensure_schedule(account_id, row.provider)
 
     def stopped(self, account_id: str, refusal: AccountRefused) -> None:
         """Nothing can be synced until somebody has done something: no more tries, and one word to the host."""
@@ -250,7 +249,7 @@ class Accounts:
             if row.status == AccountStatus.DELETING:
                 await self.delete(row.account_id)
             elif row.status == AccountStatus.ACTIVE and row.provider in ready and row.credentials:
-                self._ensure_schedule(row.account_id)
+                self._ensure_schedule(row.account_id, row.provider)
             else:
                 self._around.schedule.remove(_schedule_id(row.account_id))
 
@@ -284,12 +283,13 @@ class Accounts:
     def _sealed(self, account_id: str, credentials: Mapping[str, Any]) -> str:
         return self._around.vault.seal(to_json(dict(credentials)).decode(), CREDENTIALS, account_id)
 
-    def _ensure_schedule(self, account_id: str) -> None:
+    def _ensure_schedule(self, account_id: str, provider_id: str) -> None:
+        every_s = self.providers.every_s(provider_id)
         self._around.schedule.ensure(
             _schedule_id(account_id),
             SyncCalendar(account_id=account_id),
-            period_s=SYNC_EVERY_S,
-            jitter_s=SYNC_EVERY_S,
+            period_s=every_s,
+            jitter_s=every_s,
         )
 
     def _now(self) -> str:

@@ -13,7 +13,8 @@ from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.changes import Books
 from sidecar.calendar.events_store import EventsStore
-from sidecar.calendar.providers import Offer, Providers, google_described
+from sidecar.calendar.provider import Provider
+from sidecar.calendar.providers import GOOGLE_EVERY_S, ICS_EVERY_S, Offer, Providers, google_described, ics_described
 from sidecar.calendar.service import CalendarAccountsService, CalendarService
 from sidecar.calendar.sign_in import Google, GoogleSignInService
 from sidecar.calendar.sign_ins_store import SignInsStore
@@ -97,7 +98,14 @@ class CalendarFeature:
             lambda: google_described(has_client=self._has_client()),
             lambda: self._needed_google().provider,
             is_one_a_person=True,
+            every_s=GOOGLE_EVERY_S,
         )
+        yield Offer(AccountService.ICS, ics_described, self._make_ics, is_one_a_person=False, every_s=ICS_EVERY_S)
+
+    def _make_ics(self) -> Provider:
+        from sidecar.calendar.ics import IcsProvider  # noqa: PLC0415 - it brings httpx and the parser
+
+        return IcsProvider(self._http())
 
     def _has_client(self) -> bool:
         return bool(self._settings.google_client_id and self._settings.google_client_secret)

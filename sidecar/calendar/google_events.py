@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
+from sidecar.calendar.zones import zone_of
 
 MAX_ATTENDEES: Final = 300
 """Google shows no more in its own interface; an all-hands would be a megabyte."""
@@ -87,15 +86,6 @@ def _seconds(moment: Mapping[str, Any], zone: str) -> int | None:
         return int(found.timestamp())
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
-
-
-@lru_cache(maxsize=64)
-def zone_of(name: str) -> ZoneInfo:
-    """The time zone of this IANA name; UTC where there is none, which is told apart by nothing worse than hours."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def _conference(item: Mapping[str, Any]) -> str | None:

@@ -3,10 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from protocol.accounts import AccountService
 from protocol.calendar_accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
 from sidecar.calendar.provider import Provider
+
+GOOGLE_EVERY_S: Final = 300
+ICS_EVERY_S: Final = 900
+"""Many a server, Google's too, sends the whole file each time, and makes it anew but a few times a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,8 @@ class Offer:
     make: Callable[[], Provider]
     is_one_a_person: bool
     """Whether an e-mail address names one account, so that connecting it again is no second one."""
+    every_s: int
+    """How often its accounts are synced."""
 
 
 def google_described(*, has_client: bool) -> CalendarProvider:
@@ -31,6 +38,17 @@ def google_described(*, has_client: bool) -> CalendarProvider:
         available=has_client,
         reason=None if has_client else missing,
         credentials=["refresh_token: from a sign-in that was made elsewhere with the same OAuth client"],
+    )
+
+
+def ics_described() -> CalendarProvider:
+    """What `calendar.providers.list` says."""
+    return CalendarProvider(
+        id="ics",
+        name="iCalendar address or file",
+        auth=CalendarAuth.ADDRESS,
+        available=True,
+        credentials=["address: a secret iCal address (https or webcal) or the absolute path of an .ics file"],
     )
 
 
@@ -66,6 +84,10 @@ class Providers:
     def is_one_a_person(self, provider_id: str) -> bool:
         """Whether an e-mail address names one account there."""
         return provider_id in self._offers and self._offers[provider_id].is_one_a_person
+
+    def every_s(self, provider_id: str) -> int:
+        """How often an account there is synced; that it cannot be is the sync's to say."""
+        return self._offers[provider_id].every_s if provider_id in self._offers else GOOGLE_EVERY_S
 
     def service(self, provider_id: str) -> AccountService:
         """What a provider's accounts are called outside of this feature; one that is unknown here was the old

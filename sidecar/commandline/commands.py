@@ -135,19 +135,27 @@ def methods(form: str) -> None:
 
 @commands.command()
 @click.option("--prompt", metavar="TEXT", help="What Claude is asked.")
+@click.option("--calendar", metavar="PATH|URL", help="Your own calendar: an .ics file, or its secret iCal address.")
 @click.option("--db", "database", metavar="PATH", help="Use this database instead of a temporary one.")
 @click.option("--keep", is_flag=True, help="Keep the temporary data folder.")
 @click.option("--plain", is_flag=True, help="No colours, nothing that moves.")
-def demo(prompt: str | None, database: str | None, keep: bool, plain: bool) -> None:  # noqa: FBT001 - command line flags
+def demo(
+    prompt: str | None,
+    calendar: str | None,
+    database: str | None,
+    keep: bool,  # noqa: FBT001 - a command line flag
+    plain: bool,  # noqa: FBT001
+) -> None:
     """Show a real conversation with a spawned sidecar, from handshake to exit.
 
-    Claude is asked something if it is installed; without it the database is backed up.
+    A calendar is connected, synced and read.  Claude is asked something if it is installed; without it the database is
+    backed up.
     """
     if keep and database is not None:
         raise click.UsageError("--keep is about the temporary folder; with --db there is none.")
     from sidecar.commandline.demo import run_demo  # noqa: PLC0415
 
-    run_demo(prompt=prompt, database=database, keep=keep, plain=plain)
+    run_demo(prompt=prompt, calendar=calendar, database=database, keep=keep, plain=plain)
 
 
 @commands.command()

@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -16,10 +15,11 @@ import anyio
 
 from protocol.entities import JobStatus
 from sidecar import __version__
-from sidecar.client import RemoteError, SidecarClient, SidecarEnded
+from sidecar.client import RemoteError, SidecarClient
 from sidecar.commandline.call import INTERRUPTED
+from sidecar.commandline.demo_calendar import CalendarScene
+from sidecar.commandline.demo_conversation import Conversation
 from sidecar.commandline.demo_screen import Screen
-from sidecar.commandline.family import Family
 from sidecar.commandline.jobview import JobView
 from sidecar.commandline.session import SidecarStopped, greeting, session
 from sidecar.commandline.wording import duration
@@ -36,78 +36,12 @@ PATIENCE: Final = {"CLAUDE_CODE_MAX_RETRIES": "2"}
 """The CLI's own ten retries keep a person without a network waiting for minutes."""
 
 
-class Conversation:
-    """The client, with every message told on the screen."""
-
-    def __init__(self, client: SidecarClient, screen: Screen) -> None:
-        self._client = client
-        self._timeline = screen.timeline
-        self._views: list[JobView] = []
-        self.family = Family(client.process.pid)
-
-    async def call(self, method: str, **params: Any) -> Any:
-        """Ask and wait for the answer."""
-        self._take_waiting()
-        self._timeline.asked(method, {name: value for name, value in params.items() if name != "token"})
-        begin = time.perf_counter()
-        try:
-            answer = await self._client.call(method, params)
-        except RemoteError as error:
-            self._timeline.refused(method, time.perf_counter() - begin, error)
-            raise
-        self._timeline.answered(method, time.perf_counter() - begin, answer)
-        self._take_waiting()
-        return answer
-
-    def watch(self, job: dict[str, Any]) -> JobView:
-        """Follow a job from here on."""
-        self._views.append(JobView(job))
-        return self._views[-1]
-
-    async def until(self, condition: Callable[[], object], limit_s: float) -> None:
-        """Take what is told until the condition holds.  Raises TimeoutError, SidecarEnded."""
-        with anyio.fail_after(limit_s):
-            while not condition():
-                try:
-                    self._take(await self._client.notifications.receive())
-                except anyio.EndOfStream:
-                    raise SidecarEnded(await self._client.process.wait()) from None
-        self._take_waiting()
-
-    async def end(self) -> tuple[int, float]:
-        """Close the sidecar's stdin: its exit code, and how many seconds it took to end."""
-        self._take_waiting()
-        self.family.look()
-        self._timeline.asked("(end of stdin)", {})
-        begin = time.perf_counter()
-        code = await self._client.close()
-        took_s = time.perf_counter() - begin
-        async for received in self._client.notifications:
-            self._take(received)
-        return code, took_s
-
-    def _take_waiting(self) -> None:
-        while True:
-            try:
-                self._take(self._client.notifications.receive_nowait())
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                return
-
-    def _take(self, received: Any) -> None:
-        self._timeline.told(received)
-        for view in self._views:
-            view.take(received)
-        if received.method == "jobs.progress":
-            self.family.look()  # a program of the job's has just spoken
-        else:
-            self.family.glance()
-
-
 class Demo:
     """The story, told once."""
 
-    def __init__(self, screen: Screen, prompt: str, folder: Path) -> None:
+    def __init__(self, screen: Screen, prompt: str, folder: Path, calendar: CalendarScene) -> None:
         self._screen = screen
+        self._calendar = calendar
         self._prompt = prompt
         self._folder = folder
 
@@ -122,6 +56,7 @@ class Demo:
             self._introduce(client, diagnostics, remark)
             if diagnostics["integrity"] != "ok":
                 self._screen.bad(f"The database is damaged: {diagnostics['integrity']}.")
+            await self._calendar.play(talk)
             if diagnostics["claude"]["path"] is None or not await self._ask_claude(talk):
                 await self._back_up(talk, diagnostics["claude"]["problem"])
             await self._end(talk)
@@ -199,7 +134,7 @@ class Demo:
             self._screen.bad(f"The sidecar ended with exit code {code}.")
 
 
-def run_demo(*, prompt: str | None, database: str | None, keep: bool, plain: bool) -> NoReturn:
+def run_demo(*, prompt: str | None, calendar: str | None, database: str | None, keep: bool, plain: bool) -> NoReturn:
     """Show the demo and exit: 0 where all was as it should be, 1 where not."""
     screen = Screen.plain() if plain else Screen.for_terminal()
     env = {name: value for name, value in PATIENCE.items() if name not in os.environ}
@@ -209,7 +144,8 @@ def run_demo(*, prompt: str | None, database: str | None, keep: bool, plain: boo
         if database is None:
             env |= {"APP_DATA_DIR": str(folder / "data"), "LOG_DIR": str(folder / "data" / "logs")}
             remark = " (kept)" if keep else " (removed at the end)"
-        anyio.run(Demo(screen, prompt or PROMPT, folder).tell, database, env, remark)
+        scene = CalendarScene(screen, calendar, folder, stays=database is None)
+        anyio.run(Demo(screen, prompt or PROMPT, folder, scene).tell, database, env, remark)
     except (SidecarStopped, RemoteError) as error:
         screen.bad(str(error))
     except TimeoutError:

@@ -1,10 +1,11 @@
 """How the demo looks: on a terminal with a live part at the bottom, elsewhere the same in plain lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
@@ -85,6 +86,8 @@ class Screen:
         self._fact("cost", None if cost is None else f"${cost:.4f} by the CLI's own estimate")
         self._fact("model", result.get("model"))
         self._fact("session", result.get("session_id"))
+        if "added" in result:
+            self._fact("events", f"{result['added']} new, {result['updated']} changed, {result['removed']} gone")
         if "size_bytes" in result:
             self._fact("file", f"{result['path'].rpartition('/')[2]}, {size(result['size_bytes'])}")
 
@@ -94,6 +97,17 @@ class Screen:
             self.good("cancelled" if job.get("started_at") is None else "cancelled while it ran")
         else:
             self.bad(f"The job was to be cancelled, and {job['status']}.")
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """What was found, the columns one below the other; what is too long is cut at the end of the line."""
+        self.timeline.settle()
+        widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+            line = Text("    " + "  ".join(cells))
+            line.rstrip()
+            line.truncate(self._console.width, overflow="ellipsis")
+            self._console.print(line)
 
     def good(self, sentence: str) -> None:
         """Something is as it should be."""

@@ -23,6 +23,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from protocol.calendar_accounts import CalendarAccounts, CalendarProviderList
 from protocol.claude_doctor import ClaudeDoctor, ClaudeReport, FindingName, FindingState
 from sidecar import __version__
 from sidecar.client import RemoteError
@@ -187,11 +188,19 @@ async def _trial() -> list[Finding]:
                     await client.call("initialize", greeting())
                     took = duration(time.perf_counter() - begin)
                     claude = await client.remote(ClaudeDoctor).doctor()
+                    calendars = await client.remote(CalendarAccounts).list_providers()
         except (SidecarStopped, RemoteError) as error:
             return [Finding("sidecar", State.PROBLEM, str(error))]
         except TimeoutError:
             return [Finding("sidecar", State.PROBLEM, f"It did not answer within {START_S:g} seconds.")]
-    return [Finding("sidecar", State.OK, f"{__version__}, answers {took} after its spawn"), *_claude(claude)]
+    start = Finding("sidecar", State.OK, f"{__version__}, answers {took} after its spawn")
+    return [start, *_claude(claude), _calendars(calendars)]
+
+
+def _calendars(known: CalendarProviderList) -> Finding:
+    ready = ", ".join(one.name for one in known.providers if one.available)
+    missing = " ".join(f"For {one.name}: {one.reason}" for one in known.providers if not one.available)
+    return Finding("calendars", State.OK, f"{ready or 'none'} ready. {missing}".rstrip(" ."))
 
 
 def _claude(report: ClaudeReport) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ class Timeline:
             (f"{self._clock() - self._begin:7.3f}  ", "dim"),
             (arrow, style),
             f" {name:<{NAME_WIDTH}} ",
-            (f"{aside:>{ASIDE_WIDTH}}  ", "dim"),
+            (f"{aside:>{ASIDE_WIDTH - max(len(name) - NAME_WIDTH, 0)}}  ", "dim"),  # a long name takes its room
             detail,
         )
         line.rstrip()
@@ -107,6 +107,12 @@ def _about_result(method: str, result: Any) -> Text:
         return Text(f"process {info['pid']}, protocol {result['protocol_version']}, events to #{events['latest_seq']}")
     if method == "system.diagnostics":
         return Text(f"health {result['health']['status']}, database {result['integrity']}")
+    if method == "calendar.accounts.create":
+        return _about_job(result, one_line(result["display_name"] or result["email"]))
+    if method in ("calendar.events.list", "activity.events.list"):
+        return Text(f"{len(result['events'])} events{', and there are more' if result['next_cursor'] else ''}")
+    if method == "activity.summary":
+        return Text(f"{result['totals']['meetings']} meetings on {len(result['parts'])} days")
     if isinstance(result, dict):
         job = result.get("job", result)
         if isinstance(job, dict) and "job_id" in job:
@@ -141,11 +147,23 @@ def _about_notification(received: Received) -> Text:
             return Text(one_line(params["text"]))
         case "activity.changed":
             titles = [one_line(event["title"]) for event in params["events"] if event["title"]]
-            words = {"added": "new", "updated": "changed", "removed": "gone"}
-            counts = ", ".join(f"{params[count]} {word}" for count, word in words.items() if params[count])
-            return Text(": ".join([f"{counts} from {params['source']}", *titles[:1]]))
+            return Text(": ".join([f"{_counts(params)} from {params['source']}", *titles[:1]]))
+        case "calendar.changed":
+            return Text(_counts(params) or "its name or selection")
+        case "jobs.schedule_updated":
+            return Text(
+                f"{params['schedule']['type']} every {duration(params['schedule']['period_s']).removesuffix(' 0 s')}"
+            )
+        case "accounts.updated":
+            status = str(params["status"])
+            return Text.assemble((status, _style(status)), (f"  {params['service']} account", "dim"))
         case _:
             return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
+
+
+def _counts(params: Mapping[str, Any]) -> str:
+    words = {"added": "new", "updated": "changed", "removed": "gone"}
+    return ", ".join(f"{params[count]} {word}" for count, word in words.items() if params[count])
 
 
 def _about_job(job: Mapping[str, Any], more: str) -> Text:

@@ -34,49 +34,22 @@ class Waits:
         self.seconds.append(seconds)
 
 
-class GoogleRig(Loopback):
-    """A sidecar without its process, and its Google."""
+class CalendarRig(Loopback):
+    """A sidecar without its process."""
 
-    def __init__(self, path: Path, google: FakeGoogle, clock: ManualClock, *, has_client: bool = True) -> None:
-        settings = {
-            "google_client_id": CLIENT_ID if has_client else None,
-            "google_client_secret": CLIENT_SECRET,
-            "google_url": google.url,
-        }
+    def __init__(self, path: Path, clock: ManualClock, **settings: Any) -> None:
         super().__init__(path, clock, **settings)
-        self.google = google
         self.waits = Waits()
         self.features._client = Http(clock, chance=lambda: 0.5, sleep=self.waits)
         self.features.registrations.update({one.spec.type: one for one in self.features.calendar.registrations()})
         self.accounts = self.remote(CalendarAccounts)
         self.calendars = self.remote(Calendars)
-        self.signing = self.remote(GoogleSignIn)
-
-    async def consent(self, **start: Any) -> str:
-        """What a browser does: start a sign-in, go to Google's page, and bring the redirect home; its state."""
-        started = await self.signing.start(redirect_uri=REDIRECT, **start)
-        async with httpx.AsyncClient() as browser:
-            answer = await browser.get(started.authorization_url)
-        assert answer.status_code == 302
-        returned = await self.signing.callback(url=answer.headers["location"])
-        assert returned.state == started.state
-        return started.state
-
-    async def sign_in(self, **start: Any) -> CalendarAccount:
-        """All of a sign-in; the account, whose first sync is queued."""
-        return await self.signing.complete(state=await self.consent(**start))
 
     async def synced(self, account_id: str, status: str = "succeeded", *, full: bool = False) -> dict[str, Any]:
         """One sync, run to this end; the job."""
         job = await self.accounts.sync(account_id=account_id, full=full)
         async with self.working():
             return await self.until_job(job.job_id, status)
-
-    async def connected(self) -> CalendarAccount:
-        """A signed-in account after its first sync."""
-        account = await self.sign_in()
-        await self.synced(account.account_id)
-        return account
 
     async def events(self, **more: Any) -> list[dict[str, Any]]:
         """All events of two and a half years, or of a range, page by page."""
@@ -93,10 +66,44 @@ class GoogleRig(Loopback):
         """The titles of all events, in order of time."""
         return [one["title"] for one in await self.events(**more)]
 
-    async def feed(self) -> list[dict[str, Any]]:
+    async def feed(self, source: str = "google_calendar") -> list[dict[str, Any]]:
         """The calendars' events in the feed, the oldest first."""
-        page = await self.call("activity.events.list", {"source": "google_calendar", "limit": 500})
+        page = await self.call("activity.events.list", {"source": source, "limit": 500})
         return sorted(page["events"], key=lambda one: (one["event_ts"], one["event_id"]))
+
+
+class GoogleRig(CalendarRig):
+    """A sidecar without its process, and its Google."""
+
+    def __init__(self, path: Path, google: FakeGoogle, clock: ManualClock, *, has_client: bool = True) -> None:
+        settings = {
+            "google_client_id": CLIENT_ID if has_client else None,
+            "google_client_secret": CLIENT_SECRET,
+            "google_url": google.url,
+        }
+        super().__init__(path, clock, **settings)
+        self.google = google
+        self.signing = self.remote(GoogleSignIn)
+
+    async def consent(self, **start: Any) -> str:
+        """What a browser does: start a sign-in, go to Google's page, and bring the redirect home; its state."""
+        started = await self.signing.start(redirect_uri=REDIRECT, **start)
+        async with httpx.AsyncClient() as browser:
+            answer = await browser.get(started.authorization_url)
+        assert answer.status_code == 302
+        returned = await self.signing.callback(url=answer.headers["location"])
+        assert returned.state == started.state
+        return started.state
+
+    async def sign_in(self, **start: Any) -> CalendarAccount:
+        """All of a sign-in; the account, whose first sync is queued."""
+        return await self.signing.complete(state=await self.consent(**start))
+
+    async def connected(self) -> CalendarAccount:
+        """A signed-in account after its first sync."""
+        account = await self.sign_in()
+        await self.synced(account.account_id)
+        return account
 
 
 def timed(start: str, end: str, zone: str | None = None) -> dict[str, Any]:
