@@ -35,6 +35,8 @@ LOOK_AGAIN_S: Final = 60.0
 SETTLE_RETRIES_S: Final = (0.2, 1.0, 5.0)
 """A full disk may get room again; after that the job is settled by the next start."""
 
+Claim = tuple[ClaimedJob, RunningJob]
+
 
 class JobsWorker:
     """Runs jobs until it is stopped."""
@@ -85,7 +87,13 @@ class JobsWorker:
             async with anyio.create_task_group() as tasks:
                 while not self._stopping:
                     self._wake = anyio.Event()
-                    pause = self._look(lambda claimed, running: tasks.start_soon(self._execute, claimed, running))
+                    claims: list[Claim] = []
+                    pause = self._look(claims)
+                    if claims:
+                        # In the turn of the claims: a later one's commit would say nothing of them.
+                        pause = await self._claimed_for_good(claims, pause)
+                    for claim in claims:
+                        tasks.start_soon(self._execute, *claim)
                     with anyio.move_on_after(pause):
                         await self._wake.wait()
         finally:
@@ -134,8 +142,8 @@ class JobsWorker:
                 settle_orphan(self._journal, orphan, recovery)
             await self._committed()
 
-    def _look(self, start: Callable[[ClaimedJob, RunningJob], object]) -> float | None:
-        """Start what is due; then how long to wait before looking again: None, until something wakes us."""
+    def _look(self, claims: list[Claim]) -> float | None:
+        """Claim what is due; then how long to wait before looking again: None, until something wakes us."""
         try:
             due_at = self._scheduler.tick()
             while len(self._running) < CONCURRENCY:
@@ -146,7 +154,7 @@ class JobsWorker:
                 running = self._running[claimed.job_id] = RunningJob(claimed, self._journal, self._clock)
                 self._claimed[claimed.job_id] = claimed
                 self._pools[self._pool(claimed.type)] += 1
-                start(claimed, running)
+                claims.append((claimed, running))
             # With no room left, whatever ends wakes us; what is overdue by then must not have us look all the time.
             run_at = self._journal.next_run_at() if len(self._running) < CONCURRENCY else None
             moments = [moment for moment in (due_at, run_at) if moment is not None]
@@ -160,25 +168,40 @@ class JobsWorker:
         due_in = datetime.fromisoformat(min(moments)).timestamp() - self._clock.now_ms() / 1000
         return min(LOOK_AGAIN_S, max(0.001, due_in))
 
+    async def _claimed_for_good(self, claims: list[Claim], pause: float | None) -> float | None:
+        """Nobody may see the work begin before its claim is durable.  Where that fails, nothing was claimed."""
+        try:
+            await self._committed()
+        except sqlite3.Error as error:
+            log.exception("%d claims could not be stored", len(claims))
+            self.trouble = str(error)
+            for claimed, running in claims:
+                self._forget(claimed, running)
+            claims.clear()
+            return SETTLE_RETRIES_S[-1]
+        return pause
+
+    def _forget(self, claimed: ClaimedJob, running: RunningJob) -> None:
+        # In the turn of its end the job may have been queued and claimed anew: then these are about its next run.
+        if self._running.get(claimed.job_id) is running:
+            del self._running[claimed.job_id]
+            del self._claimed[claimed.job_id]
+        self._pools[self._pool(claimed.type)] -= 1
+
     def _pool(self, job_type: str) -> str:
         registration = self._registrations.get(job_type)
         return job_type if registration is None or registration.pool is None else registration.pool
 
     async def _execute(self, claimed: ClaimedJob, running: RunningJob) -> None:
         try:
-            await self._committed()  # nobody may see the work begin before the claim is durable
             running.verdict = await self._verdict(claimed, running)
             await self._settle(claimed, running.verdict)
         except sqlite3.Error:
-            log.exception("a job's claim or end could not be stored", extra={"job_id": claimed.job_id})
+            log.exception("a job's end could not be stored", extra={"job_id": claimed.job_id})
             if not self._stopping:
                 await anyio.sleep(SETTLE_RETRIES_S[-1])
         finally:
-            # In the turn of its end the job may have been queued and claimed anew: then these are about its next run.
-            if self._running.get(claimed.job_id) is running:
-                del self._running[claimed.job_id]
-                del self._claimed[claimed.job_id]
-            self._pools[self._pool(claimed.type)] -= 1
+            self._forget(claimed, running)
             self.wake()
 
     async def _verdict(self, claimed: ClaimedJob, running: RunningJob) -> Verdict:

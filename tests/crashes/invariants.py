@@ -90,7 +90,12 @@ def handlers_ran_as_often_as_they_may(witness: Witness) -> None:
     ledger = [tuple(entry.split()) for entry in witness.ledger.read_text().splitlines()]
     starts = Counter((job_id, int(attempt)) for job_id, attempt, phase in ledger if phase == "start")
     ends = Counter((job_id, int(attempt)) for job_id, attempt, phase in ledger if phase == "end")
-    assert starts <= claims, "a handler ran without a claim that the host was told of"
+    unclaimed = starts - claims
+    assert not unclaimed, (
+        "a handler ran without a claim that the host was told of",
+        unclaimed,
+        [job for job in updates(witness) if job["job_id"] in {job_id for job_id, _ in unclaimed}],
+    )
     assert ends <= starts
     for job in witness.jobs.values():
         if job["type"] in REPEATABLE:
