@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from protocol.accounts import AccountStatus
 from protocol.contract import JobPolicy, Model, Recovery, RpcError, Secret
 from protocol.scalars import Count, Flag, UtcTime
 
@@ -44,16 +45,6 @@ class AtlassianScope(StrEnum):
     """Also what others did on what is the owner's: assigned to, reported, created or watched by them."""
 
 
-class AtlassianStatus(StrEnum):
-    """How an account stands."""
-
-    ACTIVE = "active"
-    NEEDS_REAUTH = "needs_reauth"
-    """It is not synced until `accounts.update` brings a token that works; `reason` says why."""
-    DELETING = "deleting"
-    """Its events are being removed; then it is gone."""
-
-
 class AtlassianAccount(Model):
     """Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar."""
 
@@ -63,7 +54,7 @@ class AtlassianAccount(Model):
     base_url: str
     """The site: https://example.atlassian.net."""
     email: str
-    status: AtlassianStatus
+    status: AccountStatus
     reason: str | None = None
     """In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active."""
     display_name: str | None = None

@@ -12,7 +12,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol import catalog
-from protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.activity.feature import ActivityFeature
 from sidecar.atlassian.feature import AtlassianFeature
@@ -139,7 +138,7 @@ class Features:
             self._database,
             self._clock,
             self._new_id,
-            tell=self._tell_account,
+            notify=self._outbox.notify,
             feed=self._activity,
             vault=self._vault,
             queue=jobs,
@@ -254,16 +253,6 @@ class Features:
             self._activity.record(**event)
         except sqlite3.Error:
             log.exception("a run could not be put into the feed")
-
-    def _tell_account(self, service: str, account_id: str, status: str, reason: str | None, hint: str | None) -> None:
-        told = AccountUpdated(
-            service=AccountService(service),
-            account_id=account_id,
-            status=AccountStatus(status),
-            reason=reason,
-            hint=hint,
-        )
-        self._outbox.notify(told)
 
     def http(self) -> "Http":
         """The one client of the vendors' clouds, made when it is first wanted."""

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "54b26a05cbe5f7e4";
+export const SCHEMA_HASH = "02349ddf860b07e3";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1178,7 +1178,7 @@ export interface AtlassianAccount {
   /** The site: https://example.atlassian.net. */
   base_url: string;
   email: string;
-  status: AtlassianStatus;
+  status: AccountStatus;
   /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
   reason: string | null;
   /** What the site calls the owner. */
@@ -1201,27 +1201,6 @@ export const AtlassianService = {
 } as const;
 /** Which product of Atlassian's an account is for. */
 export type AtlassianService = "jira" | "confluence";
-
-/**
- * How an account stands.
- *
- * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
- * - `deleting`: Its events are being removed; then it is gone.
- */
-export const AtlassianStatus = {
-  ACTIVE: "active",
-  /** It is not synced until `accounts.update` brings a token that works; `reason` says why. */
-  NEEDS_REAUTH: "needs_reauth",
-  /** Its events are being removed; then it is gone. */
-  DELETING: "deleting",
-} as const;
-/**
- * How an account stands.
- *
- * - `needs_reauth`: It is not synced until `accounts.update` brings a token that works; `reason` says why.
- * - `deleting`: Its events are being removed; then it is gone.
- */
-export type AtlassianStatus = "active" | "needs_reauth" | "deleting";
 
 /**
  * What of a site comes into the feed.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from protocol.atlassian import (
     AtlassianAccount,
     AtlassianAccountDeleted,
@@ -16,13 +17,12 @@ from protocol.atlassian import (
     AtlassianAccountNotFound,
     AtlassianScope,
     AtlassianService,
-    AtlassianStatus,
     CredentialsRejected,
     SiteAddressInvalid,
     SiteUnavailable,
 )
 from protocol.confluence import SyncConfluence
-from protocol.contract import JobSpec
+from protocol.contract import JobSpec, Notification
 from protocol.entities import Job, JobStatus
 from protocol.jira import SyncJira
 from sidecar.atlassian.address import site_address
@@ -80,10 +80,6 @@ class Schedule(Protocol):
         """Make its job now, or answer with the one that is still live.  Never suspends."""
 
 
-Tell = Callable[[str, str, str, str | None, str | None], None]
-"""service, account id, status, reason, hint: what `accounts.updated` says."""
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the accounts are given of the rest of the process."""
@@ -92,7 +88,7 @@ class Surroundings:
     schedule: Schedule
     vault: Vault
     new_id: MakeId
-    tell: Tell
+    notify: Callable[[Notification], None]
     reception: "Callable[[], Reception]"
 
 
@@ -166,7 +162,7 @@ class Accounts:
             before = self._get(service, account_id)  # it may have been deleted meanwhile
             reads_anew = reads_anew or before.atlassian_id not in (None, person.atlassian_id)
             changes |= {"api_token": sealed, "base_url": address, "token_expires_at": token_expires_at}
-            changes |= {"status": AtlassianStatus.ACTIVE, "reason": None, **_known(door, person)}
+            changes |= {"status": AccountStatus.ACTIVE, "reason": None, **_known(door, person)}
         with self._records.database.write():
             account = self._store.change(account_id, self._now(), **changes)
             assert account is not None
@@ -191,7 +187,7 @@ class Accounts:
     async def sync(self, service: AtlassianService, account_id: str, *, full: bool) -> Job:
         """See `jira.accounts.sync`.  Never suspends."""
         account = self._get(service, account_id)
-        if full or account.status != AtlassianStatus.ACTIVE:
+        if full or account.status != AccountStatus.ACTIVE:
             return self._around.queue.enqueue(SPECS[service](account_id=account_id, full=full))
         self._schedule(service, account_id)
         return await self._around.schedule.run(schedule_id=_schedule_id(service, account_id))
@@ -200,9 +196,9 @@ class Accounts:
         """At a start: every active account has its schedule, and what was being deleted goes on to be."""
         for account in self._store.all():
             service = AtlassianService(account.service)
-            if account.status == AtlassianStatus.ACTIVE:
+            if account.status == AccountStatus.ACTIVE:
                 self._schedule(service, account.account_id)
-            elif account.status == AtlassianStatus.DELETING:
+            elif account.status == AccountStatus.DELETING:
                 await self._finish_deleting(account.account_id, service)
 
     def address(self, account: StoredAccount) -> str:
@@ -220,12 +216,12 @@ class Accounts:
         with self._records.database.write():
             if account.atlassian_id not in (None, person.atlassian_id):
                 self._records.read_anew(Origin(account.service, account.account_id))
-            if account.status == AtlassianStatus.ACTIVE:
+            if account.status == AccountStatus.ACTIVE:
                 if account.route is None or account.atlassian_id != person.atlassian_id:
                     self._store.change(account.account_id, self._now(), **known)
                 return
             changed = self._store.change(
-                account.account_id, self._now(), status=AtlassianStatus.ACTIVE, reason=None, **known
+                account.account_id, self._now(), status=AccountStatus.ACTIVE, reason=None, **known
             )
             if changed is not None:
                 self._tell(changed)
@@ -234,29 +230,29 @@ class Accounts:
     def synced(self, account_id: str) -> None:
         """A sync has gone well: say so ahead of time where that will soon be over."""
         account = self._store.get(account_id)
-        if account is None or account.status != AtlassianStatus.ACTIVE:
+        if account is None or account.status != AccountStatus.ACTIVE:
             return
         ends = account.token_expires_at
         soon = ends is not None and _ms(ends) - self._records.clock.now_ms() < EXPIRY_WARNING_MS
         reason = "token_expires_soon" if soon else None
         if reason != account.reason:
-            self._set_status(account_id, AtlassianStatus.ACTIVE, reason)
+            self._set_status(account_id, AccountStatus.ACTIVE, reason)
 
     def stopped(self, account_id: str, reason: str) -> None:
         """The account cannot be synced until somebody has done something: no more tries, and one word to the host."""
         account = self._store.get(account_id)
-        if account is None or account.status == AtlassianStatus.DELETING:
+        if account is None or account.status == AccountStatus.DELETING:
             return
         with self._records.database.write():
             self._around.schedule.remove(_schedule_id(AtlassianService(account.service), account_id))
-            if (account.status, account.reason) != (AtlassianStatus.NEEDS_REAUTH, reason):
-                self._set_status(account_id, AtlassianStatus.NEEDS_REAUTH, reason)
+            if (account.status, account.reason) != (AccountStatus.NEEDS_REAUTH, reason):
+                self._set_status(account_id, AccountStatus.NEEDS_REAUTH, reason)
 
     async def _finish_deleting(self, account_id: str, service: AtlassianService) -> None:
         """In an order that a crash at any point leaves something to be resumed."""
         origin = Origin(service, account_id)
         with self._records.database.write():
-            self._set_status(account_id, AtlassianStatus.DELETING, None)
+            self._set_status(account_id, AccountStatus.DELETING, None)
             self._around.schedule.remove(_schedule_id(service, account_id))
             lock = SPECS[service](account_id=account_id).lock_key()
             self._around.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
@@ -266,9 +262,10 @@ class Accounts:
         with self._records.database.write():
             self._records.sync_state.remove(connector(origin))
             self._store.remove(account_id)
-            self._around.tell(service, account_id, "deleted", None, None)
+            told = AccountUpdated(service=AccountService(service), account_id=account_id, status=AccountStatus.DELETED)
+            self._around.notify(told)
 
-    def _set_status(self, account_id: str, status: AtlassianStatus, reason: str | None) -> None:
+    def _set_status(self, account_id: str, status: AccountStatus, reason: str | None) -> None:
         with self._records.database.write():
             changed = self._store.change(account_id, self._now(), status=status, reason=reason)
             if changed is not None:
@@ -308,7 +305,7 @@ class Accounts:
 
     def _get(self, service: AtlassianService, account_id: str) -> StoredAccount:
         account = self._store.get(account_id)
-        if account is None or account.service != service or account.status == AtlassianStatus.DELETING:
+        if account is None or account.service != service or account.status == AccountStatus.DELETING:
             raise AtlassianAccountNotFound
         return account
 
@@ -318,8 +315,14 @@ class Accounts:
         self._around.schedule.ensure(schedule_id, spec, period_s=SYNC_EVERY_S, jitter_s=SYNC_EVERY_S)
 
     def _tell(self, account: AtlassianAccount) -> None:
-        hint = HINTS.get(account.reason or "")
-        self._around.tell(account.service, account.account_id, account.status, account.reason, hint)
+        told = AccountUpdated(
+            service=AccountService(account.service),
+            account_id=account.account_id,
+            status=account.status,
+            reason=account.reason,
+            hint=HINTS.get(account.reason or ""),
+        )
+        self._around.notify(told)
 
     def _now(self) -> str:
         return iso(self._records.clock.now_ms())

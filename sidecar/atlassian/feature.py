@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from protocol.confluence import SyncConfluence
+from protocol.contract import Notification
 from protocol.jira import SyncJira
-from sidecar.atlassian.accounts import Accounts, Queue, Schedule, Surroundings, Tell
+from sidecar.atlassian.accounts import Accounts, Queue, Schedule, Surroundings
 from sidecar.atlassian.objects import ObjectsStore
 from sidecar.atlassian.records import Records
 from sidecar.atlassian.service import ConfluenceService, JiraService
@@ -38,7 +39,7 @@ class AtlassianFeature:
         clock: Clock,
         new_id: MakeId,
         *,
-        tell: Tell,
+        notify: Callable[[Notification], None],
         feed: Feed,
         vault: Vault,
         queue: Queue,
@@ -53,7 +54,7 @@ class AtlassianFeature:
         self._records = Records(
             database, self._store, ObjectsStore(database), SyncState(database), feed, clock, committed
         )
-        around = Surroundings(queue, schedule, vault, new_id, tell, self._reception)
+        around = Surroundings(queue, schedule, vault, new_id, notify, self._reception)
         self._accounts = Accounts(self._records, around)
         self.services: tuple[object, ...] = (JiraService(self._accounts), ConfluenceService(self._accounts))
 

@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 
 import anyio
 
-from protocol.atlassian import AtlassianStatus, AtlassianSynced
+from protocol.accounts import AccountStatus
+from protocol.atlassian import AtlassianSynced
 from sidecar.atlassian.objects import ReadObject
 from sidecar.atlassian.progress import Position, advanced, plan
 from sidecar.atlassian.records import Records, account_gone, connector
@@ -168,7 +169,7 @@ class Sync:
     def _ensure_wanted(self) -> None:
         """Nothing may be written for an account that is being deleted."""
         account = self._records.accounts.get(self._asking.account_id)
-        if account is None or account.status == AtlassianStatus.DELETING:
+        if account is None or account.status == AccountStatus.DELETING:
             raise account_gone()
 
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from protocol.atlassian import AtlassianScope, AtlassianService, AtlassianStatus, AtlassianSynced
+from protocol.accounts import AccountStatus
+from protocol.atlassian import AtlassianScope, AtlassianService, AtlassianSynced
 from protocol.confluence import SyncConfluence
 from protocol.entities import WaitingFor
 from protocol.jira import SyncJira
@@ -37,7 +38,7 @@ class SyncHandler:
     async def run(self, job: SyncJira | SyncConfluence, context: JobContext) -> AtlassianSynced:
         """Sync; raises `JobFailed` with `needs_reauth`, `account_gone`, and the kinds of `client`, and `JobSnoozed`."""
         account = self._records.accounts.get(job.account_id)
-        if account is None or account.status == AtlassianStatus.DELETING:
+        if account is None or account.status == AccountStatus.DELETING:
             raise account_gone()
         try:
             return await self._sync(account, context, full=job.full)

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService, AtlassianStatus
+from protocol.accounts import AccountStatus
+from protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService
 from protocol.confluence import Confluence
 from protocol.jira import Jira
 from protocol.system import System
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 
 SITE = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}
-ASIS = {"status": AtlassianStatus.ACTIVE, "scope": AtlassianScope.MINE}
+ASIS = {"status": AccountStatus.ACTIVE, "scope": AtlassianScope.MINE}
 
 
 async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:
