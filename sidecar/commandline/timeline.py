@@ -82,7 +82,7 @@ class Timeline:
             (f"{self._clock() - self._begin:7.3f}  ", "dim"),
             (arrow, style),
             f" {name:<{NAME_WIDTH}} ",
-            (f"{aside:>{ASIDE_WIDTH - max(len(name) - NAME_WIDTH, 0)}}  ", "dim"),  # a long name takes its room
+            (f"{aside.rjust(ASIDE_WIDTH - max(len(name) - NAME_WIDTH, 0))}  ", "dim"),  # a long name takes its room
             detail,
         )
         line.rstrip()
