@@ -32,6 +32,7 @@ export interface HubOptions {
 export interface Hub {
   sidecar: Sidecar;
   page: Page;
+  dataDir: string;
   /** What the page complained of; a test that leaves something here fails. */
   complaints: string[];
 }
@@ -73,7 +74,7 @@ export async function openHub(
   await devtools.send("Emulation.setLocaleOverride", { locale });
   await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
   await page.goto(pathToFileURL(join(built, "index.html")).href);
-  return { sidecar, page, complaints };
+  return { sidecar, page, dataDir, complaints };
 }
 
 export interface Clouds {

@@ -31,6 +31,11 @@ def test_the_hub(run_hub: RunNode) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_the_hub_with_a_transcript_in_place_of_its_sidecar(run_hub: RunNode) -> None:
+    run_hub("hub_replay")
+
+
+@pytest.mark.timeout(120)
 def test_the_hub_with_claude(run_hub: RunNode, real_claude: Path) -> None:
     run_hub("hub_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
 

@@ -1,0 +1,52 @@
+// The example app with a transcript in place of its sidecar: recorded with one, shown again without.
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { openHub } from "./hub_rig.mts";
+import { COMMAND } from "./rig.mts";
+import type { Page } from "./standin/browser.mts";
+
+const backedUp = (page: Page): Promise<void> =>
+  page
+    .getByRole("list", { name: "Jobs" })
+    .getByRole("listitem")
+    .filter({ hasText: "Back up the database" })
+    .getByText("just now")
+    .waitFor();
+
+/** What a person sees who then looks for something. */
+async function look(page: Page): Promise<{ all: string[]; weeks: string[]; found: string[] }> {
+  const feed = page.getByRole("region", { name: "Activity" });
+  await backedUp(page);
+  await feed.getByText("TRAM-431 Import skips the last stop of night lines").first().waitFor();
+  await feed.getByText(/^\d+ events in 26 weeks$/).waitFor();
+  const all = await feed.locator(".feed-row").allTextContents();
+  const weeks = await feed.getByText(/^\d+ events in 26 weeks$/).allTextContents();
+  await page.getByLabel("Search the feed").fill("night lines fixed");
+  await page.waitForFunction(() => document.querySelectorAll(".feed-row").length === 1);
+  const found = await feed.locator(".feed-row").allTextContents();
+  return { all, weeks, found };
+}
+
+test("the app shows what a transcript has, with no sidecar, no database and no account", async (t) => {
+  const file = join(mkdtempSync(join(process.env["SIDECAR_TEMPORARY"] ?? "", "recorded-")), "the_hub.jsonl");
+  const live = await openHub(t, { command: [...COMMAND, "serve", "--record", file], scenery: true });
+  await live.page.getByRole("button", { name: "Back up" }).click();
+  await backedUp(live.page);
+  // What is told while no window is open is told to nobody: in its second life the sidecar has the job from the start.
+  await live.sidecar.stop();
+  await live.sidecar.start();
+  await live.sidecar.ready();
+  await live.page.reload();
+  const seen = await look(live.page);
+  await live.sidecar.stop();
+  await live.page.close();
+
+  const { page, dataDir, complaints } = await openHub(t, { command: [...COMMAND, "replay", "--life", "2", file] });
+  assert.deepEqual(await look(page), seen);
+  assert.equal(await page.getByRole("alert").count(), 0);
+  assert.deepEqual(complaints, []);
+  assert.ok(seen.all.length > 5);
+  assert.equal(existsSync(join(dataDir, "sidecar.db")), false);
+});
