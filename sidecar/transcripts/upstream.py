@@ -1,9 +1,8 @@
 """The vendors' clouds on tape: what a server answered, and playing that instead of asking it.
 
 One JSON object a line: {"what", "method", "key", "status", "headers", "json" or "base64"}, or "trouble" and "reason"
-where no answer came.  `key` is a digest of the request
-without its secrets, so that neither an address that is secret nor a token can be read from the file; of the answer,
-OAuth's tokens are replaced (RFC 6749 §5.1).
+where no answer came.  `key` is a digest of the request without its secrets, so that neither an address that is secret
+nor a token can be read from the file; of the answer, OAuth's tokens are replaced (RFC 6749 §5.1).
 """
 
 import os
@@ -23,7 +22,7 @@ TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
 """Members of a token answer that are secret."""
 CREDENTIALS: Final = frozenset({"client_id", "client_secret", "code", "code_verifier", "refresh_token", "token"})
 """Fields of a form that are secret, or are made anew each time."""
-KEPT: Final = frozenset({"content-type", "date", "etag", "retry-after", "last-modified"})
+KEPT: Final = frozenset({"content-type", "date", "etag", "retry-after", "last-modified", "x-seraph-loginreason"})
 """Headers of an answer that mean something to a connector; cookies and the like are left out."""
 
 
