@@ -3,7 +3,7 @@
 Features implement `JobHandler` and register it with the worker in features.py; they never import the jobs feature.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -87,6 +87,19 @@ class JobHandler(Protocol[SpecT, ResultT]):
     """
 
     async def run(self, job: SpecT, context: JobContext) -> ResultT: ...
+
+
+class OnDemand:
+    """A handler that is made when the first of its jobs runs: what it imports, many lives of the process never need."""
+
+    def __init__(self, make: Callable[[], JobHandler[Any, Any]]) -> None:
+        self._make = make
+        self._made: JobHandler[Any, Any] | None = None
+
+    async def run(self, job: Any, context: JobContext) -> Any:
+        if self._made is None:
+            self._made = self._make()
+        return await self._made.run(job, context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ httpx takes 110 ms to import, so import this module late.
 
 import logging
 import ssl
+import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +16,17 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
 
 import anyio
-import httpx
 import truststore
 from pydantic_core import from_json
 
 from protocol.entities import WaitingFor
 from sidecar.clock import Clock
 from sidecar.handler import JobFailed, JobSnoozed
+
+# httpx brings its own command line, with rich and pygments, wherever those can be imported: 4.6 MiB for nothing.  It
+# expects that they may be missing; None says so.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+import httpx  # noqa: E402
 
 log = logging.getLogger(__name__)
 

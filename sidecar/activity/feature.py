@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from protocol.activity import ExportActivity
 from protocol.contract import Notification
@@ -10,7 +11,10 @@ from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock
 from sidecar.database import Database
-from sidecar.handler import Registration
+from sidecar.handler import OnDemand, Registration
+
+if TYPE_CHECKING:
+    from sidecar.activity.export import ExportHandler
 
 
 class ActivityFeature:
@@ -36,6 +40,9 @@ class ActivityFeature:
 
     def registrations(self) -> list[Registration]:
         """Its job types."""
-        from sidecar.activity.export import ExportHandler  # noqa: PLC0415 - anyio, not before the first answer
+        return [Registration(ExportActivity, OnDemand(self._make_export))]
 
-        return [Registration(ExportActivity, ExportHandler(self._store, self._exports, self._clock))]
+    def _make_export(self) -> "ExportHandler":
+        from sidecar.activity.export import ExportHandler  # noqa: PLC0415 - most lives export nothing
+
+        return ExportHandler(self._store, self._exports, self._clock)

@@ -16,7 +16,7 @@ from sidecar.atlassian.store import AtlassianStore
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.feed import Feed
-from sidecar.handler import Registration
+from sidecar.handler import OnDemand, Registration
 from sidecar.ids import MakeId
 from sidecar.secrets import Vault
 from sidecar.settings import Settings
@@ -24,6 +24,7 @@ from sidecar.sync_state import SyncState
 
 if TYPE_CHECKING:
     from sidecar.atlassian.signin import Reception
+    from sidecar.atlassian.worker import SyncHandler
     from sidecar.http import Http
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,15 @@ class AtlassianFeature:
         return self._store.account_counts()
 
     def registrations(self) -> Iterable[Registration]:
-        """The job types, once work begins."""
-        from sidecar.atlassian.worker import SyncHandler  # noqa: PLC0415 - serving needs none of this
-
-        handler = SyncHandler(self._records, self._accounts, self._reception(), self._vault)
+        """The job types."""
+        handler = OnDemand(self._make_handler)
         yield Registration(SyncJira, handler)
         yield Registration(SyncConfluence, handler)
+
+    def _make_handler(self) -> "SyncHandler":
+        from sidecar.atlassian.worker import SyncHandler  # noqa: PLC0415 - it brings httpx
+
+        return SyncHandler(self._records, self._accounts, self._reception(), self._vault)
 
     async def start(self) -> None:
         """Schedule the syncs, and finish what an earlier process was deleting."""

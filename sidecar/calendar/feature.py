@@ -21,13 +21,14 @@ from sidecar.calendar.sign_ins_store import SignInsStore
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.feed import Feed
-from sidecar.handler import Registration
+from sidecar.handler import OnDemand, Registration
 from sidecar.ids import MakeId
 from sidecar.secrets import Vault
 from sidecar.settings import Settings
 from sidecar.sync_state import SyncState
 
 if TYPE_CHECKING:
+    from sidecar.calendar.worker import SyncHandler
     from sidecar.http import Http
 
 log = logging.getLogger(__name__)
@@ -79,10 +80,13 @@ class CalendarFeature:
         return counts
 
     def registrations(self) -> Iterable[Registration]:
-        """The job type, once work begins."""
+        """The job type."""
+        yield Registration(SyncCalendar, OnDemand(self._make_handler))
+
+    def _make_handler(self) -> "SyncHandler":
         from sidecar.calendar.worker import SyncHandler  # noqa: PLC0415 - serving needs none of this
 
-        yield Registration(SyncCalendar, SyncHandler(self._accounts, self._books))
+        return SyncHandler(self._accounts, self._books)
 
     async def start(self) -> None:
         """Schedule the syncs, and finish what an earlier process was deleting."""

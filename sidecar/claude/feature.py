@@ -5,8 +5,9 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from protocol.claude import RunClaude, Session, TakeTurn
 from protocol.claude_doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
@@ -24,12 +25,13 @@ from sidecar.claude.store import ClaudeStore, search_index
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
 from sidecar.database import Database
-from sidecar.handler import Registration
+from sidecar.handler import JobHandler, OnDemand, Registration
 from sidecar.ids import MakeId
 from sidecar.settings import Settings
 
 if TYPE_CHECKING:
     from sidecar.claude.discovery import Discovery
+    from sidecar.claude.launch import Launcher
     from sidecar.claude.pool import Pool
     from sidecar.claude.report import RecordRun
 
@@ -102,15 +104,25 @@ class ClaudeFeature:
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
-        from sidecar.claude.launch import Launcher  # noqa: PLC0415 - serving needs none of this
-        from sidecar.claude.pool import Pool  # noqa: PLC0415
-        from sidecar.claude.turns import TurnHandler  # noqa: PLC0415
-        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
+        from sidecar.claude.pool import Pool  # noqa: PLC0415 - serving needs none of this
 
-        self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
-        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home(), ledger=self._ledger)
-        runs = ClaudeRunHandler(
-            launcher=launcher,
+        pool = self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
+        limit = self._settings.claude_concurrency
+        yield Registration(RunClaude, OnDemand(self._make_runs), concurrency=limit, pool="claude")
+        yield Registration(TakeTurn, OnDemand(lambda: self._make_turns(pool)), concurrency=limit, pool="claude")
+        yield Registration(ExportSession, ExportHandler(self._store, self._settings.database, self._clock))
+
+    @cached_property
+    def _launcher(self) -> "Launcher":
+        from sidecar.claude.launch import Launcher  # noqa: PLC0415 - as above
+
+        return Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home(), ledger=self._ledger)
+
+    def _make_runs(self) -> JobHandler[Any, Any]:
+        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415 - as above
+
+        return ClaudeRunHandler(
+            launcher=self._launcher,
             notify=self._notify,
             record=self._record,
             clock=self._clock,
@@ -118,9 +130,13 @@ class ClaudeFeature:
             owner_of=self._store.owner_of,
             is_draining=self._is_draining,
         )
-        turns = TurnHandler(
-            launcher=launcher,
-            pool=self._pool,
+
+    def _make_turns(self, pool: "Pool") -> JobHandler[Any, Any]:
+        from sidecar.claude.turns import TurnHandler  # noqa: PLC0415 - as above
+
+        return TurnHandler(
+            launcher=self._launcher,
+            pool=pool,
             conversations=self._conversations,
             permissions=self._permissions,
             notify=self._notify,
@@ -128,10 +144,6 @@ class ClaudeFeature:
             clock=self._clock,
             is_draining=self._is_draining,
         )
-        limit = self._settings.claude_concurrency
-        yield Registration(RunClaude, runs, concurrency=limit, pool="claude")
-        yield Registration(TakeTurn, turns, concurrency=limit, pool="claude")
-        yield Registration(ExportSession, ExportHandler(self._store, self._settings.database, self._clock))
 
     async def run(self) -> None:
         """Keep the sessions' idle processes until `stop`."""
@@ -151,12 +163,12 @@ class ClaudeFeature:
 
     async def recover(self) -> None:
         """Before any work begins: what a dead process left is killed, and no session runs; questions stay open."""
-        from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415
-
         try:
             session_ids = self._conversations.left_behind()
             noted = self._ledger.left()
             if session_ids or noted:
+                from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415 - most starts find none
+
                 owners = {*session_ids, *(process.owner_id for process in noted)}
                 killed = await kill_leftovers(owners, known=await survivors(noted), timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
