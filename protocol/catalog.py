@@ -27,7 +27,7 @@ from protocol import (
 )
 from protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = meta.PROTOCOL_VERSION
 
 REQUEST_META = meta.Meta
 

@@ -219,8 +219,12 @@ class Method:
         self.since = declaration.since
         self.waits = declaration.waits
         self.before_initialize = declaration.before_initialize
-        self.doc = inspect.getdoc(function) or ""
         self._function = function
+
+    @cached_property
+    def doc(self) -> str:
+        """What the declaration's docstring says."""
+        return inspect.getdoc(self._function) or ""
 
     @cached_property
     def _hints(self) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""`params._meta`: what any request may carry beside its params."""
+"""The protocol's version, and `params._meta`: what any request may carry beside its params."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, Strict, StringConstraints
 
 from protocol.contract import Input
 from protocol.scalars import Milliseconds
+
+PROTOCOL_VERSION: Final = 1
 
 # Strict: "5" must come back as "5", not as 5.
 ProgressToken = Annotated[

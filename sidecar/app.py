@@ -15,7 +15,6 @@ import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol import catalog
 from protocol.connection import Connection, Id
 from protocol.system import (
     OutboxStatus,
@@ -26,7 +25,7 @@ from protocol.system import (
 from sidecar import exit_codes
 from sidecar.clock import StandingClock, SystemClock, iso
 from sidecar.database import Database, LockFile
-from sidecar.dispatch import Dispatcher, routes
+from sidecar.dispatch import Dispatcher, Routes
 from sidecar.event_log import EventLog, EventsService
 from sidecar.features import Features
 from sidecar.ids import Uuid7
@@ -155,7 +154,7 @@ class App:
             EventsService(self._outbox.log),
             *self._features.services,
         )
-        self._dispatcher.connect(routes(catalog.methods(), services), self._lifecycle.admit, waiting)
+        self._dispatcher.connect(Routes(services, self._features.later), self._lifecycle.admit, waiting)
 
     def _probes(self) -> Probes:
         return Probes(

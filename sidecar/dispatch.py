@@ -6,13 +6,13 @@ turn's writes are committed.
 
 import logging
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from pydantic import ValidationError
 
 from protocol.connection import Connection, Event, Notified, Refused, Request
-from protocol.contract import Method, Model, RpcError
+from protocol.contract import Method, Model, RpcError, methods_of
 from protocol.errors import Internal, InvalidParams, MethodNotFound, ResultTooLarge
 from protocol.meta import Meta
 from sidecar.database import Database, storage_error
@@ -52,16 +52,34 @@ class Route:
         return self.handler(**self._validate(params).__dict__)
 
 
-def routes(declared: Iterable[Method], services: Iterable[object]) -> dict[str, Route]:
-    """Each method's route.  A method that no service implements is a bug, found at start."""
-    implementations = list(services)
-    table: dict[str, Route] = {}
-    for entry in declared:
-        service = next((one for one in implementations if entry.interface in type(one).__mro__), None)
-        if service is None:
-            raise TypeError(f"no service implements {entry.interface.__name__}, which declares {entry.name}")
-        table[entry.name] = Route(entry, getattr(service, entry.attribute))
-    return table
+class Routes:
+    """Who serves which method: the services at hand, and those of other domains once one of their methods is called.
+
+    `later` makes a domain's services, by the first part of its methods' names: what nobody has asked for yet is not
+    even imported.
+    """
+
+    def __init__(self, services: Iterable[object], later: Mapping[str, Callable[[], Iterable[object]]]) -> None:
+        self._later = dict(later)
+        self._table = dict(_routes(services))
+        self.get = self._table.get
+        """The route of a method that is at hand."""
+
+    def find(self, name: str) -> Route | None:
+        """The route of a method that is not at hand yet; None: there is no such method."""
+        domain = name.partition(".")[0]
+        if (make := self._later.get(domain)) is not None:
+            self._table.update(_routes(make()))
+            del self._later[domain]
+        return self._table.get(name)
+
+
+def _routes(services: Iterable[object]) -> Iterator[tuple[str, Route]]:
+    """A route for each method of the interfaces that these services implement."""
+    for service in services:
+        for interface in type(service).__mro__:
+            for declared in methods_of(interface):
+                yield declared.name, Route(declared, getattr(service, declared.attribute))
 
 
 class Dispatcher:
@@ -75,13 +93,13 @@ class Dispatcher:
         self._database = database
         self._soon = soon
         self._new_id = new_id
-        self._routes: Mapping[str, Route] = {}
+        self._routes = Routes((), {})
         self._admit: Admit | None = None
         self._outcomes: list[tuple[Request, Outcome, bool]] = []
         self.requests = 0
         self.waiting: WaitingRequests | None = None
 
-    def connect(self, table: Mapping[str, Route], admit: Admit, waiting: WaitingRequests) -> None:
+    def connect(self, table: Routes, admit: Admit, waiting: WaitingRequests) -> None:
         """Name what serves the methods, and who says whether a method may be called now."""
         self._routes = table
         self._admit = admit
@@ -115,7 +133,7 @@ class Dispatcher:
         self._soon()
 
     def _serve(self, request: Request) -> None:
-        route = self._routes.get(request.method)
+        route = self._routes.get(request.method) or self._routes.find(request.method)
         if route is None:
             raise MethodNotFound
         if self._admit is not None and (refusal := self._admit(route)) is not None:
@@ -133,15 +151,15 @@ class Dispatcher:
 
     def _take(self, event: Notified) -> None:
         """Serve a notification; nobody is told how that went, but the log."""
-        route = self._routes.get(event.method)
-        if route is None or route.waits or (self._admit is not None and self._admit(route) is not None):
-            log.warning("the client's notification was ignored: not known, or not now")
-            return
-        event.params.pop("_meta", None)
         try:
+            route = self._routes.get(event.method) or self._routes.find(event.method)
+            if route is None or route.waits or (self._admit is not None and self._admit(route) is not None):
+                log.warning("the client's notification was ignored: not known, or not now")
+                return
+            event.params.pop("_meta", None)
             _step(route.call(event.params), route)
         except Exception as error:  # noqa: BLE001 - there is nobody to answer
-            log.warning("the client's notification %s failed: %s", route.declared.name, type(error).__name__)
+            log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
 
     def settle(self, failure: sqlite3.Error | None) -> None:
         """The turn is committed, or undone: send what was answered in it."""

@@ -1,26 +1,22 @@
 """The features, composed: who is given what of whom.  They meet nowhere else.
 
-What is heavy and not needed for the first answers (anyio, psutil, httpx) is imported when work begins.
+Each is made when it is first wanted: by a call of one of its methods, or when work begins.  What is heavy (anyio,
+httpx, psutil) is imported by what needs it.
 """
 
 import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol import catalog
+from protocol.contract import JobSpec
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
-from sidecar.activity.feature import ActivityFeature
-from sidecar.atlassian.feature import AtlassianFeature
-from sidecar.atlassian.store import API_TOKEN
-from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
-from sidecar.calendar.feature import CalendarFeature
-from sidecar.calendar.sign_ins_store import CODE, VERIFIER
-from sidecar.claude.feature import ClaudeFeature
-from sidecar.claude.permission_journal import AfterCommit
+from sidecar.atlassian.sealed import API_TOKEN
+from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.handler import Registration
@@ -35,6 +31,12 @@ from sidecar.secrets import Vault
 from sidecar.settings import Settings
 
 if TYPE_CHECKING:
+    from sidecar.activity.feature import ActivityFeature
+    from sidecar.activity.service import ActivityService
+    from sidecar.atlassian.feature import AtlassianFeature
+    from sidecar.calendar.feature import CalendarFeature
+    from sidecar.claude.feature import ClaudeFeature
+    from sidecar.claude.permission_journal import AfterCommit
     from sidecar.handler import JobHandler
     from sidecar.http import Http, Upstream
     from sidecar.jobs.worker import JobsWorker
@@ -64,7 +66,7 @@ class Features:
         new_id: MakeId,
         *,
         committed: Callable[[], Awaitable[None]],
-        after_commit: AfterCommit,
+        after_commit: "AfterCommit",
         is_draining: Callable[[], bool],
     ) -> None:
         self._settings = settings
@@ -72,52 +74,82 @@ class Features:
         self._outbox = outbox
         self._clock, self._new_id = clock, new_id
         self._chance = random.random if settings.seed is None else random.Random(settings.seed).random  # noqa: S311 - jitter
-        self._committed = committed
+        self._committed, self._after_commit = committed, after_commit
+        self._is_draining = is_draining
         self._worker: JobsWorker | None = None
         self._client: Http | None = None
         self._unlocked = asyncio.Event()
         self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._activity_feature = ActivityFeature(
-            database, clock, notify=outbox.notify, committed=committed, exports=settings.data_dir / "exports"
-        )
-        self._activity = self._activity_feature.feed
         self._jobs = JobsStore(database)
         self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
-        specs = {spec.type: spec for spec in catalog.JOB_TYPES}
-        jobs = JobsService(self._jobs, self._journal, specs, wake=self._wake, on_cancel=self._cancel)
+        self._queue = JobsService(
+            self._jobs, self._journal, lambda: self.specs, wake=self._wake, on_cancel=self._cancel
+        )
         schedules = SchedulesStore(database)
         self._scheduler = Scheduler(
-            database, schedules, self._jobs, self._journal, specs, clock=clock, notify=outbox.notify, wake=self._wake
+            database,
+            schedules,
+            self._jobs,
+            self._journal,
+            lambda: self.specs,
+            clock=clock,
+            notify=outbox.notify,
+            wake=self._wake,
         )
-        self._claude = self._make_claude(jobs, after_commit, is_draining)
-        self._calendar = self._make_calendar(jobs)
-        self._atlassian = self._make_atlassian(jobs)
-        self.services: tuple[object, ...] = (
-            jobs,
-            self._scheduler,
-            *self._claude.services,
-            *self._calendar.services,
-            *self._atlassian.services,
-            *self._activity_feature.services,
+        self.services: tuple[object, ...] = (self._queue, self._scheduler)
+        self.later: Mapping[str, Callable[[], Iterable[object]]] = {
+            "activity": lambda: self._activity_feature.services,
+            "calendar": lambda: self._calendar.services,
+            "claude": lambda: self._claude.services,
+            "confluence": lambda: self._atlassian.services,
+            "jira": lambda: self._atlassian.services,
+        }
+        """What makes the other services, by the domain of their methods."""
+
+    @cached_property
+    def specs(self) -> dict[str, type[JobSpec]]:
+        """Every job type, by name."""
+        from protocol import catalog  # noqa: PLC0415 - it imports the whole contract
+
+        return {spec.type: spec for spec in catalog.JOB_TYPES}
+
+    @cached_property
+    def _activity_feature(self) -> "ActivityFeature":
+        from sidecar.activity.feature import ActivityFeature  # noqa: PLC0415 - see the module's docstring
+
+        return ActivityFeature(
+            self._database,
+            self._clock,
+            notify=self._outbox.notify,
+            committed=self._committed,
+            exports=self._settings.data_dir / "exports",
         )
 
-    def _make_claude(
-        self, jobs: JobsService, after_commit: AfterCommit, is_draining: Callable[[], bool]
-    ) -> ClaudeFeature:
+    @property
+    def _activity(self) -> "ActivityService":
+        return self._activity_feature.feed
+
+    @cached_property
+    def _claude(self) -> "ClaudeFeature":
+        from sidecar.claude.feature import ClaudeFeature  # noqa: PLC0415 - see the module's docstring
+
         return ClaudeFeature(
             self._settings,
             self._database,
             self._clock,
             self._new_id,
             notify=self._outbox.notify,
-            enqueue=jobs.enqueue,
-            cancel_holders=jobs.cancel_holders,
+            enqueue=self._queue.enqueue,
+            cancel_holders=self._queue.cancel_holders,
             record=self._record_run,
-            is_draining=is_draining,
-            after_commit=after_commit,
+            is_draining=self._is_draining,
+            after_commit=self._after_commit,
         )
 
-    def _make_calendar(self, jobs: JobsService) -> CalendarFeature:
+    @cached_property
+    def _calendar(self) -> "CalendarFeature":
+        from sidecar.calendar.feature import CalendarFeature  # noqa: PLC0415 - see the module's docstring
+
         return CalendarFeature(
             self._settings,
             self._database,
@@ -126,13 +158,16 @@ class Features:
             notify=self._outbox.notify,
             feed=self._activity,
             vault=self._vault,
-            queue=jobs,
+            queue=self._queue,
             schedule=self._scheduler,
             http=self.http,
             committed=self._committed,
         )
 
-    def _make_atlassian(self, jobs: JobsService) -> AtlassianFeature:
+    @cached_property
+    def _atlassian(self) -> "AtlassianFeature":
+        from sidecar.atlassian.feature import AtlassianFeature  # noqa: PLC0415 - see the module's docstring
+
         return AtlassianFeature(
             self._settings,
             self._database,
@@ -141,7 +176,7 @@ class Features:
             notify=self._outbox.notify,
             feed=self._activity,
             vault=self._vault,
-            queue=jobs,
+            queue=self._queue,
             schedule=self._scheduler,
             http=self.http,
             committed=self._committed,
@@ -175,13 +210,7 @@ class Features:
 
         from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415
 
-        registrations = [
-            *self._claude.registrations(),
-            *self._calendar.registrations(),
-            *self._activity_feature.registrations(),
-            *self._atlassian.registrations(),
-            *(Registration(spec, handler) for spec, handler in self._maintenance_handlers()),
-        ]
+        registrations = await self._registrations()
         self._schedule_maintenance()
         self._worker = JobsWorker(
             self._journal,
@@ -203,6 +232,19 @@ class Features:
             await self._claude.stop()
             tasks.cancel_scope.cancel()
 
+    async def _registrations(self) -> list[Registration]:
+        """Every job type.  Requests that come meanwhile wait for the import of one feature, not of all."""
+        found = [Registration(spec, handler) for spec, handler in self._maintenance_handlers()]
+        await asyncio.sleep(0)
+        found += self._claude.registrations()
+        await asyncio.sleep(0)
+        found += self._activity_feature.registrations()
+        await asyncio.sleep(0)
+        found += self._calendar.registrations()
+        await asyncio.sleep(0)
+        found += self._atlassian.registrations()
+        return found
+
     async def _seal_secrets(self) -> None:
         """What the old backend stored as it was is encrypted as soon as there is a key."""
         await self._unlocked.wait()
@@ -220,9 +262,11 @@ class Features:
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
         """Stop running jobs and idle Claude processes: how many jobs ran, and whether all ended in time."""
+        if self._worker is None:
+            return 0, True
         idle = asyncio.ensure_future(self._claude.stop())
         until = self._clock.monotonic() + deadline_s
-        stopped = await self._worker.stop(deadline_s) if self._worker is not None else (0, True)
+        stopped = await self._worker.stop(deadline_s)
         await asyncio.wait({idle}, timeout=max(0.0, until - self._clock.monotonic()))
         return stopped
 

@@ -7,11 +7,11 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from protocol.catalog import PROTOCOL_VERSION
 from protocol.connection import MAX_BATCH, MAX_MESSAGE_BYTES
 from protocol.contract import RpcError
 from protocol.errors import InvalidRequest, NotInitialized, ShuttingDown, Unauthorized
 from protocol.events import EventsResync
+from protocol.meta import PROTOCOL_VERSION
 from protocol.system import (
     Capabilities,
     ClientInfo,

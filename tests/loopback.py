@@ -15,16 +15,14 @@ import anyio
 import anyio.lowlevel
 from pydantic_core import to_json
 
-from protocol import catalog, contract
+from protocol import contract
 from protocol.connection import Answered, Connection, Notified
-from protocol.system import System
 from sidecar.client import Received, RemoteError
 from sidecar.database import Database
-from sidecar.dispatch import Dispatcher, routes
+from sidecar.dispatch import Dispatcher, Routes
 from sidecar.event_log import EventLog, EventsService
 from sidecar.features import Features
 from sidecar.ids import Uuid7
-from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
 from sidecar.lifecycle import LifecycleService
 from sidecar.migrations import open_database
@@ -114,12 +112,9 @@ class TestFeatures(Features):
         self.journal = self._journal
         self.activity = self._activity
         self.calendar = self._calendar
+        self.claude = self._claude
         self.scheduler = self._scheduler
-        jobs = self.services[0]
-        assert isinstance(jobs, JobsService)
-        specs = jobs._specs
-        assert isinstance(specs, dict)
-        specs.update({name: one.spec for name, one in self.registrations.items()})
+        self.specs.update({name: one.spec for name, one in self.registrations.items()})
 
     async def run_work(self) -> None:
         """Run the tests' jobs until `stop_work`."""
@@ -195,8 +190,7 @@ class Loopback:
             end=lambda _: None,
         )
         services = (*self.features.services, EventsService(self.outbox.log), lifecycle)
-        declared = [one for one in catalog.methods() if one.interface is not System]
-        self.dispatcher.connect(routes(declared, services), lifecycle.admit, waiting)
+        self.dispatcher.connect(Routes(services, self.features.later), lifecycle.admit, waiting)
 
     # --- the client's side --------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ import pytest
 
 from protocol.errors import SecretsLocked
 from protocol.system import SecretsState
-from sidecar.atlassian.store import API_TOKEN
-from sidecar.calendar.accounts_store import CREDENTIALS
+from sidecar.atlassian.sealed import API_TOKEN
+from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.client import RemoteError, spawn
 from sidecar.migrations import back_up
 from sidecar.secrets import KEY_FILE, SecretUnreadable, Vault

@@ -28,7 +28,8 @@ from protocol.jira import SyncJira
 from sidecar.atlassian.address import site_address
 from sidecar.atlassian.progress import DAY_MS
 from sidecar.atlassian.records import Records, connector
-from sidecar.atlassian.store import API_TOKEN, StoredAccount
+from sidecar.atlassian.sealed import API_TOKEN
+from sidecar.atlassian.store import StoredAccount
 from sidecar.clock import iso
 from sidecar.feed import Origin
 from sidecar.handler import JobFailed, JobSnoozed

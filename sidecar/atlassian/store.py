@@ -8,9 +8,6 @@ from typing import Any, Final
 
 from protocol.atlassian import AtlassianAccount
 from sidecar.database import Database
-from sidecar.secrets import SecretColumn
-
-API_TOKEN: Final = SecretColumn("atlassian_accounts", "api_token", "account_id")
 
 ACCOUNT_JSON: Final = """json_object(
     'account_id', account_id, 'service', service, 'org', org, 'base_url', base_url, 'email', email,

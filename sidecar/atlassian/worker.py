@@ -13,9 +13,10 @@ from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
 from sidecar.atlassian.progress import Position, plan
 from sidecar.atlassian.records import Records, account_gone
+from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.signin import Door, Owner, Reception, owner
 from sidecar.atlassian.source import Asking, Source
-from sidecar.atlassian.store import API_TOKEN, StoredAccount
+from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.feed import Origin
 from sidecar.handler import JobContext, JobFailed, JobSnoozed

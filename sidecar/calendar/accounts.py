@@ -13,11 +13,12 @@ from protocol.calendar import Calendar, CalendarAccount, CalendarAccountNotFound
 from protocol.calendar_accounts import CalendarAccountDeleted, CalendarProviderUnavailable, SyncCalendar
 from protocol.contract import JobSpec
 from protocol.entities import Job, JobStatus
-from sidecar.calendar.accounts_store import CREDENTIALS, AccountRow, AccountsStore
+from sidecar.calendar.accounts_store import AccountRow, AccountsStore
 from sidecar.calendar.changes import Books, empty
 from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import AccountRefused, Connected, StoredAccount
 from sidecar.calendar.providers import Providers
+from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso
 from sidecar.feed import Origin
 from sidecar.ids import MakeId

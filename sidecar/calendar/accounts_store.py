@@ -6,11 +6,6 @@ Rows leave as JSON that SQLite made, which `CalendarAccount` describes; it never
 from typing import Any, Final, NamedTuple
 
 from sidecar.database import Database
-from sidecar.secrets import SecretColumn
-
-CREDENTIALS: Final = SecretColumn("calendar_accounts", "credentials_json", "account_id")
-CONFIG: Final = SecretColumn("calendar_accounts", "config_json", "account_id")
-"""The old backend kept the OAuth client's secret in it."""
 
 ACCOUNT_JSON: Final = """json_object(
     'account_id', account_id, 'provider', provider, 'email', email, 'display_name', display_name,

@@ -32,7 +32,8 @@ from protocol.errors import InvalidParams
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.changes import Books
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
-from sidecar.calendar.sign_ins_store import CODE, VERIFIER, SignIn, SignInsStore, Stage
+from sidecar.calendar.sealed import CODE, VERIFIER
+from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.clock import iso
 from sidecar.handler import JobFailed, JobSnoozed
 from sidecar.secrets import SecretUnreadable, Vault

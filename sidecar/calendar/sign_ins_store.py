@@ -4,10 +4,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from sidecar.database import Database
-from sidecar.secrets import SecretColumn
 
-VERIFIER: Final = SecretColumn("calendar_sign_ins", "verifier", "state")
-CODE: Final = SecretColumn("calendar_sign_ins", "code", "state")
 MAX_SIGN_INS: Final = 50
 """The oldest ones go; a person does one at a time."""
 KEPT_MS: Final = 24 * 3_600_000

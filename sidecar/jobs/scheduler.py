@@ -31,12 +31,13 @@ class Scheduler(Schedules):
         schedules: SchedulesStore,
         jobs: JobsStore,
         journal: JobJournal,
-        specs: Mapping[str, type[JobSpec]],
+        specs: Callable[[], Mapping[str, type[JobSpec]]],
         *,
         clock: Clock,
         notify: Callable[[Notification], None],
         wake: Callable[[], None],
     ) -> None:
+        """`specs` gives every job type, by name."""
         self._database = database
         self._schedules = schedules
         self._jobs = jobs
@@ -119,7 +120,7 @@ class Scheduler(Schedules):
         return schedule.last_job_id is not None and self._jobs.is_live(schedule.last_job_id)
 
     def _make(self, schedule: StoredSchedule) -> bytes | None:
-        spec = self._specs.get(schedule.type)
+        spec = self._specs().get(schedule.type)
         try:
             wanted = spec.model_validate_json(schedule.payload) if spec is not None else None
         except ValidationError:

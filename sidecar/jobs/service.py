@@ -29,11 +29,12 @@ class JobsService(Jobs):
         self,
         store: JobsStore,
         journal: JobJournal,
-        specs: Mapping[str, type[JobSpec]],
+        specs: Callable[[], Mapping[str, type[JobSpec]]],
         *,
         wake: Callable[[], None],
         on_cancel: Callable[[str], None],
     ) -> None:
+        """`specs` gives every job type, by name."""
         self._store = store
         self._journal = journal
         self._specs = specs
@@ -50,9 +51,10 @@ class JobsService(Jobs):
         idempotency_key: str | None = None,
         max_attempts: int | None = None,
     ) -> JobCreated:
-        spec = self._specs.get(type)
+        specs = self._specs()
+        spec = specs.get(type)
         if spec is None:
-            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(self._specs)) + ".")
+            raise UnknownJobType(hint="The types are: " + ", ".join(sorted(specs)) + ".")
         try:
             wanted = spec.model_validate(payload or {})
         except ValidationError as error:

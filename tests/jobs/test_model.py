@@ -73,8 +73,7 @@ class Queue(RuleBasedStateMachine):
         self.journal = JobJournal(
             self.database, self.store, self.outbox, self.clock, self.new_id, boot_id=self.new_id()
         )
-        specs = dict(SPECS)
-        self.service = JobsService(self.store, self.journal, specs, wake=lambda: None, on_cancel=lambda _: None)
+        self.service = JobsService(self.store, self.journal, lambda: SPECS, wake=lambda: None, on_cancel=lambda _: None)
 
     def teardown(self) -> None:
         self.database.close()

@@ -316,7 +316,7 @@ async def test_a_schedule_of_an_unknown_type_is_passed_over(shop: Shop, caplog: 
     shop.scheduler.ensure("gone", Again(name="gone"), period_s=HOUR_S)
     shop.scheduler.ensure("unfit", Work(name="unfit"), period_s=HOUR_S)
     shop.scheduler.ensure("well", Work(name="well"), period_s=HOUR_S)
-    del shop.scheduler._specs["work.again"]  # type: ignore[attr-defined]
+    del shop.features.specs["work.again"]
     with shop.database.write():
         shop.database.execute("UPDATE job_schedules SET payload_json = '[]' WHERE schedule_id = 'unfit'")
     async with shop.working():

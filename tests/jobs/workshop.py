@@ -136,7 +136,7 @@ class Shop(Loopback):
         self.reaped: list[list[str]] = []
         self.on_reap: Callable[[], None] = lambda: None
         self.types = {spec.type: Registration(spec, self.hands) for spec in TYPES}
-        self.scheduler._specs.update({spec.type: spec for spec in TYPES})  # type: ignore[attr-defined]
+        self.features.specs.update({spec.type: spec for spec in TYPES})
 
     async def make(self, name: str, spec: type[Work] = Work, key: str | None = None, **params: Any) -> str:
         """A job's id."""
