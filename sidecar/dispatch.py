@@ -62,8 +62,8 @@ class Routes:
     def __init__(self, services: Iterable[object], later: Mapping[str, Callable[[], Iterable[object]]]) -> None:
         self._later = dict(later)
         self._table = dict(_routes(services))
-        self.get = self._table.get
-        """The route of a method that is at hand."""
+        self.known = self._table.get
+        """The route of a method that is at hand, or None."""
 
     def find(self, name: str) -> Route | None:
         """The route of a method that is not at hand yet; None: there is no such method."""
@@ -94,6 +94,7 @@ class Dispatcher:
         self._soon = soon
         self._new_id = new_id
         self._routes = Routes((), {})
+        self._known = self._routes.known
         self._admit: Admit | None = None
         self._outcomes: list[tuple[Request, Outcome, bool]] = []
         self.requests = 0
@@ -101,7 +102,7 @@ class Dispatcher:
 
     def connect(self, table: Routes, admit: Admit, waiting: WaitingRequests) -> None:
         """Name what serves the methods, and who says whether a method may be called now."""
-        self._routes = table
+        self._routes, self._known = table, table.known
         self._admit = admit
         self.waiting = waiting
 
@@ -133,7 +134,7 @@ class Dispatcher:
         self._soon()
 
     def _serve(self, request: Request) -> None:
-        route = self._routes.get(request.method) or self._routes.find(request.method)
+        route = self._known(request.method) or self._routes.find(request.method)
         if route is None:
             raise MethodNotFound
         if self._admit is not None and (refusal := self._admit(route)) is not None:
@@ -152,7 +153,7 @@ class Dispatcher:
     def _take(self, event: Notified) -> None:
         """Serve a notification; nobody is told how that went, but the log."""
         try:
-            route = self._routes.get(event.method) or self._routes.find(event.method)
+            route = self._known(event.method) or self._routes.find(event.method)
             if route is None or route.waits or (self._admit is not None and self._admit(route) is not None):
                 log.warning("the client's notification was ignored: not known, or not now")
                 return

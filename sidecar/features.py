@@ -5,6 +5,7 @@ httpx, psutil) is imported by what needs it.
 """
 
 import asyncio
+import gc
 import logging
 import random
 import sqlite3
@@ -45,9 +46,9 @@ log = logging.getLogger(__name__)
 
 DAY_S: Final = 24 * 3600
 MAINTENANCE: Final = (
-    ("maintenance.backup", BackUpDatabase(), DAY_S),
-    ("maintenance.prune", PruneHistory(), DAY_S),
-    ("maintenance.vacuum", VacuumDatabase(), 7 * DAY_S),
+    ("maintenance.backup", BackUpDatabase, DAY_S),
+    ("maintenance.prune", PruneHistory, DAY_S),
+    ("maintenance.vacuum", VacuumDatabase, 7 * DAY_S),
 )
 """What the database needs, unasked."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
@@ -211,6 +212,7 @@ class Features:
         from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415
 
         registrations = await self._registrations()
+        gc.freeze()  # what was made for the work stays, as what was made before it
         self._schedule_maintenance()
         self._worker = JobsWorker(
             self._journal,
@@ -256,7 +258,7 @@ class Features:
     def _schedule_maintenance(self) -> None:
         try:
             for schedule_id, spec, period_s in MAINTENANCE:
-                self._scheduler.ensure(schedule_id, spec, period_s=period_s)
+                self._scheduler.ensure(schedule_id, spec(), period_s=period_s)
         except sqlite3.Error:  # a full disk, or somebody's database browser: no reason to end
             log.exception("the maintenance could not be scheduled; the next start will do it")
 
