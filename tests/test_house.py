@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pydantic
 import pytest
 
 from protocol import catalog
@@ -38,7 +39,12 @@ HEAVY = (
     "rich",
     "psutil",
     "platformdirs",
+    "importlib.metadata",  # pydantic's search for plugins; see serve.py
+    "argparse",
+    "protocol.catalog",  # it imports the whole contract
 )
+# What a feature has that the vault asks for at the handshake.
+AT_THE_HANDSHAKE = {"sidecar.calendar.sealed", "sidecar.atlassian.sealed"}
 
 
 def modules(package: str) -> Iterator[tuple[str, Path, ast.Module]]:
@@ -206,6 +212,21 @@ serve.main([])
     loaded = set(line.split()[1:])
     assert loaded & set(HEAVY) == set()
     assert "anyio" not in loaded
+    ours = ("sidecar.activity.", "sidecar.atlassian.", "sidecar.calendar.", "sidecar.claude.")
+    assert {name for name in loaded if name.startswith(ours)} == AT_THE_HANDSHAKE
+
+
+def test_pydantic_searches_for_plugins_where_its_search_is_left_out() -> None:
+    """What serve.py puts in that module's place has all that pydantic takes from it."""
+    package = Path(pydantic.__file__).parent
+    taken = [
+        (path.name, line.strip())
+        for path in sorted(package.rglob("*.py"))
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"\b_loader\b", line)
+    ]
+    assert taken == [("_schema_validator.py", "from ._loader import get_plugins")]
+    assert (package / "plugin" / "_loader.py").exists()
 
 
 def test_no_file_names_a_package_registry_or_records_its_addresses() -> None:

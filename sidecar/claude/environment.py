@@ -16,7 +16,7 @@ SESSION_MARK = "SIDECAR_SESSION"
 
 MARKS = (JOB_MARK, SESSION_MARK)
 
-OURS = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE", "PYDANTIC_DISABLE_PLUGINS"})
+OURS = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE"})
 
 # What Claude Code 2.1.330 sets for its tools (measured: `env` run by its Bash tool).  A `claude` that inherits it takes
 # itself for a part of that session.  It is there when the app was started from a terminal inside Claude Code.

@@ -26,7 +26,6 @@ FOREIGN = {
     "BACKEND_TOKEN": "secret",
     "GOOGLE_CLIENT_SECRET": "secret",
     "ELECTRON_RUN_AS_NODE": "1",
-    "PYDANTIC_DISABLE_PLUGINS": "__all__",
     "CLAUDECODE": "1",
     "CLAUDE_CODE_ENTRYPOINT": "cli",
     "CLAUDE_CODE_SESSION_ID": "s",
