@@ -1,0 +1,66 @@
+"""Who serves which method, and that a domain nobody asks for is not made."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from protocol import catalog
+from protocol.events import EventPage, Events
+from protocol.system import System
+from sidecar.dispatch import Routes
+from sidecar.event_log import EventsService
+from sidecar.lifecycle import LifecycleService
+from sidecar.system.service import SystemService
+from tests.loopback import Loopback
+
+
+class Replay(Events):
+    """A service, for its name only."""
+
+    async def replay(self, *, after_seq: int, limit: int = 500) -> EventPage:
+        raise NotImplementedError
+
+
+async def test_every_method_of_the_contract_is_served_by_an_implementation_of_its_own(rig: Loopback) -> None:
+    """Nothing lists the services, so that a method without one would be found by its first caller."""
+    later = [one for make in rig.features.later.values() for one in make()]
+    implementations = [SystemService, EventsService, LifecycleService, *map(type, (*rig.features.services, *later))]
+    for declared in catalog.methods():
+        route = rig.dispatcher._routes.find(declared.name)
+        if declared.interface is not System:  # the rig has no process to speak of
+            assert route is not None, declared.name
+        assert any(declared.interface in one.__mro__ and declared.attribute in vars(one) for one in implementations), (
+            declared.name
+        )
+
+
+def test_a_domain_is_made_once_when_one_of_its_methods_is_called() -> None:
+    made: list[str] = []
+
+    def make() -> Iterable[object]:
+        made.append("events")
+        return (Replay(),)
+
+    routes = Routes((), {"events": make, "calendar": lambda: pytest.fail("nobody asked for it")})
+    assert (routes.known("events.replay"), made) == (None, [])
+    assert routes.find("jobs.list") is None
+    route = routes.find("events.replay")
+    assert route is not None
+    assert routes.known("events.replay") is route
+    assert routes.find("events.forget") is None
+    assert made == ["events"]
+
+
+def test_a_domain_that_could_not_be_made_is_tried_again_at_the_next_call() -> None:
+    services = iter([None, (Replay(),)])
+
+    def make() -> Iterable[object]:
+        made = next(services)
+        if made is None:
+            raise OSError
+        return made
+
+    routes = Routes((), {"events": make})
+    with pytest.raises(OSError, match=r"^$"):
+        routes.find("events.replay")
+    assert routes.find("events.replay") is not None
