@@ -153,7 +153,7 @@ class IcsSource:
         address = self._address
         for _ in range(HOPS):
             try:
-                answer = await self._http.send(Request("GET", address, WHAT, headers=headers))
+                answer = await self._http.send(Request("GET", address, WHAT, headers=headers, has_secret_address=True))
             except HttpTrouble as trouble:
                 raise as_job_outcome(trouble) from None
             if answer.status not in MOVED:

@@ -19,7 +19,7 @@ from sidecar.settings import schema_dir
 from sidecar.transcripts.compare import Comparison
 from sidecar.transcripts.format import Entry, Header, read_lives, write
 from sidecar.transcripts.process import PATIENCE_S, Process, environment, serve_command
-from sidecar.transcripts.redact import MARK, placeholder
+from sidecar.transcripts.redact import is_secret, said_again
 from sidecar.transcripts.schemas import Contract
 from sidecar.transcripts.update import retake
 from sidecar.transcripts.verify import Conversation, Finding, verify
@@ -121,8 +121,8 @@ def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Pat
 
 
 def _value(value: Any, path: Path) -> str:
-    if isinstance(value, dict) and value.keys() == {MARK}:
-        return placeholder(value[MARK])
+    if is_secret(value):
+        return said_again(value)
     text = str(value)
     return str((path.parent / text).resolve()) if text.startswith(("./", "../")) else text
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from sidecar.transcripts.patterns import ANY, RE, SHAPES, UNORDERED, is_any, matches, pattern_of
-from sidecar.transcripts.redact import MARK, placeholder
+from sidecar.transcripts.redact import MARK, is_secret, said_again
 from sidecar.transcripts.schemas import NOTHING, Contract, Schema
 
 BOUND: Final = frozenset({"uuid", "id", "cursor", "seq"})
@@ -199,8 +199,8 @@ class Comparison:
 
     def _sent(self, value: Any, schema: Schema) -> Any:
         if type(value) is dict:
-            if value.keys() == {MARK}:
-                return placeholder(value[MARK])
+            if is_secret(value):
+                return said_again(value)
             return {name: self._sent(one, self.contract.member(schema, value, name)) for name, one in value.items()}
         if type(value) is list:
             item = self.contract.item(schema)

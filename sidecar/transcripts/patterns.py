@@ -3,18 +3,18 @@
 {"$any": "uuid"}                                        any value of this kind
 {"$re": "Wrote [0-9,]+ bytes", "$like": "Wrote 9 bytes"}   a text that fits; `$like` is what a stand-in says there
 {"$unordered": [1, 2]}                                  these items, in any order
-{"$secret": 1}                                          the first secret of the conversation
+{"$secret": 1}                                          the first secret of the conversation; `$like` is said instead
 """
 
 import re
 from typing import Any, Final
 
-from sidecar.transcripts.redact import MARK
+from sidecar.transcripts.redact import INSTEAD, MARK
 
 ANY: Final = "$any"
 RE: Final = "$re"
 UNORDERED: Final = "$unordered"
-LIKE: Final = "$like"
+LIKE: Final = INSTEAD
 KINDS: Final = frozenset({ANY, RE, UNORDERED, MARK})
 SHAPES: Final = {
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",

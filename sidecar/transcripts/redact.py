@@ -1,7 +1,7 @@
 """Secrets out of a conversation, by what the contract declares secret; not by what looks like one.
 
 A secret becomes {"$secret": n}, the same n for the same value, so that a replayed conversation is still consistent; of
-a secret object each value does.
+a secret object each value does.  Where it is an address, there is also what to say in its place: `addresses.py`.
 """
 
 from hashlib import sha256
@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from sidecar.transcripts.addresses import is_address, stand_in
 from sidecar.transcripts.schemas import NOTHING, SECRET, Contract, Schema
 
 MARK: Final = "$secret"
+INSTEAD: Final = "$like"
 MAX_SECRETS: Final = 1_000
 """Remembered values, of which the digests are kept; the next ones all bear the last number."""
 
@@ -86,11 +88,22 @@ class Redactor:
         number = self._numbers.get(digest) or min(len(self._numbers) + 1, MAX_SECRETS)
         if number < MAX_SECRETS:
             self._numbers[digest] = number
-        return {MARK: number}
+        instead = {INSTEAD: stand_in(value)} if type(value) is str and is_address(value) else {}
+        return {MARK: number, **instead}
+
+
+def is_secret(value: Any) -> bool:
+    """Whether a recorded value is what stands for a secret."""
+    return type(value) is dict and MARK in value and value.keys() <= {MARK, INSTEAD}
+
+
+def said_again(secret: dict[str, Any]) -> str:
+    """What is sent for a secret when a recorded conversation is said again."""
+    return str(secret[INSTEAD]) if INSTEAD in secret else placeholder(secret[MARK])
 
 
 def placeholder(number: int) -> str:
-    """What stands for a secret when a recorded conversation is sent again: 32 bytes in base64, which fits them all."""
+    """What stands for a secret of no other form: 32 bytes in base64, which fits them all."""
     from base64 import b64encode  # noqa: PLC0415 - not needed while recording
 
     return b64encode(sha256(b"secret %d of a transcript" % number).digest()).decode()
