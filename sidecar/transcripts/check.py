@@ -55,11 +55,15 @@ def contract() -> Contract:
     return Contract((schema_dir() / "openrpc.json").read_bytes())
 
 
-def check(path: Path, terms: Terms) -> list[Finding]:
-    """What is not as recorded; none: all is.  Raises NotATranscript, OSError."""
+def check(path: Path, terms: Terms, record: Path | None = None) -> list[Finding]:
+    """What is not as recorded; none: all is.  The sidecar records what is said into `record`, where given.
+
+    Raises NotATranscript, OSError.
+    """
     lives = read_lives(path)
     with _data_dir(terms) as data_dir:
-        return verify(lives, partial(_start, path, terms, data_dir), contract(), exact=terms.exact)
+        start = partial(_start, path, terms, data_dir, record=record)
+        return verify(lives, start, contract(), exact=terms.exact)
 
 
 def record_anew(path: Path, terms: Terms) -> None:

@@ -1,6 +1,6 @@
 """The vendors' clouds on tape: what a server answered, and playing that instead of asking it.
 
-One JSON object a line: {"what", "method", "key", "status", "headers", "json" or "base64"}, or "trouble" and "reason"
+One JSON object a line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "trouble" and "reason"
 where no answer came.  `key` is a digest of the request without its secrets, so that neither an address that is secret
 nor a token can be read from the file; of the answer, OAuth's tokens are replaced (RFC 6749 §5.1), and to where a
 secret address leads (see `addresses.py`).
@@ -126,10 +126,17 @@ def _body(body: bytes) -> dict[str, Any]:
     try:
         value = from_json(body)
     except ValueError:
-        return {"base64": b64encode(body).decode()}
+        return _no_json(body)
     if type(value) is dict and not TOKENS.isdisjoint(value):
         value = {name: _harmless(name, inner) if name in TOKENS else inner for name, inner in value.items()}
     return {"json": value}
+
+
+def _no_json(body: bytes) -> dict[str, str]:
+    try:
+        return {"text": body.decode()}  # so that a person can read a calendar's file
+    except UnicodeDecodeError:
+        return {"base64": b64encode(body).decode()}
 
 
 def _harmless(name: str, token: Any) -> str:
@@ -140,4 +147,6 @@ def _harmless(name: str, token: Any) -> str:
 
 
 def _bytes(facts: dict[str, Any]) -> bytes:
+    if "text" in facts:
+        return str(facts["text"]).encode()
     return b64decode(facts["base64"]) if "base64" in facts else to_json(facts["json"])
