@@ -67,16 +67,17 @@ class App:
         self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else StandingClock(settings.now_ms)
-        self._chance = Chance(settings.seed)
-        self._new_id = Uuid7(self._clock, self._chance.bytes_for("ids"))
         self._turn = Turn(self._loop.call_soon)
         self._connection = Connection()
         self._writer = make_writer(wire[1], self._loop, self.end)
         self._host = Host(self._connection, self._writer)
         self._lock, self._database = self._open()
+        event_log = EventLog(self._database)
+        self._chance = Chance(settings.seed, life=event_log.window()[1])
+        self._new_id = Uuid7(self._clock, self._chance.bytes_for("ids"))
         self._outbox = Outbox(
             self._database,
-            EventLog(self._database),
+            event_log,
             self._clock,
             soon=self._turn.soon,
             later=self._loop.call_later,
@@ -105,8 +106,8 @@ class App:
         make_private_dir(path.parent)
         lock = LockFile(path.with_name(path.name + ".lock"))
         stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
-        connection = open_database(path, schema_dir(), stamp, self._chance.bytes_for("facts of a new database"))
-        return lock, Database(connection, path, self._turn.soon)
+        randomness = Chance(self._settings.seed).bytes_for("facts of a new database")
+        return lock, Database(open_database(path, schema_dir(), stamp, randomness), path, self._turn.soon)
 
     def _record(self) -> "Recorder | None":
         """Have the conversation recorded where that is wanted."""

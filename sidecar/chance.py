@@ -15,9 +15,13 @@ class Chance:
     Nothing that guards stored secrets (`sidecar.secrets`) is made of it.
     """
 
-    def __init__(self, seed: int | None) -> None:
-        """None: the system's."""
+    def __init__(self, seed: int | None, life: int = 0) -> None:
+        """Without a seed, the system's.
+
+        `life` tells the processes apart that one database has seen: none makes an earlier one's ids again.
+        """
         self._seed = seed
+        self._life = life
 
     def bytes_for(self, purpose: str) -> Callable[[int], bytes]:
         """A source of that many random bytes; `purpose` names what they are for."""
@@ -28,4 +32,4 @@ class Chance:
         return random.random if self._seed is None else self._seeded(purpose).random
 
     def _seeded(self, purpose: str) -> random.Random:
-        return random.Random(f"{self._seed} {purpose}")  # noqa: S311 - asked for, to be the same every time
+        return random.Random(f"{self._seed} {self._life} {purpose}")  # noqa: S311 - asked for, to be the same every time

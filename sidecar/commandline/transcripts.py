@@ -22,7 +22,7 @@ def replay(arguments: tuple[str, ...]) -> None:
 @click.command()
 @FILES
 @click.option("--update", is_flag=True, help="Record anew what is no longer as recorded.")
-@click.option("--exact", is_flag=True, help="Times must be the recorded ones, too (with --now).")
+@click.option("--exact", is_flag=True, help="Ids and times must be the recorded ones, too.")
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -42,7 +42,7 @@ class Terms:
     now: str | None = None
     seed: int | None = None
     exact: bool = False
-    """Times must be as recorded, too."""
+    """Ids and times must be as recorded, too, which takes a clock and a seed that are fixed."""
     patience_s: float = PATIENCE_S
 
 
@@ -61,6 +61,9 @@ def check(path: Path, terms: Terms, record: Path | None = None) -> list[Finding]
     Raises NotATranscript, OSError.
     """
     lives = read_lives(path)
+    loose = next((header for header, _ in lives if terms.exact and not _is_fixed(header, terms)), None)
+    if loose is not None:
+        return [Finding(loose.line, "nothing fixes its clock and its ids (--now, --seed), so it cannot be exact")]
     with _data_dir(terms) as data_dir:
         start = partial(_start, path, terms, data_dir, record=record)
         return verify(lives, start, contract(), exact=terms.exact)
@@ -110,11 +113,23 @@ def _data_dir(terms: Terms) -> Iterator[Path]:
         yield data_dir
 
 
+def _is_fixed(header: Header, terms: Terms) -> bool:
+    fixed = _fixed(header, terms)
+    return fixed["--now"] is not None and fixed["--seed"] is not None
+
+
+def _fixed(header: Header, terms: Terms) -> dict[str, Any]:
+    fixed = header.facts.get("fixed") or {}
+    return {
+        "--now": fixed.get("now") if terms.now is None else terms.now,
+        "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+    }
+
+
 def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Path | None = None) -> Process:
     fixed = header.facts.get("fixed") or {}
     options = {
-        "--now": fixed.get("now") if terms.now is None else terms.now,
-        "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+        **_fixed(header, terms),
         "--upstream": path.parent / fixed["upstream"] if "upstream" in fixed else None,
         "--record": record,
     }

@@ -1,9 +1,9 @@
 """The vendors' clouds on tape: what a server answered, and playing that instead of asking it.
 
-One JSON object a line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "trouble" and "reason"
-where no answer came.  `key` is a digest of the request without its secrets, so that neither an address that is secret
-nor a token can be read from the file; of the answer, OAuth's tokens are replaced (RFC 6749 §5.1), and to where a
-secret address leads (see `addresses.py`).
+One JSON object a line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "trouble" and
+"reason" where no answer came.  `key` is a digest of the request without its secrets, so that neither an address that
+is secret nor a token can be read from the file; of the answer, OAuth's tokens are replaced (RFC 6749 §5.1), and to
+where a secret address leads (see `addresses.py`).
 """
 
 import os

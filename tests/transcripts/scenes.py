@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from sidecar.transcripts.format import Header, read
-from sidecar.transcripts.format import write as write_transcript
+from sidecar.transcripts.format import Header, read, write
 from tests.calendar.ics_rig import vcalendar, vevent
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
@@ -29,16 +28,17 @@ from tests.transcripts.scribe import CORPUS
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
 SEED: Final = 7
-GOOGLE_PORT, JIRA_PORT, CONFLUENCE_PORT, ICS_PORT = range(48_201, 48_205)
+PORT: Final = 48_201
 """Addresses are a part of what is said, so they must not change from one recording to the next."""
+CLIENT: Final = {"name": "a host", "version": "1"}
 SECRET_ENV: Final = {"GOOGLE_CLIENT_SECRET": {"$secret": 99}}
 """What a header shows of these variables."""
 WEEK: Final = {"start": "2026-11-20T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
 DAY_MS: Final = 24 * 3600 * 1000
 
 Play = Callable[[Host], None]
-Scene = Callable[[], AbstractContextManager[tuple[Mapping[str, str], Play]]]
-"""A world for the time of one run: the environment that leads into it, and what the host says."""
+Scene = Callable[[int], AbstractContextManager[tuple[Mapping[str, str], Play]]]
+"""A world for the time of one run, its cloud at that port: the environment that leads there, and what the host says."""
 
 
 def _now_s() -> float:
@@ -50,13 +50,13 @@ def _now_ms() -> int:
 
 
 @contextmanager
-def google() -> Iterator[tuple[Mapping[str, str], Play]]:
+def google(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """A sign-in, a week, a change, a calendar that is not wanted, the end."""
-    with FakeGoogle(GOOGLE_PORT, _now_s) as cloud:
+    with FakeGoogle(port, _now_s) as cloud:
         seed(cloud)
 
         def play(host: Host) -> None:
-            host.initialize()
+            host.initialize(client_info=CLIENT)
             host.call("calendar.providers.list")
             begun = host.call("calendar.oauth.google.start", redirect_uri="http://127.0.0.1:8000/callback")
             query = dict(parse_qsl(urlsplit(begun["authorization_url"]).query))
@@ -71,8 +71,8 @@ def google() -> Iterator[tuple[Mapping[str, str], Play]]:
             holidays = {"account_id": account_id, "calendar_id": "holidays@example.com"}
             host.call("calendar.calendars.update", **holidays, selected=False)
             _until_synced(host)
-            lunch = {"start": {"dateTime": NOW.isoformat()}, "end": {"dateTime": (NOW + timedelta(hours=1)).isoformat()}}
-            cloud.calendars.add(ADA, summary="Lunch with Grace", **lunch)
+            begins, ends = ({"dateTime": (NOW + timedelta(hours=hours)).isoformat()} for hours in (0, 1))
+            cloud.calendars.add(ADA, summary="Lunch with Grace", start=begins, end=ends)
             host.call("calendar.accounts.sync", account_id=account_id)
             _until_synced(host)
             host.call("activity.search", query="standup")
@@ -84,15 +84,15 @@ def google() -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def brought_along() -> Iterator[tuple[Mapping[str, str], Play]]:
+def brought_along(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """An account of the old backend's, whose token somebody has kept."""
-    with FakeGoogle(GOOGLE_PORT, _now_s) as cloud:
+    with FakeGoogle(port, _now_s) as cloud:
         seed(cloud)
         scopes = tuple(SCOPE + name for name in ("calendar.calendarlist.readonly", "calendar.events.readonly"))
         token = cloud.oauth.give(ADA, scopes).refresh_token
 
         def play(host: Host) -> None:
-            host.initialize()
+            host.initialize(client_info=CLIENT)
             host.call("jobs.queue.pause")
             credentials = {"refresh_token": token}
             account = {"provider": "google", "email": ADA, "display_name": "Me", "credentials": credentials}
@@ -104,19 +104,18 @@ def brought_along() -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def ics() -> Iterator[tuple[Mapping[str, str], Play]]:
+def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """A secret address that leads to another, a file that changes, and one that does not."""
-    with FakeIcs(port=ICS_PORT, now=_now_s) as cloud:
-        standup = vevent(
-            "DTSTART;TZID=Europe/Berlin:20261123T090000", "DURATION:PT15M", "RRULE:FREQ=DAILY;COUNT=5", "SUMMARY:Standup"
-        )
+    with FakeIcs(port=port, now=_now_s) as cloud:
+        daily = ("DTSTART;TZID=Europe/Berlin:20261123T090000", "DURATION:PT15M", "RRULE:FREQ=DAILY;COUNT=5")
+        standup = vevent(*daily, "SUMMARY:Standup")
         review = vevent("DTSTART:20261126T140000Z", "DTEND:20261126T150000Z", "SUMMARY:Review", uid="review")
         head = ("X-WR-CALNAME:The team", "X-WR-TIMEZONE:Europe/Berlin")
         cloud.put(vcalendar(standup, head=head))
         cloud.moved = {"/old/private-0123456789abcdef/basic.ics": urlsplit(cloud.address).path}
 
         def play(host: Host) -> None:
-            host.initialize()
+            host.initialize(client_info=CLIENT)
             address = f"{cloud.origin}/old/private-0123456789abcdef/basic.ics"
             account = {"provider": "ics", "email": ADA, "display_name": "Team", "credentials": {"address": address}}
             account_id = host.call("calendar.accounts.create", **account)["account_id"]
@@ -134,9 +133,9 @@ def ics() -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def jira() -> Iterator[tuple[Mapping[str, str], Play]]:
+def jira(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """A token that is not good, one that is, issues of the last days, a comment."""
-    with FakeSite(_now_ms, JIRA_PORT) as site:
+    with FakeSite(_now_ms, port) as site:
         ada = site.user("ada")
         issues = []
         for days, (number, summary) in zip((3, 1), enumerate(("Sharpen the pencils", "Feed the heron")), strict=True):
@@ -151,9 +150,9 @@ def jira() -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def confluence() -> Iterator[tuple[Mapping[str, str], Play]]:
+def confluence(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """The same with a page."""
-    with FakeSite(_now_ms, CONFLUENCE_PORT) as site:
+    with FakeSite(_now_ms, port) as site:
         ada = site.user("ada")
         page = site.confluence.create(ada, "Minutes", at_ms=_now_ms() - DAY_MS)
         site.confluence.comment(page, ada, "Thank you")
@@ -168,7 +167,7 @@ def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) ->
     ada = site.user("ada")
 
     def play(host: Host) -> None:
-        host.initialize()
+        host.initialize(client_info=CLIENT)
         account = {"org": "Example", "base_url": site.url, "email": ada.email}
         host.call(f"{service}.accounts.create", **account, api_token="ATATT3x-of-somebody-else")
         account_id = host.call(f"{service}.accounts.create", **account, api_token=site.token(ada))["account_id"]
@@ -185,11 +184,11 @@ def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) ->
 
 
 @contextmanager
-def claude() -> Iterator[tuple[Mapping[str, str], Play]]:
+def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """A prompt that is answered and one that fails; no cloud, but the scripted Claude."""
 
     def play(host: Host) -> None:
-        host.initialize()
+        host.initialize(client_info=CLIENT)
         said = host.call("claude.spawn", prompt="Say hello.", allowed_tools=["Read"])["job_id"]
         host.until_job(said, "succeeded")
         host.call("jobs.get", job_id=said)
@@ -199,7 +198,23 @@ def claude() -> Iterator[tuple[Mapping[str, str], Play]]:
         host.until_job(failed, "failed")
         host.call("jobs.get", job_id=failed)
 
-    yield {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}, play
+    # A home that every machine has: its path is a part of what is said.
+    yield {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}, play  # noqa: S108
+
+
+@contextmanager
+def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Jobs that are planned and called off, without any cloud."""
+
+    def play(host: Host) -> None:
+        host.initialize(client_info=CLIENT)
+        job_id = host.call("jobs.create", type="maintenance.backup", run_at="2026-11-26T08:00:00Z")["job"]["job_id"]
+        host.call("jobs.create", type="maintenance.prune", run_at="2026-11-27T08:00:00Z")
+        host.call("jobs.list")
+        host.call("jobs.cancel", job_id=job_id)
+        host.until_job(job_id, "cancelled")
+
+    yield {}, play
 
 
 def _until_synced(host: Host) -> None:
@@ -219,27 +234,32 @@ SCENES: Final[Mapping[str, Scene]] = {
     "a_user_connects_jira_and_finds_it_in_the_feed": jira,
     "a_user_connects_confluence_and_finds_it_in_the_feed": confluence,
     "a_prompt_is_run_by_claude_and_stands_in_the_feed": claude,
+    "ids_and_times_are_the_same_every_time_when_they_are_fixed": plans,
 }
 """By the name of the transcript."""
 
 
-def record(name: str, folder: Path) -> None:
+def record(name: str, folder: Path, port: int = PORT) -> None:
     """Record a scene into the folder: the transcript, and the tape where a cloud was asked."""
     transcript, tape = folder / f"{name}.jsonl", folder / f"{name}.upstream"
-    _run(SCENES[name], "--upstream-record", str(tape))
+    _run(SCENES[name], port, "--upstream-record", str(tape))
+    if tape.exists() and not tape.stat().st_size:
+        tape.unlink()
     clouds = ["--upstream", str(tape)] if tape.exists() else []
-    env = _run(SCENES[name], *clouds, "--record", str(transcript))
+    env = _run(SCENES[name], port, *clouds, "--record", str(transcript))
     lines = list(read(transcript))
     for line in lines:
         if isinstance(line, Header) and env:
             line.facts = {**line.facts, "env": {**env, **{key: SECRET_ENV[key] for key in env if key in SECRET_ENV}}}
-    write_transcript(transcript, lines)
+    write(transcript, lines)
 
 
-def _run(scene: Scene, *arguments: str) -> Mapping[str, str]:
+def _run(scene: Scene, port: int, *arguments: str) -> Mapping[str, str]:
     """Play it; the environment that it asked for."""
-    with tempfile.TemporaryDirectory() as folder, scene() as (env, play):
-        found = {name: str((CORPUS / text).resolve()) if text.startswith("../") else text for name, text in env.items()}
+    with tempfile.TemporaryDirectory() as folder, scene(port) as (env, play):
+        found: dict[str, Any] = {
+            name: str((CORPUS / text).resolve()) if text.startswith("../") else text for name, text in env.items()
+        }
         fixed = ("--now", NOW.isoformat(), "--seed", str(SEED))
         with Host(Path(folder) / "data", "serve", *fixed, *arguments, **found) as host:
             play(host)
