@@ -70,10 +70,10 @@ def test_what_is_fixed_is_made_by_a_scene_and_has_every_kind_of_cloud() -> None:
 
 def test_exactly_means_the_very_same_ids(tmp_path: Path) -> None:
     path = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
-    job_id = next(one["result"]["job"]["job_id"] for one in said_by(path) if "job" in one.get("result", {}))
-    other = changed(path, tmp_path / "other.jsonl", job_id, "01a00000-0000-7000-8000-000000000001")
+    event_id = next(one["params"]["event"]["event_id"] for one in said_by(path) if one.get("method") == "jobs.event")
+    other = changed(path, tmp_path / "other.jsonl", event_id, "01a00000-0000-7000-8000-000000000001")
     assert check(other, Terms()) == []
-    assert "job_id" in exactly(other)
+    assert "params.event.event_id" in exactly(other)
 
 
 def test_what_nothing_fixes_cannot_be_exact() -> None:
