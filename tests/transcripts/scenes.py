@@ -33,6 +33,8 @@ PORT: Final = 48_201
 CLIENT: Final = {"name": "a host", "version": "1"}
 SECRET_ENV: Final = {"GOOGLE_CLIENT_SECRET": {"$secret": 99}}
 """What a header shows of these variables."""
+STEADY_CLAUDE: Final = {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}  # noqa: S108
+"""With a home that every machine has, since its path is a part of what is said."""
 WEEK: Final = {"start": "2026-11-20T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
 DAY_MS: Final = 24 * 3600 * 1000
 
@@ -198,8 +200,38 @@ def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         host.until_job(failed, "failed")
         host.call("jobs.get", job_id=failed)
 
-    # A home that every machine has: its path is a part of what is said.
-    yield {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}, play  # noqa: S108
+    yield STEADY_CLAUDE, play
+
+
+@contextmanager
+def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Claude asks twice before it acts: once it may, once it may not."""
+
+    def play(host: Host) -> None:
+        host.initialize(client_info=CLIENT)
+        session_id = host.call("claude.session.create")["session_id"]
+        first = _until_asked(host, session_id, "ls")
+        host.call("claude.permissions.list", session_id=session_id)
+        answer = host.call("claude.permissions.respond", request_id=first["request_id"], decision="allow")
+        host.until_job(answer["job_id"], "succeeded")
+        host.call("claude.permissions.respond", request_id=first["request_id"], decision="deny")
+        second = _until_asked(host, session_id, "rm -r .")
+        host.call("claude.permissions.list", status="open")
+        refusal = {"request_id": second["request_id"], "decision": "deny", "message": "Certainly not."}
+        host.until_job(host.call("claude.permissions.respond", **refusal)["job_id"], "succeeded")
+        host.call("claude.permissions.list", limit=5)
+
+    yield STEADY_CLAUDE, play
+
+
+def _until_asked(host: Host, session_id: str, command: str) -> Any:
+    """The question whether a command may be run."""
+    asked = json.dumps({"command": command}, separators=(",", ":"))
+    host.call("claude.session.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
+    request = host.until("claude.permission_requested")["request"]
+    while not host.until("jobs.event")["event"]["message"].startswith("Claude asks"):
+        pass
+    return request
 
 
 @contextmanager
@@ -234,6 +266,7 @@ SCENES: Final[Mapping[str, Scene]] = {
     "a_user_connects_jira_and_finds_it_in_the_feed": jira,
     "a_user_connects_confluence_and_finds_it_in_the_feed": confluence,
     "a_prompt_is_run_by_claude_and_stands_in_the_feed": claude,
+    "claude_asks_before_it_acts_and_is_answered": permissions,
     "ids_and_times_are_the_same_every_time_when_they_are_fixed": plans,
 }
 """By the name of the transcript."""
