@@ -51,6 +51,8 @@ def verify(
     """
     import shlex  # noqa: PLC0415 - see `commands`
 
+    if exact and update:
+        raise click.UsageError("--update keeps the recorded ids wherever they fit: what shall be exact, record anew.")
     from sidecar.commandline.verification import verify_all  # noqa: PLC0415
     from sidecar.transcripts.check import Terms  # noqa: PLC0415
     from sidecar.transcripts.process import PATIENCE_S  # noqa: PLC0415
