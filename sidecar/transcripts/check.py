@@ -18,8 +18,8 @@ from typing import Any, Final
 from sidecar.settings import schema_dir
 from sidecar.transcripts.compare import Comparison
 from sidecar.transcripts.format import Entry, Header, read_lives, write
+from sidecar.transcripts.patterns import is_secret, said_again
 from sidecar.transcripts.process import PATIENCE_S, Process, environment, serve_command
-from sidecar.transcripts.redact import is_secret, said_again
 from sidecar.transcripts.schemas import Contract
 from sidecar.transcripts.update import retake
 from sidecar.transcripts.verify import Conversation, Finding, verify

@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from sidecar.transcripts.patterns import ANY, RE, SHAPES, UNORDERED, is_any, matches, pattern_of
-from sidecar.transcripts.redact import MARK, is_secret, said_again
+from sidecar.transcripts.patterns import (
+    ANY,
+    RE,
+    SHAPES,
+    UNORDERED,
+    is_any,
+    is_secret,
+    matches,
+    pattern_of,
+    said_again,
+)
+from sidecar.transcripts.redact import MARK
 from sidecar.transcripts.schemas import NOTHING, Contract, Schema
 
 BOUND: Final = frozenset({"uuid", "id", "cursor", "seq"})

@@ -13,9 +13,9 @@ from sidecar.transcripts.addresses import is_address, stand_in
 from sidecar.transcripts.schemas import NOTHING, SECRET, Contract, Schema
 
 MARK: Final = "$secret"
-INSTEAD: Final = "$like"
 MAX_SECRETS: Final = 1_000
 """Remembered values, of which the digests are kept; the next ones all bear the last number."""
+INSTEAD: Final = "$like"
 
 
 class Redactor:
@@ -90,16 +90,6 @@ class Redactor:
             self._numbers[digest] = number
         instead = {INSTEAD: stand_in(value)} if type(value) is str and is_address(value) else {}
         return {MARK: number, **instead}
-
-
-def is_secret(value: Any) -> bool:
-    """Whether a recorded value is what stands for a secret."""
-    return type(value) is dict and MARK in value and value.keys() <= {MARK, INSTEAD}
-
-
-def said_again(secret: dict[str, Any]) -> str:
-    """What is sent for a secret when a recorded conversation is said again."""
-    return str(secret[INSTEAD]) if INSTEAD in secret else placeholder(secret[MARK])
 
 
 def placeholder(number: int) -> str:
