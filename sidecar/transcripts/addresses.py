@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+OF_THE_WEB: Final = frozenset({"http", "https", "webcal", "webcals"})
 UNREADABLE: Final = "http://["
 """Stands for what is no address: it is none either."""
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -38,8 +39,9 @@ def stand_in(address: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a secret is one that a stand-in can take the place of."""
-    return _ADDRESS.fullmatch(text.strip()) is not None
+    """Whether a secret is one that a stand-in can take the place of: something that a tape can have the answer of."""
+    found = _ADDRESS.fullmatch(text.strip())
+    return found is not None and found[1].lower() in OF_THE_WEB
 
 
 def _rest(address: str) -> str:

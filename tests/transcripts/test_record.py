@@ -77,12 +77,14 @@ def test_of_a_secret_address_there_is_what_to_say_in_its_place(host: StartHost, 
     with host("--record", str(record)) as wire:
         wire.send(line("calendar.accounts.create", 1, **account, credentials={"address": address}))
         wire.send(line("calendar.accounts.create", 2, **account, credentials={"address": "/home/hush/team.ics"}))
+        wire.send(line("calendar.accounts.create", 3, **account, credentials={"address": "file:///hush/team.ics"}))
         wire.close_stdin()
         wire.rest()
         wire.ended()
     assert [message["params"]["credentials"]["address"] for message in said_to(record)] == [
         {"$secret": 1, "$like": stand_in(address)},
         {"$secret": 2},
+        {"$secret": 3},
     ]
     assert "hush" not in record.read_text("utf-8")
 
