@@ -8,6 +8,7 @@ tape answers come at once, so that what is read side by side ends in one order, 
 """
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -36,6 +37,8 @@ SECRET_ENV: Final = {"GOOGLE_CLIENT_SECRET": {"$secret": 99}}
 STEADY_CLAUDE: Final = {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}  # noqa: S108
 """With a home that every machine has, since its path is a part of what is said."""
 WEEK: Final = {"start": "2026-11-20T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
+MOMENT: Final = re.compile(rb'^\{"t":[0-9.]+,')
+PROCESS: Final = re.compile(rb'("server_info":\{[^{}]*"pid":)[0-9]+')
 DAY_MS: Final = 24 * 3600 * 1000
 
 Play = Callable[[Host], None]
@@ -301,14 +304,29 @@ def _run(scene: Scene, port: int, *arguments: str) -> Mapping[str, str]:
     return env
 
 
+def steady(line: bytes) -> bytes:
+    """A transcript's line without what no two runs have in common: its moment, and the process's number."""
+    return PROCESS.sub(rb"\g<1>0", MOMENT.sub(b"{", line))
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both say the same, in transcripts or on tapes."""
+    first, second = (list(map(steady, path.read_bytes().splitlines())) for path in (one, other))
+    return first == second
+
+
 def main() -> None:
-    """Record what is named, or all, in the place of what is there."""
+    """Record what is named, or all, in the place of what is there; a file that says the same stays as it is."""
     for name in sys.argv[1:] or SCENES:
         with tempfile.TemporaryDirectory() as folder:
             record(name, Path(folder))
-            for made in Path(folder).iterdir():
-                shutil.copyfile(made, CORPUS / made.name)
-                print(json.dumps({"recorded": made.name, "bytes": made.stat().st_size}))
+            for made in sorted(Path(folder).iterdir()):
+                kept = CORPUS / made.name
+                if kept.exists() and is_same(made, kept):
+                    print(f"the same  {made.name}")
+                    continue
+                shutil.copyfile(made, kept)
+                print(f"recorded  {made.name}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Not a part of that, for no two runs can have it in common:
   hundredths of a second.  Of text that is appended (`claude.delta`) the whole is the same, however it was cut.
 """
 
-import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,10 @@ from sidecar.transcripts.check import Terms, check, contract, explain
 from tests.fakes.ics import PRIVATE
 from tests.process.host import Host
 from tests.strict_json import parse
-from tests.transcripts.scenes import NOW, SCENES, record
+from tests.transcripts.scenes import NOW, SCENES, record, steady
 from tests.transcripts.scribe import BACKUP, CORPUS, TRANSCRIPTS, changed, lines_of, said_by
 
 CALENDAR_FILE = "a_user_subscribes_to_a_calendar_file_and_sees_the_week"
-MOMENT = re.compile(rb'^\{"t":[0-9.]+,')
-PROCESS = re.compile(rb'("server_info":\{[^{}]*"pid":)[0-9]+')
 CONTRACT = contract()
 
 
@@ -39,7 +36,7 @@ def said(path: Path) -> tuple[list[bytes], dict[str, str]]:
         message: Any = parse(line).get("msg")
         rule = CONTRACT.coalescing(message.get("method")) if isinstance(message, dict) else None
         if rule is None:
-            lines.append(PROCESS.sub(rb"\g<1>0", MOMENT.sub(b"{", line)))
+            lines.append(steady(line))
         elif rule["appends"]:
             key = str([message["method"], *(message["params"][name] for name in rule["key"])])
             texts[key] = texts.get(key, "") + message["params"][rule["appends"]]
