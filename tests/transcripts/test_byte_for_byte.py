@@ -89,6 +89,22 @@ def test_the_next_life_of_a_fixed_sidecar_makes_other_ids(tmp_path: Path) -> Non
     assert len(set(made)) == 2
 
 
+def test_sidecars_with_one_seed_leave_each_others_claude_alone(tmp_path: Path) -> None:
+    fixed: dict[str, Any] = {"CLAUDE_PATH": str(CORPUS.parent / "fakes" / "claude"), "HOME": str(tmp_path)}
+    arguments = ("serve", "--now", NOW.isoformat(), "--seed", "1")
+    with Host(tmp_path / "one", *arguments, **fixed) as one, Host(tmp_path / "other", *arguments, **fixed) as other:
+        for host in (one, other):
+            host.initialize()
+        slow = one.call("claude.spawn", prompt="[[hang]]")["job_id"]
+        while one.until("jobs.event")["event"]["message"] != "Claude started":
+            pass
+        quick = other.call("claude.spawn", prompt="Say hello.")["job_id"]
+        assert slow == quick
+        other.until_job(quick, "succeeded")
+        one.call("jobs.cancel", job_id=slow)
+        assert one.until_job(slow, "cancelled", "failed")["status"] == "cancelled"
+
+
 def test_a_scene_is_recorded_anew_by_one_command_and_shows_no_secret_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
