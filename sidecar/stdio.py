@@ -67,8 +67,8 @@ class Writer:
         self._stuck: asyncio.TimerHandle | None = None
         self.unread_bytes = 0
         self.on_progress: Callable[[], None] = lambda: None
-        self.on_lines: Callable[[list[bytes], int], None] | None = None
-        """Called with the lines that are about to leave, in their order on the wire, and with their size."""
+        self.on_lines: Callable[[list[bytes], bytes], None] | None = None
+        """Called with the lines that are about to leave, in their order on the wire: one by one, and joined."""
         mode = os.fstat(descriptor).st_mode
         # A terminal or a file shares its flags with other programs, and never blocks for long.
         self._blocking = sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
@@ -114,9 +114,9 @@ class Writer:
                 while lane and size < WRITE_BYTES:
                     lines.append(lane.popleft())
                     size += len(lines[-1])
-                if self.on_lines is not None:
-                    self.on_lines(lines, size)
                 data = b"".join(lines) if len(lines) > 1 else lines[0]
+                if self.on_lines is not None:
+                    self.on_lines(lines, data)
                 self._current = memoryview(data)
                 return True
         return False

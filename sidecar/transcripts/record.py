@@ -59,20 +59,19 @@ class Recorder:
         if not self.heard:
             self._heard_at = self._now()
 
-    def said(self, said: list[bytes], size: int) -> None:
-        """These whole lines, of so many bytes together, are about to leave."""
+    def said(self, said: list[bytes], data: bytes) -> None:
+        """These whole lines are about to leave, joined in `data`."""
         self._take_heard()
         self._said_at = self._now()
         start = lines.prefix(self._said_at, TO_CLIENT)
-        are_long = size > LONG_BYTES * len(said)
-        for data in said if are_long else (b"".join(said),):
-            if self._redactor.may_hold(data, sent=False):
-                redacted = (self._redactor.line(line, sent=False) or b"null" for line in data[:-1].split(b"\n"))
-                self._ready += [start + line + END for line in redacted]
-            elif are_long:
-                self._ready += (start, memoryview(data)[:-1], END)  # pages are not copied
-            else:
-                self._ready += (start, data[:-1].replace(b"\n", END + start), END)
+        if self._redactor.may_hold(data, sent=False):
+            redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in said)
+            self._ready += [start + line + END for line in redacted]
+        elif len(data) > LONG_BYTES * len(said):
+            for line in said:  # pages are not copied
+                self._ready += (start, memoryview(line)[:-1], END)
+        else:
+            self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
         self._write()
 
     def ended(self) -> None:
