@@ -23,15 +23,20 @@ VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
 WORDS: Final = ("method", "error", "result")
+MAX_HEAD_BYTES: Final = 40
+"""In so many stands who said it."""
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """A message has at most 32 MiB; a longer line is no transcript's, and must not fill the memory."""
 
 
+_SAID: Final = b',"dir":"s2c","msg":'
 _HEAD: Final = re.compile(
-    rb'\{"t":([0-9.]+),"dir":"s2c","msg":'
-    rb'(\{"jsonrpc":"2\.0",(?:"id":(-?[0-9]{1,18}|"[^"\\]*"),"(?:result|(error))":|"method":"([^"\\]+)"))'
+    rb'\{"t":([0-9.]+)%b\{"jsonrpc":"2\.0",' % _SAID
+    + rb'(?:"id":(-?[0-9]{1,18}|"[^"\\]*"),"(?:result|(error))":|"method":"([^"\\]+)")'
 )
 """The beginning of what the sidecar said, as the recorder writes it."""
+_HEAD_ERROR: Final = 3
+_HEAD_METHOD: Final = 4
 
 
 class NotATranscript(ValueError):
@@ -86,28 +91,28 @@ class Entry:
     @classmethod
     def glance(cls, line: int, data: bytes) -> "Entry | None":
         """What the sidecar said, read no further than its name; None where it is another kind of line."""
-        match = _HEAD.match(data)
+        match = _HEAD.match(data) if _SAID in data[:MAX_HEAD_BYTES] else None
         if match is None or not data.endswith(b"}}\n"):
             return None
-        t, request_id, error, method = match.group(1, 3, 4, 5)
         self = cls.__new__(cls)
         self.line = line
         self.size = len(data)
         self._facts = None
         self._data = data
-        self._start, self._body = match.span(2)
-        self.t = float(t)
+        self._start = match.end(1) + len(_SAID)
+        self._body = match.end()
+        self.t = float(match[1])
         self.sent = False
-        if method is None:
-            self.method = None
-            self.has_id = True
-            self.id = from_json(request_id)
-            self.word = "result" if error is None else "error"
-        else:
-            self.method = method.decode()
+        if match.lastindex == _HEAD_METHOD:
+            self.method = match[_HEAD_METHOD].decode()
             self.has_id = False
             self.id = None
             self.word = "method"
+        else:
+            self.method = None
+            self.has_id = True
+            self.id = from_json(match[2])
+            self.word = "error" if match.lastindex == _HEAD_ERROR else "result"
         return self
 
     @property

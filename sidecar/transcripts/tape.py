@@ -100,7 +100,7 @@ class Tape:
     def read_on(self) -> bool:
         """Take in one more line; False at the end."""
         entry = next(self._entries, None)
-        if entry is None:
+        if type(entry) is not Entry:
             return False
         if entry.sent:
             self._last += 1
