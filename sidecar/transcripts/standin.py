@@ -92,22 +92,15 @@ async def _run(tapes: list[Tape], options: argparse.Namespace, wire: tuple[int, 
     return await StandIn(tapes, Faults(options.fault), wire, parent, at_recorded_pace=options.pace == "recorded").run()
 
 
-def life(path: Path, number: int) -> Iterator[Entry]:
-    """The entries of one life in a file, of which the beginning has been found.  Raises OSError, NotATranscript."""
+def life(path: Path, number: int) -> Iterator[Header | Entry]:
+    """The lines of a file from one life's header on.  Raises OSError, NotATranscript."""
     lines = read(path)
     seen = 0
     for line in lines:
         seen += isinstance(line, Header)
         if seen == number:
-            return _up_to_the_next(lines)
+            return lines
     raise NotATranscript(f"{path}: there is no life {number}; the file has {seen}")
-
-
-def _up_to_the_next(lines: Iterator[Header | Entry]) -> Iterator[Entry]:
-    for line in lines:
-        if type(line) is not Entry:
-            return
-        yield line
 
 
 class StandIn:

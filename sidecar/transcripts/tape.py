@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.format import Entry
+from sidecar.transcripts.format import Entry, Header
 from sidecar.transcripts.patterns import example
 from sidecar.transcripts.schemas import SECRET, Contract, Schema
 
@@ -81,9 +81,10 @@ class Tape:
     before the client said anything.
     """
 
-    def __init__(self, name: str, entries: Iterator[Entry], contract: Contract) -> None:
+    def __init__(self, name: str, lines: Iterator[Header | Entry], contract: Contract) -> None:
+        """`lines` begin after a life's header, and may go on with the next life."""
         self.name = name
-        self._entries = entries
+        self._lines = lines
         self._contract = contract
         self._waiting: dict[int | str, Asked] = {}
         self._exact: dict[str, dict[bytes, deque[Asked]]] = {}
@@ -99,8 +100,9 @@ class Tape:
 
     def read_on(self) -> bool:
         """Take in one more line; False at the end."""
-        entry = next(self._entries, None)
+        entry = next(self._lines, None)
         if type(entry) is not Entry:
+            self._lines = iter(())  # the next life is none of ours
             return False
         if entry.sent:
             self._last += 1
