@@ -7,7 +7,6 @@ httpx, psutil) is imported by what needs it.
 import asyncio
 import gc
 import logging
-import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -18,6 +17,7 @@ from protocol.contract import JobSpec
 from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
+from sidecar.chance import Chance
 from sidecar.clock import Clock
 from sidecar.database import Database
 from sidecar.handler import Registration
@@ -65,6 +65,7 @@ class Features:
         outbox: Outbox,
         clock: Clock,
         new_id: MakeId,
+        chance: Chance,
         *,
         committed: Callable[[], Awaitable[None]],
         after_commit: "AfterCommit",
@@ -74,7 +75,7 @@ class Features:
         self._database = database
         self._outbox = outbox
         self._clock, self._new_id = clock, new_id
-        self._chance = random.random if settings.seed is None else random.Random(settings.seed).random  # noqa: S311 - jitter
+        self._chance = chance
         self._committed, self._after_commit = committed, after_commit
         self._is_draining = is_draining
         self._worker: JobsWorker | None = None
@@ -156,6 +157,7 @@ class Features:
             self._database,
             self._clock,
             self._new_id,
+            self._chance.bytes_for("sign-ins"),
             notify=self._outbox.notify,
             feed=self._activity,
             vault=self._vault,
@@ -220,7 +222,7 @@ class Features:
             scheduler=self._scheduler,
             clock=self._clock,
             new_id=self._new_id,
-            chance=self._chance,
+            chance=self._chance.fractions_for("pauses of jobs"),
             committed=self._committed,
             reap=self._claude.reap,
         )
@@ -305,7 +307,8 @@ class Features:
         if self._client is None:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
-            self._client = Http(self._clock, chance=self._chance, upstream=self._upstream())
+            chance = self._chance.fractions_for("pauses of requests")
+            self._client = Http(self._clock, chance=chance, upstream=self._upstream())
         return self._client
 
     def _upstream(self) -> "Upstream | None":

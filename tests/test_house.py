@@ -25,7 +25,7 @@ SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connect
 INFRASTRUCTURE_DOMAINS = {
     "event_log": {"events"},
     "outbox": {"events"},
-    "lifecycle": {"system", "events", "catalog"},
+    "lifecycle": {"system", "events"},
     "secrets": {"system"},
     "sync_state": {"system"},
 }

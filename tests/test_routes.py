@@ -29,9 +29,9 @@ async def test_every_method_of_the_contract_is_served_by_an_implementation_of_it
         route = rig.dispatcher._routes.find(declared.name)
         if declared.interface is not System:  # the rig has no process to speak of
             assert route is not None, declared.name
-        assert any(declared.interface in one.__mro__ and declared.attribute in vars(one) for one in implementations), (
-            declared.name
-        )
+        found = [getattr(one, declared.attribute) for one in implementations if declared.interface in one.__mro__]
+        assert len(found) == 1, declared.name
+        assert found != [vars(declared.interface)[declared.attribute]], declared.name
 
 
 def test_a_domain_is_made_once_when_one_of_its_methods_is_called() -> None:

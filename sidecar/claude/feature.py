@@ -14,6 +14,7 @@ from protocol.claude_doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
 from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
+from sidecar.claude.environment import DATABASE_MARK
 from sidecar.claude.export import ExportHandler, ExportService
 from sidecar.claude.ledger import ProcessLedger
 from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
@@ -59,6 +60,7 @@ class ClaudeFeature:
         after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
+        self._database_name = str(settings.database.resolve())
         self._clock = clock
         self._notify = notify
         self._record = record
@@ -116,7 +118,8 @@ class ClaudeFeature:
     def _launcher(self) -> "Launcher":
         from sidecar.claude.launch import Launcher  # noqa: PLC0415 - as above
 
-        return Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home(), ledger=self._ledger)
+        environment = {**os.environ, DATABASE_MARK: self._database_name}
+        return Launcher(discovery=self.discovery(), environment=environment, home=Path.home(), ledger=self._ledger)
 
     def _make_runs(self) -> JobHandler[Any, Any]:
         from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415 - as above
@@ -159,7 +162,7 @@ class ClaudeFeature:
         """Kill what is left of the processes of these jobs; how many there were."""
         from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
 
-        return await kill_leftovers(job_ids, timeout_s=REAP_S)
+        return await kill_leftovers(job_ids, self._database_name, timeout_s=REAP_S)
 
     async def recover(self) -> None:
         """Before any work begins: what a dead process left is killed, and no session runs; questions stay open."""
@@ -170,7 +173,8 @@ class ClaudeFeature:
                 from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415 - most starts find none
 
                 owners = {*session_ids, *(process.owner_id for process in noted)}
-                killed = await kill_leftovers(owners, known=await survivors(noted), timeout_s=REAP_S)
+                known = await survivors(noted)
+                killed = await kill_leftovers(owners, self._database_name, known=known, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
                 self._ledger.forget(process.pid for process in noted)
                 self._conversations.recover(session_ids, self._permissions.recover())
