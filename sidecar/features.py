@@ -214,6 +214,8 @@ class Features:
         from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415
 
         registrations = await self._registrations()
+        if self._is_draining():  # meanwhile: `stop_work` has found nothing to stop
+            return
         gc.freeze()  # what was made for the work stays, as what was made before it
         self._schedule_maintenance()
         self._worker = JobsWorker(

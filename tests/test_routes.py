@@ -23,8 +23,8 @@ class Replay(Events):
 
 async def test_every_method_of_the_contract_is_served_by_an_implementation_of_its_own(rig: Loopback) -> None:
     """Nothing lists the services, so that a method without one would be found by its first caller."""
-    later = [one for make in rig.features.later.values() for one in make()]
-    implementations = [SystemService, EventsService, LifecycleService, *map(type, (*rig.features.services, *later))]
+    later = {type(one) for make in rig.features.later.values() for one in make()}
+    implementations = {SystemService, EventsService, LifecycleService, *map(type, rig.features.services), *later}
     for declared in catalog.methods():
         route = rig.dispatcher._routes.find(declared.name)
         if declared.interface is not System:  # the rig has no process to speak of
