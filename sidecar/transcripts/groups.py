@@ -6,10 +6,12 @@ others, and so do not divide a group and are of none; every other notification d
 are counted: whichever comes first has the lowest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from sidecar.transcripts.compare import Comparison, Difference
 from sidecar.transcripts.format import Entry
+from sidecar.transcripts.patterns import ANY
 from sidecar.transcripts.schemas import Contract
 
 GROUP: Final = "group"
@@ -45,11 +47,37 @@ def numbers(group: Iterable[Entry]) -> list[int]:
 
 
 def number(message: Any) -> Any:
-    """The `seq` of a notification; None where it has none."""
-    params = message.get("params")
+    """The `seq` of a notification; None for a message that has none."""
+    params = message.get("params") if type(message) is dict else None
     return params.get("seq") if type(params) is dict else None
 
 
 def with_number(message: Any, seq: Any) -> Any:
     """The notification with another `seq`, if it has one."""
     return message if number(message) is None else {**message, "params": {**message["params"], "seq": seq}}
+
+
+def fitting(group: Sequence[Entry], came: Sequence[Any], comparison: Comparison) -> dict[int, int]:
+    """Which of the group each of those is that came, by index, whatever its number; as far as they fit."""
+    recorded = [with_number(entry.message, {ANY: "integer"}) for entry in group]
+    return comparison.matched(recorded, came, lambda one, other: comparison.told(one, other)[1])
+
+
+def paired(group: Sequence[Entry], came: Sequence[Any], comparison: Comparison) -> dict[int, int]:
+    """The same, and of those that fit none the one that it seems to be: each that came is one of the group."""
+    pairs = fitting(group, came, comparison)
+    left = [index for index in range(len(group)) if index not in pairs.values()]
+    for index, actual in enumerate(came):
+        if index not in pairs:
+            alike = [one for one in left if group[one].method == actual["method"]]
+            pairs[index] = min(alike or left, key=lambda one: len(differences(group[one].message, actual, comparison)))
+            left.remove(pairs[index])
+    return pairs
+
+
+def differences(recorded: Any, actual: Any, comparison: Comparison) -> list[Difference]:
+    """In what two notifications differ; nothing is bound by it."""
+    before = comparison.bindings.mark()
+    found = comparison.told(recorded, actual)[1]
+    comparison.bindings.undo(before)
+    return found

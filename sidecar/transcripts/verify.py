@@ -19,8 +19,7 @@ from pydantic_core import to_json
 from protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.compare import COUNTED, NOT_THERE, Comparison, Difference
 from sidecar.transcripts.format import Entry, Header
-from sidecar.transcripts.groups import grouped, numbers, with_number
-from sidecar.transcripts.patterns import ANY
+from sidecar.transcripts.groups import grouped, numbers, paired, with_number
 from sidecar.transcripts.process import Process, Silence
 from sidecar.transcripts.schemas import Contract
 
@@ -185,36 +184,15 @@ class Conversation:
                 came.append(self._next_told())
         except (Silence, EOFError) as error:
             silence = error
-        left = dict(enumerate(group))
-        pairs = self._in_any_order(group, came)
-        entries = {actual: left.pop(expected) for actual, expected in pairs.items()}
-        for index in range(len(came)):
-            if index not in entries:
-                entries[index] = left.pop(self._nearest(left, came[index]))
+        pairs = paired(group, came, self._comparison)
         seqs = numbers(group)
         for index, actual in enumerate(came):
-            entry = entries[index]
+            entry = group[pairs[index]]
             message = with_number(entry.message, seqs[index]) if len(seqs) == len(group) else entry.message
             self._judge(entry, self._comparison.told(message, actual))
         if silence is not None:
-            self._awaited = list(left.values())
+            self._awaited = [entry for index, entry in enumerate(group) if index not in pairs.values()]
             raise silence
-
-    def _in_any_order(self, group: list[Entry], came: list[Any]) -> dict[int, int]:
-        """Which of the group each is that came, by index, wherever the numbers stand; as far as they fit."""
-        recorded = [with_number(entry.message, {ANY: "integer"}) for entry in group]
-        return self._comparison.matched(recorded, came, self._told_differs)
-
-    def _nearest(self, left: dict[int, Entry], actual: Any) -> int:
-        """The one that it seems to be, since it is none as it was recorded."""
-        alike = [index for index, entry in left.items() if entry.method == actual["method"]]
-        return min(alike or left, key=lambda index: self._distance(left[index].message, actual))
-
-    def _distance(self, expected: Any, actual: Any) -> int:
-        before = self._comparison.bindings.mark()
-        distance = len(self._told_differs(expected, actual))
-        self._comparison.bindings.undo(before)
-        return distance
 
     def _judge(self, entry: Entry, result: tuple[Any, list[Difference]]) -> None:
         merged, differences = result
