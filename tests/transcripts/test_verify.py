@@ -1,10 +1,10 @@
-"""Verifying: what differs is shown, what cannot be the same is let be, and an update changes no more than it must."""
+"""Verifying: what differs is shown, and what cannot be the same is let be."""
 
 from pathlib import Path
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, explain, record_anew
+from sidecar.transcripts.check import Terms, check, explain
 from sidecar.transcripts.process import replay_command
 from tests.transcripts.scribe import (
     BACKUP,
@@ -85,39 +85,6 @@ def test_patterns_stand_for_what_a_person_does_not_want_to_fix(tmp_path: Path) -
     )
     assert explained(path) == ""
     assert "$re" in explained(changed(path, tmp_path / "other.jsonl", "20.*Z", "19.*Z"))
-
-
-def test_notifications_of_one_group_may_come_in_any_order(tmp_path: Path) -> None:
-    text = BACKUP.read_text("utf-8").splitlines(keepends=True)
-    first, second = (number for number, line in enumerate(text) if '"seq":5,' in line or '"seq":6,' in line)
-    text[first], text[second] = text[second].replace('"seq":6', '"seq":5'), text[first].replace('"seq":5', '"seq":6')
-    (tmp_path / "swapped.jsonl").write_text("".join(text), "utf-8")
-    assert explained(tmp_path / "swapped.jsonl") != ""
-    text = BACKUP.read_text("utf-8").splitlines(keepends=True)
-    text[first], text[second] = (line.replace('"s2c"', '"s2c","group":1') for line in (text[second], text[first]))
-    (tmp_path / "grouped.jsonl").write_text("".join(text), "utf-8")
-    assert explained(tmp_path / "grouped.jsonl") == ""
-
-
-def test_an_update_changes_the_lines_that_differ_and_no_other(tmp_path: Path) -> None:
-    path = changed(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
-    record_anew(path, Terms())
-    header, *lines = path.read_text("utf-8").splitlines()
-    _, *old_lines = BACKUP.read_text("utf-8").splitlines()
-    assert [line for line in lines if "draining" not in line] == [line for line in old_lines if "draining" not in line]
-    assert '"started_at"' in header
-    assert explained(path) == ""
-
-
-def test_an_update_takes_in_what_is_new_under_the_recorded_ids(tmp_path: Path) -> None:
-    text = [line for line in BACKUP.read_text("utf-8").splitlines(keepends=True) if '"seq":4,' not in line]
-    path = tmp_path / "shorter.jsonl"
-    path.write_text("".join(text), "utf-8")
-    job_id = said_by(BACKUP)[2]["result"]["job"]["job_id"]
-    record_anew(path, Terms())
-    assert explained(path) == ""
-    new = next(line["msg"] for line in lines_of(path) if line.get("msg", {}).get("params", {}).get("seq") == 4)
-    assert new["params"]["event"]["job_id"] == job_id
 
 
 def test_where_clock_and_chance_are_fixed_every_byte_is_the_same() -> None:
