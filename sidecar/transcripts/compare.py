@@ -221,19 +221,22 @@ class Comparison:
     def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
-            self._unordered(wanted, actual, schema, path)
-        elif not ((kind == ANY and is_any(wanted, actual)) or (kind == RE and matches(wanted, actual)) or kind == MARK):
+            return {**expected, UNORDERED: self._unordered(wanted, actual, schema, path)}
+        if not ((kind == ANY and is_any(wanted, actual)) or (kind == RE and matches(wanted, actual)) or kind == MARK):
             self._found.append(Difference(path, expected, actual))
             return self.as_recorded(actual)
         return expected
 
-    def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> None:
+    def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
         item = self.contract.item(schema)
         pairs = self.matched(expected, actual, lambda one, other: self._differs(one, other, item))
-        missing = (index for index in range(len(expected)) if index not in pairs.values())
-        self._found += [Difference(f"{path}[{index}]", expected[index], NOT_THERE) for index in missing]
-        extra = (index for index in range(len(actual)) if index not in pairs)
-        self._found += [Difference(path, NOT_THERE, actual[index]) for index in extra]
+        kept = set(pairs.values())
+        extra = [other for index, other in enumerate(actual) if index not in pairs]
+        self._found += [
+            Difference(f"{path}[{index}]", one, NOT_THERE) for index, one in enumerate(expected) if index not in kept
+        ]
+        self._found += [Difference(path, NOT_THERE, other) for other in extra]
+        return [one for index, one in enumerate(expected) if index in kept] + list(map(self.as_recorded, extra))
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
         return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
