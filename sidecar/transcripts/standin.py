@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from protocol.connection import Connection, Event, Notified, Refused, Request
 from sidecar import exit_codes
@@ -152,6 +152,7 @@ class StandIn:
 
     async def run(self) -> int:
         """Stand in until the end; the exit code."""
+        self._loop.set_exception_handler(self._crash)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self._end, exit_codes.OK)
@@ -162,6 +163,11 @@ class StandIn:
         if self._failure is not None:
             raise self._failure
         return code
+
+    def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A mistake of ours must not look like a sidecar that thinks."""
+        loop.default_exception_handler(context)
+        self._end(exit_codes.CRASHED)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():

@@ -129,6 +129,8 @@ class Tape:
                     self._take_answer(entry, message["id"], message)
 
     def _take_request(self, entry: Entry, message: dict[str, Any]) -> None:
+        if type(message["id"]) not in (int, str) or type(message["method"]) is not str:
+            return  # it was refused, and is refused again
         asked = Asked(entry, message, len(self.told) - 1)
         self._waiting[message["id"]] = asked
         self._by_method.setdefault(asked.method, []).append(asked)

@@ -74,14 +74,6 @@ class Retaking(Conversation):
         for entry, actual in changed:
             self._comparison.told(_numbered(entry.message, actual, self._comparison), actual)
 
-    def _hears_more(self, patience_s: float) -> bool:
-        try:
-            if not self._take(patience_s):
-                raise EOFError
-        except Silence:
-            return False
-        return True
-
     def _changed(self, left: list[Entry], rest: list[Any]) -> list[tuple[Entry, Any]]:
         """What could be another form of the entries that have not come: of their method, and none that follows."""
         new = [one for one in rest if not any(self._is(entry, one) for entry in self._later[:LOOK_AHEAD])]

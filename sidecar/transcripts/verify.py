@@ -251,17 +251,31 @@ class Conversation:
             self._lines.setdefault(key, line)
 
     def _compare_streams(self) -> None:
-        left = list(self._actual_streams.items())
+        taken: set[Any] = set()
         for key, messages in self._recorded_streams.items():
-            name = messages[0]["method"]
-            same = [one for one in left if one[0][0] == name]
-            found = next((one for one in same if not self._stream_differs(messages, one[1])), None)
+            found = self._stream_like(messages, taken)
+            while found is None and self._hears_more():  # of a life without an end, not all has been waited for
+                found = self._stream_like(messages, taken)
             if found is not None:
-                left.remove(found)
+                taken.add(found)
                 continue
-            line = self._lines.get(key, 0)
+            name = messages[0]["method"]
+            same = [one for other, one in self._actual_streams.items() if other[0] == name and other not in taken]
             what = f"another {name} came" if same else f"{name} never came"
-            self.findings.append(Finding(line, what, messages, self._comparison.as_recorded([one[1] for one in same])))
+            came = self._comparison.as_recorded(same)
+            self.findings.append(Finding(self._lines.get(key, 0), what, messages, came))
+
+    def _stream_like(self, messages: list[Any], taken: set[Any]) -> Any:
+        name = messages[0]["method"]
+        left = (key for key in self._actual_streams if key[0] == name and key not in taken)
+        return next((key for key in left if not self._stream_differs(messages, self._actual_streams[key])), None)
+
+    def _hears_more(self, patience_s: float | None = None) -> bool:
+        """Whether another message has come in time."""
+        try:
+            return self._take(patience_s)
+        except Silence:
+            return False
 
     def _stream_differs(self, recorded: list[Any], actual: list[Any]) -> list[Difference]:
         """The first is compared, and so all of an appended text; of what follows either side may have dropped some."""
