@@ -27,7 +27,9 @@ def verify_all(files: Sequence[Path], terms: Terms, *, update: bool) -> int:
                 record_anew(path, terms)
                 updated = True
                 findings = check(path, terms)  # what comes now in this order and now in that still differs
-        except (NotATranscript, CutShort, OSError) as error:
+        except CutShort as error:
+            raise click.ClickException(f"{path}: {error}") from None
+        except (NotATranscript, OSError) as error:
             raise click.ClickException(str(error)) from None
         failed += bool(findings)
         if findings:

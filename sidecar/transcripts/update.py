@@ -40,7 +40,7 @@ class CutShort(Exception):
 
 
 class Retaking(Conversation):
-    """The client's half, said again; what comes instead of what was recorded is not judged, but what it is binds."""
+    """The client's half, said again; what comes instead of what was recorded binds, but is no finding."""
 
     def run(self, entries: list[Entry]) -> None:
         """Say all of it, as far as the sidecar lives."""
@@ -52,6 +52,9 @@ class Retaking(Conversation):
             super()._expect(entry)
         except Silence:
             return
+
+    def _judge(self, entry: Entry, result: Any, recorded: Any = None) -> None:
+        """What differs is what the update is for."""
 
     def _expect_told(self, entry: Entry) -> None:
         self._any_order([entry])

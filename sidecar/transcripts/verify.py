@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from protocol.connection import MAX_MESSAGE_BYTES
 from sidecar.transcripts.compare import COUNTED, NOT_THERE, Comparison, Difference
 from sidecar.transcripts.format import Entry, Header
-from sidecar.transcripts.groups import grouped, numbers, paired, with_number
+from sidecar.transcripts.groups import grouped, has_a_place, numbers, paired, with_number
 from sidecar.transcripts.process import Process, Silence
 from sidecar.transcripts.schemas import Contract
 
@@ -132,10 +132,10 @@ class Conversation:
             actual = self._wait(lambda: self._heard.answers.get(key)).pop(0)
             self._answered.add(key)
             self._judge(entry, self._comparison.answer(entry.message, actual, self._methods.get(key)))
-        elif self._contract.coalescing(entry.method) is not None:
-            self._merge(self._recorded_streams, entry.message, entry.line)
-        else:
+        elif has_a_place(entry, self._contract):
             self._expect_told(entry)
+        elif entry.is_told:
+            self._merge(self._recorded_streams, entry.message, entry.line)
 
     def _expect_told(self, entry: Entry) -> None:
         actual = self._next_told()
@@ -189,15 +189,17 @@ class Conversation:
         for index, actual in enumerate(came):
             entry = group[pairs[index]]
             message = with_number(entry.message, seqs[index]) if len(seqs) == len(group) else entry.message
-            self._judge(entry, self._comparison.told(message, actual))
+            self._judge(entry, self._comparison.told(message, actual), message)
         if silence is not None:
             self._awaited = [entry for index, entry in enumerate(group) if index not in pairs.values()]
             raise silence
 
-    def _judge(self, entry: Entry, result: tuple[Any, list[Difference]]) -> None:
+    def _judge(self, entry: Entry, result: tuple[Any, list[Difference]], recorded: Any = None) -> None:
+        """Take a comparison's result; `recorded` is the message where it is not quite the entry's."""
         merged, differences = result
         if differences:
-            self.findings.append(Finding(entry.line, self._what(entry), entry.message, merged, tuple(differences)))
+            expected = entry.message if recorded is None else recorded
+            self.findings.append(Finding(entry.line, self._what(entry), expected, merged, tuple(differences)))
             if entry.is_told and merged.get("method") != entry.method:
                 raise _Lost  # one too many or too few: from here on each would be compared with another
             if any(one.path.endswith(COUNTED) for one in differences):
