@@ -8,7 +8,6 @@ import contextlib
 import gc
 import logging
 import os
-import random
 import signal
 import sqlite3
 import sys
@@ -24,6 +23,7 @@ from protocol.system import (
     RequestProgressed,
 )
 from sidecar import exit_codes
+from sidecar.chance import Chance
 from sidecar.clock import StandingClock, SystemClock, iso
 from sidecar.database import Database, LockFile
 from sidecar.dispatch import Dispatcher, routes
@@ -67,16 +67,17 @@ class App:
         self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else StandingClock(settings.now_ms)
-        randomness = os.urandom if settings.seed is None else random.Random(settings.seed).randbytes  # noqa: S311 - asked for
-        self._new_id = Uuid7(self._clock, randomness)
         self._turn = Turn(self._loop.call_soon)
         self._connection = Connection()
         self._writer = make_writer(wire[1], self._loop, self.end)
         self._host = Host(self._connection, self._writer)
         self._lock, self._database = self._open()
+        event_log = EventLog(self._database)
+        self._chance = Chance(settings.seed, life=event_log.window()[1])
+        self._new_id = Uuid7(self._clock, self._chance.bytes_for("ids"))
         self._outbox = Outbox(
             self._database,
-            EventLog(self._database),
+            event_log,
             self._clock,
             soon=self._turn.soon,
             later=self._loop.call_later,
@@ -105,7 +106,8 @@ class App:
         make_private_dir(path.parent)
         lock = LockFile(path.with_name(path.name + ".lock"))
         stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
-        return lock, Database(open_database(path, schema_dir(), stamp), path, self._turn.soon)
+        randomness = Chance(self._settings.seed).bytes_for("facts of a new database")
+        return lock, Database(open_database(path, schema_dir(), stamp, randomness), path, self._turn.soon)
 
     def _record(self) -> "Recorder | None":
         """Have the conversation recorded where that is wanted."""
@@ -127,6 +129,7 @@ class App:
             self._outbox,
             self._clock,
             self._new_id,
+            self._chance,
             committed=self._committed,
             after_commit=self._turn.after,
             is_draining=self._is_draining,

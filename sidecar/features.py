@@ -5,7 +5,6 @@ What is heavy and not needed for the first answers (anyio, psutil, httpx) is imp
 
 import asyncio
 import logging
-import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain
@@ -19,6 +18,7 @@ from sidecar.atlassian.store import API_TOKEN
 from sidecar.calendar.accounts_store import CONFIG, CREDENTIALS
 from sidecar.calendar.feature import CalendarFeature
 from sidecar.calendar.sign_ins_store import CODE, VERIFIER
+from sidecar.chance import Chance
 from sidecar.claude.feature import ClaudeFeature
 from sidecar.claude.permission_journal import AfterCommit
 from sidecar.clock import Clock
@@ -62,6 +62,7 @@ class Features:
         outbox: Outbox,
         clock: Clock,
         new_id: MakeId,
+        chance: Chance,
         *,
         committed: Callable[[], Awaitable[None]],
         after_commit: AfterCommit,
@@ -71,7 +72,7 @@ class Features:
         self._database = database
         self._outbox = outbox
         self._clock, self._new_id = clock, new_id
-        self._chance = random.random if settings.seed is None else random.Random(settings.seed).random  # noqa: S311 - jitter
+        self._chance = chance
         self._committed = committed
         self._worker: JobsWorker | None = None
         self._client: Http | None = None
@@ -123,6 +124,7 @@ class Features:
             self._database,
             self._clock,
             self._new_id,
+            self._chance.bytes_for("sign-ins"),
             notify=self._outbox.notify,
             feed=self._activity,
             vault=self._vault,
@@ -189,7 +191,7 @@ class Features:
             scheduler=self._scheduler,
             clock=self._clock,
             new_id=self._new_id,
-            chance=self._chance,
+            chance=self._chance.fractions_for("pauses of jobs"),
             committed=self._committed,
             reap=self._claude.reap,
         )
@@ -259,7 +261,8 @@ class Features:
         if self._client is None:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
-            self._client = Http(self._clock, chance=self._chance, upstream=self._upstream())
+            chance = self._chance.fractions_for("pauses of requests")
+            self._client = Http(self._clock, chance=chance, upstream=self._upstream())
         return self._client
 
     def _upstream(self) -> "Upstream | None":

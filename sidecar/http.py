@@ -61,6 +61,8 @@ class Request:
     auth: tuple[str, str] | None = None
     """User and password of HTTP's Basic scheme."""
     repeatable: bool = True
+    has_secret_address: bool = False
+    """Whoever knows the URL is let in: so it is with where a redirect leads."""
 
 
 @dataclass(frozen=True, slots=True)

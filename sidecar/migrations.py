@@ -38,19 +38,22 @@ def migration_files(directory: Path) -> dict[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted((directory / "migrations").glob("*.sql"))}
 
 
-def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
-    """The database at `path`, made or brought up to date; `stamp` names the backup that is taken before a change.
+def open_database(
+    path: Path, directory: Path, stamp: str, randomness: Callable[[int], bytes] = os.urandom
+) -> sqlite3.Connection:
+    """The database at `path`, made or brought up to date; `stamp` names the backup that is taken before a change,
+    and `randomness` makes what a migration asks SQLite's `randomblob` for.
 
     Raises what `inspect_file` does, in which case nothing has been written, and PermissionError where that is all one
     may do; DatabaseUnusable also for whatever else SQLite has against the file or its folder.
     """
     try:
-        return _open(path, migration_files(directory), stamp)
+        return _open(path, migration_files(directory), stamp, randomness)
     except sqlite3.Error as error:
         raise DatabaseUnusable(f"{path} cannot be used ({error})") from error
 
 
-def _open(path: Path, known: dict[str, str], stamp: str) -> sqlite3.Connection:
+def _open(path: Path, known: dict[str, str], stamp: str, randomness: Callable[[int], bytes]) -> sqlite3.Connection:
     existed = path.exists() and path.stat().st_size > 0
     pending = inspect_file(path, known)
     if existed and not os.access(path, os.W_OK):  # SQLite would open it, and refuse each write
@@ -63,6 +66,7 @@ def _open(path: Path, known: dict[str, str], stamp: str) -> sqlite3.Connection:
             prune_backups(backups, f"{path.stem}-before-*.db", BACKUPS_KEPT)
             if INITIAL in pending:
                 make_shrinkable(connection)
+        connection.create_function("randomblob", 1, randomness)
         migrate(connection, known, pending)
     return connection
 

@@ -66,6 +66,10 @@ class Vault:
         columns: Sequence[SecretColumn],
         randomness: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        """`randomness` makes keys and nonces, and is the system's whatever `--seed` says.
+
+        They never show on the wire; a nonce that comes twice under one key would give away what GCM hides.
+        """
         self._database = database
         self._file = data_dir / KEY_FILE
         self._columns = columns

@@ -14,6 +14,7 @@ from typing import NoReturn
 from sidecar import exit_codes
 from sidecar.stdio import claim
 
+SEED = "make the same ids every time, for tests: what guards a sign-in can then be foretold"
 NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 """Pydantic would search every installed package for plugins at its import: 13 ms of each start."""
 
@@ -32,7 +33,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z"
     )
-    parser.add_argument("--seed", metavar="NUMBER", type=int, help="make the same ids every time")
+    parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED)
     return parser.parse_args(argv)
 
 

@@ -36,7 +36,7 @@ class Settings:
     now_ms: int | None = None
     """Where the wall clock stands still (`--now`); None: it goes."""
     seed: int | None = None
-    """From which ids and chance are made (`--seed`); None: they are random."""
+    """From which ids, sign-ins and pauses are made (`--seed`), for replaying; None: they are random."""
     upstream_record: Path | None = None
     """Where what the vendors' clouds answer is recorded (`--upstream-record`)."""
     upstream: Path | None = None

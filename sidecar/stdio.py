@@ -67,8 +67,8 @@ class Writer:
         self._stuck: asyncio.TimerHandle | None = None
         self.unread_bytes = 0
         self.on_progress: Callable[[], None] = lambda: None
-        self.on_lines: Callable[[bytes], None] | None = None
-        """Called with the lines that are about to leave, in their order on the wire."""
+        self.on_lines: Callable[[list[bytes], bytes], None] | None = None
+        """Called with the lines that are about to leave, in their order on the wire: one by one, and joined."""
         mode = os.fstat(descriptor).st_mode
         # A terminal or a file shares its flags with other programs, and never blocks for long.
         self._blocking = sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
@@ -116,7 +116,7 @@ class Writer:
                     size += len(lines[-1])
                 data = b"".join(lines) if len(lines) > 1 else lines[0]
                 if self.on_lines is not None:
-                    self.on_lines(data)
+                    self.on_lines(lines, data)
                 self._current = memoryview(data)
                 return True
         return False

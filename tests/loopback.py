@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from protocol import catalog, contract
 from protocol.connection import Answered, Connection, Notified
 from protocol.system import System
+from sidecar.chance import Chance
 from sidecar.client import Received, RemoteError
 from sidecar.database import Database
 from sidecar.dispatch import Dispatcher, routes
@@ -177,6 +178,7 @@ class Loopback:
             self.outbox,
             self.clock,
             self._new_id,
+            Chance(None),
             committed=self._committed,
             after_commit=self.turn.after,
             is_draining=lambda: False,

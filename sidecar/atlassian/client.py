@@ -99,7 +99,10 @@ def judge(response: Response, what: str) -> None:
 
 def _leads_to_sign_in(location: str) -> bool:
     """Where nobody is signed in, pages redirect to a form that signs one in."""
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # that is no address
+        return False
     return parts.hostname == "id.atlassian.com" or "login" in parts.path
 
 

@@ -42,6 +42,7 @@ class CalendarFeature:
         database: Database,
         clock: Clock,
         new_id: MakeId,
+        randomness: Callable[[int], bytes],
         *,
         notify: Callable[[Notification], None],
         feed: Feed,
@@ -67,7 +68,9 @@ class CalendarFeature:
         self.services: tuple[object, ...] = (
             CalendarService(self._store, self._books.calendars, self._books.events),
             CalendarAccountsService(self._accounts),
-            GoogleSignInService(SignInsStore(database), self._accounts, self._books, vault, self._maybe_google),
+            GoogleSignInService(
+                SignInsStore(database), self._accounts, self._books, vault, self._maybe_google, randomness
+            ),
         )
 
     def account_counts(self) -> dict[str, int]:

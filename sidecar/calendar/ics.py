@@ -153,12 +153,12 @@ class IcsSource:
         address = self._address
         for _ in range(HOPS):
             try:
-                answer = await self._http.send(Request("GET", address, WHAT, headers=headers))
+                answer = await self._http.send(Request("GET", address, WHAT, headers=headers, has_secret_address=True))
             except HttpTrouble as trouble:
                 raise as_job_outcome(trouble) from None
             if answer.status not in MOVED:
                 return _accepted(answer)
-            address = urljoin(address, answer.headers.get("location", ""))
+            address = _where(address, answer.headers.get("location", ""))
             if not _is_safe(address):
                 break
         raise JobFailed(f"{WHAT} leads on and on, or to where it must not.", kind="bad_response")
@@ -225,6 +225,14 @@ def normalised(address: str) -> str:
     if not _is_safe(text):
         raise _bad_address("must begin with https, since whoever reads it on its way can read the calendar")
     return text
+
+
+def _where(address: str, location: str) -> str:
+    """To where a redirect leads; nothing where that is no address."""
+    try:
+        return urljoin(address, location)
+    except ValueError:
+        return ""
 
 
 def _is_safe(address: str) -> bool:

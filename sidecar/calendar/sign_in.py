@@ -1,7 +1,6 @@
 """`calendar.oauth.google.*`: a sign-in from its start to the account, over restarts."""
 
 import logging
-import os
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,10 +72,12 @@ class GoogleSignInService(GoogleSignIn):
         books: Books,
         vault: Vault,
         google: Callable[[], Google | None],
-        *,
-        randomness: Callable[[int], bytes] = os.urandom,
+        randomness: Callable[[int], bytes],
     ) -> None:
-        """`google` gives None where no OAuth client is configured."""
+        """`google` gives None where no OAuth client is configured.
+
+        `randomness` makes the state and the verifier, which guard the sign-in: only a replay may foretell them.
+        """
         self._store = store
         self._accounts = accounts
         self._books = books

@@ -14,6 +14,10 @@ environment it keeps."""
 SESSION_MARK = "SIDECAR_SESSION"
 """The same for the CLI of a session, which outlives the job that it was started by."""
 
+DATABASE_MARK = "SIDECAR_DATABASE"
+"""Set to the path of the database that has the job or session: the same id is somebody else's in a copy of a database,
+and in one that was made with the same `--seed`."""
+
 MARKS = (JOB_MARK, SESSION_MARK)
 
 OURS = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE"})

@@ -13,6 +13,7 @@ from protocol.claude_doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
 from protocol.claude_export import ExportSession
 from protocol.contract import Notification
 from sidecar.claude.conversations import Conversations
+from sidecar.claude.environment import DATABASE_MARK
 from sidecar.claude.export import ExportHandler, ExportService
 from sidecar.claude.ledger import ProcessLedger
 from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
@@ -57,6 +58,7 @@ class ClaudeFeature:
         after_commit: AfterCommit,
     ) -> None:
         self._settings = settings
+        self._database_name = str(settings.database.resolve())
         self._clock = clock
         self._notify = notify
         self._record = record
@@ -108,7 +110,8 @@ class ClaudeFeature:
         from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415
 
         self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
-        launcher = Launcher(discovery=self.discovery(), environment=os.environ, home=Path.home(), ledger=self._ledger)
+        environment = {**os.environ, DATABASE_MARK: self._database_name}
+        launcher = Launcher(discovery=self.discovery(), environment=environment, home=Path.home(), ledger=self._ledger)
         runs = ClaudeRunHandler(
             launcher=launcher,
             notify=self._notify,
@@ -147,7 +150,7 @@ class ClaudeFeature:
         """Kill what is left of the processes of these jobs; how many there were."""
         from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
 
-        return await kill_leftovers(job_ids, timeout_s=REAP_S)
+        return await kill_leftovers(job_ids, self._database_name, timeout_s=REAP_S)
 
     async def recover(self) -> None:
         """Before any work begins: what a dead process left is killed, and no session runs; questions stay open."""
@@ -158,7 +161,8 @@ class ClaudeFeature:
             noted = self._ledger.left()
             if session_ids or noted:
                 owners = {*session_ids, *(process.owner_id for process in noted)}
-                killed = await kill_leftovers(owners, known=await survivors(noted), timeout_s=REAP_S)
+                known = await survivors(noted)
+                killed = await kill_leftovers(owners, self._database_name, known=known, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
                 self._ledger.forget(process.pid for process in noted)
                 self._conversations.recover(session_ids, self._permissions.recover())

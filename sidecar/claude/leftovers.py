@@ -1,8 +1,8 @@
 """Find and kill every process of a run or a session, also those that left its process group.
 
 Claude's Bash tool gives each command a session of its own, so that signals to the CLI's group do not reach it, and when
-the CLI is gone nothing links the two.  The environment does: it names the owner, a job or a session, in every one of
-them.
+the CLI is gone nothing links the two.  The environment does: it names the owner, a job or a session, and the owner's
+database in every one of them.
 psutil takes 40 ms to import, so import this module late.
 """
 
@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import psutil
 
-from sidecar.claude.environment import MARKS
+from sidecar.claude.environment import DATABASE_MARK, MARKS
 from sidecar.claude.ledger import KnownProcess
 
 POLL_S = 0.02
@@ -20,9 +20,9 @@ SAME_START_S = 2.0
 """Linux tells a start in ticks since the boot, whose time it gives to the second; a number comes again much later."""
 
 
-async def family(pid: int, owner_id: str) -> set[psutil.Process]:
+async def family(pid: int, owner_id: str, database: str | None = None) -> set[psutil.Process]:
     """The owner's process and its descendants at this moment; empty if it is gone."""
-    return await anyio.to_thread.run_sync(_family, pid, owner_id)
+    return await anyio.to_thread.run_sync(_family, pid, owner_id, database)
 
 
 def start_time(pid: int) -> float | None:
@@ -38,23 +38,32 @@ async def survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
     return await anyio.to_thread.run_sync(_survivors, recorded)
 
 
-async def kill_leftovers(owner_ids: Collection[str], *, known: Iterable[psutil.Process] = (), timeout_s: float) -> int:
+async def kill_leftovers(
+    owner_ids: Collection[str],
+    database: str | None = None,
+    *,
+    known: Iterable[psutil.Process] = (),
+    timeout_s: float,
+) -> int:
     """SIGKILL `known` and all that carries the mark of these owners, until none is left; the number of those killed.
+
+    Of another `database` than the owners' they are somebody else's, and live on; None: they name none.
 
     It gives up after `timeout_s`: a process in an uninterruptible system call dies only when that returns.
     """
     killed: set[psutil.Process] = set()
+    owners = frozenset(owner_ids)
     with anyio.move_on_after(timeout_s):
-        while left := await anyio.to_thread.run_sync(_kill_round, frozenset(owner_ids), frozenset(known) | killed):
+        while left := await anyio.to_thread.run_sync(_kill_round, owners, database, frozenset(known) | killed):
             killed |= left
             await anyio.sleep(POLL_S)
     return len(killed)
 
 
-def _family(pid: int, owner_id: str) -> set[psutil.Process]:
+def _family(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
     try:
         root = psutil.Process(pid)
-        if not _is_marked(root, {owner_id}):  # it is gone, and its number belongs to another already
+        if not _is_marked(root, {owner_id}, database):  # it is gone, and its number belongs to another already
             return set()
         return {root, *root.children(recursive=True)}
     except (psutil.Error, OSError):
@@ -73,9 +82,11 @@ def _survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
     return found
 
 
-def _kill_round(owner_ids: frozenset[str], known: frozenset[psutil.Process]) -> set[psutil.Process]:
+def _kill_round(
+    owner_ids: frozenset[str], database: str | None, known: frozenset[psutil.Process]
+) -> set[psutil.Process]:
     """Kill what is alive now.  A fork between two looks is found by the next."""
-    left = {process for process in known if _alive(process)} | set(_marked(owner_ids))
+    left = {process for process in known if _alive(process)} | set(_marked(owner_ids, database))
     for process in left:
         try:
             process.kill()  # psutil compares start times: a reused pid is not hit
@@ -84,16 +95,18 @@ def _kill_round(owner_ids: frozenset[str], known: frozenset[psutil.Process]) -> 
     return left
 
 
-def _is_marked(process: psutil.Process, owner_ids: Collection[str]) -> bool:
+def _is_marked(process: psutil.Process, owner_ids: Collection[str], database: str | None) -> bool:
     environment = process.environ()
+    if environment.get(DATABASE_MARK) != database:
+        return False
     return any(environment.get(mark) in owner_ids for mark in MARKS)
 
 
-def _marked(owner_ids: frozenset[str]) -> Iterable[psutil.Process]:
+def _marked(owner_ids: frozenset[str], database: str | None) -> Iterable[psutil.Process]:
     for pid in psutil.pids():
         try:
             process = psutil.Process(pid)
-            if _is_marked(process, owner_ids) and _alive(process):
+            if _is_marked(process, owner_ids, database) and _alive(process):
                 yield process
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue

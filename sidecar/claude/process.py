@@ -20,6 +20,7 @@ from typing import Any
 
 import anyio
 
+from sidecar.claude.environment import DATABASE_MARK
 from sidecar.claude.jobobject import JobObject
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,8 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         self.lines = LineSplitter()
         self.on_release: Callable[[], None] = lambda: None
         """Called once, when nothing of it is left."""
+        self.database: str | None = None
+        """What its environment names as the database of its owner."""
         self._on_line = on_line
         self._job_object: JobObject | None = None
         self._stderr = bytearray()
@@ -232,6 +235,7 @@ async def start(
     Call it in the main thread: the kernel ties the parent-death signal to the thread that forked.
     """
     process = ClaudeProcess(on_line)
+    process.database = environment.get(DATABASE_MARK)
     # Not anyio.open_process: it has no preexec_fn, and its wait() lasts until every tool has closed our pipes.
     await asyncio.get_running_loop().subprocess_exec(
         lambda: process,

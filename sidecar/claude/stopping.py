@@ -70,7 +70,7 @@ async def stop(process: ClaudeProcess, owner_id: str, pace: Pace) -> None:
     known = set() if process.exited.is_set() else await _climb_down(process, owner_id, pace)
     # Whatever the pace, one good look is taken at what is left.
     left_s = max(begun + pace.end_s - anyio.current_time(), SWEEP_S)
-    await kill_leftovers({owner_id}, known=known, timeout_s=left_s)
+    await kill_leftovers({owner_id}, process.database, known=known, timeout_s=left_s)
     with anyio.move_on_after(LAST_BYTES_S):
         await process.closed.wait()
     process.release()
@@ -85,13 +85,13 @@ async def _climb_down(process: ClaudeProcess, owner_id: str, pace: Pace) -> set[
         process.send(interrupt_request())
     if not pace.terminate_s:
         process.terminate()
-    known = await family(process.pid, owner_id)
+    known = await family(process.pid, owner_id, process.database)
     with anyio.CancelScope(deadline=begun + pace.terminate_s):
         await process.settled.wait()
         process.close_stdin()
         await process.exited.wait()
     if not process.exited.is_set():
-        known |= await family(process.pid, owner_id)
+        known |= await family(process.pid, owner_id, process.database)
         process.close_stdin()
         process.terminate()
         with anyio.CancelScope(deadline=begun + pace.kill_s):

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sidecar.client import Received, RemoteError
 from sidecar.commandline.timeline import Timeline
-from sidecar.commandline.wording import duration, one_line
+from sidecar.commandline.wording import duration, one_line, size
 from sidecar.transcripts.format import Entry, Header, read
 from sidecar.transcripts.survey import Life, survey
 from sidecar.transcripts.waterfall import page
@@ -26,7 +26,8 @@ def show(path: Path, *, everything: bool) -> None:
     lives = survey(read(path))
     messages = sum(life.messages for life in lives)
     limit = messages if everything else SHOWN
-    _print_timeline(console, path, limit)
+    names = {name for life in lives for name in (*life.methods(), *life.notifications())}
+    _print_timeline(console, path, limit, max(map(len, names), default=0))
     if messages > limit:
         console.print(
             Text(f"  … {messages - limit:,} more messages: --all shows them, --html makes a page", style="dim")
@@ -47,9 +48,9 @@ def as_html(path: Path, target: Path) -> None:
     target.write_text(page(path), "utf-8")
 
 
-def _print_timeline(console: Console, path: Path, limit: int) -> None:
+def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -> None:
     seconds = 0.0
-    timeline = Timeline(console, lambda: seconds)
+    timeline = Timeline(console, lambda: seconds, name_width)
     asked: dict[Any, tuple[str, float]] = {}
     for count, line in enumerate(read(path)):
         if isinstance(line, Header):
@@ -101,7 +102,7 @@ def _event(entry: Entry) -> str:
 
 
 def _print_sums(console: Console, life: Life, which: str) -> None:
-    facts = [f"{life.messages:,} messages", f"{_size(life.bytes)} in {duration(life.duration_ms / 1000)}"]
+    facts = [f"{life.messages:,} messages", f"{size(life.bytes)} in {duration(life.duration_ms / 1000)}"]
     facts += [f"{life.unreadable} lines that were no JSON"] if life.unreadable else []
     facts += [] if life.exit_code is None else [f"exit code {life.exit_code}"]
     console.print(Text(which + ", ".join(facts), style="bold"))
@@ -111,7 +112,7 @@ def _print_sums(console: Console, life: Life, which: str) -> None:
     for method, one in life.methods().items():
         times = [_ms(one.p50_ms), _ms(one.p95_ms), _ms(one.max_ms)]
         errors = Text(str(one.errors + one.unanswered or ""), style="red")
-        table.add_row(Text(method), f"{one.calls:,}", errors, *times, _size(one.bytes))
+        table.add_row(Text(method), f"{one.calls:,}", errors, *times, size(one.bytes))
     console.print(table)
     told = [f"{name} ×{count:,}" for name, count in life.notifications().items()]
     if told:
@@ -126,10 +127,3 @@ def _print_sums(console: Console, life: Life, which: str) -> None:
 
 def _ms(value: float | None) -> str:
     return "" if value is None else duration(value / 1000)
-
-
-def _size(value: int) -> str:
-    for unit, size in (("MB", 1_000_000), ("kB", 1_000)):
-        if value >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value} B"

@@ -12,6 +12,7 @@ from sidecar.commandline.jobview import FINAL
 from sidecar.commandline.wording import duration, members, one_line
 
 NAME_WIDTH: Final = 18
+MAX_NAME_WIDTH: Final = 30
 ASIDE_WIDTH: Final = 7
 SHORT_ID: Final = 8
 """Of a UUIDv7 the end tells two neighbours apart, not the beginning."""
@@ -22,9 +23,13 @@ STREAMS: Final = ("claude.delta", "jobs.progress")
 class Timeline:
     """Prints the messages as they come."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, console: Console, clock: Callable[[], float] = time.perf_counter, name_width: int = NAME_WIDTH
+    ) -> None:
+        """`name_width`: characters for a method's name, where it is known which will come."""
         self._console = console
         self._clock = clock
+        self._name_width = min(max(name_width, NAME_WIDTH), MAX_NAME_WIDTH)
         self._begin = clock()
         self._stream: list[Received] = []
         self._held: list[Text] | None = None
@@ -81,8 +86,11 @@ class Timeline:
         line = Text.assemble(
             (f"{self._clock() - self._begin:7.3f}  ", "dim"),
             (arrow, style),
-            f" {name:<{NAME_WIDTH}} ",
-            (f"{aside.rjust(ASIDE_WIDTH - max(len(name) - NAME_WIDTH, 0))}  ", "dim"),  # a long name takes its room
+            f" {name:<{self._name_width}} ",
+            (
+                f"{aside.rjust(ASIDE_WIDTH - max(len(name) - self._name_width, 0))}  ",
+                "dim",
+            ),  # a long name takes its room
             detail,
         )
         line.rstrip()
@@ -109,14 +117,24 @@ def _about_result(method: str, result: Any) -> Text:
         return Text(f"health {result['health']['status']}, database {result['integrity']}")
     if method == "calendar.accounts.create":
         return _about_job(result, one_line(result["display_name"] or result["email"]))
-    if method in ("calendar.events.list", "activity.events.list"):
-        return Text(f"{len(result['events'])} events{', and there are more' if result['next_cursor'] else ''}")
     if method == "activity.summary":
         return Text(f"{result['totals']['meetings']} meetings on {len(result['parts'])} days")
-    if isinstance(result, dict):
-        job = result.get("job", result)
-        if isinstance(job, dict) and "job_id" in job:
-            return _about_job(job, f"job …{job['job_id'][-SHORT_ID:]}")
+    return _about_entity(result) if isinstance(result, dict) else Text(one_line(result))
+
+
+def _about_entity(result: Mapping[str, Any]) -> Text:
+    job = result.get("job", result)
+    if isinstance(job, dict) and "job_id" in job and "type" in job:
+        return _about_job(job, f"job …{job['job_id'][-SHORT_ID:]}")
+    if "claude_session_id" in result:
+        return _about_session(result)
+    if "tool_use_id" in result:
+        return _about_question(result)
+    name = next(iter(result), "")
+    if isinstance(result.get(name), list) and result.keys() <= {name, "next_cursor"}:
+        count = len(result[name])
+        words = name if count != 1 else name.removesuffix("s")
+        return Text(f"{count} {words}{', and there are more' if result.get('next_cursor') else ''}")
     return Text(one_line(result))
 
 
@@ -130,40 +148,70 @@ def about_notification(received: Received) -> Text:
 
 def _about_notification(received: Received) -> Text:
     params = received.params
-    match received.method:
-        case "jobs.updated":
-            job = params["job"]
-            # The last message of a job that has ended says what it was doing, not how it ended.
-            words = None if job["status"] in FINAL else job.get("message")
-            return _about_job(job, one_line(job["error"]["message"] if job.get("error") else words or job["type"]))
-        case "jobs.event":
-            event = params["event"]
-            return Text(one_line(event["message"]), style=_style(event["level"]))
-        case "jobs.progress":
-            fraction = params.get("progress")
-            percent = "" if fraction is None else f"{fraction:.0%} "
-            return Text(percent + one_line(params.get("message") or ""))
-        case "claude.delta":
-            return Text(one_line(params["text"]))
-        case "activity.changed":
-            titles = [one_line(event["title"]) for event in params["events"] if event["title"]]
-            return Text(": ".join([f"{_counts(params)} from {params['source']}", *titles[:1]]))
-        case "calendar.changed":
-            return Text(_counts(params) or "its name or selection")
-        case "jobs.schedule_updated":
-            return Text(
-                f"{params['schedule']['type']} every {duration(params['schedule']['period_s']).removesuffix(' 0 s')}"
-            )
-        case "accounts.updated":
-            status = str(params["status"])
-            return Text.assemble((status, _style(status)), (f"  {params['service']} account", "dim"))
-        case _:
-            return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
+    about = _NOTIFICATIONS.get(received.method)
+    if about is None:
+        return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
+    made = about(params)
+    return made if isinstance(made, Text) else Text(made)
+
+
+def _about_log_line(params: Mapping[str, Any]) -> Text:
+    event = params["event"]
+    return Text(one_line(event["message"]), style=_style(event["level"]))
+
+
+def _about_update(params: Mapping[str, Any]) -> Text:
+    job = params["job"]
+    # The last message of a job that has ended says what it was doing, not how it ended.
+    words = None if job["status"] in FINAL else job.get("message")
+    return _about_job(job, one_line(job["error"]["message"] if job.get("error") else words or job["type"]))
+
+
+def _about_progress(params: Mapping[str, Any]) -> str:
+    fraction = params.get("progress")
+    return ("" if fraction is None else f"{fraction:.0%} ") + one_line(params.get("message") or "")
+
+
+def _about_activity(params: Mapping[str, Any]) -> str:
+    titles = [one_line(event["title"]) for event in params["events"] if event["title"]]
+    return ": ".join([f"{_counts(params)} from {params['source']}", *titles[:1]])
+
+
+def _about_schedule(params: Mapping[str, Any]) -> str:
+    schedule = params["schedule"]
+    return f"{schedule['type']} every {duration(schedule['period_s']).removesuffix(' 0 s')}"
+
+
+def _about_account(params: Mapping[str, Any]) -> Text:
+    status = str(params["status"])
+    return Text.assemble((status, _style(status)), (f"  {params['service']} account", "dim"))
+
+
+def _about_message(params: Mapping[str, Any]) -> str:
+    message = params["message"]
+    return f"{message['kind']}: {one_line(message['text'] or message['raw'])}"
+
+
+def _about_retry(params: Mapping[str, Any]) -> str:
+    after = duration(params["delay_ms"] / 1000)
+    return f"{params['error']}, try {params['attempt']} of {params['max_retries']} after {after}"
 
 
 def _counts(params: Mapping[str, Any]) -> str:
     words = {"added": "new", "updated": "changed", "removed": "gone"}
     return ", ".join(f"{params[count]} {word}" for count, word in words.items() if params[count])
+
+
+def _about_session(session: Mapping[str, Any]) -> Text:
+    cost = session["total_cost_usd"]
+    more = [one_line(session["title"] or ""), f"${cost:.2f}" if cost else ""]
+    return Text.assemble((str(session["status"]), ""), (f"  {', '.join(filter(None, more))}", "dim"))
+
+
+def _about_question(question: Mapping[str, Any]) -> Text:
+    status = str(question["status"])
+    about = f"  {question['tool_name']}: {one_line(question['input'])}"
+    return Text.assemble((status, "yellow" if status == "open" else ""), (about, "dim"))
 
 
 def _about_job(job: Mapping[str, Any], more: str) -> Text:
@@ -174,3 +222,21 @@ def _about_job(job: Mapping[str, Any], more: str) -> Text:
 def _style(word: str) -> str:
     styles = {"succeeded": "green", "failed": "red", "error": "red"}
     return styles.get(word, "yellow" if word in ("cancelled", "interrupted", "warning") else "")
+
+
+_NOTIFICATIONS: Final[dict[str, Callable[[Mapping[str, Any]], Text | str]]] = {
+    "jobs.updated": _about_update,
+    "jobs.event": _about_log_line,
+    "jobs.progress": _about_progress,
+    "jobs.schedule_updated": _about_schedule,
+    "accounts.updated": _about_account,
+    "activity.changed": _about_activity,
+    "calendar.changed": lambda params: _counts(params) or "its name or selection",
+    "claude.delta": lambda params: one_line(params["text"]),
+    "claude.message": _about_message,
+    "claude.session_updated": lambda params: _about_session(params["session"]),
+    "claude.permission_requested": lambda params: _about_question(params["request"]),
+    "claude.permission_resolved": lambda params: _about_question(params["request"]),
+    "claude.api_retry": _about_retry,
+    "claude.stalled": lambda params: f"silent for {duration(params['silent_s'])}",
+}

@@ -22,7 +22,7 @@ def replay(arguments: tuple[str, ...]) -> None:
 @click.command()
 @FILES
 @click.option("--update", is_flag=True, help="Record anew what is no longer as recorded.")
-@click.option("--exact", is_flag=True, help="Times must be the recorded ones, too (with --now).")
+@click.option("--exact", is_flag=True, help="Ids and times must be the recorded ones, too.")
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -51,6 +51,8 @@ def verify(
     """
     import shlex  # noqa: PLC0415 - see `commands`
 
+    if exact and update:
+        raise click.UsageError("--update keeps the recorded ids wherever they fit: what shall be exact, record anew.")
     from sidecar.commandline.verification import verify_all  # noqa: PLC0415
     from sidecar.transcripts.check import Terms  # noqa: PLC0415
     from sidecar.transcripts.process import PATIENCE_S  # noqa: PLC0415

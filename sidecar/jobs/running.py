@@ -17,7 +17,7 @@ from sidecar.jobs.verdicts import Verdict
 
 log = logging.getLogger(__name__)
 
-SAVE_PROGRESS_S: Final = 1.0
+SAVE_PROGRESS_MS: Final = 1_000
 MAX_LOG_LINES: Final = 5_000
 MAX_LOG_BYTES: Final = 1024 * 1024
 """A handler that logs without end must not fill the disk; other tools' databases grew to gigabytes that way."""
@@ -32,7 +32,7 @@ class RunningJob:
         self._snoozed_since = claimed.snoozed_since
         self._journal = journal
         self._clock = clock
-        self._saved_at = -math.inf
+        self._saved_ms: int | None = None
         self._log: LogSize | None = None
         self.scope = anyio.CancelScope()
         self.ending: JobStatus | None = None
@@ -63,9 +63,11 @@ class RunningJob:
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else None
         self._journal.tell_progress(self._job_id, fraction, message)
-        now = self._clock.monotonic()
-        if now - self._saved_at >= SAVE_PROGRESS_S:
-            self._saved_at = now
+        # By the clock that people read, and that stands still in a conversation that is to be the same every time: how
+        # far a job was shows in what is told of it for good.
+        now_ms = self._clock.now_ms()
+        if self._saved_ms is None or not 0 <= now_ms - self._saved_ms < SAVE_PROGRESS_MS:
+            self._saved_ms = now_ms
             self._safely(lambda: self._journal.save_progress(self._job_id, fraction, message))
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:

@@ -19,8 +19,8 @@ from typing import Any, Final
 from sidecar.settings import schema_dir
 from sidecar.transcripts.compare import Comparison
 from sidecar.transcripts.format import Entry, Header, read_lives, write
+from sidecar.transcripts.patterns import is_secret, said_again
 from sidecar.transcripts.process import PATIENCE_S, Process, environment, serve_command
-from sidecar.transcripts.redact import MARK, placeholder
 from sidecar.transcripts.schemas import Contract
 from sidecar.transcripts.update import retake
 from sidecar.transcripts.verify import Conversation, Finding, alive, verify
@@ -43,7 +43,7 @@ class Terms:
     now: str | None = None
     seed: int | None = None
     exact: bool = False
-    """Times must be as recorded, too."""
+    """Ids and times must be as recorded, too, which takes a clock and a seed that are fixed."""
     patience_s: float = PATIENCE_S
 
 
@@ -56,11 +56,18 @@ def contract() -> Contract:
     return Contract((schema_dir() / "openrpc.json").read_bytes())
 
 
-def check(path: Path, terms: Terms) -> list[Finding]:
-    """What is not as recorded; none: all is.  Raises NotATranscript, OSError."""
+def check(path: Path, terms: Terms, record: Path | None = None) -> list[Finding]:
+    """What is not as recorded; none: all is.  The sidecar records what is said into `record`, where given.
+
+    Raises NotATranscript, OSError.
+    """
     lives = read_lives(path)
+    loose = next((header for header, _ in lives if terms.exact and not _is_fixed(header, terms)), None)
+    if loose is not None:
+        return [Finding(loose.line, "nothing fixes its clock and its ids (--now, --seed), so it cannot be exact")]
     with _data_dir(terms) as data_dir:
-        return verify(lives, partial(_start, path, terms, data_dir), contract(), exact=terms.exact)
+        start = partial(_start, path, terms, data_dir, record=record)
+        return verify(lives, start, contract(), exact=terms.exact)
 
 
 def record_anew(path: Path, terms: Terms) -> None:
@@ -110,11 +117,23 @@ def _data_dir(terms: Terms) -> Iterator[Path]:
         yield data_dir
 
 
+def _is_fixed(header: Header, terms: Terms) -> bool:
+    fixed = _fixed(header, terms)
+    return fixed["--now"] is not None and fixed["--seed"] is not None
+
+
+def _fixed(header: Header, terms: Terms) -> dict[str, Any]:
+    fixed = header.facts.get("fixed") or {}
+    return {
+        "--now": fixed.get("now") if terms.now is None else terms.now,
+        "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+    }
+
+
 def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Path | None = None) -> Process:
     fixed = header.facts.get("fixed") or {}
     options = {
-        "--now": fixed.get("now") if terms.now is None else terms.now,
-        "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+        **_fixed(header, terms),
         "--upstream": path.parent / fixed["upstream"] if "upstream" in fixed else None,
         "--record": record,
     }
@@ -125,8 +144,8 @@ def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Pat
 
 
 def _value(value: Any, path: Path) -> str:
-    if isinstance(value, dict) and value.keys() == {MARK}:
-        return placeholder(value[MARK])
+    if is_secret(value):
+        return said_again(value)
     text = str(value)
     return str((path.parent / text).resolve()) if text.startswith(("./", "../")) else text
 

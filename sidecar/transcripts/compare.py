@@ -14,8 +14,18 @@ from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
 
 from sidecar.transcripts.matching import matched
-from sidecar.transcripts.patterns import ANY, RE, SHAPES, UNORDERED, is_any, matches, pattern_of
-from sidecar.transcripts.redact import MARK, placeholder
+from sidecar.transcripts.patterns import (
+    ANY,
+    RE,
+    SHAPES,
+    UNORDERED,
+    is_any,
+    is_secret,
+    matches,
+    pattern_of,
+    said_again,
+)
+from sidecar.transcripts.redact import MARK
 from sidecar.transcripts.schemas import NOTHING, Contract, Schema
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
@@ -83,7 +93,7 @@ class Bindings:
 class Comparison:
     """Compares messages of one conversation; `merged` results keep what was recorded wherever it fits.
 
-    `exact`: times must be the recorded ones, too, since the clock stood still; ids bind all the same.
+    `exact`: ids and times must be the recorded ones, since the clock stood still and chance came from a seed.
     """
 
     def __init__(self, contract: Contract, *, exact: bool = False) -> None:
@@ -189,9 +199,9 @@ class Comparison:
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
         if type(expected) is not type(actual):
             return _is_number(expected, actual) and bool(expected == actual)
-        if form == COUNTED and type(expected) is int:
+        if form == COUNTED and type(expected) is int and not self._exact:
             return self.bindings.count(expected, actual)
-        if form in BOUND and expected is not None:
+        if form in BOUND and expected is not None and not self._exact:
             return self.bindings.bind(expected, actual)
         if type(expected) is str:
             return self._is_same_text(expected, actual)
@@ -211,10 +221,12 @@ class Comparison:
     def _is_same_match(self, expected: re.Match[str], actual: re.Match[str]) -> bool:
         if expected.lastgroup != actual.lastgroup:
             return False
+        if self._exact:
+            return expected[0] == actual[0]
         if expected.lastgroup == "uuid":
             return self.bindings.bind(expected[0], actual[0])
         self.bindings.hint(expected[0], actual[0])
-        return expected[0] == actual[0] if self._exact else True
+        return True
 
     # --- patterns -----------------------------------------------------------------------------------------------
 
@@ -254,8 +266,8 @@ class Comparison:
 
     def _sent(self, value: Any, schema: Schema) -> Any:
         if type(value) is dict:
-            if value.keys() == {MARK}:
-                return placeholder(value[MARK])
+            if is_secret(value):
+                return said_again(value)
             return {name: self._sent(one, self.contract.member(schema, value, name)) for name, one in value.items()}
         if type(value) is list:
             item = self.contract.item(schema)

@@ -23,15 +23,21 @@ from pydantic_core import from_json, to_json
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
+WORDS: Final = ("method", "error", "result")
+MAX_HEAD_BYTES: Final = 40
+"""In so many stands who said it."""
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """A message has at most 32 MiB; a longer line is no transcript's, and must not fill the memory."""
 
 
+_SAID: Final = b',"dir":"s2c","msg":'
 _HEAD: Final = re.compile(
-    rb'\{"t":([0-9.]+),"dir":"(c2s|s2c)","msg":(\{ ?"jsonrpc": ?"2\.0", ?)'
-    rb'(?:"id": ?(-?[0-9]{1,18}|"[^"\\]*"), ?)?(?:"(result|error)":|"method": ?"([^"\\]+)")'
+    rb'\{"t":([0-9.]+)%b\{"jsonrpc":"2\.0",' % _SAID
+    + rb'(?:"id":(-?[0-9]{1,18}|"[^"\\]*"),"(?:result|(error))":|"method":"([^"\\]+)")'
 )
-"""The beginning of a line as the recorder and JSON.stringify write it."""
+"""The beginning of what the sidecar said, as the recorder writes it."""
+_HEAD_ERROR: Final = 3
+_HEAD_METHOD: Final = 4
 
 
 class NotATranscript(ValueError):
@@ -51,11 +57,11 @@ class Header:
 class Entry:
     """One line after a header: a message, a line that was no JSON (`raw`), the end of stdin, or of the process.
 
-    A line as the recorder writes it is not parsed before somebody wants to know more than its name: of a long
-    transcript most is never looked at.
+    What the sidecar said is not parsed before somebody wants to know more than its name: of a long transcript most is
+    never looked at.
     """
 
-    __slots__ = ("_data", "_facts", "_start", "has_id", "id", "line", "method", "sent", "size", "t", "word")
+    __slots__ = ("_body", "_data", "_facts", "_start", "has_id", "id", "line", "method", "sent", "size", "t", "word")
 
     def __init__(self, line: int, facts: dict[str, Any], size: int = 0) -> None:
         """Raises KeyError, TypeError, ValueError where it is none."""
@@ -64,7 +70,7 @@ class Entry:
         """Bytes of the transcript's line."""
         self._facts: dict[str, Any] | None = facts
         self._data = b""
-        self._start = 0
+        self._start = self._body = 0
         self.t = float(facts["t"])
         self.sent = facts["dir"] == TO_SIDECAR
         """Whether the client said it."""
@@ -74,27 +80,40 @@ class Entry:
         """Of a request or notification."""
         self.has_id = "id" in head
         self.id: Any = head.get("id")
-        self.word = next((word for word in ("method", "error", "result") if word in head), "")
+        self.word = (
+            "method" if "method" in head else "error" if "error" in head else "result" if "result" in head else ""
+        )
         """What a single message is: `method`, `result` or `error`; empty for everything else."""
+        for word in WORDS:
+            if word in head:
+                self.word = word
+                break
 
     @classmethod
     def glance(cls, line: int, data: bytes) -> "Entry | None":
-        """The entry, read no further than its name; None where it is not as the recorder writes it."""
-        match = _HEAD.match(data)
+        """What the sidecar said, read no further than its name; None where it is another kind of line."""
+        match = _HEAD.match(data) if _SAID in data[:MAX_HEAD_BYTES] else None
         if match is None or not data.endswith(b"}}\n"):
             return None
-        t, direction, request_id, answers, method = match.group(1, 2, 4, 5, 6)
-        if direction == b"c2s" and request_id is None:
-            return None  # it may stand behind the params
         self = cls.__new__(cls)
-        self.line, self.size = line, len(data)
-        self._facts, self._data, self._start = None, data, match.start(3)
-        self.t = float(t)
-        self.sent = direction == b"c2s"
-        self.method = None if method is None else method.decode()
-        self.has_id = request_id is not None
-        self.id = None if request_id is None else from_json(request_id)
-        self.word = "method" if answers is None else answers.decode()
+        self.line = line
+        self.size = len(data)
+        self._facts = None
+        self._data = data
+        self._start = match.end(1) + len(_SAID)
+        self._body = match.end()
+        self.t = float(match[1])
+        self.sent = False
+        if match.lastindex == _HEAD_METHOD:
+            self.method = match[_HEAD_METHOD].decode()
+            self.has_id = False
+            self.id = None
+            self.word = "method"
+        else:
+            self.method = None
+            self.has_id = True
+            self.id = from_json(match[2])
+            self.word = "error" if match.lastindex == _HEAD_ERROR else "result"
         return self
 
     @property
@@ -116,6 +135,14 @@ class Entry:
     def text(self) -> bytes:
         """The message as JSON."""
         return self._data[self._start : -2] if self._data else to_json(self.message)
+
+    @property
+    def body(self) -> bytes | None:
+        """Of an answer its result or error as JSON; None where it must be parsed to be known, or made of a pattern."""
+        data = self._data
+        if not data or self.word == "method" or (b"$" in data and self.has_patterns):  # a search for one byte is fast
+            return None
+        return data[self._body : -3]
 
     @property
     def has_patterns(self) -> bool:

@@ -3,18 +3,18 @@
 {"$any": "uuid"}                                        any value of this kind
 {"$re": "Wrote [0-9,]+ bytes", "$like": "Wrote 9 bytes"}   a text that fits; `$like` is what a stand-in says there
 {"$unordered": [1, 2]}                                  these items, in any order
-{"$secret": 1}                                          the first secret of the conversation
+{"$secret": 1}                                          the first secret of the conversation; `$like` is said instead
 """
 
 import re
 from typing import Any, Final
 
-from sidecar.transcripts.redact import MARK
+from sidecar.transcripts.redact import INSTEAD, MARK, placeholder
 
 ANY: Final = "$any"
 RE: Final = "$re"
 UNORDERED: Final = "$unordered"
-LIKE: Final = "$like"
+LIKE: Final = INSTEAD
 KINDS: Final = frozenset({ANY, RE, UNORDERED, MARK})
 SHAPES: Final = {
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
@@ -41,6 +41,16 @@ def pattern_of(value: Any) -> str | None:
         return None
     kinds = [name for name in value if name in KINDS]
     return kinds[0] if len(kinds) == 1 and all(name in KINDS or name == LIKE for name in value) else None
+
+
+def is_secret(value: Any) -> bool:
+    """Whether a recorded value is what stands for a secret."""
+    return type(value) is dict and MARK in value and value.keys() <= {MARK, LIKE}
+
+
+def said_again(secret: dict[str, Any]) -> str:
+    """What is sent for a secret when a recorded conversation is said again."""
+    return str(secret[LIKE]) if LIKE in secret else placeholder(secret[MARK])
 
 
 def example(value: Any) -> Any:

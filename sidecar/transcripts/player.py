@@ -74,8 +74,15 @@ class Player:
 
     def take(self, request: Request, asked: Asked) -> None:
         """Answer a request by the recorded one, with what was told around it."""
+        if "_meta" in request.params:
+            self._learn_token(request, asked)
+        if not self._recorded_pace and self._nothing_told_up_to(asked.segment):
+            self._segment = asked.segment + 1
+            if asked.answer is not None:
+                self._answer(request, asked.answer)
+            self._go_on()
+            return
         self._cancel_idle()
-        self._learn_token(request, asked)
         now = self._clock.time()
         if asked.segment < self._segment or (asked.segment == self._segment and self._told):
             self._answer_late(request, asked)
@@ -98,12 +105,21 @@ class Player:
             self._is_held = False
             self._go_on()
 
+    def _nothing_told_up_to(self, segment: int) -> bool:
+        """Whether this is next, and all there is to say is its answer: so it is with most, and they cost little."""
+        tape = self.tape
+        return (
+            segment >= self._segment
+            and tape.read_segment(segment)
+            and (not tape.told or (not self._told and next(iter(tape.told)) > segment))
+        )
+
     def finish(self) -> None:
         """The client will say no more: say what waits, and what was told at the recorded end if that is next."""
         self._cancel_idle()
         if self._segment:
             self._tell_up_to(self._segment + 1, 0)
-            if self.tape.ends_in(self._segment):
+            if self.tape.has_ended_by(self._segment):
                 self._tell_up_to(self._segment + 1, 0)
         self._say(math.inf)
 
@@ -145,11 +161,12 @@ class Player:
         now = self._clock.time()
         while self._segment <= segment and self.tape.read_segment(self._segment):
             end = told if self._segment == segment else None
-            for one in self.tape.told[self._segment][self._told : end]:
+            for one in self.tape.told.get(self._segment, ())[self._told : end]:
                 self._push(one.t, now, partial(self._tell, one))
             if self._segment == segment:
                 self._told = max(self._told, told)
                 return
+            self.tape.told.pop(self._segment, None)
             self._segment += 1
             self._told = 0
 
@@ -171,18 +188,20 @@ class Player:
             self._spoken_at = self._clock.time()
             if self._idle is None:  # one timer that is late costs less than one for each request
                 self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
-            return
-        place = self._next_place()
-        if place is not None and not (self._is_held and place[0] > self._segment):
+        elif (place := self._next_place()) is not None:
+            if self._is_held and place[0] > self._segment:
+                return
             wait = self._due_at(self.tape.told[place[0]][place[1]].t) - self._clock.time()
             self._idle = self._clock.call_later(max(0.0, wait), partial(self._pass, place[0], place[1] + 1))
+        elif self.tape.read_some():
+            self._idle = self._clock.call_later(0, self._go_on)
 
     def _next_place(self) -> tuple[int, int] | None:
-        segment, told = self._segment, self._told
-        while self.tape.read_segment(segment) and not self.tape.ends_in(segment):  # what the end brings waits for it
-            if told < len(self.tape.told[segment]):
-                return segment, told
-            segment, told = segment + 1, 0
+        """What is told next, as far as the tape is read; None where that is nothing, or the end, which waits for it."""
+        for segment, told in self.tape.told.items():
+            place = self._told if segment == self._segment else 0
+            if place < len(told):
+                return None if self.tape.has_ended_by(segment) else (segment, place)
         return None
 
     def _look_whether_idle(self) -> None:
@@ -192,6 +211,8 @@ class Player:
             self._idle = self._clock.call_later(left, self._look_whether_idle)
         elif (place := self._next_place()) is not None:
             self._pass(place[0] + 1, 0)
+        elif self.tape.read_some():
+            self._idle = self._clock.call_later(0, self._look_whether_idle)
 
     def _pass(self, segment: int, told: int) -> None:
         self._idle = None

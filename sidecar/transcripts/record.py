@@ -26,8 +26,10 @@ MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
 END: Final = b"}\n"
 """What follows a message."""
 
-MAX_PARTS: Final = 64 if hasattr(os, "writev") else 0
+MAX_PARTS: Final = 1_000 if hasattr(os, "writev") else 0
 """So many parts are written without being joined first, where the system can; it takes 1,024."""
+LONG_BYTES: Final = 2_048
+"""From this length on it costs less to hand lines to the system one by one than to copy them together."""
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +59,19 @@ class Recorder:
         if not self.heard:
             self._heard_at = self._now()
 
-    def said(self, data: bytes) -> None:
-        """These whole lines are about to leave."""
+    def said(self, said: list[bytes], data: bytes) -> None:
+        """These whole lines are about to leave, joined in `data`."""
         self._take_heard()
         self._said_at = self._now()
         start = lines.prefix(self._said_at, TO_CLIENT)
         if self._redactor.may_hold(data, sent=False):
-            redacted = (self._redactor.line(line, sent=False) or b"null" for line in data[:-1].split(b"\n"))
+            redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in said)
             self._ready += [start + line + END for line in redacted]
-        elif data.find(b"\n", 0, -1) < 0:
-            self._ready += (start, memoryview(data)[:-1], END)  # a long page is not copied
+        elif len(data) > LONG_BYTES * len(said):
+            for line in said:  # pages are not copied
+                self._ready += (start, memoryview(line)[:-1], END)
         else:
-            self._ready += (start, data[:-1].replace(b"\n", END + start), END)
+            self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
         self._write()
 
     def ended(self) -> None:
@@ -103,11 +106,12 @@ class Recorder:
         self._heard_at = max(self._heard_at, self._said_at)
         start = lines.prefix(self._heard_at, TO_SIDECAR)
         try:
-            data = (END + start).join(self.heard)  # type: ignore[arg-type]  # fails where a line was refused
+            whole: list[bytes] = self.heard  # type: ignore[assignment]  # unless a line was refused
+            is_harmless = not self._redactor.may_hold(b"\n".join(whole), sent=True)
         except TypeError:
-            data = None
-        if data is not None and not self._redactor.may_hold(data, sent=True):
-            self._ready.append(start + data + END)
+            is_harmless = False
+        if is_harmless:
+            self._ready += (start, (END + start).join(whole), END)
         else:
             self._take_one_by_one(start)
         self.heard.clear()

@@ -1,7 +1,7 @@
 """Secrets out of a conversation, by what the contract declares secret; not by what looks like one.
 
 A secret becomes {"$secret": n}, the same n for the same value, so that a replayed conversation is still consistent; of
-a secret object each value does.
+a secret object each value does.  Where it is an address, there is also what to say in its place: `addresses.py`.
 """
 
 from hashlib import sha256
@@ -9,11 +9,15 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from sidecar.transcripts.addresses import is_address, stand_in
 from sidecar.transcripts.schemas import NOTHING, SECRET, Contract, Schema
 
 MARK: Final = "$secret"
+COMMON_LETTERS: Final = "u_lhgpmjdcrsnoitae"
+"""Letters that most lines of the wire have, those that all have last; the others are rarer still."""
 MAX_SECRETS: Final = 1_000
 """Remembered values, of which the digests are kept; the next ones all bear the last number."""
+INSTEAD: Final = "$like"
 
 
 class Redactor:
@@ -23,18 +27,23 @@ class Redactor:
         self._contract = contract
         self._sent, self._told = contract.secret_names()
         self._numbers: dict[bytes, int] = {}
-        self._odd_sent = tuple(b'"%s"' % name.encode() for name in sorted(self._sent))
-        self._odd_told = tuple(b'"%s"' % name.encode() for name in sorted(self._told))
+        self._marks_sent = _by_rarest_byte(self._sent)
+        self._marks_told = _by_rarest_byte(self._told)
 
     def may_hold(self, data: bytes, *, sent: bool) -> bool:
-        """Whether lines need a closer look.  A search for a few words: this is on the hot path."""
-        if not sent:
-            return any(mark in data for mark in self._odd_told)
-        # A name can be hidden by an escape; a BOM or a carriage return would break the line that is written.  A search
-        # for one byte is ten times faster than for two.
-        if b"\r" in data or (b"\\" in data and b"\\u" in data) or (b"\xef" in data and b"\xef\xbb\xbf" in data):
+        """Whether lines need a closer look: a search for a few words, on the hot path.
+
+        A search for one byte is ten times faster than for two, so each longer one is tried after its rarest byte.
+        """
+        # A name can be hidden by an escape; a BOM or a carriage return would break the line that is written.
+        if sent and (
+            b"\r" in data or (b"\\" in data and b"\\u" in data) or (b"\xef" in data and b"\xef\xbb\xbf" in data)
+        ):
             return True
-        return any(mark in data for mark in self._odd_sent)
+        for byte, marks in self._marks_sent if sent else self._marks_told:
+            if byte in data and any(mark in data for mark in marks):
+                return True
+        return False
 
     def may_hold_raw(self, data: bytes) -> bool:
         """Whether a line that is no JSON may show a secret: it names one, even half."""
@@ -86,11 +95,21 @@ class Redactor:
         number = self._numbers.get(digest) or min(len(self._numbers) + 1, MAX_SECRETS)
         if number < MAX_SECRETS:
             self._numbers[digest] = number
-        return {MARK: number}
+        instead = {INSTEAD: stand_in(value)} if type(value) is str and is_address(value) else {}
+        return {MARK: number, **instead}
+
+
+def _by_rarest_byte(names: frozenset[str]) -> list[tuple[bytes, list[bytes]]]:
+    """The names as they stand in JSON, by a byte that each has and that few lines have."""
+    marks: dict[bytes, list[bytes]] = {}
+    for name in sorted(names):
+        rarest = min(name, key=COMMON_LETTERS.find)
+        marks.setdefault(rarest.encode()[:1], []).append(b'"%s"' % name.encode())
+    return list(marks.items())
 
 
 def placeholder(number: int) -> str:
-    """What stands for a secret when a recorded conversation is sent again: 32 bytes in base64, which fits them all."""
+    """What stands for a secret of no other form: 32 bytes in base64, which fits them all."""
     from base64 import b64encode  # noqa: PLC0415 - not needed while recording
 
     return b64encode(sha256(b"secret %d of a transcript" % number).digest()).decode()

@@ -3,13 +3,14 @@
 Pure: no clock, no pipe.  The file is read only as far as it is needed, so that a long one costs no start.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic_core import to_json
 
-from sidecar.transcripts.format import Entry
+from sidecar.transcripts.format import Entry, Header
 from sidecar.transcripts.patterns import example
 from sidecar.transcripts.schemas import SECRET, Contract, Schema
 
@@ -18,6 +19,8 @@ VOLATILE: Final = frozenset({"date-time", "measured"})
 ANY_PARAMS: Final = frozenset({"initialize"})
 """The handshake names the client's own version and process; whichever it is, it is answered."""
 MAX_DETAILS: Final = 10
+SOME_LINES: Final = 500
+"""They take about a millisecond."""
 
 Key = tuple[str, bytes]
 
@@ -37,14 +40,10 @@ class Answer:
     @property
     def body(self) -> bytes:
         """The result or the error, as JSON."""
-        word = "error" if self.is_error else "result"
-        if self._message is None:
-            text = b"" if self._entry.has_patterns else self._entry.text
-            head = b'{"jsonrpc":"2.0","id":%s,"%s":' % (to_json(self._entry.id), word.encode())
-            if text.startswith(head):
-                return text[len(head) : -1]
+        if self._message is None and (body := self._entry.body) is not None:
+            return body
         message = self._entry.message if self._message is None else self._message
-        return to_json(example(message.get(word)))
+        return to_json(example(message.get("error" if self.is_error else "result")))
 
 
 class Told:
@@ -61,7 +60,7 @@ class Told:
 class Asked:
     """A recorded request, in its segment; the answer came in `answered_in`, after `told_before` of what that told."""
 
-    __slots__ = ("answer", "answered_in", "line", "method", "params", "segment", "t", "told_before")
+    __slots__ = ("answer", "answered_in", "is_used", "line", "method", "params", "segment", "t", "told_before")
 
     def __init__(self, entry: Entry, message: Mapping[str, Any], segment: int) -> None:
         self.t = entry.t
@@ -72,27 +71,28 @@ class Asked:
         self.answer: Answer | None = None
         self.answered_in = segment
         self.told_before = 0
+        self.is_used = False
 
 
 class Tape:
     """One life of a sidecar, as recorded.
 
-    A segment is what the client said in one line, and what was told until it said the next.
+    A segment is what the client said in one line, and what was told until it said the next; segment 0 has what was told
+    before the client said anything.
     """
 
-    def __init__(self, name: str, entries: Iterator[Entry], contract: Contract) -> None:
+    def __init__(self, name: str, lines: Iterator[Header | Entry], contract: Contract) -> None:
+        """`lines` begin after a life's header, and may go on with the next life."""
         self.name = name
-        self._entries = entries
+        self._lines = lines
         self._contract = contract
         self._waiting: dict[int | str, Asked] = {}
-        self._exact: dict[Key, list[Asked]] = {}
-        self._loose: dict[Key, list[Asked]] = {}
+        self._exact: dict[str, dict[bytes, deque[Asked]]] = {}
+        self._loose: dict[Key, deque[Asked]] = {}
         self._not_loose: list[Asked] = []
-        self._by_method: dict[str, list[Asked]] = {}
-        self._used: set[Asked] = set()
-        self.starts: list[float] = [0.0]
-        """When each segment began; the first has what was told before the client said anything."""
-        self.told: list[list[Told]] = [[]]
+        self._last = 0
+        self.told: dict[int, list[Told]] = {}
+        """What was told in each segment, where that is something."""
         self.exit_code = 0
         self._end: int | None = None
 
@@ -100,18 +100,18 @@ class Tape:
 
     def read_on(self) -> bool:
         """Take in one more line; False at the end."""
-        entry = next(self._entries, None)
-        if entry is None:
+        entry = next(self._lines, None)
+        if type(entry) is not Entry:
+            self._lines = iter(())  # the next life is none of ours
             return False
         if entry.sent:
-            self.starts.append(entry.t)
-            self.told.append([])
+            self._last += 1
         if not entry.word:
             self._take_other(entry)
         elif entry.method is None:
             self._take_answer(entry, entry.id, None)
         elif not entry.sent:
-            self.told[-1].append(Told(entry, entry.method))
+            self.told.setdefault(self._last, []).append(Told(entry, entry.method))
         elif entry.has_id:
             self._take_request(entry, entry.message)
         return True
@@ -120,7 +120,7 @@ class Tape:
         if entry.exit_code is not None:
             self.exit_code = entry.exit_code
         if entry.is_eof:
-            self._end = len(self.starts) - 1
+            self._end = self._last
         for message in entry.message if type(entry.message) is list else ():
             if type(message) is dict and "id" in message:
                 if entry.sent and type(message.get("method")) is str:
@@ -131,28 +131,42 @@ class Tape:
     def _take_request(self, entry: Entry, message: dict[str, Any]) -> None:
         if type(message["id"]) not in (int, str) or type(message["method"]) is not str:
             return  # it was refused, and is refused again
-        asked = Asked(entry, message, len(self.told) - 1)
+        asked = Asked(entry, message, self._last)
         self._waiting[message["id"]] = asked
-        self._by_method.setdefault(asked.method, []).append(asked)
-        self._exact.setdefault(exact(asked.method, asked.params), []).append(asked)
+        same_method = self._exact.get(asked.method)
+        if same_method is None:
+            same_method = self._exact[asked.method] = {}
+        params = exact(asked.params)
+        if params in same_method:
+            same_method[params].append(asked)
+        else:
+            same_method[params] = deque((asked,))
         self._not_loose.append(asked)
 
     def _take_answer(self, entry: Entry, request_id: Any, message: dict[str, Any] | None) -> None:
         answered = self._waiting.pop(request_id, None)
         if answered is not None:
             answered.answer = Answer(entry, message)
-            answered.answered_in = len(self.told) - 1
-            answered.told_before = len(self.told[-1])
+            answered.answered_in = self._last
+            answered.told_before = len(self.told.get(self._last, ()))
+
+    def read_some(self) -> bool:
+        """Take in a little more, so that nobody waits long for it; False where there is no more."""
+        if not self.read_on():
+            return False
+        for _ in range(SOME_LINES):
+            self.read_on()
+        return True
 
     def read_segment(self, segment: int) -> bool:
         """Take in the whole of a segment; False where there is none."""
-        while len(self.starts) <= segment + 1 and self.read_on():
+        while self._last <= segment and self.read_on():
             pass
-        return segment < len(self.starts)
+        return segment <= self._last
 
-    def ends_in(self, segment: int) -> bool:
-        """Whether stdin ended at the beginning of this segment."""
-        return self.read_segment(segment) and self._end == segment
+    def has_ended_by(self, segment: int) -> bool:
+        """Whether stdin ended at the beginning of this segment, or before."""
+        return self.read_segment(segment) and self._end is not None and self._end <= segment
 
     # --- matching -----------------------------------------------------------------------------------------------
 
@@ -161,39 +175,31 @@ class Tape:
 
         It has the same method and params, but for times, secrets and what depends on the machine.
         """
-        exactly = exact(method, params)
+        exactly = exact(params)
         loosely: Key | None = None
         while True:
-            found = self._unused(self._exact.get(exactly))
-            if found is None and method in self._by_method:
+            same_method = self._exact.get(method)
+            found = None if same_method is None else _unused(same_method.get(exactly))
+            if found is None and same_method is not None:
                 loosely = loosely or self.loose(method, params)
-                found = self._unused(self._alike(loosely))
+                found = _unused(self._alike(loosely))
             if found is not None or not self.read_on():
                 break
         if found is None:
-            again = self._exact.get(exactly) or self._alike(loosely or self.loose(method, params))
+            again = self._exact.get(method, {}).get(exactly) or self._alike(loosely or self.loose(method, params))
             found = again[-1] if again else None
         if found is not None:
-            self._used.add(found)
+            found.is_used = True
             while found.answer is None and self.read_on():
                 pass
         return found
 
-    def _alike(self, key: Key) -> list[Asked] | None:
+    def _alike(self, key: Key) -> deque[Asked] | None:
         """The requests that are the same but for what is volatile; sorted only once somebody asks for them."""
         for asked in self._not_loose:
-            self._loose.setdefault(self.loose(asked.method, asked.params), []).append(asked)
+            self._loose.setdefault(self.loose(asked.method, asked.params), deque()).append(asked)
         self._not_loose.clear()
         return self._loose.get(key)
-
-    def _unused(self, asked: list[Asked] | None) -> Asked | None:
-        while asked:
-            if asked[0] not in self._used:
-                return asked[0]
-            if len(asked) == 1:  # the last one stays, to be answered with again
-                return None
-            del asked[0]
-        return None
 
     def loose(self, method: str, params: dict[str, Any]) -> Key:
         """What a request is beside times, secrets and what depends on the machine, in one order."""
@@ -222,19 +228,30 @@ class Tape:
 
     def nearest(self, method: str, params: dict[str, Any]) -> tuple[Asked, list[str]] | None:
         """The recorded request of this method with the fewest other params, and the paths of those."""
-        candidates = [(asked, differing(asked.params, params)) for asked in self._by_method.get(method, ())]
+        recorded = (same[0] for same in self._exact.get(method, {}).values())
+        candidates = [(asked, differing(asked.params, params)) for asked in recorded]
         return min(candidates, key=lambda one: len(one[1]), default=None)
 
     def methods_like(self, method: str) -> list[str]:
         """Recorded methods with a similar name."""
-        return get_close_matches(method, list(self._by_method), n=3, cutoff=0.5)
+        return get_close_matches(method, list(self._exact), n=3, cutoff=0.5)
 
 
-def exact(method: str, params: dict[str, Any]) -> Key:
-    """A request's method and params as they came."""
+def exact(params: dict[str, Any]) -> bytes:
+    """A request's params as they came."""
     if "_meta" in params:
         params = {name: value for name, value in params.items() if name != "_meta"}
-    return method, to_json(params)
+    return to_json(params) if params else b"{}"
+
+
+def _unused(asked: deque[Asked] | None) -> Asked | None:
+    while asked:
+        if not asked[0].is_used:
+            return asked[0]
+        if len(asked) == 1:  # the last one stays, to be answered with again
+            return None
+        asked.popleft().answer = None  # of a long file not all is kept
+    return None
 
 
 def differing(recorded: Any, asked: Any, path: str = "params") -> list[str]:

@@ -1,8 +1,9 @@
 """The vendors' clouds on tape: what a server answered, and playing that instead of asking it.
 
-One JSON object a line: {"what", "method", "key", "status", "headers", "json" or "base64"}, or "trouble" and "reason"
-where no answer came.  `key` is a digest of the request without its secrets, so that neither an address that is secret
-nor a token can be read from the file; of the answer, OAuth's tokens are replaced (RFC 6749 §5.1).
+One JSON object a line: {"what", "method", "key", "status", "headers", "json", "text" or "base64"}, or "trouble" and
+"reason" where no answer came.  `key` is a digest of the request without its secrets, so that neither an address that
+is secret nor a token can be read from the file; of the answer, OAuth's tokens are replaced (RFC 6749 §5.1), and to
+where a secret address leads (see `addresses.py`).
 """
 
 import os
@@ -12,8 +13,11 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
+
+from sidecar.transcripts.addresses import UNREADABLE, digest_of, stand_in
 
 if TYPE_CHECKING:
     from sidecar.http import Request, Response
@@ -24,7 +28,8 @@ CREDENTIALS: Final = frozenset({"client_id", "client_secret", "code", "code_veri
 """Fields of a form that are secret, or are made anew each time."""
 KEPT: Final = frozenset({"content-type", "date", "etag", "retry-after", "last-modified", "x-seraph-loginreason"})
 """Headers of an answer that mean something to a connector; cookies and the like are left out."""
-
+CONDITIONS: Final = ("if-modified-since", "if-none-match")
+"""Headers that make a request another one: "not modified" answers nobody who has nothing."""
 
 Ask = Callable[["Request"], Awaitable["Response"]]
 
@@ -50,8 +55,7 @@ class UpstreamRecorder:
         except HttpTrouble as trouble:
             self._write({**facts, "trouble": type(trouble).__name__, "reason": trouble.reason})
             raise
-        headers = {name: value for name, value in answer.headers.items() if name in KEPT}
-        self._write({**facts, "status": answer.status, "headers": headers, **_body(answer.body)})
+        self._write({**facts, "status": answer.status, "headers": _headers(request, answer), **_body(answer.body)})
         return answer
 
     def _write(self, facts: dict[str, Any]) -> None:
@@ -93,18 +97,46 @@ def digest(request: "Request") -> str:
     """What a request is, beside its secrets."""
     form = {name: value for name, value in (request.form or {}).items() if name not in CREDENTIALS}
     params = sorted((name, value) for name, value in request.params if name not in CREDENTIALS)
-    parts = [request.method, request.url, params, request.json, sorted(form.items())]
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    conditions = [(name, headers[name]) for name in CONDITIONS if name in headers]
+    parts = [request.method, digest_of(request.url), params, request.json, sorted(form.items()), conditions]
     return sha256(to_json(parts)).hexdigest()[:32]
+
+
+def _headers(request: "Request", answer: "Response") -> dict[str, str]:
+    headers = {name: value for name, value in answer.headers.items() if name in KEPT}
+    if "location" in answer.headers:
+        headers["location"] = _location(request, answer.headers["location"])
+    return headers
+
+
+def _location(request: "Request", location: str) -> str:
+    """To where an answer leads, whole; without what may be a secret."""
+    try:
+        target = urljoin(request.url, location)
+        parts = urlsplit(target)
+    except ValueError:
+        return UNREADABLE
+    if request.has_secret_address:
+        return stand_in(target)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _body(body: bytes) -> dict[str, Any]:
     try:
         value = from_json(body)
     except ValueError:
-        return {"base64": b64encode(body).decode()}
+        return _no_json(body)
     if type(value) is dict and not TOKENS.isdisjoint(value):
         value = {name: _harmless(name, inner) if name in TOKENS else inner for name, inner in value.items()}
     return {"json": value}
+
+
+def _no_json(body: bytes) -> dict[str, str]:
+    try:
+        return {"text": body.decode()}  # so that a person can read a calendar's file
+    except UnicodeDecodeError:
+        return {"base64": b64encode(body).decode()}
 
 
 def _harmless(name: str, token: Any) -> str:
@@ -115,4 +147,6 @@ def _harmless(name: str, token: Any) -> str:
 
 
 def _bytes(facts: dict[str, Any]) -> bytes:
+    if "text" in facts:
+        return str(facts["text"]).encode()
     return b64decode(facts["base64"]) if "base64" in facts else to_json(facts["json"])

@@ -225,7 +225,8 @@ async def test_a_bad_answer_is_tried_again_later_and_moves_nothing(desk: Desk, a
 
 
 @pytest.mark.parametrize(
-    ("location", "kind"), [(LOGIN, "needs_reauth"), ("https://renamed.atlassian.net/rest", "site_moved")]
+    ("location", "kind"),
+    [(LOGIN, "needs_reauth"), ("https://renamed.atlassian.net/rest", "site_moved"), ("http://[", "site_moved")],
 )
 async def test_a_redirect_is_never_followed(desk: Desk, location: str, kind: str) -> None:
     account = await desk.connect()

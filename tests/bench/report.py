@@ -2,7 +2,7 @@
 
 import platform
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +10,9 @@ from rich.table import Table
 from tests.bench.arena import Arena
 from tests.bench.contestants import trivial_method
 from tests.bench.targets import TARGETS, Target, verdict
+
+OTHERS: Final = {"fastapi": "FastAPI", "huey": "huey", "mcp-cassette": "mcp-cassette"}
+"""Who may take part beside the bare loop, with its column's heading."""
 
 
 def as_json(arena: Arena, *, quick: bool) -> dict[str, Any]:
@@ -30,7 +33,8 @@ def as_json(arena: Arena, *, quick: bool) -> dict[str, Any]:
 
 
 def _measure(arena: Arena, name: str, target: Target) -> dict[str, Any]:
-    value, floor, fastapi, huey = (arena.median(name, who) for who in ("sidecar", "floor", "fastapi", "huey"))
+    value, floor = (arena.median(name, who) for who in ("sidecar", "floor"))
+    others = {who: arena.median(name, who) for who in OTHERS}
     return {
         "name": name,
         "label": target.label,
@@ -38,14 +42,12 @@ def _measure(arena: Arena, name: str, target: Target) -> dict[str, Any]:
         "better": target.better,
         "sidecar": value,
         "floor": floor,
-        "fastapi": fastapi,
-        "huey": huey,
+        **others,
         "of_floor": _ratio(value, floor),
-        "of_fastapi": _ratio(value, fastapi),
-        "of_huey": _ratio(value, huey),
+        **{f"of_{who}": _ratio(value, other) for who, other in others.items()},
         "must": target.must.words(target.unit, target.better),
         "moonshot": target.moonshot.words(target.unit, target.better),
-        "verdict": "" if value is None else verdict(target, value, floor, fastapi),
+        "verdict": "" if value is None else verdict(target, value, floor, others["fastapi"]),
         "samples": arena.samples[name],
     }
 
@@ -56,11 +58,9 @@ def _ratio(value: float | None, reference: float | None) -> float | None:
 
 
 def print_table(report: dict[str, Any], console: Console) -> None:
-    """One row a figure; FastAPI's and huey's columns only where they took part."""
+    """One row a figure; the columns of others only where they took part."""
     others = [
-        (heading, who)
-        for heading, who in (("FastAPI", "fastapi"), ("huey", "huey"))
-        if any(row[who] is not None for row in report["measures"])
+        (heading, who) for who, heading in OTHERS.items() if any(row[who] is not None for row in report["measures"])
     ]
     table = Table(title="The sidecar beside its floors: medians of interleaved rounds, one run")
     table.add_column("measure", no_wrap=True)

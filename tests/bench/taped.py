@@ -1,4 +1,8 @@
-"""Transcripts: what recording costs, how fast they are replayed, and how fast one is looked through."""
+"""Transcripts: what recording costs, how fast they are replayed, and how fast one is looked through.
+
+mcp-cassette, which records and replays MCP servers from a proxy, does the same beside it where it is installed:
+`uv run --python 3.13 --with mcp-cassette python -m tests.bench --only transcripts`.
+"""
 
 import shlex
 import statistics
@@ -10,20 +14,27 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.arena import QUEUED_JOB, Arena, Stage, Values
-from tests.bench.contestants import ROOT, Contestant, handshake
+from tests.bench.contestants import ROOT, Contestant, handshake, missing
 from tests.bench.driver import deliver, drain, exchange
 from tests.bench.loads import DISTINCT, WINDOW
-from tests.bench.observe import cpu_seconds
 from tests.bench.server import Server, launch
 
-PAGES_ASKED: Final = 2_000
-"""Lists that are recorded and asked again of the stand-in."""
-ROUNDS_EACH: Final = 3
+BURSTS: Final = 9
 """With and without in turn, within one sample: their ratio is the figure."""
+PAGE: Final = {"limit": 50}
+PAGES_AT_ONCE: Final = 16
 MESSAGES: Final = 100_000
+"""Of the transcript that is looked through, and half as many of the requests that are replayed."""
+CASSETTE_SHARE: Final = 50
+"""mcp-cassette gets so much less to do, since it is so much slower; its rate falls with the length."""
 BIG: Final = (
     b'{"jsonrpc":"2.0","method":"jobs.updated","params":{"seq":%d,"at":"2026-11-23T08:00:00.000Z","text":"%s"}}'
 )
+STANDIN: Final = "standin"
+STARTED_S: Final = 0.5
+"""A sidecar that answers has not quite started yet; a stand-in has, and would use the time to read ahead."""
+QUICKER: Final = 10
+"""A quick run replays so much less."""
 
 
 def transcripts(arena: Arena) -> None:
@@ -33,13 +44,26 @@ def transcripts(arena: Arena) -> None:
         arena.notes["transcripts"] = "left out: this server has none"
         return
     arena.take_turns("transcripts", {"sidecar": lambda: _recorded(stage)})
-    arena.take_turns("transcripts", {"sidecar": lambda: _replayed(stage)}, rounds=2)
+    samples = {"sidecar": lambda: _replayed(stage)}
+    if missing("mcp_cassette"):
+        arena.notes["mcp-cassette"] = "left out: not installed (uv run --python 3.13 --with mcp-cassette ...)"
+    else:
+        fewer = _requests(stage) // CASSETTE_SHARE
+        arena.notes["mcp-cassette"] = (
+            f"recorded and asked for {fewer:,} trivial requests, the sidecar for {CASSETTE_SHARE} times as many"
+        )
+        samples["mcp-cassette"] = lambda: _cassette(stage)
+    arena.take_turns("transcripts", samples, rounds=3)
+    arena.take_turns("transcripts", {"sidecar": lambda: _pages_replayed(stage)}, rounds=2)
     arena.take_turns("transcripts", {"sidecar": lambda: _inspected(stage)}, rounds=2)
 
 
-def _with(stage: Stage, *arguments: str) -> Contestant:
-    command = stage.contestant.command(stage.folder)
-    return replace(stage.contestant, command=lambda _: [*command, *arguments])
+def _requests(stage: Stage) -> int:
+    return MESSAGES // 2 // (1 if stage.pace.rounds > 2 else QUICKER)
+
+
+def _with(stage: Stage, command: list[str]) -> Contestant:
+    return replace(stage.contestant, command=lambda _: command)
 
 
 def _start(stage: Stage, contestant: Contestant, purpose: str) -> Server:
@@ -49,50 +73,109 @@ def _start(stage: Stage, contestant: Contestant, purpose: str) -> Server:
 
 
 def _recorded(stage: Stage) -> Values:
-    """Trivial requests, 64 at once, with `--record` and without."""
+    """Trivial requests, 64 at once, and pages of 50 jobs, 16 at once: with `--record` and without."""
     file = stage.folder / "recorded.jsonl"
     file.unlink(missing_ok=True)
-    plain = _start(stage, stage.contestant, "plain")
-    taped = _start(stage, _with(stage, "--record", str(file)), "taped")
-    requests = stage.contestant.many("system.health", [{}] * DISTINCT)
-    rates: dict[str, list[float]] = {"plain": [], "taped": []}
-    costs: dict[str, list[float]] = {"plain": [], "taped": []}
-    for _ in range(ROUNDS_EACH):
-        for name, server in (("plain", plain), ("taped", taped)):
-            burst = exchange(server.wire, requests, WINDOW, stage.pace.seconds)
+    command = stage.contestant.command(stage.folder)
+    servers = {
+        "plain": _start(stage, stage.contestant, "plain"),
+        "taped": _start(stage, _with(stage, [*command, "--record", str(file)]), "taped"),
+    }
+    trivial = stage.contestant.many("system.health", [{}] * DISTINCT)
+    speed, cost = _compared(servers, trivial, WINDOW, stage.pace.seconds)
+    for server in servers.values():
+        stage.fill(server, 50, QUEUED_JOB, WINDOW)
+    pages = stage.contestant.many("jobs.list", [PAGE] * DISTINCT)
+    pages_speed, _ = _compared(servers, pages, PAGES_AT_ONCE, stage.pace.seconds)
+    for server in servers.values():
+        server.stop()
+    return {"recorded": speed, "record_cpu": cost, "recorded_pages": pages_speed}
+
+
+def _compared(servers: dict[str, Server], requests: list[bytes], window: int, seconds: float) -> tuple[float, float]:
+    """The rate while recorded in % of the rate while not; and the CPU that recording adds to a request, in us."""
+    rates: dict[str, list[float]] = {name: [] for name in servers}
+    costs: dict[str, list[float]] = {name: [] for name in servers}
+    for _ in range(BURSTS):
+        for name, server in servers.items():
+            burst = exchange(server.wire, requests, window, seconds / 2)
             rates[name].append(burst.per_s)
             costs[name].append(burst.cpu_us)
-    plain.stop()
-    taped.stop()
     speed = statistics.median(rates["taped"]) / statistics.median(rates["plain"])
-    cost = statistics.median(costs["taped"]) - statistics.median(costs["plain"])
-    return {"recorded": 100 * speed, "record_cpu": cost}
+    return 100 * speed, statistics.median(costs["taped"]) - statistics.median(costs["plain"])
 
 
 def _replayed(stage: Stage) -> Values:
-    """Pages of 50 jobs, 64 at once: recorded from a live sidecar, then asked of the stand-in."""
-    file = stage.folder / "replayed.jsonl"
-    file.unlink(missing_ok=True)
-    live = _start(stage, _with(stage, "--record", str(file)), "live")
-    stage.fill(live, 50, QUEUED_JOB, WINDOW)
-    requests = stage.contestant.many("jobs.list", [{"limit": 50}] * PAGES_ASKED)
-    lived = _rate(live, requests)
-    live.stop()
-    standin = replace(stage.contestant, command=lambda _: [sys.executable, "-m", "sidecar", "replay", str(file)])
+    """Trivial requests, 64 at once: asked of a live sidecar, then recorded, then asked of the stand-in."""
+    requests = _trivial(stage)
+    lived = _rate_of(stage, stage.contestant, "live", requests)
+    record, replay = _ours(stage)
+    _rate_of(stage, record, "live", requests)
     begin = time.perf_counter()
-    server = _start(stage, standin, "standin")
+    standin = _start(stage, replay, STANDIN)
     started = 1e3 * (time.perf_counter() - begin)
-    played = _rate(server, requests)
-    server.stop()
+    played = _rate(standin, requests)
+    standin.stop()
     return {"replayed": 100 * played / lived, "standin_start": started}
 
 
+def _cassette(stage: Stage) -> Values:
+    """The same by mcp-cassette."""
+    requests = _trivial(stage)
+    few = requests[: len(requests) // CASSETTE_SHARE]
+    lived = _rate_of(stage, stage.contestant, "live", requests)
+    file = stage.folder / "cassette.json"
+    file.unlink(missing_ok=True)
+    program = [sys.executable, "-m", "mcp_cassette"]
+    serve = stage.contestant.command(stage.folder)
+    recorded = _rate_of(stage, _with(stage, [*program, "record", "--cassette", str(file), "--", *serve]), "live", few)
+    begin = time.perf_counter()
+    standin = _start(stage, _with(stage, [*program, "serve", str(file)]), STANDIN)
+    started = 1e3 * (time.perf_counter() - begin)
+    played = _rate(standin, few)
+    standin.stop()
+    return {"recorded": 100 * recorded / lived, "replayed": 100 * played / lived, "standin_start": started}
+
+
+def _pages_replayed(stage: Stage) -> Values:
+    """Pages of 50 jobs, 64 at once, in the same way."""
+    pages = stage.contestant.many("jobs.list", [PAGE] * (_requests(stage) // 20))
+    live = _start(stage, stage.contestant, "live-pages")
+    stage.fill(live, 50, QUEUED_JOB, WINDOW)
+    drain(live.wire, STARTED_S)
+    lived = _rate(live, pages)
+    live.stop()
+    record, replay = _ours(stage)
+    _rate_of(stage, record, "live-pages", pages)
+    return {"replayed_pages": 100 * _rate_of(stage, replay, STANDIN, pages) / lived}
+
+
+def _ours(stage: Stage) -> tuple[Contestant, Contestant]:
+    """One that records, and one that replays that."""
+    file = stage.folder / "replayed.jsonl"
+    file.unlink(missing_ok=True)
+    serve = stage.contestant.command(stage.folder)
+    return _with(stage, [*serve, "--record", str(file)]), _with(stage, [*serve, "replay", str(file)])
+
+
+def _trivial(stage: Stage) -> list[bytes]:
+    return stage.contestant.many("system.health", [{}] * _requests(stage))
+
+
+def _rate_of(stage: Stage, contestant: Contestant, purpose: str, requests: list[bytes]) -> float:
+    server = _start(stage, contestant, purpose)
+    if purpose != STANDIN:
+        drain(server.wire, STARTED_S)
+    rate = _rate(server, requests)
+    server.stop()
+    return rate
+
+
 def _rate(server: Server, requests: list[bytes]) -> float:
-    """Answers per second of the server's own CPU: whoever else is busy has no part in it."""
-    drain(server.wire, 0.02)
-    before = cpu_seconds(server.pid)
+    """Answers per second, each request once."""
+    begin = time.perf_counter()
     deliver(server.wire, requests, WINDOW)
-    return len(requests) / (cpu_seconds(server.pid) - before)
+    return len(requests) / (time.perf_counter() - begin)
 
 
 def _inspected(stage: Stage) -> Values:

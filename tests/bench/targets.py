@@ -98,9 +98,15 @@ TARGETS: Final[dict[str, Target]] = {
     "transcripts.recorded": Target(
         "trivial x64 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
     ),
+    "transcripts.recorded_pages": Target(
+        "jobs.list 50 x16 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
+    ),
     "transcripts.record_cpu": Target("CPU of recording a trivial request", "us"),
     "transcripts.replayed": Target(
-        "jobs.list replayed, of live, by CPU", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
+        "trivial x64 replayed, of live", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
+    ),
+    "transcripts.replayed_pages": Target(
+        "jobs.list 50 x64 replayed, of live", "%", HIGHER, Bound(absolute=50), Bound(absolute=100)
     ),
     "transcripts.standin_start": Target("spawn to first answer of a stand-in", "ms"),
     "transcripts.inspect": Target(

@@ -170,10 +170,11 @@ async def test_redirects_are_followed_but_not_for_ever_and_never_into_the_open(
 ) -> None:
     path = server.address.removeprefix(server.origin)
     server.moved = {"/old": "/older", "/older": path, "/round": "/round", "/open": "http://calendar.invalid/x.ics"}
+    server.moved["/nowhere"] = "http://["
     account_id = await connect(office, f"{server.origin}/old")
     assert await office.titles() == ["Past", "Next"]
     await office.accounts.delete(account_id=account_id)
-    for start in ("/round", "/open"):
+    for start in ("/round", "/open", "/nowhere"):
         assert (await refused(office, server.origin + start)).data["kind"] == "calendar_unreachable"
 
 

@@ -95,6 +95,7 @@ async def test_a_cli_that_stays_after_its_result_is_not_waited_for_without_end(s
 async def test_leftovers_of_other_jobs_are_left_alone(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, _):
         assert await kill_leftovers({"another job"}, timeout_s=5) == 0
+        assert await kill_leftovers({job_id}, "/another/sidecar.db", timeout_s=5) == 0
         await until(lambda: len(processes_of(job_id)) == 2)
         assert await kill_leftovers({"another job", job_id}, timeout_s=5) == 2
         await stop(process, job_id, QUICK)

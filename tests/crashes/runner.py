@@ -323,13 +323,13 @@ def limit_growth(pages: int) -> None:
     """Let the database grow by so many pages, and no more."""
     opened = sidecar.migrations.open_database
 
-    def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
-        connection = opened(path, directory, stamp)
+    def open_database(path: Path, directory: Path, *more: Any) -> sqlite3.Connection:
+        connection = opened(path, directory, *more)
         (count,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {count + pages}")
         return connection
 
-    sidecar.app.open_database = open_database  # type: ignore[attr-defined]
+    setattr(sidecar.app, "open_database", open_database)  # noqa: B010 - mypy: not exported
 
 
 def powerless() -> None:

@@ -4,6 +4,7 @@ It keeps the rules of RFC 9110 about what has not changed, and does on request w
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -42,13 +43,15 @@ class FakeIcs:
     moved: dict[str, str] = field(default_factory=dict)
     changed_s: float = 1_795_000_000.0
     """When the file was last changed, seconds since 1970."""
+    port: int = 0
+    now: Callable[[], float] = time.time
     asked: list[Asked] = field(default_factory=list)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
     _gate: threading.Event | None = None
     _server: "_Server" = field(init=False)
 
     def __post_init__(self) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
         self._server.fake = self
 
     @property
@@ -126,6 +129,11 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` of an answer, by the fake's own clock."""
+        del timestamp
+        return formatdate(self.server.fake.now(), usegmt=True)
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test output clean."""

@@ -35,3 +35,30 @@ async def test_a_job_knows_for_how_long_it_was_put_off(shop: Shop) -> None:
         await shop.seen(job_id, status="succeeded")
         await shop.jobs.retry(job_id=job_id)
         assert (await shop.hands.next("a")).context.put_off_s == 0
+
+
+async def test_how_far_a_job_is_stands_in_its_row_once_a_second_by_the_clock_that_people_read(shop: Shop) -> None:
+    job_id = await shop.make("a")
+
+    async def row() -> list[object]:
+        job = await shop.get(job_id)
+        return [job["progress"], job["message"]]
+
+    async with shop.working():
+        run = await shop.hands.next("a")
+        run.context.progress(0.1, "first")
+        await shop.settle()
+        for text in ("at once", "soon"):
+            run.context.progress(0.2, text)
+            await shop.settle()
+            assert await row() == [0.1, "first"]
+        shop.clock.wall_ms += 1_000  # the other clock stands, as it does not in a slow sidecar with `--now`
+        run.context.progress(0.3, "a second later")
+        await shop.settle()
+        assert await row() == [0.3, "a second later"]
+        shop.clock.wall_ms -= 3_600_000  # somebody set it back
+        run.context.progress(0.4, "an hour earlier")
+        await shop.settle()
+        assert await row() == [0.4, "an hour earlier"]
+        run.succeed()
+        await shop.seen(job_id, status="succeeded")

@@ -28,7 +28,7 @@ Message = Any
 """A parsed line: an object, or the array that answers a batch."""
 
 
-def line(method: str, request_id: int | str | None = None, **params: Any) -> bytes:
+def line(method: str, request_id: int | str | None = None, /, **params: Any) -> bytes:
     """A request, or without an id a notification, as a line."""
     members = {"jsonrpc": "2.0", "method": method, "params": params}
     return json.dumps(members if request_id is None else {**members, "id": request_id}).encode() + b"\n"
@@ -151,7 +151,7 @@ class Host:
             self._early[message["id"]] = message
         return self._early.pop(request_id)
 
-    def call(self, method: str, **params: Any) -> Message:
+    def call(self, method: str, /, **params: Any) -> Message:
         """Ask and wait: the result, or the error as it came."""
         self._number += 1
         self.send(line(method, f"call-{self._number}", **params))

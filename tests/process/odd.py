@@ -60,8 +60,8 @@ def small() -> None:
 def full() -> None:
     opened = migrations.open_database
 
-    def open_database(path: Path, directory: Path, stamp: str) -> sqlite3.Connection:
-        connection = opened(path, directory, stamp)
+    def open_database(path: Path, directory: Path, *more: Any) -> sqlite3.Connection:
+        connection = opened(path, directory, *more)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + 60}")
         return connection

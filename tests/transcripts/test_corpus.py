@@ -9,8 +9,9 @@ To add one, write what the host says, one call a line, and let the console recor
     jobs.get job_id=$.job.job_id
     END
 
-`--env CLAUDE_PATH=../fakes/claude --env HOME=/tmp` gives it the scripted Claude.  The tests' plugin verifies each file
-against the real sidecar; UPDATE=1 records anew what has changed.
+`--env CLAUDE_PATH=../fakes/claude --env HOME=/tmp` gives it the scripted Claude.  What needs a cloud, or shall be the
+same in every byte, is a scene: `scenes.py` says how it is recorded, and anew when ids or the order have changed.  The
+tests' plugin verifies each file against the real sidecar; UPDATE=1 records anew what has changed.
 """
 
 import re

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.transcripts.addresses import stand_in
 from tests.conftest import StartHost
 from tests.process.host import CLIENT, line
 from tests.transcripts.scribe import lines_of, said_by, said_to
@@ -68,6 +69,24 @@ def test_no_secret_is_recorded_wherever_it_stands(host: StartHost, record: Path)
     assert second["params"] == first["params"]  # one value, one number
     assert {"raw", "redacted"} <= next(entry for entry in lines_of(record) if "raw" in entry).keys()
     assert lines_of(record)  # each line is JSON, whatever came
+
+
+def test_of_a_secret_address_there_is_what_to_say_in_its_place(host: StartHost, record: Path) -> None:
+    address = "https://example.com/ical/hush/basic.ics"
+    account = {"provider": "ics", "email": "ada@example.com"}
+    with host("--record", str(record)) as wire:
+        wire.send(line("calendar.accounts.create", 1, **account, credentials={"address": address}))
+        wire.send(line("calendar.accounts.create", 2, **account, credentials={"address": "/home/hush/team.ics"}))
+        wire.send(line("calendar.accounts.create", 3, **account, credentials={"address": "file:///hush/team.ics"}))
+        wire.close_stdin()
+        wire.rest()
+        wire.ended()
+    assert [message["params"]["credentials"]["address"] for message in said_to(record)] == [
+        {"$secret": 1, "$like": stand_in(address)},
+        {"$secret": 2},
+        {"$secret": 3},
+    ]
+    assert "hush" not in record.read_text("utf-8")
 
 
 def test_lines_that_are_no_json_are_kept_as_they_came(host: StartHost, record: Path) -> None:

@@ -125,6 +125,21 @@ def test_what_is_waited_for_must_be_a_method(standin: Any, tape: Path) -> None:
         assert "--wait-for jobs.lst: there is no such method; jobs.list" in wire.errors.read_text("utf-8")
 
 
+@pytest.mark.parametrize("pace", ["fast", "recorded"])
+def test_what_stands_far_ahead_is_told_too_and_what_lies_between_is_answered(
+    standin: Any, tmp_path: Path, pace: str
+) -> None:
+    requests = 600
+    spoken = []
+    for number in range(requests):
+        spoken += [c2s(number, ask(number, JOBS, limit=5)), s2c(number, answer(number, number=number))]
+    far = write(tmp_path / "far.jsonl", *spoken, s2c(requests, tell("system.state", state="degraded")))
+    with standin(far, "--pace", pace) as wire:
+        assert wire.call(JOBS, limit=5) == {"number": 0}
+        wire.until("system.state", state="degraded")
+        assert [wire.call(JOBS, limit=5)["number"] for _ in range(requests)] == [*range(1, requests), requests - 1]
+
+
 def test_at_the_recorded_pace_things_take_their_time(standin: Any, tape: Path) -> None:
     with standin(tape, "--pace", "recorded") as wire:
         wire.call(JOBS, limit=5)

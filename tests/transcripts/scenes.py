@@ -1,0 +1,333 @@
+"""The transcripts of which every byte can be fixed: how they were made, and how to make them anew.
+
+    uv run python -m tests.transcripts.scenes [NAME…]
+
+A scene is played twice.  The first time our stand-ins for the vendors' clouds answer, and what they say goes onto the
+tape beside the transcript (`.upstream`).  The second time the tape answers, and the conversation is recorded: from a
+tape answers come at once, so that what is read side by side ends in one order, and not in that of a network.
+"""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from sidecar.transcripts.format import Header, read, write
+from tests.calendar.ics_rig import vcalendar, vevent
+from tests.fakes.atlassian import FakeSite
+from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
+from tests.fakes.ics import FakeIcs
+from tests.process.host import Host
+from tests.transcripts.scribe import CORPUS
+
+NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
+SEED: Final = 7
+PORT: Final = 48_201
+"""Addresses are a part of what is said, so they must not change from one recording to the next."""
+CLIENT: Final = {"name": "a host", "version": "1"}
+SECRET_ENV: Final = {"GOOGLE_CLIENT_SECRET": {"$secret": 99}}
+"""What a header shows of these variables."""
+STEADY_CLAUDE: Final = {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}  # noqa: S108
+"""With a home that every machine has, since its path is a part of what is said."""
+WEEK: Final = {"start": "2026-11-20T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
+MOMENT: Final = re.compile(rb'^\{"t":[0-9.]+,')
+PROCESS: Final = re.compile(rb'("server_info":\{[^{}]*"pid":)[0-9]+')
+DAY_MS: Final = 24 * 3600 * 1000
+
+Play = Callable[[Host], None]
+Scene = Callable[[int], AbstractContextManager[tuple[Mapping[str, str], Play]]]
+"""A world for the time of one run, its cloud at that port: the environment that leads there, and what the host says."""
+
+
+def _now_s() -> float:
+    return NOW.timestamp()
+
+
+def _now_ms() -> int:
+    return round(NOW.timestamp() * 1000)
+
+
+@contextmanager
+def google(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """A sign-in, a week, a change, a calendar that is not wanted, the end."""
+    with FakeGoogle(port, _now_s) as cloud:
+        seed(cloud)
+
+        def play(host: Host) -> None:
+            host.initialize(client_info=CLIENT)
+            host.call("calendar.providers.list")
+            begun = host.call("calendar.oauth.google.start", redirect_uri="http://127.0.0.1:8000/callback")
+            query = dict(parse_qsl(urlsplit(begun["authorization_url"]).query))
+            code = parse_qs(urlsplit(cloud.oauth.authorize(query)).query)["code"][0]
+            host.call("calendar.oauth.google.callback", state=begun["state"], code=code)
+            account_id = host.call("calendar.oauth.google.complete", state=begun["state"])["account_id"]
+            _until_synced(host)
+            host.call("calendar.calendars.list")
+            host.call("calendar.accounts.get", account_id=account_id)
+            host.call("calendar.accounts.update", account_id=account_id, display_name="Work")
+            host.call("calendar.events.list", **WEEK, limit=20)
+            holidays = {"account_id": account_id, "calendar_id": "holidays@example.com"}
+            host.call("calendar.calendars.update", **holidays, selected=False)
+            _until_synced(host)
+            begins, ends = ({"dateTime": (NOW + timedelta(hours=hours)).isoformat()} for hours in (0, 1))
+            cloud.calendars.add(ADA, summary="Lunch with Grace", start=begins, end=ends)
+            host.call("calendar.accounts.sync", account_id=account_id)
+            _until_synced(host)
+            host.call("activity.search", query="standup")
+            host.call("activity.summary", **WEEK, time_zone="Europe/Berlin")
+            host.call("activity.heatmap", **WEEK, time_zone="Europe/Berlin")
+            _delete(host, "calendar", account_id)
+
+        yield cloud.environment, play
+
+
+@contextmanager
+def brought_along(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """An account of the old backend's, whose token somebody has kept."""
+    with FakeGoogle(port, _now_s) as cloud:
+        seed(cloud)
+        scopes = tuple(SCOPE + name for name in ("calendar.calendarlist.readonly", "calendar.events.readonly"))
+        token = cloud.oauth.give(ADA, scopes).refresh_token
+
+        def play(host: Host) -> None:
+            host.initialize(client_info=CLIENT)
+            host.call("jobs.queue.pause")
+            credentials = {"refresh_token": token}
+            account = {"provider": "google", "email": ADA, "display_name": "Me", "credentials": credentials}
+            host.call("calendar.accounts.create", **account)
+            host.until("jobs.schedule_updated")
+            host.call("calendar.accounts.list")
+
+        yield cloud.environment, play
+
+
+@contextmanager
+def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """A secret address that leads to another, a file that changes, and one that does not."""
+    with FakeIcs(port=port, now=_now_s) as cloud:
+        daily = ("DTSTART;TZID=Europe/Berlin:20261123T090000", "DURATION:PT15M", "RRULE:FREQ=DAILY;COUNT=5")
+        standup = vevent(*daily, "SUMMARY:Standup")
+        review = vevent("DTSTART:20261126T140000Z", "DTEND:20261126T150000Z", "SUMMARY:Review", uid="review")
+        head = ("X-WR-CALNAME:The team", "X-WR-TIMEZONE:Europe/Berlin")
+        cloud.put(vcalendar(standup, head=head))
+        cloud.moved = {"/old/private-0123456789abcdef/basic.ics": urlsplit(cloud.address).path}
+
+        def play(host: Host) -> None:
+            host.initialize(client_info=CLIENT)
+            address = f"{cloud.origin}/old/private-0123456789abcdef/basic.ics"
+            account = {"provider": "ics", "email": ADA, "display_name": "Team", "credentials": {"address": address}}
+            account_id = host.call("calendar.accounts.create", **account)["account_id"]
+            _until_synced(host)
+            host.call("calendar.events.list", **WEEK, limit=20)
+            host.call("calendar.accounts.sync", account_id=account_id)
+            _until_synced(host)
+            cloud.put(vcalendar(standup, review, head=head))
+            host.call("calendar.accounts.sync", account_id=account_id)
+            _until_synced(host)
+            host.call("calendar.events.list", **WEEK, limit=20)
+            _delete(host, "calendar", account_id)
+
+        yield {}, play
+
+
+@contextmanager
+def jira(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """A token that is not good, one that is, issues of the last days, a comment."""
+    with FakeSite(_now_ms, port) as site:
+        ada = site.user("ada")
+        issues = []
+        for days, (number, summary) in zip((3, 1), enumerate(("Sharpen the pencils", "Feed the heron")), strict=True):
+            at_ms = _now_ms() - days * DAY_MS
+            issues.append(site.jira.create(ada, summary, at_ms=at_ms, description=None))
+            site.jira.transition(issues[number], ada, "Doing", at_ms=at_ms + 500)
+
+        def change() -> None:
+            site.jira.comment(issues[1], ada, "It likes fish")
+
+        yield {"ATLASSIAN_GATEWAY_URL": site.url}, _play_atlassian("jira", site, change)
+
+
+@contextmanager
+def confluence(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """The same with a page."""
+    with FakeSite(_now_ms, port) as site:
+        ada = site.user("ada")
+        page = site.confluence.create(ada, "Minutes", at_ms=_now_ms() - DAY_MS)
+        site.confluence.comment(page, ada, "Thank you")
+
+        def change() -> None:
+            site.confluence.edit(page, ada, "Who was there")
+
+        yield {"ATLASSIAN_GATEWAY_URL": site.url}, _play_atlassian("confluence", site, change)
+
+
+def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) -> Play:
+    ada = site.user("ada")
+
+    def play(host: Host) -> None:
+        host.initialize(client_info=CLIENT)
+        account = {"org": "Example", "base_url": site.url, "email": ada.email}
+        host.call(f"{service}.accounts.create", **account, api_token="ATATT3x-of-somebody-else")
+        account_id = host.call(f"{service}.accounts.create", **account, api_token=site.token(ada))["account_id"]
+        _until_synced(host)
+        host.call(f"{service}.accounts.list")
+        host.call("activity.events.list", source=service, limit=10)
+        host.call(f"{service}.accounts.update", account_id=account_id, org="Example Ltd")
+        change()
+        host.call(f"{service}.accounts.sync", account_id=account_id)
+        _until_synced(host)
+        _delete(host, service, account_id)
+
+    return play
+
+
+@contextmanager
+def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """A prompt that is answered and one that fails; no cloud, but the scripted Claude."""
+
+    def play(host: Host) -> None:
+        host.initialize(client_info=CLIENT)
+        said = host.call("claude.spawn", prompt="Say hello.", allowed_tools=["Read"])["job_id"]
+        host.until_job(said, "succeeded")
+        host.call("jobs.get", job_id=said)
+        host.call("activity.events.list", source="claude", limit=5)
+        host.call("activity.events.list", query="hello")
+        failed = host.call("claude.spawn", prompt="[[error:401]]")["job_id"]
+        host.until_job(failed, "failed")
+        host.call("jobs.get", job_id=failed)
+
+    yield STEADY_CLAUDE, play
+
+
+@contextmanager
+def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Claude asks twice before it acts: once it may, once it may not."""
+
+    def play(host: Host) -> None:
+        host.initialize(client_info=CLIENT)
+        session_id = host.call("claude.session.create")["session_id"]
+        first = _until_asked(host, session_id, "ls")
+        host.call("claude.permissions.list", session_id=session_id)
+        answer = host.call("claude.permissions.respond", request_id=first["request_id"], decision="allow")
+        host.until_job(answer["job_id"], "succeeded")
+        host.call("claude.permissions.respond", request_id=first["request_id"], decision="deny")
+        second = _until_asked(host, session_id, "rm -r .")
+        host.call("claude.permissions.list", status="open")
+        refusal = {"request_id": second["request_id"], "decision": "deny", "message": "Certainly not."}
+        host.until_job(host.call("claude.permissions.respond", **refusal)["job_id"], "succeeded")
+        host.call("claude.permissions.list", limit=5)
+
+    yield STEADY_CLAUDE, play
+
+
+def _until_asked(host: Host, session_id: str, command: str) -> Any:
+    """The question whether a command may be run."""
+    asked = json.dumps({"command": command}, separators=(",", ":"))
+    host.call("claude.session.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
+    request = host.until("claude.permission_requested")["request"]
+    while not host.until("jobs.event")["event"]["message"].startswith("Claude asks"):
+        pass
+    return request
+
+
+@contextmanager
+def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Jobs that are planned and called off, without any cloud."""
+
+    def play(host: Host) -> None:
+        host.initialize(client_info=CLIENT)
+        job_id = host.call("jobs.create", type="maintenance.backup", run_at="2026-11-26T08:00:00Z")["job"]["job_id"]
+        host.call("jobs.create", type="maintenance.prune", run_at="2026-11-27T08:00:00Z")
+        host.call("jobs.list")
+        host.call("jobs.cancel", job_id=job_id)
+        host.until_job(job_id, "cancelled")
+
+    yield {}, play
+
+
+def _until_synced(host: Host) -> None:
+    while (status := host.until("jobs.updated")["job"]["status"]) != "succeeded":
+        assert status in ("queued", "running"), status
+
+
+def _delete(host: Host, service: str, account_id: str) -> None:
+    host.call(f"{service}.accounts.delete", account_id=account_id)
+    host.until("accounts.updated", status="deleted")
+
+
+SCENES: Final[Mapping[str, Scene]] = {
+    "a_user_connects_google_and_sees_the_week": google,
+    "an_account_is_brought_along_with_its_token": brought_along,
+    "a_user_subscribes_to_a_calendar_file_and_sees_the_week": ics,
+    "a_user_connects_jira_and_finds_it_in_the_feed": jira,
+    "a_user_connects_confluence_and_finds_it_in_the_feed": confluence,
+    "a_prompt_is_run_by_claude_and_stands_in_the_feed": claude,
+    "claude_asks_before_it_acts_and_is_answered": permissions,
+    "ids_and_times_are_the_same_every_time_when_they_are_fixed": plans,
+}
+"""By the name of the transcript."""
+
+
+def record(name: str, folder: Path, port: int = PORT) -> None:
+    """Record a scene into the folder: the transcript, and the tape where a cloud was asked."""
+    transcript, tape = folder / f"{name}.jsonl", folder / f"{name}.upstream"
+    _run(SCENES[name], port, "--upstream-record", str(tape))
+    if tape.exists() and not tape.stat().st_size:
+        tape.unlink()
+    clouds = ["--upstream", str(tape)] if tape.exists() else []
+    env = _run(SCENES[name], port, *clouds, "--record", str(transcript))
+    lines = list(read(transcript))
+    for line in lines:
+        if isinstance(line, Header) and env:
+            line.facts = {**line.facts, "env": {**env, **{key: SECRET_ENV[key] for key in env if key in SECRET_ENV}}}
+    write(transcript, lines)
+
+
+def _run(scene: Scene, port: int, *arguments: str) -> Mapping[str, str]:
+    """Play it; the environment that it asked for."""
+    with tempfile.TemporaryDirectory() as folder, scene(port) as (env, play):
+        found: dict[str, Any] = {
+            name: str((CORPUS / text).resolve()) if text.startswith("../") else text for name, text in env.items()
+        }
+        fixed = ("--now", NOW.isoformat(), "--seed", str(SEED))
+        with Host(Path(folder) / "data", "serve", *fixed, *arguments, **found) as host:
+            play(host)
+            host.close_stdin()
+            assert host.ended() == 0
+    return env
+
+
+def steady(line: bytes) -> bytes:
+    """A transcript's line without what no two runs have in common: its moment, and the process's number."""
+    return PROCESS.sub(rb"\g<1>0", MOMENT.sub(b"{", line))
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both say the same, in transcripts or on tapes."""
+    first, second = (list(map(steady, path.read_bytes().splitlines())) for path in (one, other))
+    return first == second
+
+
+def main() -> None:
+    """Record what is named, or all, in the place of what is there; a file that says the same stays as it is."""
+    for name in sys.argv[1:] or SCENES:
+        with tempfile.TemporaryDirectory() as folder:
+            record(name, Path(folder))
+            for made in sorted(Path(folder).iterdir()):
+                kept = CORPUS / made.name
+                if kept.exists() and is_same(made, kept):
+                    print(f"the same  {made.name}")
+                    continue
+                shutil.copyfile(made, kept)
+                print(f"recorded  {made.name}")
+
+
+if __name__ == "__main__":
+    main()
