@@ -3,7 +3,7 @@
 Two things may fit one another only as long as another pair does not: an id that stands in both binds.  So the first
 that fits is not always the right one.  Each takes the first that fits; where one is left over in the end, earlier
 choices are tried in other ways.  Where nothing but ids of which nobody has heard before tells two things apart, each is
-taken for the first: what is said of them later is not looked at.
+taken for the first: what is said of them later is not looked at.  What is told apart most is looked for first.
 """
 
 from collections.abc import Callable
@@ -58,11 +58,17 @@ class _Matching:
         if len(first) == fewer or fewer > MAX_SEARCHED:
             return first
         self._trials.bindings.undo(start)
-        # What fits nothing now fits nothing later: what gets bound only forbids.
-        able = [one for one in self._actual if any(self._would_fit(other, one) for other in self._expected)]
-        wanted = [one for one in self._expected if any(self._would_fit(one, other) for other in self._actual)]
+        # What does not fit now does not fit later: what gets bound only forbids.
+        fit = [(one, other) for one in self._expected for other in self._actual if self._would_fit(one, other)]
+        by_expected: dict[int, list[tuple[int, int]]] = {}
+        by_actual: dict[int, list[tuple[int, int]]] = {}
+        for pair in fit:
+            by_expected.setdefault(pair[0], []).append(pair)
+            by_actual.setdefault(pair[1], []).append(pair)
+        fewest = min(by_expected, by_actual, key=len)
         found: dict[int, int] = {}
-        if self._search(wanted, able, found):
+        self._left = MAX_TRIALS
+        if self._search(sorted(fewest.values(), key=len), found):
             return found
         self._trials.bindings.undo(start)
         return self._first_that_fit()
@@ -77,22 +83,19 @@ class _Matching:
                 found[actual] = expected
         return found
 
-    def _search(self, wanted: list[int], able: list[int], found: dict[int, int]) -> bool:
-        """Find a counterpart for each, of whichever there are fewer; False where that cannot be."""
-        if not wanted or not able:
+    def _search(self, choices: list[list[tuple[int, int]]], found: dict[int, int]) -> bool:
+        """Take one pair of each choice, those with the fewest pairs first; False where that cannot be."""
+        if not choices:
             return True
-        if len(wanted) < len(able):
-            pairs = [(wanted[0], actual) for actual in able]
-        else:
-            pairs = [(expected, able[0]) for expected in wanted]
-        for expected, actual in pairs:
+        for expected, actual in choices[0]:
+            if actual in found or expected in found.values():
+                continue
             if self._left < 0:
                 return False
             before = self._trials.bindings.mark()
             if self._fits(expected, actual):
                 found[actual] = expected
-                rest = [one for one in wanted if one != expected], [one for one in able if one != actual]
-                if self._search(*rest, found):
+                if self._search(choices[1:], found):
                     return True
                 del found[actual]
             self._trials.bindings.undo(before)

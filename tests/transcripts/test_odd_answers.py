@@ -138,3 +138,18 @@ def test_of_items_in_any_order_the_first_that_fits_is_given_up_where_another_nee
     found = verified(path, [answer(1, jobs=came)])
     assert '+          "is": "second"' in found
     assert "job_id" in found
+
+
+def test_what_is_told_apart_is_taken_first_so_that_the_rest_follows(tmp_path: Path, verified: Compare) -> None:
+    def jobs(first: str, order: list[int]) -> list[Any]:
+        ids = [f"{first}00000-0000-7000-8000-{number:012}" for number in range(60)]
+        return [{"job_id": ids[number]} for number in order] + [
+            {"job_id": one, "is": number} for number, one in enumerate(ids)
+        ]
+
+    recorded = {"$unordered": jobs("01a", list(range(60)))}
+    path = write(tmp_path / "many.jsonl", c2s(1, ask(1, "jobs.list")), s2c(2, answer(1, jobs=recorded)))
+    came = jobs("01b", [number * 7 % 60 for number in range(60)])
+    assert verified(path, [answer(1, jobs=came)], patience_s=10.0) == ""
+    came[3] = came[4]
+    assert "result.jobs[" in verified(path, [answer(1, jobs=came)], patience_s=10.0)
