@@ -30,6 +30,11 @@ const EXAMPLES: Record<string, unknown> = {
 export interface ReplayOptions {
   /** `fast`: all at once, in its order; `recorded`: in the time that it took. */
   pace?: "fast" | "recorded";
+  /**
+   * Tell nothing unasked before this method is asked for, such as the first thing that a window asks: what was told
+   * earlier is told only with an answer that followed it.
+   */
+  waitFor?: string;
   /** Play what was said after this start of the sidecar: 1 is the first in the file. */
   life?: number;
 }
@@ -86,6 +91,7 @@ export class ReplayTransport {
 
   readonly #tape: Tape;
   readonly #isPaced: boolean;
+  #waitsFor: string | null;
   readonly #encoder = new TextEncoder();
   readonly #early: Uint8Array[] = [];
   readonly #waiting: Waiting[] = [];
@@ -100,8 +106,10 @@ export class ReplayTransport {
   #isClosed = false;
 
   /** `transcript` is the text of a file.  Throws where it is none. */
-  constructor(transcript: string, { pace = "fast", life = 1 }: ReplayOptions = {}) {
+  constructor(transcript: string, { pace = "fast", waitFor, life = 1 }: ReplayOptions = {}) {
     this.#tape = new Tape(transcript, life);
+    this.#waitsFor = waitFor ?? null;
+    if (waitFor !== undefined && !this.#tape.has(waitFor)) throw new Error(`The transcript has no ${waitFor}.`);
     this.#isPaced = pace === "recorded";
   }
 
@@ -151,6 +159,10 @@ export class ReplayTransport {
     if (asked !== null) this.#play(asked, request, (answer) => reply({ ...answer, id }));
     else if (method === "shutdown") reply({ jsonrpc: "2.0", id, result: SHUT_DOWN });
     else reply({ jsonrpc: "2.0", id, error: this.#tape.explain(method, params) });
+    if (method === this.#waitsFor) {
+      this.#waitsFor = null;
+      this.#goOn();
+    }
   }
 
   #play(asked: Asked, request: Message, reply: (answer: Message) => void): void {
@@ -219,6 +231,7 @@ export class ReplayTransport {
     }
     const next = this.#tape.told[segment]?.[told];
     if (next === undefined || this.#isClosed) return;
+    if (this.#waitsFor !== null && (!this.#isPaced || segment > this.#segment)) return;
     const wait = this.#isPaced ? Math.max(0, next.t - this.#anchor.t - (Date.now() - this.#anchor.at)) : IDLE_MS;
     this.#idle = setTimeout(() => {
       if (this.#isPaced) this.#tellUpTo(segment, told + 1);
@@ -298,6 +311,11 @@ class Tape {
         this.#asked.push(asked);
       }
     }
+  }
+
+  /** Whether a method was asked for. */
+  has(method: string): boolean {
+    return this.#asked.some((one) => one.method === method);
   }
 
   /** The recorded request that is meant: the first that was not asked yet, else the last one again. */

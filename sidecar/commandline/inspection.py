@@ -78,7 +78,8 @@ def _print_entry(console: Console, timeline: Timeline, entry: Entry, asked: dict
             continue
         method, params = message.get("method"), message.get("params") or {}
         if method is not None and entry.sent:
-            asked[message.get("id")] = (method, entry.t)
+            if isinstance(message.get("id"), int | str):  # else it was refused, under no id
+                asked[message["id"]] = (str(method), entry.t)
             timeline.asked(str(method), params if isinstance(params, dict) else {"": params})
         elif method is not None:
             timeline.told(Received(str(method), params))

@@ -10,6 +10,7 @@ from rich.text import Text
 from sidecar.commandline.wording import printable
 from sidecar.transcripts.check import Terms, check, explain, record_anew
 from sidecar.transcripts.format import NotATranscript
+from sidecar.transcripts.update import CutShort
 
 STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 
@@ -19,16 +20,22 @@ def verify_all(files: Sequence[Path], terms: Terms, *, update: bool) -> int:
     console = Console(highlight=False)
     failed = 0
     for path in files:
+        updated = False
         try:
             findings = check(path, terms)
             if findings and update:
                 record_anew(path, terms)
-                console.print(Text.assemble(("updated  ", "yellow"), str(path)), soft_wrap=True)
-                continue
+                updated = True
+                findings = check(path, terms)  # what comes now in this order and now in that still differs
+        except CutShort as error:
+            raise click.ClickException(f"{path}: {error}") from None
         except (NotATranscript, OSError) as error:
             raise click.ClickException(str(error)) from None
         failed += bool(findings)
-        word = ("differs  ", "red") if findings else ("as recorded  ", "green")
+        if findings:
+            word = ("updated, and differs again  " if updated else "differs  ", "red")
+        else:
+            word = ("updated  ", "yellow") if updated else ("as recorded  ", "green")
         console.print(Text.assemble(word, str(path)), soft_wrap=True)
         for finding in findings:
             for line in explain(path, finding).splitlines():

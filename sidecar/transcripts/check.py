@@ -5,6 +5,7 @@ file beside the transcript) and `env`, in which a path that begins with `./` or 
 """
 
 import difflib
+import errno
 import json
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from sidecar.transcripts.patterns import is_secret, said_again
 from sidecar.transcripts.process import PATIENCE_S, Process, environment, serve_command
 from sidecar.transcripts.schemas import Contract
 from sidecar.transcripts.update import retake
-from sidecar.transcripts.verify import Conversation, Finding, verify
+from sidecar.transcripts.verify import Conversation, Finding, alive, verify
 
 CONTEXT_LINES: Final = 3
 MAX_DIFF_LINES: Final = 80
@@ -70,7 +71,9 @@ def check(path: Path, terms: Terms, record: Path | None = None) -> list[Finding]
 
 
 def record_anew(path: Path, terms: Terms) -> None:
-    """Put what the sidecar says now into the file.  Raises NotATranscript, OSError."""
+    """Put what the sidecar says now into the file.  Raises NotATranscript, CutShort, OSError; the file is as it was."""
+    if not path.stat().st_mode & 0o222:  # it could be replaced all the same, where its folder may be written
+        raise PermissionError(errno.EACCES, "the file is read-only, and so is not recorded anew", str(path))
     lives = read_lives(path)
     with _data_dir(terms) as data_dir, tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "new.jsonl"
@@ -87,11 +90,12 @@ def brought_to(path: Path, terms: Terms) -> Iterator[Process]:
     lives = read_lives(path)
     with _data_dir(terms) as data_dir:
         comparison = Comparison(contract(), exact=terms.exact)
-        for header, entries in lives[:-1]:
-            with _start(path, terms, data_dir, header) as process:
+        start = partial(_start, path, terms, data_dir)
+        for number, (_, entries) in enumerate(lives[:-1]):
+            with alive(lives, number, start) as process:
                 _converse(path, process, comparison, entries)
         header, entries = lives[-1]
-        with _start(path, terms, data_dir, header) as process:
+        with start(header) as process:
             end = next((place for place, entry in enumerate(entries) if entry.is_eof), len(entries))
             _converse(path, process, comparison, entries[:end])
             yield process

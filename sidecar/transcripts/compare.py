@@ -1,16 +1,19 @@
 """A recorded message beside the one that came: equal but for what no two runs have in common.
 
 Ids, cursors and the like bind on first sight: the recorded value stands for the one that came, and both must always
-appear together from then on.  Times and measured values only have to be some.  Which is which says the contract, by
+appear together from then on.  A `seq` is counted: all are by one and the same number further on than recorded, so that
+none can be lost between two.  Times and measured values only have to be some.  Which is which says the contract, by
 `format`; in places that it leaves open, ids, times and paths are known by their shape.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
 
+from sidecar.transcripts.matching import matched
 from sidecar.transcripts.patterns import (
     ANY,
     RE,
@@ -25,7 +28,8 @@ from sidecar.transcripts.patterns import (
 from sidecar.transcripts.redact import MARK
 from sidecar.transcripts.schemas import NOTHING, Contract, Schema
 
-BOUND: Final = frozenset({"uuid", "id", "cursor", "seq"})
+BOUND: Final = frozenset({"uuid", "id", "cursor"})
+COUNTED: Final = "seq"
 _SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()))
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 NOT_THERE: Final = "(nothing)"
@@ -47,22 +51,43 @@ class Bindings:
 
     actual: dict[Any, Any] = field(default_factory=dict)
     recorded: dict[Any, Any] = field(default_factory=dict)
+    further: int | None = None
+    """By how much each `seq` is greater than recorded; None: none has appeared yet."""
+    _made: list[tuple[dict[Any, Any], Any]] = field(default_factory=list)
 
     def bind(self, recorded: Any, actual: Any) -> bool:
         """Whether the two stand for one another, from now on if neither has appeared before."""
         if recorded in self.actual or actual in self.recorded:
             return bool(recorded in self.actual and self.actual[recorded] == actual)
-        self.actual[recorded] = actual
-        self.recorded[actual] = recorded
+        self._make(self.actual, recorded, actual)
+        self._make(self.recorded, actual, recorded)
         return True
+
+    def count(self, recorded: int, actual: int) -> bool:
+        """Whether this `seq` is as far from the recorded one as all others are."""
+        if self.further is None:
+            self.further = actual - recorded
+        return actual == recorded + self.further
 
     def hint(self, recorded: str, actual: str) -> None:
         """The first time that stood in a time's place; for when the client says it back."""
-        self.actual.setdefault(recorded, actual)
+        if recorded not in self.actual:
+            self._make(self.actual, recorded, actual)
 
-    def copy(self) -> "Bindings":
-        """For a comparison that may come to nothing."""
-        return Bindings(dict(self.actual), dict(self.recorded))
+    def mark(self) -> tuple[int, int | None]:
+        """The state, to which `undo` leads back: for a comparison that may come to nothing."""
+        return len(self._made), self.further
+
+    def undo(self, mark: tuple[int, int | None]) -> None:
+        """Forget what has been bound since."""
+        count, self.further = mark
+        while len(self._made) > count:
+            names, name = self._made.pop()
+            del names[name]
+
+    def _make(self, names: dict[Any, Any], name: Any, value: Any) -> None:
+        names[name] = value
+        self._made.append((names, name))
 
 
 class Comparison:
@@ -92,11 +117,20 @@ class Comparison:
 
     def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
         """The differences that a comparison finds; where there are any, it has bound nothing."""
-        before = self.bindings.copy()
+        before = self.bindings.mark()
         differences = compare()
         if differences:
-            self.bindings = before
+            self.bindings.undo(before)
         return differences
+
+    def matched(
+        self, expected: Sequence[Any], actual: Sequence[Any], differs: Callable[[Any, Any], list[Difference]]
+    ) -> dict[int, int]:
+        """Which of the expected values each of the actual ones is, where their order is left open: by index.
+
+        Values without a counterpart are missing in it.  What binds by these pairs is bound.
+        """
+        return matched(len(expected), len(actual), lambda one, other: differs(expected[one], actual[other]), self)
 
     def _message(self, expected: Any, actual: Any, schemas: Schema) -> tuple[Any, list[Difference]]:
         return self._collect(lambda: self._object(expected, actual, {"properties": schemas}, ""))
@@ -118,14 +152,35 @@ class Comparison:
                 return self._pattern(kind, expected, actual, schema, path)
             if type(actual) is dict:
                 return self._object(expected, actual, schema, path)
-        elif type(expected) is list and type(actual) is list and len(expected) == len(actual):
-            item = self.contract.item(schema)
-            pairs = enumerate(zip(expected, actual, strict=True))
-            return [self._walk(one, other, item, f"{path}[{index}]") for index, (one, other) in pairs]
+        elif type(expected) is list and type(actual) is list:
+            return self._list(expected, actual, self.contract.item(schema), path)
         elif self._is_equal(expected, actual, form):
             return expected
         self._found.append(Difference(path, expected, actual))
-        return self.as_recorded(actual)
+        return actual - (self.bindings.further or 0) if form == COUNTED else self.as_recorded(actual)
+
+    def _list(self, expected: list[Any], actual: list[Any], item: Schema, path: str) -> list[Any]:
+        """Item by item; of lists of different length the items at the beginning and at the end that are the same."""
+        same = partial(self._is_same, item=item)
+        if len(expected) == len(actual):
+            head, tail = len(expected), 0
+        else:
+            shorter = min(len(expected), len(actual))
+            head = sum(1 for _ in takewhile(same, zip(expected, actual, strict=False)))
+            backwards = islice(zip(reversed(expected), reversed(actual), strict=False), shorter - head)
+            tail = sum(1 for _ in takewhile(same, backwards))
+        merged = [
+            self._walk(one, other, item, f"{path}[{index}]")
+            for index, (one, other) in enumerate(zip(expected[:head], actual[:head], strict=True))
+        ]
+        ends = len(expected) - tail, len(actual) - tail
+        pairs = zip_longest(expected[head : ends[0]], actual[head : ends[1]], fillvalue=NOT_THERE)
+        self._found += [Difference(f"{path}[{index}]", one, other) for index, (one, other) in enumerate(pairs, head)]
+        merged += self.as_recorded(actual[head : ends[1]])
+        return merged + expected[ends[0] :]
+
+    def _is_same(self, pair: tuple[Any, Any], item: Schema) -> bool:
+        return not self.trial(lambda: self._differs(*pair, item))
 
     def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -143,7 +198,9 @@ class Comparison:
 
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
         if type(expected) is not type(actual):
-            return expected is not None and actual is not None and _is_number(expected, actual) and expected == actual
+            return _is_number(expected, actual) and bool(expected == actual)
+        if form == COUNTED and type(expected) is int and not self._exact:
+            return self.bindings.count(expected, actual)
         if form in BOUND and expected is not None and not self._exact:
             return self.bindings.bind(expected, actual)
         if type(expected) is str:
@@ -176,24 +233,22 @@ class Comparison:
     def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
-            self._unordered(wanted, actual, schema, path)
-        elif not ((kind == ANY and is_any(wanted, actual)) or (kind == RE and matches(wanted, actual)) or kind == MARK):
+            return {**expected, UNORDERED: self._unordered(wanted, actual, schema, path)}
+        if not ((kind == ANY and is_any(wanted, actual)) or (kind == RE and matches(wanted, actual)) or kind == MARK):
             self._found.append(Difference(path, expected, actual))
             return self.as_recorded(actual)
         return expected
 
-    def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> None:
-        left = list(actual)
+    def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
         item = self.contract.item(schema)
-        for index, one in enumerate(expected):
-            found = next(
-                (other for other in left if not self.trial(partial(self._differs, one, other, item))), NOT_THERE
-            )
-            if found is NOT_THERE:
-                self._found.append(Difference(f"{path}[{index}]", one, NOT_THERE))
-            else:
-                left.remove(found)
-        self._found += [Difference(path, NOT_THERE, other) for other in left]
+        pairs = self.matched(expected, actual, lambda one, other: self._differs(one, other, item))
+        kept = set(pairs.values())
+        extra = [other for index, other in enumerate(actual) if index not in pairs]
+        self._found += [
+            Difference(f"{path}[{index}]", one, NOT_THERE) for index, one in enumerate(expected) if index not in kept
+        ]
+        self._found += [Difference(path, NOT_THERE, other) for other in extra]
+        return [one for index, one in enumerate(expected) if index in kept] + list(map(self.as_recorded, extra))
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
         return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
@@ -219,7 +274,10 @@ class Comparison:
             return [self._sent(one, item) for one in value]
         if type(value) is str:
             return _replaced(value, self.bindings.actual)
-        return self.bindings.actual.get(value, value) if self.contract.format(schema) in BOUND else value
+        form = self.contract.format(schema)
+        if form == COUNTED and type(value) is int:
+            return value + (self.bindings.further or 0)
+        return self.bindings.actual.get(value, value) if form in BOUND else value
 
     def as_recorded(self, value: Any) -> Any:
         """What came, with the ids as they were recorded wherever they were."""

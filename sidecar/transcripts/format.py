@@ -12,6 +12,7 @@ A file that was being written when the machine died ends in half a line: that li
 """
 
 import re
+import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -258,10 +259,16 @@ def header_line(facts: dict[str, Any]) -> bytes:
 
 
 def write(path: Path, lines: Iterable[Header | Entry]) -> None:
-    """Write a transcript anew, at once or not at all."""
+    """Write an existing transcript anew, at once or not at all; who may read it may do so still, and no one else."""
+    path = path.resolve()
     part = path.with_name(path.name + ".part")
-    part.write_bytes(b"".join(_line(line.facts) for line in lines))
-    part.replace(path)
+    try:
+        part.touch(0o600)
+        part.write_bytes(b"".join(_line(line.facts) for line in lines))
+        shutil.copymode(path, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _line(facts: dict[str, Any]) -> bytes:

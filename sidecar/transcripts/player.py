@@ -2,6 +2,7 @@
 
 Notifications keep their recorded place.  Those up to a request are told before it is answered, those after it up to the
 next request; beyond that they come at the recorded pace, or, played fast, once the client has been silent for a moment.
+A client that is slow to listen can have them held until it asks for something: `release`.
 """
 
 import math
@@ -55,8 +56,9 @@ class Clock(Protocol):
 class Player:
     """Plays one tape.  What is to be said waits in the order of its recorded time; nothing overtakes."""
 
-    def __init__(self, tape: Tape, said: Said, clock: Clock, *, at_recorded_pace: bool) -> None:
+    def __init__(self, tape: Tape, said: Said, clock: Clock, *, at_recorded_pace: bool, is_held: bool = False) -> None:
         self.tape = tape
+        self._is_held = is_held
         self._said = said
         self._clock = clock
         self._recorded_pace = at_recorded_pace
@@ -96,6 +98,12 @@ class Player:
                 self._tell_up_to(asked.segment + 1, 0)
         self._say_what_is_due()
         self._go_on()
+
+    def release(self) -> None:
+        """From now on go on by itself, if it was held."""
+        if self._is_held:
+            self._is_held = False
+            self._go_on()
 
     def _nothing_told_up_to(self, segment: int) -> bool:
         """Whether this is next, and all there is to say is its answer: so it is with most, and they cost little."""
@@ -175,10 +183,14 @@ class Player:
     def _go_on(self) -> None:
         """Tell the next one when its time comes, unless the client says something first."""
         if not self._recorded_pace:
+            if self._is_held:
+                return
             self._spoken_at = self._clock.time()
             if self._idle is None:  # one timer that is late costs less than one for each request
                 self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
         elif (place := self._next_place()) is not None:
+            if self._is_held and place[0] > self._segment:
+                return
             wait = self._due_at(self.tape.told[place[0]][place[1]].t) - self._clock.time()
             self._idle = self._clock.call_later(max(0.0, wait), partial(self._pass, place[0], place[1] + 1))
         elif self.tape.read_some():

@@ -82,18 +82,27 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
+    def kill(self) -> None:
+        """End it at once, as by `kill -9`."""
+        self._process.kill()
+        self._process.wait()
+
     def receive(self, patience_s: float | None = None) -> Any:
-        """The next message; None at the end.  Raises Silence, and ValueError for a line that is no JSON."""
+        """The next message, or list of a batch; None at the end.  Raises Silence, and ValueError for another line."""
         if self._has_ended:
             return None
+        patience_s = self._patience_s if patience_s is None else patience_s
         try:
-            line = self._lines.get(timeout=self._patience_s if patience_s is None else patience_s)
+            line = self._lines.get(timeout=patience_s)
         except queue.Empty:
-            raise Silence(f"nothing came within {self._patience_s:g} s") from None
+            raise Silence(f"nothing came within {patience_s:g} s") from None
         if line is None:
             self._has_ended = True
             return None
-        return from_json(line)
+        message = from_json(line)
+        if type(message) is not dict and not (type(message) is list and all(type(one) is dict for one in message)):
+            raise ValueError(f"{line[:LAST_WORDS].decode('utf-8', 'replace').strip()} is neither an object nor a batch")
+        return message
 
     def call(self, method: str, **params: Any) -> Any:
         """Ask and wait for the whole answer; notifications that come meanwhile are kept in `told`.  Raises EOFError."""

@@ -69,9 +69,12 @@ class TranscriptItem(pytest.Item):
         """The diff, without our stack."""
         from sidecar.transcripts.check import NotAsRecorded  # noqa: PLC0415 - see above
         from sidecar.transcripts.format import NotATranscript  # noqa: PLC0415
+        from sidecar.transcripts.update import CutShort  # noqa: PLC0415
 
-        if isinstance(excinfo.value, NotAsRecorded | NotATranscript):
+        if isinstance(excinfo.value, NotAsRecorded):
             return f"{excinfo.value}\n({UPDATE}=1 records it anew)"
+        if isinstance(excinfo.value, NotATranscript | CutShort):
+            return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

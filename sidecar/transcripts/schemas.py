@@ -37,13 +37,13 @@ class Contract:
         """All that the sidecar tells unasked."""
         return list(self._told)
 
-    def params(self, method: str | None) -> Schema:
-        """The schema of what a client sends."""
-        return self._params.get(method or "", NOTHING)
+    def params(self, method: Any) -> Schema:
+        """The schema of what a client sends, who may name anything a method."""
+        return self._params.get(method, NOTHING) if isinstance(method, str) else NOTHING
 
-    def result(self, method: str | None) -> Schema:
+    def result(self, method: Any) -> Schema:
         """The schema of a method's result."""
-        found: Schema = self._results.get(method or "", NOTHING)
+        found: Schema = self._results.get(method, NOTHING) if isinstance(method, str) else NOTHING
         return found
 
     def told(self, name: str | None) -> Schema:

@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from protocol.connection import Connection, Event, Notified, Refused, Request
 from sidecar import exit_codes
@@ -28,6 +29,10 @@ from sidecar.turn import Turn
 
 LAST_WRITE_S: Final = 2.0
 """As long as the sidecar takes for its end."""
+WAIT_FOR: Final = (
+    "tell nothing unasked before this is asked for, such as the first thing that a window asks: what was told earlier "
+    "is told only with an answer that followed it"
+)
 GARBAGE: Final = b"Fatal: this line is no JSON {\n"
 
 
@@ -48,6 +53,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         "--pace", choices=("fast", "recorded"), default="fast", help="at once (default), or in the recorded time"
     )
     parser.add_argument("--life", type=int, default=1, metavar="N", help="play what was said after the Nth start")
+    parser.add_argument("--wait-for", metavar="METHOD", help=WAIT_FOR)
     parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="FAULT", help=HELP)
     for option in (
         "--db",
@@ -74,8 +80,9 @@ def main(argv: list[str]) -> NoReturn:
     wire = claim()
     try:
         contract = Contract((schema_dir() / "openrpc.json").read_bytes())
+        _check_method(options.wait_for, contract)
         tapes = [Tape(path.name, life(path, options.life), contract) for path in options.files]
-    except (OSError, NotATranscript) as error:
+    except (OSError, NotATranscript, LookupError) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         os._exit(exit_codes.USAGE)
     runner = asyncio.Runner()
@@ -89,7 +96,15 @@ def main(argv: list[str]) -> NoReturn:
 
 
 async def _run(tapes: list[Tape], options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
-    return await StandIn(tapes, Faults(options.fault), wire, parent, at_recorded_pace=options.pace == "recorded").run()
+    standin = StandIn(tapes, Faults(options.fault), wire, parent, pace=options.pace, waits_for=options.wait_for)
+    return await standin.run()
+
+
+def _check_method(name: str | None, contract: Contract) -> None:
+    """Raises LookupError where a method to wait for is none."""
+    if name is not None and name not in contract.methods:
+        like = " or ".join(get_close_matches(name, contract.methods, n=2))
+        raise LookupError(f"--wait-for {name}: there is no such method{f'; {like}?' if like else ''}")
 
 
 def life(path: Path, number: int) -> Iterator[Header | Entry]:
@@ -107,7 +122,14 @@ class StandIn:
     """The running stand-in."""
 
     def __init__(
-        self, tapes: list[Tape], faults: Faults, wire: tuple[int, int], parent: int, *, at_recorded_pace: bool
+        self,
+        tapes: list[Tape],
+        faults: Faults,
+        wire: tuple[int, int],
+        parent: int,
+        *,
+        pace: str,
+        waits_for: str | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -122,11 +144,16 @@ class StandIn:
         self._host = Host(self._connection, self._writer)
         self._turn.connect(None, self._host)
         self._tapes = tapes
-        self._players = [Player(tape, self, self._loop, at_recorded_pace=at_recorded_pace) for tape in tapes]
+        self._waits_for = waits_for
+        self._players = [
+            Player(tape, self, self._loop, at_recorded_pace=pace == "recorded", is_held=waits_for is not None)
+            for tape in tapes
+        ]
         self._reader = Reader(wire[0], self._loop, self._connection, self._handle, self._turn, on_eof=self._on_eof)
 
     async def run(self) -> int:
         """Stand in until the end; the exit code."""
+        self._loop.set_exception_handler(self._crash)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
                 self._loop.add_signal_handler(getattr(signal, name), self._end, exit_codes.OK)
@@ -137,6 +164,11 @@ class StandIn:
         if self._failure is not None:
             raise self._failure
         return code
+
+    def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A mistake of ours must not look like a sidecar that thinks."""
+        loop.default_exception_handler(context)
+        self._end(exit_codes.CRASHED)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():
@@ -156,6 +188,9 @@ class StandIn:
         if type(event) is Request:
             try:
                 self._serve(event)
+                if event.method == self._waits_for:
+                    for player in self._players:
+                        player.release()
             except NotATranscript as error:
                 self._failure = error
                 self._end(exit_codes.USAGE)

@@ -146,20 +146,21 @@ def _take(life: Life, entry: Entry, open_calls: dict[Any, Call]) -> None:
 
 
 def _take_message(
-    life: Life, entry: Entry, method: str | None, request: tuple[bool, Any], open_calls: dict[Any, Call]
+    life: Life, entry: Entry, method: Any, request: tuple[bool, Any], open_calls: dict[Any, Call]
 ) -> None:
     has_id, request_id = request
     if method is not None:
         if entry.sent and has_id:
-            call = Call(entry.line, entry.t, method, entry.size)
+            call = Call(entry.line, entry.t, str(method), entry.size)
             life.calls.append(call)
-            open_calls[request_id] = call
+            if type(request_id) in (int, str):  # else it was refused, under no id
+                open_calls[request_id] = call
             return
-        life.told.append(Told(entry.line, entry.t, method, entry.size, entry.sent))
+        life.told.append(Told(entry.line, entry.t, str(method), entry.size, entry.sent))
         if not entry.sent and life.calls:
             life.calls[-1].told += 1
         return
-    answered = open_calls.pop(request_id, None)
+    answered = open_calls.pop(request_id, None) if type(request_id) in (int, str) else None
     if answered is None:
         life.refused += 1
         return

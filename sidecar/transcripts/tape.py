@@ -129,6 +129,8 @@ class Tape:
                     self._take_answer(entry, message["id"], message)
 
     def _take_request(self, entry: Entry, message: dict[str, Any]) -> None:
+        if type(message["id"]) not in (int, str) or type(message["method"]) is not str:
+            return  # it was refused, and is refused again
         asked = Asked(entry, message, self._last)
         self._waiting[message["id"]] = asked
         same_method = self._exact.get(asked.method)

@@ -34,16 +34,13 @@ test("the app shows what a transcript has, with no sidecar, no database and no a
   const live = await openHub(t, { command: [...COMMAND, "serve", "--record", file], scenery: true });
   await live.page.getByRole("button", { name: "Back up" }).click();
   await backedUp(live.page);
-  // What is told while no window is open is told to nobody: in its second life the sidecar has the job from the start.
-  await live.sidecar.stop();
-  await live.sidecar.start();
-  await live.sidecar.ready();
-  await live.page.reload();
   const seen = await look(live.page);
   await live.sidecar.stop();
   await live.page.close();
 
-  const { page, dataDir, complaints } = await openHub(t, { command: [...COMMAND, "replay", "--life", "2", file] });
+  // What is told while no window is open is told to nobody; this window lists the jobs, and then hears of the new one.
+  const command = [...COMMAND, "replay", "--wait-for", "jobs.list", file];
+  const { page, dataDir, complaints } = await openHub(t, { command });
   assert.deepEqual(await look(page), seen);
   assert.equal(await page.getByRole("alert").count(), 0);
   assert.deepEqual(complaints, []);

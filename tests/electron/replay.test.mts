@@ -37,6 +37,29 @@ test("the client follows a job through its recorded life", async () => {
   assert.deepEqual(faults, []);
 });
 
+for (const pace of ["fast", "recorded"]) {
+  test(`played ${pace}, a window that is slow to listen is told nothing unasked before it asks`, async () => {
+    const { client } = played({ pace, waitFor: "jobs.events.list" });
+    const told: string[] = [];
+    client.on("jobs.updated", ({ job }) => told.push(job.status));
+    await client.initialize(CLIENT);
+    await new Promise((resolve) => setTimeout(resolve, 200)); // four times as long as a silent client is left alone
+    assert.deepEqual(told, []);
+    await until(
+      (look) => {
+        const off = client.on("jobs.updated", look);
+        void client.call("jobs.events.list", { job_id: "nobody's" }).catch(look);
+        return off;
+      },
+      () => told.at(-1) === "succeeded",
+    );
+  });
+}
+
+test("what is waited for must be in the transcript", () => {
+  assert.throws(() => played({ waitFor: "jobs.lst" }), /has no jobs.lst/);
+});
+
 test("what was not recorded is an error that names the nearest line", async () => {
   const { client } = played();
   await assert.rejects(client.call("jobs.list", { limit: 7 }), (error) => {

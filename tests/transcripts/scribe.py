@@ -1,6 +1,7 @@
 """Writing transcripts in a test, and reading them as plain values."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,13 @@ def s2c(t: float, message: Any, **more: Any) -> dict[str, Any]:
 
 def write(path: Path, *lines: Any) -> Path:
     """A transcript of these lines, after a header."""
-    path.write_text("".join(json.dumps(line) + "\n" for line in (HEADER, *lines)), "utf-8")
+    return write_lines(path, [HEADER, *lines])
+
+
+def write_lines(path: Path, lines: Iterable[Any]) -> Path:
+    """A transcript of these lines, of which the first is a header; as compact as the recorder writes them."""
+    text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
+    path.write_text(text, "utf-8")
     return path
 
 

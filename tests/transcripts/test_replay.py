@@ -15,6 +15,7 @@ from tests.process.host import Host, line
 from tests.transcripts.scribe import BACKUP, answer, ask, c2s, s2c, said_by, said_to, tell, write
 
 JOBS = "jobs.list"
+NOTHING_LEFT = {"cancelled_requests": 0, "interrupted_jobs": 0}
 
 
 @pytest.fixture
@@ -92,6 +93,36 @@ def test_a_client_that_waits_is_told_what_came_after_requests_that_it_never_make
     with standin(tape) as wire:
         wire.initialize()
         wire.until("system.state", state="degraded")
+
+
+@pytest.mark.parametrize("pace", ["fast", "recorded"])
+def test_a_client_that_is_slow_to_listen_is_told_nothing_unasked_before_it_asks(
+    standin: Any, tape: Path, pace: str
+) -> None:
+    # The answer to `shutdown` is late: long after all would have been told to a client that is silent.
+    arguments = ("--pace", pace, "--fault", "delay=900@shutdown")
+    with standin(tape, "--wait-for", JOBS, *arguments) as wire:
+        wire.send(line("initialize", 1) + line("shutdown", 2))
+        assert heard(wire, 3) == [{"protocol_version": 1}, {"state": "ready"}, {"drained": True, **NOTHING_LEFT}]
+        assert wire.call(JOBS, limit=5) == {"jobs": ["first"]}
+        wire.until("system.state", state="degraded")
+
+
+def test_what_was_told_before_an_answer_is_told_with_it_however_long_the_client_waits(standin: Any, tape: Path) -> None:
+    with standin(tape, "--wait-for", "calendar.events.list") as wire:
+        wire.initialize()
+        wire.send(line(JOBS, 7, limit=5))
+        assert heard(wire, 4)[1:] == [
+            {"job_id": "j", "progress": 0.5, "message": None},
+            {"jobs": ["first"]},
+            {"job_id": "j", "progress": 0.75, "message": None},
+        ]
+
+
+def test_what_is_waited_for_must_be_a_method(standin: Any, tape: Path) -> None:
+    with standin(tape, "--wait-for", "jobs.lst") as wire:
+        assert wire.ended() == 2
+        assert "--wait-for jobs.lst: there is no such method; jobs.list" in wire.errors.read_text("utf-8")
 
 
 @pytest.mark.parametrize("pace", ["fast", "recorded"])
