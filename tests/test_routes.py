@@ -1,7 +1,8 @@
-"""Who serves which method, and that a domain nobody asks for is not made."""
+"""Who serves which method, and that what nobody asks for is not made or begun."""
 
 from collections.abc import Iterable
 
+import anyio
 import pytest
 
 from protocol import catalog
@@ -9,6 +10,7 @@ from protocol.events import EventPage, Events
 from protocol.system import System
 from sidecar.dispatch import Routes
 from sidecar.event_log import EventsService
+from sidecar.features import Features
 from sidecar.lifecycle import LifecycleService
 from sidecar.system.service import SystemService
 from tests.loopback import Loopback
@@ -64,3 +66,12 @@ def test_a_domain_that_could_not_be_made_is_tried_again_at_the_next_call() -> No
     with pytest.raises(OSError, match=r"^$"):
         routes.find("events.replay")
     assert routes.find("events.replay") is not None
+
+
+async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(rig: Loopback) -> None:
+    rig.features._is_draining = lambda: True
+    with anyio.fail_after(30):
+        await Features.run_work(rig.features)
+        assert await rig.features.stop_work(1.0) == (0, True)
+    assert rig.features._worker is None
+    assert (await rig.call("jobs.schedules.list"))["schedules"] == []

@@ -381,15 +381,6 @@ async def test_a_locked_database_does_not_keep_the_work_from_beginning(
     assert len(await schedules(shop)) == 3
 
 
-async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(shop: Shop) -> None:
-    shop.features._is_draining = lambda: True
-    with anyio.fail_after(PATIENCE_S):
-        await Features.run_work(shop.features)
-        assert await shop.features.stop_work(PATIENCE_S) == (0, True)
-    assert shop.features._worker is None
-    assert await schedules(shop) == {}
-
-
 async def test_the_database_is_looked_after_unasked(shop: Shop) -> None:
     await start_and_stop(shop)
     after = await schedules(shop)
