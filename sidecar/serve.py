@@ -108,8 +108,17 @@ def _forgo_plugins() -> None:
 
     Its own switch for that, an environment variable, leaves most of it, and what Claude runs would inherit it.
     """
+
+    def real(name: str) -> object:  # a pydantic that wants more of the module than we know of gets it
+        if name.startswith("__"):  # `import` itself looks whether it is a package
+            raise AttributeError(name)
+        import importlib  # noqa: PLC0415
+
+        del sys.modules[PLUGIN_SEARCH]
+        return getattr(importlib.import_module(PLUGIN_SEARCH), name)
+
     nothing = ModuleType(PLUGIN_SEARCH)
-    setattr(nothing, "get_plugins", tuple)  # noqa: B010 - mypy knows no such attribute
+    vars(nothing).update(get_plugins=tuple, __getattr__=real)
     sys.modules[PLUGIN_SEARCH] = nothing
 
 
