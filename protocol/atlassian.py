@@ -57,6 +57,8 @@ class AtlassianAccount(Model):
     status: AccountStatus
     reason: str | None = None
     """In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active."""
+    hint: str | None = None
+    """What the user can do about it."""
     display_name: str | None = None
     """What the site calls the owner."""
     scope: AtlassianScope

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "02349ddf860b07e3";
+export const SCHEMA_HASH = "d6ad3f7d7cecdc96";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1181,6 +1181,8 @@ export interface AtlassianAccount {
   status: AccountStatus;
   /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
   reason: string | null;
+  /** What the user can do about it. */
+  hint: string | null;
   /** What the site calls the owner. */
   display_name: string | null;
   scope: AtlassianScope;

@@ -27,6 +27,7 @@ from protocol.entities import Job, JobStatus
 from protocol.jira import SyncJira
 from sidecar.atlassian.address import site_address
 from sidecar.atlassian.progress import DAY_MS
+from sidecar.atlassian.reasons import HINTS
 from sidecar.atlassian.records import Records, connector
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.store import StoredAccount
@@ -46,13 +47,6 @@ SPECS: Final[dict[AtlassianService, type[SyncJira | SyncConfluence]]] = {
     AtlassianService.JIRA: SyncJira,
     AtlassianService.CONFLUENCE: SyncConfluence,
 }
-HINTS: Final = {
-    "token_rejected": "The token has expired or was revoked: make one at id.atlassian.com and update the account.",
-    "token_expires_soon": "Make a new token at id.atlassian.com before this one ends, and update the account.",
-    "secret_unreadable": "The stored token cannot be decrypted with this computer's key: update the account with one.",
-    "site_address_invalid": "Delete the account and connect the site by its address: https://example.atlassian.net.",
-}
-"""What to do, by why an account stands as it does."""
 _REJECTED_HINT: Final = (
     "Check the e-mail address, and make a new token at id.atlassian.com. One with scopes needs those to read {product}."
 )

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from protocol.atlassian import AtlassianAccount
+from sidecar.atlassian.reasons import HINTS
 from sidecar.database import Database
 
-ACCOUNT_JSON: Final = """json_object(
+
+def _quoted(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
+
+
+_HINT: Final = f"CASE reason {' '.join(f'WHEN {_quoted(why)} THEN {_quoted(hint)}' for why, hint in HINTS.items())} END"
+ACCOUNT_JSON: Final = f"""json_object(
     'account_id', account_id, 'service', service, 'org', org, 'base_url', base_url, 'email', email,
-    'status', status, 'reason', reason, 'display_name', display_name, 'scope', scope,
+    'status', status, 'reason', reason, 'hint', {_HINT}, 'display_name', display_name, 'scope', scope,
     'token_expires_at', token_expires_at, 'last_sync_at', last_sync_at,
     'created_at', created_at, 'updated_at', updated_at)"""
 

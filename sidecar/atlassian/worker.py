@@ -7,11 +7,12 @@ from protocol.atlassian import AtlassianScope, AtlassianService, AtlassianSynced
 from protocol.confluence import SyncConfluence
 from protocol.entities import WaitingFor
 from protocol.jira import SyncJira
-from sidecar.atlassian.accounts import HINTS, Accounts
+from sidecar.atlassian.accounts import Accounts
 from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut, SiteClient, failed
 from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
 from sidecar.atlassian.progress import Position, plan
+from sidecar.atlassian.reasons import HINTS
 from sidecar.atlassian.records import Records, account_gone
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.signin import Door, Owner, Reception, owner

@@ -149,6 +149,8 @@ async def test_an_expired_token_answers_with_nothing_and_is_not_believed(desk: D
         job = await desk.sync(account, ends="failed")
         assert (job["error"]["kind"], job["error"]["retryable"]) == ("needs_reauth", False)
     assert "id.atlassian.com" in job["error"]["hint"]
+    (listed,) = (await desk.call("jira.accounts.list"))["accounts"]
+    assert (listed["reason"], listed["hint"]) == ("token_rejected", job["error"]["hint"])
     assert desk.position(account) == before
     assert desk.status() == [("jira", "needs_reauth", "token_rejected")]
     assert [one["schedule_id"] for one in (await desk.call("jobs.schedules.list"))["schedules"]] == []

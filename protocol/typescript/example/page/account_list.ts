@@ -79,14 +79,14 @@ function ofCalendar(account: CalendarAccount): Account {
 }
 
 function ofSite(account: AtlassianAccount): Account {
-  const { service, account_id: accountId, org: name, email, status, reason, last_sync_at: lastSyncAt } = account;
+  const { service, account_id: accountId, org: name, email, status, reason, hint, last_sync_at: lastSyncAt } = account;
   return {
     service,
     accountId,
     name,
     email,
     status,
-    trouble: troubleOf(status, reason, null),
+    trouble: troubleOf(status, reason, hint),
     lastSyncAt,
   };
 }
