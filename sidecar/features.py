@@ -232,6 +232,7 @@ class Features:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._claude.run)
             tasks.start_soon(self._seal_secrets)
+            tasks.start_soon(self._fill_indexes)
             tasks.start_soon(self._calendar.start)
             tasks.start_soon(self._atlassian.start)
             await self._worker.run()
@@ -258,6 +259,14 @@ class Features:
             await self._vault.seal_all(self._committed)
         except (sqlite3.Error, OSError):  # no room, or somebody's database browser
             log.exception("stored credentials could not be encrypted; the next start will do it")
+
+    async def _fill_indexes(self) -> None:
+        """An old database's first start takes its texts into the full-text indexes, while it serves."""
+        try:
+            for _ in chain(self._activity_feature.fill(), self._claude.fill()):
+                await self._committed()
+        except sqlite3.Error:
+            log.exception("the texts could not all be indexed; the next start goes on with it")
 
     def _schedule_maintenance(self) -> None:
         try:

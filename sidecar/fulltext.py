@@ -4,6 +4,9 @@ The index is derived data, made at a start and not by a migration: SQLite can la
 then searching works all the same, by LIKE.  A trigger on an index that this SQLite cannot open would refuse every write
 to its table, so each start looks whether it can.
 
+A long table is taken in step by step, while others read and write it: triggers keep what has been taken in already, and
+until the last step searching goes without.
+
 Trigrams find any part of a word, and Chinese, Japanese and Korean text, which has no spaces between its words.  What
 has fewer than three characters has no trigram: it is found by LIKE on the table (on the index LIKE finds nothing for
 it).
@@ -22,6 +25,10 @@ from sidecar.database import Database
 log = logging.getLogger(__name__)
 
 TRIGRAM: Final = 3
+STEP_ROWS: Final = 200
+"""So many are taken in before others have their turn: about 6 ms."""
+ALL: Final = 2**63 - 1
+"""Up to which key a table is taken in, once all of it is: SQLite's largest."""
 NO_MERGE: Final = 2
 """With fewer changes than this there was nothing to merge (FTS5's documentation of `merge`)."""
 SNIPPET_CHARS: Final = 160
@@ -111,18 +118,41 @@ class FullTextIndex:
     def __init__(self, database: Database, *, name: str, table: str, key: str, columns: Sequence[str]) -> None:
         self.name = name
         self.available = False
+        """Whether it can be searched: it is there, and all of the table is in it."""
+        self._has_given_up = False
         self._database = database
         self._objects = _objects(name, table, key, columns)
+        self._next = f"SELECT max({key}) FROM (SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?)"
+        listed = ", ".join(columns)
+        self._take = (
+            f"INSERT INTO {name} (rowid, {listed}) SELECT {key}, {listed} FROM {table} WHERE {key} > ? AND {key} <= ?"
+        )
 
     def prepare(self) -> None:
         """Make the index, or make it anew, where that is needed; call it at each start, before the first write.
 
-        Never raises: without the index searching is slower.
+        A short table is taken in at once, the rest of a long one by `fill`.  Never raises: without the index searching
+        is slower.
         """
         try:
-            self.available = self._is_there() or self._make()
+            if not self._is_there():
+                self._make()
+                self._step()
+                self._step()
+            self.available = self._upto() == ALL
         except sqlite3.Error as error:
             self._give_up(error)
+
+    def fill(self) -> Iterator[None]:
+        """Take in what is not in it yet, in steps: commit after each.  A next start goes on where this one ends."""
+        while not self.available and not self._has_given_up:
+            try:
+                self._step()
+            except sqlite3.Error as error:
+                self._give_up(error)
+                return
+            yield
+            self.available = self._upto() == ALL
 
     def plan(self, terms: Sequence[str]) -> Plan:
         """How to search for rows that have all of `terms`."""
@@ -151,6 +181,7 @@ class FullTextIndex:
         with self._database.write():
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('rebuild')")
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('optimize')")
+            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (ALL,))
 
     def merge(self, pages: int) -> Iterator[None]:
         """Make one piece of those that many writes have left, in steps of so many pages: commit after each.
@@ -181,21 +212,34 @@ class FullTextIndex:
         if dict(rows) != self._objects:
             return False
         self._database.rows(f"SELECT 1 FROM {self.name} WHERE {self.name} MATCH '\"xyz\"' LIMIT 1")
-        return True
+        return len(self._database.rows(f"SELECT 1 FROM {self.name}_upto")) == 1
 
-    def _make(self) -> bool:
+    def _make(self) -> None:
         with self._database.write():
             self._drop_triggers()
             self._database.execute(f"DROP TABLE IF EXISTS {self.name}")
+            self._database.execute(f"DROP TABLE IF EXISTS {self.name}_upto")
             for statement in self._objects.values():
                 self._database.execute(statement)
-            self.rebuild()
+            self._database.execute(f"INSERT INTO {self.name}_upto (key) VALUES (?)", (-ALL - 1,))
         log.info("the index %s was made", self.name)
-        return True
+
+    def _upto(self) -> int:
+        """Up to which key the table is taken in."""
+        return int(self._database.rows(f"SELECT key FROM {self.name}_upto")[0][0])
+
+    def _step(self) -> None:
+        with self._database.write():
+            upto = self._upto()
+            last = self._database.rows(self._next, (upto, STEP_ROWS))[0][0]
+            if last is not None:
+                self._database.execute(self._take, (upto, last))
+            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (ALL if last is None else last,))
 
     def _give_up(self, error: sqlite3.Error) -> None:
         """Go on without: the table must stay writable, and triggers that are missing tell the next start."""
         self.available = False
+        self._has_given_up = True
         log.warning("the index %s cannot be used (%s); searching goes on without it", self.name, error)
         try:
             with self._database.write():
@@ -204,21 +248,28 @@ class FullTextIndex:
             log.exception("the triggers of %s could not be removed", self.name)
 
     def _drop_triggers(self) -> None:
-        for name in self._objects:
-            if name != self.name:
+        for name, statement in self._objects.items():
+            if statement.startswith("CREATE TRIGGER"):
                 self._database.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 def _objects(name: str, table: str, key: str, columns: Sequence[str]) -> dict[str, str]:
-    """The statements that make the index, as SQLite keeps them, by the name of what they make."""
+    """The statements that make the index, as SQLite keeps them, by the name of what they make.
+
+    To what has not been taken in yet the triggers do nothing: FTS5 must not be told to forget what it never had.
+    """
     listed = ", ".join(columns)
-    add = f"INSERT INTO {name} (rowid, {listed}) VALUES (new.{key}, {', '.join(f'new.{one}' for one in columns)});"
-    old = ", ".join(f"old.{one}" for one in columns)
-    remove = f"INSERT INTO {name} ({name}, rowid, {listed}) VALUES ('delete', old.{key}, {old});"
+    upto = f"(SELECT key FROM {name}_upto)"
+    new, old = (", ".join(f"{row}.{one}" for one in columns) for row in ("new", "old"))
+    add = f"INSERT INTO {name} (rowid, {listed}) SELECT new.{key}, {new} WHERE new.{key} <= {upto};"
+    remove = (
+        f"INSERT INTO {name} ({name}, rowid, {listed}) SELECT 'delete', old.{key}, {old} WHERE old.{key} <= {upto};"
+    )
     differs = " OR ".join(f"old.{one} IS NOT new.{one}" for one in (key, *columns))
     options = f"content='{table}', content_rowid='{key}', tokenize='trigram'"
     return {
         name: f"CREATE VIRTUAL TABLE {name} USING fts5 ({listed}, {options})",
+        f"{name}_upto": f"CREATE TABLE {name}_upto (key INTEGER NOT NULL) STRICT",
         f"{name}_added": f"CREATE TRIGGER {name}_added AFTER INSERT ON {table} BEGIN {add} END",
         f"{name}_removed": f"CREATE TRIGGER {name}_removed AFTER DELETE ON {table} BEGIN {remove} END",
         f"{name}_changed": f"CREATE TRIGGER {name}_changed AFTER UPDATE ON {table} WHEN {differs} "

@@ -35,7 +35,7 @@ class ActivityFeature:
         self._clock = clock
         self._exports = exports
         self.feed = ActivityService(database, self._store, clock, notify, committed=committed)
-        self.tidy = self._store.index.merge
+        self.fill, self.tidy = self._store.index.fill, self._store.index.merge
         self.services = (self.feed, ReportsService(self._store))
 
     def registrations(self) -> list[Registration]:

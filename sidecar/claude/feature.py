@@ -70,7 +70,7 @@ class ClaudeFeature:
         store = self._store = ClaudeStore(database)
         index = search_index(database)
         index.prepare()
-        self.tidy = index.merge
+        self.fill, self.tidy = index.fill, index.merge
         self._usage = UsageStore(database, clock)
         self._ledger = ProcessLedger(database)
         self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from protocol.activity import Activity, ActivityHit
 from protocol.system import VacuumDatabase
 from sidecar.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
+from sidecar.fulltext import ALL, STEP_ROWS
 from sidecar.system.worker import VacuumHandler
 from tests.activity.test_export import Context
+from tests.conftest import StartHost
 from tests.loopback import EIGHT_O_CLOCK, Loopback
+from tests.old_backend import ROWS, insert, old_database
 
 JIRA = Origin("jira", "j")
 PAGES = Origin("confluence", "c")
@@ -201,3 +205,22 @@ async def test_a_query_of_nothing_finds_everything(rig: Loopback, query: str) ->
 async def test_the_longest_query_can_be_answered(rig: Loopback) -> None:
     rig.features.activity.write(PAGES, [event("1", " ".join(f"{number:03}" for number in range(200)))])
     assert await search(rig, " ".join(f"{number:03}" for number in range(125))) == ["1"]
+
+
+def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(host: StartHost, data_dir: Path) -> None:
+    data_dir.mkdir()
+    old = ROWS["activity_events"][0]
+    with old_database(data_dir) as connection:
+        for number in range(5 * STEP_ROWS):
+            insert(connection, "activity_events", **{**old, "event_id": f"a-{number}", "title": f"Title {number}."})
+    with host() as wire, contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as outside:
+        wire.initialize()
+        found = [wire.call("activity.search", query="title 999.")["hits"]]
+        while outside.execute("SELECT key FROM activity_search_upto").fetchone() != (ALL,):
+            found.append(wire.call("activity.search", query="title 999.")["hits"])
+        found.append(wire.call("activity.search", query="title 999.")["hits"])
+        assert [[hit["title"] for hit in hits] for hits in found] == [["Title 999."]] * len(found)
+        wire.close_stdin()
+        assert wire.ended() == 0
+    with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as left:
+        left.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")

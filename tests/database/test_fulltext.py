@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.database import Database, open_connection
-from sidecar.fulltext import FullTextIndex, Plan, like, match_of, snippet, terms_of
+from sidecar.fulltext import STEP_ROWS, FullTextIndex, Plan, like, match_of, snippet, terms_of
 
 COLUMNS = ("title", "body")
 TEXTS = (
@@ -217,6 +217,63 @@ def test_a_start_that_finds_its_index_in_order_writes_nothing(database: Database
     index_of(database)
     FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS).prepare()
     assert database.dirty is False
+
+
+def long_table(database: Database) -> list[int]:
+    """More texts than one step takes in; the ids of all."""
+    put(database, *((f"Text {number}", "common words") for number in range(3 * STEP_ROWS)))
+    return [row[0] for row in database.rows("SELECT id FROM texts ORDER BY id")]
+
+
+def test_a_long_table_is_taken_in_by_steps_and_searched_meanwhile(database: Database) -> None:
+    ids = long_table(database)
+    index = index_of(database)
+    was_available = [index.available]
+    for _ in index.fill():
+        database.commit()
+        was_available.append(index.available)
+        assert find(database, index, "common words") == ids[len(TEXTS) :]
+    assert was_available == [False] * len(was_available)
+    assert index.available
+    assert find(database, index, "common words") == ids[len(TEXTS) :]
+    index.check()
+    assert list(index.fill()) == []
+
+
+def test_what_is_written_while_a_table_is_taken_in_is_found(database: Database) -> None:
+    ids = long_table(database)
+    index = index_of(database)
+    with database.write():
+        for place in (0, -1):  # what has been taken in already, and what has not
+            database.execute("UPDATE texts SET title = 'changed' WHERE id = ?", (ids[place],))
+            database.execute("DELETE FROM texts WHERE id = ?", (ids[place + (1 if place == 0 else -1)],))
+        database.execute("UPDATE texts SET id = ? WHERE id = ?", (ids[-1] + 9, ids[3]))
+        database.execute("UPDATE texts SET id = -1 WHERE id = ?", (ids[-4],))
+        database.execute("INSERT INTO texts (id, title) VALUES (-5, 'added'), (?, 'added')", (ids[-1] + 20,))
+    database.commit()
+    for _ in index.fill():
+        database.commit()
+    assert index.available
+    index.check()
+    assert find(database, index, "changed") == [ids[0], ids[-1]]
+    assert find(database, index, "added") == [-5, ids[-1] + 20]
+    assert find(database, index, "日本語") == []
+    assert find(database, index, "crème") == [ids[-1] + 9]
+    assert len(find(database, index, "common words")) == 3 * STEP_ROWS - 1
+
+
+def test_a_next_start_goes_on_where_the_last_one_ended(database: Database) -> None:
+    long_table(database)
+    steps = index_of(database).fill()
+    next(steps)
+    database.commit()
+    taken = "SELECT key FROM texts_search_upto"
+    before = database.rows(taken)
+    again = index_of(database)
+    assert (again.available, database.rows(taken)) == (False, before)
+    assert len(list(again.fill())) == 2
+    assert again.available
+    again.check()
 
 
 def test_a_snippet_shows_the_first_hit_and_marks_all_in_it() -> None:
