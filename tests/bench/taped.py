@@ -11,9 +11,9 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from tests.bench.arena import QUEUED_JOB, Arena, Stage, Values
+from tests.bench.arena import QUEUED_JOB, SETTLE_S, Arena, Stage, Values
 from tests.bench.contestants import ROOT, Contestant, handshake, missing
 from tests.bench.driver import deliver, drain, exchange
 from tests.bench.loads import DISTINCT, WINDOW
@@ -21,7 +21,7 @@ from tests.bench.server import Server, launch
 
 BURSTS: Final = 9
 """With and without in turn, within one sample: their ratio is the figure."""
-PAGE: Final = {"limit": 50}
+PAGE: Final[dict[str, Any]] = {"limit": 50}
 PAGES_AT_ONCE: Final = 16
 MESSAGES: Final = 100_000
 """Of the transcript that is looked through, and half as many of the requests that are replayed."""
@@ -73,7 +73,7 @@ def _start(stage: Stage, contestant: Contestant, purpose: str) -> Server:
 
 
 def _recorded(stage: Stage) -> Values:
-    """Trivial requests, 64 at once, and pages of 50 jobs, 16 at once: with `--record` and without."""
+    """What a host asks for, with `--record` and without: nothing, jobs one by one, pages of 50, new jobs."""
     file = stage.folder / "recorded.jsonl"
     file.unlink(missing_ok=True)
     command = stage.contestant.command(stage.folder)
@@ -81,24 +81,38 @@ def _recorded(stage: Stage) -> Values:
         "plain": _start(stage, stage.contestant, "plain"),
         "taped": _start(stage, _with(stage, [*command, "--record", str(file)]), "taped"),
     }
-    trivial = stage.contestant.many("system.health", [{}] * DISTINCT)
-    speed, cost = _compared(servers, trivial, WINDOW, stage.pace.seconds)
     for server in servers.values():
         stage.fill(server, 50, QUEUED_JOB, WINDOW)
-    pages = stage.contestant.many("jobs.list", [PAGE] * DISTINCT)
-    pages_speed, _ = _compared(servers, pages, PAGES_AT_ONCE, stage.pace.seconds)
+    many, seconds = stage.contestant.many, stage.pace.seconds
+    ids = {
+        name: [job["job_id"] for job in stage.call(server, "jobs.list", PAGE)["jobs"]]
+        for name, server in servers.items()
+    }
+    trivial, pages, creates = (
+        dict.fromkeys(servers, many(method, [params] * DISTINCT))
+        for method, params in (("system.health", {}), ("jobs.list", PAGE), ("jobs.create", QUEUED_JOB))
+    )
+    gets = {name: many("jobs.get", [{"job_id": job_id} for job_id in ids[name]] * 40) for name in servers}
+    speed, cost = _compared(servers, trivial, WINDOW, seconds)
+    values = {"recorded": speed, "record_cpu": cost}
+    values["recorded_gets"], _ = _compared(servers, gets, WINDOW, seconds)
+    values["recorded_pages"], _ = _compared(servers, pages, PAGES_AT_ONCE, seconds)
+    values["recorded_creates"], _ = _compared(servers, creates, WINDOW, seconds)
     for server in servers.values():
         server.stop()
-    return {"recorded": speed, "record_cpu": cost, "recorded_pages": pages_speed}
+    return values
 
 
-def _compared(servers: dict[str, Server], requests: list[bytes], window: int, seconds: float) -> tuple[float, float]:
+def _compared(
+    servers: dict[str, Server], requests: dict[str, list[bytes]], window: int, seconds: float
+) -> tuple[float, float]:
     """The rate while recorded in % of the rate while not; and the CPU that recording adds to a request, in us."""
     rates: dict[str, list[float]] = {name: [] for name in servers}
     costs: dict[str, list[float]] = {name: [] for name in servers}
     for _ in range(BURSTS):
         for name, server in servers.items():
-            burst = exchange(server.wire, requests, window, seconds / 2)
+            burst = exchange(server.wire, requests[name], window, seconds / 2)
+            drain(server.wire, SETTLE_S)
             rates[name].append(burst.per_s)
             costs[name].append(burst.cpu_us)
     speed = statistics.median(rates["taped"]) / statistics.median(rates["plain"])

@@ -98,6 +98,12 @@ TARGETS: Final[dict[str, Target]] = {
     "transcripts.recorded": Target(
         "trivial x64 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
     ),
+    "transcripts.recorded_gets": Target(
+        "jobs.get x64 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
+    ),
+    "transcripts.recorded_creates": Target(
+        "jobs.create x64 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
+    ),
     "transcripts.recorded_pages": Target(
         "jobs.list 50 x16 while recorded, of not", "%", HIGHER, Bound(absolute=90), Bound(absolute=95)
     ),
