@@ -75,19 +75,20 @@ class Entry:
         self.sent = facts["dir"] == TO_SIDECAR
         """Whether the client said it."""
         message = facts.get("msg")
-        head = message if type(message) is dict else {}
-        self.method: str | None = head.get("method")
+        self.method: str | None = None
         """Of a request or notification."""
-        self.has_id = "id" in head
-        self.id: Any = head.get("id")
-        self.word = (
-            "method" if "method" in head else "error" if "error" in head else "result" if "result" in head else ""
-        )
+        self.has_id = False
+        self.id: Any = None
+        self.word = ""
         """What a single message is: `method`, `result` or `error`; empty for everything else."""
-        for word in WORDS:
-            if word in head:
-                self.word = word
-                break
+        if type(message) is dict:
+            self.method = message.get("method")
+            if "id" in message:
+                self.has_id, self.id = True, message["id"]
+            if "method" in message:
+                self.word = "method"
+            elif "error" in message or "result" in message:
+                self.word = "error" if "error" in message else "result"
 
     @classmethod
     def glance(cls, line: int, data: bytes) -> "Entry | None":

@@ -20,7 +20,7 @@ from sidecar.transcripts.patterns import example
 from sidecar.transcripts.tape import MAX_DETAILS, Answer, Asked, Tape, Told
 
 IDLE_S: Final = 0.05
-"""A client that says nothing for so long waits for something."""
+"""A client that says nothing for so long, or up to twice that, waits for something."""
 SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
 """What `shutdown` is answered with where none was recorded: any client may say it."""
 
@@ -69,17 +69,23 @@ class Player:
         self._anchor = (0.0, clock.time())  # the same moment on the tape, in ms, and now, in s
         self._due: Timer | None = None
         self._idle: Timer | None = None
-        self._spoken_at = 0.0
+        self._is_spoken_to = False  # since the last look
         self._tokens: dict[int | str, int | str] = {}
 
     def take(self, request: Request, asked: Asked) -> None:
         """Answer a request by the recorded one, with what was told around it."""
         if "_meta" in request.params:
             self._learn_token(request, asked)
-        if not self._recorded_pace and self._nothing_told_up_to(asked.segment):
-            self._segment = asked.segment + 1
-            if asked.answer is not None:
-                self._answer(request, asked.answer)
+        segment, tape = asked.segment, self.tape
+        if (  # so it is with most: this is next, and all there is to say is its answer
+            not self._recorded_pace
+            and segment >= self._segment
+            and tape.read_segment(segment)
+            and (not tape.told or (not self._told and next(iter(tape.told)) > segment))
+        ):
+            self._segment = segment + 1
+            if (answer := asked.answer) is not None:
+                self._said.answer(request, answer.body, is_error=answer.is_error)
             self._go_on()
             return
         self._cancel_idle()
@@ -105,21 +111,12 @@ class Player:
             self._is_held = False
             self._go_on()
 
-    def _nothing_told_up_to(self, segment: int) -> bool:
-        """Whether this is next, and all there is to say is its answer: so it is with most, and they cost little."""
-        tape = self.tape
-        return (
-            segment >= self._segment
-            and tape.read_segment(segment)
-            and (not tape.told or (not self._told and next(iter(tape.told)) > segment))
-        )
-
     def finish(self) -> None:
-        """The client will say no more: say what waits, and what was told at the recorded end if that is next."""
+        """The client will say no more: say what waits, and what was told up to the next request or the end."""
         self._cancel_idle()
         if self._segment:
             self._tell_up_to(self._segment + 1, 0)
-            if self.tape.has_ended_by(self._segment):
+            while not self.tape.asks_in(self._segment):
                 self._tell_up_to(self._segment + 1, 0)
         self._say(math.inf)
 
@@ -185,7 +182,7 @@ class Player:
         if not self._recorded_pace:
             if self._is_held:
                 return
-            self._spoken_at = self._clock.time()
+            self._is_spoken_to = True
             if self._idle is None:  # one timer that is late costs less than one for each request
                 self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
         elif (place := self._next_place()) is not None:
@@ -206,9 +203,9 @@ class Player:
 
     def _look_whether_idle(self) -> None:
         self._idle = None
-        left = self._spoken_at + IDLE_S - self._clock.time()
-        if left > 0:
-            self._idle = self._clock.call_later(left, self._look_whether_idle)
+        if self._is_spoken_to:
+            self._is_spoken_to = False
+            self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
         elif (place := self._next_place()) is not None:
             self._pass(place[0] + 1, 0)
         elif self.tape.read_some():

@@ -95,6 +95,7 @@ class Tape:
         """What was told in each segment, where that is something."""
         self.exit_code = 0
         self._end: int | None = None
+        self._not_asking: set[int] = set()
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -112,8 +113,8 @@ class Tape:
             self._take_answer(entry, entry.id, None)
         elif not entry.sent:
             self.told.setdefault(self._last, []).append(Told(entry, entry.method))
-        elif entry.has_id:
-            self._take_request(entry, entry.message)
+        elif not entry.has_id or not self._take_request(entry, entry.message):
+            self._not_asking.add(self._last)
         return True
 
     def _take_other(self, entry: Entry) -> None:
@@ -121,16 +122,19 @@ class Tape:
             self.exit_code = entry.exit_code
         if entry.is_eof:
             self._end = self._last
+        asks = False
         for message in entry.message if type(entry.message) is list else ():
             if type(message) is dict and "id" in message:
                 if entry.sent and type(message.get("method")) is str:
-                    self._take_request(entry, message)
+                    asks = self._take_request(entry, message) or asks
                 elif not entry.sent:
                     self._take_answer(entry, message["id"], message)
+        if entry.sent and not asks:
+            self._not_asking.add(self._last)
 
-    def _take_request(self, entry: Entry, message: dict[str, Any]) -> None:
+    def _take_request(self, entry: Entry, message: dict[str, Any]) -> bool:
         if type(message["id"]) not in (int, str) or type(message["method"]) is not str:
-            return  # it was refused, and is refused again
+            return False  # it was refused, and is refused again
         asked = Asked(entry, message, self._last)
         self._waiting[message["id"]] = asked
         same_method = self._exact.get(asked.method)
@@ -142,6 +146,7 @@ class Tape:
         else:
             same_method[params] = deque((asked,))
         self._not_loose.append(asked)
+        return True
 
     def _take_answer(self, entry: Entry, request_id: Any, message: dict[str, Any] | None) -> None:
         answered = self._waiting.pop(request_id, None)
@@ -163,6 +168,10 @@ class Tape:
         while self._last <= segment and self.read_on():
             pass
         return segment <= self._last
+
+    def asks_in(self, segment: int) -> bool:
+        """Whether a segment began with a request that can be asked again; otherwise nobody is waited for there."""
+        return not self.read_segment(segment) or segment not in self._not_asking
 
     def has_ended_by(self, segment: int) -> bool:
         """Whether stdin ended at the beginning of this segment, or before."""

@@ -140,6 +140,26 @@ def test_what_stands_far_ahead_is_told_too_and_what_lies_between_is_answered(
         assert [wire.call(JOBS, limit=5)["number"] for _ in range(requests)] == [*range(1, requests), requests - 1]
 
 
+@pytest.mark.parametrize("pace", ["fast", "recorded"])
+def test_at_the_end_all_is_told_that_no_request_stands_before(standin: Any, tmp_path: Path, pace: str) -> None:
+    odd = write(
+        tmp_path / "odd.jsonl",
+        c2s(1, ask(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})),
+        s2c(2, answer(1, protocol_version=1)),
+        {"t": 3, "dir": "c2s", "raw": "bm8gSlNPTg=="},
+        c2s(4, tell("$/cancel", id=9)),
+        c2s(5, {**ask(0, "jobs.list"), "id": [1]}),
+        s2c(6, tell("system.state", state="ready")),
+        {"t": 7, "dir": "c2s", "eof": True},
+        s2c(8, tell("system.state", state="draining")),
+        {"t": 9, "dir": "s2c", "exit": 0},
+    )
+    with standin(odd, "--pace", pace) as wire:
+        wire.initialize()
+        wire.close_stdin()
+        assert [message["params"]["state"] for message in wire.rest()] == ["ready", "draining"]
+
+
 def test_at_the_recorded_pace_things_take_their_time(standin: Any, tape: Path) -> None:
     with standin(tape, "--pace", "recorded") as wire:
         wire.call(JOBS, limit=5)
