@@ -133,18 +133,23 @@ class Tape:
             self._not_asking.add(self._last)
 
     def _take_request(self, entry: Entry, message: dict[str, Any]) -> bool:
-        if type(message["id"]) not in (int, str) or type(message["method"]) is not str:
+        params = message.get("params")
+        if (
+            type(message["id"]) not in (int, str)
+            or type(message["method"]) is not str
+            or (type(params) is not dict and params is not None)
+        ):
             return False  # it was refused, and is refused again
         asked = Asked(entry, message, self._last)
         self._waiting[message["id"]] = asked
         same_method = self._exact.get(asked.method)
         if same_method is None:
             same_method = self._exact[asked.method] = {}
-        params = exact(asked.params)
-        if params in same_method:
-            same_method[params].append(asked)
+        key = exact(asked.params)
+        if key in same_method:
+            same_method[key].append(asked)
         else:
-            same_method[params] = deque((asked,))
+            same_method[key] = deque((asked,))
         self._not_loose.append(asked)
         return True
 

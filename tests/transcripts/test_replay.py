@@ -149,6 +149,7 @@ def test_at_the_end_all_is_told_that_no_request_stands_before(standin: Any, tmp_
         {"t": 3, "dir": "c2s", "raw": "bm8gSlNPTg=="},
         c2s(4, tell("$/cancel", id=9)),
         c2s(5, {**ask(0, "jobs.list"), "id": [1]}),
+        c2s(5, {**ask(7, "jobs.list"), "params": [1]}),
         s2c(6, tell("system.state", state="ready")),
         {"t": 7, "dir": "c2s", "eof": True},
         s2c(8, tell("system.state", state="draining")),
