@@ -23,7 +23,6 @@ from pydantic_core import from_json, to_json
 VERSION: Final = 1
 TO_SIDECAR: Final = "c2s"
 TO_CLIENT: Final = "s2c"
-WORDS: Final = ("method", "error", "result")
 MAX_HEAD_BYTES: Final = 40
 """In so many stands who said it."""
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024

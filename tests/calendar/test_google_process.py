@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.calendar.rig import REDIRECT, against_description
+from tests.calendar.traces import traces
 from tests.conftest import StartHost
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_SECRET
@@ -80,23 +81,7 @@ def test_no_token_and_no_code_is_to_be_found_anywhere_after_all_that_can_happen(
         cloud.oauth.end(ADA)
         failing = wire.call("calendar.accounts.sync", account_id=account["account_id"])
         wire.until_job(failing["job_id"], "failed")
-        calls: tuple[tuple[str, dict[str, Any]], ...] = (
-            ("jobs.list", {}),
-            ("jobs.events.list", {"job_id": failing["job_id"]}),
-            ("calendar.accounts.list", {}),
-            ("calendar.calendars.list", {}),
-            ("activity.events.list", {"limit": 500}),
-            ("events.replay", {"after_seq": 0, "limit": 1_000}),
-            ("system.status", {}),
-            ("system.diagnostics", {}),
-        )
-        told += [wire.call(method, **params) for method, params in calls]
-        wire.close_stdin()
-        assert wire.ended() == 0
-        said = json.dumps([told, wire.told]).encode() + wire.errors.read_bytes()
-    files = [path for path in data_dir.rglob("*") if path.is_file()]
-    assert {"sidecar.db", "sidecar.log"} <= {path.name for path in files}
-    places = {"what was said": said, **{path.name: path.read_bytes() for path in files}}
+        places = traces(wire, told, failing["job_id"], data_dir)
     assert b"Meeting 500" in places["sidecar.db"], "what is not secret is found"
     secrets = [*cloud.oauth.issued, CLIENT_SECRET, "hunter2"]
     assert len(cloud.oauth.issued) > 5

@@ -1,6 +1,5 @@
 """The real process and a calendar's secret address: it is seen nowhere, and a large file holds nobody up."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.calendar.ics_rig import OWNER, day, vcalendar, vevent
+from tests.calendar.traces import traces
 from tests.conftest import StartHost
 from tests.fakes.ics import PRIVATE, FakeIcs
 from tests.process.host import Host
@@ -53,23 +53,7 @@ def test_the_address_is_to_be_found_nowhere_after_all_that_can_happen(
         server.moved, server.status = {}, 404
         here.unlink()
         failed = [sync(wire, account_id, "failed") for account_id in ids]
-        for method, params in (
-            ("jobs.list", {}),
-            ("jobs.events.list", {"job_id": failed[0]["job_id"]}),
-            ("calendar.accounts.list", {}),
-            ("calendar.calendars.list", {}),
-            ("activity.events.list", {"limit": 500}),
-            ("events.replay", {"after_seq": 0, "limit": 1_000}),
-            ("system.status", {}),
-            ("system.diagnostics", {}),
-        ):
-            told.append(wire.call(method, **params))
-        wire.close_stdin()
-        assert wire.ended() == 0
-        said = json.dumps([told, wire.told]).encode() + wire.errors.read_bytes()
-    files = [path for path in data_dir.rglob("*") if path.is_file()]
-    assert {"sidecar.db", "sidecar.log"} <= {path.name for path in files}
-    places = {"what was said": said, **{path.name: path.read_bytes() for path in files}}
+        places = traces(wire, told, failed[0]["job_id"], data_dir)
     assert b"There" in places["sidecar.db"], "what is not secret is found"
     assert [name for name, text in places.items() if PRIVATE.encode() in text] == []
 
