@@ -14,32 +14,33 @@ import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol.connection import Connection, Id
-from protocol.system import (
+from sidecar_protocol.connection import Connection, Id
+from sidecar_protocol.system import (
     OutboxStatus,
     ProgressKind,
     ProgressValue,
-    RequestProgressed,
+    RequestProgress,
 )
+
 from sidecar import exit_codes
-from sidecar.chance import Chance
-from sidecar.clock import StandingClock, SystemClock, iso
-from sidecar.database import Database, LockFile
-from sidecar.dispatch import Dispatcher, Routes
-from sidecar.event_log import EventLog, EventsService
+from sidecar.clock import FixedClock, SystemClock, iso
 from sidecar.features import Features
 from sidecar.ids import Uuid7
-from sidecar.lifecycle import DRAIN_S, LifecycleService
 from sidecar.logs import Logs
-from sidecar.migrations import open_database
-from sidecar.outbox import Outbox
-from sidecar.parent import watch_parent, watch_process
+from sidecar.randomness import Randomness
 from sidecar.settings import Settings, make_private_dir, schema_dir
-from sidecar.stdio import Host, Reader, make_writer
-from sidecar.sync_state import SyncState
+from sidecar.storage.database import Database, LockFile
+from sidecar.storage.migrations import open_database
+from sidecar.storage.sync_state import SyncState
+from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.system.service import Probes, SystemService
-from sidecar.turn import Turn
-from sidecar.waiting import WaitingRequests
+from sidecar.wire.dispatch import Dispatcher, Routes
+from sidecar.wire.event_log import EventLog, EventsService
+from sidecar.wire.host_watch import watch_parent, watch_process
+from sidecar.wire.in_flight import InFlightRequests
+from sidecar.wire.lifecycle import DRAIN_S, LifecycleService
+from sidecar.wire.outbox import Outbox
+from sidecar.wire.stdio import Host, Reader, make_writer
 
 if TYPE_CHECKING:
     from sidecar.transcripts.record import Recorder
@@ -65,14 +66,14 @@ class App:
         self._ending: asyncio.Task[None] | None = None
         self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
-        self._clock = SystemClock() if settings.now_ms is None else StandingClock(settings.now_ms)
-        self._turn = Turn(self._loop.call_soon)
+        self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
+        self._turn = UnitOfWork(self._loop.call_soon)
         self._connection = Connection()
         self._writer = make_writer(wire[1], self._loop, self.end)
         self._host = Host(self._connection, self._writer)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
-        self._chance = Chance(settings.seed, life=event_log.window()[1])
+        self._chance = Randomness(settings.seed, life=event_log.window()[1])
         self._new_id = Uuid7(self._clock, self._chance.bytes_for("ids"))
         self._outbox = Outbox(
             self._database,
@@ -105,7 +106,7 @@ class App:
         make_private_dir(path.parent)
         lock = LockFile(path.with_name(path.name + ".lock"))
         stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
-        randomness = Chance(self._settings.seed).bytes_for("facts of a new database")
+        randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
         return lock, Database(open_database(path, schema_dir(), stamp, randomness), path, self._turn.soon)
 
     def _record(self) -> "Recorder | None":
@@ -133,10 +134,10 @@ class App:
             after_commit=self._turn.after,
             is_draining=self._is_draining,
         )
-        waiting = WaitingRequests(
+        waiting = InFlightRequests(
             self._dispatcher.answer,
             self._tell_progress,
-            lambda token: self._outbox.forget(RequestProgressed, token),
+            lambda token: self._outbox.forget(RequestProgress, token),
         )
         openrpc = schema_dir() / "openrpc.json"
         self._lifecycle = LifecycleService(
@@ -267,7 +268,7 @@ class App:
 
     def _tell_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
         value = ProgressValue(kind=ProgressKind(kind), message=message, fraction=fraction)
-        self._outbox.notify(RequestProgressed(token=token, value=value))
+        self._outbox.notify(RequestProgress(token=token, value=value))
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback failed: a bug that may have left things half done, so start anew."""

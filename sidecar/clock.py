@@ -25,7 +25,7 @@ class SystemClock:
         return time.monotonic()
 
 
-class StandingClock(SystemClock):
+class FixedClock(SystemClock):
     """A wall clock that stands still, for conversations that are to be the same every time.
 
     What is due later never comes; timeouts and rates, which go by `monotonic`, work as ever.

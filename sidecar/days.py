@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
-from protocol.errors import InvalidParams
-from protocol.scalars import canonical_time
+from sidecar_protocol.errors import InvalidParams
+from sidecar_protocol.scalars import canonical_time
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -13,23 +13,24 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol.contract import JobSpec
-from protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
+from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
+
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
-from sidecar.chance import Chance
 from sidecar.clock import Clock
-from sidecar.database import Database
-from sidecar.handler import Registration
 from sidecar.ids import MakeId
+from sidecar.job_handler import Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.jobs.schedules import SchedulesStore
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
-from sidecar.outbox import Outbox
-from sidecar.secrets import Vault
+from sidecar.randomness import Randomness
 from sidecar.settings import Settings
+from sidecar.storage.database import Database
+from sidecar.storage.secrets import Vault
+from sidecar.wire.outbox import Outbox
 
 if TYPE_CHECKING:
     from sidecar.activity.feature import ActivityFeature
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from sidecar.atlassian.feature import AtlassianFeature
     from sidecar.calendar.feature import CalendarFeature
     from sidecar.claude.feature import ClaudeFeature
-    from sidecar.claude.permission_journal import AfterCommit
-    from sidecar.handler import JobHandler
+    from sidecar.claude.permissions.journal import AfterCommit
     from sidecar.http import Http, Upstream
+    from sidecar.job_handler import JobHandler
     from sidecar.jobs.worker import JobsWorker
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Features:
         outbox: Outbox,
         clock: Clock,
         new_id: MakeId,
-        chance: Chance,
+        chance: Randomness,
         *,
         committed: Callable[[], Awaitable[None]],
         after_commit: "AfterCommit",
@@ -111,7 +112,7 @@ class Features:
     @cached_property
     def specs(self) -> dict[str, type[JobSpec]]:
         """Every job type, by name."""
-        from protocol import catalog  # noqa: PLC0415 - it imports the whole contract
+        from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract
 
         return {spec.type: spec for spec in catalog.JOB_TYPES}
 
@@ -286,7 +287,7 @@ class Features:
         return stopped
 
     def _maintenance_handlers(self) -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
-        from sidecar.system.worker import BackUpHandler, PruneHandler, VacuumHandler  # noqa: PLC0415
+        from sidecar.system.maintenance import BackUpHandler, PruneHandler, VacuumHandler  # noqa: PLC0415
 
         events = self._outbox.log
         prune = PruneHandler(

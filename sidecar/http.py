@@ -18,10 +18,10 @@ from typing import Any, Final, Protocol
 import anyio
 import truststore
 from pydantic_core import from_json
+from sidecar_protocol.entities import WaitingFor
 
-from protocol.entities import WaitingFor
 from sidecar.clock import Clock
-from sidecar.handler import JobFailed, JobSnoozed
+from sidecar.job_handler import JobFailed, JobSnoozed
 
 # httpx brings its own command line, with rich and pygments, wherever those can be imported: 4.6 MiB for nothing.  It
 # expects that they may be missing; None says so.

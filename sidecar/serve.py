@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from sidecar import exit_codes
-from sidecar.stdio import claim
+from sidecar.wire.stdio import claim
 
 SEED = "make the same ids every time, for tests: what guards a sign-in can then be foretold"
 PLUGIN_SEARCH = "pydantic.plugin._loader"
@@ -74,9 +74,9 @@ def main(argv: list[str]) -> NoReturn:
 def _serve(options: Options, wire: tuple[int, int], parent: int) -> int:
     _forgo_plugins()
     from sidecar.app import serve  # noqa: PLC0415 - after the claim
-    from sidecar.database import DatabaseLocked  # noqa: PLC0415
-    from sidecar.migrations import DatabaseNewer, DatabaseUnusable  # noqa: PLC0415
     from sidecar.settings import process_settings  # noqa: PLC0415
+    from sidecar.storage.database import DatabaseLocked  # noqa: PLC0415
+    from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable  # noqa: PLC0415
 
     try:
         settings = process_settings(

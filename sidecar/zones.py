@@ -2,7 +2,7 @@
 
 from datetime import tzinfo
 
-from protocol.errors import TimeZoneUnknown
+from sidecar_protocol.errors import TimeZoneUnknown
 
 
 def zone_of(name: str) -> tzinfo:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.client import SidecarClient, spawn
+from sidecar.commandline.client import SidecarClient, spawn
 from tests.loopback import Loopback
 from tests.process.host import Host, environment
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 
 import anyio
 import anyio.lowlevel
+from sidecar_protocol.contract import JobSpec, Model
 
-from protocol.contract import JobSpec, Model
-from sidecar.handler import JobContext, JobFailed, Registration
+from sidecar.job_handler import JobContext, JobFailed, Registration
 
 NOISE = "this must not reach the wire"
 

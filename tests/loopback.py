@@ -14,23 +14,23 @@ from typing import Any, Final, Self, TypeVar
 import anyio
 import anyio.lowlevel
 from pydantic_core import to_json
+from sidecar_protocol import contract
+from sidecar_protocol.connection import Answered, Connection, Notified
 
-from protocol import contract
-from protocol.connection import Answered, Connection, Notified
-from sidecar.chance import Chance
-from sidecar.client import Received, RemoteError
-from sidecar.database import Database
-from sidecar.dispatch import Dispatcher, Routes
-from sidecar.event_log import EventLog, EventsService
+from sidecar.commandline.client import Received, RemoteError
 from sidecar.features import Features
 from sidecar.ids import Uuid7
 from sidecar.jobs.worker import JobsWorker
-from sidecar.lifecycle import LifecycleService
-from sidecar.migrations import open_database
-from sidecar.outbox import Outbox
+from sidecar.randomness import Randomness
 from sidecar.settings import Settings, schema_dir
-from sidecar.turn import Turn
-from sidecar.waiting import WaitingRequests
+from sidecar.storage.database import Database
+from sidecar.storage.migrations import open_database
+from sidecar.storage.unit_of_work import UnitOfWork
+from sidecar.wire.dispatch import Dispatcher, Routes
+from sidecar.wire.event_log import EventLog, EventsService
+from sidecar.wire.in_flight import InFlightRequests
+from sidecar.wire.lifecycle import LifecycleService
+from sidecar.wire.outbox import Outbox
 from tests.handlers import registrations
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class Loopback:
         self.clock = clock or ManualClock()
         self._settings = settings
         self.received: list[Received] = []
-        self.turn = Turn(asyncio.get_running_loop().call_soon)
+        self.turn = UnitOfWork(asyncio.get_running_loop().call_soon)
         self.database = Database(open_database(path, schema_dir(), "test"), path, self.turn.soon)
         self._client, self._server = Connection(), Connection()
         self._answers: dict[int | str | None, asyncio.Future[Answered]] = {}
@@ -173,12 +173,12 @@ class Loopback:
             self.outbox,
             self.clock,
             self._new_id,
-            Chance(None),
+            Randomness(None),
             committed=self._committed,
             after_commit=self.turn.after,
             is_draining=lambda: False,
         )
-        waiting = WaitingRequests(self.dispatcher.answer, lambda *_: None, lambda _: None)
+        waiting = InFlightRequests(self.dispatcher.answer, lambda *_: None, lambda _: None)
         lifecycle = LifecycleService(
             dispatcher=self.dispatcher,
             waiting=waiting,

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sidecar.client import SidecarClient, spawn
+from sidecar.commandline.client import SidecarClient, spawn
 from sidecar.settings import schema_dir
 
 AT = "2025-03-01T09:00:00Z"

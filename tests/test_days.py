@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidecar_protocol.scalars import canonical_time
 
-from protocol.scalars import canonical_time
 from sidecar.days import spans
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from protocol import catalog
-from protocol.contract import methods_of
+from sidecar_protocol import catalog
+from sidecar_protocol.contract import methods_of
 
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
@@ -40,7 +39,7 @@ HEAVY = (
     "platformdirs",
     "importlib.metadata",  # pydantic's search for plugins; see serve.py
     "argparse",
-    "protocol.catalog",  # it imports the whole contract
+    "sidecar_protocol.catalog",  # it imports the whole contract
 )
 # What a feature has that the vault asks for at the handshake.
 AT_THE_HANDSHAKE = {"sidecar.calendar.sealed", "sidecar.atlassian.sealed"}
@@ -66,7 +65,7 @@ def imports(tree: ast.Module) -> set[str]:
 
 
 def part(name: str) -> str:
-    """`sidecar.jobs.store` -> jobs, `sidecar.outbox` -> outbox, `protocol.claude_usage` -> claude."""
+    """`sidecar.jobs.store` -> jobs, `sidecar.wire.outbox` -> outbox, `sidecar_protocol.claude.usage` -> claude."""
     pieces = name.split(".")
     own = pieces[1] if len(pieces) > 1 else ""
     return own.split("_")[0] or own if pieces[0] == "protocol" else own
@@ -134,7 +133,7 @@ def _is_declaration(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def test_the_contract_reads_no_clock_and_does_no_io() -> None:
     forbidden = {"time", "os", "asyncio", "anyio", "socket", "subprocess", "random", "uuid", "sqlite3", "threading"}
     for name, _, tree in modules("protocol"):
-        if name == "protocol.export_docs":
+        if name == "sidecar_protocol.export.docs":
             continue
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -198,7 +197,8 @@ def test_nothing_heavy_is_imported_before_the_first_answer(tmp_path: Path) -> No
     script = f"""
 import os, sys
 os.environ["APP_DATA_DIR"] = {str(tmp_path)!r}
-from sidecar import serve, stdio
+from sidecar import serve
+from sidecar.wire import stdio
 leave = os._exit
 os._exit = lambda code: (sys.stderr.write("MODULES " + " ".join(sys.modules) + "\\n"), sys.stderr.flush(), leave(code))
 serve.main([])

@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator
 import anyio
 import anyio.lowlevel
 import pytest
+from sidecar_protocol.entities import WaitingFor
 
-from protocol.entities import WaitingFor
 from sidecar import http as module
-from sidecar.handler import JobFailed, JobSnoozed
 from sidecar.http import (
     BadAnswer,
     Http,
@@ -26,6 +25,7 @@ from sidecar.http import (
     Untrusted,
     as_job_outcome,
 )
+from sidecar.job_handler import JobFailed, JobSnoozed
 from tests.loopback import EIGHT_O_CLOCK, ManualClock
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"

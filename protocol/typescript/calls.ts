@@ -9,14 +9,14 @@ import type { Methods, NestedMethods, Notifications, ProgressValue } from "./con
 export type RequestName = Exclude<Extract<keyof Methods, `${string}.${string}`>, `secrets.${string}`>;
 
 /** Every notification that an app listens to; `$/progress` comes through `onProgress`, lag is made good here. */
-export type EventName = Exclude<keyof Notifications, `$/${string}` | "events.lagged">;
+export type EventName = Exclude<keyof Notifications, `$/${string}` | "events.lag">;
 
 /** The names, for allow-lists and the nested form. */
 export const REQUEST_NAMES = METHOD_NAMES.filter(
   (name): name is RequestName => name.includes(".") && !name.startsWith("secrets."),
 );
 export const EVENT_NAMES = NOTIFICATION_NAMES.filter(
-  (name): name is EventName => !name.startsWith("$/") && name !== "events.lagged",
+  (name): name is EventName => !name.startsWith("$/") && name !== "events.lag",
 );
 
 export interface CallOptions {

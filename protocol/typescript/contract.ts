@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "d6ad3f7d7cecdc96";
+export const SCHEMA_HASH = "deecf2548c9ddae2";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -361,32 +361,32 @@ export interface JobPage {
 }
 
 /** Lines of a job's log, oldest first. */
-export interface JobEventPage {
-  events: JobEvent[];
-  /** True where lines follow; ask again with `after` set to the last event's id. */
-  has_more: boolean;
+export interface JobLogPage {
+  lines: JobLogLine[];
+  /** Null on the last page. */
+  next_cursor: string | null;
 }
 
 /** One line of a job's stored log. */
-export interface JobEvent {
-  event_id: string;
+export interface JobLogLine {
+  line_id: string;
   job_id: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
-  level: JobEventLevel;
+  level: JobLogLevel;
   message: string;
   meta: unknown;
 }
 
 /** How much a line of a job's log matters. */
-export const JobEventLevel = {
+export const JobLogLevel = {
   DEBUG: "debug",
   INFO: "info",
   WARNING: "warning",
   ERROR: "error",
 } as const;
 /** How much a line of a job's log matters. */
-export type JobEventLevel = "debug" | "info" | "warning" | "error";
+export type JobLogLevel = "debug" | "info" | "warning" | "error";
 
 /** The queue as a whole. */
 export interface JobQueue {
@@ -461,7 +461,7 @@ export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "a
 /** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.session.send`. */
+  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`. */
   claude_session_id: string | null;
   /** The session that it branched off. */
   forked_from: string | null;
@@ -541,8 +541,8 @@ export interface SessionDeleted {
 /** Messages, oldest first. */
 export interface ClaudeMessagePage {
   messages: ClaudeMessage[];
-  /** True where messages follow; ask again with `after` set to the last one's `seq`. */
-  has_more: boolean;
+  /** Null on the last page. */
+  next_cursor: string | null;
 }
 
 /** One finished item of a session. */
@@ -645,7 +645,7 @@ export interface PermissionRequest {
   blocked_path: string | null;
   /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
   rules: string[];
-  /** A mode in which the like is not asked: `claude.session.update` sets it, in the running turn too. */
+  /** A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too. */
   suggested_mode: PermissionMode | null;
   status: PermissionStatus;
   /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
@@ -1518,7 +1518,7 @@ export interface HeatmapDay {
 }
 
 /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
-export interface RequestProgressed {
+export interface RequestProgress {
   /** A request's id. */
   token: number | string;
   value: ProgressValue;
@@ -1541,7 +1541,7 @@ export const ProgressKind = {
 export type ProgressKind = "begin" | "report" | "end";
 
 /** The process is ready, draining or degraded. */
-export interface SystemStateChanged {
+export interface SystemState {
   state: ProcessState;
 }
 
@@ -1555,7 +1555,7 @@ export const ProcessState = {
 export type ProcessState = "ready" | "draining" | "degraded";
 
 /** The host read too slowly: these events were not sent.  `events.replay` has them. */
-export interface EventsLagged {
+export interface EventsLag {
   from_seq: number;
   to_seq: number;
   dropped: number;
@@ -1576,16 +1576,16 @@ export interface JobUpdated {
 }
 
 /** A line was added to a job's log. */
-export interface JobEventAdded {
+export interface JobLogAdded {
   /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
   seq: number;
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
-  event: JobEvent;
+  line: JobLogLine;
 }
 
 /** A running job got further. */
-export interface JobProgressed {
+export interface JobProgress {
   job_id: string;
   /** Null where the end cannot be known. */
   progress: number | null;
@@ -1633,7 +1633,7 @@ export interface ClaudeMessageAdded {
 }
 
 /** A session was created or changed. */
-export interface SessionUpdated {
+export interface ClaudeSessionUpdated {
   /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
   seq: number;
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1674,7 +1674,7 @@ export interface ClaudePermissionResolved {
  * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
  * itself gives a dead connection up after five minutes.
  */
-export interface ClaudeStalled {
+export interface ClaudeStall {
   /** As in `claude.delta`. */
   session_id: string;
   job_id: string;
@@ -1685,7 +1685,7 @@ export interface ClaudeStalled {
 }
 
 /** Claude's API refused a request or was out of reach; the CLI asks again. */
-export interface ClaudeApiRetried {
+export interface ClaudeApiRetry {
   /** As in `claude.delta`. */
   session_id: string;
   job_id: string;
@@ -2131,18 +2131,18 @@ export interface JobsCancelParams {
   job_id: string;
 }
 
-/** Params of `jobs.events.list`. */
-export interface JobsEventsListParams {
+/** Params of `jobs.log.list`. */
+export interface JobsLogListParams {
   /** A job's id (UUIDv7). */
   job_id: string;
-  /** An event's id. */
-  after?: string | null;
   /**
    * Rows a page, 1 to 500.
    *
    * @default 200
    */
   limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
 }
 
 /** Params of `jobs.retry`. */
@@ -2211,8 +2211,8 @@ export interface ClaudeSpawnParams {
   priority?: number;
 }
 
-/** Params of `claude.session.create`. */
-export interface ClaudeSessionCreateParams {
+/** Params of `claude.sessions.create`. */
+export interface ClaudeSessionsCreateParams {
   title?: string | null;
   /** An absolute path. */
   cwd?: string | null;
@@ -2225,8 +2225,8 @@ export interface ClaudeSessionCreateParams {
   system_prompt?: string | null;
 }
 
-/** Params of `claude.session.list`. */
-export interface ClaudeSessionListParams {
+/** Params of `claude.sessions.list`. */
+export interface ClaudeSessionsListParams {
   /**
    * Rows a page, 1 to 500.
    *
@@ -2237,14 +2237,14 @@ export interface ClaudeSessionListParams {
   cursor?: string | null;
 }
 
-/** Params of `claude.session.get`. */
-export interface ClaudeSessionGetParams {
+/** Params of `claude.sessions.get`. */
+export interface ClaudeSessionsGetParams {
   /** A Claude session's id. */
   session_id: string;
 }
 
-/** Params of `claude.session.update`. */
-export interface ClaudeSessionUpdateParams {
+/** Params of `claude.sessions.update`. */
+export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
@@ -2254,14 +2254,14 @@ export interface ClaudeSessionUpdateParams {
   allowed_tools?: string[] | null;
 }
 
-/** Params of `claude.session.delete`. */
-export interface ClaudeSessionDeleteParams {
+/** Params of `claude.sessions.delete`. */
+export interface ClaudeSessionsDeleteParams {
   /** A Claude session's id. */
   session_id: string;
 }
 
-/** Params of `claude.session.send`. */
-export interface ClaudeSessionSendParams {
+/** Params of `claude.sessions.send`. */
+export interface ClaudeSessionsSendParams {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
@@ -2273,14 +2273,14 @@ export interface ClaudeSessionSendParams {
   priority?: number;
 }
 
-/** Params of `claude.session.interrupt`. */
-export interface ClaudeSessionInterruptParams {
+/** Params of `claude.sessions.interrupt`. */
+export interface ClaudeSessionsInterruptParams {
   /** A Claude session's id. */
   session_id: string;
 }
 
-/** Params of `claude.session.fork`. */
-export interface ClaudeSessionForkParams {
+/** Params of `claude.sessions.fork`. */
+export interface ClaudeSessionsForkParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
@@ -2290,14 +2290,14 @@ export interface ClaudeSessionForkParams {
 export interface ClaudeMessagesListParams {
   /** A Claude session's id. */
   session_id: string;
-  /** @default 0 */
-  after?: number;
   /**
    * Rows a page, 1 to 500.
    *
    * @default 200
    */
   limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
 }
 
 /** Params of `claude.permissions.list`. */
@@ -2346,8 +2346,8 @@ export interface ClaudeMessagesSearchParams {
   cursor?: string | null;
 }
 
-/** Params of `claude.session.export`. */
-export interface ClaudeSessionExportParams {
+/** Params of `claude.sessions.export`. */
+export interface ClaudeSessionsExportParams {
   /** A Claude session's id. */
   session_id: string;
   /** @default false */
@@ -2693,11 +2693,11 @@ export interface Methods {
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
-   * A job's stored log, oldest first, after one of its lines where given.
+   * The lines of a job's stored log, oldest first.
    *
-   * Errors: job_not_found.
+   * Errors: job_not_found, invalid_cursor.
    */
-  "jobs.events.list": { params: JobsEventsListParams; result: JobEventPage };
+  "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
    * Run a finished job again, as the same job, with all its tries before it.
    *
@@ -2741,53 +2741,53 @@ export interface Methods {
    *
    * Was POST /claude/session.
    */
-  "claude.session.create": { params: ClaudeSessionCreateParams; result: Session };
+  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
    * Sessions, the last changed first; one that changes while pages are read moves to the front.
    *
    * Errors: invalid_cursor.
    */
-  "claude.session.list": { params: ClaudeSessionListParams; result: SessionPage };
+  "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
   /**
    * One session as it stands.
    *
    * Errors: session_not_found.
    */
-  "claude.session.get": { params: ClaudeSessionGetParams; result: Session };
+  "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
    * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
    *
    * Errors: session_not_found.
    */
-  "claude.session.update": { params: ClaudeSessionUpdateParams; result: Session };
+  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
   /**
    * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
    *
    * Errors: session_not_found.
    */
-  "claude.session.delete": { params: ClaudeSessionDeleteParams; result: SessionDeleted };
+  "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
   /**
    * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
    *
    * Errors: session_not_found, payload_too_large.
    */
-  "claude.session.send": { params: ClaudeSessionSendParams; result: Job };
+  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
    * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
    *
    * Errors: session_not_found.
    */
-  "claude.session.interrupt": { params: ClaudeSessionInterruptParams; result: Session };
+  "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
    * A new session with the same settings and the same past; from here on each goes its own way.
    *
    * Errors: session_not_found.
    */
-  "claude.session.fork": { params: ClaudeSessionForkParams; result: Session };
+  "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
   /**
-   * A session's messages, oldest first, after the one with this `seq`.
+   * The messages of a session, oldest first.
    *
-   * Errors: session_not_found.
+   * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
@@ -2803,7 +2803,7 @@ export interface Methods {
    * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
    * allow) adds `rules` to the session, so that the like is not asked again.
    *
-   * Errors: permission_not_found, permission_resolved, payload_too_large.
+   * Errors: permission_not_found, permission_already_resolved, payload_too_large.
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
@@ -2825,7 +2825,7 @@ export interface Methods {
    *
    * Errors: session_not_found.
    */
-  "claude.session.export": { params: ClaudeSessionExportParams; result: SessionText };
+  "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
   /**
    * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
    *
@@ -3091,13 +3091,13 @@ export interface NestedMethods<Options> {
      * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
-    readonly events: {
+    readonly log: {
       /**
-       * A job's stored log, oldest first, after one of its lines where given.
+       * The lines of a job's stored log, oldest first.
        *
-       * Errors: job_not_found.
+       * Errors: job_not_found, invalid_cursor.
        */
-      readonly list: ((params: JobsEventsListParams, options?: Options) => Promise<JobEventPage>);
+      readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
      * Run a finished job again, as the same job, with all its tries before it.
@@ -3143,67 +3143,67 @@ export interface NestedMethods<Options> {
      * Errors: payload_too_large.  Was POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
-    readonly session: {
+    readonly sessions: {
       /**
        * A new session.  Nothing is started before its first turn.
        *
        * Was POST /claude/session.
        */
-      readonly create: ((params?: ClaudeSessionCreateParams, options?: Options) => Promise<Session>);
+      readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
        * Sessions, the last changed first; one that changes while pages are read moves to the front.
        *
        * Errors: invalid_cursor.
        */
-      readonly list: ((params?: ClaudeSessionListParams, options?: Options) => Promise<SessionPage>);
+      readonly list: ((params?: ClaudeSessionsListParams, options?: Options) => Promise<SessionPage>);
       /**
        * One session as it stands.
        *
        * Errors: session_not_found.
        */
-      readonly get: ((params: ClaudeSessionGetParams, options?: Options) => Promise<Session>);
+      readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
        * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
        *
        * Errors: session_not_found.
        */
-      readonly update: ((params: ClaudeSessionUpdateParams, options?: Options) => Promise<Session>);
+      readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
       /**
        * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
        *
        * Errors: session_not_found.
        */
-      readonly delete: ((params: ClaudeSessionDeleteParams, options?: Options) => Promise<SessionDeleted>);
+      readonly delete: ((params: ClaudeSessionsDeleteParams, options?: Options) => Promise<SessionDeleted>);
       /**
        * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
        *
        * Errors: session_not_found, payload_too_large.
        */
-      readonly send: ((params: ClaudeSessionSendParams, options?: Options) => Promise<Job>);
+      readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
        * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
        *
        * Errors: session_not_found.
        */
-      readonly interrupt: ((params: ClaudeSessionInterruptParams, options?: Options) => Promise<Session>);
+      readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
        * A new session with the same settings and the same past; from here on each goes its own way.
        *
        * Errors: session_not_found.
        */
-      readonly fork: ((params: ClaudeSessionForkParams, options?: Options) => Promise<Session>);
+      readonly fork: ((params: ClaudeSessionsForkParams, options?: Options) => Promise<Session>);
       /**
        * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
        *
        * Errors: session_not_found.
        */
-      readonly export: ((params: ClaudeSessionExportParams, options?: Options) => Promise<SessionText>);
+      readonly export: ((params: ClaudeSessionsExportParams, options?: Options) => Promise<SessionText>);
     };
     readonly messages: {
       /**
-       * A session's messages, oldest first, after the one with this `seq`.
+       * The messages of a session, oldest first.
        *
-       * Errors: session_not_found.
+       * Errors: session_not_found, invalid_cursor.
        */
       readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
       /**
@@ -3229,7 +3229,7 @@ export interface NestedMethods<Options> {
        * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
        * allow) adds `rules` to the session, so that the like is not asked again.
        *
-       * Errors: permission_not_found, permission_resolved, payload_too_large.
+       * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
     };
@@ -3497,19 +3497,19 @@ export interface ClientNotifications {
 /** What the sidecar tells unasked. */
 export interface Notifications {
   /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
-  "$/progress": RequestProgressed;
+  "$/progress": RequestProgress;
   /** The process is ready, draining or degraded. */
-  "system.state": SystemStateChanged;
+  "system.state": SystemState;
   /** The host read too slowly: these events were not sent.  `events.replay` has them. */
-  "events.lagged": EventsLagged;
+  "events.lag": EventsLag;
   /** What the host asked to resume from is gone: fetch snapshots with the list methods. */
   "events.resync": EventsResync;
   /** A job was created or changed its status. */
   "jobs.updated": JobUpdated;
   /** A line was added to a job's log. */
-  "jobs.event": JobEventAdded;
+  "jobs.log_added": JobLogAdded;
   /** A running job got further. */
-  "jobs.progress": JobProgressed;
+  "jobs.progress": JobProgress;
   /** The queue was paused or resumed. */
   "jobs.queue_updated": JobQueueUpdated;
   /** A schedule was changed, or has made a job. */
@@ -3517,9 +3517,9 @@ export interface Notifications {
   /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
   "claude.delta": ClaudeDelta;
   /** A session has one more finished item. */
-  "claude.message": ClaudeMessageAdded;
+  "claude.message_added": ClaudeMessageAdded;
   /** A session was created or changed. */
-  "claude.session_updated": SessionUpdated;
+  "claude.session_updated": ClaudeSessionUpdated;
   /** A session is gone, with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
   /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
@@ -3532,9 +3532,9 @@ export interface Notifications {
    * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
    * itself gives a dead connection up after five minutes.
    */
-  "claude.stalled": ClaudeStalled;
+  "claude.stall": ClaudeStall;
   /** Claude's API refused a request or was out of reach; the CLI asks again. */
-  "claude.api_retry": ClaudeApiRetried;
+  "claude.api_retry": ClaudeApiRetry;
   /** An account was connected, needs somebody's attention, or is gone. */
   "accounts.updated": AccountUpdated;
   /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
@@ -3579,7 +3579,7 @@ export const METHOD_NAMES = [
   "jobs.list",
   "jobs.get",
   "jobs.cancel",
-  "jobs.events.list",
+  "jobs.log.list",
   "jobs.retry",
   "jobs.queue.get",
   "jobs.queue.pause",
@@ -3589,20 +3589,20 @@ export const METHOD_NAMES = [
   "jobs.schedules.update",
   "jobs.schedules.run",
   "claude.spawn",
-  "claude.session.create",
-  "claude.session.list",
-  "claude.session.get",
-  "claude.session.update",
-  "claude.session.delete",
-  "claude.session.send",
-  "claude.session.interrupt",
-  "claude.session.fork",
+  "claude.sessions.create",
+  "claude.sessions.list",
+  "claude.sessions.get",
+  "claude.sessions.update",
+  "claude.sessions.delete",
+  "claude.sessions.send",
+  "claude.sessions.interrupt",
+  "claude.sessions.fork",
   "claude.messages.list",
   "claude.permissions.list",
   "claude.permissions.respond",
   "claude.doctor",
   "claude.messages.search",
-  "claude.session.export",
+  "claude.sessions.export",
   "claude.usage.list",
   "calendar.accounts.list",
   "calendar.accounts.get",
@@ -3642,20 +3642,20 @@ export const CLIENT_NOTIFICATION_NAMES = [
 export const NOTIFICATION_NAMES = [
   "$/progress",
   "system.state",
-  "events.lagged",
+  "events.lag",
   "events.resync",
   "jobs.updated",
-  "jobs.event",
+  "jobs.log_added",
   "jobs.progress",
   "jobs.queue_updated",
   "jobs.schedule_updated",
   "claude.delta",
-  "claude.message",
+  "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
   "claude.permission_requested",
   "claude.permission_resolved",
-  "claude.stalled",
+  "claude.stall",
   "claude.api_retry",
   "accounts.updated",
   "calendar.changed",
@@ -3665,10 +3665,10 @@ export const NOTIFICATION_NAMES = [
 /** They carry `seq` and `at`. */
 export const DURABLE_NOTIFICATIONS = [
   "jobs.updated",
-  "jobs.event",
+  "jobs.log_added",
   "jobs.queue_updated",
   "jobs.schedule_updated",
-  "claude.message",
+  "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
   "claude.permission_requested",
@@ -3722,7 +3722,7 @@ export type ErrorKind =
   | "schedule_not_found"
   | "session_not_found"
   | "permission_not_found"
-  | "permission_resolved"
+  | "permission_already_resolved"
   | "calendar_account_not_found"
   | "calendar_not_found"
   | "calendar_provider_unavailable"
@@ -3800,7 +3800,7 @@ export const ERROR_CODES = {
   /** Claude has asked nothing under this id. */
   permission_not_found: 4046,
   /** The question is answered already, or no answer is wanted any more; the first answer counts. */
-  permission_resolved: 4092,
+  permission_already_resolved: 4092,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
   /** The account has no calendar with this id. */

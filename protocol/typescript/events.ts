@@ -97,8 +97,8 @@ export class Feed {
       this.#early.push([name, params]); // what shares a chunk with the answer: a handful
       return;
     }
-    if (name === "events.lagged") {
-      this.#latest = Math.max(this.#latest, (params as Notifications["events.lagged"]).to_seq);
+    if (name === "events.lag") {
+      this.#latest = Math.max(this.#latest, (params as Notifications["events.lag"]).to_seq);
       void this.#catchUp();
       return;
     }

@@ -10,13 +10,13 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 from pydantic_core import from_json
+from sidecar_protocol.activity.feed import ActivityFile, ActivityFileFormat, ExportActivity
 
-from protocol.activity import ActivityFile, ActivityFileFormat, ExportActivity
 from sidecar.activity.filters import ActivityFilter, span
 from sidecar.activity.markdown import link, plain
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso
-from sidecar.handler import JobContext, JobFailed
+from sidecar.job_handler import JobContext, JobFailed
 from sidecar.settings import make_private_dir
 
 ROWS: Final = 200

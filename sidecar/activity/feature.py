@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protocol.activity import ExportActivity
-from protocol.contract import Notification
+from sidecar_protocol.activity.feed import ExportActivity
+from sidecar_protocol.contract import Notification
+
 from sidecar.activity.reports import ReportsService
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock
-from sidecar.database import Database
-from sidecar.handler import OnDemand, Registration
+from sidecar.job_handler import OnDemand, Registration
+from sidecar.storage.database import Database
 
 if TYPE_CHECKING:
     from sidecar.activity.export import ExportHandler

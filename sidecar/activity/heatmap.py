@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta, tzinfo
 
-from protocol.activity_reports import ActivityHeatmap, HeatmapDay
+from sidecar_protocol.activity.reports import ActivityHeatmap, HeatmapDay
+
 from sidecar.activity.filters import PLACES, position_of
 from sidecar.activity.store import ActivityStore
 from sidecar.days import begins_ms, local

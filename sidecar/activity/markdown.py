@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 
-from protocol.activity_reports import (
+from sidecar_protocol.activity.reports import (
     ActivitySummary,
     SummaryGroup,
     SummaryIssue,

@@ -4,7 +4,7 @@ import asyncio
 from datetime import date, timedelta, tzinfo
 from typing import Final
 
-from protocol.activity_reports import (
+from sidecar_protocol.activity.reports import (
     ActivityHeatmap,
     ActivityReports,
     ActivitySummary,
@@ -12,7 +12,8 @@ from protocol.activity_reports import (
     SummaryGroup,
     SummaryMeeting,
 )
-from protocol.errors import ResultTooLarge
+from sidecar_protocol.errors import ResultTooLarge
+
 from sidecar.activity.filters import ms_of, position_of
 from sidecar.activity.heatmap import heatmap
 from sidecar.activity.rows import ToldRow

@@ -6,8 +6,8 @@ What a feature tells becomes a row with its texts within their limits, and free 
 from typing import Final, NamedTuple
 
 from pydantic_core import to_json
+from sidecar_protocol.scalars import canonical_time
 
-from protocol.scalars import canonical_time
 from sidecar.activity.keys import KEYS, keys_in
 from sidecar.days import moment
 from sidecar.feed import FeedEvent, Origin

@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Final
 
 from pydantic_core import to_json
+from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityEvent, ActivityHits, ActivityPage
+from sidecar_protocol.contract import Notification, page
 
-from protocol.activity import Activity, ActivityChanged, ActivityEvent, ActivityHits, ActivityPage
-from protocol.contract import Notification, page
 from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
 from sidecar.activity.keys import as_key
 from sidecar.activity.rows import Found, Stored, row_of
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso
-from sidecar.database import Database
 from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
-from sidecar.fulltext import snippet, terms_of
+from sidecar.storage.database import Database
+from sidecar.storage.fulltext import snippet, terms_of
 
 TOLD_EVENTS: Final = 50
 """What a page of the feed shows: a host that wants more lists it."""

@@ -12,10 +12,10 @@ from pydantic_core import to_json
 
 from sidecar.activity.filters import PLACES, ActivityFilter, Kind, Selection, position_of
 from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
-from sidecar.cursor import decode_cursor, encode_cursor
-from sidecar.database import Database, Row
 from sidecar.feed import Origin
-from sidecar.fulltext import FullTextIndex, Plan, like
+from sidecar.storage.database import Database, Row
+from sidecar.storage.fulltext import FullTextIndex, Plan, like
+from sidecar.storage.page_key import decode_cursor, encode_cursor
 
 LOOK: Final = 1_000
 """Rows that a page looks at in search of its own: some ten milliseconds."""

@@ -10,8 +10,7 @@ from functools import lru_cache
 from typing import Final, TypeVar
 
 from pydantic_core import from_json
-
-from protocol.activity_reports import (
+from sidecar_protocol.activity.reports import (
     ActivitySummary,
     SummaryAllDay,
     SummaryGroup,
@@ -22,7 +21,8 @@ from protocol.activity_reports import (
     SummaryRun,
     SummaryTotals,
 )
-from protocol.scalars import canonical_time
+from sidecar_protocol.scalars import canonical_time
+
 from sidecar.activity.keys import project_of
 from sidecar.activity.rows import ToldRow
 from sidecar.days import local, moment

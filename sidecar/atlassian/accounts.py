@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from protocol.accounts import AccountService, AccountStatus, AccountUpdated
-from protocol.atlassian import (
+from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
+from sidecar_protocol.atlassian import (
     AtlassianAccount,
     AtlassianAccountDeleted,
     AtlassianAccountExists,
@@ -21,24 +21,25 @@ from protocol.atlassian import (
     SiteAddressInvalid,
     SiteUnavailable,
 )
-from protocol.confluence import SyncConfluence
-from protocol.contract import JobSpec, Notification
-from protocol.entities import Job, JobStatus
-from protocol.jira import SyncJira
+from sidecar_protocol.confluence import SyncConfluence
+from sidecar_protocol.contract import JobSpec, Notification
+from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.jira import SyncJira
+
 from sidecar.atlassian.address import site_address
-from sidecar.atlassian.progress import DAY_MS
 from sidecar.atlassian.reasons import HINTS
 from sidecar.atlassian.records import Records, connector
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.store import StoredAccount
+from sidecar.atlassian.sync_cursor import DAY_MS
 from sidecar.clock import iso
 from sidecar.feed import Origin
-from sidecar.handler import JobFailed, JobSnoozed
 from sidecar.ids import MakeId
-from sidecar.secrets import Vault
+from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.storage.secrets import Vault
 
 if TYPE_CHECKING:
-    from sidecar.atlassian.signin import Door, Owner, Reception
+    from sidecar.atlassian.sign_in import Door, Owner, Reception
 
 SYNC_EVERY_S: Final = 300
 EXPIRY_WARNING_MS: Final = 14 * DAY_MS

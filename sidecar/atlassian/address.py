@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from protocol.atlassian import SiteAddressInvalid
+from sidecar_protocol.atlassian import SiteAddressInvalid
 
 _HINT = "Give the address of the site as a browser shows it, such as https://example.atlassian.net."
 

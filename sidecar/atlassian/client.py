@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from protocol.atlassian import AtlassianService
-from protocol.entities import WaitingFor
-from sidecar.handler import JobFailed, JobSnoozed
+from sidecar_protocol.atlassian import AtlassianService
+from sidecar_protocol.entities import WaitingFor
+
 from sidecar.http import Http, Request, Response
+from sidecar.job_handler import JobFailed, JobSnoozed
 
 PRODUCT_NAMES: Final = {AtlassianService.JIRA: "Jira", AtlassianService.CONFLUENCE: "Confluence"}
 SLOWER_S: Final = 120.0

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from protocol.atlassian import AtlassianScope
+from sidecar_protocol.atlassian import AtlassianScope
+
 from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.shapes import dig, items, moment, number, text

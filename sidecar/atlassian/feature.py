@@ -5,26 +5,27 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from protocol.confluence import SyncConfluence
-from protocol.contract import Notification
-from protocol.jira import SyncJira
+from sidecar_protocol.confluence import SyncConfluence
+from sidecar_protocol.contract import Notification
+from sidecar_protocol.jira import SyncJira
+
 from sidecar.atlassian.accounts import Accounts, Queue, Schedule, Surroundings
 from sidecar.atlassian.objects import ObjectsStore
 from sidecar.atlassian.records import Records
 from sidecar.atlassian.service import ConfluenceService, JiraService
 from sidecar.atlassian.store import AtlassianStore
 from sidecar.clock import Clock
-from sidecar.database import Database
 from sidecar.feed import Feed
-from sidecar.handler import OnDemand, Registration
 from sidecar.ids import MakeId
-from sidecar.secrets import Vault
+from sidecar.job_handler import OnDemand, Registration
 from sidecar.settings import Settings
-from sidecar.sync_state import SyncState
+from sidecar.storage.database import Database
+from sidecar.storage.secrets import Vault
+from sidecar.storage.sync_state import SyncState
 
 if TYPE_CHECKING:
-    from sidecar.atlassian.signin import Reception
-    from sidecar.atlassian.worker import SyncHandler
+    from sidecar.atlassian.handlers import SyncHandler
+    from sidecar.atlassian.sign_in import Reception
     from sidecar.http import Http
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class AtlassianFeature:
         yield Registration(SyncConfluence, handler)
 
     def _make_handler(self) -> "SyncHandler":
-        from sidecar.atlassian.worker import SyncHandler  # noqa: PLC0415 - it brings httpx
+        from sidecar.atlassian.handlers import SyncHandler  # noqa: PLC0415 - it brings httpx
 
         return SyncHandler(self._records, self._accounts, self._reception(), self._vault)
 
@@ -82,6 +83,6 @@ class AtlassianFeature:
             log.exception("the Atlassian accounts could not be looked through; the next start will do it")
 
     def _reception(self) -> "Reception":
-        from sidecar.atlassian.signin import Reception  # noqa: PLC0415 - see the module's docstring
+        from sidecar.atlassian.sign_in import Reception  # noqa: PLC0415 - see the module's docstring
 
         return Reception(self._http(), self._settings.atlassian_gateway)

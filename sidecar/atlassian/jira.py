@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from protocol.atlassian import AtlassianScope
+from sidecar_protocol.atlassian import AtlassianScope
+
 from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.jira_events import Issue, issue_events, status_kinds
 from sidecar.atlassian.shapes import dig, items, moment, number, text

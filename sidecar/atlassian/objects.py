@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
 
-from sidecar.database import Database
+from sidecar.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.atlassian.objects import ObjectsStore
-from sidecar.atlassian.progress import Position, parse_position
 from sidecar.atlassian.store import AtlassianStore
+from sidecar.atlassian.sync_cursor import Position, parse_position
 from sidecar.clock import Clock
-from sidecar.database import Database
 from sidecar.feed import Feed, Origin
-from sidecar.handler import JobFailed
-from sidecar.sync_state import SyncState
+from sidecar.job_handler import JobFailed
+from sidecar.storage.database import Database
+from sidecar.storage.sync_state import SyncState
 
 FORGET_ROWS: Final = 2_000
 """Rows a step, some milliseconds each."""

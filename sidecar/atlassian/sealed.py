@@ -5,6 +5,6 @@ It stands apart from the store, since the vault looks at it at the handshake, wh
 
 from typing import Final
 
-from sidecar.secrets import SecretColumn
+from sidecar.storage.secrets import SecretColumn
 
 API_TOKEN: Final = SecretColumn("atlassian_accounts", "api_token", "account_id")

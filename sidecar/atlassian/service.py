@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from protocol.atlassian import AtlassianAccount, AtlassianAccountDeleted, AtlassianAccountList, AtlassianService
-from protocol.confluence import Confluence
-from protocol.entities import Job
-from protocol.jira import Jira
+from sidecar_protocol.atlassian import AtlassianAccount, AtlassianAccountDeleted, AtlassianAccountList, AtlassianService
+from sidecar_protocol.confluence import Confluence
+from sidecar_protocol.entities import Job
+from sidecar_protocol.jira import Jira
+
 from sidecar.atlassian.accounts import Accounts
 
 

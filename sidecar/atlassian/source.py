@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from protocol.atlassian import AtlassianScope
+from sidecar_protocol.atlassian import AtlassianScope
+
 from sidecar.atlassian.client import Refused
 from sidecar.feed import FeedEvent
-from sidecar.handler import JobFailed
+from sidecar.job_handler import JobFailed
 
 MAX_PAGES: Final = 100_000
 """More than any site has; a server that pages without end must not keep a sync for ever."""

@@ -6,9 +6,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from protocol.atlassian import AtlassianAccount
+from sidecar_protocol.atlassian import AtlassianAccount
+
 from sidecar.atlassian.reasons import HINTS
-from sidecar.database import Database
+from sidecar.storage.database import Database
 
 
 def _quoted(text: str) -> str:

@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import anyio
+from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.atlassian import AtlassianSynced
 
-from protocol.accounts import AccountStatus
-from protocol.atlassian import AtlassianSynced
 from sidecar.atlassian.objects import ReadObject
-from sidecar.atlassian.progress import Position, advanced, plan
 from sidecar.atlassian.records import Records, account_gone, connector
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, Source
+from sidecar.atlassian.sync_cursor import Position, advanced, plan
 from sidecar.clock import iso
 from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent, Origin
-from sidecar.handler import JobContext
+from sidecar.job_handler import JobContext
 
 T = TypeVar("T")
 AT_ONCE: Final = 3

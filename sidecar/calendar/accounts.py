@@ -7,12 +7,18 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from pydantic_core import from_json, to_json
+from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
+from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarProviderUnavailable, SyncCalendar
+from sidecar_protocol.calendar.calendars import (
+    Calendar,
+    CalendarAccount,
+    CalendarAccountNotFound,
+    CalendarChanged,
+    CalendarNotFound,
+)
+from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.entities import Job, JobStatus
 
-from protocol.accounts import AccountService, AccountStatus, AccountUpdated
-from protocol.calendar import Calendar, CalendarAccount, CalendarAccountNotFound, CalendarChanged, CalendarNotFound
-from protocol.calendar_accounts import CalendarAccountDeleted, CalendarProviderUnavailable, SyncCalendar
-from protocol.contract import JobSpec
-from protocol.entities import Job, JobStatus
 from sidecar.calendar.accounts_store import AccountRow, AccountsStore
 from sidecar.calendar.changes import Books, empty
 from sidecar.calendar.events_store import CalendarKey
@@ -22,8 +28,8 @@ from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso
 from sidecar.feed import Origin
 from sidecar.ids import MakeId
-from sidecar.secrets import SecretUnreadable, Vault
-from sidecar.sync_state import SyncState
+from sidecar.storage.secrets import SecretUnreadable, Vault
+from sidecar.storage.sync_state import SyncState
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ Rows leave as JSON that SQLite made, which `CalendarAccount` describes; it never
 
 from typing import Any, Final, NamedTuple
 
-from sidecar.database import Database
+from sidecar.storage.database import Database
 
 ACCOUNT_JSON: Final = """json_object(
     'account_id', account_id, 'provider', provider, 'email', email, 'display_name', display_name,

@@ -6,9 +6,10 @@ Rows leave for clients as JSON that SQLite made, which `Calendar` describes.
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from protocol.calendar import CalendarSyncError
+from sidecar_protocol.calendar.calendars import CalendarSyncError
+
 from sidecar.calendar.provider import RemoteCalendar
-from sidecar.database import Database
+from sidecar.storage.database import Database
 
 # A NULL is the column's default: an old row may have one where the old backend relied on that.
 CALENDAR_JSON: Final = """json_object(

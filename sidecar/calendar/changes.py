@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.calendar import CalendarChanged
-from protocol.contract import Notification
+from sidecar_protocol.calendar.calendars import CalendarChanged
+from sidecar_protocol.contract import Notification
+
 from sidecar.calendar.calendars_store import CalendarsStore, CalendarState, Progress
 from sidecar.calendar.events_store import CalendarKey, EventsStore, fingerprint
 from sidecar.calendar.meetings import feed_event, feed_id
 from sidecar.calendar.provider import EventPage, RemoteEvent, Window
 from sidecar.clock import Clock, iso
-from sidecar.database import Database
 from sidecar.feed import FEED_BATCH, Feed, Origin
+from sidecar.storage.database import Database
 
 STEP: Final = 250
 """Changes after which a step is due: some ten milliseconds of writing, while others wait."""

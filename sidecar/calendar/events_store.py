@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
+from sidecar_protocol.errors import InvalidCursor
 
-from protocol.errors import InvalidCursor
 from sidecar.calendar.calendars_store import DESELECTED
 from sidecar.calendar.provider import RemoteEvent, Window
-from sidecar.cursor import decode_cursor, encode_cursor
-from sidecar.database import Database
+from sidecar.storage.database import Database
+from sidecar.storage.page_key import decode_cursor, encode_cursor
 
 EVENT_JSON: Final = """json_object(
     'account_id', account_id, 'calendar_id', calendar_id, 'event_id', event_id,

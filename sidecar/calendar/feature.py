@@ -5,9 +5,10 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from protocol.accounts import AccountService
-from protocol.calendar_accounts import SyncCalendar
-from protocol.contract import Notification
+from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.calendar.accounts import SyncCalendar
+from sidecar_protocol.contract import Notification
+
 from sidecar.calendar.accounts import Accounts, Queue, Schedule, Surroundings
 from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
@@ -19,16 +20,16 @@ from sidecar.calendar.service import CalendarAccountsService, CalendarService
 from sidecar.calendar.sign_in import Google, GoogleSignInService
 from sidecar.calendar.sign_ins_store import SignInsStore
 from sidecar.clock import Clock
-from sidecar.database import Database
 from sidecar.feed import Feed
-from sidecar.handler import OnDemand, Registration
 from sidecar.ids import MakeId
-from sidecar.secrets import Vault
+from sidecar.job_handler import OnDemand, Registration
 from sidecar.settings import Settings
-from sidecar.sync_state import SyncState
+from sidecar.storage.database import Database
+from sidecar.storage.secrets import Vault
+from sidecar.storage.sync_state import SyncState
 
 if TYPE_CHECKING:
-    from sidecar.calendar.worker import SyncHandler
+    from sidecar.calendar.handlers import SyncHandler
     from sidecar.http import Http
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class CalendarFeature:
         yield Registration(SyncCalendar, OnDemand(self._make_handler))
 
     def _make_handler(self) -> "SyncHandler":
-        from sidecar.calendar.worker import SyncHandler  # noqa: PLC0415 - serving needs none of this
+        from sidecar.calendar.handlers import SyncHandler  # noqa: PLC0415 - serving needs none of this
 
         return SyncHandler(self._accounts, self._books)
 

@@ -9,13 +9,14 @@ from contextlib import aclosing
 from typing import Any, Final
 from urllib.parse import quote
 
-from protocol.calendar import CalendarSyncError
-from protocol.calendar_accounts import (
+from sidecar_protocol.calendar.accounts import (
     CalendarCredentialsRejected,
     CalendarUnreachable,
 )
-from protocol.entities import WaitingFor
-from protocol.errors import InvalidParams
+from sidecar_protocol.calendar.calendars import CalendarSyncError
+from sidecar_protocol.entities import WaitingFor
+from sidecar_protocol.errors import InvalidParams
+
 from sidecar.calendar import google_events
 from sidecar.calendar.google_reasons import QUOTA, RATE, reasons_of
 from sidecar.calendar.oauth import GoogleOAuth
@@ -32,8 +33,8 @@ from sidecar.calendar.provider import (
 )
 from sidecar.calendar.tokens import AccessTokens, TokenSource
 from sidecar.clock import iso
-from sidecar.handler import JobFailed, JobSnoozed
 from sidecar.http import BadAnswer, Http, HttpTrouble, Request, Response, as_job_outcome
+from sidecar.job_handler import JobFailed, JobSnoozed
 
 PAGE: Final = 1_000
 """Events a page (Google allows 2,500): about a megabyte, which is parsed in some ten milliseconds."""

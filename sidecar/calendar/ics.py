@@ -16,9 +16,9 @@ from urllib.request import url2pathname
 import anyio
 from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
+from sidecar_protocol.calendar.accounts import CalendarCredentialsRejected, CalendarUnreachable
+from sidecar_protocol.errors import InvalidParams
 
-from protocol.calendar_accounts import CalendarCredentialsRejected, CalendarUnreachable
-from protocol.errors import InvalidParams
 from sidecar.calendar.ics_events import IcsCalendar
 from sidecar.calendar.ics_text import NotACalendar, TooMuch
 from sidecar.calendar.provider import (
@@ -31,8 +31,8 @@ from sidecar.calendar.provider import (
     StoredAccount,
 )
 from sidecar.calendar.zones import zone_of
-from sidecar.handler import JobFailed, JobSnoozed
 from sidecar.http import MAX_BODY_BYTES, Http, HttpTrouble, Request, Response, as_job_outcome
+from sidecar.job_handler import JobFailed, JobSnoozed
 
 T = TypeVar("T")
 WHAT: Final = "The calendar's address"

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from protocol.calendar import CalendarSyncError
+from sidecar_protocol.calendar.calendars import CalendarSyncError
 
 
 class Window(NamedTuple):
@@ -36,7 +36,7 @@ class RemoteCalendar(NamedTuple):
 class RemoteEvent(NamedTuple):
     """An event as its provider describes it; of a series each occurrence is one.
 
-    `protocol.calendar.CalendarEvent` says what is what.
+    `sidecar_protocol.calendar.calendars.CalendarEvent` says what is what.
     `start_ts` and `end_ts` of an all-day event are its dates' midnights in the account's zone (`Listing.zone`).
     `organizer` and `attendees` are JSON.
     """

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from protocol.accounts import AccountService
-from protocol.calendar_accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
+from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
+
 from sidecar.calendar.provider import Provider
 
 GOOGLE_EVERY_S: Final = 300

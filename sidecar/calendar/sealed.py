@@ -5,7 +5,7 @@ They stand apart from the stores, since the vault looks at them at the handshake
 
 from typing import Final
 
-from sidecar.secrets import SecretColumn
+from sidecar.storage.secrets import SecretColumn
 
 CREDENTIALS: Final = SecretColumn("calendar_accounts", "credentials_json", "account_id")
 CONFIG: Final = SecretColumn("calendar_accounts", "config_json", "account_id")

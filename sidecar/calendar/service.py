@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from protocol.calendar import (
+from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarAccounts, CalendarProviderList
+from sidecar_protocol.calendar.calendars import (
     Calendar,
     CalendarAccount,
     CalendarAccountList,
@@ -12,10 +13,10 @@ from protocol.calendar import (
     CalendarList,
     Calendars,
 )
-from protocol.calendar_accounts import CalendarAccountDeleted, CalendarAccounts, CalendarProviderList
-from protocol.contract import page
-from protocol.entities import Job
-from protocol.errors import InvalidParams
+from sidecar_protocol.contract import page
+from sidecar_protocol.entities import Job
+from sidecar_protocol.errors import InvalidParams
+
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore

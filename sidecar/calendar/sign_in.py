@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
-from protocol.calendar import CalendarAccount
-from protocol.calendar_accounts import CalendarUnreachable
-from protocol.calendar_oauth import (
+from sidecar_protocol.calendar.accounts import CalendarUnreachable
+from sidecar_protocol.calendar.calendars import CalendarAccount
+from sidecar_protocol.calendar.google_sign_in import (
     GoogleClientMissing,
     GoogleClientRejected,
     GoogleSignIn,
@@ -26,16 +26,17 @@ from protocol.calendar_oauth import (
     SignInUnknown,
     SignInUsed,
 )
-from protocol.contract import RpcError
-from protocol.errors import InvalidParams
+from sidecar_protocol.contract import RpcError
+from sidecar_protocol.errors import InvalidParams
+
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.changes import Books
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.clock import iso
-from sidecar.handler import JobFailed, JobSnoozed
-from sidecar.secrets import SecretUnreadable, Vault
+from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.storage.secrets import SecretUnreadable, Vault
 
 if TYPE_CHECKING:
     from sidecar.calendar.google import GoogleProvider

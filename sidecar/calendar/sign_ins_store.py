@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from sidecar.database import Database
+from sidecar.storage.database import Database
 
 MAX_SIGN_INS: Final = 50
 """The oldest ones go; a person does one at a time."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
+from sidecar_protocol.calendar.accounts import CalendarSynced
+from sidecar_protocol.calendar.calendars import CalendarChanged
 
-from protocol.calendar import CalendarChanged
-from protocol.calendar_accounts import CalendarSynced
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountRow
 from sidecar.calendar.calendars_store import CalendarState, Progress
@@ -22,7 +22,7 @@ from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import CalendarRefused, CursorExpired, Listing, Source, Window
 from sidecar.clock import iso
 from sidecar.feed import Origin
-from sidecar.handler import JobContext, JobFailed
+from sidecar.job_handler import JobContext, JobFailed
 
 DAY_S: Final = 86_400
 SWEEP_EVERY_MS: Final = DAY_S * 1_000

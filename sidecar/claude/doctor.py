@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import anyio
 from anyio.to_thread import run_sync
-
-from protocol.claude_doctor import (
+from sidecar_protocol.claude.doctor import (
     ClaudeCandidate,
     ClaudeFinding,
     ClaudeLogin,
@@ -22,12 +21,13 @@ from protocol.claude_doctor import (
     FindingState,
     LoginState,
 )
-from protocol.scalars import canonical_time
+from sidecar_protocol.scalars import canonical_time
+
 from sidecar.claude import findings
-from sidecar.claude.discovery import Discovery, Executable, output, version
-from sidecar.claude.environment import cli_environment
 from sidecar.claude.findings import OLDEST, User
-from sidecar.handler import JobFailed
+from sidecar.claude.process.discovery import Discovery, Executable, output, version
+from sidecar.claude.process.environment import cli_environment
+from sidecar.job_handler import JobFailed
 
 STATUS_TIMEOUT_S: Final = 10.0
 """0.2 to 0.5 s measured."""

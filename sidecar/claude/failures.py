@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sidecar.clock import iso
-from sidecar.handler import JobFailed
+from sidecar.job_handler import JobFailed
 from sidecar.logs import redact
 
 MESSAGE_LIMIT = 500

@@ -9,31 +9,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol.claude import RunClaude, Session, TakeTurn
-from protocol.claude_doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
-from protocol.claude_export import ExportSession
-from protocol.contract import Notification
-from sidecar.claude.conversations import Conversations
-from sidecar.claude.environment import DATABASE_MARK
-from sidecar.claude.export import ExportHandler, ExportService
-from sidecar.claude.ledger import ProcessLedger
-from sidecar.claude.permission_journal import AfterCommit, PermissionJournal
-from sidecar.claude.permission_store import PermissionStore
+from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
+from sidecar_protocol.claude.export import ExportSession
+from sidecar_protocol.claude.sessions import RunClaude, Session, TakeTurn
+from sidecar_protocol.contract import Notification
+
+from sidecar.claude.permissions.journal import AfterCommit, PermissionJournal
+from sidecar.claude.permissions.store import PermissionStore
+from sidecar.claude.process.environment import DATABASE_MARK
+from sidecar.claude.process.process_table import ProcessLedger
 from sidecar.claude.queue import CancelHolders, Enqueue
-from sidecar.claude.search import SearchService
 from sidecar.claude.service import ClaudeService, DoctorService, PermissionsService, SessionsService
-from sidecar.claude.store import ClaudeStore, search_index
+from sidecar.claude.sessions.conversations import Conversations
+from sidecar.claude.sessions.export import ExportHandler, ExportService
+from sidecar.claude.sessions.search import SearchService
+from sidecar.claude.sessions.store import ClaudeStore, search_index
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
-from sidecar.database import Database
-from sidecar.handler import JobHandler, OnDemand, Registration
 from sidecar.ids import MakeId
+from sidecar.job_handler import JobHandler, OnDemand, Registration
 from sidecar.settings import Settings
+from sidecar.storage.database import Database
 
 if TYPE_CHECKING:
-    from sidecar.claude.discovery import Discovery
-    from sidecar.claude.launch import Launcher
-    from sidecar.claude.pool import Pool
+    from sidecar.claude.process.discovery import Discovery
+    from sidecar.claude.process.launch import Launcher
+    from sidecar.claude.process.pool import Pool
     from sidecar.claude.report import RecordRun
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class ClaudeFeature:
 
     def registrations(self) -> Iterable[Registration]:
         """The job types, once work begins."""
-        from sidecar.claude.pool import Pool  # noqa: PLC0415 - serving needs none of this
+        from sidecar.claude.process.pool import Pool  # noqa: PLC0415 - serving needs none of this
 
         pool = self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         limit = self._settings.claude_concurrency
@@ -116,13 +117,13 @@ class ClaudeFeature:
 
     @cached_property
     def _launcher(self) -> "Launcher":
-        from sidecar.claude.launch import Launcher  # noqa: PLC0415 - as above
+        from sidecar.claude.process.launch import Launcher  # noqa: PLC0415 - as above
 
         environment = {**os.environ, DATABASE_MARK: self._database_name}
         return Launcher(discovery=self.discovery(), environment=environment, home=Path.home(), ledger=self._ledger)
 
     def _make_runs(self) -> JobHandler[Any, Any]:
-        from sidecar.claude.worker import ClaudeRunHandler  # noqa: PLC0415 - as above
+        from sidecar.claude.handlers import ClaudeRunHandler  # noqa: PLC0415 - as above
 
         return ClaudeRunHandler(
             launcher=self._launcher,
@@ -135,7 +136,7 @@ class ClaudeFeature:
         )
 
     def _make_turns(self, pool: "Pool") -> JobHandler[Any, Any]:
-        from sidecar.claude.turns import TurnHandler  # noqa: PLC0415 - as above
+        from sidecar.claude.sessions.turns import TurnHandler  # noqa: PLC0415 - as above
 
         return TurnHandler(
             launcher=self._launcher,
@@ -160,7 +161,7 @@ class ClaudeFeature:
 
     async def reap(self, job_ids: Collection[str]) -> int:
         """Kill what is left of the processes of these jobs; how many there were."""
-        from sidecar.claude.leftovers import kill_leftovers  # noqa: PLC0415
+        from sidecar.claude.process.orphans import kill_leftovers  # noqa: PLC0415
 
         return await kill_leftovers(job_ids, self._database_name, timeout_s=REAP_S)
 
@@ -170,7 +171,7 @@ class ClaudeFeature:
             session_ids = self._conversations.left_behind()
             noted = self._ledger.left()
             if session_ids or noted:
-                from sidecar.claude.leftovers import kill_leftovers, survivors  # noqa: PLC0415 - most starts find none
+                from sidecar.claude.process.orphans import kill_leftovers, survivors  # noqa: PLC0415 - most starts find none
 
                 owners = {*session_ids, *(process.owner_id for process in noted)}
                 known = await survivors(noted)
@@ -206,6 +207,6 @@ class ClaudeFeature:
 
     def discovery(self) -> "Discovery":
         """The search for the user's own CLI."""
-        from sidecar.claude.discovery import Discovery  # noqa: PLC0415
+        from sidecar.claude.process.discovery import Discovery  # noqa: PLC0415
 
         return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())

@@ -13,8 +13,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any, Final
 
-from protocol.claude import PermissionMode
-from protocol.claude_doctor import (
+from sidecar_protocol.claude.doctor import (
     ClaudeCandidate,
     ClaudeFinding,
     ClaudeLogin,
@@ -23,9 +22,11 @@ from protocol.claude_doctor import (
     FindingState,
     LoginState,
 )
-from sidecar.claude.discovery import INSTALL, Executable
-from sidecar.claude.environment import cli_environment
-from sidecar.handler import JobFailed
+from sidecar_protocol.claude.sessions import PermissionMode
+
+from sidecar.claude.process.discovery import INSTALL, Executable
+from sidecar.claude.process.environment import cli_environment
+from sidecar.job_handler import JobFailed
 
 OLDEST: Final = (2, 1, 197)
 """The oldest release that the tests run."""

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from protocol.entities import WaitingFor
-from sidecar.handler import JobFailed, JobSnoozed
+from sidecar_protocol.entities import WaitingFor
+
+from sidecar.job_handler import JobFailed, JobSnoozed
 
 MAX_WAIT_S: Final = 8 * 24 * 3600.0
 """Weekly limits are the longest, and a day more; what a plan's owner must change is not waited for."""
@@ -24,9 +25,9 @@ WORDS: Final = re.compile(
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def snooze(failure: JobFailed, *, now_ms: int, put_off_s: float) -> JobSnoozed | None:
+def snooze(failure: JobFailed, *, now_ms: int, snoozed_for_s: float) -> JobSnoozed | None:
     """The wait that a failure amounts to; None where it is another one, where nobody knows for how long, or where it
-    would be too long.  `put_off_s`: for how long the job has been waiting already.
+    would be too long.  `snoozed_for_s`: for how long the job has been waiting already.
     """
     if failure.kind != "usage_limit":
         return None
@@ -36,7 +37,7 @@ def snooze(failure: JobFailed, *, now_ms: int, put_off_s: float) -> JobSnoozed |
     if moment is None:
         return None
     wait_s = max(0.0, moment.timestamp() - now_ms / 1000) + MARGIN_S
-    if put_off_s + wait_s > MAX_WAIT_S:
+    if snoozed_for_s + wait_s > MAX_WAIT_S:
         return None
     at = moment.astimezone().strftime("%Y-%m-%d %H:%M")
     return JobSnoozed(

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from protocol.contract import JobSpec
-from protocol.entities import Job, JobStatus
+from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.entities import Job, JobStatus
 
 
 class Enqueue(Protocol):

@@ -5,14 +5,14 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import anyio
+from sidecar_protocol.claude.sessions import ClaudeAnswer, ClaudeDelta, ClaudeUsage
+from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
+from sidecar_protocol.contract import Notification
 
-from protocol.claude import ClaudeAnswer, ClaudeDelta, ClaudeUsage
-from protocol.claude_trouble import ClaudeApiRetried, ClaudeStalled
-from protocol.contract import Notification
-from sidecar.claude.process import ClaudeProcess
+from sidecar.claude.process.cli_process import ClaudeProcess
+from sidecar.claude.sessions.texts import limited
 from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started
-from sidecar.claude.texts import limited
-from sidecar.handler import JobContext, JobFailed
+from sidecar.job_handler import JobContext, JobFailed
 
 DESCRIPTION_CHARS = 500
 SILENCE_S = 60.0
@@ -111,7 +111,7 @@ class Report:
         tools = self.reader.running_tools
         reason = f"{', '.join(tools)} still runs" if tools else "no answer comes, perhaps the connection has stalled"
         self._context.log(f"Claude has said nothing for {silent_s:g} s: {reason}", level="warning")
-        told = ClaudeStalled(session_id=self._wire_session, job_id=self._context.job_id, silent_s=silent_s, tools=tools)
+        told = ClaudeStall(session_id=self._wire_session, job_id=self._context.job_id, silent_s=silent_s, tools=tools)
         self._notify(told)
 
     @property
@@ -134,7 +134,7 @@ class Report:
             f"Claude's API refused or was out of reach ({reason}): {again}", level="warning", meta=asdict(retry)
         )
         self._context.progress(None, f"Waiting for Claude's API: {again}")
-        self._notify(ClaudeApiRetried(session_id=self._wire_session, job_id=self._context.job_id, **asdict(retry)))
+        self._notify(ClaudeApiRetry(session_id=self._wire_session, job_id=self._context.job_id, **asdict(retry)))
 
     def _send(self, delta: Delta) -> None:
         self._notify(

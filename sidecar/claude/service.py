@@ -3,7 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from protocol.claude import (
+from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport
+from sidecar_protocol.claude.permissions import (
+    PermissionDecision,
+    PermissionPage,
+    PermissionRequest,
+    Permissions,
+    PermissionStatus,
+)
+from sidecar_protocol.claude.sessions import (
     TIMEOUT_S,
     Claude,
     ClaudeMessagePage,
@@ -22,22 +30,15 @@ from protocol.claude import (
     Turns,
     session_lock,
 )
-from protocol.claude_doctor import ClaudeDoctor, ClaudeReport
-from protocol.claude_permissions import (
-    PermissionDecision,
-    PermissionPage,
-    PermissionRequest,
-    Permissions,
-    PermissionStatus,
-)
-from protocol.contract import page
-from protocol.entities import Job, JobStatus
-from protocol.scalars import FolderPath, LongText, Priority, Seconds
-from sidecar.claude.conversations import Conversations
-from sidecar.claude.permission_journal import PermissionJournal
-from sidecar.claude.permission_store import PermissionStore
+from sidecar_protocol.contract import page
+from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.scalars import FolderPath, LongText, Priority, Seconds
+
+from sidecar.claude.permissions.journal import PermissionJournal
+from sidecar.claude.permissions.store import PermissionStore
 from sidecar.claude.queue import CancelHolders, Enqueue
-from sidecar.claude.store import ClaudeStore
+from sidecar.claude.sessions.conversations import Conversations
+from sidecar.claude.sessions.store import ClaudeStore
 
 
 class ClaudeService(Claude):
@@ -175,13 +176,11 @@ class SessionsService(Sessions):
             raise SessionNotFound
         return forked
 
-    async def list_messages(self, *, session_id: str, after: int = 0, limit: int = 200) -> ClaudeMessagePage:
-        messages, more = self._store.messages(session_id, after, limit)
+    async def list_messages(self, *, session_id: str, limit: int = 200, cursor: str | None = None) -> ClaudeMessagePage:
+        messages, next_cursor = self._store.message_page(session_id, limit, cursor)
         if not messages:
             await self.get(session_id=session_id)
-        return ClaudeMessagePage.encoded(
-            b'{"messages":[%s],"has_more":%s}' % (b",".join(messages), b"true" if more else b"false")
-        )
+        return ClaudeMessagePage.encoded(page("messages", messages, next_cursor))
 
 
 class PermissionsService(Permissions):

@@ -10,12 +10,13 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from protocol.claude import ClaudeUsage
-from protocol.claude_usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
+from sidecar_protocol.claude.sessions import ClaudeUsage
+from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
+
 from sidecar.claude.stream import BUCKETS, Spent
 from sidecar.clock import Clock, iso
-from sidecar.database import Database
 from sidecar.days import spans
+from sidecar.storage.database import Database
 from sidecar.zones import zone_of
 
 log = logging.getLogger(__name__)

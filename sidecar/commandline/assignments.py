@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-
-from protocol.catalog import methods
-from protocol.contract import Method
+from sidecar_protocol.catalog import methods
+from sidecar_protocol.contract import Method
 
 META: Final = "_meta"
 """May stand beside any method's params."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
+from sidecar_protocol.contract import Method
+from sidecar_protocol.entities import Job, JobStatus
 
-from protocol.contract import Method
-from protocol.entities import Job, JobStatus
-from sidecar.client import RemoteError, SidecarClient, SidecarEnded
+from sidecar.commandline.client import RemoteError, SidecarClient, SidecarEnded
 from sidecar.commandline.jobview import JobView, job_in
 from sidecar.commandline.output import Output
 from sidecar.commandline.session import SidecarStopped, greeting, session

@@ -19,13 +19,13 @@ import anyio
 import anyio.lowlevel
 import click
 from pydantic_core import to_json
+from sidecar_protocol.catalog import methods
 
-from protocol.catalog import methods
-from sidecar.client import Received, RemoteError, SidecarClient
 from sidecar.commandline.assignments import find_method, params_of
+from sidecar.commandline.client import Received, RemoteError, SidecarClient
 from sidecar.commandline.output import Output
 from sidecar.commandline.session import SidecarStopped, greeting, session
-from sidecar.transcripts.format import Header, read, write
+from sidecar.transcripts.file.format import Header, read, write
 
 _WORD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
 UNTIL_S: Final = 60.0

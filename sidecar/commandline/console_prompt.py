@@ -8,8 +8,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
+from sidecar_protocol.catalog import NOTIFICATIONS, methods
 
-from protocol.catalog import NOTIFICATIONS, methods
 from sidecar.commandline.assignments import META, choices, param_schemas
 
 COMMANDS: Final = {

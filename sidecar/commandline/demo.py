@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import anyio
+from sidecar_protocol.entities import JobStatus
 
-from protocol.entities import JobStatus
 from sidecar import __version__
-from sidecar.client import RemoteError, SidecarClient
 from sidecar.commandline.call import INTERRUPTED
+from sidecar.commandline.client import RemoteError, SidecarClient
 from sidecar.commandline.demo_calendar import CalendarScene
 from sidecar.commandline.demo_conversation import Conversation
 from sidecar.commandline.demo_screen import Screen

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from protocol.entities import JobStatus
-from sidecar.client import RemoteError
+from sidecar_protocol.entities import JobStatus
+
+from sidecar.commandline.client import RemoteError
 from sidecar.commandline.demo_conversation import Conversation
 from sidecar.commandline.demo_screen import Screen
 from sidecar.commandline.wording import one_line

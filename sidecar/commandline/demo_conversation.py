@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import anyio
 
-from sidecar.client import RemoteError, SidecarClient, SidecarEnded
+from sidecar.commandline.client import RemoteError, SidecarClient, SidecarEnded
 from sidecar.commandline.demo_screen import Screen
-from sidecar.commandline.family import Family
 from sidecar.commandline.jobview import JobView
+from sidecar.commandline.process_tree import Family
 
 SECRET: Final = ("token", "credentials")
 """Params whose values are nobody's to see: a calendar's address opens it."""

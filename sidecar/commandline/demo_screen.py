@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from sidecar_protocol.entities import JobStatus
 
-from protocol.entities import JobStatus
 from sidecar.commandline.jobview import JobView
 from sidecar.commandline.timeline import Timeline
 from sidecar.commandline.wording import duration, hanging, printable, size

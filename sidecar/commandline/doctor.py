@@ -22,16 +22,16 @@ import anyio
 import click
 from rich.console import Console
 from rich.text import Text
+from sidecar_protocol.calendar.accounts import CalendarAccounts, CalendarProviderList
+from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport, FindingName, FindingState
 
-from protocol.calendar_accounts import CalendarAccounts, CalendarProviderList
-from protocol.claude_doctor import ClaudeDoctor, ClaudeReport, FindingName, FindingState
 from sidecar import __version__
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from sidecar.commandline.session import SidecarStopped, greeting, session
 from sidecar.commandline.wording import duration, hanging, size
-from sidecar.database import DatabaseLocked, LockFile
-from sidecar.migrations import DatabaseNewer, DatabaseUnusable, inspect_file, migration_files, quick_check
 from sidecar.settings import process_settings, schema_dir
+from sidecar.storage.database import DatabaseLocked, LockFile
+from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, inspect_file, migration_files, quick_check
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED
 
 CHECK_S: Final = 20.0

@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 
 import click
+from sidecar_protocol.export import openrpc as export
 
-from protocol import export
-from sidecar.migrations import migrate, migration_files, schema_text
+from sidecar.storage.migrations import migrate, migration_files, schema_text
 
 ROOT = Path(__file__).parent.parent.parent
 

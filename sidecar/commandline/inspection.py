@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sidecar.client import Received, RemoteError
+from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.timeline import Timeline
 from sidecar.commandline.wording import duration, one_line, size
-from sidecar.transcripts.format import Entry, Header, read
-from sidecar.transcripts.survey import Life, survey
-from sidecar.transcripts.waterfall import page
+from sidecar.transcripts.file.format import Entry, Header, read
+from sidecar.transcripts.inspect.survey import Life, survey
+from sidecar.transcripts.inspect.waterfall import page
 
 SHOWN: Final = 200
 """Of a timeline; a longer one is for --all, or for the page."""

@@ -10,10 +10,10 @@ from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+from sidecar_protocol.contract import Model
+from sidecar_protocol.entities import Job, JobStatus
 
-from protocol.contract import Model
-from protocol.entities import Job, JobStatus
-from sidecar.client import Received
+from sidecar.commandline.client import Received
 from sidecar.commandline.wording import one_line, printable
 
 LINES: Final = 8

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.json import JSON
 from rich.live import Live
 from rich.text import Text
+from sidecar_protocol.contract import Model
 
-from protocol.contract import Model
-from sidecar.client import Received, RemoteError
+from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.jobview import JobView
 from sidecar.commandline.tables import list_field, print_table
 from sidecar.commandline.timeline import about_notification

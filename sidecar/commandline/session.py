@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
-from protocol.catalog import PROTOCOL_VERSION
+from sidecar_protocol.catalog import PROTOCOL_VERSION
+
 from sidecar import __version__, exit_codes
-from sidecar.client import SidecarClient, SidecarEnded, spawn
+from sidecar.commandline.client import SidecarClient, SidecarEnded, spawn
 
 CLIENT_NAME: Final = "sidecar command line"
 

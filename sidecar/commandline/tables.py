@@ -11,8 +11,8 @@ from typing import Any, Final, Union, get_args
 from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
+from sidecar_protocol.contract import Method, Model
 
-from protocol.contract import Method, Model
 from sidecar.commandline.wording import ago, one_line
 
 GAP: Final = 2

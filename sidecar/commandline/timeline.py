@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from sidecar.client import Received, RemoteError
+from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.jobview import FINAL
 from sidecar.commandline.wording import duration, members, one_line
 
@@ -156,7 +156,7 @@ def _about_notification(received: Received) -> Text:
 
 
 def _about_log_line(params: Mapping[str, Any]) -> Text:
-    event = params["event"]
+    event = params["line"]
     return Text(one_line(event["message"]), style=_style(event["level"]))
 
 
@@ -226,17 +226,17 @@ def _style(word: str) -> str:
 
 _NOTIFICATIONS: Final[dict[str, Callable[[Mapping[str, Any]], Text | str]]] = {
     "jobs.updated": _about_update,
-    "jobs.event": _about_log_line,
+    "jobs.log_added": _about_log_line,
     "jobs.progress": _about_progress,
     "jobs.schedule_updated": _about_schedule,
     "accounts.updated": _about_account,
     "activity.changed": _about_activity,
     "calendar.changed": lambda params: _counts(params) or "its name or selection",
     "claude.delta": lambda params: one_line(params["text"]),
-    "claude.message": _about_message,
+    "claude.message_added": _about_message,
     "claude.session_updated": lambda params: _about_session(params["session"]),
     "claude.permission_requested": lambda params: _about_question(params["request"]),
     "claude.permission_resolved": lambda params: _about_question(params["request"]),
     "claude.api_retry": _about_retry,
-    "claude.stalled": lambda params: f"silent for {duration(params['silent_s'])}",
+    "claude.stall": lambda params: f"silent for {duration(params['silent_s'])}",
 }

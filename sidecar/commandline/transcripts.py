@@ -14,7 +14,7 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def replay(arguments: tuple[str, ...]) -> None:
     """Stand in for the sidecar with the answers of transcripts."""
-    from sidecar.transcripts.standin import main  # noqa: PLC0415 - see `commands`
+    from sidecar.transcripts.replay.standin import main  # noqa: PLC0415 - see `commands`
 
     main(list(arguments))
 
@@ -54,8 +54,8 @@ def verify(
     if exact and update:
         raise click.UsageError("--update keeps the recorded ids wherever they fit: what shall be exact, record anew.")
     from sidecar.commandline.verification import verify_all  # noqa: PLC0415
-    from sidecar.transcripts.check import Terms  # noqa: PLC0415
-    from sidecar.transcripts.process import PATIENCE_S  # noqa: PLC0415
+    from sidecar.transcripts.verify.check import Terms  # noqa: PLC0415
+    from sidecar.transcripts.verify.sidecar_process import PATIENCE_S  # noqa: PLC0415
 
     terms = Terms(
         command=tuple(shlex.split(command or "")),
@@ -83,7 +83,7 @@ def verify(
 def inspect(file: Path, form: str, target: Path | None, everything: bool) -> None:  # noqa: FBT001 - a command line flag
     """Show what happened in a transcript: calls, latency, sizes, errors, notifications, silences."""
     from sidecar.commandline import inspection  # noqa: PLC0415 - see `commands`
-    from sidecar.transcripts.format import NotATranscript  # noqa: PLC0415
+    from sidecar.transcripts.file.format import NotATranscript  # noqa: PLC0415
 
     try:
         if target is not None:

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from sidecar.commandline.wording import printable
-from sidecar.transcripts.check import Terms, check, explain, record_anew
-from sidecar.transcripts.format import NotATranscript
-from sidecar.transcripts.update import CutShort
+from sidecar.transcripts.file.format import NotATranscript
+from sidecar.transcripts.verify.check import Terms, check, explain, record_anew
+from sidecar.transcripts.verify.update import CutShort
 
 STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 

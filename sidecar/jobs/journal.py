@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from pydantic_core import to_json
+from sidecar_protocol.contract import Ephemeral, JobSpec, Notification
+from sidecar_protocol.entities import Job, JobError, JobStatus, WaitingFor
+from sidecar_protocol.errors import PayloadTooLarge
+from sidecar_protocol.jobs import JobLogAdded, JobLogLine, JobProgress, JobQueue, JobQueueUpdated, JobUpdated
 
-from protocol.contract import Ephemeral, JobSpec, Notification
-from protocol.entities import Job, JobError, JobStatus, WaitingFor
-from protocol.errors import PayloadTooLarge
-from protocol.jobs import JobEvent, JobEventAdded, JobProgressed, JobQueue, JobQueueUpdated, JobUpdated
 from sidecar.clock import Clock, iso
-from sidecar.database import Database
 from sidecar.ids import MakeId
 from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
 from sidecar.jobs.store import JobsStore
+from sidecar.storage.database import Database
 
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
 """With the largest result beside it, a job still fits into an answer of 8 MiB."""
@@ -124,7 +124,7 @@ class JobJournal:
     ) -> None:
         """A running job's end."""
         level, word = ENDINGS[status]
-        self._notifier.forget(JobProgressed, job_id)
+        self._notifier.forget(JobProgress, job_id)
         with self._database.write():
             job = self._store.finish(
                 job_id,
@@ -142,8 +142,8 @@ class JobJournal:
         """A line in the job's log."""
         encoded = None if meta is None else storable_json(meta)
         with self._database.write():
-            line = self._store.add_event(self._new_id(), job_id, self._now(), level, storable_text(message), encoded)
-            self._notifier.notify(JobEventAdded(event=JobEvent.encoded(line)))
+            line = self._store.add_log_line(self._new_id(), job_id, self._now(), level, storable_text(message), encoded)
+            self._notifier.notify(JobLogAdded(line=JobLogLine.encoded(line)))
 
     def log_size(self, job_id: str, full: str) -> LogSize:
         """How much log a job has, and whether it holds the line `full`."""
@@ -158,7 +158,7 @@ class JobJournal:
     def tell_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
         """How far the job is, for whoever looks now."""
         told = None if message is None else storable_text(message)
-        self._notifier.notify(JobProgressed(job_id=job_id, progress=progress, message=told))
+        self._notifier.notify(JobProgress(job_id=job_id, progress=progress, message=told))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
         """A running job waits for this; None: no more."""
@@ -187,7 +187,7 @@ class JobJournal:
         return self._requeue(job_id, Requeued("Queued again after a crash", recovered=True), "warning")
 
     def _requeue(self, job_id: str, back: Requeued, level: str) -> bool:
-        self._notifier.forget(JobProgressed, job_id)
+        self._notifier.forget(JobProgress, job_id)
         with self._database.write():
             job = self._store.requeue(job_id, back, self._now())
             if job is not None:

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 import anyio
+from sidecar_protocol.entities import JobStatus, WaitingFor
 
-from protocol.entities import JobStatus, WaitingFor
 from sidecar.clock import Clock
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.records import ClaimedJob, LogSize
@@ -45,7 +45,7 @@ class RunningJob:
         return self._job_id
 
     @property
-    def put_off_s(self) -> float:
+    def snoozed_for_s(self) -> float:
         """See `JobContext`."""
         if self._snoozed_since is None:
             return 0.0

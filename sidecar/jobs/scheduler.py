@@ -9,15 +9,15 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
+from sidecar_protocol.contract import JobSpec, Notification
+from sidecar_protocol.entities import Job
+from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 
-from protocol.contract import JobSpec, Notification
-from protocol.entities import Job
-from protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 from sidecar.clock import Clock, iso
-from sidecar.database import Database
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.schedules import SchedulesStore, StoredSchedule
 from sidecar.jobs.store import JobsStore
+from sidecar.storage.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sidecar.database import Database
+from sidecar.storage.database import Database
 
 SCHEDULE_JSON: Final = """json_object(
     'schedule_id', schedule_id, 'type', type, 'payload', json(payload_json), 'period_s', period_s,

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
-
-from protocol.contract import JobSpec, page
-from protocol.entities import Job, JobStatus
-from protocol.jobs import (
+from sidecar_protocol.contract import JobSpec, page
+from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.jobs import (
     JobCreated,
-    JobEventPage,
+    JobLogPage,
     JobNotFinished,
     JobNotFound,
     JobPage,
@@ -17,9 +16,10 @@ from protocol.jobs import (
     Jobs,
     UnknownJobType,
 )
-from sidecar.dispatch import invalid_params
+
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.store import JobsStore
+from sidecar.wire.dispatch import invalid_params
 
 
 class JobsService(Jobs):
@@ -96,13 +96,11 @@ class JobsService(Jobs):
             if self._journal.request_cancel(job_id) is not None:
                 self._on_cancel(job_id)
 
-    async def list_events(self, *, job_id: str, after: str | None = None, limit: int = 200) -> JobEventPage:
-        events, more = self._store.events(job_id, after, limit)
-        if not events and self._store.get(job_id) is None:
+    async def list_log(self, *, job_id: str, limit: int = 200, cursor: str | None = None) -> JobLogPage:
+        lines, next_cursor = self._store.log_page(job_id, limit, cursor)
+        if not lines and self._store.get(job_id) is None:
             raise JobNotFound
-        return JobEventPage.encoded(
-            b'{"events":[%s],"has_more":%s}' % (b",".join(events), b"true" if more else b"false")
-        )
+        return JobLogPage.encoded(page("lines", lines, next_cursor))
 
     async def retry(self, *, job_id: str) -> Job:
         job = self._journal.rerun(job_id)

@@ -1,11 +1,11 @@
-"""The tables `jobs` and `job_events`.  Rows leave as JSON that SQLite made, which `Job` and `JobEvent` describe."""
+"""The tables `jobs` and `job_events`.  Rows leave as JSON that SQLite made, which `Job` and `JobLogLine` describe."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from sidecar.cursor import decode_cursor, encode_cursor
-from sidecar.database import Database
 from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
+from sidecar.storage.database import Database
+from sidecar.storage.page_key import decode_cursor, decode_list_cursor, encode_cursor
 
 JOB_JSON: Final = """json_object(
     'job_id', job_id, 'type', type, 'status', status,
@@ -27,8 +27,8 @@ FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
     WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
 """Whether nobody has what a job must have for itself."""
 
-EVENT_JSON: Final = """json_object(
-    'event_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
+LOG_LINE_JSON: Final = """json_object(
+    'line_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
     'meta', json(meta_json))"""
 
 
@@ -303,12 +303,12 @@ class JobsStore:
         """Jobs by status."""
         return dict(self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status"))
 
-    def add_event(self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None) -> bytes:
+    def add_log_line(self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None) -> bytes:
         """A line of the job's log."""
         line = self._json(
             f"""
             INSERT INTO job_events (event_id, job_id, created_at, level, message, meta_json) VALUES (?, ?, ?, ?, ?, ?)
-            RETURNING {EVENT_JSON}
+            RETURNING {LOG_LINE_JSON}
             """,
             event_id, job_id, now, level, message, None if meta is None else meta.decode(),
         )  # fmt: skip
@@ -328,22 +328,22 @@ class JobsStore:
         assert row is not None  # an aggregate has always one
         return LogSize(row[0], row[1], bool(row[2]))
 
-    def events(self, job_id: str, after: str | None, limit: int) -> tuple[list[bytes], bool]:
-        """Lines of a job's log as they were written, after one of them; and whether more follow.
+    def log_page(self, job_id: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+        """Lines of a job's log, oldest first, and the cursor of the next page.
 
-        By rowid, not by time: the clock may have been set back.
+        Sorted by rowid, not by time: the clock may have been set back.
         """
+        after = decode_list_cursor(cursor, job_id)
         rows, more = self._database.page(
             f"""
-            SELECT {EVENT_JSON} FROM job_events
-            WHERE job_id = :job_id AND (:after IS NULL OR rowid >
-                (SELECT rowid FROM job_events WHERE event_id = :after AND job_id = :job_id))
-            ORDER BY rowid LIMIT :limit
+            SELECT {LOG_LINE_JSON}, rowid FROM job_events
+            WHERE job_id = ? AND rowid > ?
+            ORDER BY rowid LIMIT ?
             """,
-            {"job_id": job_id, "after": after, "limit": limit + 1},
+            (job_id, after, limit + 1),
             limit,
         )
-        return [row[0].encode() for row in rows], more
+        return [row[0].encode() for row in rows], encode_cursor((rows[-1][1], job_id)) if more else None
 
     def _json(self, sql: str, *positional: object, **named: object) -> bytes | None:
         row = self._database.row(sql, named or positional)

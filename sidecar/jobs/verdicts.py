@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic_core import from_json
+from sidecar_protocol.contract import JobPolicy, Recovery
+from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
 
-from protocol.contract import JobPolicy, Recovery
-from protocol.entities import JobError, JobStatus, WaitingFor
-from sidecar.handler import JobFailed
+from sidecar.job_handler import JobFailed
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.records import ClaimedJob, Orphan
 

@@ -12,12 +12,12 @@ from typing import Final
 
 import anyio
 from pydantic import ValidationError
+from sidecar_protocol.contract import JobPolicy, Recovery
+from sidecar_protocol.entities import JobError, JobStatus
 
-from protocol.contract import JobPolicy, Recovery
-from protocol.entities import JobError, JobStatus
 from sidecar.clock import Clock
-from sidecar.handler import JobFailed, JobSnoozed, Registration
 from sidecar.ids import MakeId
+from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.running import RunningJob

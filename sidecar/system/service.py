@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pydantic_core import from_json, to_json
-
-from protocol.system import (
+from sidecar_protocol.system import (
     ClaudeInstallation,
     DatabaseStatus,
     Diagnostics,
@@ -26,12 +25,13 @@ from protocol.system import (
     SyncStatus,
     System,
 )
+
 from sidecar import __version__
 from sidecar.clock import Clock
-from sidecar.database import Database
-from sidecar.migrations import applied_names, quick_check
 from sidecar.settings import Settings
-from sidecar.waiting import report_progress
+from sidecar.storage.database import Database
+from sidecar.storage.migrations import applied_names, quick_check
+from sidecar.wire.in_flight import report_progress
 
 LOW_DISK_BYTES: Final = 100 * 1024 * 1024
 HEALTH_FRESH_S: Final = 0.25

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sidecar.transcripts.check import Terms
-    from sidecar.transcripts.process import Process
+    from sidecar.transcripts.verify.check import Terms
+    from sidecar.transcripts.verify.sidecar_process import Process
 
 UPDATE = "UPDATE"
 
@@ -55,7 +55,7 @@ class TranscriptItem(pytest.Item):
 
     def runtest(self) -> None:
         """Verify; with UPDATE=1, record anew what differs."""
-        from sidecar.transcripts.check import NotAsRecorded, check, explain, record_anew  # noqa: PLC0415 - see above
+        from sidecar.transcripts.verify.check import NotAsRecorded, check, explain, record_anew  # noqa: PLC0415 - see above
 
         terms = _terms(self.config)
         findings = check(self.path, terms)
@@ -67,9 +67,9 @@ class TranscriptItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The diff, without our stack."""
-        from sidecar.transcripts.check import NotAsRecorded  # noqa: PLC0415 - see above
-        from sidecar.transcripts.format import NotATranscript  # noqa: PLC0415
-        from sidecar.transcripts.update import CutShort  # noqa: PLC0415
+        from sidecar.transcripts.file.format import NotATranscript  # noqa: PLC0415
+        from sidecar.transcripts.verify.check import NotAsRecorded  # noqa: PLC0415 - see above
+        from sidecar.transcripts.verify.update import CutShort  # noqa: PLC0415
 
         if isinstance(excinfo.value, NotAsRecorded):
             return f"{excinfo.value}\n({UPDATE}=1 records it anew)"
@@ -85,7 +85,7 @@ class TranscriptItem(pytest.Item):
 @pytest.fixture
 def replayed_sidecar(tmp_path: Path) -> Iterator["Callable[..., Process]"]:
     """Start a stand-in: `replayed_sidecar("a.jsonl", "--fault", "kill@jobs.list")`; it is gone after the test."""
-    from sidecar.transcripts.process import Process, environment, replay_command  # noqa: PLC0415 - see above
+    from sidecar.transcripts.verify.sidecar_process import Process, environment, replay_command  # noqa: PLC0415 - see above
 
     with ExitStack() as stack:
 
@@ -98,7 +98,7 @@ def replayed_sidecar(tmp_path: Path) -> Iterator["Callable[..., Process]"]:
 @pytest.fixture
 def verified_sidecar(pytestconfig: pytest.Config) -> Iterator["Callable[..., Process]"]:
     """A real sidecar brought to where a transcript ends, and verified on the way: `verified_sidecar("a.jsonl")`."""
-    from sidecar.transcripts.check import brought_to  # noqa: PLC0415 - see above
+    from sidecar.transcripts.verify.check import brought_to  # noqa: PLC0415 - see above
 
     with ExitStack() as stack:
 
@@ -109,7 +109,7 @@ def verified_sidecar(pytestconfig: pytest.Config) -> Iterator["Callable[..., Pro
 
 
 def _terms(config: pytest.Config, **more: Any) -> "Terms":
-    from sidecar.transcripts.check import Terms  # noqa: PLC0415 - see above
+    from sidecar.transcripts.verify.check import Terms  # noqa: PLC0415 - see above
 
     env = {}
     for line in config.getini("sidecar_environment"):

@@ -12,13 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
+from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
+
 from sidecar import __version__
 from sidecar.clock import Clock, iso
-from sidecar.transcripts import format as lines
-from sidecar.transcripts.format import TO_CLIENT, TO_SIDECAR
-from sidecar.transcripts.redact import Redactor
-from sidecar.transcripts.schemas import Contract
+from sidecar.transcripts.file import format as lines
+from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR
+from sidecar.transcripts.file.redact import Redactor
+from sidecar.transcripts.file.schemas import Contract
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
 """A recording that somebody forgot must not fill the disk."""

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
-from sidecar.transcripts.addresses import UNREADABLE, digest_of, stand_in
+from sidecar.transcripts.file.addresses import UNREADABLE, digest_of, stand_in
 
 if TYPE_CHECKING:
     from sidecar.http import Request, Response

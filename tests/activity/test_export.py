@@ -9,12 +9,12 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.activity.feed import ActivityFile, ExportActivity
+from sidecar_protocol.entities import WaitingFor
 
-from protocol.activity import ActivityFile, ExportActivity
-from protocol.entities import WaitingFor
 from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
 from sidecar.feed import FeedEvent, Origin
-from sidecar.handler import JobFailed
+from sidecar.job_handler import JobFailed
 from tests.conftest import StartHost
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 
@@ -25,7 +25,7 @@ class Context:
     """A job as its handler sees it, and what it was told."""
 
     job_id = "job-1"
-    put_off_s = 0.0
+    snoozed_for_s = 0.0
 
     def __init__(self, on_progress: Callable[[], None] = lambda: None) -> None:
         self.fractions: list[float | None] = []

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sidecar_protocol.activity.feed import Activity, ActivityEvent
 
-from protocol.activity import Activity, ActivityEvent
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 
 AT = "2026-11-23T08:00:00.000Z"

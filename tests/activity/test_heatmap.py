@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sidecar_protocol.activity.reports import ActivityReports
 
-from protocol.activity_reports import ActivityReports
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
 from tests.loopback import Loopback
 

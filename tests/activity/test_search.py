@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol.activity.feed import Activity, ActivityHit
+from sidecar_protocol.system import VacuumDatabase
 
-from protocol.activity import Activity, ActivityHit
-from protocol.system import VacuumDatabase
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
-from sidecar.fulltext import ALL, STEP_ROWS
-from sidecar.system.worker import VacuumHandler
+from sidecar.storage.fulltext import ALL, STEP_ROWS
+from sidecar.system.maintenance import VacuumHandler
 from tests.activity.test_export import Context
 from tests.conftest import StartHost
 from tests.loopback import EIGHT_O_CLOCK, Loopback

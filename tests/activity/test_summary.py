@@ -3,8 +3,8 @@
 from typing import Any
 
 import anyio
+from sidecar_protocol.activity.reports import ActivityReports, ActivitySummary, SummaryGroup
 
-from protocol.activity_reports import ActivityReports, ActivitySummary, SummaryGroup
 from sidecar.feed import FeedEvent, Origin
 from tests.activity.test_heatmap import ms
 from tests.loopback import Loopback

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sidecar.activity.keys import KEYS, as_key, keys_in
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 

@@ -1,5 +1,5 @@
 """The fixtures of the Atlassian tests."""
 
-from tests.atlassian.desk import clock, desk, site
+from tests.atlassian.harness import clock, desk, site
 
 __all__ = ["clock", "desk", "site"]

@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
+from sidecar_protocol.atlassian import AtlassianAccount, AtlassianScope
 
-from protocol.atlassian import AtlassianAccount, AtlassianScope
-from sidecar.client import RemoteError
-from tests.atlassian.desk import Desk
+from sidecar.commandline.client import RemoteError
+from tests.atlassian.harness import Desk
 from tests.fakes.atlassian import Answer, html
 from tests.loopback import PATIENCE_S
 

@@ -1,8 +1,8 @@
 """A site's address, from what people type and paste."""
 
 import pytest
+from sidecar_protocol.atlassian import SiteAddressInvalid
 
-from protocol.atlassian import SiteAddressInvalid
 from sidecar.atlassian.address import site_address
 
 

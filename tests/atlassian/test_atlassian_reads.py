@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from protocol.accounts import AccountStatus
-from protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService
-from protocol.confluence import Confluence
-from protocol.jira import Jira
-from protocol.system import System
+from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService
+from sidecar_protocol.confluence import Confluence
+from sidecar_protocol.jira import Jira
+from sidecar_protocol.system import System
+
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 
 SITE = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.atlassian.desk import Desk
+from tests.atlassian.harness import Desk
 from tests.fakes.atlassian import LOGIN, Answer, Asked, html
 
 PROBLEM = {"Content-Type": "application/problem+json"}

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.atlassian.desk import Desk
+from tests.atlassian.harness import Desk
 from tests.fakes.atlassian import Asked
 from tests.fakes.jira import STATUSES
 

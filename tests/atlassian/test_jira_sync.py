@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.atlassian.desk import Desk
+from tests.atlassian.harness import Desk
 
 DAY_S = 24 * 3600
 

@@ -4,10 +4,10 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from sidecar_protocol.jira import SyncJira
 
-from protocol.jira import SyncJira
 from sidecar.settings import read_settings
-from tests.atlassian.desk import Desk, open_desk
+from tests.atlassian.harness import Desk, open_desk
 from tests.fakes.atlassian import FakeSite
 from tests.loopback import EIGHT_O_CLOCK, ManualClock
 from tests.old_backend import insert, old_database

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.atlassian.desk import Checker
+from tests.atlassian.harness import Checker
 from tests.conftest import StartHost
 from tests.fakes.atlassian import Asked, FakeSite
 from tests.process.host import Host

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.atlassian.desk import CHECKER, Checker, Desk
+from tests.atlassian.harness import CHECKER, Checker, Desk
 from tests.fakes.atlassian import Asked
 
 

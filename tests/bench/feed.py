@@ -26,8 +26,8 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
-from sidecar.migrations import open_database
 from sidecar.settings import schema_dir
+from sidecar.storage.migrations import open_database
 from tests.loopback import Loopback
 
 SMALL: Final = 1_000

@@ -18,7 +18,7 @@ from typing import Any
 
 import anyio
 
-from sidecar.client import SidecarClient, spawn
+from sidecar.commandline.client import SidecarClient, spawn
 from tests.bench.observe import cpu_seconds, rss_mib
 
 ROOT = Path(__file__).parents[2]

@@ -87,7 +87,7 @@ TARGETS: Final[dict[str, Target]] = {
     "unread_events.bytes": Target("events that a host left unread", "MiB"),
     "unread_events.growth": Target("RSS growth meanwhile", "MiB"),
     "unread_events.kept": Target("RSS growth once it has read", "MiB"),
-    "unread_events.answered": Target("it reads: answers and events.lagged", "ms"),
+    "unread_events.answered": Target("it reads: answers and events.lag", "ms"),
     "unread_events.caught_up": Target("it reads: the log replayed, too", "ms"),
     "replay.ms": Target("10,000 events replayed, 1,000 a page", "ms"),
     "replay.rate": Target("the same in bytes", "MB/s", HIGHER),

@@ -34,7 +34,7 @@ REPLAYED: Final = 10_000
 """As many as the log keeps."""
 HUNG_S: Final = 30.0
 """Jobs that talk to nobody have ended by then."""
-LAGGED: Final = b'"method":"events.lagged"'
+LAGGED: Final = b'"method":"events.lag"'
 IN_A_PAGE: Final = b'"params":{"seq":'
 """Once for each event of a page."""
 

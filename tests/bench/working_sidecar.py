@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import anyio.lowlevel
+from sidecar_protocol import catalog
+from sidecar_protocol.contract import JobSpec, Model
 
 import sidecar.serve
-from protocol import catalog
-from protocol.contract import JobSpec, Model
-from sidecar.handler import JobContext, Registration
+from sidecar.job_handler import JobContext, Registration
 from sidecar.jobs.worker import JobsWorker
 
 LINES_A_TURN: Final = 50

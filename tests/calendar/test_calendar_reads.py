@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.activity.feed import Activity
+from sidecar_protocol.calendar.calendars import Calendar, CalendarAccount, CalendarEvent, Calendars
+from sidecar_protocol.contract import Model
+from sidecar_protocol.errors import InvalidCursor, InvalidParams
+from sidecar_protocol.jobs import Jobs
+from sidecar_protocol.system import SyncStatus, System
 
-from protocol.accounts import AccountStatus
-from protocol.activity import Activity
-from protocol.calendar import Calendar, CalendarAccount, CalendarEvent, Calendars
-from protocol.contract import Model
-from protocol.errors import InvalidCursor, InvalidParams
-from protocol.jobs import Jobs
-from protocol.system import SyncStatus, System
 from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.events_store import REACHES, EventFilter, EventsStore
 from sidecar.calendar.service import CalendarService
-from sidecar.client import RemoteError
-from sidecar.cursor import encode_cursor
-from sidecar.database import Database
-from sidecar.migrations import open_database
+from sidecar.commandline.client import RemoteError
 from sidecar.settings import schema_dir
+from sidecar.storage.database import Database
+from sidecar.storage.migrations import open_database
+from sidecar.storage.page_key import encode_cursor
 from tests.old_backend import AT, SECRETS, STAMPS, fill, insert, old_database, serving
 
 DAY = 86_400
@@ -119,7 +119,7 @@ async def test_every_table_of_an_old_database_is_served(tmp_path: Path) -> None:
             )
         ]
         assert [job.job_id for job in (await jobs.list()).jobs] == ["job-1"]
-        assert [line.message for line in (await jobs.list_events(job_id="job-1")).events] == ["Synced"]
+        assert [line.message for line in (await jobs.list_log(job_id="job-1")).lines] == ["Synced"]
         assert [one.title for one in (await client.remote(Activity).list_events()).events] == ["TEA-1"]
         status = await client.remote(System).status()
         assert status.accounts == {"google_calendar": 1, "jira": 1, "confluence": 1}

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol.jobs import Schedules
 
-from protocol.jobs import Schedules
-from sidecar.client import RemoteError
-from tests.calendar.rig import GoogleRig, rig_with, tables, timed
+from sidecar.commandline.client import RemoteError
+from tests.calendar.google_harness import GoogleRig, rig_with, tables, timed
 from tests.fakes.google import ADA, SCOPE, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID
 from tests.loopback import ManualClock

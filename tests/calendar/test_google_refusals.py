@@ -4,9 +4,9 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.jobs import Schedules
 
-from protocol.jobs import Schedules
-from tests.calendar.rig import GoogleRig, body, rig_with, timed
+from tests.calendar.google_harness import GoogleRig, body, rig_with, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import LIFETIME_S, OAuthError
 from tests.loopback import ManualClock

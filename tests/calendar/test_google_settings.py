@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.calendar.oauth import Endpoints
 from sidecar.settings import read_settings
-from tests.calendar.rig import SPECS
+from tests.calendar.google_harness import SPECS
 
 
 def test_without_a_setting_google_is_where_its_own_discovery_document_says() -> None:

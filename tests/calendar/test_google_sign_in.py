@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from sidecar_protocol.calendar.google_sign_in import SignInStatus
 
-from protocol.calendar_oauth import SignInStatus
-from sidecar.client import RemoteError
-from tests.calendar.rig import REDIRECT, GoogleRig, rig_with, tables
+from sidecar.commandline.client import RemoteError
+from tests.calendar.google_harness import REDIRECT, GoogleRig, rig_with, tables
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, Consent, OAuthError
 from tests.loopback import ManualClock

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.calendar.rig import GoogleRig, description, timed
+from tests.calendar.google_harness import GoogleRig, description, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.loopback import ManualClock
 
@@ -287,7 +287,7 @@ async def test_an_expired_cursor_means_a_full_listing_and_the_calendar_is_never_
         await office.until_job(job.job_id, "succeeded")
     assert min(seen) >= 8
     assert await office.titles() == [f"Meeting {number}" for number in (2, 3, 4, 5, 6, 7, 8, 20)]
-    log = (await office.call("jobs.events.list", {"job_id": job.job_id}))["events"]
+    log = (await office.call("jobs.log.list", {"job_id": job.job_id}))["lines"]
     assert "Ada has to be read anew" in [line["message"] for line in log]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sidecar.calendar import google_events
-from tests.calendar.rig import GoogleRig, all_day, timed, utc
+from tests.calendar.google_harness import GoogleRig, all_day, timed, utc
 from tests.fakes.google import ADA, FakeGoogle
 
 

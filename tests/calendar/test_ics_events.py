@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
+from sidecar_protocol.calendar.calendars import Calendar, CalendarEvent
 
-from protocol.calendar import Calendar, CalendarEvent
 from sidecar.calendar import ics_events, ics_parse
 from sidecar.calendar.ics_events import IcsCalendar
 from sidecar.calendar.ics_text import NotACalendar, TooMuch
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
-from tests.calendar.ics_rig import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
+from tests.calendar.ics_harness import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
 
 TEN = "DTSTART:20261201T100000Z"
 NOW = "2026-11-25T08:00:00.000Z"

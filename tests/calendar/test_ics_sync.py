@@ -9,10 +9,10 @@ from typing import Any
 import anyio
 import pytest
 
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from sidecar.http import MAX_BODY_BYTES
-from tests.calendar.ics_rig import OWNER, vcalendar, vevent
-from tests.calendar.rig import CalendarRig, tables
+from tests.calendar.google_harness import CalendarRig, tables
+from tests.calendar.ics_harness import OWNER, vcalendar, vevent
 from tests.fakes.ics import FakeIcs
 from tests.loopback import ManualClock
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sidecar.calendar.ics_events import IcsCalendar
-from tests.calendar.ics_rig import BERLIN, OWNER, WINDOW, moment, occurrences, times, vcalendar, vevent
+from tests.calendar.ics_harness import BERLIN, OWNER, WINDOW, moment, occurrences, times, vcalendar, vevent
 
 
 def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward() -> None:

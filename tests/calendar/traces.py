@@ -14,7 +14,7 @@ def traces(wire: Host, told: list[Any], job_id: str, data_dir: Path) -> dict[str
     """
     calls: tuple[tuple[str, dict[str, Any]], ...] = (
         ("jobs.list", {}),
-        ("jobs.events.list", {"job_id": job_id}),
+        ("jobs.log.list", {"job_id": job_id}),
         ("calendar.accounts.list", {}),
         ("calendar.calendars.list", {}),
         ("activity.events.list", {"limit": 500}),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.claude.rig import Rig, StartRig
+from tests.claude.harness import Rig, StartRig
 from tests.claude.talk import NEWEST, OLDEST, Talk, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic

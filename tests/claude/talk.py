@@ -6,10 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.claude.permissions import PermissionRequest, Permissions
+from sidecar_protocol.claude.sessions import ClaudeMessage, Sessions, SessionStatus
 
-from protocol.claude import ClaudeMessage, Sessions, SessionStatus
-from protocol.claude_permissions import PermissionRequest, Permissions
-from sidecar.client import Received, SidecarClient
+from sidecar.commandline.client import Received, SidecarClient
 from tests.conftest import StartSidecar
 
 NEWEST, OLDEST = "2.1.330", "2.1.197"
@@ -95,7 +95,7 @@ class Talk:
     async def log(self, session_id: str) -> list[ClaudeMessage]:
         """All messages of a session."""
         page = await self.sessions.list_messages(session_id=session_id, limit=500)
-        assert not page.has_more
+        assert page.next_cursor is None
         return page.messages
 
 

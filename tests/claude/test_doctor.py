@@ -7,8 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-
-from protocol.claude_doctor import (
+from sidecar_protocol.claude.doctor import (
     ClaudeCandidate,
     ClaudeFinding,
     ClaudeReport,
@@ -17,9 +16,10 @@ from protocol.claude_doctor import (
     FindingState,
     LoginState,
 )
-from sidecar.claude.discovery import Discovery
+
 from sidecar.claude.doctor import examine
 from sidecar.claude.findings import User
+from sidecar.claude.process.discovery import Discovery
 from tests.claude.talk import talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
+from sidecar_protocol.entities import WaitingFor
 
-from protocol.claude import MessageKind, SessionStatus
-from protocol.entities import WaitingFor
 from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, said_time, snooze
-from sidecar.handler import JobFailed, JobSnoozed
-from tests.claude.rig import Rig
+from sidecar.job_handler import JobFailed, JobSnoozed
+from tests.claude.harness import Rig
 from tests.claude.talk import both_releases, talking
-from tests.claude.turn_rig import turns
+from tests.claude.turn_harness import turns
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -44,7 +44,7 @@ def test_a_time_that_is_only_said_is_understood(words: str, moment: str) -> None
 )
 def test_what_names_no_time_is_not_waited_for(words: str) -> None:
     assert said_time(words, NOW_MS) is None
-    assert snooze(limit(said=words), now_ms=NOW_MS, put_off_s=0) is None
+    assert snooze(limit(said=words), now_ms=NOW_MS, snoozed_for_s=0) is None
 
 
 def test_an_unknown_zone_is_taken_for_the_users_own() -> None:
@@ -55,21 +55,21 @@ def test_an_unknown_zone_is_taken_for_the_users_own() -> None:
 
 
 def test_the_wait_lasts_until_the_reset_and_a_moment_longer() -> None:
-    waits = snooze(limit(resets_at="2026-11-23T10:00:00.000Z"), now_ms=NOW_MS, put_off_s=0)
+    waits = snooze(limit(resets_at="2026-11-23T10:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
     assert waits is not None
     assert (waits.delay_s, waits.waiting_for) == (7200 + MARGIN_S, WaitingFor.RATE_LIMIT)
-    past = snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, put_off_s=0)
+    past = snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
     assert past is not None
     assert past.delay_s == MARGIN_S
 
 
 def test_no_wait_is_without_end() -> None:
     week = limit(resets_at="2026-11-30T08:00:00.000Z")
-    assert snooze(week, now_ms=NOW_MS, put_off_s=0) is not None
-    assert snooze(week, now_ms=NOW_MS, put_off_s=2 * DAY_S) is None
-    assert snooze(limit(resets_at="2027-11-30T08:00:00.000Z"), now_ms=NOW_MS, put_off_s=0) is None
-    assert snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, put_off_s=MAX_WAIT_S) is None
-    assert snooze(JobFailed("Busy.", kind="overloaded"), now_ms=NOW_MS, put_off_s=0) is None
+    assert snooze(week, now_ms=NOW_MS, snoozed_for_s=0) is not None
+    assert snooze(week, now_ms=NOW_MS, snoozed_for_s=2 * DAY_S) is None
+    assert snooze(limit(resets_at="2027-11-30T08:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0) is None
+    assert snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=MAX_WAIT_S) is None
+    assert snooze(JobFailed("Busy.", kind="overloaded"), now_ms=NOW_MS, snoozed_for_s=0) is None
 
 
 async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Path, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Pa
             await rig.take(session.session_id, prompt)
         assert snoozed.value.delay_s == 60 + MARGIN_S
         assert rig.session(session.session_id).status is SessionStatus.IDLE
-        rig.context.put_off_s = 65.0
+        rig.context.snoozed_for_s = 65.0
         assert (await rig.take(session.session_id, prompt)).text == "here"
         kinds = [message.kind for message in rig.messages(session.session_id)]
     assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import anyio
 import pytest
+from sidecar_protocol.claude.sessions import ClaudeUsage
 
-from protocol.claude import ClaudeUsage
-from sidecar.claude.discovery import version
-from sidecar.handler import JobFailed
-from tests.claude.rig import Rig, tools_of
+from sidecar.claude.process.discovery import version
+from sidecar.job_handler import JobFailed
+from tests.claude.harness import Rig, tools_of
 from tests.claude.talk import both_releases
 from tests.fakes.anthropic import FakeAnthropic
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol.claude.permissions import PermissionDecision, PermissionKind, PermissionStatus
+from sidecar_protocol.claude.sessions import MessageKind, PermissionMode, SessionStatus
 
-from protocol.claude import MessageKind, PermissionMode, SessionStatus
-from protocol.claude_permissions import PermissionDecision, PermissionKind, PermissionStatus
-from tests.claude.rig import processes_of, until
+from tests.claude.harness import processes_of, until
 from tests.claude.talk import Talk, both_releases, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic

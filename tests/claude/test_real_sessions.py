@@ -1,9 +1,9 @@
 """Conversations with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
 
 import pytest
+from sidecar_protocol.claude.sessions import ClaudeUsage, MessageKind, SessionStatus
 
-from protocol.claude import ClaudeUsage, MessageKind, SessionStatus
-from tests.claude.rig import processes_of, tools_of, until
+from tests.claude.harness import processes_of, tools_of, until
 from tests.claude.talk import Talk, both_releases, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import anyio
 import pytest
+from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
 
-from protocol.claude_trouble import ClaudeApiRetried, ClaudeStalled
-from tests.claude.rig import Rig, StartRig
+from tests.claude.harness import Rig, StartRig
 from tests.claude.talk import talking
-from tests.claude.test_worker import failure
+from tests.claude.test_handlers import failure
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -26,14 +26,14 @@ async def test_a_retry_is_told_and_the_answer_comes(
     with anyio.fail_after(60):
         result = await rig.run("[[error:529:1]] [[text:at last]]")
     assert result.text == "at last"
-    (told,) = [one for one in rig.troubles if isinstance(one, ClaudeApiRetried)]
+    (told,) = [one for one in rig.troubles if isinstance(one, ClaudeApiRetry)]
     assert (told.attempt, told.max_retries, told.status, told.session_id) == (1, 1, 529, result.session_id)
 
 
 @pytest.mark.parametrize(("prompt", "tools"), [("[[hang]]", []), ("[[tool:bash:tail -f /dev/null]]", ["Bash"])])
 async def test_silence_is_told_with_what_runs_meanwhile(real_rig: Rig, prompt: str, tools: list[str]) -> None:
     def is_told() -> bool:
-        return any(one.tools == tools for one in real_rig.troubles if isinstance(one, ClaudeStalled))
+        return any(one.tools == tools for one in real_rig.troubles if isinstance(one, ClaudeStall))
 
     with anyio.fail_after(60):
         await real_rig.cancel(prompt, when=is_told, allowed_tools=["Bash"])

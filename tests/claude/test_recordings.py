@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+from sidecar_protocol.claude.sessions import MessageKind
 
-from protocol.claude import MessageKind
-from sidecar.claude.items import BOOKKEEPING, SYSTEM_BOOKKEEPING, items_of
+from sidecar.claude.sessions.items import BOOKKEEPING, SYSTEM_BOOKKEEPING, items_of
 from sidecar.claude.stream import RunReader, parse
-from sidecar.handler import JobFailed
+from sidecar.job_handler import JobFailed
 
 SAID = re.compile(r"\[\[text:(.*?)\]\]")
 

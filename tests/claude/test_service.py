@@ -1,8 +1,9 @@
 """The method claude.spawn."""
 
-from protocol.claude import RunClaude
-from protocol.contract import JobSpec
-from protocol.entities import Job, JobStatus
+from sidecar_protocol.claude.sessions import RunClaude
+from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.entities import Job, JobStatus
+
 from sidecar.claude.service import ClaudeService
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started, Update, Usage, utf16_length
-from sidecar.handler import JobFailed
+from sidecar.job_handler import JobFailed
 
 EMOJI = "\N{SLIGHTLY SMILING FACE}"
 RECORDED = [

@@ -9,14 +9,14 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.claude.sessions import ClaudeUsage
+from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from protocol.claude import ClaudeUsage
-from protocol.claude_usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 from sidecar.claude.stream import MessageUsage, Spent, Usage
 from sidecar.claude.usage import UsageStore
-from sidecar.client import RemoteError
-from sidecar.migrations import open_database
+from sidecar.commandline.client import RemoteError
 from sidecar.settings import schema_dir
+from sidecar.storage.migrations import open_database
 from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
 from tests.loopback import Loopback

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crashes.witness import Witness
+from tests.crashes.acknowledged import Witness
 
 
 @pytest.fixture

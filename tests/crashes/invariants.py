@@ -18,7 +18,7 @@ from typing import Final
 
 import psutil
 
-from tests.crashes.witness import FAR, FINAL, Witness
+from tests.crashes.acknowledged import FAR, FINAL, Witness
 from tests.process.host import Message
 
 MAX_RECOVERIES: Final = 3
@@ -147,7 +147,7 @@ def the_files_are_sound(witness: Witness) -> None:
         {"jsonrpc": "2.0", "method": method, "params": {"seq": seq, "at": at, **json.loads("{" + members + "}")}}
         for seq, at, method, members in log
     ] == witness.told
-    told = [message["params"]["event"] for message in witness.told if message["method"] == "jobs.event"]
+    told = [message["params"]["line"] for message in witness.told if message["method"] == "jobs.log_added"]
     known = {event["job_id"] for event in told}
     assert [event["event_id"] for event in told] == [event_id for job_id, event_id in lines if job_id in known]
 

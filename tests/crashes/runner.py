@@ -27,25 +27,25 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import anyio
 import anyio.lowlevel
+from sidecar_protocol import catalog
+from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery
+from sidecar_protocol.entities import WaitingFor
 
 import sidecar.app
-import sidecar.migrations
 import sidecar.serve
-from protocol import catalog
-from protocol.contract import JobPolicy, JobSpec, Model, Recovery
-from protocol.entities import WaitingFor
+import sidecar.storage.migrations
 from sidecar.claude.feature import ClaudeFeature
-from sidecar.claude.permission_journal import PermissionJournal
-from sidecar.database import Database
-from sidecar.dispatch import Dispatcher
-from sidecar.event_log import EventLog
-from sidecar.handler import JobContext, JobFailed, JobSnoozed, Registration
+from sidecar.claude.permissions.journal import PermissionJournal
+from sidecar.job_handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
-from sidecar.outbox import Outbox
-from sidecar.stdio import Writer
-from sidecar.turn import Turn
+from sidecar.storage.database import Database
+from sidecar.storage.unit_of_work import UnitOfWork
+from sidecar.wire.dispatch import Dispatcher
+from sidecar.wire.event_log import EventLog
+from sidecar.wire.outbox import Outbox
+from sidecar.wire.stdio import Writer
 
 CHECKPOINTS: Final = 3
 """How often a handler waits on each side of its middle."""
@@ -244,14 +244,14 @@ def add_faults(faults: Faults) -> None:
         faults.around(Database, operation, f"database.{operation}")
     faults.around(sidecar.app.App, "_committed", "app.committed")
     faults.around(sidecar.app.App, "_end", "app.end")
-    faults.around(Turn, "end", "turn.end")
+    faults.around(UnitOfWork, "end", "turn.end")
     faults.around(Dispatcher, "settle", "dispatcher.settle")
     faults.around(Outbox, "notify", "outbox.notify")
     faults.around(Outbox, "settle", "outbox.settle")
     faults.around(EventLog, "append", "event_log.append")
     faults.around(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
-        faults.around(sidecar.migrations, operation, f"migrations.{operation}")
+        faults.around(sidecar.storage.migrations, operation, f"migrations.{operation}")
     for operation in ("ask", "answer", "deliver", "withdraw", "keep"):
         faults.around(PermissionJournal, operation, f"permissions.{operation}")
     split_migrations(faults)
@@ -273,7 +273,7 @@ def add_faults(faults: Faults) -> None:
 
 def split_migrations(faults: Faults) -> None:
     """The points `migrations.step:before` and `:after`, in a step's transaction, and `migrations.copy`, in a backup."""
-    step, back_up = sidecar.migrations._step, sidecar.migrations.back_up
+    step, back_up = sidecar.storage.migrations._step, sidecar.storage.migrations.back_up
 
     def make_step(name: str, text: str) -> Callable[[Any], None]:
         take = step(name, text)
@@ -290,8 +290,8 @@ def split_migrations(faults: Faults) -> None:
         back_up(connection, target)
         connection.set_progress_handler(None, 0)
 
-    sidecar.migrations._step = make_step
-    sidecar.migrations.back_up = copy_and_pass
+    sidecar.storage.migrations._step = make_step
+    sidecar.storage.migrations.back_up = copy_and_pass
 
 
 def tear_lines(faults: Faults) -> None:
@@ -321,7 +321,7 @@ def count_steps(faults: Faults) -> None:
 
 def limit_growth(pages: int) -> None:
     """Let the database grow by so many pages, and no more."""
-    opened = sidecar.migrations.open_database
+    opened = sidecar.storage.migrations.open_database
 
     def open_database(path: Path, directory: Path, *more: Any) -> sqlite3.Connection:
         connection = opened(path, directory, *more)

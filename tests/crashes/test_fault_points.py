@@ -4,8 +4,8 @@ from typing import Final
 
 import pytest
 
+from tests.crashes.acknowledged import FAR, Witness
 from tests.crashes.invariants import recover
-from tests.crashes.witness import FAR, Witness
 
 BURST: Final = ("crash.once", "crash.again", "crash.flaky")
 PASSINGS: Final = (1, 2, 3)

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.claude.rig import processes_of
-from tests.crashes.witness import FINAL, RUNNER, MortalHost
+from tests.claude.harness import processes_of
+from tests.crashes.acknowledged import FINAL, RUNNER, MortalHost
 from tests.process.host import Message
 
 PROMPT: Final = '[[ask:Bash:{"command":"ls"}]]'
@@ -99,8 +99,8 @@ class Asked:
 def first_life(asked: Asked, point: str, nth: int) -> None:
     """A turn asks, and is answered as soon as the host hears of it, until the sidecar is killed."""
     with asked.life("--point", point, "--nth", str(nth)) as host:
-        asked.session_id = asked.call(host, "claude.session.create")["session_id"]
-        asked.job_id = asked.call(host, "claude.session.send", session_id=asked.session_id, prompt=PROMPT)["job_id"]
+        asked.session_id = asked.call(host, "claude.sessions.create")["session_id"]
+        asked.job_id = asked.call(host, "claude.sessions.send", session_id=asked.session_id, prompt=PROMPT)["job_id"]
         answered = False
         while asked.step(host):
             if asked.told and not answered:
@@ -114,7 +114,7 @@ def second_life(asked: Asked) -> None:
     with asked.life() as host:
         first = asked.until_final(host, asked.job_id)
         requests = asked.call(host, "claude.permissions.list")["requests"]
-        session = asked.call(host, "claude.session.get", session_id=asked.session_id)
+        session = asked.call(host, "claude.sessions.get", session_id=asked.session_id)
         assert [request["request_id"] for request in requests][: len(asked.told)] == [
             request["request_id"] for request in asked.told[:1]
         ]

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
+from tests.crashes.acknowledged import FAR, Witness
 from tests.crashes.invariants import recover
-from tests.crashes.witness import FAR, Witness
 
 KILLS: Final = 10
 """A database lives through so many, then is looked at."""

@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
+from tests.crashes.acknowledged import Witness
 from tests.crashes.invariants import recover
-from tests.crashes.witness import Witness
 from tests.old_backend import ROWS, fill, old_database
 
 PASSINGS = (1, 2, 3)

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
+from tests.crashes.acknowledged import Witness
 from tests.crashes.invariants import recover
-from tests.crashes.witness import Witness
 from tests.process.host import Message
 
 CORRUPTION: Final = ("SQLite", "malformed", "not a database")

@@ -62,7 +62,7 @@ test("initialize, shutdown and what else belongs to the host is out of reach", a
       for (const channel of ["hello", "subscribe", "unsubscribe", "cancel"])
         ipcRenderer.send(`sidecar:${channel}`, wrong, wrong, wrong, wrong);
     }
-    ipcRenderer.send("sidecar:subscribe", "me", 1, ["$/progress", "events.lagged", 7], { epoch: 1 });
+    ipcRenderer.send("sidecar:subscribe", "me", 1, ["$/progress", "events.lag", 7], { epoch: 1 });
   });
   for (const answer of forged) assert.equal((await answer).error.data.kind, "not_allowed");
   assert.equal((await open().page.system.health()).status, "ok");

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { EventPage } from "../../protocol/typescript/client.ts";
 import { Feed } from "../../protocol/typescript/events.ts";
 
-const event = (seq: number) => ({ method: "jobs.event", params: { seq } });
+const event = (seq: number) => ({ method: "jobs.log_added", params: { seq } });
 const page = (seqs: number[], more: Partial<EventPage> = {}): EventPage => ({
   events: seqs.map(event),
   latest_seq: Math.max(0, ...seqs),
@@ -35,9 +35,9 @@ function feed(position = 0) {
     latest_seq: position,
     resume: "ok",
   });
-  const take = (seq: number): void => made.take("jobs.event", { seq });
+  const take = (seq: number): void => made.take("jobs.log_added", { seq });
   const lag = (from: number, to: number): void =>
-    made.take("events.lagged", { from_seq: from, to_seq: to, dropped: 1 });
+    made.take("events.lag", { from_seq: from, to_seq: to, dropped: 1 });
   return { feed: made, take, lag, told, faults, asked, answers };
 }
 
@@ -48,9 +48,9 @@ test("what shares a chunk with the handshake's answer is not lost", () => {
     (_name, params) => told.push((params as { seq: number }).seq),
     (fault) => assert.fail(String(fault)),
   );
-  made.take("jobs.event", { seq: 8 });
+  made.take("jobs.log_added", { seq: 8 });
   made.attach({ epoch: "e", oldest_seq: 1, latest_seq: 7, resume: "ok" });
-  made.take("jobs.event", { seq: 9 });
+  made.take("jobs.log_added", { seq: 9 });
   assert.deepEqual([told, made.position], [[8, 9], { epoch: "e", seq: 9 }]);
 });
 

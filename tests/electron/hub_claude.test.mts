@@ -60,7 +60,7 @@ test("a turn is seen as it is written, with its tools, and a change is allowed",
   await log.getByText("can go to review").waitFor();
   assert.equal(await card.count(), 0);
   assert.match(readFileSync(join(folder, "importer.py"), "utf-8"), /max\(24 \* 60, day_end\)/);
-  const { sessions } = await sidecar.claude.session.list();
+  const { sessions } = await sidecar.claude.sessions.list();
   assert.deepEqual(
     sessions.map(({ title, cwd }) => [title, cwd]),
     [[WHY, folder]],
@@ -189,7 +189,7 @@ test("conversations are found again, and deleted when asked twice", async (t) =>
   await row.getByRole("button", { name: "Delete it for good?" }).click();
   await page.getByText("What shall Claude do?").waitFor();
   assert.deepEqual(
-    (await sidecar.claude.session.list()).sessions.map(({ title }) => title),
+    (await sidecar.claude.sessions.list()).sessions.map(({ title }) => title),
     ["Two."],
   );
 });

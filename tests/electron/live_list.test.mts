@@ -39,7 +39,7 @@ function source() {
       "claude.session_updated": ({ session }: any) => ({
         drop: session as string,
       }),
-      "jobs.event": () => null,
+      "jobs.log_added": () => null,
     },
   } satisfies LiveListOptions<Thing>;
   return {
@@ -73,7 +73,7 @@ test("a snapshot is shown, and then every change", async () => {
   assert.deepEqual([shown(list), list.isLoaded], [["a1", "b1"], true]);
   put("b", 2);
   put("c", 1);
-  say("jobs.event");
+  say("jobs.log_added");
   await turn();
   assert.deepEqual(shown(list), ["a1", "b2", "c1"]);
   drop("a");

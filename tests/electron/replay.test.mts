@@ -39,7 +39,7 @@ test("the client follows a job through its recorded life", async () => {
 
 for (const pace of ["fast", "recorded"]) {
   test(`played ${pace}, a window that is slow to listen is told nothing unasked before it asks`, async () => {
-    const { client } = played({ pace, waitFor: "jobs.events.list" });
+    const { client } = played({ pace, waitFor: "jobs.log.list" });
     const told: string[] = [];
     client.on("jobs.updated", ({ job }) => told.push(job.status));
     await client.initialize(CLIENT);
@@ -48,7 +48,7 @@ for (const pace of ["fast", "recorded"]) {
     await until(
       (look) => {
         const off = client.on("jobs.updated", look);
-        void client.call("jobs.events.list", { job_id: "nobody's" }).catch(look);
+        void client.call("jobs.log.list", { job_id: "nobody's" }).catch(look);
         return off;
       },
       () => told.at(-1) === "succeeded",

@@ -14,10 +14,10 @@ from typing import Any, Final
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import SystemClock
-from sidecar.database import Database
 from sidecar.feed import FeedEvent, Origin
-from sidecar.migrations import open_database
 from sidecar.settings import schema_dir
+from sidecar.storage.database import Database
+from sidecar.storage.migrations import open_database
 
 DAYS: Final = 182
 """Of the feed: what the heatmap shows."""

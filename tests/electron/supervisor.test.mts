@@ -97,7 +97,7 @@ test("what was committed while nobody listened is told after the restart", async
   const sidecar = start(t, { restarts: FAST });
   const { seqs } = hear(sidecar);
   await sidecar.ready();
-  const kill = sidecar.on("jobs.event", () => process.kill(sidecar.pid ?? 0, "SIGKILL"));
+  const kill = sidecar.on("jobs.log_added", () => process.kill(sidecar.pid ?? 0, "SIGKILL"));
   const lost = sidecar.jobs.create({ type: "maintenance.backup" });
   await Promise.allSettled([lost, status(sidecar, "restarting")]);
   kill();
@@ -117,7 +117,7 @@ test("a host that is told megabytes hears every event, lagging or not", async (t
   const last = await upToDate(sidecar);
   assert.deepEqual(seqs(), numbersTo(last));
   assert.equal(
-    told.some(({ name }) => name === "events.lagged" || name === "events.resync"),
+    told.some(({ name }) => name === "events.lag" || name === "events.resync"),
     false,
   );
 });
@@ -209,7 +209,7 @@ test("a bug report has the log, also that of a process which is no more", async 
 });
 
 test("what nobody wants is not sent", async (t) => {
-  const optOut: EventName[] = ["jobs.event", "jobs.progress"];
+  const optOut: EventName[] = ["jobs.log_added", "jobs.progress"];
   const sidecar = start(t, { optOut });
   const { told } = hear(sidecar);
   await backUp(sidecar);

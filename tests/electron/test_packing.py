@@ -59,7 +59,7 @@ void sidecar.jobs.get();
 // @ts-expect-error the handshake is not the page's
 void sidecar.initialize;
 // @ts-expect-error nor can it listen to what was lost on the way to the main process
-sidecar.on("events.lagged", () => undefined);
+sidecar.on("events.lag", () => undefined);
 void [SCHEMA_HASH, Client, LineMessageReader, RpcError];
 """
 

@@ -36,7 +36,7 @@ test("each window hears what it asked for, as often as it asked, until it does n
   const ends = [
     one.page.on("jobs.updated", () => heard.push("one a")),
     one.page.on("jobs.updated", () => heard.push("one b")),
-    other.page.on("jobs.event", () => heard.push("other")),
+    other.page.on("jobs.log_added", () => heard.push("other")),
   ];
   await Promise.all([one.page.system.health(), other.page.system.health()]);
   const sent: string[] = [];
@@ -52,7 +52,7 @@ test("each window hears what it asked for, as often as it asked, until it does n
     run_at: "2999-01-01T00:00:00Z",
   });
   await until(
-    (look) => other.page.on("jobs.event", look),
+    (look) => other.page.on("jobs.log_added", look),
     () => heard.includes("other"),
   );
   assert.deepEqual(sent, ["one jobs.updated", "other jobs.event"]);

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.workshop import Shop, open_shop
+from tests.jobs.harness import Shop, open_shop
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from protocol.contract import Recovery
+from sidecar_protocol.contract import Recovery
+
 from sidecar.clock import iso
-from tests.jobs.workshop import Again, Fatal, Work
+from tests.jobs.harness import Again, Fatal, Work
 from tests.loopback import ManualClock
 
 LIVE: Final = ("queued", "running")

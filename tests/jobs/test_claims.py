@@ -5,7 +5,7 @@ import pytest
 
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.records import ClaimedJob
-from tests.jobs.workshop import Shop
+from tests.jobs.harness import Shop
 
 
 async def test_a_job_whose_claim_could_not_be_committed_does_not_begin(

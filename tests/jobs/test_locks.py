@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol.claude.sessions import RunClaude
+from sidecar_protocol.entities import WaitingFor
 
-from protocol.claude import RunClaude
-from protocol.entities import WaitingFor
-from sidecar.handler import JobFailed, JobSnoozed, Registration
-from tests.jobs.workshop import Again, Alone, Shop, Work, open_shop
+from sidecar.job_handler import JobFailed, JobSnoozed, Registration
+from tests.jobs.harness import Again, Alone, Shop, Work, open_shop
 
 AT = "2026-11-23T08:00:00.000Z"
 SESSION = "0b3ec0b8-7c4a-4c52-9d57-6a1d4f2f6c11"

@@ -11,22 +11,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sidecar_protocol.contract import Recovery
+from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
+from sidecar_protocol.jobs import JobNotFinished
 
-from protocol.contract import Recovery
-from protocol.entities import JobError, JobStatus, WaitingFor
-from protocol.jobs import JobNotFinished
-from sidecar.database import Database
-from sidecar.event_log import EventLog
 from sidecar.ids import Uuid7
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, settle_orphan
-from sidecar.migrations import open_database
-from sidecar.outbox import Outbox
 from sidecar.settings import schema_dir
-from sidecar.turn import Turn
+from sidecar.storage.database import Database
+from sidecar.storage.migrations import open_database
+from sidecar.storage.unit_of_work import UnitOfWork
+from sidecar.wire.event_log import EventLog
+from sidecar.wire.outbox import Outbox
 from tests.jobs.plain_queue import HIDDEN, LIVE, SPECS, Job, Model
 from tests.loopback import ManualClock
 
@@ -54,7 +54,7 @@ class Queue(RuleBasedStateMachine):
         path = Path(self.folder.name) / "sidecar.db"
         shutil.copy(self.migrated, path)
         self.clock = ManualClock()
-        self.turn = Turn(lambda _: None)
+        self.turn = UnitOfWork(lambda _: None)
         connection = open_database(path, schema_dir(), "test")
         connection.execute("PRAGMA synchronous = OFF")  # what is tested here does not survive a power cut
         self.database = Database(connection, path, self.turn.soon)

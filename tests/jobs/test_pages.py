@@ -5,10 +5,10 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
+from sidecar_protocol.jobs import Jobs
 
-from protocol.jobs import Jobs
-from sidecar.client import RemoteError
-from sidecar.database import PAGE_BYTES
+from sidecar.commandline.client import RemoteError
+from sidecar.storage.database import PAGE_BYTES
 from tests.loopback import Loopback
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "interrupted")
@@ -121,36 +121,37 @@ async def test_a_limit_is_a_whole_number_from_1_to_500(rig: Loopback, limit: obj
     assert [detail["path"] for detail in refused.value.data["details"]] == ["limit"]
 
 
-async def test_a_jobs_log_is_read_oldest_first_from_where_one_was(rig: Loopback) -> None:
+async def test_a_jobs_log_is_read_oldest_first_a_page_at_a_time(rig: Loopback) -> None:
     jobs = rig.remote(Jobs)
     made = await jobs.create(type="test.flood", payload={"steps": 20, "logs": True, "size": 5})
     job_id = made.job.job_id
     await jobs.create(type="test.flood", payload={"steps": 3, "logs": True})
     async with rig.working():
         await rig.until_job(job_id, "succeeded")
-    whole = await jobs.list_events(job_id=job_id)
+    whole = await jobs.list_log(job_id=job_id)
     expected = ["Queued", "Started", *(f"step {step}" for step in range(1, 21)), "Succeeded"]
-    assert ([event.message for event in whole.events], whole.has_more) == (expected, False)
-    assert whole.events[2].meta == {"filler": "xxxxx"}
-    first = await jobs.list_events(job_id=job_id, limit=5)
-    rest = await jobs.list_events(job_id=job_id, after=first.events[-1].event_id)
-    assert ([*first.events, *rest.events], first.has_more, rest.has_more) == (whole.events, True, False)
-    nothing = await jobs.list_events(job_id=job_id, after=whole.events[-1].event_id)
-    assert (nothing.events, nothing.has_more) == ([], False)
+    assert ([line.message for line in whole.lines], whole.next_cursor) == (expected, None)
+    assert whole.lines[2].meta == {"filler": "xxxxx"}
+    first = await jobs.list_log(job_id=job_id, limit=5)
+    rest = await jobs.list_log(job_id=job_id, cursor=first.next_cursor)
+    assert [*first.lines, *rest.lines] == whole.lines
+    assert rest.next_cursor is None
 
 
-async def test_a_log_cannot_be_read_from_a_line_of_another_job(rig: Loopback) -> None:
+async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(rig: Loopback) -> None:
     jobs = rig.remote(Jobs)
     one, other = await jobs.create(type="test.echo"), await jobs.create(type="test.echo")
-    strange = (await jobs.list_events(job_id=other.job.job_id)).events[0].event_id
-    page = await jobs.list_events(job_id=one.job.job_id, after=strange)
-    assert (page.events, page.has_more) == ([], False)
+    await jobs.cancel(job_id=other.job.job_id)
+    page = await jobs.list_log(job_id=other.job.job_id, limit=1)
+    with pytest.raises(RemoteError) as refused:
+        await jobs.list_log(job_id=one.job.job_id, cursor=page.next_cursor)
+    assert refused.value.data["kind"] == "invalid_cursor"
 
 
 async def test_what_a_handler_logs_is_kept_within_bounds(rig: Loopback) -> None:
     job_id = (await rig.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"]
     rig.features.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
     rig.features.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
-    page = await rig.call("jobs.events.list", {"job_id": job_id})
-    (_, first, second) = page["events"]
+    page = await rig.call("jobs.log.list", {"job_id": job_id})
+    (_, first, second) = page["lines"]
     assert (len(first["message"]), first["meta"]["small"], second["meta"]) == (2_000, None, {"truncated": True})

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from sidecar_protocol.entities import Job
+from sidecar_protocol.jobs import JobLogLine, Jobs
 
-from protocol.entities import Job
-from protocol.jobs import JobEvent, Jobs
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from tests.conftest import StartSidecar
 from tests.loopback import Loopback, ManualClock
 
@@ -34,8 +34,8 @@ async def create(rig: Loopback, job_type: str = "test.echo", **params: Any) -> s
 
 async def log_of(rig: Loopback, job_id: str) -> list[str]:
     """The words of a job's log."""
-    page = await rig.remote(Jobs).list_events(job_id=job_id)
-    return [event.message for event in page.events]
+    page = await rig.remote(Jobs).list_log(job_id=job_id)
+    return [line.message for line in page.lines]
 
 
 async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(rig: Loopback) -> None:
@@ -116,7 +116,7 @@ async def test_a_payload_that_would_fill_every_page_is_refused_and_leaves_nothin
     assert (await rig.call("jobs.list"))["jobs"] == []
 
 
-@pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.events.list"])
+@pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.log.list"])
 async def test_a_job_that_does_not_exist_is_not_found(rig: Loopback, method: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await rig.call(method, {"job_id": "nobody"})
@@ -198,7 +198,7 @@ async def test_a_queued_job_stops_at_once_when_cancelled(rig: Loopback) -> None:
 async def test_a_running_job_stops_at_its_next_checkpoint_when_cancelled(rig: Loopback) -> None:
     async with rig.working():
         job_id = await create(rig, "test.hang")
-        await rig.until(lambda rig: "hanging" in [one["event"]["message"] for one in rig.named("jobs.event")])
+        await rig.until(lambda rig: "hanging" in [one["line"]["message"] for one in rig.named("jobs.log_added")])
         asked = await rig.call("jobs.cancel", {"job_id": job_id})
         assert (asked["status"], asked["cancel_requested"]) == ("running", True)
         ended = await rig.until_job(job_id, "cancelled")
@@ -254,10 +254,10 @@ async def test_a_failed_job_says_why(rig: Loopback, how: str, error: dict[str, A
         failed = await rig.until_job(await create(rig, "test.fail", payload={"how": how}), "failed")
     assert (failed["error"], failed["message"], failed["result"]) == (error, error["message"], None)
     fits(Job, failed)
-    page = await rig.call("jobs.events.list", {"job_id": failed["job_id"]})
-    assert [(one["level"], one["message"]) for one in page["events"]][-1] == ("error", f"Failed: {error['message']}")
-    for event in page["events"]:
-        fits(JobEvent, event)
+    page = await rig.call("jobs.log.list", {"job_id": failed["job_id"]})
+    assert [(one["level"], one["message"]) for one in page["lines"]][-1] == ("error", f"Failed: {error['message']}")
+    for event in page["lines"]:
+        fits(JobLogLine, event)
 
 
 async def test_a_bug_in_a_handler_is_told_by_an_id_that_the_log_has(
@@ -334,8 +334,10 @@ async def test_times_and_ids_of_a_rig_come_from_its_clock() -> None:
 
 async def test_new_lines_are_found_after_the_clock_was_set_back(rig: Loopback) -> None:
     job_id = await create(rig, run_at="2100-01-01T00:00:00Z")
-    before = await rig.remote(Jobs).list_events(job_id=job_id)
+    jobs = rig.remote(Jobs)
+    await jobs.retry(job_id=(await jobs.cancel(job_id=job_id)).job_id)
+    first = await jobs.list_log(job_id=job_id, limit=1)
     rig.clock.advance(-3_600)
     await rig.call("jobs.cancel", {"job_id": job_id})
-    new = await rig.remote(Jobs).list_events(job_id=job_id, after=before.events[-1].event_id)
-    assert [event.message for event in new.events] == ["Cancel requested"]
+    rest = await jobs.list_log(job_id=job_id, cursor=first.next_cursor)
+    assert [line.message for line in rest.lines][-1] == "Cancel requested"

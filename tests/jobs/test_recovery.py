@@ -7,10 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.entities import JobStatus
 
-from protocol.entities import JobStatus
-from sidecar.handler import JobFailed
-from tests.jobs.workshop import Again, Fatal, Shop, Work, open_shop
+from sidecar.job_handler import JobFailed
+from tests.jobs.harness import Again, Fatal, Shop, Work, open_shop
 from tests.loopback import ManualClock
 
 AT = "2026-11-23T08:00:00.000Z"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sidecar.client import RemoteError
-from sidecar.handler import JobFailed
-from tests.jobs.workshop import Again, Shop
+from sidecar.commandline.client import RemoteError
+from sidecar.job_handler import JobFailed
+from tests.jobs.harness import Again, Shop
 
 
 def stumbled() -> JobFailed:

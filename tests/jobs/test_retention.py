@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sidecar_protocol.entities import JobStatus
+from sidecar_protocol.system import VacuumDatabase
 
-from protocol.entities import JobStatus
-from protocol.system import VacuumDatabase
-from sidecar.database import WAL_BYTES
-from sidecar.event_log import LOG_BYTES, LOG_ROWS
-from sidecar.handler import JobFailed, Registration
+from sidecar.job_handler import JobFailed, Registration
 from sidecar.jobs.running import LOG_FULL, MAX_LOG_BYTES, MAX_LOG_LINES
-from sidecar.system.worker import PruneHandler, VacuumHandler
-from tests.jobs.workshop import Again, Shop, Work, open_shop
+from sidecar.storage.database import WAL_BYTES
+from sidecar.system.maintenance import PruneHandler, VacuumHandler
+from sidecar.wire.event_log import LOG_BYTES, LOG_ROWS
+from tests.jobs.harness import Again, Shop, Work, open_shop
 from tests.old_backend import fill, insert, old_database
 
 DAY_S = 24 * 3600
@@ -268,7 +268,7 @@ async def test_a_line_counts_as_what_is_stored_of_it(shop: Shop) -> None:
         run.context.log("x" * 2 * MAX_LOG_BYTES)
         run.context.log("page", meta={"page": "x" * 2 * MAX_LOG_BYTES})
         run.context.log("last")
-        lines = (await shop.jobs.list_events(job_id=job_id)).events
+        lines = (await shop.jobs.list_log(job_id=job_id)).lines
     assert [(line.message, line.meta) for line in lines[2:]] == [
         ("x" * 2_000, None),
         ("page", {"truncated": True}),
@@ -291,7 +291,7 @@ async def test_whatever_a_handler_says_does_it_no_harm(shop: Shop) -> None:
         await shop.until(lambda shop: shop.named("jobs.progress"))
         run.succeed()
         await shop.seen(job_id, status="succeeded")
-    lines = (await shop.jobs.list_events(job_id=job_id)).events
+    lines = (await shop.jobs.list_log(job_id=job_id)).lines
     assert [(line.message, line.meta) for line in lines[2:-1]] == [
         ("half a sign: \ufffd", None),
         ("whole: \U0001f600", None),

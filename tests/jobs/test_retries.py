@@ -4,11 +4,11 @@ import math
 from typing import Any
 
 import pytest
+from sidecar_protocol.entities import JobError, WaitingFor
 
-from protocol.entities import JobError, WaitingFor
-from sidecar.handler import JobFailed, JobSnoozed
+from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.jobs.verdicts import backoff_s, job_error
-from tests.jobs.workshop import Again, Brief, Shop, Work
+from tests.jobs.harness import Again, Brief, Shop, Work
 
 AT = "2026-11-23T08:00:00.000Z"
 

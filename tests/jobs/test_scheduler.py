@@ -8,11 +8,11 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.jobs import Schedule
 
-from protocol.jobs import Schedule
-from sidecar.client import RemoteError
+from sidecar.commandline.client import RemoteError
 from sidecar.features import Features
-from tests.jobs.workshop import Again, Shop, Work, open_shop
+from tests.jobs.harness import Again, Shop, Work, open_shop
 from tests.loopback import PATIENCE_S, ManualClock
 
 AT = "2026-11-23T08:00:00.000Z"

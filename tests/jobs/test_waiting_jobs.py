@@ -1,10 +1,10 @@
 """A job that runs and waits for somebody, and one that is put off for long."""
 
 import pytest
+from sidecar_protocol.entities import WaitingFor
 
-from protocol.entities import WaitingFor
-from sidecar.handler import JobSnoozed
-from tests.jobs.workshop import Shop
+from sidecar.job_handler import JobSnoozed
+from tests.jobs.harness import Shop
 
 
 async def test_a_running_job_says_what_it_waits_for(shop: Shop) -> None:
@@ -25,16 +25,16 @@ async def test_a_running_job_says_what_it_waits_for(shop: Shop) -> None:
 async def test_a_job_knows_for_how_long_it_was_put_off(shop: Shop) -> None:
     job_id = await shop.make("a")
     async with shop.working():
-        for put_off_s in (0, 60, 120):
+        for snoozed_for_s in (0, 60, 120):
             run = await shop.hands.next("a")
-            assert run.context.put_off_s == pytest.approx(put_off_s)
+            assert run.context.snoozed_for_s == pytest.approx(snoozed_for_s)
             run.fail(JobSnoozed("Later.", delay_s=60, waiting_for=WaitingFor.RATE_LIMIT))
             await shop.settle()
             await shop.pass_time(60)
         (await shop.hands.next("a")).succeed()
         await shop.seen(job_id, status="succeeded")
         await shop.jobs.retry(job_id=job_id)
-        assert (await shop.hands.next("a")).context.put_off_s == 0
+        assert (await shop.hands.next("a")).context.snoozed_for_s == 0
 
 
 async def test_how_far_a_job_is_stands_in_its_row_once_a_second_by_the_clock_that_people_read(shop: Shop) -> None:

@@ -18,16 +18,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from sidecar_protocol import catalog
+from sidecar_protocol.system import Health
+
 import sidecar.app
-import sidecar.dispatch
 import sidecar.serve
-import sidecar.stdio
-from protocol import catalog
-from protocol.system import Health
-from sidecar import migrations, parent
-from sidecar.handler import Registration
+import sidecar.wire.dispatch
+import sidecar.wire.stdio
+from sidecar.job_handler import Registration
 from sidecar.jobs.worker import JobsWorker
+from sidecar.storage import migrations
 from sidecar.system.service import SystemService
+from sidecar.wire import host_watch as parent
 from tests.handlers import make_noise, registrations
 
 
@@ -54,7 +56,7 @@ def noisy() -> None:
 
 
 def small() -> None:
-    sidecar.dispatch.MAX_RESULT_BYTES = 2_000  # type: ignore[misc]
+    sidecar.wire.dispatch.MAX_RESULT_BYTES = 2_000  # type: ignore[misc]
 
 
 def full() -> None:
@@ -82,8 +84,8 @@ def late() -> None:
 
 
 def impatient() -> None:
-    sidecar.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
-    sidecar.stdio.STUCK_S = 0.5  # type: ignore[misc]
+    sidecar.wire.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
+    sidecar.wire.stdio.STUCK_S = 0.5  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from sidecar.outbox import COALESCE_BYTES, LAG_BYTES
+from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES
 from tests.conftest import StartHost
 from tests.process.host import ODD, PATIENCE_S, Host, line
 from tests.strict_json import parse
@@ -78,10 +78,10 @@ def test_events_beyond_eight_mebibytes_become_one_lagged_and_can_be_replayed(hos
         when_done(wire, 16)
         wire.send(line("events.replay", "first", after_seq=start, limit=1))
         latest = wire.answer("first")["result"]["latest_seq"]
-        lagged = wire.until("events.lagged")
+        lagged = wire.until("events.lag")
         job = wire.call("jobs.create", type="test.echo")["job"]
         wire.until_job(job["job_id"], "succeeded")
-        assert [one["method"] for one in wire.told].count("events.lagged") == 1
+        assert [one["method"] for one in wire.told].count("events.lag") == 1
         everything = in_order(wire, start)
         seqs = [one["params"]["seq"] for one in everything]
         assert seqs == list(range(start + 1, seqs[-1] + 1))

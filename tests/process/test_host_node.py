@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
+from sidecar_protocol.claude.sessions import ClaudeRunResult
 
-from protocol.claude import ClaudeRunResult
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
 from tests.process.host import Host, environment
@@ -80,7 +80,7 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
     assert report["ended_in_ms"] < 2_000
     assert len(report["pids"]) >= 2
     assert gone(report["pids"], 2.0 - report["ended_in_ms"] / 1_000) == []
-    assert {"claude.delta", "jobs.event", "jobs.updated", "system.state"} <= set(report["methods"])
+    assert {"claude.delta", "jobs.log_added", "jobs.updated", "system.state"} <= set(report["methods"])
     with Host(data_dir) as again:
         again.initialize()
         left = again.call("jobs.get", job_id=report["left_job"])

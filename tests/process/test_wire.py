@@ -180,7 +180,7 @@ def test_without_the_token_nothing_is_open_but_what_is_open_to_all(host: StartHo
 
 def test_what_a_client_opts_out_of_is_not_sent_to_it(host: StartHost) -> None:
     with host(command=ODD) as wire:
-        wire.initialize(capabilities={"opt_out": ["jobs.event", "system.state"]})
+        wire.initialize(capabilities={"opt_out": ["jobs.log_added", "system.state"]})
         job = wire.call("jobs.create", type="test.echo")["job"]
         wire.until_job(job["job_id"], "succeeded")
         wire.close_stdin()

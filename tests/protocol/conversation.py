@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from hypothesis import strategies as st
+from sidecar_protocol.connection import MAX_BATCH, Answered, Connection, Event, Notified, Refused, Request
 
-from protocol.connection import MAX_BATCH, Answered, Connection, Event, Notified, Refused, Request
 from tests.strict_json import parse
 
 MAX: Final = 300

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request, recover_id
 
-from protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request, recover_id
 from tests.protocol.conversation import (
     IDS,
     MAX,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sidecar_protocol.connection import Connection, Event, Refused, Request
 
-from protocol.connection import Connection, Event, Refused, Request
 from tests.protocol.conversation import describe, events, message, refusal, say, take
 from tests.strict_json import parse
 

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Protocol
 import anyio
 import pytest
 from pydantic import ValidationError
-
-from protocol import catalog, errors
-from protocol.accounts import AccountUpdated
-from protocol.contract import (
+from sidecar_protocol import catalog, errors
+from sidecar_protocol.accounts import AccountUpdated
+from sidecar_protocol.contract import (
     Ephemeral,
     Input,
     JobSpec,
@@ -27,11 +26,12 @@ from protocol.contract import (
     remote,
     snake_case,
 )
-from protocol.entities import Job, JobError, JobStatus
-from protocol.jobs import JobCreated, JobNotFound, JobProgressed, Jobs, JobUpdated
-from protocol.meta import Meta
-from protocol.scalars import Token
-from protocol.system import Lifecycle, Secrets
+from sidecar_protocol.entities import Job, JobError, JobStatus
+from sidecar_protocol.jobs import JobCreated, JobNotFound, JobProgress, Jobs, JobUpdated
+from sidecar_protocol.meta import Meta
+from sidecar_protocol.scalars import Token
+from sidecar_protocol.system import Lifecycle, Secrets
+
 from tests.test_house import part
 
 AT = "2026-11-23T08:00:00.000Z"
@@ -79,9 +79,9 @@ def test_what_a_client_may_only_notify_has_no_result() -> None:
 
 
 def test_params_are_a_closed_model_named_after_the_method() -> None:
-    params = named("jobs.events.list").params
-    assert params.__name__ == "JobsEventsListParams"
-    assert params.model_validate({"job_id": "1"}).__dict__ == {"job_id": "1", "after": None, "limit": 200}
+    params = named("jobs.log.list").params
+    assert params.__name__ == "JobsLogListParams"
+    assert params.model_validate({"job_id": "1"}).__dict__ == {"job_id": "1", "limit": 200, "cursor": None}
     assert issubclass(params, Input)
 
 
@@ -149,7 +149,7 @@ def test_an_encoded_model_has_no_fields_but_its_own() -> None:
 
 
 def test_a_notifications_members_stand_without_braces() -> None:
-    told = JobProgressed(job_id="1", progress=0.5, message=None)
+    told = JobProgress(job_id="1", progress=0.5, message=None)
     assert told.members() == b'"job_id":"1","progress":0.5,"message":null'
 
 
@@ -178,7 +178,7 @@ def test_a_result_may_hold_an_encoded_entity() -> None:
 
 
 def test_what_is_not_a_number_goes_as_null() -> None:
-    progressed = JobProgressed.model_construct(job_id="1", progress=float("nan"), message=None)
+    progressed = JobProgress.model_construct(job_id="1", progress=float("nan"), message=None)
     assert progressed.json_bytes() == b'{"job_id":"1","progress":null,"message":null}'
     assert progressed.members() == b'"job_id":"1","progress":null,"message":null'
 
@@ -383,7 +383,7 @@ def test_an_ephemeral_notification_is_merged_by_fields_that_it_has() -> None:
     ("name", "snake", "pascal"),
     [
         ("JobNotFound", "job_not_found", "JobNotFound"),
-        ("jobs.events.list", "jobs.events.list", "JobsEventsList"),
+        ("jobs.log.list", "jobs.log.list", "JobsLogList"),
         ("$/cancelRequest", "$/cancel_request", "CancelRequest"),
     ],
 )

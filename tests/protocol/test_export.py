@@ -17,12 +17,12 @@ import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
-
-from protocol import catalog, export
-from protocol.contract import Ephemeral, Input, Model, Notification, method, methods_of
-from protocol.entities import Job, JobStatus
-from protocol.jobs import JobUpdated
-from protocol.scalars import Flag, Limit
+from sidecar_protocol import catalog
+from sidecar_protocol.contract import Ephemeral, Input, Model, Notification, method, methods_of
+from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.export import openrpc as export
+from sidecar_protocol.jobs import JobUpdated
+from sidecar_protocol.scalars import Flag, Limit
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / "protocol/typescript/node_modules"
@@ -116,7 +116,9 @@ def test_a_generated_file_is_current(path: str) -> None:
 
 
 def test_the_same_contract_gives_the_same_text_in_every_process() -> None:
-    program = "from protocol import export; print(export.openrpc_text() + export.typescript_text())"
+    program = (
+        "from sidecar_protocol.export import openrpc as export; print(export.openrpc_text() + export.typescript_text())"
+    )
     texts = {
         subprocess.run(
             [sys.executable, "-c", program],

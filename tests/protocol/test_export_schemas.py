@@ -4,10 +4,9 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 import pytest
-
-from protocol.contract import Input, Model, Notification, Secret
-from protocol.export_schemas import UnsupportedSchema, draft7, schemas_of
-from protocol.scalars import Count, Flag, Limit, Token
+from sidecar_protocol.contract import Input, Model, Notification, Secret
+from sidecar_protocol.export.schemas import UnsupportedSchema, draft7, schemas_of
+from sidecar_protocol.scalars import Count, Flag, Limit, Token
 
 
 class Flavour(StrEnum):

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import pytest
-
-from protocol import export
-from protocol.contract import Ephemeral, Input, JobSpec, Model, Notification, method, methods_of
-from protocol.export_schemas import UnsupportedSchema
-from protocol.export_typescript import typescript
-from protocol.jobs import JobNotFound
-from protocol.scalars import JsonObject, Limit
+from sidecar_protocol.contract import Ephemeral, Input, JobSpec, Model, Notification, method, methods_of
+from sidecar_protocol.export import openrpc as export
+from sidecar_protocol.export.schemas import UnsupportedSchema
+from sidecar_protocol.export.typescript import typescript
+from sidecar_protocol.jobs import JobNotFound
+from sidecar_protocol.scalars import JsonObject, Limit
 
 ROOT = Path(__file__).parents[2]
 

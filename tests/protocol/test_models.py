@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-
-from protocol import catalog
-from protocol.contract import Model
+from sidecar_protocol import catalog
+from sidecar_protocol.contract import Model
 
 
 def below(model: type[Model]) -> Iterator[type[Model]]:

@@ -2,8 +2,7 @@
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
-
-from protocol.scalars import EncryptionKey, Limit, Seconds, When
+from sidecar_protocol.scalars import EncryptionKey, Limit, Seconds, When
 
 when: TypeAdapter[str] = TypeAdapter(When)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, explain
+from sidecar.transcripts.verify.check import Terms, check, explain
 
 Compare = Callable[..., str]
 

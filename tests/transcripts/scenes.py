@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from sidecar.transcripts.format import Header, read, write
-from tests.calendar.ics_rig import vcalendar, vevent
+from sidecar.transcripts.file.format import Header, read, write
+from tests.calendar.ics_harness import vcalendar, vevent
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
 from tests.process.host import Host
-from tests.transcripts.scribe import CORPUS
+from tests.transcripts.recording import CORPUS
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
 SEED: Final = 7
@@ -212,7 +212,7 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
     def play(host: Host) -> None:
         host.initialize(client_info=CLIENT)
-        session_id = host.call("claude.session.create")["session_id"]
+        session_id = host.call("claude.sessions.create")["session_id"]
         first = _until_asked(host, session_id, "ls")
         host.call("claude.permissions.list", session_id=session_id)
         answer = host.call("claude.permissions.respond", request_id=first["request_id"], decision="allow")
@@ -230,9 +230,9 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 def _until_asked(host: Host, session_id: str, command: str) -> Any:
     """The question whether a command may be run."""
     asked = json.dumps({"command": command}, separators=(",", ":"))
-    host.call("claude.session.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
+    host.call("claude.sessions.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
     request = host.until("claude.permission_requested")["request"]
-    while not host.until("jobs.event")["event"]["message"].startswith("Claude asks"):
+    while not host.until("jobs.log_added")["line"]["message"].startswith("Claude asks"):
         pass
     return request
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, contract, explain
+from sidecar.transcripts.verify.check import Terms, check, contract, explain
 from tests.fakes.ics import PRIVATE
 from tests.process.host import Host
 from tests.strict_json import parse
+from tests.transcripts.recording import BACKUP, CORPUS, TRANSCRIPTS, changed, lines_of, said_by
 from tests.transcripts.scenes import NOW, SCENES, record, steady
-from tests.transcripts.scribe import BACKUP, CORPUS, TRANSCRIPTS, changed, lines_of, said_by
 
 CALENDAR_FILE = "a_user_subscribes_to_a_calendar_file_and_sees_the_week"
 CONTRACT = contract()
@@ -67,10 +67,10 @@ def test_what_is_fixed_is_made_by_a_scene_and_has_every_kind_of_cloud() -> None:
 
 def test_exactly_means_the_very_same_ids(tmp_path: Path) -> None:
     path = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
-    event_id = next(one["params"]["event"]["event_id"] for one in said_by(path) if one.get("method") == "jobs.event")
-    other = changed(path, tmp_path / "other.jsonl", event_id, "01a00000-0000-7000-8000-000000000001")
+    line_id = next(one["params"]["line"]["line_id"] for one in said_by(path) if one.get("method") == "jobs.log_added")
+    other = changed(path, tmp_path / "other.jsonl", line_id, "01a00000-0000-7000-8000-000000000001")
     assert check(other, Terms()) == []
-    assert "params.event.event_id" in exactly(other)
+    assert "params.line.line_id" in exactly(other)
 
 
 def test_what_nothing_fixes_cannot_be_exact() -> None:
@@ -96,7 +96,7 @@ def test_sidecars_with_one_seed_leave_each_others_claude_alone(tmp_path: Path) -
         for host in (one, other):
             host.initialize()
         slow = one.call("claude.spawn", prompt="[[hang]]")["job_id"]
-        while one.until("jobs.event")["event"]["message"] != "Claude started":
+        while one.until("jobs.log_added")["line"]["message"] != "Claude started":
             pass
         quick = other.call("claude.spawn", prompt="Say hello.")["job_id"]
         assert slow == quick

@@ -18,13 +18,13 @@ import re
 from pathlib import Path
 
 import pytest
+from sidecar_protocol import catalog
 
-from protocol import catalog
-from tests.transcripts.scribe import TRANSCRIPTS, lines_of
+from tests.transcripts.recording import TRANSCRIPTS, lines_of
 
 UNRECORDED = {
-    "claude.stalled": "it takes a minute of silence; tests/claude has it",
-    "events.lagged": "only a host that leaves 8 MiB unread is told; tests/process/test_backpressure.py has it",
+    "claude.stall": "it takes a minute of silence; tests/claude has it",
+    "events.lag": "only a host that leaves 8 MiB unread is told; tests/process/test_backpressure.py has it",
 }
 """What no transcript can have, and why."""
 

@@ -12,7 +12,7 @@ from tests.process.host import Message
 from tests.process.test_guarantees import created, everything, names, seqs
 from tests.protocol.conversation import deserved
 from tests.strict_json import parse
-from tests.transcripts.scribe import CORPUS, said_to
+from tests.transcripts.recording import CORPUS, said_to
 
 SOURCES = [
     "a_backup_is_made_and_its_log_can_be_read",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, explain
-from sidecar.transcripts.process import replay_command
-from tests.transcripts.scribe import answer, ask, c2s, s2c, tell, write
+from sidecar.transcripts.verify.check import Terms, check, explain
+from sidecar.transcripts.verify.sidecar_process import replay_command
+from tests.transcripts.recording import answer, ask, c2s, s2c, tell, write
 
 Line = dict[str, Any]
 Compare = Callable[[list[Line], list[Line]], str]
@@ -33,7 +33,7 @@ def queue(seq: int, paused: bool, **more: Any) -> Line:
 def event(seq: int, job_id: str, message: str, **more: Any) -> Line:
     """A notification that bears an id."""
     entry = {"event_id": 1, "job_id": job_id, "level": "info", "message": message, "meta": None}
-    return s2c(0, tell("jobs.event", seq=seq, event=entry), **more)
+    return s2c(0, tell("jobs.log_added", seq=seq, line=entry), **more)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_one_that_says_something_else_is_compared_with_the_one_that_is_most_like
     recorded = [changed(1, "a", group=1), event(2, A, "Started", group=1), event(3, B, "Started", group=1)]
     found = compare(recorded, [event(1, B, "Started"), event(2, A, "Stopped"), changed(3, "a")])
     assert found.count("is another") == 1
-    assert "at params.event.message" in found
+    assert "at params.line.message" in found
 
 
 def test_what_may_merge_or_be_dropped_does_not_divide_a_group(compare: Compare) -> None:

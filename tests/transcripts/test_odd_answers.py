@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, explain
+from sidecar.transcripts.verify.check import Terms, check, explain
 from tests.transcripts.conftest import Compare
-from tests.transcripts.scribe import HEADER, answer, ask, c2s, s2c, tell, write, write_lines
+from tests.transcripts.recording import HEADER, answer, ask, c2s, s2c, tell, write, write_lines
 
 A, B, C, D = (f"01a00000-0000-7000-8000-00000000000{number}" for number in "abcd")
 END = {"t": 9, "dir": "s2c", "exit": 0}
@@ -28,13 +28,13 @@ def test_a_batch_may_be_answered_in_another_order_and_so_may_two_batches(tmp_pat
     two = [answer(3, events=[1]), answer(4, jobs=[1])]
     path = write(
         tmp_path / "batches.jsonl",
-        c2s(1, [ask(1, "jobs.events.list"), ask(2, "jobs.list"), 5, 6]),
-        c2s(2, [ask(3, "jobs.events.list"), ask(4, "jobs.list")]),
+        c2s(1, [ask(1, "jobs.log.list"), ask(2, "jobs.list"), 5, 6]),
+        c2s(2, [ask(3, "jobs.log.list"), ask(4, "jobs.list")]),
         s2c(3, one),
         s2c(4, two),
     )
     assert verified(path, [], [two[::-1], [one[1], one[2], one[0], one[3]]]) == ""
-    assert "the answer to jobs.events.list, jobs.list" in verified(path, [], [two, one[:-1]])
+    assert "the answer to jobs.log.list, jobs.list" in verified(path, [], [two, one[:-1]])
     assert "did not come" in verified(path, [], [two], patience_s=0.3)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, explain
-from sidecar.transcripts.process import replay_command
+from sidecar.transcripts.verify.check import Terms, check, explain
+from sidecar.transcripts.verify.sidecar_process import replay_command
 from tests.conftest import StartHost
-from tests.transcripts.scribe import ask, lines_of, said_to
+from tests.transcripts.recording import ask, lines_of, said_to
 
 HELLO = ask(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})
 ODD = [

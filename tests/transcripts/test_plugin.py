@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.transcripts.scribe import BACKUP, changed
+from tests.transcripts.recording import BACKUP, changed
 
 pytestmark = pytest.mark.timeout(180)  # each test runs pytest up to three times, and that starts sidecars
 INI = "[pytest]\nsidecar_transcripts = conversations\nsidecar_environment =\n    CLAUDE_PATH=./no-claude\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.transcripts.addresses import stand_in
+from sidecar.transcripts.file.addresses import stand_in
 from tests.conftest import StartHost
 from tests.process.host import CLIENT, line
-from tests.transcripts.scribe import lines_of, said_by, said_to
+from tests.transcripts.recording import lines_of, said_by, said_to
 
 KEY = "c2VjcmV0IGtleSBvZiAzMiBieXRlcyBpbiBiYXNlNjQ="
 SESAME = "open sesame"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.patterns import example
-from sidecar.transcripts.process import replay_command
+from sidecar.transcripts.file.patterns import example
+from sidecar.transcripts.verify.sidecar_process import replay_command
 from tests.conftest import StartHost
 from tests.process.host import Host, line
-from tests.transcripts.scribe import BACKUP, answer, ask, c2s, s2c, said_by, said_to, tell, write
+from tests.transcripts.recording import BACKUP, answer, ask, c2s, s2c, said_by, said_to, tell, write
 
 JOBS = "jobs.list"
 NOTHING_LEFT = {"cancelled_requests": 0, "interrupted_jobs": 0}

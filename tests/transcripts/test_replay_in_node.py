@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.patterns import example
-from tests.transcripts.scribe import TRANSCRIPTS, answer, ask, c2s, lines_of, s2c, said_by, tell, write
+from sidecar.transcripts.file.patterns import example
+from tests.transcripts.recording import TRANSCRIPTS, answer, ask, c2s, lines_of, s2c, said_by, tell, write
 
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = ROOT / "protocol" / "typescript"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, record_anew
-from sidecar.transcripts.update import CutShort
-from tests.transcripts.scribe import BACKUP, CORPUS, HELLO, changed, lines_of, said_by, write_lines
+from sidecar.transcripts.verify.check import Terms, check, record_anew
+from sidecar.transcripts.verify.update import CutShort
+from tests.transcripts.recording import BACKUP, CORPUS, HELLO, changed, lines_of, said_by, write_lines
 
 GOOGLE = CORPUS / "a_user_connects_google_and_sees_the_week.jsonl"
 PLANNED = CORPUS / "a_job_is_planned_cancelled_and_run_again.jsonl"
@@ -136,7 +136,7 @@ def test_an_update_takes_in_what_is_new_under_the_recorded_ids(tmp_path: Path) -
     record_anew(path, Terms())
     assert check(path, Terms()) == []
     new = next(line["msg"] for line in lines_of(path) if line.get("msg", {}).get("params", {}).get("seq") == 4)
-    assert new["params"]["event"]["job_id"] == job_id
+    assert new["params"]["line"]["job_id"] == job_id
 
 
 def test_numbers_go_on_where_one_has_come_or_gone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import pytest
 
 from sidecar.http import Http, Request, Response, Unreachable
-from sidecar.transcripts.addresses import digest_of, stand_in
+from sidecar.transcripts.file.addresses import digest_of, stand_in
 from sidecar.transcripts.upstream import NotOnTape, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock
 from tests.test_http import OK, Server, refusal

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.transcripts.check import Terms, check, explain
-from sidecar.transcripts.process import replay_command
-from tests.transcripts.scribe import (
+from sidecar.transcripts.verify.check import Terms, check, explain
+from sidecar.transcripts.verify.sidecar_process import replay_command
+from tests.transcripts.recording import (
     BACKUP,
     CORPUS,
     HELLO,
@@ -34,8 +34,8 @@ def test_a_difference_is_shown_with_the_line_the_place_and_a_diff(tmp_path: Path
     path = changed(BACKUP, tmp_path / "changed.jsonl", '"Queued"', '"Put into the queue"')
     text = explained(path)
     line = next(number for number, text in enumerate(path.read_text("utf-8").splitlines(), 1) if "Put into" in text)
-    assert f"{path}:{line}: jobs.event is another" in text
-    assert "at params.event.message" in text
+    assert f"{path}:{line}: jobs.log_added is another" in text
+    assert "at params.line.message" in text
     assert '  -      "message": "Put into the queue"' in text
     assert '  +      "message": "Queued"' in text
 
@@ -53,22 +53,22 @@ def test_ids_and_times_are_no_difference_but_mixed_up_ids_are(tmp_path: Path) ->
 
 
 def test_a_member_too_many_or_too_few_is_a_difference(tmp_path: Path) -> None:
-    assert "params.event.meta" in explained(
+    assert "params.line.meta" in explained(
         changed(BACKUP, tmp_path / "a.jsonl", '"message":"Queued","meta":null', '"message":"Queued"')
     )
-    assert "params.event.mood" in explained(
+    assert "params.line.mood" in explained(
         changed(BACKUP, tmp_path / "b.jsonl", '"message":"Queued"', '"message":"Queued","mood":"good"')
     )
 
 
 def test_a_notification_that_does_not_come_and_one_that_was_not_recorded_are_found(tmp_path: Path) -> None:
     text = BACKUP.read_text("utf-8").splitlines(keepends=True)
-    place = next(number for number, line in enumerate(text) if '"jobs.event"' in line)
+    place = next(number for number, line in enumerate(text) if '"jobs.log_added"' in line)
     (tmp_path / "more.jsonl").write_text("".join([*text[: place + 1], text[place], *text[place + 1 :]]), "utf-8")
     assert "is another" in explained(tmp_path / "more.jsonl")
-    told = tell("jobs.event", seq=99, at="2026-11-23T08:00:00.000Z", event={})
+    told = tell("jobs.log_added", seq=99, at="2026-11-23T08:00:00.000Z", line={})
     missing = write(tmp_path / "missing.jsonl", s2c(1, told))
-    assert "jobs.event did not come" in explained(missing, Terms(patience_s=0.5))
+    assert "jobs.log_added did not come" in explained(missing, Terms(patience_s=0.5))
 
 
 def test_patterns_stand_for_what_a_person_does_not_want_to_fix(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_patterns_stand_for_what_a_person_does_not_want_to_fix(tmp_path: Path) -
         c2s(3, ask(2, "jobs.create", type="maintenance.backup", run_at="2100-01-01T00:00:00Z")),
         s2c(4, {"jsonrpc": "2.0", "id": 2, "result": {"job": {"$any": "object"}, "deduplicated": {"$any": "boolean"}}}),
         s2c(5, tell("jobs.updated", seq=1, at={"$any": "date-time"}, job={"$any": "object"})),
-        s2c(6, tell("jobs.event", seq={"$any": "integer"}, at={"$re": "20.*Z"}, event={"$any": "anything"})),
+        s2c(6, tell("jobs.log_added", seq={"$any": "integer"}, at={"$re": "20.*Z"}, line={"$any": "anything"})),
         c2s(7, ask(3, "jobs.queue.get")),
         s2c(8, answer(3, paused=False, paused_at=None, counts={"$any": "object"})),
     )

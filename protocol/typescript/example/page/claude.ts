@@ -21,7 +21,7 @@ export interface ClaudePanel {
 
 export function claudePanel(sidecar: PageSidecar, questions: LiveList<PermissionRequest>): ClaudePanel {
   const sessions = liveList<Session>(sidecar, {
-    load: () => sidecar.claude.session.list({ limit: 100 }).then((page) => page.sessions),
+    load: () => sidecar.claude.sessions.list({ limit: 100 }).then((page) => page.sessions),
     key: ({ session_id }) => session_id,
     version: ({ version }) => version,
     changes: {
@@ -58,7 +58,7 @@ class Conversations {
       open: (id) => this.open(id),
       remove: (id) =>
         this.#panel.notices
-          .attempt(() => sidecar.claude.session.delete({ session_id: id }))
+          .attempt(() => sidecar.claude.sessions.delete({ session_id: id }))
           .then(() => sessions.reload()),
     });
     this.#panel = panel(
@@ -114,14 +114,14 @@ class Conversations {
     const { claude } = this.#sidecar;
     const job = await this.#panel.notices.attempt(async () => {
       const sessionId = this.#openId ?? (await this.#create());
-      return claude.session.send({ session_id: sessionId, prompt });
+      return claude.sessions.send({ session_id: sessionId, prompt });
     });
     if (job !== undefined) this.#transcript?.sent(job.job_id, prompt);
     return job !== undefined;
   }
 
   async #create(): Promise<string> {
-    const { session_id: id } = await this.#sidecar.claude.session.create(this.#start.settings());
+    const { session_id: id } = await this.#sidecar.claude.sessions.create(this.#start.settings());
     await this.#sessions.reload();
     this.open(id);
     return id;
@@ -129,7 +129,7 @@ class Conversations {
 
   #stop(): Promise<unknown> {
     const id = this.#openId ?? "";
-    return this.#panel.notices.attempt(() => this.#sidecar.claude.session.interrupt({ session_id: id }));
+    return this.#panel.notices.attempt(() => this.#sidecar.claude.sessions.interrupt({ session_id: id }));
   }
 }
 

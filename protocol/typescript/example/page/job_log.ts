@@ -1,6 +1,6 @@
 // A job's log, unfolded on demand and then live.
 import { liveList } from "sidecar-electron/renderer";
-import type { JobEvent, LiveList, PageSidecar } from "sidecar-electron/renderer";
+import type { JobLogLine, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
 import { empty, listView } from "./panel.ts";
 import { clock } from "./words.ts";
@@ -10,7 +10,7 @@ const LINES = 500;
 export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElement; close: () => void } {
   const lines = h("div", { class: "log" });
   const element = h("details", { class: "job-log" }, h("summary", {}, "Log"), lines);
-  let list: LiveList<JobEvent> | null = null;
+  let list: LiveList<JobLogLine> | null = null;
   element.addEventListener("toggle", () => {
     list?.close();
     list = element.open ? open(sidecar, jobId, lines) : null;
@@ -18,11 +18,11 @@ export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElem
   return { element, close: () => list?.close() };
 }
 
-function open(sidecar: PageSidecar, jobId: string, place: Element): LiveList<JobEvent> {
-  const list = liveList<JobEvent>(sidecar, {
-    load: () => sidecar.jobs.events.list({ job_id: jobId, limit: LINES }).then(({ events }) => events),
+function open(sidecar: PageSidecar, jobId: string, place: Element): LiveList<JobLogLine> {
+  const list = liveList<JobLogLine>(sidecar, {
+    load: () => sidecar.jobs.log.list({ job_id: jobId, limit: LINES }).then(({ events }) => events),
     key: ({ event_id }) => event_id,
-    changes: { "jobs.event": ({ event }) => (event.job_id === jobId ? { put: event } : null) },
+    changes: { "jobs.log_added": ({ event }) => (event.job_id === jobId ? { put: event } : null) },
   });
   listView(place, list, {
     label: "Log",

@@ -1,6 +1,6 @@
 // Before the first prompt: where Claude works, and what it may do without asking.
 import { PermissionMode } from "sidecar-electron/renderer";
-import type { ClaudeSessionCreateParams } from "sidecar-electron/renderer";
+import type { ClaudeSessionsCreateParams } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
 
 const MODES: ReadonlyArray<[PermissionMode, string]> = [
@@ -11,7 +11,7 @@ const MODES: ReadonlyArray<[PermissionMode, string]> = [
 
 export interface NewConversation {
   element: HTMLElement;
-  settings(): ClaudeSessionCreateParams;
+  settings(): ClaudeSessionsCreateParams;
 }
 
 export function newConversation(): NewConversation {
@@ -30,7 +30,7 @@ export function newConversation(): NewConversation {
     h("p", { id: "folder-hint", class: "hint" }, "The full path of the folder that Claude works in."),
     h("label", {}, h("span", {}, "Permissions"), modes),
   );
-  const settings = (): ClaudeSessionCreateParams => ({
+  const settings = (): ClaudeSessionsCreateParams => ({
     permission_mode: modes.value as PermissionMode,
     ...(folder.value.trim() === "" ? {} : { cwd: folder.value.trim() }),
   });

@@ -25,7 +25,7 @@ export function permissionCard(sidecar: PageSidecar, request: PermissionRequest)
     notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...answer }));
   const allowMode = async (mode: PermissionMode): Promise<void> => {
     const { session_id } = request;
-    const set = await notices.attempt(() => sidecar.claude.session.update({ session_id, permission_mode: mode }));
+    const set = await notices.attempt(() => sidecar.claude.sessions.update({ session_id, permission_mode: mode }));
     if (set !== undefined) await respond({ decision: "allow" });
   };
   const [heading, ...content] = contentOf(request, respond, allowMode);

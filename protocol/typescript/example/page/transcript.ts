@@ -70,7 +70,7 @@ export class Transcript {
       load: () => this.#load(),
       key: ({ message_id }) => message_id,
       changes: {
-        "claude.message": ({ message }) => (message.session_id === this.#sessionId ? this.#heard(message) : null),
+        "claude.message_added": ({ message }) => (message.session_id === this.#sessionId ? this.#heard(message) : null),
       },
       compare: (one, other) => one.seq - other.seq,
     });

@@ -1,0 +1,1 @@
+"""The activity feed and its reports."""

@@ -1,0 +1,1 @@
+"""Calendars, their accounts, and signing in to Google."""

@@ -1,0 +1,1 @@
+"""Claude: runs, sessions, permissions, search, usage, diagnosis."""

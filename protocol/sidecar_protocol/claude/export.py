@@ -1,0 +1,67 @@
+"""A session with Claude as a text to keep or to pass on."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import Field, StringConstraints
+
+from sidecar_protocol.claude.sessions import SessionNotFound
+from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, method
+from sidecar_protocol.errors import ResultTooLarge
+from sidecar_protocol.scalars import Count, Flag, SessionId
+
+ExportPath = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]+$"),
+    Field(description="An absolute path; a file that is there is replaced."),
+]
+
+
+class ExportFormat(StrEnum):
+    """What the file is for."""
+
+    MARKDOWN = "markdown"
+    """To be read: prompts, answers, tools with what they were given and what they said."""
+    JSONL = "jsonl"
+    """To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message."""
+
+
+class ExportResult(Model):
+    """The file that was written."""
+
+    session_id: str
+    path: str
+    messages: Count
+    bytes: Count
+
+
+class ExportSession(JobSpec):
+    """Write a session to a file.  Nothing is there under its name before it is whole."""
+
+    type: ClassVar = "claude.export"
+    result: ClassVar = ExportResult
+    policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
+
+    session_id: SessionId
+    path: ExportPath | None = None
+    """Null: a new file in the folder `exports` beside the database, named after the session."""
+    format: ExportFormat = ExportFormat.MARKDOWN
+    thinking: Flag = False
+    """Whether Markdown has Claude's thoughts too; JSONL has everything."""
+
+
+class SessionText(Model):
+    """A session as Markdown."""
+
+    session_id: str
+    text: str
+    messages: Count
+
+
+class ClaudeExport(Protocol):
+    """Sessions as texts."""
+
+    @method("claude.sessions.export", raises=(SessionNotFound, ResultTooLarge))
+    async def export(self, *, session_id: SessionId, thinking: Flag = False) -> SessionText:
+        """A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file."""
+        ...

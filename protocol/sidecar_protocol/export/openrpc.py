@@ -1,0 +1,204 @@
+"""The contract for other languages: catalog -> OpenRPC 1.4 text and TypeScript text.
+
+Pure and canonical: one catalog, one text.  `sidecar schema` writes `generated_files()`; the TypeScript is made from the
+OpenRPC document, so that the two cannot disagree.
+"""
+
+import hashlib
+import inspect
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sidecar_protocol import catalog, connection, errors
+from sidecar_protocol.contract import Ephemeral, JobSpec, Method, Model, Notification, RpcError
+from sidecar_protocol.export.schemas import PREFIX, reference, schemas_of
+from sidecar_protocol.export.typescript import typescript
+from sidecar_protocol.meta import Meta
+
+Json = dict[str, Any]
+
+COMMON_ERRORS: tuple[type[RpcError], ...] = (
+    errors.InvalidParams,
+    errors.Internal,
+    errors.NotInitialized,
+    errors.Unauthorized,
+    errors.Cancelled,
+    errors.ServerCancelled,
+    errors.ResultTooLarge,
+    errors.Overloaded,
+    errors.ShuttingDown,
+    errors.Storage,
+)
+"""What any request may be answered with, beside what its declaration raises."""
+
+_ONLY_AFTER_INITIALIZE = frozenset({errors.NotInitialized, errors.Unauthorized})
+_DESCRIPTION = (
+    "JSON-RPC 2.0 over stdin and stdout, one JSON object a line.  Params go by name; an unknown one is refused.\n"
+    "Results and notifications are open: ignore what you do not know.  A method without a result is a notification.\n"
+    "x-notifications lists what the sidecar tells unasked, x-job-types what jobs.create takes, and x-meta what any\n"
+    "request may carry as `_meta` among its params."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What is exported."""
+
+    methods: tuple[Method, ...]
+    notifications: tuple[type[Notification], ...] = ()
+    job_types: tuple[type[JobSpec], ...] = ()
+    errors: tuple[type[RpcError], ...] = COMMON_ERRORS
+    version: int = catalog.PROTOCOL_VERSION
+
+
+CATALOG = Contract(catalog.methods(), catalog.NOTIFICATIONS, catalog.JOB_TYPES, catalog.ERRORS)
+
+
+def generated_files() -> dict[str, str]:
+    """{path in the repository: text} of every file that the contract generates."""
+    return {"schema/openrpc.json": openrpc_text(), "protocol/typescript/contract.ts": typescript_text()}
+
+
+def openrpc_text(contract: Contract = CATALOG) -> str:
+    """The contract as an OpenRPC 1.4 document."""
+    return json.dumps(openrpc(contract), indent=2, ensure_ascii=False) + "\n"
+
+
+def typescript_text(contract: Contract = CATALOG) -> str:
+    """The contract as a TypeScript module of types and constants."""
+    return typescript(openrpc(contract), schema_hash(openrpc_text(contract)))
+
+
+def schema_hash(text: str) -> str:
+    """What a client and a server compare to learn whether they were built from one contract."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def openrpc(contract: Contract) -> Json:
+    """The OpenRPC document.  Schemas stand in the order in which methods, notifications and jobs first mention them."""
+    sent: list[type[Model]] = [Meta, *(method.params for method in contract.methods), *contract.job_types]
+    received: list[type[Model]] = [method.result for method in contract.methods if method.result]
+    received += [*contract.notifications, *(job.result for job in contract.job_types)]
+    definitions = schemas_of(sent, received)
+    body = {
+        "x-meta": _meta(),
+        "methods": [_method(method, definitions[method.params.__name__]) for method in contract.methods],
+        "x-notifications": [_notification(notification) for notification in contract.notifications],
+        "x-job-types": [_job_type(job) for job in contract.job_types],
+    }
+    return {
+        "openrpc": "1.4.1",
+        "info": {"title": "sidecar", "version": str(contract.version), "description": _DESCRIPTION},
+        "x-limits": {"max_message_bytes": connection.MAX_MESSAGE_BYTES, "max_batch": connection.MAX_BATCH},
+        "x-common-errors": [_error_reference(error) for error in COMMON_ERRORS],
+        **body,
+        "components": {
+            "schemas": _mentioned(body, definitions),
+            "errors": {error.kind(): _error(error) for error in contract.errors},
+            "tags": {tag["name"]: tag for tag in map(_tag, contract.methods)},
+        },
+    }
+
+
+def _method(method: Method, params: Json) -> Json:
+    required = params.get("required", ())
+    # OpenRPC wants the required ones first; within both the order stays the declaration's.
+    names = sorted(params["properties"], key=lambda name: name not in required)
+    made: Json = {
+        "name": method.name,
+        **_prose(method.doc),
+        "tags": [{"$ref": f"#/components/tags/{method.interface.__name__}"}],
+        "paramStructure": "by-name",
+        "params": [_descriptor(name, params["properties"][name], name in required) for name in names],
+    }
+    if method.result is not None:
+        made["result"] = {"name": method.result.__name__, "schema": reference(method.result)}
+        made["errors"] = [_error_reference(error) for error in _errors(method)]
+    if method.rest is not None:
+        made["x-rest"] = method.rest
+    return made | {
+        "x-since": method.since,
+        "x-waits": method.waits,
+        "x-before-initialize": method.before_initialize,
+    }
+
+
+def _errors(method: Method) -> tuple[type[RpcError], ...]:
+    """The declared ones first."""
+    common = (error for error in COMMON_ERRORS if not (method.before_initialize and error in _ONLY_AFTER_INITIALIZE))
+    return tuple(dict.fromkeys((*method.raises, *common)))
+
+
+def _descriptor(name: str, schema: Json, required: bool) -> Json:  # noqa: FBT001 - a value of the document
+    description = schema.get("description") or next(
+        (choice["description"] for choice in schema.get("anyOf", ()) if "description" in choice), None
+    )
+    prose = {} if description is None else {"description": description}
+    return {"name": name, **prose, "required": required, "schema": schema}
+
+
+def _notification(notification: type[Notification]) -> Json:
+    made: Json = {
+        "name": notification.name,
+        **_prose(inspect.getdoc(notification) or ""),
+        "durable": not issubclass(notification, Ephemeral),
+        "params": reference(notification),
+    }
+    if issubclass(notification, Ephemeral):
+        made["coalescing"] = {
+            "key": list(notification.key),
+            "appends": notification.appends,
+            "max_per_s": notification.max_per_s,
+        }
+    return made
+
+
+def _job_type(job: type[JobSpec]) -> Json:
+    prose = _prose(inspect.getdoc(job) or "")
+    return {"name": job.type, **prose, "payload": reference(job), "result": reference(job.result)}
+
+
+def _error(error: type[RpcError]) -> Json:
+    data = {"kind": error.kind(), "retryable": error.retryable}
+    return {"code": error.code, "message": error.summary(), "data": data}
+
+
+def _error_reference(error: type[RpcError]) -> Json:
+    return {"$ref": f"#/components/errors/{error.kind()}"}
+
+
+def _tag(method: Method) -> Json:
+    return {"name": method.interface.__name__, "description": inspect.getdoc(method.interface) or ""}
+
+
+def _meta() -> Json:
+    return {**_prose(inspect.getdoc(Meta) or ""), "name": "_meta", "schema": reference(Meta)}
+
+
+def _prose(doc: str) -> Json:
+    """A docstring as summary and, where it says more, description."""
+    summary, _, more = doc.partition("\n")
+    return {"summary": summary, "description": more.strip()} if more.strip() else {"summary": summary}
+
+
+def _mentioned(body: Any, definitions: Json) -> Json:
+    """The definitions that `body` refers to, and those that these refer to, by first mention.
+
+    The params models are not among them: their fields stand in the methods.
+    """
+    found: Json = {}
+
+    def visit(value: Any) -> None:
+        if isinstance(value, dict):
+            name = str(value.get("$ref", "")).removeprefix(PREFIX)
+            if name in definitions and name not in found:
+                found[name] = definitions[name]
+                visit(definitions[name])
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                visit(item)
+
+    visit(body)
+    return found

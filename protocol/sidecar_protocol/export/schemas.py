@@ -1,0 +1,143 @@
+"""Models as JSON Schema draft-07, which is what OpenRPC 1.4 speaks; pydantic writes 2020-12.
+
+Field and member docstrings become descriptions, and what is marked `Secret` carries `x-secret`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from sidecar_protocol.contract import Ephemeral, Model, Notification, Secret, is_secret
+from sidecar_protocol.export.docs import field_docs, member_docs
+
+PREFIX = "#/components/schemas/"
+DIALECT = "http://json-schema.org/draft-07/schema#"
+STAMP: Mapping[str, JsonSchemaValue] = {
+    "seq": {
+        "type": "integer",
+        "format": "seq",
+        "minimum": 1,
+        "description": "Its place in the event log: it only ever rises, without duplicates, across restarts.",
+    },
+    "at": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z.",
+    },
+}
+"""What the outbox puts before a durable notification's own params."""
+
+_LATER_KEYWORDS = frozenset({"$defs", "dependentRequired", "dependentSchemas", "prefixItems", "unevaluatedProperties"})
+_FIRST_KEYWORDS = ("$ref", "title", "description", "type", "format")
+_SCHEMA = frozenset({"items", "additionalProperties", "propertyNames", "contains", "not"})
+_SCHEMAS = frozenset({"allOf", "anyOf", "oneOf"})
+_NAMED_SCHEMAS = frozenset({"properties", "patternProperties"})
+
+
+class UnsupportedSchema(TypeError):
+    """A declaration that the export cannot carry to the other languages.  The message says how to mend it."""
+
+
+def schemas_of(sent: Iterable[type[Model]], received: Iterable[type[Model]]) -> dict[str, JsonSchemaValue]:
+    """{name: draft-07 schema} of what a client sends and receives, and of all that these mention.
+
+    A model that is both, and reads differently from the two sides, would become `X-Input` and `X-Output`, and two
+    classes of one name would be told apart by their modules.  Both are refused: the names are the client's.
+    """
+    models: list[tuple[type[Model], JsonSchemaMode]] = [(model, "validation") for model in sent]
+    models += [(model, "serialization") for model in received]
+    _, generated = models_json_schema(models, ref_template=PREFIX + "{model}", schema_generator=_Generator)
+    definitions: dict[str, JsonSchemaValue] = generated["$defs"]
+    for name in definitions:
+        _refuse_split(name)
+    return {name: draft7(_with_members(schema)) for name, schema in definitions.items()}
+
+
+def reference(model: type[Model]) -> JsonSchemaValue:
+    """The $ref to a model's schema."""
+    return {"$ref": PREFIX + model.__name__}
+
+
+def draft7(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """A schema in draft-07 and in the one order of keywords."""
+    later = _LATER_KEYWORDS & schema.keys()
+    if later:
+        raise UnsupportedSchema(f"{', '.join(sorted(later))}: draft-07 has no such keyword; declare it another way")
+    made = {keyword: _keyword(keyword, schema[keyword]) for keyword in sorted(schema, key=_rank)}
+    if "$ref" in made and len(made) > 1:  # draft-07 ignores whatever stands beside a $ref
+        return {"allOf": [{"$ref": made.pop("$ref")}], **made}
+    return made
+
+
+def _keyword(keyword: str, value: Any) -> Any:
+    if keyword in _NAMED_SCHEMAS:
+        return {name: draft7(schema) for name, schema in value.items()}
+    if keyword in _SCHEMAS:
+        return [draft7(schema) for schema in value]
+    if keyword in _SCHEMA and isinstance(value, dict):
+        return draft7(value)
+    return value
+
+
+def _rank(keyword: str) -> tuple[int, str]:
+    return (_FIRST_KEYWORDS.index(keyword) if keyword in _FIRST_KEYWORDS else len(_FIRST_KEYWORDS), keyword)
+
+
+def _with_members(schema: JsonSchemaValue) -> JsonSchemaValue:
+    """An enum's schema whose description also explains the members; pydantic sets descriptions of classes last."""
+    docs = zip(schema.get("enum", ()), schema.get("x-enum-descriptions", ()), strict=False)
+    bullets = [f"- `{value}`: {doc}" for value, doc in docs if doc]
+    return {**schema, "description": "\n".join([schema.get("description", ""), "", *bullets])} if bullets else schema
+
+
+def _refuse_split(name: str) -> None:
+    split = re.fullmatch(r"(.+)-(?:Input|Output)", name)
+    if split:
+        raise UnsupportedSchema(
+            f"{split[1]} is both sent and received, and differs between the two: share its scalars, declare two models"
+        )
+    if "__" in name:  # how pydantic tells two classes of one name apart: by their modules
+        raise UnsupportedSchema(f"two classes are called {name.rpartition('__')[2]}: on the wire there is one name")
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's generator with our docs and marks added, and its titles of fields left out."""
+
+    schema_dialect = DIALECT
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002 - `draft7` sorts
+        return value
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - a field's name says it already
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        cls = schema["cls"]
+        docs = field_docs(cls)
+        for name, value in made.get("properties", {}).items():
+            texts = (docs.get(name), value.get("description"))
+            if any(texts):
+                value["description"] = "  ".join(text for text in texts if text)
+            field = cls.model_fields[name]
+            if Secret in field.metadata or is_secret(field.annotation):
+                value["x-secret"] = True
+        if issubclass(cls, Notification) and not issubclass(cls, Ephemeral):
+            made["properties"] = {**STAMP, **made.get("properties", {})}
+            made["required"] = [*STAMP, *made.get("required", ())]
+        return made
+
+    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
+        made = super().enum_schema(schema)
+        docs = member_docs(schema["cls"])
+        # The two names under which generators for many languages know these.
+        made["x-enum-varnames"] = [member.name for member in schema["members"]]
+        made["x-enum-descriptions"] = [docs.get(member.name, "") for member in schema["members"]]
+        return made
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        # What is received is always there: only a sender can leave a field to its default.
+        return super().default_schema(schema) if self.mode == "validation" else self.generate_inner(schema["schema"])

@@ -1,0 +1,215 @@
+"""An OpenRPC document as a TypeScript module: types, name lists and constants, nothing that runs.
+
+Only syntax that can be erased is written (no `enum`), so that Node and Electron may strip the types without a build.
+"""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from sidecar_protocol.contract import pascal_case
+from sidecar_protocol.export.schemas import PREFIX, UnsupportedSchema
+
+Json = dict[str, Any]
+Anything = Literal["any", "unknown"]
+"""The values of a JSON object of any shape: `unknown` where it is read; `any` where it is sent, since only that lets a
+value of an interface type in."""
+
+_HEADER = """\
+// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+
+export const PROTOCOL_VERSION = %s;
+
+/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
+export const SCHEMA_HASH = "%s";
+"""
+_PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_MAX_LINE = 120
+
+
+def typescript(document: Json, schema_hash: str) -> str:
+    """The module's text."""
+    methods = [method for method in document["methods"] if "result" in method]
+    told = [method for method in document["methods"] if "result" not in method]
+    notifications, job_types = document["x-notifications"], document["x-job-types"]
+    common = frozenset(error["$ref"] for error in document["x-common-errors"])
+    requests = (_request(method, common) for method in methods)
+    durable = [notification for notification in notifications if notification["durable"]]
+    parts = [
+        _HEADER % (document["info"]["version"], schema_hash),
+        *(_named(name, schema) for name, schema in document["components"]["schemas"].items()),
+        *map(_params, document["methods"]),
+        _table("Methods", "Every request: its params and its result.", requests),
+        _nested(methods, common),
+        _table("ClientNotifications", "What the client tells; nothing is answered.", map(_told, told)),
+        _table("Notifications", "What the sidecar tells unasked.", map(_notification, notifications)),
+        _table("JobTypes", "What jobs.create takes, and what becomes of it.", map(_job_type, job_types)),
+        _names("METHOD_NAMES", "keyof Methods", methods),
+        _names("CLIENT_NOTIFICATION_NAMES", "keyof ClientNotifications", told),
+        _names("NOTIFICATION_NAMES", "keyof Notifications", notifications),
+        _names("DURABLE_NOTIFICATIONS", "keyof Notifications", durable, "They carry `seq` and `at`."),
+        _names("JOB_TYPE_NAMES", "keyof JobTypes", job_types),
+        _errors(document["components"]["errors"]),
+    ]
+    return "\n".join(parts)
+
+
+def _named(name: str, schema: Json) -> str:
+    if "enum" in schema:
+        return _enum(name, schema)
+    required = schema.get("required", ())
+    members = [_member(key, member, key in required, "unknown") for key, member in schema.get("properties", {}).items()]
+    if schema.get("additionalProperties"):
+        members.append("  [key: string]: unknown;\n")
+    return _interface(name, schema.get("description", ""), members)
+
+
+def _interface(name: str, doc: str, members: list[str]) -> str:
+    if not members:  # an empty interface would take anything
+        return f"{_jsdoc(doc)}export type {name} = Record<string, never>;\n"
+    return f"{_jsdoc(doc)}export interface {name} {{\n{''.join(members)}}}\n"
+
+
+def _member(name: str, schema: Json, required: bool, anything: Anything) -> str:  # noqa: FBT001 - a value of the document
+    key = name if _IDENTIFIER.fullmatch(name) else json.dumps(name)
+    return f"{_jsdoc(_prose(schema), '  ')}  {key}{'' if required else '?'}: {_type(schema, anything)};\n"
+
+
+def _enum(name: str, schema: Json) -> str:
+    """A constant to write values with, and a union of the same name to type them with."""
+    values = [json.dumps(value) for value in schema["enum"]]
+    described = zip(schema["x-enum-varnames"], values, schema["x-enum-descriptions"], strict=True)
+    members = [f"{_jsdoc(doc, '  ')}  {member}: {value},\n" for member, value, doc in described]
+    doc = _jsdoc(schema["description"])
+    constant = f"{doc}export const {name} = {{\n{''.join(members)}}} as const;\n"
+    return f"{constant}{doc}export type {name} = {' | '.join(values)};\n"
+
+
+def _params(method: Json) -> str:
+    members = [_member(param["name"], param["schema"], param["required"], "any") for param in method["params"]]
+    return _interface(_params_name(method), f"Params of `{method['name']}`.", members)
+
+
+def _params_name(method: Json) -> str:
+    return pascal_case(method["name"]) + "Params"
+
+
+def _request(method: Json, common: frozenset[str]) -> tuple[str, str, str]:
+    value = f"{{ params: {_params_name(method)}; result: {_type(method['result']['schema'])} }}"
+    return method["name"], _request_doc(method, common), value
+
+
+def _request_doc(method: Json, common: frozenset[str]) -> str:
+    kinds = [error["$ref"].rpartition("/")[2] for error in method["errors"] if error["$ref"] not in common]
+    notes = [f"Errors: {', '.join(kinds)}."] if kinds else []
+    if "x-rest" in method:
+        notes.append(f"Was {method['x-rest']}.")
+    return "\n\n".join([_summary(method), *(["  ".join(notes)] if notes else ())])
+
+
+def _nested(methods: list[Json], common: frozenset[str]) -> str:
+    """The methods whose names have dots as an interface of nested functions, so that editors show what they are."""
+    tree: Json = {"members": {}}
+    for method in methods:
+        node, parts = tree, method["name"].split(".")
+        if len(parts) > 1:
+            for part in parts:
+                node = node["members"].setdefault(part, {"members": {}})
+            node["method"] = method
+    doc = _jsdoc("Every request as a nested function; `Options` is what a client takes beside the params.")
+    return f"{doc}export interface NestedMethods<Options> {{\n{_nested_members(tree['members'], common, '  ')}}}\n"
+
+
+def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
+    lines = []
+    for name, node in tree.items():
+        types, doc = [], ""
+        if (method := node.get("method")) is not None:
+            doc = _jsdoc(_request_doc(method, common), indent)
+            mark = "" if any(param["required"] for param in method["params"]) else "?"
+            result = _type(method["result"]["schema"])
+            types.append(f"((params{mark}: {_params_name(method)}, options?: Options) => Promise<{result}>)")
+        if node["members"]:
+            types.append(f"{{\n{_nested_members(node['members'], common, indent + '  ')}{indent}}}")
+        lines.append(f"{doc}{indent}readonly {name}: {' & '.join(types)};\n")
+    return "".join(lines)
+
+
+def _told(method: Json) -> tuple[str, str, str]:
+    return method["name"], _summary(method), _params_name(method)
+
+
+def _notification(notification: Json) -> tuple[str, str, str]:
+    return notification["name"], _summary(notification), _type(notification["params"])
+
+
+def _job_type(job: Json) -> tuple[str, str, str]:
+    return job["name"], _summary(job), f"{{ payload: {_type(job['payload'])}; result: {_type(job['result'])} }}"
+
+
+def _table(name: str, doc: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    lines = (f"{_jsdoc(prose, '  ')}  {json.dumps(key)}: {value};\n" for key, prose, value in rows)
+    return f"{_jsdoc(doc)}export interface {name} {{\n{''.join(lines)}}}\n"
+
+
+def _names(name: str, keys: str, entries: Iterable[Json], doc: str = "") -> str:
+    lines = "".join(f"  {json.dumps(entry['name'])},\n" for entry in entries)
+    return f"{_jsdoc(doc)}export const {name} = [\n{lines}] as const satisfies readonly ({keys})[];\n"
+
+
+def _errors(errors: Json) -> str:
+    lines = (f"{_jsdoc(error['message'], '  ')}  {kind}: {error['code']},\n" for kind, error in errors.items())
+    kinds = "".join(f'\n  | "{kind}"' for kind in errors)
+    return (
+        f"{_jsdoc('Branch on `error.data.kind`, never on the message.')}export type ErrorKind ={kinds};\n\n"
+        f"export const ERROR_CODES = {{\n{''.join(lines)}}} as const satisfies Record<ErrorKind, number>;\n"
+    )
+
+
+def _type(schema: Json, anything: Anything = "unknown") -> str:
+    """The TypeScript type of a draft-07 schema, as far as the contract uses it."""
+    match schema:
+        case {"$ref": str(ref)} | {"allOf": [{"$ref": str(ref)}]}:
+            return ref.removeprefix(PREFIX)
+        case {"anyOf": choices} | {"oneOf": choices}:
+            return " | ".join(dict.fromkeys(_type(choice, anything) for choice in choices))
+        case {"const": value}:
+            return json.dumps(value)
+        case {"enum": values}:
+            return " | ".join(map(json.dumps, values))
+        case {"type": "array"}:
+            items = _type(schema.get("items", {}), anything)
+            return f"{items}[]" if _IDENTIFIER.fullmatch(items) else f"Array<{items}>"
+        case {"type": "object"} if "properties" not in schema:
+            values = schema.get("additionalProperties", True)
+            return f"Record<string, {anything if values is True else _type(values, anything)}>"
+        case {"type": str(name)} if name in _PRIMITIVES:
+            return _PRIMITIVES[name]
+        case _ if not schema.keys() - {"default", "description", "title"}:
+            return "unknown"
+    raise UnsupportedSchema(f"no TypeScript type is known for {json.dumps(schema)}")
+
+
+def _summary(entry: Json) -> str:
+    return "\n\n".join(entry[key] for key in ("summary", "description") if entry.get(key))
+
+
+def _prose(schema: Json) -> str:
+    """A field's description, or that of what it holds when it is not null; and its default, where there is one."""
+    texts = [schema.get("description", ""), *(choice.get("description", "") for choice in schema.get("anyOf", ()))]
+    text: str = next(filter(None, texts), "")
+    default = schema.get("default")
+    return text if default is None else f"{text}\n\n@default {json.dumps(default)}".strip()
+
+
+def _jsdoc(text: str, indent: str = "") -> str:
+    if not text:
+        return ""
+    text = text.replace("*/", "*\\/")
+    if "\n" not in text and len(indent) + len(text) + 7 <= _MAX_LINE:
+        return f"{indent}/** {text} */\n"
+    lines = [part for line in text.split("\n") for part in (textwrap.wrap(line, _MAX_LINE - len(indent) - 3) or [""])]
+    return "".join([f"{indent}/**\n", *(f"{indent} * {line}".rstrip() + "\n" for line in lines), f"{indent} */\n"])

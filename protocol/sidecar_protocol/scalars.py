@@ -1,0 +1,90 @@
+"""The scalars of the wire: each constraint and its explanation, written once and used in signatures.
+
+Numbers and booleans are strict: "5", 5.0 and true are not the integer 5.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, Strict, StringConstraints
+
+from sidecar_protocol.contract import Secret
+
+
+def canonical_time(moment: datetime) -> str:
+    """The one form in which times are stored and sent: UTC, milliseconds, `Z`.  It sorts as text."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _canonical(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not an ISO 8601 date and time, such as 2026-11-23T08:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its offset, such as Z or +09:00")
+    try:
+        return canonical_time(moment)
+    except OverflowError:
+        raise ValueError("a time must lie in the years 1 to 9999") from None
+
+
+UtcTime = Annotated[
+    str, Field(description="UTC, ISO 8601: 2026-11-23T08:00:00.000Z.", json_schema_extra={"format": "date-time"})
+]
+When = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_canonical),
+    Field(description="ISO 8601 with an offset.", json_schema_extra={"format": "date-time"}),
+]
+
+Flag = Annotated[bool, Strict()]
+Integer = Annotated[int, Strict(), Field(ge=-(2**53 - 1), le=2**53 - 1)]
+Count = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=7 * 24 * 3600, description="Seconds.")]
+Milliseconds = Annotated[int, Strict(), Field(ge=1, le=24 * 3600 * 1000, description="Milliseconds.")]
+Fraction = Annotated[float, Field(ge=0, le=1, description="0.0 to 1.0.")]
+
+Priority = Annotated[int, Strict(), Field(ge=-100, le=100, description="Higher runs first; 0 is normal.")]
+
+Text = Annotated[str, StringConstraints(max_length=1_000)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=2_000_000)]
+FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=4_096), Field(description="An absolute path.")]
+
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=128), Field(description="A job's id (UUIDv7).")]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=512), Field(description="An event's id.")]
+AccountId = Annotated[str, StringConstraints(min_length=1, max_length=256), Field(description="An account's id.")]
+SessionId = Annotated[str, StringConstraints(min_length=1, max_length=128), Field(description="A Claude session's id.")]
+
+TimeZoneName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(description="An IANA time zone: Europe/Berlin."),
+]
+
+Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows a page, 1 to 500.")]
+Cursor = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1_024),
+    Field(description="`next_cursor` of the page before; opaque.", json_schema_extra={"format": "cursor"}),
+]
+NextCursor = Annotated[str, Field(json_schema_extra={"format": "cursor"})]
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+"""An id that the sidecar made (UUIDv7)."""
+OpaqueId = Annotated[str, Field(json_schema_extra={"format": "id"})]
+"""An id of any form: only whether two are equal means something."""
+Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "seq"})]
+"""A place in the event log."""
+MEASURED: Final = Field(json_schema_extra={"format": "measured"})
+"""Marks what depends on the machine and the moment: transcripts compare only its type."""
+JsonObject = Annotated[dict[str, Any], Field(description="A JSON object.")]
+
+Token = Annotated[str, Secret, StringConstraints(min_length=1, max_length=4_096)]
+EncryptionKey = Annotated[
+    str,
+    Secret,
+    StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
+    Field(description="32 bytes in base64, kept by Electron's safeStorage."),
+]

@@ -1,0 +1,1 @@
+"""Permission requests of the Claude CLI: parsed, stored, answered."""

@@ -1,0 +1,1 @@
+"""Conversations with Claude: sessions, messages, turns."""

@@ -1,0 +1,198 @@
+"""A client in Python: spawns a sidecar over pipes, as a host would, and talks to it.
+
+The command line and the tests use it; it is the contract's other side, over two real connections.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from pydantic_core import to_json
+from sidecar_protocol import contract
+from sidecar_protocol.catalog import PROTOCOL_VERSION
+from sidecar_protocol.connection import Answered, Connection, Notified
+
+from sidecar import __version__
+
+T = TypeVar("T")
+
+STOP_S: Final = 5.0
+"""A sidecar drains in 2 s; after this it is killed."""
+BUFFERED: Final = 10_000
+"""Notifications that nobody has taken yet; older ones are dropped."""
+
+
+class RemoteError(Exception):
+    """The sidecar answered with an error: `code`, `message`, and `data` with its `kind`."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        self.code: int = error.get("code", 0)
+        self.message: str = error.get("message", "")
+        self.data: dict[str, Any] = error.get("data") or {}
+        super().__init__(f"{self.kind}: {self.message}")
+
+    @property
+    def kind(self) -> str:
+        """The word to branch on."""
+        return str(self.data.get("kind", "unknown"))
+
+
+class SidecarEnded(Exception):
+    """The sidecar ended before it answered; `code` is its exit code."""
+
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+        super().__init__(f"the sidecar ended with exit code {code}")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One notification."""
+
+    method: str
+    params: dict[str, Any]
+
+
+class SidecarClient:
+    """A conversation with one sidecar."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.unsolicited: list[Answered] = []
+        self._connection = Connection()
+        self._sending = anyio.Lock()
+        self._ended = False
+        self._waiting: dict[int | str, anyio.Event] = {}
+        self._answers: dict[int | str, Answered] = {}
+        self._send: MemoryObjectSendStream[Received]
+        self.notifications: MemoryObjectReceiveStream[Received]
+        self._send, self.notifications = anyio.create_memory_object_stream[Received](BUFFERED)
+
+    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Ask and wait for the result.  Raises RemoteError, or SidecarEnded."""
+        request_id, line = self._connection.call(method, to_json(dict(params or {})))
+        answered = self._waiting[request_id] = anyio.Event()
+        await self.send(line)
+        if not self._ended:
+            await answered.wait()
+        del self._waiting[request_id]
+        answer = self._answers.pop(request_id, None)
+        if answer is None:
+            raise SidecarEnded(await self.process.wait())
+        if answer.error is not None:
+            raise RemoteError(answer.error)
+        return answer.result
+
+    def remote(self, interface: type[T]) -> T:
+        """The methods of one interface, typed as declared."""
+        return contract.remote(interface, self.call)
+
+    async def initialize(self, name: str, **params: Any) -> Any:
+        """Shake hands as the client `name`."""
+        info = {"name": name, "version": __version__}
+        return await self.call("initialize", {"protocol_version": PROTOCOL_VERSION, "client_info": info, **params})
+
+    async def send(self, line: bytes) -> None:
+        """Send a line as it is."""
+        assert self.process.stdin is not None
+        async with self._sending:
+            try:
+                await self.process.stdin.send(line)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                raise SidecarEnded(await self.process.wait()) from None
+
+    async def until(self, method: str, **where: Any) -> dict[str, Any]:
+        """The params of the next notification with this name and these (top-level) members."""
+        async for received in self.notifications:
+            if received.method == method and all(received.params.get(key) == value for key, value in where.items()):
+                return received.params
+        raise SidecarEnded(await self.process.wait())
+
+    async def close(self) -> int:
+        """Close its stdin, as a host that quits does, and wait for the end: the exit code."""
+        assert self.process.stdin is not None
+        await self.process.stdin.aclose()
+        with anyio.move_on_after(STOP_S):
+            return await self.process.wait()
+        self.process.kill()
+        return await self.process.wait()
+
+    async def read(self) -> None:
+        """Read until the sidecar ends; runs beside the calls."""
+        assert self.process.stdout is not None
+        async for chunk in self.process.stdout:
+            self._connection.receive(chunk)
+            while (event := self._connection.next_event()) is not None:
+                if isinstance(event, Answered):
+                    self._take_answer(event)
+                elif isinstance(event, Notified):
+                    self._take_notification(Received(event.method, event.params))
+        self._ended = True
+        self._send.close()
+        for answered in self._waiting.values():
+            answered.set()
+
+    def _take_answer(self, answer: Answered) -> None:
+        answered = self._waiting.get(answer.id) if answer.id is not None else None
+        if answered is None or answer.id is None:
+            self.unsolicited.append(answer)
+            return
+        self._answers[answer.id] = answer
+        answered.set()
+
+    def _take_notification(self, received: Received) -> None:
+        try:
+            self._send.send_nowait(received)
+        except anyio.WouldBlock:
+            self.notifications.receive_nowait()
+            self._send.send_nowait(received)
+
+
+def command() -> list[str]:
+    """How this installation's sidecar is started."""
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
+
+
+@asynccontextmanager
+async def spawn(
+    arguments: Sequence[str] = (),
+    *,
+    env: Mapping[str, str] | None = None,
+    stderr: int | None = subprocess.DEVNULL,
+    cwd: str | os.PathLike[str] | None = None,
+) -> AsyncIterator[SidecarClient]:
+    """A sidecar as a child process, closed at the end of the block.  `env` is added to this process's own.
+
+    Its session is its own: a terminal's Ctrl-C is for the client, which then ends the sidecar in good order.
+    """
+    failure: Exception | SystemExit | None = None
+    async with await anyio.open_process(
+        [*command(), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    ) as process:
+        client = SidecarClient(process)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.read)
+            try:
+                yield client
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+                failure = error
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await client.close()
+                tasks.cancel_scope.cancel()
+    client.notifications.close()
+    if failure is not None:
+        raise failure

@@ -1,0 +1,1 @@
+"""SQLite: the connection, transactions, migrations, full-text search, stored secrets."""

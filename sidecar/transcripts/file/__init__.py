@@ -1,0 +1,1 @@
+"""The transcript file: its format, redaction and schemas."""

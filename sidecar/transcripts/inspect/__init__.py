@@ -1,0 +1,1 @@
+"""Summaries and timelines of a transcript, for people."""

@@ -1,0 +1,1 @@
+"""A stand-in sidecar that answers from a transcript."""

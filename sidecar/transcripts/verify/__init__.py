@@ -1,0 +1,1 @@
+"""Running a transcript against the real sidecar and comparing."""

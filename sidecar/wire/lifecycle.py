@@ -1,0 +1,163 @@
+"""The process's life as the host sees it: handshake, readiness, the bounded end."""
+
+import asyncio
+import hmac
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from sidecar_protocol.connection import MAX_BATCH, MAX_MESSAGE_BYTES
+from sidecar_protocol.contract import RpcError
+from sidecar_protocol.errors import InvalidRequest, NotInitialized, ShuttingDown, Unauthorized
+from sidecar_protocol.events import EventsResync
+from sidecar_protocol.meta import PROTOCOL_VERSION
+from sidecar_protocol.system import (
+    Capabilities,
+    ClientInfo,
+    Drained,
+    EventWindow,
+    Initialized,
+    Lifecycle,
+    Limits,
+    ProcessState,
+    Resume,
+    ResumeOutcome,
+    Secrets,
+    SecretsState,
+    ServerInfo,
+    SystemState,
+)
+
+from sidecar import __version__
+from sidecar.wire.dispatch import Dispatcher, Route
+from sidecar.wire.in_flight import MAX_IN_FLIGHT, InFlightRequests
+from sidecar.wire.outbox import Outbox, Wire
+
+log = logging.getLogger(__name__)
+
+DRAIN_S: Final = 1.6
+"""What the end may take: the host expects everything gone within 2 s, and the process needs some of that to exit."""
+FINISH_S: Final = 0.3
+"""Of that, what is left for requests to end by themselves before they are cancelled."""
+
+
+class LifecycleService(Lifecycle):
+    """`initialize`, `shutdown`, `exit` and cancelling."""
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        waiting: InFlightRequests,
+        outbox: Outbox,
+        wire: Wire,
+        token: str | None,
+        schema_hash: str,
+        unlock: Callable[[str | None], SecretsState],
+        on_initialized: Callable[[int | None], None],
+        stop_work: Callable[[float], Awaitable[tuple[int, bool]]],
+        end: Callable[[int], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._waiting = waiting
+        self._outbox = outbox
+        self._wire = wire
+        self._token = token
+        self._schema_hash = schema_hash
+        self._unlock = unlock
+        self._on_initialized = on_initialized
+        self._stop_work = stop_work
+        self._end = end
+        self._initialized = False
+        self._draining: asyncio.Task[Drained] | None = None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the process is on its way out."""
+        return self._draining is not None
+
+    def admit(self, route: Route) -> RpcError | None:
+        """Whether a method may be called now; None: yes."""
+        if route.declared.before_initialize:
+            return None
+        if self._draining is not None:
+            return None if route.declared.name in ("shutdown", "$/cancelRequest") else ShuttingDown()
+        if self._initialized:
+            return None
+        return NotInitialized() if self._token is None else Unauthorized()
+
+    async def initialize(
+        self,
+        *,
+        protocol_version: int,
+        client_info: ClientInfo,
+        process_id: int | None = None,
+        capabilities: Capabilities | None = None,
+        resume: Resume | None = None,
+        schema_hash: str | None = None,
+        token: str | None = None,
+        secrets: Secrets | None = None,
+    ) -> Initialized:
+        if self._draining is not None:
+            raise ShuttingDown
+        if self._initialized:
+            raise InvalidRequest("initialize was already called.")
+        if self._token is not None and not hmac.compare_digest(self._token.encode(), (token or "").encode()):
+            raise Unauthorized(hint="Pass the value of BACKEND_TOKEN as `token`.")
+        window = self._resume(resume, frozenset(capabilities.opt_out if capabilities else ()))
+        self._initialized = True
+        self._dispatcher.admit_by(None)
+        log.info("%s %s shook hands, protocol %d", client_info.name, client_info.version, protocol_version)
+        self._on_initialized(process_id)
+        return Initialized(
+            protocol_version=PROTOCOL_VERSION,
+            server_info=ServerInfo(name="sidecar", version=__version__, pid=os.getpid()),
+            limits=Limits(max_message_bytes=MAX_MESSAGE_BYTES, max_in_flight=MAX_IN_FLIGHT, max_batch=MAX_BATCH),
+            events=window,
+            schema_hash=self._schema_hash,
+            schema_match=None if schema_hash is None else schema_hash == self._schema_hash,
+            secrets=self._unlock(secrets.key if secrets is not None else None),
+        )
+
+    def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:
+        epoch = self._outbox.log.epoch()
+        oldest, latest = self._outbox.log.window()
+        gap: str | None = None
+        if resume is not None and resume.epoch != epoch:
+            gap = "The database is another one."
+        elif resume is not None and not oldest - 1 <= resume.after_seq <= latest:
+            gap = "The log does not reach back to that event, or has never held it."
+        known = resume is not None and gap is None
+        self._outbox.attach(self._wire, opted_out, resume.after_seq if resume is not None and known else None)
+        self._outbox.notify(SystemState(state=ProcessState.READY))
+        if gap is not None:
+            self._outbox.notify(EventsResync(reason=gap))
+        outcome = ResumeOutcome.OK if gap is None else ResumeOutcome.RESYNC
+        return EventWindow(epoch=epoch, oldest_seq=oldest, latest_seq=latest, resume=outcome)
+
+    async def initialized(self) -> None:
+        return None
+
+    async def shutdown(self, *, deadline_ms: int = 5_000) -> Drained:
+        return await asyncio.shield(self.drain(deadline_ms / 1000))
+
+    async def exit(self) -> None:
+        self._end(0)
+
+    async def cancel_request(self, *, id: int | str) -> None:
+        self._waiting.cancel(id)
+
+    def drain(self, deadline_s: float) -> "asyncio.Task[Drained]":
+        """Stop everything within the deadline; a second call joins the first."""
+        if self._draining is None:
+            self._dispatcher.admit_by(self.admit)
+            self._outbox.notify(SystemState(state=ProcessState.DRAINING))
+            self._draining = asyncio.get_running_loop().create_task(self._drain(deadline_s))
+        return self._draining
+
+    async def _drain(self, deadline_s: float) -> Drained:
+        grace_s = min(FINISH_S, deadline_s)
+        cancelling = asyncio.ensure_future(self._waiting.drain(grace_s, deadline_s - grace_s))
+        interrupted, stopped = await self._stop_work(deadline_s)
+        return Drained(drained=stopped, cancelled_requests=await cancelling, interrupted_jobs=interrupted)

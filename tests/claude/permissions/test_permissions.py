@@ -1,0 +1,198 @@
+"""What Claude asks and how it is answered, through the real process, with the stand-in as the CLI."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sidecar_protocol.claude.permissions import PermissionDecision, PermissionKind, PermissionRequest, PermissionStatus
+from sidecar_protocol.claude.sessions import PermissionMode, Session, SessionStatus
+from sidecar_protocol.entities import Job
+
+from sidecar.commandline.client import RemoteError
+from tests.claude.talk import Talk, talking
+from tests.conftest import StartSidecar
+
+ALLOW, DENY = PermissionDecision.ALLOW, PermissionDecision.DENY
+LIST_FILES = {"command": "ls"}
+
+
+def asks(tool: str, **values: object) -> str:
+    """A prompt that makes the stand-in ask."""
+    return f"[[ask:{tool}:{json.dumps(values)}]]"
+
+
+@pytest.fixture
+async def talk(sidecar: StartSidecar, standin: Path) -> AsyncIterator[Talk]:
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        yield talk
+
+
+async def question(talk: Talk, prompt: str = asks("Bash", **LIST_FILES)) -> tuple[Session, Job, PermissionRequest]:
+    """A session whose turn asks something."""
+    session = await talk.sessions.create()
+    job = await talk.sessions.send(session_id=session.session_id, prompt=prompt)
+    return session, job, await talk.asked(job.job_id)
+
+
+async def outcome(talk: Talk, job: Job) -> Any:
+    """What the stand-in was answered, from the text of its turn."""
+    return json.loads((await talk.job(job.job_id, "succeeded"))["result"]["text"])
+
+
+async def test_a_question_is_told_listed_and_answered(talk: Talk) -> None:
+    session, job, request = await question(talk)
+    assert request == PermissionRequest(
+        request_id=request.request_id,
+        session_id=session.session_id,
+        job_id=job.job_id,
+        kind=PermissionKind.TOOL,
+        tool_name="Bash",
+        tool_use_id=request.tool_use_id,
+        description="fake",
+        input=LIST_FILES,
+        blocked_path=None,
+        rules=["Bash(ls)"],
+        suggested_mode=PermissionMode.ACCEPT_EDITS,
+        status=PermissionStatus.OPEN,
+        turn_ended=False,
+        message=None,
+        updated_input=None,
+        remembered=[],
+        resumed_by=None,
+        created_at=request.created_at,
+        resolved_at=None,
+        version=1,
+    )
+    assert (await talk.permissions.list(status=PermissionStatus.OPEN)).requests == [request]
+    asking = await talk.sessions.get(session_id=session.session_id)
+    waiting = await talk.client.call("jobs.get", {"job_id": job.job_id})
+    assert asking.status is SessionStatus.WAITING
+    assert (waiting["status"], waiting["waiting_for"]) == ("running", "approval")
+    answered = await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert (answered.status, answered.version) == (PermissionStatus.ALLOWED, 2)
+    assert answered.resolved_at is not None
+    assert await outcome(talk, job) == {"behavior": "allow", "updatedInput": LIST_FILES}
+    assert await talk.resolved(request.request_id) == answered
+    assert (await talk.permissions.list(session_id=session.session_id)).requests == [answered]
+    assert (await talk.permissions.list(status=PermissionStatus.OPEN)).requests == []
+    statuses = [one.params["session"]["status"] for one in talk.told if one.method == "claude.session_updated"]
+    assert [*dict.fromkeys(statuses)] == ["idle", "running", "waiting"]
+    assert statuses[-2:] == ["running", "idle"]
+    waits = [one.params["job"]["waiting_for"] for one in talk.told if one.method == "jobs.updated"]
+    assert waits == [None, None, "approval", None, None]
+
+
+async def test_a_denial_tells_claude_why(talk: Talk) -> None:
+    _, job, request = await question(talk)
+    await talk.permissions.respond(request_id=request.request_id, decision=DENY, message="Use Read instead.")
+    assert await outcome(talk, job) == {"behavior": "deny", "message": "Use Read instead."}
+    assert (await talk.resolved(request.request_id)).message == "Use Read instead."
+
+
+async def test_an_answer_may_rewrite_the_input(talk: Talk) -> None:
+    _, job, request = await question(talk)
+    safer = {"command": "ls -d ."}
+    answered = await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=safer)
+    assert (answered.input, answered.updated_input) == (LIST_FILES, safer)
+    assert await outcome(talk, job) == {"behavior": "allow", "updatedInput": safer}
+
+
+async def test_what_is_remembered_holds_for_this_process_and_the_next(talk: Talk) -> None:
+    session, job, request = await question(talk, asks("Bash", command="echo (a)"))
+    answered = await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
+    assert answered.remembered == answered.rules == [r"Bash(echo \(a\))"]
+    added = {"type": "addRules", "behavior": "allow", "destination": "session"}
+    rules = [{"toolName": "Bash", "ruleContent": "echo (a)"}]
+    assert (await outcome(talk, job))["updatedPermissions"] == [{**added, "rules": rules}]
+    assert (await talk.sessions.get(session_id=session.session_id)).allowed_tools == answered.rules
+    await talk.ask(session.session_id, "[[kill:9]]")
+    about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+    assert r"--allowedTools=Bash(echo \(a\))" in about["argv"]
+
+
+async def test_a_choice_is_answered_by_its_input_with_the_answers(talk: Talk) -> None:
+    asked = {"questions": [{"question": "Which bird?", "header": "Bird", "options": [], "multiSelect": False}]}
+    _, job, request = await question(talk, asks("AskUserQuestion", **asked))
+    assert (request.kind, request.rules) == (PermissionKind.QUESTION, [])
+    with pytest.raises(RemoteError) as refused:
+        await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert refused.value.data["details"][0]["path"] == "updated_input"
+    answers = {**asked, "answers": {"Which bird?": "heron"}}
+    await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=answers)
+    assert (await outcome(talk, job))["updatedInput"] == answers
+
+
+async def test_a_plan_is_a_question_of_its_own_kind(talk: Talk) -> None:
+    _, job, request = await question(talk, asks("ExitPlanMode", plan="# Do it"))
+    assert (request.kind, request.input) == (PermissionKind.PLAN, {"plan": "# Do it"})
+    await talk.permissions.respond(request_id=request.request_id, decision=DENY, message="Not yet.")
+    assert await outcome(talk, job) == {"behavior": "deny", "message": "Not yet."}
+
+
+async def test_several_questions_at_once_are_answered_in_any_order(talk: Talk) -> None:
+    prompt = asks("Bash", command="one") + asks("mcp__mail__send", to="me")
+    session, job, first = await question(talk, prompt)
+    second, same = (await talk.permissions.list(session_id=session.session_id)).requests
+    assert (same, second.rules) == (first, ["mcp__mail__send"])
+    await talk.permissions.respond(request_id=second.request_id, decision=DENY)
+    assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.WAITING
+    await talk.permissions.respond(request_id=first.request_id, decision=ALLOW)
+    text = (await talk.job(job.job_id, "succeeded"))["result"]["text"]
+    assert text == json.dumps({"behavior": "allow", "updatedInput": {"command": "one"}}) + json.dumps(
+        {"behavior": "deny", "message": "The user denied this."}
+    )
+
+
+async def test_the_first_answer_counts(talk: Talk) -> None:
+    _, job, request = await question(talk)
+    await talk.permissions.respond(request_id=request.request_id, decision=DENY)
+    with pytest.raises(RemoteError) as late:
+        await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert (late.value.kind, late.value.data["hint"]) == ("permission_already_resolved", "It is denied.")
+    assert (await outcome(talk, job))["behavior"] == "deny"
+    with pytest.raises(RemoteError) as unknown:
+        await talk.permissions.respond(request_id="nothing", decision=ALLOW)
+    assert unknown.value.kind == "permission_not_found"
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        ({"decision": "deny", "updated_input": {"command": "x"}}, "updated_input"),
+        ({"decision": "allow", "updated_input": {"command": "x" * 1_048_576}}, "updated_input"),
+        ({"decision": "allow", "message": "because"}, "message"),
+        ({"decision": "deny", "remember": True}, "remember"),
+    ],
+)
+async def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays(
+    talk: Talk, answer: dict[str, Any], path: str
+) -> None:
+    _, job, request = await question(talk)
+    with pytest.raises(RemoteError) as refused:
+        await talk.client.call("claude.permissions.respond", {"request_id": request.request_id, **answer})
+    assert (refused.value.kind, refused.value.data["details"][0]["path"]) == ("invalid_params", path)
+    assert (await talk.permissions.list()).requests == [request]
+    await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert (await outcome(talk, job))["behavior"] == "allow"
+
+
+async def test_an_interrupt_takes_the_question_away_and_the_process_takes_the_next_turn(talk: Talk) -> None:
+    session, job, request = await question(talk)
+    await talk.sessions.interrupt(session_id=session.session_id)
+    closed = await talk.resolved(request.request_id)
+    assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The turn was stopped.")
+    stopped = await talk.job(job.job_id, "cancelled")
+    assert stopped["waiting_for"] is None
+    assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
+    assert json.loads(await talk.answer(session.session_id, "[[prompts]]"))[0].startswith("[[ask:Bash")
+
+
+async def test_a_deleted_session_takes_its_questions_with_it(talk: Talk) -> None:
+    session, job, request = await question(talk)
+    await talk.sessions.delete(session_id=session.session_id)
+    closed = await talk.resolved(request.request_id)
+    assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The session was deleted.")
+    await talk.job(job.job_id, "cancelled")
+    assert (await talk.permissions.list()).requests == []

@@ -1,0 +1,190 @@
+"""The questions of a turn at their edges: nobody answers, too many, too large, not storable, asked too late."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from sidecar_protocol.claude.permissions import (
+    ClaudePermissionRequested,
+    ClaudePermissionResolved,
+    PermissionDecision,
+    PermissionStatus,
+)
+from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
+from sidecar_protocol.claude.trouble import ClaudeStall
+from sidecar_protocol.entities import WaitingFor
+
+from sidecar.claude.permissions.cli_requests import Answer, read_ask
+from sidecar.claude.permissions.journal import KEPT, MAX_OPEN, NOT_STORED, TOO_LARGE
+from sidecar.claude.permissions.open_requests import OVER, TurnQuestions
+from sidecar.claude.process.cli_process import ClaudeProcess
+from sidecar.claude.process.pool import Live
+from sidecar.job_handler import JobFailed
+from tests.claude.harness import until
+from tests.claude.turn_harness import turns
+
+ALLOW = PermissionDecision.ALLOW
+PROMPT = '[[ask:Bash:{"command":"ls"}]]'
+ALLOWED = {"behavior": "allow", "updatedInput": {"command": "ls"}}
+
+
+class Overheard(ClaudeProcess):
+    """A process that was never started: what would be written to it is kept."""
+
+    def __init__(self, on_line: Callable[[bytes], bool]) -> None:
+        super().__init__(on_line)
+        self.sent: list[Mapping[str, Any]] = []
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.sent.append(message)
+
+
+def said(answer: Answer) -> str:
+    """A denial as the stand-in repeats it."""
+    return json.dumps({"behavior": "deny", "message": answer.message})
+
+
+async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, answer_s=0.3) as rig:
+        session = rig.create()
+        with pytest.raises(JobFailed) as failed:
+            await rig.take(session.session_id, PROMPT)
+        assert failed.value.kind == "unanswered"
+        (request,) = rig.requests()
+        assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
+        assert rig.session(session.session_id).status is SessionStatus.WAITING
+        told = rig.told(ClaudePermissionRequested)
+        assert [one.request.turn_ended for one in told] == [False, True]
+        rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+        (turn,) = rig.queued
+        assert isinstance(turn, TakeTurn)
+        assert turn.session_id == session.session_id
+        assert rig.session(session.session_id).status is SessionStatus.INTERRUPTED
+        rig.context.job_id = "queued-1"
+        assert json.loads((await rig.take(session.session_id, turn.prompt)).text) == ALLOWED
+        (closed,) = rig.told(ClaudePermissionResolved)
+        assert (closed.request.status, closed.request.resumed_by) == (PermissionStatus.ALLOWED, "queued-1")
+
+
+async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, answer_s=0.3) as rig:
+        session = rig.create()
+        with pytest.raises(JobFailed):
+            await rig.take(session.session_id, PROMPT)
+        (request,) = rig.requests()
+        rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+        rig.context.job_id = "queued-1"
+        with pytest.raises(JobFailed) as failed:
+            await rig.take(session.session_id, PROMPT * 2)
+        assert failed.value.kind == "unanswered"
+        assert [one.status for one in rig.requests()] == [PermissionStatus.OPEN, PermissionStatus.ALLOWED]
+
+
+async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        live, process = Live(session.session_id, lambda _: False), Overheard(lambda _: False)
+        live.process = process
+        questions = TurnQuestions(session.session_id, rig.context, rig.journal, answer_s=1_000)
+        begun = anyio.current_time()
+        time = anyio.CancelScope(deadline=begun + 100)
+        questions.begin(live, time)
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        questions.on_message({"type": "control_request", "request_id": "r1", "request": asked})
+        assert time.deadline == pytest.approx(begun + 1_000, abs=50)
+        rig.journal.answer((await rig.question()).request_id, ALLOW, None, None, remember=False)
+        await until(lambda: process.sent)
+        assert process.sent[0]["response"]["response"] == ALLOWED
+        assert time.deadline == pytest.approx(begun + 100, abs=50)
+        assert rig.context.waited_for == [WaitingFor.APPROVAL, None]
+
+
+async def test_nobody_is_told_of_silence_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, silence_s=0.1) as rig, anyio.create_task_group() as tasks:
+        session = rig.create()
+        told: list[int] = []
+
+        async def answer_late() -> None:
+            request = await rig.question()
+            for _ in range(2):
+                await anyio.sleep(0.3)
+                told.append(len(rig.told(ClaudeStall)))
+            rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+
+        tasks.start_soon(answer_late)
+        assert json.loads((await rig.take(session.session_id, PROMPT)).text) == ALLOWED
+        assert told[0] == told[1]
+
+
+async def test_more_questions_than_anybody_can_look_through_are_denied(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, answer_s=0.5) as rig:
+        session = rig.create()
+        with pytest.raises(JobFailed):
+            await rig.take(session.session_id, PROMPT * (MAX_OPEN + 1))
+        assert len(rig.requests()) == MAX_OPEN
+
+
+async def test_what_cannot_be_shown_is_not_asked(standin: Path, tmp_path: Path) -> None:
+    large = f'[[ask:Write:{{"content":"{"x" * 1_048_576}"}}]]'
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        assert (await rig.take(session.session_id, large)).text == said(TOO_LARGE)
+        assert (await rig.take(session.session_id, r'[[ask:Write:{"content":"\ud83d"}]]')).text == said(TOO_LARGE)
+        assert rig.requests() == []
+        assert rig.session(session.session_id).status is SessionStatus.IDLE
+
+
+async def test_a_question_that_cannot_be_stored_is_denied(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        rig.failing = sqlite3.OperationalError("database or disk is full")
+        assert (await rig.take(session.session_id, PROMPT)).text == said(NOT_STORED)
+
+
+async def test_an_answer_that_cannot_be_stored_does_not_reach_claude(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path, answer_s=0.5) as rig, anyio.create_task_group() as tasks:
+        session = rig.create()
+
+        async def answer_in_vain() -> None:
+            request = await rig.question()
+            await anyio.lowlevel.checkpoint()
+            rig.failing = sqlite3.OperationalError("database or disk is full")
+            rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+
+        tasks.start_soon(answer_in_vain)
+        with pytest.raises(JobFailed) as failed:
+            await rig.take(session.session_id, PROMPT)
+        assert failed.value.kind == "unanswered"
+
+
+async def test_what_is_asked_when_no_turn_runs_is_denied(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        assert (await rig.take(session.session_id, "[[late]]")).text == "later"
+        await until(lambda: any(message.text == said(OVER) for message in rig.messages(session.session_id)))
+        assert {request.status for request in rig.requests()} <= {PermissionStatus.CANCELLED}
+        assert rig.session(session.session_id).status is SessionStatus.IDLE
+
+
+async def test_a_request_of_an_unknown_kind_is_refused_and_not_left_unanswered(standin: Path, tmp_path: Path) -> None:
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        answer = json.loads((await rig.take(session.session_id, "[[request]]")).text)
+        assert (answer["subtype"], answer["error"]) == ("error", "This host does not support it.")
+
+
+async def test_closed_questions_are_forgotten_beyond_a_number(tmp_path: Path, standin: Path) -> None:
+    async with turns(standin, tmp_path) as rig:
+        session = rig.create()
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        for number in range(KEPT + 2):
+            ask = read_ask({"request_id": str(number), "request": asked})
+            assert ask is not None
+            rig.journal.ask(session.session_id, "job", ask, lambda _: None)
+            rig.journal.close(session.session_id, "enough")
+        rows, _ = rig.asked.page(session.session_id, None, 500, None)
+        assert len(rows) == KEPT

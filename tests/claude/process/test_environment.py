@@ -1,0 +1,71 @@
+"""What of our environment the CLI gets to see."""
+
+import json
+import os
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sidecar.claude.process.environment import inherited, job_environment
+from tests.claude.talk import Talk
+from tests.conftest import StartSidecar
+
+CONFIGURATION = {
+    "ANTHROPIC_API_KEY": "k",
+    "CLAUDE_CONFIG_DIR": "/c",
+    "CLAUDE_CODE_OAUTH_TOKEN": "t",
+    "CLAUDE_CODE_USE_BEDROCK": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "2",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "HTTPS_PROXY": "http://proxy",
+}
+
+
+FOREIGN = {
+    "BACKEND_TOKEN": "secret",
+    "GOOGLE_CLIENT_SECRET": "secret",
+    "ELECTRON_RUN_AS_NODE": "1",
+    "CLAUDECODE": "1",
+    "CLAUDE_CODE_ENTRYPOINT": "cli",
+    "CLAUDE_CODE_SESSION_ID": "s",
+    "CLAUDE_CODE_MESSAGING_TOKEN": "t",
+    "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR": "7",
+}
+
+
+def test_the_users_configuration_passes_and_nothing_else_of_ours() -> None:
+    assert inherited(CONFIGURATION | FOREIGN) == CONFIGURATION
+
+
+@pytest.mark.parametrize("method", ["claude.spawn", "claude.sessions.send"])
+async def test_what_a_child_sees_is_the_users_configuration_and_its_mark(
+    sidecar: StartSidecar, standin: Path, method: str
+) -> None:
+    with anyio.fail_after(30):
+        async with sidecar(**CONFIGURATION, **FOREIGN, CLAUDE_PATH=str(standin)) as client:
+            await client.initialize("tests", token=FOREIGN["BACKEND_TOKEN"])
+            talk = Talk(client)
+            where = {} if method == "claude.spawn" else {"session_id": (await talk.sessions.create()).session_id}
+            job = await client.call(method, {"prompt": "[[about]]", **where})
+            seen = json.loads((await talk.job(job["job_id"], "succeeded"))["result"]["text"])["environment"]
+    assert CONFIGURATION.items() <= seen.items()
+    assert FOREIGN.keys() & seen.keys() == set()
+    assert seen.get("SIDECAR_JOB" if method == "claude.spawn" else "SIDECAR_SESSION") in (
+        job["job_id"],
+        *where.values(),
+    )
+
+
+def test_the_executables_own_folder_comes_first_on_the_path() -> None:
+    environment = job_environment({"PATH": "/usr/bin"}, executable=Path("/nvm/bin/claude"), job_id="j1")
+    assert environment == {"PATH": f"/nvm/bin{os.pathsep}/usr/bin", "SIDECAR_JOB": "j1"}
+
+
+def test_a_folder_that_is_on_the_path_keeps_its_place() -> None:
+    path = os.pathsep.join(["/usr/bin", "/nvm/bin"])
+    assert job_environment({"PATH": path}, executable=Path("/nvm/bin/claude"), job_id="j1")["PATH"] == path
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    assert job_environment({}, executable=Path("/nvm/bin/claude"), job_id="j1")["PATH"] == "/nvm/bin"

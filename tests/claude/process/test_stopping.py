@@ -1,0 +1,131 @@
+"""The ladder that ends a run, step by step."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
+from sidecar.claude.process.environment import job_environment
+from sidecar.claude.process.orphans import kill_leftovers
+from sidecar.claude.process.stopping import CANCEL, Pace, exit_by_itself, stop
+from tests.claude.harness import RecordingContext, processes_of, tools_of, until
+
+QUICK = Pace(terminate_s=0.3, kill_s=0.6, end_s=5.0)
+PARENT = """
+import os, sys
+from pathlib import Path
+import anyio
+from sidecar.claude.process.environment import job_environment
+from sidecar.claude.process.cli_process import RunOptions, start
+
+async def main(executable, job_id, *prompt_and_tools):
+    prompt, *tools = prompt_and_tools
+    environment = job_environment(os.environ, executable=Path(executable), job_id=job_id)
+    options = RunOptions(allowed_tools=tools)
+    on_line = lambda line: os.write(1, line)
+    process = await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=on_line)
+    process.ask(prompt)
+    await anyio.sleep_forever()
+
+anyio.run(main, *sys.argv[1:])
+"""
+
+
+@asynccontextmanager
+async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[ClaudeProcess, str, list[str]]]:
+    """A process that has begun to answer, its job id, and the types of the lines that it wrote."""
+    job_id, types = RecordingContext().job_id, list[str]()
+    answering = anyio.Event()
+
+    def on_line(line: bytes) -> bool:
+        message = json.loads(line)
+        types.append(message["type"])
+        if message.get("event", {}).get("type") == "content_block_delta":
+            answering.set()
+        return bool(message["type"] == "result")
+
+    environment = job_environment(os.environ, executable=standin, job_id=job_id)
+    try:
+        with anyio.fail_after(20):
+            process = await start(standin, RunOptions(), cwd=cwd, environment=environment, on_line=on_line)
+            process.ask(prompt)
+            await answering.wait()
+            yield process, job_id, types
+        assert processes_of(job_id) == []
+    finally:  # a test that fails must not leave what it was about
+        with anyio.CancelScope(shield=True):
+            await kill_leftovers({job_id}, timeout_s=5)
+
+
+async def test_an_interrupt_is_enough_for_a_cli_that_listens(standin: Path, tmp_path: Path) -> None:
+    async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, types):
+        await stop(process, job_id, CANCEL)
+    assert process.exit_code == 0
+    assert types[-2:] == ["control_response", "result"]
+
+
+async def test_what_ignores_an_interrupt_is_terminated(standin: Path, tmp_path: Path) -> None:
+    async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, _):
+        await stop(process, job_id, QUICK)
+    assert process.exit_code == 143
+
+
+async def test_what_ignores_a_signal_is_killed_with_everything_it_started(standin: Path, tmp_path: Path) -> None:
+    async with running(standin, tmp_path, "[[stubborn]] [[grandchild]] [[holder]] [[hang]]") as (process, job_id, _):
+        await until(lambda: len(processes_of(job_id)) == 3)
+        await stop(process, job_id, QUICK)
+    assert process.exit_code == -signal.SIGKILL
+
+
+async def test_a_cli_that_stays_after_its_result_is_not_waited_for_without_end(standin: Path, tmp_path: Path) -> None:
+    async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, types):
+        await exit_by_itself(process, grace_s=0.2)
+        assert not process.exited.is_set()
+        await stop(process, job_id, QUICK)
+    assert types[-1] == "result"
+
+
+async def test_leftovers_of_other_jobs_are_left_alone(standin: Path, tmp_path: Path) -> None:
+    async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, _):
+        assert await kill_leftovers({"another job"}, timeout_s=5) == 0
+        assert await kill_leftovers({job_id}, "/another/sidecar.db", timeout_s=5) == 0
+        await until(lambda: len(processes_of(job_id)) == 2)
+        assert await kill_leftovers({"another job", job_id}, timeout_s=5) == 2
+        await stop(process, job_id, QUICK)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
+@pytest.mark.parametrize(
+    ("fixture", "prompt"), [("standin", "[[hang]]"), ("real_claude", "[[tool:bash:tail -f /dev/null]]")]
+)
+async def test_a_killed_sidecar_takes_its_cli_with_it(
+    fixture: str, prompt: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    executable: Path = request.getfixturevalue(fixture)
+    environment = {**request.getfixturevalue("api").environment(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    job_id = RecordingContext().job_id
+    command = [sys.executable, "-c", PARENT, str(executable), job_id, prompt, "Bash"]
+
+    def tool_runs() -> bool:
+        return bool(tools_of(job_id, "tail"))
+
+    said = b""
+    try:
+        with anyio.fail_after(30):
+            async with await anyio.open_process(command, env=environment, cwd=tmp_path, stderr=None) as parent:
+                assert parent.stdout is not None
+                while b"message_start" not in said:
+                    said += await parent.stdout.receive()
+                await until(tool_runs if fixture == "real_claude" else lambda: True)
+                os.kill(parent.pid, signal.SIGKILL)
+            await until(lambda: processes_of(job_id) == [])
+    finally:
+        with anyio.CancelScope(shield=True):
+            await kill_leftovers({job_id}, timeout_s=5)

@@ -1,0 +1,115 @@
+"""A session as a text, at once or as a file, through the real process."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sidecar_protocol.claude.export import ClaudeExport
+
+from sidecar.commandline.client import RemoteError
+from tests.claude.talk import FINAL, Talk, talking
+from tests.conftest import StartSidecar
+
+
+async def exported(talk: Talk, session_id: str, **payload: Any) -> dict[str, Any]:
+    """The finished job."""
+    params = {"type": "claude.export", "payload": {"session_id": session_id, **payload}}
+    made = await talk.client.call("jobs.create", params)
+    return await talk.job(made["job"]["job_id"], *FINAL)
+
+
+async def test_a_session_is_exported_at_once_and_as_the_same_file(
+    sidecar: StartSidecar, standin: Path, data_dir: Path
+) -> None:
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create(title="Birds: a/b? 鳥")
+        await talk.answer(session.session_id, "[[think:hm]] [[tool:ls]] [[text:done]]")
+        text = await talk.client.remote(ClaudeExport).export(session_id=session.session_id)
+        thoughtful = await talk.client.remote(ClaudeExport).export(session_id=session.session_id, thinking=True)
+        job = await exported(talk, session.session_id)
+        again = await exported(talk, session.session_id)
+    assert text.text.startswith("# Birds: a/b? 鳥\n")
+    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nIt said:\n\n```\ndone\n```\n" in text.text
+    assert ("> hm" in text.text, "> hm" in thoughtful.text) == (False, True)
+    path = Path(job["result"]["path"])
+    assert path.parent == data_dir / "exports"
+    assert path.name.endswith("Birds a b 鳥.md")
+    assert read(path) == text.text
+    assert job["result"] == {
+        "session_id": session.session_id,
+        "path": str(path),
+        "messages": text.messages,
+        "bytes": len(text.text.encode()),
+    }
+    assert Path(again["result"]["path"]).name.endswith("Birds a b 鳥 (2).md")
+    assert [one.suffix for one in path.parent.iterdir()] == [".md", ".md"]
+
+
+def read(path: Path) -> str:
+    """A file that only its owner can read."""
+    if sys.platform != "win32":
+        assert path.stat().st_mode & 0o777 == 0o600
+    return path.read_text("utf-8")
+
+
+async def test_jsonl_has_the_session_and_every_message_as_the_methods_tell_them(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_text("something older")
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create()
+        await talk.answer(session.session_id, "[[think:hm]] heron")
+        asked = {"session_id": session.session_id}
+        as_told = [
+            {"type": "session", "session": await talk.client.call("claude.sessions.get", asked)},
+            *(
+                {"type": "message", "message": one}
+                for one in (await talk.client.call("claude.messages.list", asked))["messages"]
+            ),
+        ]
+        job = await exported(talk, session.session_id, path=str(target), format="jsonl")
+    assert job["status"] == "succeeded"
+    assert [json.loads(line) for line in target.read_text("utf-8").splitlines()] == as_told
+
+
+async def test_a_large_session_is_only_to_be_had_as_a_file(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path
+) -> None:
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create()
+        await talk.answer(session.session_id, "[[big:1500000]]")
+        with pytest.raises(RemoteError) as refused:
+            await talk.client.call("claude.sessions.export", {"session_id": session.session_id})
+        job = await exported(talk, session.session_id, path=str(tmp_path / "big.md"))
+    assert refused.value.data["kind"] == "result_too_large"
+    assert "claude.export" in refused.value.data["hint"]
+    assert job["result"]["bytes"] > 1_500_000
+    assert (tmp_path / "big.md").stat().st_size == job["result"]["bytes"]
+
+
+async def test_what_cannot_be_exported_is_said_and_nothing_is_left(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
+        session = await talk.sessions.create()
+        for path, kind in (
+            ("relative.md", "path_invalid"),
+            (str(folder), "path_invalid"),
+            (str(tmp_path / "missing" / "x.md"), "path_invalid"),
+            (str(data_dir / "sidecar.db"), "path_invalid"),
+            (str(data_dir / ".." / data_dir.name / "sidecar.db-wal"), "path_invalid"),
+            (str(folder / ("x" * 300)), "export_failed"),
+        ):
+            job = await exported(talk, session.session_id, path=path)
+            assert (job["status"], job["error"]["kind"]) == ("failed", kind), path
+        nobody = await exported(talk, "nobody")
+        with pytest.raises(RemoteError) as refused:
+            await talk.client.call("claude.sessions.export", {"session_id": "nobody"})
+    assert nobody["error"]["kind"] == "session_not_found"
+    assert refused.value.data["kind"] == "session_not_found"
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,219 @@
+"""The handler of claude.run, with the scripted stand-in as the CLI."""
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from sidecar_protocol.claude.sessions import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
+from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
+
+from sidecar.job_handler import JobFailed
+from tests.claude.harness import Rig, StartRig
+
+USAGE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4)
+
+
+async def failure(rig: Rig, prompt: str, **fields: object) -> JobFailed:
+    with pytest.raises(JobFailed) as raised, anyio.fail_after(20):
+        await rig.run(prompt, **fields)
+    assert rig.processes() == []
+    return raised.value
+
+
+async def test_a_run_gives_the_answer_and_what_it_cost(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("[[text:hello]]", model="sonnet")
+    assert result == ClaudeRunResult(
+        text="hello",
+        session_id=result.session_id,
+        model="sonnet",
+        usage=USAGE,
+        total_cost_usd=0.01,
+        num_turns=1,
+        duration_ms=5,
+        stop_reason="end_turn",
+    )
+    assert rig.processes() == []
+
+
+async def test_the_text_arrives_while_it_is_written_and_adds_up(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("[[slow:20]]")
+    assert rig.text == result.text
+    assert len(rig.deltas) > 1
+    assert [delta.offset for delta in rig.deltas] == [
+        sum(len(delta.text) for delta in rig.deltas[:index]) for index in range(len(rig.deltas))
+    ]
+    assert {(delta.job_id, delta.session_id) for delta in rig.deltas} == {(rig.context.job_id, result.session_id)}
+
+
+async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("Say it\n[[text:hello]]")
+    assert rig.records == [
+        {
+            "event_id": f"claude:run:{rig.context.job_id}",
+            "source": "claude",
+            "event_type": "run_completed",
+            "title": "Say it",
+            "description": "hello",
+            "actor": None,
+            "url": None,
+            "full_text": "Say it\n[[text:hello]]",
+            "raw": {
+                "job_id": rig.context.job_id,
+                "session_id": result.session_id,
+                "model": "claude-standin-1",
+                "cwd": str(rig.home),
+                "usage": USAGE.model_dump(),
+                "total_cost_usd": 0.01,
+                "num_turns": 1,
+                "duration_ms": 5,
+            },
+        }
+    ]
+
+
+async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_arguments(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with anyio.fail_after(20):
+        result = await rig.run(
+            "[[about]]",
+            cwd=str(tmp_path / "work"),
+            model="opus",
+            session_id="066f4611-8996-4f21-850f-783594e01366",
+            allowed_tools=["Read", "Bash(git *)"],
+            permission_mode="plan",
+            max_turns=3,
+            system_prompt="--be brief",
+        )
+    about = json.loads(result.text)
+    assert about["cwd"] == str(tmp_path / "work")
+    assert about["argv"] == [
+        "--print",
+        "--input-format=stream-json",
+        "--output-format=stream-json",
+        "--verbose",
+        "--include-partial-messages",
+        "--model=opus",
+        "--resume=066f4611-8996-4f21-850f-783594e01366",
+        "--permission-mode=plan",
+        "--max-turns=3",
+        "--append-system-prompt=--be brief",
+        "--allowedTools=Read",
+        "--allowedTools=Bash(git *)",
+    ]
+    assert about["environment"]["SIDECAR_JOB"] == rig.context.job_id
+
+
+async def test_a_retry_of_the_api_is_shown_to_the_user(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        await rig.run("[[retry]]")
+    assert ("warning", "Claude's API refused or was out of reach (529): retry 1 of 10 in 0.0 s") in rig.context.logged
+    assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in rig.context.progressed
+    (told,) = rig.troubles
+    assert isinstance(told, ClaudeApiRetry)
+    assert (told.job_id, told.attempt, told.max_retries, told.delay_ms) == (rig.context.job_id, 1, 10, 10)
+    assert (told.status, told.error) == (529, "overloaded")
+
+
+async def test_stray_output_does_not_disturb_a_run(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("[[stderr:a warning]] [[unknown]] [[garbage]] [[huge:5000000]] [[text:fine]]")
+    assert result.text == "fine"
+    assert ("warning", "2 lines of Claude's output could not be read") in rig.context.logged
+
+
+async def test_an_answer_over_two_mebibytes_is_cut_and_says_so(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("[[big:3000000]]")
+    assert (len(result.text), result.text_truncated) == (2 * 1024 * 1024, True)
+    assert len(rig.text) == 3_000_000
+
+
+async def test_a_prompt_of_a_megabyte_is_taken(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("[[text:read it]]" + "x" * 1_500_000)
+    assert result.text == "read it"
+
+
+async def test_a_cancelled_run_leaves_no_process(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        await rig.cancel("[[grandchild]] [[hang]]", when=lambda: bool(rig.text))
+    assert rig.processes() == []
+    assert [(record["event_type"], record["raw"]["shutdown"]) for record in rig.records] == [("run_cancelled", False)]
+
+
+async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(rig: Rig) -> None:
+    rig.is_draining = True
+    with anyio.fail_after(8):  # at a user's pace it would take ten seconds
+        await rig.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: bool(rig.text))
+    assert rig.processes() == []
+
+
+async def test_what_a_tool_left_running_ends_with_the_run(rig: Rig) -> None:
+    with anyio.fail_after(20):
+        result = await rig.run("[[grandchild]] [[text:done]]")
+    assert result.text == "done"
+    assert rig.processes() == []
+
+
+async def test_a_tool_that_holds_the_pipe_cannot_keep_the_run_from_ending(rig: Rig) -> None:
+    caught = await failure(rig, "[[holder]] [[exit:3]]")
+    assert caught.kind == "process_exited"
+
+
+async def test_a_run_over_its_time_is_stopped(rig: Rig) -> None:
+    caught = await failure(rig, "[[hang]]", timeout_s=1.0)
+    assert (caught.kind, caught.message) == ("timeout", "Claude did not finish within 1 seconds.")
+    assert [record["event_type"] for record in rig.records] == ["run_failed"]
+
+
+async def test_a_long_silence_is_told_at_ever_longer_intervals(rig: Rig) -> None:
+    await failure(rig, "[[hang]]", timeout_s=4.0)
+    told = [one for one in rig.troubles if isinstance(one, ClaudeStall)]
+    assert [(one.silent_s, one.tools) for one in told[:3]] == [(0.5, []), (1.0, []), (2.0, [])]
+    words = "Claude has said nothing for 0.5 s: no answer comes, perhaps the connection has stalled"
+    assert ("warning", words) in rig.context.logged
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("[[error:401]]", "auth"),
+        ("[[error:429]]", "rate_limited"),
+        ("[[error:529]]", "overloaded"),
+        ("[[error:503]]", "server_error"),
+        ("[[error:400]]", "api_error"),
+        ("[[exit:0]]", "no_result"),
+        ("[[stderr:boom]] [[exit:3]]", "process_exited"),
+        ("[[kill:9]]", "killed_by_signal"),
+    ],
+)
+async def test_each_way_to_fail_has_its_own_kind(rig: Rig, prompt: str, kind: str) -> None:
+    assert (await failure(rig, prompt)).kind == kind
+
+
+async def test_an_unknown_session_is_said_to_be_unknown(rig: Rig) -> None:
+    caught = await failure(rig, "hi", session_id="00000000-0000-0000-0000-000000000000")
+    assert (caught.kind, caught.retryable) == ("session_unknown", False)
+
+
+async def test_a_missing_folder_is_said_before_anything_starts(rig: Rig, tmp_path: Path) -> None:
+    caught = await failure(rig, "hi", cwd=str(tmp_path / "gone"))
+    assert (caught.kind, caught.hint) == ("cwd_missing", "Choose another folder.")
+
+
+async def test_a_file_that_is_no_program_is_said_to_be_broken(start_rig: StartRig, tmp_path: Path) -> None:
+    broken = tmp_path / "claude"
+    broken.write_bytes(b"\x7fELF and nothing else")
+    broken.chmod(0o755)
+    assert (await failure(start_rig(broken), "hi")).kind == "executable_broken"
+
+
+async def test_a_run_locks_the_session_that_it_has_begun(rig: Rig) -> None:
+    result = await rig.run("[[text:one]]")
+    assert rig.context.locked == [session_lock(result.session_id or "")]
+    assert RunClaude(prompt="two", session_id=result.session_id).lock_key() == rig.context.locked[0]
+    assert RunClaude(prompt="another").lock_key() is None

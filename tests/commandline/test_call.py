@@ -1,0 +1,128 @@
+import contextlib
+import json
+import sqlite3
+
+from sidecar_protocol.catalog import methods
+
+from tests.commandline.shell import LIMIT_S, Ended, Shell
+
+
+def test_a_result_is_one_compact_line_for_programs_and_the_token_of_the_environment_is_sent(shell: Shell) -> None:
+    listed = shell.run("call", "jobs.list", "--json", BACKEND_TOKEN="t0ken")
+    assert listed == Ended(0, '{"jobs":[],"next_cursor":null}\n', "")
+
+
+def test_a_job_is_awaited_and_printed_as_indented_json_and_a_page_of_jobs_as_a_table(shell: Shell) -> None:
+    awaited = shell.run(
+        "call", "jobs.create", "type=maintenance.backup", 'payload={"keep": 2}', "priority=-1", "--wait"
+    )
+    assert (awaited.code, awaited.err) == (0, "")
+    assert awaited.out.startswith('{\n  "job_id": "')
+    job = json.loads(awaited.out)
+    assert (job["status"], job["payload"], job["priority"]) == ("succeeded", {"keep": 2}, -1)
+    listed = shell.run("call", "jobs.list", "limit=5")
+    head, row = listed.out.splitlines()
+    assert head.split() == ["job_id", "type", "status", "created_at"]
+    assert row.split()[:3] == [job["job_id"], "maintenance.backup", "succeeded"]
+    assert max(len(head), len(row)) <= 80
+
+
+def test_an_error_of_the_sidecar_is_told_readably_and_exits_with_1(shell: Shell) -> None:
+    refused = shell.run("call", "jobs.list", "limit=0", "cursor:=5")
+    assert refused == Ended(
+        1,
+        "",
+        "invalid_params: The params do not fit the method; see details.\n"
+        "  limit: Input should be greater than or equal to 1\n"
+        "  cursor: Input should be a valid string\n",
+    )
+
+
+def test_a_call_that_makes_no_sense_exits_with_2_and_names_what_would(shell: Shell) -> None:
+    method = shell.run("call", "job.list")
+    assert (method.code, method.out) == (2, "")
+    assert "There is no method job.list. Did you mean jobs.list" in method.err
+
+
+def test_a_long_prompt_comes_from_standard_input_and_a_failed_job_exits_with_1(shell: Shell) -> None:
+    ended = shell.run("call", "claude.spawn", "prompt=@-", "allowed_tools=Read", "--wait", stdin="two\nlines")
+    job = json.loads(ended.out)
+    assert ended.code == 1
+    assert (job["payload"]["prompt"], job["payload"]["allowed_tools"]) == ("two\nlines", ["Read"])
+    assert job["status"] == "failed"
+    assert "failed (executable_missing): CLAUDE_PATH is" in ended.err
+    assert "npm install -g @anthropic-ai/claude-code" in ended.err
+
+
+def test_the_text_of_an_awaited_run_streams_by(shell: Shell) -> None:
+    shell.install_claude()
+    ended = shell.run("call", "claude.spawn", "prompt=[[slow:3]]", "--wait")
+    assert ended.code == 0
+    assert ended.err.splitlines() == ["Claude is working", "w0 w1 w2 "]
+    assert json.loads(ended.out)["result"]["text"] == "w0 w1 w2 "
+
+
+def test_ctrl_c_cancels_the_awaited_job_and_waits_for_its_end(shell: Shell) -> None:
+    shell.install_claude()
+    ended = shell.interrupt(
+        "call", "claude.spawn", "prompt=[[text:begun]] [[hang]]", "--wait", after="Claude is working", stream="err"
+    )
+    assert ended.code == 130
+    assert json.loads(ended.out)["status"] == "cancelled"
+    assert "Traceback" not in ended.err
+    assert shell.left_running() == []
+
+
+def test_notifications_are_followed_until_ctrl_c(shell: Shell) -> None:
+    ended = shell.interrupt(
+        "call",
+        "jobs.create",
+        "type=maintenance.backup",
+        "--follow",
+        "--json",
+        after='"status":"succeeded"',
+        stream="out",
+    )
+    answer, *told = map(json.loads, ended.out.splitlines())
+    assert ended.code == 0
+    statuses = [one["params"]["job"]["status"] for one in told if one["method"] == "jobs.updated"]
+    assert statuses == ["queued", "running", "succeeded"]
+    assert answer["job"]["status"] == "queued"
+    assert shell.left_running() == []
+
+
+def test_a_database_that_is_in_use_is_told_in_one_sentence(shell: Shell) -> None:
+    with shell.serving() as holder:
+        refused = shell.run("call", "jobs.list")
+    assert refused == Ended(
+        73,
+        "",
+        f"The database is in use (exit code 73): another sidecar (process {holder}) is using this database. "
+        "Close the app that has it open, or name another with --db.\n",
+    )
+
+
+def test_a_newer_database_a_strange_file_and_a_wrong_setting_are_told_in_one_sentence(shell: Shell) -> None:
+    newer = shell.home / "newer.db"
+    with contextlib.closing(sqlite3.connect(newer)) as connection, connection:
+        connection.execute("CREATE TABLE _sqlite_migrations (id INTEGER, migration_set TEXT, name TEXT)")
+        connection.execute("INSERT INTO _sqlite_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
+    strange = shell.home / "strange.db"
+    strange.write_bytes(b"no database at all " * 100)
+    for code, words, process in (
+        (78, "has migration 9999_from_the_future", shell.start("call", "jobs.list", "--db", str(newer))),
+        (74, "is not a SQLite database", shell.start("call", "jobs.list", "--db", str(strange))),
+        (2, "RUN_ENV must be dev or prod", shell.start("call", "jobs.list", RUN_ENV="test")),
+    ):
+        with process:
+            out, err = process.communicate(timeout=LIMIT_S)
+        assert (process.returncode, out) == (code, "")
+        (sentence,) = err.splitlines()
+        assert f"(exit code {code})" in sentence
+        assert words in sentence
+
+
+def test_the_methods_are_listed_with_their_params(shell: Shell) -> None:
+    listed = shell.run("methods", "--json").result
+    assert [one["name"] for one in listed] == [one.name for one in methods() if one.result is not None]
+    assert next(one["params"] for one in listed if one["name"] == "jobs.get") == ["job_id"]

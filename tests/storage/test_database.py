@@ -1,0 +1,283 @@
+"""The one connection: writes of a turn stand or fall together, and what was acknowledged is in the file."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.storage.database import PAGE_BYTES, Database, open_connection, storage_error
+from tests.conftest import StartHost
+from tests.loopback import Loopback
+from tests.process.host import ODD, line
+
+Call = tuple[str, dict[str, Any]]
+needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Iterator[Database]:
+    """An open database with one table of names."""
+    connection = open_connection(data_dir / "sidecar.db")
+    connection.execute("CREATE TABLE names (name TEXT PRIMARY KEY, filler TEXT)")
+    database = Database(connection, data_dir / "sidecar.db", lambda: None)
+    yield database
+    database.close()
+
+
+def add(database: Database, name: str, size: int = 0) -> None:
+    with database.write():
+        database.execute("INSERT INTO names (name, filler) VALUES (?, ?)", (name, "x" * size))
+
+
+def stored(database: Database) -> list[str]:
+    """The names that another program would see."""
+    with contextlib.closing(sqlite3.connect(database.path)) as other:
+        return [name for (name,) in other.execute("SELECT name FROM names ORDER BY name")]
+
+
+def fill_up(database: Database, room: int = 2) -> None:
+    """Leave room for so many pages."""
+    (pages,) = database.row("PRAGMA page_count") or (0,)
+    database.row(f"PRAGMA max_page_count = {pages + room}")
+
+
+def test_writes_of_a_turn_are_seen_by_others_once_it_is_committed(database: Database) -> None:
+    add(database, "a")
+    add(database, "b")
+    assert (stored(database), database.dirty) == ([], True)
+    database.commit()
+    assert (stored(database), database.dirty) == (["a", "b"], False)
+    database.commit()  # a turn that wrote nothing
+
+
+def test_each_turn_that_writes_asks_for_its_end_once(data_dir: Path) -> None:
+    asked: list[None] = []
+    database = Database(open_connection(data_dir / "sidecar.db"), data_dir / "sidecar.db", lambda: asked.append(None))
+    with database.write():
+        database.execute("CREATE TABLE names (name TEXT PRIMARY KEY, filler TEXT)")
+    add(database, "a")
+    database.commit()
+    add(database, "b")
+    database.commit()
+    database.close()
+    assert len(asked) == 2
+
+
+def test_the_first_block_of_a_turn_that_fails_leaves_nothing(database: Database) -> None:
+    def fail() -> None:
+        with database.write():
+            database.execute("INSERT INTO names (name) VALUES ('a')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not database.dirty
+    add(database, "b")
+    database.commit()
+    assert stored(database) == ["b"]
+
+
+def test_a_later_block_that_fails_leaves_the_earlier_ones(database: Database) -> None:
+    add(database, "a")
+
+    def fail() -> None:
+        with database.write():
+            database.execute("INSERT INTO names (name) VALUES ('b')")
+            database.execute("INSERT INTO names (name) VALUES ('a')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        fail()
+    add(database, "c")
+    database.commit()
+    assert stored(database) == ["a", "c"]
+
+
+def test_a_block_inside_a_block_is_part_of_it(database: Database) -> None:
+    add(database, "a")
+
+    def fail() -> None:
+        with database.write():
+            add(database, "b")
+            add(database, "c")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with database.write():
+        add(database, "d")
+    database.commit()
+    assert stored(database) == ["a", "d"]
+
+
+def test_what_a_full_disk_undoes_is_told_at_the_end_of_the_turn(database: Database) -> None:
+    """SQLite rolls the whole transaction back by itself: what earlier blocks of the turn wrote is gone too."""
+    add(database, "kept")
+    database.commit()
+    fill_up(database)
+    add(database, "a")
+    for name in ("b", "c"):  # the second finds no transaction and begins one: that must not make the loss forgotten
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            add(database, name, 100_000)
+    add(database, "d")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        database.commit()
+    assert stored(database) == ["kept"]
+    add(database, "e")
+    database.commit()
+    assert stored(database) == ["e", "kept"]
+
+
+def test_a_failed_write_that_was_alone_in_its_turn_is_told_once(database: Database) -> None:
+    fill_up(database)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        add(database, "a", 100_000)
+    database.commit()  # its own error has said it
+    assert stored(database) == []
+
+
+def test_a_page_ends_early_when_its_rows_are_large(database: Database) -> None:
+    for name in "abcde":
+        add(database, name, PAGE_BYTES // 2)
+    sql = "SELECT filler, name FROM names ORDER BY name LIMIT ?"
+    assert [(name, more) for rows, more in [database.page(sql, (6,), 5)] for _, name in rows] == [
+        ("a", True),
+        ("b", True),
+    ]
+    add(database, "A", PAGE_BYTES * 2)
+    rows, more = database.page(sql, (6,), 5)
+    assert ([name for _, name in rows], more) == (["A"], True)  # the first always, or nobody would get past it
+    rows, more = database.page(sql.replace("filler", "name"), (7,), 6)
+    assert ([name for _, name in rows], more) == (["A", "a", "b", "c", "d", "e"], False)
+    rows, more = database.page(sql.replace("filler", "name"), (6,), 5)
+    assert (len(rows), more) == (5, True)
+
+
+def test_the_connection_is_set_up_for_safety(database: Database) -> None:
+    names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "auto_vacuum", "busy_timeout")
+    rows = {name: database.row(f"PRAGMA {name}") for name in names}
+    assert {name: row[0] for name, row in rows.items() if row} == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "auto_vacuum": 2,
+        "busy_timeout": 2_000,
+    }
+
+
+@needs_modes
+def test_only_the_owner_can_read_what_is_written(host: StartHost, data_dir: Path) -> None:
+    old = os.umask(0)
+    try:
+        with host() as wire:
+            wire.initialize()
+            job = wire.call("jobs.create", type="maintenance.backup")["job"]
+            wire.until_job(job["job_id"], "succeeded")
+            modes = {path.relative_to(data_dir): path.stat().st_mode & 0o777 for path in data_dir.rglob("*")}
+            folders = {path for path in modes if (data_dir / path).is_dir()}
+    finally:
+        os.umask(old)
+    assert folders == {Path("logs"), Path("backups")}
+    assert {str(path) for path in modes} >= {"sidecar.db", "sidecar.db-wal", "sidecar.db.lock", "logs/sidecar.log"}
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+    assert modes == {path: 0o700 if path in folders else 0o600 for path in modes}
+
+
+@needs_modes
+def test_a_folder_that_was_there_keeps_its_mode(host: StartHost, data_dir: Path) -> None:
+    data_dir.mkdir()
+    data_dir.chmod(0o750)
+    with host() as wire:
+        wire.initialize()
+    assert data_dir.stat().st_mode & 0o777 == 0o750
+
+
+def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(host: StartHost) -> None:
+    with host("full", command=ODD) as wire:
+        wire.initialize()
+        answers: list[Any] = []
+        for start in range(0, 900, 300):
+            later = {"type": "test.echo", "payload": {"text": "x" * 300}, "run_at": "2999-01-01T00:00:00Z"}
+            wire.send(b"".join(line("jobs.create", start + number, **later) for number in range(300)))
+            answers += [wire.next_answer() for _ in range(300)]
+        kept = {answer["result"]["job"]["job_id"] for answer in answers if "result" in answer}
+        refused = [answer["error"] for answer in answers if "error" in answer]
+        assert refused
+        assert {(error["code"], error["data"]["kind"], error["data"]["details"][0]["reason"]) for error in refused} == {
+            (5070, "storage", "disk_full")
+        }
+        assert len(wire.call("jobs.list", limit=500)["jobs"]) == min(500, len(kept))  # reading goes on
+    with host(command=ODD) as wire:
+        wire.initialize()
+        assert wire.call("system.status")["queue"] == {"queued": len(kept)}
+        assert {wire.call("jobs.get", job_id=job_id)["status"] for job_id in kept} <= {"queued"}
+
+
+@pytest.mark.parametrize(("room", "lost"), [(2, False), (150, True)])
+async def test_what_is_answered_is_so_though_the_disk_was_full_for_some(rig: Loopback, room: int, lost: bool) -> None:
+    """Requests of one burst share a transaction.
+
+    Where SQLite undoes only the statement for which there was no room, the others stand; where it undoes everything,
+    as it does for one that has no statement journal (the second of the large request), all are told so.
+    """
+    fill_up(rig.database, room)
+    small: Call = ("jobs.create", {"type": "test.echo"})
+    large: Call = ("jobs.create", {"type": "test.echo", "payload": {"text": "x" * 400_000}})
+    jobs: Call = ("jobs.list", {})
+    answers = await rig.burst(small, jobs, large, jobs, large)
+    full = [one.error is not None and one.error["data"]["details"][0]["reason"] == "disk_full" for one in answers]
+    assert full == [lost, lost, True, False, True]
+    kept = [] if lost else [answers[0].result["job"]["job_id"]]
+    assert [job["job_id"] for job in answers[3].result["jobs"]] == kept
+    rig.database.row("PRAGMA max_page_count = 1000000")
+    kept.insert(0, (await rig.call(*small))["job"]["job_id"])
+    assert [job["job_id"] for job in (await rig.call(*jobs))["jobs"]] == kept
+    await rig.settle()
+    assert [one["job"]["job_id"] for one in rig.named("jobs.updated")] == kept[::-1]
+
+
+def test_another_programs_lock_costs_an_error_and_no_more(host: StartHost, data_dir: Path) -> None:
+    with host(command=ODD) as wire:
+        wire.initialize()
+        with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db", isolation_level=None)) as browser:
+            browser.execute("BEGIN IMMEDIATE")
+            assert wire.call("jobs.list")["jobs"] == []
+            busy = wire.call("jobs.create", type="test.echo")["error"]
+            assert (busy["code"], busy["data"]["details"][0]["reason"]) == (5070, "db_busy")
+            browser.execute("ROLLBACK")
+            browser.execute("BEGIN")
+            browser.execute("SELECT * FROM jobs").fetchall()  # a reader is in nobody's way
+            job = wire.call("jobs.create", type="test.echo")["job"]
+            assert wire.until_job(job["job_id"], "succeeded")["result"] == {"text": ""}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process")
+def test_a_copy_of_the_files_at_any_moment_holds_all_that_was_acknowledged(host: StartHost, tmp_path: Path) -> None:
+    """What a power cut leaves, less what the disk itself forgets."""
+    with host(command=ODD) as wire:
+        wire.initialize()
+        known: list[str] = []
+        for start in range(0, 2_000, 500):
+            wire.send(b"".join(line("jobs.create", start + n, type="test.echo") for n in range(500)))
+            known += [wire.next_answer()["result"]["job"]["job_id"] for _ in range(300)]
+            wire.process.send_signal(signal.SIGSTOP)
+            copy = tmp_path / f"copy {start}"
+            shutil.copytree(wire.data_dir, copy)
+            wire.process.send_signal(signal.SIGCONT)
+            known += [wire.next_answer()["result"]["job"]["job_id"] for _ in range(200)]
+            with contextlib.closing(sqlite3.connect(copy / "sidecar.db")) as database:
+                assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                there = {job_id for (job_id,) in database.execute("SELECT job_id FROM jobs")}
+            assert there >= set(known[: start + 300])
+
+
+def test_storage_errors_tell_what_to_do() -> None:
+    error = sqlite3.OperationalError("database is locked")
+    assert storage_error(error).data["details"] == [{"reason": "db_error", "sqlite": ""}]

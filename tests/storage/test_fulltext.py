@@ -1,0 +1,299 @@
+"""The index beside a table, and what is done where SQLite cannot have one."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.storage.database import Database, open_connection
+from sidecar.storage.fulltext import STEP_ROWS, FullTextIndex, Plan, like, match_of, snippet, terms_of
+
+COLUMNS = ("title", "body")
+TEXTS = (
+    ("PROJ-123 is late", "the NEAR future OR not"),
+    ("日本語の題名", "東京都に住む"),
+    ("100% of a_b", "C:\\temp\\new"),
+    ("Éclair", "crème brûlée"),
+    ('say "cheese"', None),
+)
+
+
+class WithoutTrigrams(sqlite3.Connection):
+    """A connection of an SQLite that lacks the tokenizer: older than 3.34, or built without it."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if "fts5 (" in sql or "MATCH" in sql:
+            raise sqlite3.OperationalError("no such tokenizer: trigram")
+        return super().execute(sql, parameters)
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Iterator[Database]:
+    """An open database with a table of texts."""
+    connection = open_connection(data_dir / "sidecar.db")
+    connection.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, title TEXT, body TEXT) STRICT")
+    database = Database(connection, data_dir / "sidecar.db", lambda: None)
+    put(database, *TEXTS)
+    yield database
+    database.close()
+
+
+def put(database: Database, *texts: tuple[str | None, str | None]) -> None:
+    with database.write():
+        for title, body in texts:
+            database.execute("INSERT INTO texts (title, body) VALUES (?, ?)", (title, body))
+    database.commit()
+
+
+def index_of(database: Database) -> FullTextIndex:
+    made = FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS)
+    made.prepare()
+    database.commit()
+    return made
+
+
+def lacking(path: Path) -> Database:
+    connection = sqlite3.connect(path, isolation_level=None, factory=WithoutTrigrams)
+    return Database(connection, path, lambda: None)
+
+
+def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
+    """The ids of the rows that a query finds, as a store would ask for them."""
+
+    def run(plan: Plan) -> list[int]:
+        conditions, parameters = like(COLUMNS, plan.like)
+        values: Sequence[object] = parameters
+        if plan.match is not None:
+            conditions = ["id IN (SELECT rowid FROM texts_search WHERE texts_search MATCH ?)", *conditions]
+            values = [plan.match, *parameters]
+        rows = database.rows(f"SELECT id FROM texts WHERE {' AND '.join(conditions)} ORDER BY id", tuple(values))
+        return [row[0] for row in rows]
+
+    return index.search(terms_of(query), run)
+
+
+FOUND = {
+    "PROJ-123": [1],
+    "proj-123 late": [1],
+    "NEAR OR not": [1],
+    '"late is"': [],
+    '"is late"': [1],
+    "日本": [2],
+    "東京都": [2],
+    "京都に 題": [2],
+    "100%": [3],
+    "%": [3],
+    "_": [3],
+    "\\t": [3],
+    "BRÛLÉE": [4],
+    "é": [4],
+    "nothing": [],
+    "x* AND (": [],
+    "{title} : late": [],
+}
+
+
+@pytest.mark.parametrize("query", FOUND)
+def test_whatever_the_user_types_is_searched_for_as_it_stands(database: Database, query: str) -> None:
+    assert find(database, index_of(database), query) == FOUND[query]
+
+
+@pytest.mark.parametrize("query", FOUND)
+def test_the_same_is_found_where_sqlite_has_no_trigrams(database: Database, query: str) -> None:
+    without = lacking(database.path)
+    index = index_of(without)
+    assert index.available is False
+    assert find(without, index, query) == FOUND[query]
+    without.close()
+
+
+def test_terms_are_words_and_what_stands_in_quotes() -> None:
+    assert terms_of('one  "two three" one four"five six') == ["one", "two three", "four", "five six"]
+    assert terms_of(' "" \0 \t ') == []
+    assert match_of([]) is None
+    assert match_of(['a"b', "c"]) == '"a""b" AND "c"'
+
+
+def test_as_many_terms_as_fit_into_a_query_are_looked_for(database: Database) -> None:
+    index = index_of(database)
+    assert find(database, index, " ".join("ab" for _ in range(160))) == []
+    letters = [f"{chr(0x4E00 + one)}" for one in range(250)]
+    put(database, ("".join(letters), None))
+    assert find(database, index, " ".join(letters)) == [6]
+    assert find(database, index, " ".join("".join(letters[at : at + 3]) for at in range(125))) == [6]
+
+
+def test_rows_that_change_or_go_are_found_as_they_are(database: Database) -> None:
+    index = index_of(database)
+    with database.write():
+        database.execute("UPDATE texts SET title = 'PROJ-456' WHERE id = 1")
+        database.execute("DELETE FROM texts WHERE id = 2")
+        database.execute(
+            "INSERT INTO texts (id, title) VALUES (3, 'half') ON CONFLICT (id) DO UPDATE SET title = excluded.title"
+        )
+        database.execute("UPDATE texts SET id = 50 WHERE id = 4")
+    database.commit()
+    index.check()
+    queries = ("PROJ-456", "PROJ-123", "東京都", "half", "100%", "brûlée", "temp")
+    assert [find(database, index, query) for query in queries] == [[1], [], [], [3], [], [50], [3]]
+
+
+def test_a_backup_is_searched_like_the_original(database: Database, tmp_path: Path) -> None:
+    index_of(database)
+    with database.write():
+        database.execute("DELETE FROM texts WHERE id = 1")  # a gap, which VACUUM would close if it could
+    database.commit()
+    database.row("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    copy = Database(open_connection(tmp_path / "copy.db"), tmp_path / "copy.db", lambda: None)
+    index = index_of(copy)
+    index.check()
+    assert find(copy, index, "brûlée") == [4]
+    copy.close()
+
+
+def test_what_an_sqlite_without_trigrams_wrote_is_found_by_the_next_one_with_them(database: Database) -> None:
+    index_of(database)
+    without = lacking(database.path)
+    index_of(without)  # takes the triggers away: they would refuse the next line
+    put(without, ("written without", None))
+    without.close()
+    index = index_of(database)
+    assert index.available
+    index.check()
+    assert find(database, index, "written") == [6]
+
+
+def test_the_check_sees_an_index_that_has_missed_something_and_a_rebuild_mends_it(database: Database) -> None:
+    index = index_of(database)
+    with database.write():
+        database.execute("DROP TRIGGER texts_search_added")
+    put(database, ("unseen", None))
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        index.check()
+    index.rebuild()
+    index.check()
+    assert find(database, index, "unseen") == [6]
+
+
+def test_the_pieces_that_many_writes_have_left_become_one(database: Database) -> None:
+    index = index_of(database)
+    for number in range(40):
+        put(database, *((f"title {number} {one}", "body " * 20) for one in range(20)))
+
+    def pieces() -> int:
+        return int(database.rows("SELECT count(DISTINCT segid) FROM texts_search_idx")[0][0])
+
+    assert pieces() > 1
+    steps = 0
+    for _ in index.merge(1):
+        assert database.dirty
+        database.commit()
+        steps += 1
+    database.commit()
+    assert (pieces(), steps > 1) == (1, True)
+    assert list(index.merge(1)) == []
+    index.check()
+    assert find(database, index, "title 39") != []
+
+
+def test_a_damaged_index_is_left_out_and_the_next_start_makes_it_anew(database: Database) -> None:
+    index = index_of(database)
+    with database.write():
+        database.execute("DELETE FROM texts_search_data WHERE id > 10")
+    database.commit()
+    again = FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS)
+    again.available = True
+    assert find(database, again, "brûlée") == [4]
+    assert again.available is False
+    put(database, ("still writable", None))
+    index = index_of(database)
+    index.check()
+    assert (index.available, find(database, index, "writable")) == (True, [6])
+
+
+def test_a_start_that_finds_its_index_in_order_writes_nothing(database: Database) -> None:
+    index_of(database)
+    FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS).prepare()
+    assert database.dirty is False
+
+
+def long_table(database: Database) -> list[int]:
+    """More texts than one step takes in; the ids of all."""
+    put(database, *((f"Text {number}", "common words") for number in range(3 * STEP_ROWS)))
+    return [row[0] for row in database.rows("SELECT id FROM texts ORDER BY id")]
+
+
+def test_a_long_table_is_taken_in_by_steps_and_searched_meanwhile(database: Database) -> None:
+    ids = long_table(database)
+    index = index_of(database)
+    was_available = [index.available]
+    for _ in index.fill():
+        database.commit()
+        was_available.append(index.available)
+        assert find(database, index, "common words") == ids[len(TEXTS) :]
+    assert was_available == [False] * len(was_available)
+    assert index.available
+    assert find(database, index, "common words") == ids[len(TEXTS) :]
+    index.check()
+    assert list(index.fill()) == []
+
+
+def test_what_is_written_while_a_table_is_taken_in_is_found(database: Database) -> None:
+    ids = long_table(database)
+    index = index_of(database)
+    with database.write():
+        for place in (0, -1):  # what has been taken in already, and what has not
+            database.execute("UPDATE texts SET title = 'changed' WHERE id = ?", (ids[place],))
+            database.execute("DELETE FROM texts WHERE id = ?", (ids[place + (1 if place == 0 else -1)],))
+        database.execute("UPDATE texts SET id = ? WHERE id = ?", (ids[-1] + 9, ids[3]))
+        database.execute("UPDATE texts SET id = -1 WHERE id = ?", (ids[-4],))
+        database.execute("INSERT INTO texts (id, title) VALUES (-5, 'added'), (?, 'added')", (ids[-1] + 20,))
+    database.commit()
+    for _ in index.fill():
+        database.commit()
+    assert index.available
+    index.check()
+    assert find(database, index, "changed") == [ids[0], ids[-1]]
+    assert find(database, index, "added") == [-5, ids[-1] + 20]
+    assert find(database, index, "日本語") == []
+    assert find(database, index, "crème") == [ids[-1] + 9]
+    assert len(find(database, index, "common words")) == 3 * STEP_ROWS - 1
+
+
+def test_a_next_start_goes_on_where_the_last_one_ended(database: Database) -> None:
+    long_table(database)
+    steps = index_of(database).fill()
+    next(steps)
+    database.commit()
+    taken = "SELECT key FROM texts_search_upto"
+    before = database.rows(taken)
+    again = index_of(database)
+    assert (again.available, database.rows(taken)) == (False, before)
+    assert len(list(again.fill())) == 2
+    assert again.available
+    again.check()
+
+
+def test_a_snippet_shows_the_first_hit_and_marks_all_in_it() -> None:
+    text = "x" * 200 + " 𝄞 one\nNeedle, another needle " + "y" * 200
+    found = snippet(text, ["needle", "one"])
+    assert found.text.startswith("…xxx")
+    assert found.text.endswith("yyy…")
+    assert "\n" not in found.text
+    units = found.text.encode("utf-16-le")
+    marked = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in found.marks]
+    assert marked == ["one", "Needle", "needle"]
+
+
+def test_a_snippet_without_a_hit_is_the_beginning() -> None:
+    assert snippet("short", []) == snippet("short", ["other"])
+    assert snippet("short", ["other"]).marks == []
+    assert snippet("a" * 300, ["other"]).text == "a" * 160 + "…"
+
+
+def test_a_snippet_is_long_enough_for_its_hit() -> None:
+    term = "b" * 300
+    found = snippet("a " * 100 + term + " c", [term])
+    assert found.text[found.marks[0][0] : found.marks[0][1]] == term

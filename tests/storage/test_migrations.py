@@ -1,0 +1,286 @@
+"""From the old backend's database to ours: every row is kept, and nothing is changed that cannot be undone."""
+
+import contextlib
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.settings import schema_dir
+from sidecar.storage.migrations import (
+    BACKUPS_KEPT,
+    DatabaseNewer,
+    DatabaseUnusable,
+    back_up,
+    migrate,
+    migration_files,
+    open_database,
+    schema_text,
+)
+from tests.conftest import StartHost
+from tests.old_backend import STAMPS, fill, insert, old_database
+
+TABLES = (
+    "jobs",
+    "job_events",
+    "sync_state",
+    "calendar_accounts",
+    "calendar_calendars",
+    "calendar_events",
+    "atlassian_accounts",
+    "activity_events",
+)
+
+
+@contextlib.contextmanager
+def opened(path: Path, directory: Path | None = None, stamp: str = "now") -> Iterator[sqlite3.Connection]:
+    """The database, brought up to date."""
+    with contextlib.closing(open_database(path, directory or schema_dir(), stamp)) as connection:
+        yield connection
+
+
+def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Everything in the eight tables, in the columns that they had of old."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        text = (schema_dir() / "migrations" / "0001_initial.sql").read_text("utf-8")
+        with contextlib.closing(sqlite3.connect(":memory:")) as old:
+            old.executescript(text)
+            columns = {table: [name for _, name, *_ in old.execute(f"PRAGMA table_info({table})")] for table in TABLES}
+        return {
+            table: [dict(row) for row in connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY rowid")]
+            for table, names in columns.items()
+        }
+
+
+def schema_of(path: Path) -> list[tuple[str, ...]]:
+    """Every table and index, as SQLite keeps it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+def backups(path: Path) -> list[str]:
+    """The names of the backups, in order."""
+    return sorted(backup.name for backup in (path.parent / "backups").iterdir())
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder and below."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def old(data_dir: Path) -> Path:
+    """A database of the old backend with a row or two in each table."""
+    data_dir.mkdir()
+    with old_database(data_dir) as connection:
+        fill(connection)
+    return data_dir / "sidecar.db"
+
+
+def test_every_row_of_the_old_backend_is_kept(old: Path) -> None:
+    before = rows(old)
+    with opened(old):
+        pass
+    after = rows(old)
+    assert all(before[table] for table in TABLES)
+    assert {table: after[table] for table in TABLES if table != "jobs"} == {
+        table: before[table] for table in TABLES if table != "jobs"
+    }
+    assert after["jobs"] == [{**row, "status": "succeeded"} for row in before["jobs"]]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("pending", "queued"),
+        ("queued", "queued"),
+        ("running", "running"),
+        ("completed", "succeeded"),
+        ("done", "succeeded"),
+        ("success", "succeeded"),
+        ("error", "failed"),
+        ("failed", "failed"),
+        ("canceled", "cancelled"),
+        ("cancelled", "cancelled"),
+        ("weird", "interrupted"),
+        ("", "interrupted"),
+    ],
+)
+def test_the_old_words_for_a_status_become_ours(old: Path, was: str, becomes: str) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET status = ?", (was,))
+    with opened(old) as connection:
+        assert connection.execute("SELECT status FROM jobs").fetchall() == [(becomes,)]
+
+
+def test_a_large_database_is_adopted_with_every_row(old: Path) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        for number in range(5_000):
+            job = {"job_id": f"many-{number}", "type": "claude.run", "status": "pending", **STAMPS}
+            insert(connection, "jobs", **job, payload_json="{bad" if number % 2 else "{}")
+    with opened(old) as connection:
+        assert connection.execute("SELECT count(*) FROM jobs WHERE status = 'queued'").fetchone() == (5_000,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_before_anything_changes_there_is_a_backup(old: Path) -> None:
+    before = rows(old), schema_of(old)
+    with opened(old, stamp="then"):
+        pass
+    (backup,) = (old.parent / "backups").iterdir()
+    assert backup.name == "sidecar-before-0001_initial-then.db"
+    assert (rows(backup), schema_of(backup)) == before
+    if sys.platform != "win32":
+        assert backup.stat().st_mode & 0o777 == 0o600
+
+
+def test_opening_again_changes_nothing_and_makes_no_backup(old: Path) -> None:
+    with opened(old):
+        pass
+    first = rows(old), schema_of(old), backups(old)
+    with opened(old, stamp="later"):
+        pass
+    assert (rows(old), schema_of(old), backups(old)) == first
+
+
+def test_a_new_database_needs_no_backup(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "sidecar.db").touch()  # a start that was killed leaves such a file
+    with opened(data_dir / "sidecar.db") as connection:
+        assert connection.execute("SELECT count(*) FROM database_facts").fetchone() == (1,)
+    assert not (data_dir / "backups").exists()
+
+
+def with_migrations(folder: Path, *texts: str) -> Path:
+    """A folder of migrations: ours, and these after them."""
+    directory = folder / "migrations"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in migration_files(schema_dir()).items():
+        (directory / f"{name}.sql").write_text(text, "utf-8")
+    for number, text in enumerate(texts):
+        (directory / f"90{number:02d}_more.sql").write_text(text, "utf-8")
+    return folder
+
+
+def test_the_three_newest_backups_are_kept(old: Path, tmp_path: Path) -> None:
+    texts = [f"CREATE TABLE more_{number} (x TEXT) STRICT;" for number in range(5)]
+    for number in range(5):
+        with opened(old, with_migrations(tmp_path / "schema", *texts[: number + 1]), stamp=f"stamp-{number}"):
+            pass
+    names = backups(old)
+    assert names == [f"sidecar-before-90{number:02d}_more-stamp-{number}.db" for number in (2, 3, 4)]
+    assert len(names) == BACKUPS_KEPT
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(old: Path, tmp_path: Path) -> None:
+    with opened(old):
+        pass
+    before = rows(old), schema_of(old)
+    bad = "UPDATE jobs SET status = 'lost'; CREATE TABLE more (x TEXT); INSERT INTO nowhere VALUES (1);"
+    with pytest.raises(DatabaseUnusable, match="9000_more"):
+        open_database(old, with_migrations(tmp_path / "schema", bad), "now")
+    assert (rows(old), schema_of(old)) == before
+    with opened(old) as connection:  # the older program still works
+        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+
+
+def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "schema" / "migrations"
+    directory.mkdir(parents=True)
+    first, *rest = migration_files(schema_dir()).items()
+    (directory / f"{first[0]}.sql").write_text(first[1], "utf-8")
+    with opened(old, directory.parent, stamp="one"):
+        pass
+    with opened(old, stamp="two") as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+    assert names == [first[0], *(name for name, _ in rest)]
+    assert backups(old) == [
+        "sidecar-before-0001_initial-one.db",
+        f"sidecar-before-{rest[0][0]}-two.db",
+    ]
+
+
+def test_an_old_database_that_lacks_an_index_or_a_table_gets_it(old: Path) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("DROP INDEX idx_events_time")
+        connection.execute("DROP TABLE sync_state")
+        connection.execute("CREATE TABLE somebody_elses (x)")
+    with opened(old) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert {"idx_events_time", "sync_state", "somebody_elses", *TABLES} <= names
+
+
+def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
+    with opened(old) as connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
+        )
+    before = listing(old.parent)
+    with pytest.raises(DatabaseNewer, match="9999_future"):
+        open_database(old, schema_dir(), "now")
+    assert listing(old.parent) == before
+
+
+def test_what_a_crash_left_half_written_is_undone_before_anything_else(old: Path, tmp_path: Path) -> None:
+    """The old backend kept a rollback journal: without it the file may be anything."""
+    before = rows(old)
+    crashed = tmp_path / "crashed" / "sidecar.db"
+    crashed.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")  # so that the changes reach the file before they are committed
+        connection.execute("BEGIN")
+        connection.execute("UPDATE activity_events SET title = ?", ("half" * 100_000,))
+        connection.execute("DROP TABLE calendar_events")
+        for suffix in ("", "-journal"):
+            shutil.copy(old.with_name(old.name + suffix), crashed.with_name(crashed.name + suffix))
+        connection.execute("ROLLBACK")
+    with opened(crashed):
+        pass
+    after = rows(crashed)
+    assert after["activity_events"] == before["activity_events"]
+    assert after["calendar_events"] == before["calendar_events"]
+
+
+@pytest.mark.parametrize("content", [b"Dear diary", b"SQLite format 3\x00" + b"\x00" * 5_000, b"\x00" * 8_192])
+def test_what_is_no_database_is_refused_and_nothing_is_written(data_dir: Path, content: bytes) -> None:
+    data_dir.mkdir()
+    path = data_dir / "sidecar.db"
+    path.write_bytes(content)
+    with pytest.raises(DatabaseUnusable):
+        open_database(path, schema_dir(), "now")
+    assert listing(data_dir) == {"sidecar.db": content}
+
+
+def test_a_backup_never_overwrites_anything(old: Path) -> None:
+    target = old.parent / "copy.db"
+    target.write_text("mine")
+    with contextlib.closing(sqlite3.connect(old)) as connection, pytest.raises(FileExistsError):
+        back_up(connection, target)
+    assert target.read_text() == "mine"
+
+
+def test_the_committed_schema_is_what_the_migrations_add_up_to() -> None:
+    known = migration_files(schema_dir())
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        migrate(connection, known, list(known))
+        assert (schema_dir() / "schema.sql").read_text("utf-8") == schema_text(connection)
+
+
+def test_an_adopted_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    with opened(old), opened(tmp_path / "new.db"):
+        pass
+    assert schema_of(old) == schema_of(tmp_path / "new.db")
+
+
+def test_the_process_adopts_an_old_database_and_serves_it(old: Path, host: StartHost) -> None:
+    with host() as wire:
+        wire.initialize()
+        assert [job["job_id"] for job in wire.call("jobs.list")["jobs"]] == ["job-1"]
+        assert wire.call("activity.events.list")["events"][0]["event_id"] == "a-1"
+        assert wire.call("system.status")["database"]["migrations"] == list(migration_files(schema_dir()))
+    assert len(list((old.parent / "backups").iterdir())) == 1

@@ -1,0 +1,217 @@
+"""What the old backend may have left in its rows: whatever it is, the pages are served and fit the contract."""
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from sidecar_protocol.activity.feed import ActivityEvent
+from sidecar_protocol.entities import Job
+from sidecar_protocol.jobs import JobLogLine
+
+from tests.loopback import Loopback
+from tests.old_backend import AT, fill, old_database
+
+
+@pytest.fixture
+def old(data_dir: Path) -> Path:
+    """A database of the old backend with a row or two in each table."""
+    data_dir.mkdir()
+    with old_database(data_dir) as connection:
+        fill(connection)
+    return data_dir / "sidecar.db"
+
+
+def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
+    assert set(value) == set(model.model_fields)
+    model.model_validate(value)
+
+
+async def test_the_old_rows_are_served(old: Path) -> None:
+    rig = Loopback(old)
+    await rig.initialize()
+    jobs = (await rig.call("jobs.list"))["jobs"]
+    assert [(job["job_id"], job["status"], job["version"]) for job in jobs] == [("job-1", "succeeded", 1)]
+    events = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
+    assert [event["message"] for event in events] == ["Synced"]
+    feed = (await rig.call("activity.events.list"))["events"]
+    assert [event["title"] for event in feed] == ["TEA-1"]
+    rig.close()
+
+
+ODD_JSON = [
+    "",
+    "not JSON",
+    "NaN",
+    '{"x": NaN}',
+    '{"x": Infinity}',
+    "{'single': 'quotes'}",
+    '{"cut": ',
+    '"\u2028"',
+    "null",
+    "[]",
+    "17",
+    '{"a": 1, "a": 2}',
+    "\x00",
+    '{"half": "\\ud83d"}',
+    "[" * 150 + "]" * 150,
+    b'{"as": "bytes"}',
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_JSON, ids=range(len(ODD_JSON)))
+async def test_whatever_stood_in_a_json_column_the_pages_are_served(old: Path, odd: str | bytes) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET payload_json = :odd, result_json = :odd, error_json = :odd", {"odd": odd})
+        connection.execute("UPDATE job_events SET meta_json = ?", (odd,))
+        connection.execute("UPDATE activity_events SET raw_json = ?", (odd,))
+    rig = Loopback(old)
+    await rig.initialize()
+    (job,) = (await rig.call("jobs.list"))["jobs"]
+    fits(Job, job)
+    (event,) = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
+    fits(JobLogLine, event)
+    (activity,) = (await rig.call("activity.events.list"))["events"]
+    fits(ActivityEvent, activity)
+    text = odd if isinstance(odd, str) else odd.decode("utf-8", "replace")
+    if isinstance(odd, str) and "\\ud83d" not in odd:
+        assert job["payload"] == event["meta"] == activity["raw"] == _meaning(text)
+    rig.close()
+
+
+def _meaning(text: str) -> Any:
+    """What a column's text stands for: its JSON, or where it is none, itself."""
+    try:
+        return json.loads(text, parse_constant=lambda name: json.loads(name + "!"))
+    except (ValueError, RecursionError):
+        return text
+
+
+@pytest.mark.parametrize(
+    ("was", "message"),
+    [
+        ("Connection refused", "Connection refused"),
+        ('"Connection refused"', "Connection refused"),
+        ('{"message": "Connection refused", "code": 7}', "Connection refused"),
+        ('{"error": "Connection refused"}', "Connection refused"),
+        ('{"message": 404}', "404"),
+        ('{"message": {"text": "no"}}', '{"text":"no"}'),
+        ('{"kind": "x", "message": null}', '{"kind": "x", "message": null}'),
+        ("[1]", "[1]"),
+    ],
+)
+async def test_an_old_error_is_told_in_its_own_words(old: Path, was: str, message: str) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET status = 'error', error_json = ?", (was,))
+    rig = Loopback(old)
+    await rig.initialize()
+    job = await rig.call("jobs.get", {"job_id": "job-1"})
+    fits(Job, job)
+    assert (job["error"]["kind"], job["error"]["message"]) == ("x" if '"x"' in was else "unknown", message)
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    "was",
+    [
+        '{"kind": "x", "message": "m"}',
+        '{"kind": "x", "message": "m", "details": [1]}',
+        '{"kind": "x", "message": "m", "retryable": "yes", "hint": 7}',
+        '{"kind": "x", "message": "m", "details": {"a": 1}, "retryable": true, "hint": "h", "more": 1}',
+    ],
+)
+async def test_an_old_error_that_looks_like_ours_fits_too(old: Path, was: str) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET error_json = ?", (was,))
+    rig = Loopback(old)
+    await rig.initialize()
+    job = await rig.call("jobs.get", {"job_id": "job-1"})
+    fits(Job, job)
+    assert job["error"]["message"] == "m"
+    rig.close()
+
+
+async def test_an_error_that_says_null_is_none(old: Path) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET error_json = 'null'")
+    rig = Loopback(old)
+    await rig.initialize()
+    assert (await rig.call("jobs.get", {"job_id": "job-1"}))["error"] is None
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (None, None),
+        (0, 0.0),
+        (0.5, 0.5),
+        (1, 1.0),
+        (50, 0.5),
+        (100.0, 1.0),
+        (-1, None),
+        (101, None),
+        (float("inf"), None),
+        ("half", None),
+    ],
+)
+async def test_an_old_progress_becomes_a_fraction(old: Path, was: object, becomes: float | None) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE jobs SET progress = ?", (was,))
+    rig = Loopback(old)
+    await rig.initialize()
+    job = await rig.call("jobs.get", {"job_id": "job-1"})
+    fits(Job, job)
+    assert job["progress"] == becomes
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("info", "info"),
+        ("INFO", "info"),
+        ("warn", "warning"),
+        ("WARNING", "warning"),
+        ("critical", "error"),
+        ("x", "info"),
+    ],
+)
+async def test_an_old_level_becomes_one_of_ours(old: Path, was: str, becomes: str) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE job_events SET level = ?", (was,))
+    rig = Loopback(old)
+    await rig.initialize()
+    (event,) = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
+    fits(JobLogLine, event)
+    assert event["level"] == becomes
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("event_time", "event_ts", "becomes"),
+    [
+        (AT, None, 1_740_819_600),
+        ("2025-03-01T10:00:00+01:00", None, 1_740_819_600),
+        ("never", None, 1_740_819_600),
+        (None, None, 1_740_819_600),
+        (AT, 7.9, 7),
+        (AT, "x", 1_740_819_600),
+        (AT, 12, 12),
+    ],
+)
+async def test_an_old_event_has_its_place_in_the_feed(
+    old: Path, event_time: str | None, event_ts: object, becomes: int
+) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("UPDATE activity_events SET event_time = ?, event_ts = ?", (event_time, event_ts))
+    rig = Loopback(old)
+    await rig.initialize()
+    (event,) = (await rig.call("activity.events.list", {"start": "1970-01-01T00:00:00Z"}))["events"]
+    fits(ActivityEvent, event)
+    assert event["event_ts"] == becomes
+    rig.close()
