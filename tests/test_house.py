@@ -13,20 +13,14 @@ from sidecar_protocol.contract import methods_of
 
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
-COMMAND_LINE = {"cli", "commandline", "client", "serve", "__main__"}
+COMMAND_LINE = {"cli", "commandline", "serve", "__main__"}
 ROOTS = {"app", "features", *COMMAND_LINE}
 # What a domain of the wire is called where its feature bears another name.
 DOMAINS = {"atlassian": {"jira", "confluence"}}
 # `atlassian`: what Jira's and Confluence's domains share, which are one feature.
 SHARED_CONTRACT = {"contract", "scalars", "errors", "entities", "meta", "connection", "accounts", "atlassian"}
 # The pieces of infrastructure that implement a domain of the contract themselves.
-INFRASTRUCTURE_DOMAINS = {
-    "event_log": {"events"},
-    "outbox": {"events"},
-    "lifecycle": {"system", "events"},
-    "secrets": {"system"},
-    "sync_state": {"system"},
-}
+INFRASTRUCTURE_DOMAINS = {"wire": {"events", "system"}, "storage": {"system"}}
 HEAVY = (
     "httpx",
     "icalendar",
@@ -50,6 +44,7 @@ def modules(package: str) -> Iterator[tuple[str, Path, ast.Module]]:
     for path in sorted((ROOT / package).rglob("*.py")):
         if "node_modules" not in path.parts:
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            name = name.removeprefix("protocol.").removesuffix(".__init__")
             yield name, path, ast.parse(path.read_text("utf-8"))
 
 
@@ -61,23 +56,21 @@ def imports(tree: ast.Module) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.split(".")[0] in ("protocol", "sidecar")}
+    return {name for name in found if name.split(".")[0] in ("sidecar_protocol", "sidecar")}
 
 
 def part(name: str) -> str:
     """`sidecar.jobs.store` -> jobs, `sidecar.wire.outbox` -> outbox, `sidecar_protocol.claude.usage` -> claude."""
-    pieces = name.split(".")
-    own = pieces[1] if len(pieces) > 1 else ""
-    return own.split("_")[0] or own if pieces[0] == "protocol" else own
+    return (name + ".").split(".")[1]
 
 
 def test_the_contract_imports_nothing_of_the_process_and_no_domain_imports_another() -> None:
     for name, _, tree in modules("protocol"):
         own = part(name)
-        if own in ("catalog", "__init__") or own.startswith("export"):
+        if own in ("catalog", "", "export"):
             continue
         for imported in imports(tree):
-            assert imported.startswith("protocol"), f"{name} imports {imported}"
+            assert imported.startswith("sidecar_protocol"), f"{name} imports {imported}"
             assert own != "connection", f"the connection imports {imported}"
             assert part(imported) in {"", own} | SHARED_CONTRACT - {"connection"}, f"{name} imports {imported}"
 
@@ -87,7 +80,7 @@ def test_features_never_import_each_other_and_nobody_imports_the_composition_roo
         own = part(name)
         for imported in imports(tree):
             target = part(imported)
-            if imported.startswith("protocol") or own in ROOTS:
+            if imported.startswith("sidecar_protocol") or own in ROOTS:
                 continue
             assert target not in ROOTS, f"{name} imports {imported}"
             if own in FEATURES:
@@ -103,7 +96,7 @@ def test_each_part_of_the_process_knows_only_its_own_domain_of_the_contract() ->
             continue
         allowed = {"", own} | SHARED_CONTRACT | DOMAINS.get(own, set()) | INFRASTRUCTURE_DOMAINS.get(own, set())
         for imported in imports(tree):
-            if imported.startswith("protocol"):
+            if imported.startswith("sidecar_protocol"):
                 assert part(imported) in allowed, f"{name} imports {imported}"
 
 

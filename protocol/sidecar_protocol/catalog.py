@@ -11,6 +11,7 @@ from sidecar_protocol.calendar import google_sign_in as calendar_oauth
 from sidecar_protocol.claude import doctor as claude_doctor
 from sidecar_protocol.claude import export as claude_export
 from sidecar_protocol.claude import permissions as claude_permissions
+from sidecar_protocol.claude import runs as claude_runs
 from sidecar_protocol.claude import search as claude_search
 from sidecar_protocol.claude import sessions as claude
 from sidecar_protocol.claude import trouble as claude_trouble
@@ -27,7 +28,7 @@ INTERFACES: tuple[type, ...] = (
     events.Events,
     jobs.Jobs,
     jobs.Schedules,
-    claude.Claude,
+    claude_runs.Claude,
     claude.Sessions,
     claude_permissions.Permissions,
     claude_doctor.ClaudeDoctor,
@@ -53,7 +54,7 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     jobs.JobProgress,
     jobs.JobQueueUpdated,
     jobs.ScheduleUpdated,
-    claude.ClaudeDelta,
+    claude_runs.ClaudeDelta,
     claude.ClaudeMessageAdded,
     claude.ClaudeSessionUpdated,
     claude.ClaudeSessionDeleted,
@@ -70,7 +71,7 @@ JOB_TYPES: tuple[type[JobSpec], ...] = (
     system.BackUpDatabase,
     system.PruneHistory,
     system.VacuumDatabase,
-    claude.RunClaude,
+    claude_runs.RunClaude,
     claude.TakeTurn,
     calendar_accounts.SyncCalendar,
     claude_export.ExportSession,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
 from sidecar_protocol.claude.export import ExportSession
-from sidecar_protocol.claude.sessions import RunClaude, Session, TakeTurn
+from sidecar_protocol.claude.runs import RunClaude
+from sidecar_protocol.claude.sessions import Session, TakeTurn
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.permissions.journal import AfterCommit, PermissionJournal

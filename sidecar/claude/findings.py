@@ -22,7 +22,7 @@ from sidecar_protocol.claude.doctor import (
     FindingState,
     LoginState,
 )
-from sidecar_protocol.claude.sessions import PermissionMode
+from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.process.discovery import INSTALL, Executable
 from sidecar.claude.process.environment import cli_environment

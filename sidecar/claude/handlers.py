@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import anyio
-from sidecar_protocol.claude.sessions import ClaudeRunResult, RunClaude, session_lock
+from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude, session_lock
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.limits import snooze

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import anyio
-from sidecar_protocol.claude.sessions import ClaudeAnswer, ClaudeDelta, ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeUsage
 from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
 from sidecar_protocol.contract import Notification
 

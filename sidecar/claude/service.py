@@ -11,24 +11,25 @@ from sidecar_protocol.claude.permissions import (
     Permissions,
     PermissionStatus,
 )
-from sidecar_protocol.claude.sessions import (
+from sidecar_protocol.claude.runs import (, session_lock
     TIMEOUT_S,
     Claude,
-    ClaudeMessagePage,
     ModelName,
     PermissionMode,
     ResumedSession,
     RunClaude,
+    SystemPrompt,
+    ToolRules,
+    Turns,
+)
+from sidecar_protocol.claude.sessions import (
+    ClaudeMessagePage,
     Session,
     SessionDeleted,
     SessionNotFound,
     SessionPage,
     Sessions,
-    SystemPrompt,
     TakeTurn,
-    ToolRules,
-    Turns,
-    session_lock,
 )
 from sidecar_protocol.contract import page
 from sidecar_protocol.entities import Job, JobStatus

@@ -10,7 +10,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from sidecar_protocol.claude.sessions import ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
 from sidecar.claude.stream import BUCKETS, Spent

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import anyio
 import psutil
-from sidecar_protocol.claude.sessions import ClaudeDelta, ClaudeRunResult, RunClaude
+from sidecar_protocol.claude.runs import ClaudeDelta, ClaudeRunResult, RunClaude
 from sidecar_protocol.contract import Notification
 from sidecar_protocol.entities import WaitingFor
 

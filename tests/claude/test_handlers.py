@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
+from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
 from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
 
 from sidecar.job_handler import JobFailed

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeUsage
 
 from sidecar.claude.process.discovery import version
 from sidecar.job_handler import JobFailed

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.claude.permissions import PermissionDecision, PermissionKind, PermissionStatus
-from sidecar_protocol.claude.sessions import MessageKind, PermissionMode, SessionStatus
+from sidecar_protocol.claude.runs import PermissionMode
+from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from tests.claude.harness import processes_of, until
 from tests.claude.talk import Talk, both_releases, talking

@@ -1,7 +1,8 @@
 """Conversations with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
 
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeUsage, MessageKind, SessionStatus
+from sidecar_protocol.claude.runs import ClaudeUsage
+from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from tests.claude.harness import processes_of, tools_of, until
 from tests.claude.talk import Talk, both_releases, talking

@@ -1,6 +1,6 @@
 """The method claude.spawn."""
 
-from sidecar_protocol.claude.sessions import RunClaude
+from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.contract import JobSpec
 from sidecar_protocol.entities import Job, JobStatus
 

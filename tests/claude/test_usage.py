@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
 from sidecar.claude.stream import MessageUsage, Spent, Usage

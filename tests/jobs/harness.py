@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import anyio
 import anyio.lowlevel
-from sidecar_protocol.claude.sessions import RunClaude
+from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery
 from sidecar_protocol.jobs import Jobs
 

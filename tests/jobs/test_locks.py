@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sidecar_protocol.claude.sessions import RunClaude
+from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration

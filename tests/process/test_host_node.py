@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeRunResult
+from sidecar_protocol.claude.runs import ClaudeRunResult
 
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeDelta
+from sidecar_protocol.claude.runs import ClaudeDelta
 from sidecar_protocol.events import Events
 from sidecar_protocol.jobs import JobProgress
 from sidecar_protocol.system import ProcessState, SystemState

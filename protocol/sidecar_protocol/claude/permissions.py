@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import StringConstraints
 
-from sidecar_protocol.claude.sessions import PermissionMode
+from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.scalars import (

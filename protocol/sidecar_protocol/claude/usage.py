@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Protocol
 
-from sidecar_protocol.claude.sessions import ClaudeUsage
+from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.errors import InvalidParams, TimeZoneUnknown
 from sidecar_protocol.scalars import Count, TimeZoneName, UtcTime, When

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 from sidecar_protocol.claude.permissions import PermissionKind
-from sidecar_protocol.claude.sessions import PermissionMode
+from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.sessions.texts import storable
 

@@ -10,14 +10,13 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pydantic_core import to_json
+from sidecar_protocol.claude.runs import MAX_TOOL_RULES, PermissionMode
 from sidecar_protocol.claude.sessions import (
-    MAX_TOOL_RULES,
     ClaudeMessage,
     ClaudeMessageAdded,
     ClaudeSessionDeleted,
     ClaudeSessionUpdated,
     MessageKind,
-    PermissionMode,
     Session,
     SessionStatus,
 )

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from sidecar_protocol.claude.sessions import PermissionMode, Session
+from sidecar_protocol.claude.runs import PermissionMode
+from sidecar_protocol.claude.sessions import Session
 
 PREFIX: Final = "setting:"
 """Of the ids of these requests, by which a refusal is known."""

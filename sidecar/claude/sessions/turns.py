@@ -9,15 +9,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import anyio
-from sidecar_protocol.claude.sessions import (
-    TIMEOUT_S,
-    ClaudeTurnResult,
-    ClaudeUsage,
-    MessageKind,
-    Session,
-    SessionStatus,
-    TakeTurn,
-)
+from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeUsage
+from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.limits import snooze

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.claude.permissions import PermissionKind
-from sidecar_protocol.claude.sessions import PermissionMode
+from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.permissions.cli_requests import Answer, Ask, Rule, answer_line, late_prompt, read_ask
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.claude.permissions import PermissionDecision, PermissionKind, PermissionRequest, PermissionStatus
-from sidecar_protocol.claude.sessions import PermissionMode, Session, SessionStatus
+from sidecar_protocol.claude.runs import PermissionMode
+from sidecar_protocol.claude.sessions import Session, SessionStatus
 from sidecar_protocol.entities import Job
 
 from sidecar.commandline.client import RemoteError

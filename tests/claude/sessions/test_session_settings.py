@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.claude.permissions import PermissionDecision
-from sidecar_protocol.claude.sessions import PermissionMode
+from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.commandline.client import RemoteError
 from tests.claude.talk import Talk, talking

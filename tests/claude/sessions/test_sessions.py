@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
-from sidecar_protocol.claude.sessions import ClaudeUsage, MessageKind, SessionStatus
+from sidecar_protocol.claude.runs import ClaudeUsage
+from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from sidecar.commandline.client import RemoteError
 from tests.claude.harness import processes_of, until
