@@ -11,7 +11,7 @@ from sidecar_protocol.claude.permissions import (
     Permissions,
     PermissionStatus,
 )
-from sidecar_protocol.claude.runs import (, session_lock
+from sidecar_protocol.claude.runs import (
     TIMEOUT_S,
     Claude,
     ModelName,
@@ -21,6 +21,7 @@ from sidecar_protocol.claude.runs import (, session_lock
     SystemPrompt,
     ToolRules,
     Turns,
+    session_lock,
 )
 from sidecar_protocol.claude.sessions import (
     ClaudeMessagePage,
