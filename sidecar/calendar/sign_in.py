@@ -113,7 +113,7 @@ class GoogleSignInService(GoogleSignIn):
             )
         )
         now_ms = self._books.clock.now_ms()
-        expires_ms = now_ms + SIGN_IN_MS
+        expires_at = iso(now_ms + SIGN_IN_MS)
         with self._books.database.write():
             self._store.add(
                 state,
@@ -121,9 +121,9 @@ class GoogleSignInService(GoogleSignIn):
                 redirect_uri=redirect_uri,
                 account_id=account_id,
                 now_ms=now_ms,
-                expires_ms=expires_ms,
+                expires_at=expires_at,
             )
-        return SignInStarted(authorization_url=url, state=state, expires_at=iso(expires_ms))
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
@@ -215,7 +215,7 @@ class GoogleSignInService(GoogleSignIn):
             raise SignInUnknown(hint=_AGAIN)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
             raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_ms <= self._books.clock.now_ms():
+        if sign_in.expires_at <= iso(self._books.clock.now_ms()):
             raise SignInExpired(hint=_AGAIN)
         if sign_in.stage not in stages:
             raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")

@@ -28,7 +28,7 @@ class EventLog:
 
     def epoch(self) -> str:
         """Which database this is."""
-        row = self._database.row("SELECT value FROM database_facts WHERE name = 'epoch'")
+        row = self._database.row("SELECT value FROM database_metadata WHERE name = 'epoch'")
         return str(row[0]) if row else ""
 
     def window(self) -> tuple[int, int]:
@@ -38,16 +38,17 @@ class EventLog:
         )[0]
         return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
 
-    def append(self, at: str, method: str, members: bytes) -> int:
+    def append(self, at: str, method: str, params_fragment: bytes) -> int:
         """Write one; gives its seq."""
         return self._database.execute(
-            "INSERT INTO event_log (at, method, members) VALUES (?, ?, ?)", (at, method, members.decode())
+            "INSERT INTO event_log (at, method, params_fragment) VALUES (?, ?, ?)",
+            (at, method, params_fragment.decode()),
         )
 
     def after(self, seq: int, limit: int) -> list[tuple[int, str, str, str]]:
-        """Up to `limit` of those after `seq`: (seq, at, method, members)."""
+        """Up to `limit` of those after `seq`: (seq, at, method, params_fragment)."""
         return self._database.rows(
-            "SELECT seq, at, method, members FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            "SELECT seq, at, method, params_fragment FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
 
     def prune(self, now_ms: int, limit: int) -> int:
@@ -58,7 +59,8 @@ class EventLog:
         """Forget those of the oldest `limit` events that the window has no room for; how many.  Reads the whole log."""
         row = self._database.row(
             """
-            SELECT max(seq) FROM (SELECT seq, sum(length(members)) OVER (ORDER BY seq DESC) AS total FROM event_log)
+            SELECT max(seq) FROM (
+                SELECT seq, sum(length(params_fragment)) OVER (ORDER BY seq DESC) AS total FROM event_log)
             WHERE total > ?
             """,
             (LOG_BYTES,),
@@ -77,9 +79,9 @@ class EventLog:
         return len(rows)
 
 
-def logged_params(seq: int, at: str, members: bytes) -> bytes:
+def logged_params(seq: int, at: str, params_fragment: bytes) -> bytes:
     """A durable notification's params as they are sent and replayed."""
-    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), members)
+    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), params_fragment)
 
 
 class EventsService(Events):
@@ -92,8 +94,8 @@ class EventsService(Events):
         oldest, latest = self._log.window()
         events: list[bytes] = []
         size = 0
-        for seq, at, method, members in self._log.after(after_seq, limit):
-            params = logged_params(seq, at, members.encode())
+        for seq, at, method, params_fragment in self._log.after(after_seq, limit):
+            params = logged_params(seq, at, params_fragment.encode())
             size += len(params)
             if events and size > PAGE_BYTES:
                 break

@@ -93,12 +93,12 @@ class Outbox:
             if self._wire is not None and notification.name not in self._opted_out:
                 self._merge(notification)
             return
-        members = notification.members()
+        params_fragment = notification.members()
         at = iso(self._clock.now_ms())
         with self._database.write():
-            self.log.append(at, notification.name, members)
+            self.log.append(at, notification.name, params_fragment)
             self._appended += 1
-            self._appended_bytes += len(members)
+            self._appended_bytes += len(params_fragment)
             if self._appended % PRUNE_EVERY == 0:
                 self.log.prune(self._clock.now_ms(), PRUNE_EVERY * 2)
             if self._appended_bytes > PRUNE_EVERY_BYTES:
@@ -159,13 +159,13 @@ class Outbox:
             if rows[0][0] > self._pushed + 1:
                 reason = "Events were forgotten before they could be sent."
                 wire.notify(EventsResync.name, EventsResync(reason=reason).json_bytes())
-            for seq, at, method, members in rows:
+            for seq, at, method, params_fragment in rows:
                 if wire.unread_bytes > LAG_BYTES:
                     self.lagged = self._waits_for_host = True
                     return
                 self._pushed = seq
                 if method not in self._opted_out:
-                    wire.notify(method, logged_params(seq, at, members.encode()))
+                    wire.notify(method, logged_params(seq, at, params_fragment.encode()))
             if len(rows) < PUSH_ROWS:
                 break
             if self._clock.monotonic() > until:

@@ -141,11 +141,15 @@ def the_files_are_sound(witness: Witness) -> None:
     with contextlib.closing(sqlite3.connect(witness.data_dir / "sidecar.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-        log = database.execute("SELECT seq, at, method, members FROM event_log ORDER BY seq").fetchall()
+        log = database.execute("SELECT seq, at, method, params_fragment FROM event_log ORDER BY seq").fetchall()
         lines = database.execute("SELECT job_id, event_id FROM job_events ORDER BY rowid").fetchall()
     assert [
-        {"jsonrpc": "2.0", "method": method, "params": {"seq": seq, "at": at, **json.loads("{" + members + "}")}}
-        for seq, at, method, members in log
+        {
+            "jsonrpc": "2.0",
+            "method": method,
+            "params": {"seq": seq, "at": at, **json.loads("{" + params_fragment + "}")},
+        }
+        for seq, at, method, params_fragment in log
     ] == witness.told
     told = [message["params"]["line"] for message in witness.told if message["method"] == "jobs.log_added"]
     known = {event["job_id"] for event in told}
