@@ -1,53 +1,25 @@
-"""Requests to the vendors' clouds: the only module that imports httpx.
+"""Requests to the vendors' clouds: requests, responses, errors, and retries.  `httpx_client` does the sending.
 
 Transient failures are retried here, within limits; the meaning of any other status is up to the connector.  URLs,
 headers and bodies are never logged or put into an error, since they may hold tokens or be secret addresses.
-Importing httpx takes 60 ms, so import this module late.
 """
 
 import logging
-import ssl
-import sys
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
-import truststore
+from pydantic_core import from_json
+from sidecar_protocol.entities import WaitingFor
 
 from sidecar.clock import Clock
-from sidecar.http_types import (
-    BadResponse,
-    CertificateUntrusted,
-    HttpRequest,
-    HttpResponse,
-    InvalidUrl,
-    RateLimited,
-    ServerUnreachable,
-    http_date,
-)
+from sidecar.job_handler import JobFailed, JobSnoozed
 
-
-@contextmanager
-def _without_httpx_cli() -> Iterator[None]:
-    """Hides pygments while httpx is imported.
-
-    httpx imports its command line, an optional extra, if all of that extra's packages are installed, which costs 40 ms
-    and 4.6 MiB.  One missing package is enough for httpx to leave it out.
-    """
-    if "pygments" in sys.modules:
-        yield
-        return
-    sys.modules["pygments"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["pygments"]
-
-
-with _without_httpx_cli():
-    import httpx
+if TYPE_CHECKING:
+    from sidecar.httpx_client import HttpxClient
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +29,108 @@ BACKOFF_S: Final = 2.0
 MAX_BACKOFF_S: Final = 30.0
 MAX_RETRY_AFTER_S: Final = 60.0
 """Longest `Retry-After` that is waited for here; a job is snoozed for a longer one."""
-MAX_TRY_S: Final = 120.0
-"""Time limit of one try, against a body that arrives byte by byte."""
-TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """Above the largest page that a vendor sends: 20 MB for 2,500 Google events with long descriptions."""
-MAX_REQUESTS_PER_ORIGIN: Final = 4
-"""Concurrent requests to one origin; Atlassian responds with 429 to about twenty."""
 TRANSIENT_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+OFFLINE_RETRY_S: Final = 60.0
+"""Delay before a job that found no network is retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request.
+
+    `what` names what is requested, for error messages and the log: "Google Calendar's events".  `repeatable` says
+    whether sending it twice does no harm.
+    """
+
+    method: str
+    url: str
+    what: str
+    params: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    form: Mapping[str, str] | None = None
+    auth: tuple[str, str] | None = None
+    """User name and password for HTTP Basic authentication."""
+    repeatable: bool = True
+    has_secret_address: bool = False
+    """Whether knowing the URL grants access; then the target of a redirect is a secret, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A response: status, headers with lower-case names, complete body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Returns the parsed body.  Raises `BadResponse` if it is not JSON, such as a proxy's HTML page."""
+        try:
+            return from_json(self.body)
+        except ValueError:
+            kind = self.headers.get("content-type", "an unnamed type").partition(";")[0]
+            raise BadResponse(f"expected JSON, received {kind[:80]} (HTTP {self.status})") from None
+
+    @property
+    def server_ms(self) -> int | None:
+        """The server's time by its `Date` header, in milliseconds since 1970, or None."""
+        moment = _http_date(self.headers.get("date", ""))
+        return None if moment is None else round(moment.timestamp() * 1000)
+
+
+class HttpError(Exception):
+    """A request without a usable response.
+
+    `what` names what was requested ("Google Calendar's events"), `reason` says what happened; both are for people.
+    """
+
+    def __init__(self, reason: str, what: str = "The server") -> None:
+        super().__init__(f"{what}: {reason}")
+        self.reason = reason
+
+
+class ServerUnreachable(HttpError):
+    """There is no connection to the server, or it did not respond in time."""
+
+
+class CertificateUntrusted(HttpError):
+    """The server's certificate is not trusted by this computer."""
+
+
+class BadResponse(HttpError):
+    """The response breaks the server's protocol: HTML instead of JSON, a truncated or oversized body."""
+
+
+class InvalidUrl(HttpError):
+    """The URL is malformed."""
+
+
+class RateLimited(HttpError):
+    """The server demands a longer pause than a request may wait: `retry_after_s`, in seconds."""
+
+    def __init__(self, what: str, retry_after_s: float) -> None:
+        super().__init__(f"rate limited; retry in {retry_after_s:.0f} s", what)
+        self.retry_after_s = retry_after_s
+
+
+def job_error(error: HttpError) -> JobSnoozed | JobFailed:
+    """Returns what a job raises for this: a snooze until the network or the rate limit allows it, or a failure."""
+    message = f"{error}."
+    match error:
+        case ServerUnreachable():
+            return JobSnoozed(message, delay_s=OFFLINE_RETRY_S, waiting_for=WaitingFor.NETWORK)
+        case RateLimited():
+            return JobSnoozed(message, delay_s=error.retry_after_s, waiting_for=WaitingFor.RATE_LIMIT)
+        case CertificateUntrusted():
+            hint = "If a proxy or a virus scanner inspects connections, add its certificate to the system's store."
+            return JobFailed(message, kind="tls_untrusted", hint=hint)
+        case InvalidUrl():
+            return JobFailed(message, kind="bad_address")
+        case _:
+            return JobFailed(message, kind="bad_response", retryable=True)
 
 
 class Upstream(Protocol):
@@ -79,8 +145,7 @@ class Upstream(Protocol):
 class Http:
     """The HTTP client of the process.  Proxies are taken from the environment.
 
-    `random_fraction` gives the jitter, `upstream` records responses or replays recorded ones, and `transport` replaces
-    the network in tests.
+    `random_fraction` gives the jitter; `upstream` records responses, or replays recorded ones.
     """
 
     def __init__(
@@ -89,29 +154,17 @@ class Http:
         *,
         random_fraction: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-        transport: httpx.AsyncBaseTransport | None = None,
         upstream: Upstream | None = None,
     ) -> None:
-        for name in ("httpx", "httpcore"):  # they log addresses at INFO and headers at DEBUG
-            logging.getLogger(name).setLevel(logging.WARNING)
         self._clock = clock
         self._random_fraction = random_fraction
         self._sleep = sleep
         self._upstream = upstream
-        self._client = httpx.AsyncClient(
-            # The system's certificate store, which knows a company's own certificate authority.
-            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            timeout=TIMEOUT,
-            follow_redirects=False,  # a redirect leads to a sign-in page, and would send the token there
-            headers={"user-agent": "sidecar"},
-            transport=transport,
-        )
-        self._limiters: defaultdict[str, anyio.CapacityLimiter] = defaultdict(
-            lambda: anyio.CapacityLimiter(MAX_REQUESTS_PER_ORIGIN)
-        )
+        self._client: HttpxClient | None = None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.close()
 
     async def send(
         self, request: HttpRequest, *, is_transient: Callable[[HttpResponse], bool] = lambda _: False
@@ -147,58 +200,24 @@ class Http:
         raise AssertionError("the last try returns or raises")
 
     async def _try(self, request: HttpRequest) -> HttpResponse:
-        # Parsed by httpx, so that the origin is the one that the connection goes to.
-        try:
-            url = httpx.URL(request.url)
-        except httpx.InvalidURL:  # its message quotes the URL, which may be secret
-            raise InvalidUrl("not a valid URL", request.what) from None
-        async with self._limiters[f"{url.scheme}://{url.netloc.decode()}"]:
-            try:
-                with anyio.fail_after(MAX_TRY_S):
-                    return await self._exchange(request)
-            except TimeoutError:
-                raise ServerUnreachable("the response took too long", request.what) from None
-            except httpx.TimeoutException:
-                raise ServerUnreachable("the server did not respond in time", request.what) from None
-            except httpx.DecodingError:
-                raise BadResponse("the body of the response is damaged", request.what) from None
-            except httpx.RemoteProtocolError:
-                raise BadResponse("the response is incomplete", request.what) from None
-            except httpx.TransportError as error:
-                if _is_certificate_error(error):
-                    raise CertificateUntrusted("the server's certificate is not trusted", request.what) from None
-                raise ServerUnreachable("the server could not be reached", request.what) from None
+        if self._client is None:
+            # Importing httpx takes 80 ms, which a process without accounts need not spend.
+            from sidecar.httpx_client import HttpxClient  # noqa: PLC0415
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
-        async with self._client.stream(
-            request.method,
-            request.url,
-            params=list(request.params) or None,
-            headers=dict(request.headers),
-            json=request.json,
-            data=request.form,
-            auth=request.auth,
-        ) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise BadResponse(f"the response is larger than {MAX_BODY_BYTES // 2**20} MiB", request.what)
-            log.debug("%s: HTTP %d, %d bytes", request.what, response.status_code, len(body))
-            return HttpResponse(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))
+            self._client = HttpxClient(MAX_BODY_BYTES)
+        return await self._client.exchange(request)
 
     def _retry_after_s(self, response: HttpResponse) -> float | None:
         """Returns the `Retry-After` header in seconds, given as seconds or as a date (RFC 9110, 10.2.3), or None."""
         text = response.headers.get("retry-after", "").strip()
         if text.isdecimal():
             return min(float(text), 7 * 24 * 3600.0)
-        moment = http_date(text)
+        moment = _http_date(text)
         return None if moment is None else moment.timestamp() - self._clock.now_ms() / 1000
 
 
-def _is_certificate_error(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _http_date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return None

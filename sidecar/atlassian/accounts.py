@@ -34,7 +34,7 @@ from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync_cursor import DAY_MS
 from sidecar.clock import iso
 from sidecar.feed import Origin
-from sidecar.http_types import BadResponse, HttpError, RateLimited
+from sidecar.http import BadResponse, HttpError, RateLimited
 from sidecar.ids import MakeId
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.storage.secrets import Vault

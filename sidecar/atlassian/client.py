@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 from sidecar_protocol.atlassian import AtlassianService
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.http import Http
-from sidecar.http_types import HttpRequest, HttpResponse
+from sidecar.http import Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 PRODUCT_NAMES: Final = {AtlassianService.JIRA: "Jira", AtlassianService.CONFLUENCE: "Confluence"}

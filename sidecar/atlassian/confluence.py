@@ -15,7 +15,7 @@ from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
-from sidecar.http_types import BadResponse
+from sidecar.http import BadResponse
 
 SEARCH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100

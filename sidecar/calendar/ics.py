@@ -31,8 +31,7 @@ from sidecar.calendar.provider import (
     StoredAccount,
 )
 from sidecar.calendar.zones import zone_of
-from sidecar.http import MAX_BODY_BYTES, Http
-from sidecar.http_types import HttpError, HttpRequest, HttpResponse, job_error
+from sidecar.http import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 T = TypeVar("T")

@@ -35,7 +35,7 @@ from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.clock import iso
-from sidecar.http_types import HttpError
+from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.storage.secrets import SecretUnreadable, Vault
 

@@ -17,8 +17,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
-from sidecar import http_types
-from sidecar.http_types import HttpError, HttpRequest, HttpResponse
+from sidecar import http
+from sidecar.http import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import UNREADABLE, digest_of, stand_in
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
@@ -83,7 +83,7 @@ class UpstreamPlayer:
             raise NotOnTape(f"{request.what}: {request.method} was not recorded like this")
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
         if "trouble" in facts:
-            error: HttpError = getattr(http_types, facts["trouble"])(facts["reason"], request.what)
+            error: HttpError = getattr(http, facts["trouble"])(facts["reason"], request.what)
             raise error
         return HttpResponse(facts["status"], facts["headers"], _bytes(facts))
 
