@@ -107,10 +107,7 @@ export class Client implements Caller, Source {
     if (this.#ended === null) this.#send(`${JSON.stringify({ jsonrpc: "2.0", method: name, params })}\n`);
   }
 
-  on<Name extends EventName | "events.lag">(
-    name: Name,
-    listener: (params: Notifications[Name]) => void,
-  ): () => void {
+  on<Name extends EventName | "events.lag">(name: Name, listener: (params: Notifications[Name]) => void): () => void {
     return this.#listeners.on(name, listener);
   }
 

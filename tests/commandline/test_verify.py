@@ -3,7 +3,7 @@
 from tests.commandline.shell import Shell
 from tests.transcripts.recording import BACKUP, CORPUS
 
-FIXED = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
+FIXED = CORPUS / "a_fixed_clock_and_seed_repeat_all_ids_and_times.jsonl"
 
 
 def test_a_transcript_is_as_recorded_and_exactly_so_where_clock_and_ids_are_fixed(shell: Shell) -> None:

@@ -17,8 +17,8 @@ from tests.electron.compiling import MODULES, ROOT, compile_into, missing
 from tests.process.host import environment
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
-PATIENCE_MS: Final = 120_000
-"""Of a file of tests, each of which gives up sooner; on an idle machine the slowest takes 15 s."""
+PATIENCE_MS: Final = 240_000
+"""Limit of a test file; each of its tests gives up sooner. On an idle machine the slowest file takes 15 s."""
 
 RunNode = Callable[..., None]
 

@@ -25,27 +25,22 @@ def run_hub(run_node: RunNode) -> RunNode:
     return run_node
 
 
-@pytest.mark.timeout(120)
 def test_the_hub(run_hub: RunNode) -> None:
     run_hub("hub")
 
 
-@pytest.mark.timeout(120)
 def test_the_hub_with_a_transcript_in_place_of_its_sidecar(run_hub: RunNode) -> None:
     run_hub("hub_replay")
 
 
-@pytest.mark.timeout(120)
 def test_the_hub_with_claude(run_hub: RunNode, real_claude: Path) -> None:
     run_hub("hub_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
 
 
-@pytest.mark.timeout(120)
 def test_the_hub_with_accounts(run_hub: RunNode) -> None:
     run_hub("hub_accounts")
 
 
-@pytest.mark.timeout(120)
 def test_the_hub_in_a_picture(run_hub: RunNode, real_claude: Path) -> None:
     """`UPDATE=1` takes the one that README shows anew."""
     run_hub("hub_picture", SIDECAR_REAL_CLAUDE=str(real_claude), SIDECAR_UPDATE=os.environ.get("UPDATE", ""))

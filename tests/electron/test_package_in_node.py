@@ -11,7 +11,6 @@ IN_CHROMIUM = {"page", *(path.name.removesuffix(".test.mts") for path in HERE.gl
 FILES = sorted(path.name.removesuffix(".test.mts") for path in HERE.glob("*.test.mts"))
 
 
-@pytest.mark.timeout(140)
 @pytest.mark.parametrize("name", [name for name in FILES if name not in IN_CHROMIUM])
 def test_in_node(name: str, run_node: RunNode) -> None:
     run_node(name)

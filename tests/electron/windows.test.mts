@@ -55,7 +55,7 @@ test("each window hears what it asked for, as often as it asked, until it does n
     (look) => other.page.on("jobs.log_added", look),
     () => heard.includes("other"),
   );
-  assert.deepEqual(sent, ["one jobs.updated", "other jobs.event"]);
+  assert.deepEqual(sent, ["one jobs.updated", "other jobs.log_added"]);
   assert.deepEqual(
     heard.filter((who) => who !== "other"),
     ["one a", "one b"],

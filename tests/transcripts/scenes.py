@@ -264,13 +264,13 @@ def _delete(host: Host, service: str, account_id: str) -> None:
 
 SCENES: Final[Mapping[str, Scene]] = {
     "a_user_connects_google_and_sees_the_week": google,
-    "an_account_is_brought_along_with_its_token": brought_along,
+    "an_account_is_imported_with_its_token": brought_along,
     "a_user_subscribes_to_a_calendar_file_and_sees_the_week": ics,
-    "a_user_connects_jira_and_finds_it_in_the_feed": jira,
-    "a_user_connects_confluence_and_finds_it_in_the_feed": confluence,
-    "a_prompt_is_run_by_claude_and_stands_in_the_feed": claude,
-    "claude_asks_before_it_acts_and_is_answered": permissions,
-    "ids_and_times_are_the_same_every_time_when_they_are_fixed": plans,
+    "a_user_connects_jira_and_the_feed_shows_it": jira,
+    "a_user_connects_confluence_and_the_feed_shows_it": confluence,
+    "claude_runs_a_prompt_and_the_feed_shows_it": claude,
+    "claude_requests_permission_and_the_user_decides": permissions,
+    "a_fixed_clock_and_seed_repeat_all_ids_and_times": plans,
 }
 """By the name of the transcript."""
 

@@ -66,7 +66,7 @@ def test_what_is_fixed_is_made_by_a_scene_and_has_every_kind_of_cloud() -> None:
 
 
 def test_exactly_means_the_very_same_ids(tmp_path: Path) -> None:
-    path = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
+    path = CORPUS / "a_fixed_clock_and_seed_repeat_all_ids_and_times.jsonl"
     line_id = next(one["params"]["line"]["line_id"] for one in said_by(path) if one.get("method") == "jobs.log_added")
     other = changed(path, tmp_path / "other.jsonl", line_id, "01a00000-0000-7000-8000-000000000001")
     assert check(other, Terms()) == []

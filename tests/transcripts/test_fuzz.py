@@ -15,11 +15,11 @@ from tests.strict_json import parse
 from tests.transcripts.recording import CORPUS, said_to
 
 SOURCES = [
-    "a_backup_is_made_and_its_log_can_be_read",
-    "a_job_is_planned_cancelled_and_run_again",
-    "a_request_tells_its_progress_and_another_is_given_up",
-    "mistakes_are_answered_and_lose_nothing",
-    "schedules_are_listed_changed_and_run_at_once",
+    "a_backup_runs_and_its_log_is_read",
+    "a_job_is_scheduled_cancelled_and_retried",
+    "a_request_reports_progress_and_another_is_cancelled",
+    "invalid_requests_get_errors_and_lose_nothing",
+    "schedules_are_listed_updated_and_triggered",
 ]
 ENDS = ("shutdown", "exit")
 """After these nothing more has to be answered."""
