@@ -1,32 +1,26 @@
-"""Requests to the vendors' clouds: the only module that knows httpx.
+"""Requests to the vendors' servers: what is asked, what comes back, and when a request is retried.
 
-What may pass is tried again here, within limits; what a status means beyond that is the connector's to say.  Nothing
-of a URL, a header or a body is ever logged or put into an error: they hold tokens, and addresses that are secret.
-httpx takes 110 ms to import, so import this module late.
+Transient failures are retried here, within limits; what any other status means is the connector's decision.  No part of
+a URL, a header or a body is ever logged or put into an error: they hold tokens and secret addresses.
+`httpx_client` sends the requests.
 """
 
 import logging
-import ssl
-import sys
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
-import truststore
 from pydantic_core import from_json
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.clock import Clock
 from sidecar.job_handler import JobFailed, JobSnoozed
 
-# httpx brings its own command line, with rich and pygments, wherever those can be imported: 4.6 MiB for nothing.  It
-# expects that they may be missing; None says so.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-import httpx  # noqa: E402
+if TYPE_CHECKING:
+    from sidecar.httpx_client import HttpxClient
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +30,8 @@ BACKOFF_S: Final = 2.0
 BACKOFF_CAP_S: Final = 30.0
 PATIENCE_S: Final = 60.0
 """A wait that a server asks for is sat out up to this; a longer one is a job's to sleep over."""
-TRY_S: Final = 120.0
-"""All of one try; without it a body that drips would hold a worker for good."""
-TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """Above the largest page that a vendor sends (2,500 events of Google's with long descriptions: 20 MB)."""
-PER_ORIGIN: Final = 4
-"""Requests to one site at a time: about twenty in parallel bring Atlassian's 429."""
 PASSING: Final = frozenset({429, 500, 502, 503, 504})
 """Statuses that may pass by themselves."""
 OFFLINE_S: Final = 60.0
@@ -149,39 +138,29 @@ class Upstream(Protocol):
 
 
 class Http:
-    """The process's one client.  `transport` replaces the network; proxies are taken from the environment.
+    """The process's one HTTP client.  Proxies are taken from the environment.
 
-    `upstream` stands between each try and the network: it records what came, or answers in its place.
+    `upstream` stands between each attempt and the network: it records the responses, or replaces the network.
     """
 
     def __init__(
         self,
         clock: Clock,
         *,
-        chance: Callable[[], float],
+        random_fraction: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
-        transport: httpx.AsyncBaseTransport | None = None,
         upstream: Upstream | None = None,
     ) -> None:
-        for name in ("httpx", "httpcore"):  # they log addresses at INFO and headers at DEBUG
-            logging.getLogger(name).setLevel(logging.WARNING)
         self._clock = clock
-        self._chance = chance
+        self._random_fraction = random_fraction
         self._sleep = sleep
         self._upstream = upstream
-        self._client = httpx.AsyncClient(
-            # The system's store, so that a company's own authority counts.
-            verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            timeout=TIMEOUT,
-            follow_redirects=False,  # a redirect leads to a sign-in page, and would take the token along
-            headers={"user-agent": "sidecar"},
-            transport=transport,
-        )
-        self._gates: defaultdict[str, anyio.CapacityLimiter] = defaultdict(lambda: anyio.CapacityLimiter(PER_ORIGIN))
+        self._client: HttpxClient | None = None
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.close()
 
     async def send(self, request: Request, *, may_pass: Callable[[Response], bool] | None = None) -> Response:
         """The server's answer, whatever its status.
@@ -190,7 +169,9 @@ class Http:
         answer is returned where the tries are used up, but for a pause that is too long, which raises `TooMany`.
         """
         for tries_left in range(TRIES - 1 if request.repeatable else 0, -1, -1):
-            wait_s = min(BACKOFF_S * 2 ** (TRIES - 1 - tries_left), BACKOFF_CAP_S) * (0.7 + 0.6 * self._chance())
+            wait_s = min(BACKOFF_S * 2 ** (TRIES - 1 - tries_left), BACKOFF_CAP_S) * (
+                0.7 + 0.6 * self._random_fraction()
+            )
             try:
                 if self._upstream is None:
                     response = await self._try(request)
@@ -214,45 +195,12 @@ class Http:
         raise AssertionError("the last try returns or raises")
 
     async def _try(self, request: Request) -> Response:
-        # The scheme, host and port; parsed by httpx, so that it is what the connection goes to.
-        try:
-            origin = httpx.URL(request.url)
-        except httpx.InvalidURL:  # its message quotes from what may be secret
-            raise BadAddress("is no web address", request.what) from None
-        async with self._gates[f"{origin.scheme}://{origin.netloc.decode()}"]:
-            try:
-                with anyio.fail_after(TRY_S):
-                    return await self._exchange(request)
-            except TimeoutError:
-                raise Unreachable("took too long to answer", request.what) from None
-            except httpx.TimeoutException:
-                raise Unreachable("did not answer in time", request.what) from None
-            except httpx.DecodingError:
-                raise BadAnswer("sent a damaged body", request.what) from None
-            except httpx.RemoteProtocolError:
-                raise BadAnswer("broke off its answer", request.what) from None
-            except httpx.TransportError as error:
-                if _is_certificate_error(error):
-                    raise Untrusted("has a certificate that this computer does not trust", request.what) from None
-                raise Unreachable("cannot be reached", request.what) from None
+        if self._client is None:
+            # httpx takes 80 ms to import, and a life without accounts sends no request.
+            from sidecar.httpx_client import HttpxClient  # noqa: PLC0415
 
-    async def _exchange(self, request: Request) -> Response:
-        async with self._client.stream(
-            request.method,
-            request.url,
-            params=list(request.params) or None,
-            headers=dict(request.headers),
-            json=request.json,
-            data=request.form,
-            auth=request.auth,
-        ) as response:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise BadAnswer(f"answered with more than {MAX_BODY_BYTES // 2**20} MiB", request.what)
-            log.debug("%s: %d, %d bytes", request.what, response.status_code, len(body))
-            return Response(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(body))
+            self._client = HttpxClient(MAX_BODY_BYTES)
+        return await self._client.exchange(request)
 
     def _retry_after_s(self, response: Response) -> float | None:
         """What `Retry-After` asks for, in seconds or as a date (RFC 9110 §10.2.3); None: nothing."""
@@ -268,11 +216,3 @@ def _http_date(text: str) -> datetime | None:
         return parsedate_to_datetime(text)
     except ValueError:
         return None
-
-
-def _is_certificate_error(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

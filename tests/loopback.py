@@ -36,7 +36,7 @@ from tests.handlers import registrations
 T = TypeVar("T")
 EIGHT_O_CLOCK: Final = 1_795_420_800_000
 """2026-11-23T08:00:00Z"""
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 
 
 class ManualClock:

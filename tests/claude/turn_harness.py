@@ -131,7 +131,7 @@ class TurnRig:
 async def turns(executable: Path, home: Path, **waits: float) -> AsyncIterator[TurnRig]:
     """A rig whose idle processes live inside this block."""
     rig = TurnRig(executable, home, **waits)
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rig.pool.run)
             yield rig

@@ -17,7 +17,7 @@ from tests.electron.compiling import MODULES, ROOT, compile_once, missing
 from tests.process.host import environment
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
-FILE_TIMEOUT_MS: Final = 120_000
+FILE_TIMEOUT_MS: Final = 240_000
 """Timeout of one file of tests, in milliseconds; on an idle machine the slowest file takes about 20 s."""
 
 RunNode = Callable[..., None]

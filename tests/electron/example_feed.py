@@ -1,7 +1,7 @@
 """Fills a database with half a year of feed events for the example app.
 
-`python -m tests.electron.example_feed FOLDER` creates the database in a folder, before a sidecar is started on it.  TZ is
-the user's time zone; on the same day the events are always the same.
+`python -m tests.electron.example_feed FOLDER` creates the database in a folder, before a sidecar is started on it.  TZ
+is the user's time zone; on the same day the events are always the same.
 """
 
 import random

@@ -1,8 +1,8 @@
 """Fakes of Google and of an Atlassian site for the example app: `python -m tests.electron.fake_services`.
 
 TZ is the user's time zone.  The first line of output is a JSON object with the addresses and credentials.  Each line of
-input is then a command, and a line of output confirms it: `expire` expires the site's tokens and prints `done`, any other
-line creates a token and prints it.
+input is then a command, and a line of output confirms it: `expire` expires the site's tokens and prints `done`, any
+other line creates a token and prints it.
 """
 
 import json

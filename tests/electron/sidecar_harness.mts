@@ -21,7 +21,7 @@ export const PYTHON = given("SIDECAR_PYTHON");
 export const COMMAND = [PYTHON, "-m", "sidecar"];
 export const COMMAND_WITH_TEST_JOBS = [PYTHON, join(ROOT, "tests", "process", "odd.py")];
 /** How long anything may take before a test gives up. */
-export const TIMEOUT_MS = 30_000;
+export const TIMEOUT_MS = 90_000;
 
 /** A new folder with a name as users have them. */
 export function newDataDir(): string {

@@ -25,27 +25,22 @@ def run_example(run_node: RunNode) -> RunNode:
     return run_node
 
 
-@pytest.mark.timeout(120)
 def test_the_example_app(run_example: RunNode) -> None:
     run_example("example")
 
 
-@pytest.mark.timeout(120)
 def test_the_example_app_with_a_transcript_in_place_of_the_sidecar(run_example: RunNode) -> None:
     run_example("example_replay")
 
 
-@pytest.mark.timeout(120)
 def test_the_example_app_with_claude(run_example: RunNode, real_claude: Path) -> None:
     run_example("example_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
 
 
-@pytest.mark.timeout(120)
 def test_the_example_app_with_accounts(run_example: RunNode) -> None:
     run_example("example_accounts")
 
 
-@pytest.mark.timeout(120)
 def test_the_example_app_for_its_screenshot(run_example: RunNode, real_claude: Path) -> None:
     """With `UPDATE=1` it replaces the screenshot in the README."""
     run_example("example_screenshot", SIDECAR_REAL_CLAUDE=str(real_claude), SIDECAR_UPDATE=os.environ.get("UPDATE", ""))

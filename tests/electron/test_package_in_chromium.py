@@ -5,7 +5,6 @@ import pytest
 from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
 
-@pytest.mark.timeout(140)
 def test_in_chromium(run_node: RunNode) -> None:
     if chromium() is None:
         pytest.skip(f"no chromium on PATH; set {CHROMIUM}")

@@ -11,7 +11,6 @@ FILES = sorted(path.name.removesuffix(".test.mts") for path in HERE.glob("*.test
 IN_NODE = [name for name in FILES if name != "bridge_in_chromium" and not name.startswith("example")]
 
 
-@pytest.mark.timeout(140)
 @pytest.mark.parametrize("name", IN_NODE)
 def test_in_node(name: str, run_node: RunNode) -> None:
     run_node(name)

@@ -31,7 +31,7 @@ async def server() -> AsyncIterator[Server]:
 
 
 async def _ask(upstream: UpstreamRecorder | UpstreamPlayer, *requests: Request) -> list[Response]:
-    http = Http(ManualClock(), chance=lambda: 0.5, sleep=_at_once, upstream=upstream)
+    http = Http(ManualClock(), random_fraction=lambda: 0.5, sleep=_at_once, upstream=upstream)
     try:
         return [await http.send(request) for request in requests]
     finally:
