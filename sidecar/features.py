@@ -19,6 +19,7 @@ from sidecar_protocol.system import BackUpDatabase, ClaudeInstallation, PruneHis
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
 from sidecar.clock import Clock
+from sidecar.files import UserFiles
 from sidecar.ids import MakeId
 from sidecar.job_handler import Registration
 from sidecar.jobs.journal import JobJournal
@@ -125,7 +126,7 @@ class Features:
             self._clock,
             notify=self._outbox.notify,
             committed=self._committed,
-            exports=self._settings.data_dir / "exports",
+            files=UserFiles(self._settings.data_dir, self._settings.log_dir),
         )
 
     @property
@@ -320,7 +321,7 @@ class Features:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
             chance = self._chance.fractions_for("pauses of requests")
-            self._client = Http(self._clock, chance=chance, upstream=self._upstream())
+            self._client = Http(self._clock, random_fraction=chance, upstream=self._upstream())
         return self._client
 
     def _upstream(self) -> "Upstream | None":

@@ -34,6 +34,7 @@ from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync_cursor import DAY_MS
 from sidecar.clock import iso
 from sidecar.feed import Origin
+from sidecar.http import BadResponse, HttpError, RateLimited
 from sidecar.ids import MakeId
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.storage.secrets import Vault
@@ -270,17 +271,16 @@ class Accounts:
     async def _check(self, service: AtlassianService, address: str, email: str, api_token: str) -> "tuple[Door, Owner]":
         """Whether the site takes the token; raises what a client is told where it does not."""
         from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut  # noqa: PLC0415
-        from sidecar.http import BadAnswer, HttpTrouble, TooMany  # noqa: PLC0415
 
         try:
             _, door, person = await self._around.reception().sign_in(service, address, Credentials(email, api_token))
         except SignedOut:
             raise CredentialsRejected(hint=_REJECTED_HINT.format(product=PRODUCT_NAMES[service])) from None
-        except BadAnswer as trouble:
+        except BadResponse as trouble:
             raise SiteAddressInvalid(f"{trouble}.", hint="Check the address of the site.") from None
-        except TooMany as trouble:
+        except RateLimited as trouble:
             raise SiteUnavailable(f"{trouble}.", retry_after_ms=round(trouble.retry_after_s * 1000)) from None
-        except (HttpTrouble, Refused) as trouble:
+        except (HttpError, Refused) as trouble:
             raise SiteUnavailable(f"{trouble}.", hint="Check the connection and the address.") from None
         except (JobFailed, JobSnoozed) as trouble:
             raise SiteUnavailable(trouble.message) from None

@@ -21,7 +21,7 @@ from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.atlassian.sync_cursor import Position, plan
 from sidecar.feed import Origin
-from sidecar.http import HttpTrouble, as_job_outcome
+from sidecar.http import HttpError, job_error
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
 from sidecar.storage.secrets import SecretUnreadable, Vault
 
@@ -54,8 +54,8 @@ class SyncHandler:
             raise self._needs_reauth(account, "secret_unreadable") from None
         except Refused as refusal:
             raise failed(refusal) from None
-        except HttpTrouble as trouble:
-            raise as_job_outcome(trouble) from None
+        except HttpError as trouble:
+            raise job_error(trouble) from None
 
     async def _sync(self, account: StoredAccount, context: JobContext, *, full: bool) -> AtlassianSynced:
         credentials = Credentials(account.email, self._vault.open(account.sealed_token, API_TOKEN, account.account_id))

@@ -35,6 +35,7 @@ from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.clock import iso
+from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.storage.secrets import SecretUnreadable, Vault
 
@@ -167,7 +168,6 @@ class GoogleSignInService(GoogleSignIn):
 
     async def _exchange(self, google: Google, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
         from sidecar.calendar.oauth import OAuthRefused  # noqa: PLC0415 - see `start`
-        from sidecar.http import HttpTrouble  # noqa: PLC0415
 
         try:
             grant = await google.oauth.exchange(
@@ -176,7 +176,7 @@ class GoogleSignInService(GoogleSignIn):
             email = grant.email or await google.oauth.whose(grant.access_token)
         except OAuthRefused as refusal:
             raise _not_exchanged(refusal.error, lacks_secret=refusal.lacks_secret) from None
-        except HttpTrouble as trouble:
+        except HttpError as trouble:
             raise CalendarUnreachable(f"{trouble}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:

@@ -46,7 +46,6 @@ def feed(wire: Host) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("service", ["jira", "confluence"])
-@pytest.mark.timeout(240)
 def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
     host: StartHost, world: FakeSite, service: str
 ) -> None:

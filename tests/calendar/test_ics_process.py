@@ -83,7 +83,6 @@ def test_an_account_is_made_changed_synced_and_deleted_over_the_wire_and_outlive
             assert wire.ended() == 0
 
 
-@pytest.mark.timeout(180)
 def test_a_file_of_ten_thousand_events_holds_nobody_up(host: StartHost, tmp_path: Path) -> None:
     path = tmp_path / "large.ics"
     parts = (

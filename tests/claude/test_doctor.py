@@ -57,7 +57,7 @@ def was_asked(home: Path) -> bool:
 async def report(home: Path, *, setting: str | None = None, is_root: bool = False, **more: Any) -> ClaudeReport:
     environment = {"PATH": "/bin:/usr/bin", **more}
     discovery = Discovery(setting=setting, environment=environment, home=home, shell_timeout_s=2.0)
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         made = await examine(discovery, User(environment, home, is_root))
     assert not was_asked(home)
     assert made.ok is all(finding.state is not FindingState.PROBLEM for finding in made.findings)

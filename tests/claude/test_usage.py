@@ -82,7 +82,7 @@ async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar:
 async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_end(
     sidecar: StartSidecar, standin: Path
 ) -> None:
-    with anyio.fail_after(50):
+    with anyio.fail_after(120):
         async with sidecar(CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests")
             talk = Talk(client)

@@ -21,7 +21,7 @@ STANDIN = ROOT / "tests" / "fakes" / "claude"
 MODULE = (sys.executable, "-m", "sidecar")
 SCRIPT = (sys.executable, "-c", "from sidecar.cli import main; main()")
 """What pip makes of `sidecar = "sidecar.cli:main"`."""
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 MARK = "SIDECAR_TEST_MARK"
 
 

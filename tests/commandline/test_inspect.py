@@ -90,7 +90,6 @@ def test_what_is_no_transcript_is_refused_in_a_sentence(shell: Shell, tmp_path: 
     assert "a transcript begins with a line" in ended.err
 
 
-@pytest.mark.timeout(180)  # a browser starts
 def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(shell: Shell, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     hostile = write(

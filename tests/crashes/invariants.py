@@ -152,8 +152,8 @@ def the_files_are_sound(witness: Witness) -> None:
         for seq, at, method, params_fragment in log
     ] == witness.told
     told = [message["params"]["line"] for message in witness.told if message["method"] == "jobs.log_added"]
-    known = {event["job_id"] for event in told}
-    assert [event["event_id"] for event in told] == [event_id for job_id, event_id in lines if job_id in known]
+    known = {line["job_id"] for line in told}
+    assert [line["line_id"] for line in told] == [line_id for job_id, line_id in lines if job_id in known]
 
 
 def nothing_is_left_running(witness: Witness) -> None:

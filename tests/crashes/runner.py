@@ -244,10 +244,10 @@ def add_faults(faults: Faults) -> None:
         faults.around(Database, operation, f"database.{operation}")
     faults.around(sidecar.app.App, "_committed", "app.committed")
     faults.around(sidecar.app.App, "_end", "app.end")
-    faults.around(UnitOfWork, "end", "turn.end")
-    faults.around(Dispatcher, "settle", "dispatcher.settle")
+    faults.around(UnitOfWork, "commit", "unit_of_work.commit")
+    faults.around(Dispatcher, "on_commit", "dispatcher.on_commit")
     faults.around(Outbox, "notify", "outbox.notify")
-    faults.around(Outbox, "settle", "outbox.settle")
+    faults.around(Outbox, "on_commit", "outbox.on_commit")
     faults.around(EventLog, "append", "event_log.append")
     faults.around(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
@@ -296,16 +296,16 @@ def split_migrations(faults: Faults) -> None:
 
 def tear_lines(faults: Faults) -> None:
     """The point `writer.torn`: half of what a flush has to write is written."""
-    take = Writer._take
+    load_chunk = Writer.load_chunk
 
-    def take_and_tear(self: Writer) -> bool:
-        found = take(self)
+    def load_and_tear(self: Writer) -> bool:
+        found = load_chunk(self)
         if found and faults.due("writer.torn"):
-            os.write(self._descriptor, self._current[: len(self._current) // 2])
+            os.write(self.descriptor, self.chunk[: len(self.chunk) // 2])
             die()
         return found
 
-    Writer._take = take_and_tear  # type: ignore[method-assign]
+    Writer.load_chunk = load_and_tear  # type: ignore[method-assign]
 
 
 def count_steps(faults: Faults) -> None:

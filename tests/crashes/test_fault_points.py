@@ -13,7 +13,14 @@ PASSINGS: Final = (1, 2, 3)
 POINTS: Final = [
     *("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
     *("worker.execute", "worker.verdict", "worker.settle", "app.committed", "database.begin", "database.commit"),
-    *("turn.end", "dispatcher.settle", "outbox.notify", "outbox.settle", "event_log.append", "writer.flush"),
+    *(
+        "unit_of_work.commit",
+        "dispatcher.on_commit",
+        "outbox.notify",
+        "outbox.on_commit",
+        "event_log.append",
+        "writer.flush",
+    ),
 ]
 
 

@@ -17,7 +17,7 @@ SIDES: Final = ("before", "after")
 CASES: Final = [
     *((f"permissions.{operation}:{side}", 1) for operation in ("ask", "answer", "deliver") for side in SIDES),
     *((f"database.commit:{side}", nth) for side in SIDES for nth in (1, 2, 3)),
-    *((f"{point}:before", nth) for point in ("outbox.settle", "writer.flush") for nth in (1, 2, 3)),
+    *((f"{point}:before", nth) for point in ("outbox.on_commit", "writer.flush") for nth in (1, 2, 3)),
     *((f"journal.finish:{side}", 1) for side in SIDES),
 ]
 """Each point, and at which passing from the question on the sidecar dies there."""

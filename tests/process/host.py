@@ -18,8 +18,8 @@ from typing import Any, Final, Self
 from tests.strict_json import parse
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE_S: Final = 20.0
-"""How long anything may take before a test gives up; nothing takes a tenth of it on an idle machine."""
+PATIENCE_S: Final = 60.0
+"""Limit of every wait, in seconds; on an idle machine nothing takes a hundredth of it."""
 ODD: Final = (sys.executable, str(Path(__file__).with_name("odd.py")))
 """A sidecar with the tests' own job types; its arguments name oddities."""
 CLIENT: Final = {"protocol_version": 1, "client_info": {"name": "tests", "version": "1"}}

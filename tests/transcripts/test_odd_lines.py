@@ -55,5 +55,5 @@ def test_odd_lines_are_verified_and_played(recorded: Path) -> None:
 def test_odd_lines_are_shown(recorded: Path, tmp_path: Path) -> None:
     for more in ([], ["--json"], ["--html", str(tmp_path / "page.html")]):
         command = [sys.executable, "-m", "sidecar", "inspect", str(recorded), *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

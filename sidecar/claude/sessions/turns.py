@@ -121,7 +121,7 @@ class TurnHandler:
         try:
             live.process.ask(job.prompt)
             with time:
-                await turn.report.settle(live.process, self._silence_s, is_asking=lambda: questions.open)
+                await turn.report.wait_for_result(live.process, self._silence_s, is_asking=lambda: questions.open)
         finally:
             in_time = live.process.settled.is_set()
             unanswered = time.cancel_called and questions.open
