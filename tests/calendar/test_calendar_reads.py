@@ -347,8 +347,7 @@ def test_a_page_is_read_in_order_from_the_index_of_its_range(tmp_path: Path) -> 
         plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + asked[0])]
     searches = [line for line in plan if "calendar_events" in line]
     index = "idx_calendar_events_range (duration_bucket_s=? AND start_ts>? AND start_ts<?)"
-    search = f"SEARCH calendar_events USING INDEX {index}"
-    assert searches == [search] * len(DURATION_BUCKETS)
+    assert searches == [f"SEARCH calendar_events USING INDEX {index}"] * len(DURATION_BUCKETS)
     assert not any("TEMP B-TREE" in line for line in plan), "nothing is sorted"
 
 
