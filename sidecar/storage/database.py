@@ -246,7 +246,7 @@ class Database:
 
 
 class WriteBlock:
-    """The context manager that `Database.write` returns: a single object, since creating one costs more than its use."""
+    """The context manager of `Database.write`.  One object serves all blocks: creating one would double the cost."""
 
     __slots__ = ("_database", "_depth", "_is_first")
 

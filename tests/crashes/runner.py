@@ -272,25 +272,15 @@ def add_faults(faults: Faults) -> None:
 
 
 def split_migrations(faults: Faults) -> None:
-    """The points `migrations.step:before` and `:after`, in a step's transaction, and `migrations.copy`, in a backup."""
-    step, back_up = sidecar.storage.migrations._step, sidecar.storage.migrations.back_up
-
-    def make_step(name: str, text: str) -> Callable[[Any], None]:
-        take = step(name, text)
-
-        def take_and_pass(database: Any) -> None:
-            faults.passing("migrations.step:before")
-            take(database)
-            faults.passing("migrations.step:after")
-
-        return take_and_pass
+    """Adds `migrations.step:before` and `:after`, in a migration's transaction, and `migrations.copy`, in a backup."""
+    back_up = sidecar.storage.migrations.back_up
 
     def copy_and_pass(connection: sqlite3.Connection, target: Path) -> None:
         connection.set_progress_handler(lambda: faults.passing("migrations.copy"), COPY_STEPS)
         back_up(connection, target)
         connection.set_progress_handler(None, 0)
 
-    sidecar.storage.migrations._step = make_step
+    faults.around(sidecar.storage.migrations, "apply_migration", "migrations.step")
     sidecar.storage.migrations.back_up = copy_and_pass
 
 

@@ -306,7 +306,7 @@ def test_a_newer_database_ends_with_78(host: StartHost, data_dir: Path) -> None:
     path = data_dir / "sidecar.db"
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '2999')"
+            "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '2999')"
         )
     before = path.read_bytes()
     with host() as wire:
