@@ -15,7 +15,7 @@ from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, 
 from sidecar.claude.stream import MessageUsage, Spent, Usage
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import open_database
 from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
