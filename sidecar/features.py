@@ -321,7 +321,7 @@ class Features:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
             chance = self._chance.fractions_for("pauses of requests")
-            self._client = Http(self._clock, chance=chance, upstream=self._upstream())
+            self._client = Http(self._clock, random_fraction=chance, upstream=self._upstream())
         return self._client
 
     def _upstream(self) -> "Upstream | None":

@@ -15,7 +15,7 @@ from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
-from sidecar.http import BadAnswer
+from sidecar.http import BadResponse
 
 SEARCH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100
@@ -200,7 +200,7 @@ class ConfluenceSource:
 def _with_results(answer: Any) -> Any:
     """The answer, if it has a list of results: what has none is no empty list."""
     if not isinstance(dig(answer, "results"), list):
-        raise BadAnswer("answered without what was asked for", "Confluence")
+        raise BadResponse("a field of the response is missing", "Confluence")
     return answer
 
 

@@ -31,7 +31,7 @@ from sidecar.calendar.provider import (
     StoredAccount,
 )
 from sidecar.calendar.zones import zone_of
-from sidecar.http import MAX_BODY_BYTES, Http, HttpTrouble, Request, Response, as_job_outcome
+from sidecar.http import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 T = TypeVar("T")
@@ -144,7 +144,7 @@ class IcsSource:
         self._seen[self._account.account_id] = seen
         return seen
 
-    async def _ask(self, known: Seen | None) -> Response:
+    async def _ask(self, known: Seen | None) -> HttpResponse:
         headers = {"accept": "text/calendar, */*;q=0.5"}
         if known is not None and known.etag is not None:
             headers["if-none-match"] = known.etag
@@ -153,9 +153,11 @@ class IcsSource:
         address = self._address
         for _ in range(HOPS):
             try:
-                answer = await self._http.send(Request("GET", address, WHAT, headers=headers, has_secret_address=True))
-            except HttpTrouble as trouble:
-                raise as_job_outcome(trouble) from None
+                answer = await self._http.send(
+                    HttpRequest("GET", address, WHAT, headers=headers, has_secret_address=True)
+                )
+            except HttpError as trouble:
+                raise job_error(trouble) from None
             if answer.status not in MOVED:
                 return _accepted(answer)
             address = _where(address, answer.headers.get("location", ""))
@@ -246,7 +248,7 @@ def _is_safe(address: str) -> bool:
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))
 
 
-def _accepted(answer: Response) -> Response:
+def _accepted(answer: HttpResponse) -> HttpResponse:
     if answer.status in GONE:
         raise AccountRefused(
             "address_rejected",

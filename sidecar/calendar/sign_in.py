@@ -35,6 +35,7 @@ from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.clock import iso
+from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.storage.secrets import SecretUnreadable, Vault
 
@@ -113,7 +114,7 @@ class GoogleSignInService(GoogleSignIn):
             )
         )
         now_ms = self._books.clock.now_ms()
-        expires_ms = now_ms + SIGN_IN_MS
+        expires_at = iso(now_ms + SIGN_IN_MS)
         with self._books.database.write():
             self._store.add(
                 state,
@@ -121,9 +122,9 @@ class GoogleSignInService(GoogleSignIn):
                 redirect_uri=redirect_uri,
                 account_id=account_id,
                 now_ms=now_ms,
-                expires_ms=expires_ms,
+                expires_at=expires_at,
             )
-        return SignInStarted(authorization_url=url, state=state, expires_at=iso(expires_ms))
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
@@ -167,7 +168,6 @@ class GoogleSignInService(GoogleSignIn):
 
     async def _exchange(self, google: Google, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
         from sidecar.calendar.oauth import OAuthRefused  # noqa: PLC0415 - see `start`
-        from sidecar.http import HttpTrouble  # noqa: PLC0415
 
         try:
             grant = await google.oauth.exchange(
@@ -176,7 +176,7 @@ class GoogleSignInService(GoogleSignIn):
             email = grant.email or await google.oauth.whose(grant.access_token)
         except OAuthRefused as refusal:
             raise _not_exchanged(refusal.error, lacks_secret=refusal.lacks_secret) from None
-        except HttpTrouble as trouble:
+        except HttpError as trouble:
             raise CalendarUnreachable(f"{trouble}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:
@@ -215,7 +215,7 @@ class GoogleSignInService(GoogleSignIn):
             raise SignInUnknown(hint=_AGAIN)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
             raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_ms <= self._books.clock.now_ms():
+        if sign_in.expires_at <= iso(self._books.clock.now_ms()):
             raise SignInExpired(hint=_AGAIN)
         if sign_in.stage not in stages:
             raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")

@@ -36,7 +36,7 @@ class Notifier(Protocol):
 
     def notify(self, notification: Notification) -> None: ...
 
-    def forget(self, kind: type[Ephemeral], *key: object) -> None: ...
+    def discard(self, kind: type[Ephemeral], *key: object) -> None: ...
 
 
 class JobJournal:
@@ -124,7 +124,7 @@ class JobJournal:
     ) -> None:
         """A running job's end."""
         level, word = ENDINGS[status]
-        self._notifier.forget(JobProgress, job_id)
+        self._notifier.discard(JobProgress, job_id)
         with self._database.write():
             job = self._store.finish(
                 job_id,
@@ -187,7 +187,7 @@ class JobJournal:
         return self._requeue(job_id, Requeued("Queued again after a crash", recovered=True), "warning")
 
     def _requeue(self, job_id: str, back: Requeued, level: str) -> bool:
-        self._notifier.forget(JobProgress, job_id)
+        self._notifier.discard(JobProgress, job_id)
         with self._database.write():
             job = self._store.requeue(job_id, back, self._now())
             if job is not None:

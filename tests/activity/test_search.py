@@ -152,7 +152,7 @@ async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir
     feed = rig.features.activity
     feed.write(PAGES, [event(str(number), f"word{number}") for number in range(20)])
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
-    rig.turn.end()
+    rig.unit_of_work.commit()
     rig.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
     with contextlib.closing(sqlite3.connect(data_dir / "copy.db")) as copy:
         copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
@@ -166,7 +166,7 @@ async def test_a_vacuum_makes_one_piece_of_the_index(rig: Loopback) -> None:
         rig.features.activity.write(
             PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)]
         )
-        rig.turn.end()
+        rig.unit_of_work.commit()
 
     def pieces() -> int:
         return int(rig.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])

@@ -140,11 +140,11 @@ def the_database_is_intact(client: RecoveringClient) -> None:
     with contextlib.closing(sqlite3.connect(client.data_dir / "sidecar.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-        log = database.execute("SELECT seq, at, method, members FROM event_log ORDER BY seq").fetchall()
+        log = database.execute("SELECT seq, at, method, params_fragment FROM event_log ORDER BY seq").fetchall()
         lines = database.execute("SELECT job_id, event_id FROM job_events ORDER BY rowid").fetchall()
     assert [
-        {"jsonrpc": "2.0", "method": method, "params": {"seq": seq, "at": at, **json.loads("{" + members + "}")}}
-        for seq, at, method, members in log
+        {"jsonrpc": "2.0", "method": method, "params": {"seq": seq, "at": at, **json.loads("{" + fragment + "}")}}
+        for seq, at, method, fragment in log
     ] == client.events
     received = [message["params"]["line"] for message in client.events if message["method"] == "jobs.log_added"]
     known = {line["job_id"] for line in received}

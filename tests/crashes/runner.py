@@ -248,10 +248,10 @@ def add_faults(faults: Faults) -> None:
         faults.wrap(Database, operation, f"database.{operation}")
     faults.wrap(sidecar.app.App, "_committed", "app.committed")
     faults.wrap(sidecar.app.App, "_end", "app.end")
-    faults.wrap(UnitOfWork, "end", "turn.end")
-    faults.wrap(Dispatcher, "settle", "dispatcher.settle")
+    faults.wrap(UnitOfWork, "commit", "unit_of_work.commit")
+    faults.wrap(Dispatcher, "on_commit", "dispatcher.on_commit")
     faults.wrap(Outbox, "notify", "outbox.notify")
-    faults.wrap(Outbox, "settle", "outbox.settle")
+    faults.wrap(Outbox, "on_commit", "outbox.on_commit")
     faults.wrap(EventLog, "append", "event_log.append")
     faults.wrap(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
@@ -300,16 +300,16 @@ def split_migrations(faults: Faults) -> None:
 
 def tear_lines(faults: Faults) -> None:
     """Adds the point `writer.torn`: a flush writes half of its bytes."""
-    take = Writer._take
+    load_chunk = Writer.load_chunk
 
-    def take_and_tear(self: Writer) -> bool:
-        found = take(self)
+    def load_and_tear(self: Writer) -> bool:
+        found = load_chunk(self)
         if found and faults.is_due("writer.torn"):
-            os.write(self._descriptor, self._current[: len(self._current) // 2])
+            os.write(self.descriptor, self.chunk[: len(self.chunk) // 2])
             kill_self()
         return found
 
-    Writer._take = take_and_tear  # type: ignore[method-assign]
+    Writer.load_chunk = load_and_tear  # type: ignore[method-assign]
 
 
 def count_steps(faults: Faults) -> None:

@@ -15,8 +15,8 @@ PASSINGS: Final = [pytest.param((1,), id="first"), nightly((1, 2, 3), id="three"
 POINTS: Final = {
     "journal": ("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
     "worker": ("worker.execute", "worker.verdict", "worker.settle"),
-    "commit": ("turn.end", "app.committed", "database.begin", "database.commit"),
-    "wire": ("dispatcher.settle", "outbox.notify", "outbox.settle", "event_log.append", "writer.flush"),
+    "commit": ("unit_of_work.commit", "app.committed", "database.begin", "database.commit"),
+    "wire": ("dispatcher.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
 }
 """The operations by layer."""
 SIDES: Final = ("before", "after")

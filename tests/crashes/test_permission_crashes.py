@@ -19,7 +19,7 @@ CASES: Final = [
     *((f"permissions.{operation}:{side}", 1) for operation in ("ask", "answer", "deliver") for side in SIDES),
     *((f"database.commit:{side}", 1) for side in SIDES),
     *(nightly(f"database.commit:{side}", nth) for side in SIDES for nth in (2, 3)),
-    *(nightly(f"{point}:before", nth) for point in ("outbox.settle", "writer.flush") for nth in (1, 2, 3)),
+    *(nightly(f"{point}:before", nth) for point in ("outbox.on_commit", "writer.flush") for nth in (1, 2, 3)),
     *(nightly(f"journal.finish:{side}", 1) for side in SIDES),
 ]
 """Each point and the passing, counted from the permission request on, at which the sidecar dies."""

@@ -123,7 +123,7 @@ async def test_logs_and_results_count_as_well(shop: Shop) -> None:
 async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -> None:
     for number in range(60):
         work_off(shop, str(number))
-    shop.turn.end()
+    shop.unit_of_work.commit()
     left: list[int] = []
     events = iter([200, 0])
 
@@ -312,11 +312,11 @@ def free_some(shop: Shop, count: int = 600) -> None:
     """Leave free pages behind: about 30 bytes for each of the 10,000 of `count` jobs."""
     for number in range(count):
         work_off(shop, str(number), size=10_000)
-    shop.turn.end()
+    shop.unit_of_work.commit()
     with shop.database.write():
         for table in ("jobs", "job_events", "event_log"):
             shop.database.execute(f"DELETE FROM {table}")
-    shop.turn.end()
+    shop.unit_of_work.commit()
 
 
 async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
@@ -332,12 +332,12 @@ async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
 
 async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_disk(shop: Shop) -> None:
     log_events(shop, 10, size=4_000_000)
-    shop.turn.end()
+    shop.unit_of_work.commit()
     log = shop.database.path.with_name("sidecar.db-wal")
     assert log.stat().st_size > 40_000_000
     for _ in range(2):
         log_events(shop, 1)
-        shop.turn.end()
+        shop.unit_of_work.commit()
     assert log.stat().st_size <= WAL_BYTES
 
 
@@ -349,7 +349,7 @@ async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> Non
         await shop._committed()
         for number in islice(others, 1):
             with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
-                shop.database.execute("INSERT INTO database_facts VALUES (?, '')", (f"fact {number}",))
+                shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     shop.types["maintenance.vacuum"] = Registration(VacuumDatabase, VacuumHandler(shop.database, committed))
     await maintain(shop, "vacuum")

@@ -84,8 +84,8 @@ def late() -> None:
 
 
 def impatient() -> None:
-    sidecar.wire.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
-    sidecar.wire.stdio.STUCK_S = 0.5  # type: ignore[misc]
+    sidecar.wire.stdio.STALLED_BYTES = 1024 * 1024  # type: ignore[misc]
+    sidecar.wire.stdio.STALL_TIMEOUT_S = 0.5  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-// The example app, clicked through: jobs, the day, the feed, trouble.
+// The example app, clicked through: jobs, the day, the feed, problem.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Drafts } from "../../protocol/typescript/example/page/drafts.ts";
 import { guard, refusePermissions, windowOptions } from "../../protocol/typescript/example/window.ts";
-import { openHub } from "./hub_rig.mts";
-import { ODD } from "./rig.mts";
-import type { Page } from "./standin/browser.mts";
+import { openExample } from "./example_harness.mts";
+import { COMMAND_WITH_TEST_JOBS } from "./sidecar_harness.mts";
+import type { Page } from "./fake_electron/chromium.mts";
 
 const job = (page: Page, words: string) =>
   page.getByRole("list", { name: "Jobs" }).getByRole("listitem").filter({ hasText: words });
 
 test("a job's progress is seen, and it can be cancelled and run again", async (t) => {
-  const { page, sidecar, complaints } = await openHub(t, { command: ODD });
+  const { page, sidecar, pageErrors } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
   await sidecar.jobs.create({ type: "test.hang", payload: { progress: 0.4 } });
   const row = job(page, "test.hang");
   await row.getByText("40 % · on its way").waitFor();
@@ -24,11 +24,11 @@ test("a job's progress is seen, and it can be cancelled and run again", async (t
   await row.getByText("hanging").waitFor();
   await row.getByRole("button", { name: "Run again: test.hang" }).click();
   await row.getByText("40 % · on its way").waitFor();
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
 });
 
 test("a job that fails says why, and what to do", async (t) => {
-  const { page, sidecar } = await openHub(t, { command: ODD });
+  const { page, sidecar } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
   await sidecar.jobs.create({ type: "test.fail", max_attempts: 1 });
   const row = job(page, "test.fail");
   await row.getByText("It did not work. Try it otherwise.").waitFor();
@@ -36,7 +36,7 @@ test("a job that fails says why, and what to do", async (t) => {
 });
 
 test("the queue can be paused, and says so in every window", async (t) => {
-  const { page, sidecar } = await openHub(t);
+  const { page, sidecar } = await openExample(t);
   const jobs = page.getByRole("region", { name: "Jobs" });
   await jobs.getByRole("button", { name: "Pause" }).click();
   await jobs.getByRole("button", { name: "Resume" }).waitFor();
@@ -48,7 +48,7 @@ test("the queue can be paused, and says so in every window", async (t) => {
 });
 
 test("an empty hub says what will be where", async (t) => {
-  const { page, complaints } = await openHub(t);
+  const { page, pageErrors } = await openExample(t);
   for (const words of [
     "Your day will be here once",
     "Nothing has run yet.",
@@ -58,11 +58,11 @@ test("an empty hub says what will be where", async (t) => {
     await page.getByText(words).waitFor();
   }
   await page.getByText("0 events in 26 weeks").waitFor();
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
 });
 
 test("the feed is searched, by source, by day, and shows what is new", async (t) => {
-  const { page, complaints } = await openHub(t, { scenery: true });
+  const { page, pageErrors } = await openExample(t, { withFeed: true });
   const feed = page.getByRole("region", { name: "Activity" });
   await feed.getByText("TRAM-431 Import skips the last stop of night lines").first().waitFor();
   await page.keyboard.press("/");
@@ -77,11 +77,11 @@ test("the feed is searched, by source, by day, and shows what is new", async (t)
   await feed.getByRole("button", { name: "Confluence" }).click();
   await feed.getByText("Priya page edited · Timetable").waitFor();
   assert.equal(await feed.locator('.feed-row[data-source="jira"]').count(), 0);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
 });
 
 test("the heatmap has half a year of days, walked by keys, and shows one of them", async (t) => {
-  const { page } = await openHub(t, { scenery: true });
+  const { page } = await openExample(t, { withFeed: true });
   const feed = page.getByRole("region", { name: "Activity" });
   await feed.getByText(/^\d+ events in 26 weeks$/).waitFor();
   const days = feed.locator(".heat-day");
@@ -101,7 +101,7 @@ test("the heatmap has half a year of days, walked by keys, and shows one of them
 });
 
 test("the stand-up tells what was done since the last working day", async (t) => {
-  const { page } = await openHub(t, { scenery: true });
+  const { page } = await openExample(t, { withFeed: true });
   await page.getByRole("button", { name: "Stand-up" }).click();
   const dialog = page.getByRole("dialog", { name: "Stand-up" });
   await dialog.getByText("Show delays next to the departure").first().waitFor();
@@ -110,7 +110,7 @@ test("the stand-up tells what was done since the last working day", async (t) =>
 });
 
 test("a sidecar that ends is said so, and all is there again once it is back", async (t) => {
-  const { page, sidecar } = await openHub(t);
+  const { page, sidecar } = await openExample(t);
   await page.getByText("Ready").waitFor();
   await sidecar.stop();
   await page.getByText("Stopped", { exact: true }).waitFor();
@@ -124,7 +124,7 @@ test("a sidecar that ends is said so, and all is there again once it is back", a
 });
 
 test("every control has a name, every region a heading, and the keyboard reaches the panels", async (t) => {
-  const { page } = await openHub(t, { scenery: true });
+  const { page } = await openExample(t, { withFeed: true });
   await page.getByText("TRAM-431").first().waitFor();
   assert.deepEqual(await namelessControls(page), []);
   assert.deepEqual(await page.getByRole("heading", { level: 2 }).allTextContents(), [

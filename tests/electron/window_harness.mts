@@ -4,8 +4,8 @@ import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import type { ElectronParts, WindowOptions } from "../../protocol/typescript/main.ts";
 import { exposeSidecar } from "../../protocol/typescript/preload.ts";
 import { connectSidecar } from "../../protocol/typescript/renderer.ts";
-import { start } from "./rig.mts";
-import { NodeWindow, StandinIpcMain } from "./standin/main.mts";
+import { start } from "./sidecar_harness.mts";
+import { NodeWindow, FakeIpcMain } from "./fake_electron/main_process.mts";
 
 export function app(
   t: TestContext,
@@ -13,7 +13,7 @@ export function app(
   command?: readonly string[],
   more: ElectronParts = {},
 ) {
-  const ipc = new StandinIpcMain();
+  const ipc = new FakeIpcMain();
   const faults: unknown[] = [];
   const onFault = (fault: unknown): void => void faults.push(fault);
   const sidecar = start(t, {

@@ -2,17 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { browse, openHub, startClouds } from "./hub_rig.mts";
-import type { Clouds } from "./hub_rig.mts";
-import type { Page } from "./standin/browser.mts";
+import { browse, openExample, startFakeServices } from "./example_harness.mts";
+import type { FakeServices } from "./example_harness.mts";
+import type { Page } from "./fake_electron/chromium.mts";
 
 async function hubWithClouds(t: TestContext, openExternal = browse) {
-  const { google, site, environment, order } = await startClouds(t);
-  const hub = await openHub(t, {
+  const { google, site, environment, order } = await startFakeServices(t);
+  const hub = await openExample(t, {
     env: environment,
     electron: { shell: { openExternal } },
   });
-  t.after(() => assert.deepEqual(hub.complaints, []));
+  t.after(() => assert.deepEqual(hub.pageErrors, []));
   await hub.page.getByRole("button", { name: "Accounts" }).click();
   const dialog = hub.page.getByRole("dialog", { name: "Accounts" });
   await dialog.getByText("No account is connected yet.").waitFor();
@@ -24,7 +24,7 @@ async function hubWithClouds(t: TestContext, openExternal = browse) {
   return { ...hub, site, dialog, order, steer };
 }
 
-async function enter(page: Page, { base_url, email, api_token }: Clouds["site"]): Promise<void> {
+async function enter(page: Page, { base_url, email, api_token }: FakeServices["site"]): Promise<void> {
   await page.getByRole("button", { name: "Jira and Confluence" }).click();
   await page.getByLabel("Name").fill("Tramline");
   await page.getByLabel("Site").fill(base_url);

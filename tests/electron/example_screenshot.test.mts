@@ -4,9 +4,9 @@ import { copyFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { browse, fakeApi, openHub, startClouds } from "./hub_rig.mts";
-import { FIX, script, timetable, WHY } from "./hub_script.mts";
-import { ROOT } from "./rig.mts";
+import { browse, fakeApi, openExample, startFakeServices } from "./example_harness.mts";
+import { FIX, script, timetable, WHY } from "./claude_script.mts";
+import { ROOT } from "./sidecar_harness.mts";
 
 const README_SHOWS = join(ROOT, "protocol", "typescript", "example", "screenshot.png");
 const LARGEST_BYTES = 300_000;
@@ -24,14 +24,14 @@ test("the app as README shows it, by day and by night", async (t) => {
   const timeZone = morning();
   const folder = timetable(tmpdir());
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const clouds = await startClouds(t, timeZone);
+  const clouds = await startFakeServices(t, timeZone);
   const { environment } = await fakeApi(t, script(folder));
   const env = { ...environment, ...clouds.environment };
   const shell = { openExternal: browse };
-  const { page, sidecar, complaints } = await openHub(t, {
+  const { page, sidecar, pageErrors } = await openExample(t, {
     env,
     electron: { shell },
-    scenery: true,
+    withFeed: true,
     timeZone,
   });
   await page.setViewportSize({ width: 1440, height: 1030 });
@@ -59,5 +59,5 @@ test("the app as README shows it, by day and by night", async (t) => {
     assert.ok(statSync(path).size < LARGEST_BYTES, `${scheme}: ${statSync(path).size} bytes`);
     if (scheme === "light" && process.env["SIDECAR_UPDATE"] === "1") copyFileSync(path, README_SHOWS);
   }
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
 });

@@ -7,11 +7,11 @@ import type { TestContext } from "node:test";
 import { buildSync } from "esbuild";
 import { chromium } from "playwright-core";
 import type { Browser, Frame as BrowserFrame, Page } from "playwright-core";
-import { StandinContents } from "./main.mts";
-import type { Frame, StandinIpcMain } from "./main.mts";
-import type { ToMain, ToPage } from "./page.mts";
+import { FakeWebContents } from "./main_process.mts";
+import type { Frame, FakeIpcMain } from "./main_process.mts";
+import type { ToMain, ToPage } from "./renderer_process.mts";
 
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 const COMPILED = process.env["SIDECAR_COMPILED"] ?? "";
 
 // As strict as an app should be: no inline script, no connection, no frame of others.
@@ -55,10 +55,10 @@ export async function serve(t: TestContext): Promise<string> {
 }
 
 /** A window that has the package's own preload script, as it is shipped. */
-export async function openWindow(browser: Browser, ipc: StandinIpcMain, url: string) {
-  const contents = new StandinContents();
+export async function openWindow(browser: Browser, ipc: FakeIpcMain, url: string) {
+  const contents = new FakeWebContents();
   const page = await browser.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   await page.exposeBinding("__toMain", ({ frame }, message: ToMain) => {
     void ipc.take(contents, frameOf(frame), message);
   });
@@ -79,7 +79,7 @@ function frameOf(frame: BrowserFrame): Frame {
 
 /** The stand-in for `electron` around the preload script, in a function of its own: nothing else gets into the page. */
 function preloadScript(): string {
-  const standin = bundled("tests/electron/standin/page.mjs", "iife");
+  const standin = bundled("tests/electron/fake_electron/renderer_process.mjs", "iife");
   const preload = bundled("protocol/typescript/preload_script.js", "cjs");
   return `(() => {
     const toMain = globalThis.__toMain;

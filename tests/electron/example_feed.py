@@ -1,7 +1,7 @@
-"""Half a year of the feed, to show the example app with.
+"""Fills a database with half a year of feed events for the example app.
 
-`python -m tests.electron.scenery FOLDER` makes a database there, before a sidecar is started on it.  TZ says where one
-is; the same day always looks the same.
+`python -m tests.electron.example_feed FOLDER` creates the database in a folder, before a sidecar is started on it.  TZ
+is the user's time zone; on the same day the events are always the same.
 """
 
 import random
@@ -20,7 +20,7 @@ from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 
 DAYS: Final = 182
-"""Of the feed: what the heatmap shows."""
+"""Days of feed events; the heatmap shows as many."""
 ME: Final = "mara@tramline.example"
 MEET: Final = "https://meet.tramline.example/"
 DOCS: Final = "https://tramline.example/wiki/"
@@ -65,21 +65,21 @@ def recent() -> Iterator[tuple[Origin, FeedEvent]]:
             fields["end_ms"] = begins + minutes * 60_000
         title = f"{key} {more['title']}" if key else more["title"]
         event_id = f"{origin.source}:{origin.account_id}:recent:{number}"
-        told = {"title": title, "description": more.get("description"), **fields}
-        yield origin, FeedEvent(event_id=event_id, event_type=kind, at_ms=begins, **told)
+        texts = {"title": title, "description": more.get("description"), **fields}
+        yield origin, FeedEvent(event_id=event_id, event_type=kind, at_ms=begins, **texts)
 
 
 def past() -> Iterator[tuple[Origin, FeedEvent]]:
-    """Weekdays with a rhythm: busy before releases, quiet in a holiday."""
-    chance = random.Random(418)
+    """Yields events of weekdays, more of them before releases and none in a holiday."""
+    randomness = random.Random(418)
     for days_ago in range(3, DAYS):
         day = at(days_ago, "00:00")
         holiday = 88 <= days_ago <= 99
-        if holiday or (day.weekday() >= 5 and chance.random() > 0.12):
+        if holiday or (day.weekday() >= 5 and randomness.random() > 0.12):
             continue
-        busy = 3 + 7 * (1 + ((DAYS - days_ago) % 28) / 28) * chance.random()
+        busy = 3 + 7 * (1 + ((DAYS - days_ago) % 28) / 28) * randomness.random()
         for number in range(1 if day.weekday() >= 5 else round(busy)):
-            kind = chance.choice(("issue_updated", "issue_commented", "page_edited", "event_scheduled"))
+            kind = randomness.choice(("issue_updated", "issue_commented", "page_edited", "event_scheduled"))
             origin = ORIGINS[kind.split("_", maxsplit=1)[0]]
             key = f"TRAM-{300 + (DAYS - days_ago) // 2}"
             subject = {"issue": f"{key} Timetable import", "page": "Release notes", "event": "Stand-up"}[
@@ -87,9 +87,9 @@ def past() -> Iterator[tuple[Origin, FeedEvent]]:
             ]
             event_id = f"{origin.source}:{origin.account_id}:past:{days_ago}:{number}"
             moment = day + timedelta(hours=9, minutes=50 * number)
-            told: dict[str, Any] = {"title": subject, "actor": chance.choice(PEOPLE), "by_me": number % 2 == 0}
+            texts: dict[str, Any] = {"title": subject, "actor": randomness.choice(PEOPLE), "by_me": number % 2 == 0}
             at_ms = round(moment.timestamp() * 1000)
-            yield origin, FeedEvent(event_id=event_id, event_type=kind, at_ms=at_ms, **told)
+            yield origin, FeedEvent(event_id=event_id, event_type=kind, at_ms=at_ms, **texts)
 
 
 ORIGINS: Final = {
@@ -100,18 +100,18 @@ ORIGINS: Final = {
 
 
 async def committed() -> None:
-    """Nothing here waits for it."""
+    """Returns at once: this script commits all events at its end."""
 
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    connection = open_database(folder / "sidecar.db", schema_dir(), "scenery")
+    connection = open_database(folder / "sidecar.db", schema_dir(), "example_feed")
     database = Database(connection, folder / "sidecar.db", lambda: None)
     store = ActivityStore(database)
     store.index.prepare()
     feed = ActivityService(database, store, SystemClock(), lambda _: None, committed=committed)
     for origin in ORIGINS.values():
-        events = [event for whose, event in (*past(), *recent()) if whose == origin]
+        events = [event for origin_of_event, event in (*past(), *recent()) if origin_of_event == origin]
         for start in range(0, len(events), 500):
             with database.write():
                 feed.write(origin, events[start : start + 500])

@@ -1,7 +1,7 @@
 // What Claude says in the example's pictures: a bug of the timetable's import, found, and its repair asked for.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Script } from "./hub_rig.mts";
+import type { Script } from "./example_harness.mts";
 
 const IMPORTER = `from timetable.feed import read_rows
 

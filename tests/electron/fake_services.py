@@ -1,14 +1,15 @@
-"""Google and an Atlassian site for the example app: `python -m tests.electron.clouds` tells where they are.
+"""Fakes of Google and of an Atlassian site for the example app: `python -m tests.electron.fake_services`.
 
-TZ says where one is.  Then a line of input is an order, answered by a line when it is done: `expire` ends the site's
-tokens, `token` tells a new one.
+TZ is the user's time zone.  The first line of output is a JSON object with the addresses and credentials.  Each line of
+input is then a command, and a line of output confirms it: `expire` expires the site's tokens and prints `done`, any
+other line creates a token and prints it.
 """
 
 import json
 import sys
 from typing import Any, Final
 
-from tests.electron.scenery import ME, MEET, at
+from tests.electron.example_feed import ME, MEET, at
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, CLIENT_SECRET, Consent
@@ -25,7 +26,7 @@ MEETINGS: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
 
 
 def fill_google(google: FakeGoogle) -> None:
-    """Mara's calendars, and her day."""
+    """Creates Mara's calendars and her meetings of today."""
     google.oauth.consent = Consent(ME)
     google.calendars.calendar(ME, ME, summary="Mara", entry={"primary": True, "backgroundColor": "#3b6fc9"})
     google.calendars.calendar(TEAM, ME, summary="Timetable team", entry={"backgroundColor": "#0b8a5f"})
@@ -44,7 +45,7 @@ def fill_google(google: FakeGoogle) -> None:
 
 
 def fill_site(site: FakeSite) -> dict[str, str]:
-    """A few things that Mara did there; what one needs to connect."""
+    """Creates a few activities by Mara; returns what a client needs to connect."""
     mara = site.user("mara")
     issue = site.jira.create(mara, "Order signs for the new stops", project="SIGN")
     site.jira.transition(issue, mara, "Doing")
@@ -53,7 +54,7 @@ def fill_site(site: FakeSite) -> dict[str, str]:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serves until standard input ends."""
     with FakeGoogle() as google, FakeSite() as site:
         fill_google(google)
         client = {"GOOGLE_URL": google.url, "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET}

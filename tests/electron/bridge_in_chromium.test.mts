@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import type { SidecarBridge } from "../../protocol/typescript/renderer.ts";
-import { ODD, start, status, until } from "./rig.mts";
-import { launch, openWindow, serve } from "./standin/browser.mts";
-import type { Page } from "./standin/browser.mts";
-import { StandinIpcMain } from "./standin/main.mts";
+import { COMMAND_WITH_TEST_JOBS, start, status, until } from "./sidecar_harness.mts";
+import { launch, openWindow, serve } from "./fake_electron/chromium.mts";
+import type { Page } from "./fake_electron/chromium.mts";
+import { FakeIpcMain } from "./fake_electron/main_process.mts";
 
 async function app(t: TestContext, command?: readonly string[]) {
-  const ipc = new StandinIpcMain();
+  const ipc = new FakeIpcMain();
   const sidecar = start(t, {
     electron: { ipcMain: ipc.typed },
     ...(command === undefined ? {} : { command }),
@@ -64,7 +64,7 @@ test("a page calls, is refused and hears, as typed as the main process", async (
 });
 
 test("a million characters of any script cross both borders", async (t) => {
-  const { open } = await app(t, ODD);
+  const { open } = await app(t, COMMAND_WITH_TEST_JOBS);
   const { page } = await open("/empty");
   const isSame = await inPage<boolean>(
     page,

@@ -9,7 +9,7 @@ import { claudePanel } from "./claude.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobsPanel } from "./jobs.ts";
 import { sidecarStatus } from "./status.ts";
-import { counted, isTwelveHours } from "./words.ts";
+import { counted, isTwelveHours } from "./format.ts";
 
 const TABS = [
   ["today", "Today"],

@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { KEY_FILE } from "../../protocol/typescript/keys.ts";
 import { claimSingleInstance } from "../../protocol/typescript/main.ts";
 import type { ElectronParts } from "../../protocol/typescript/main.ts";
-import { isAlive, newFolder, start } from "./rig.mts";
-import { StandinApp, StandinPower, StandinStorage } from "./standin/main.mts";
+import { isAlive, newDataDir, start } from "./sidecar_harness.mts";
+import { FakeApp, FakePowerMonitor, FakeSafeStorage } from "./fake_electron/main_process.mts";
 
 test("the app quits when the sidecar has, not before, and asks once", async (t) => {
-  const app = new StandinApp();
+  const app = new FakeApp();
   const sidecar = start(t, { electron: { app: app.typed } });
   await sidecar.ready();
   const { pid = 0 } = sidecar;
@@ -21,7 +21,7 @@ test("the app quits when the sidecar has, not before, and asks once", async (t) 
 });
 
 test("an app that has stopped its sidecar, as before an update, quits at once", async (t) => {
-  const app = new StandinApp();
+  const app = new FakeApp();
   const sidecar = start(t, { electron: { app: app.typed } });
   await sidecar.ready();
   await sidecar.stop();
@@ -33,13 +33,13 @@ test("an app that has stopped its sidecar, as before an update, quits at once", 
 });
 
 test("the app's name is in the log", async (t) => {
-  const sidecar = start(t, { electron: { app: new StandinApp().typed } });
+  const sidecar = start(t, { electron: { app: new FakeApp().typed } });
   await sidecar.ready();
   assert.ok((await sidecar.system.diagnostics()).log_tail.some((line) => line.includes("Stand-in 1.2.3 shook hands")));
 });
 
 test("a machine that wakes makes the sidecar look at the clock", async (t) => {
-  const power = new StandinPower();
+  const power = new FakePowerMonitor();
   const sidecar = start(t, { electron: { powerMonitor: power.typed } });
   power.emit("resume"); // before it is ready there is nobody to tell
   await sidecar.ready();
@@ -51,7 +51,7 @@ test("a machine that wakes makes the sidecar look at the clock", async (t) => {
 });
 
 test("the second instance shows the first one and goes", () => {
-  const [first, second] = [new StandinApp(), new StandinApp()];
+  const [first, second] = [new FakeApp(), new FakeApp()];
   second.isLocked = true;
   let shown = 0;
   assert.equal(
@@ -69,8 +69,8 @@ test("the second instance shows the first one and goes", () => {
 const keyOf = (dataDir: string): string => join(dataDir, KEY_FILE);
 
 test("credentials are under a key that the keyring guards, in this life and in the next", async (t) => {
-  const [dataDir, safeStorage] = [newFolder(), new StandinStorage("keyring")];
-  const electron: ElectronParts = { app: new StandinApp().typed, safeStorage };
+  const [dataDir, safeStorage] = [newDataDir(), new FakeSafeStorage("keyring")];
+  const electron: ElectronParts = { app: new FakeApp().typed, safeStorage };
   const first = start(t, { dataDir, electron });
   await first.ready();
   assert.equal(first.state.secrets, "protected");
@@ -87,16 +87,16 @@ test("credentials are under a key that the keyring guards, in this life and in t
 });
 
 test("a key that cannot be read is neither used nor replaced", async (t) => {
-  const dataDir = newFolder();
+  const dataDir = newDataDir();
   const own = start(t, {
     dataDir,
-    electron: { safeStorage: new StandinStorage("keyring") },
+    electron: { safeStorage: new FakeSafeStorage("keyring") },
   });
   await own.ready();
   await own.stop();
   const wrapped = readFileSync(keyOf(dataDir), "utf-8");
   const faults: unknown[] = [];
-  const other = { safeStorage: new StandinStorage("another keyring") };
+  const other = { safeStorage: new FakeSafeStorage("another keyring") };
   const foreign = start(t, {
     dataDir,
     electron: other,
@@ -108,8 +108,8 @@ test("a key that cannot be read is neither used nor replaced", async (t) => {
 });
 
 test("a file that holds no key is left as it is", async (t) => {
-  const dataDir = newFolder();
-  const safeStorage = new StandinStorage("keyring");
+  const dataDir = newDataDir();
+  const safeStorage = new FakeSafeStorage("keyring");
   const made = start(t, { dataDir });
   await made.ready();
   await made.stop();
@@ -126,7 +126,7 @@ test("a file that holds no key is left as it is", async (t) => {
 });
 
 test("a key that should be wrapped anew is", async (t) => {
-  const [dataDir, safeStorage] = [newFolder(), new StandinStorage("keyring")];
+  const [dataDir, safeStorage] = [newDataDir(), new FakeSafeStorage("keyring")];
   const sidecar = start(t, { dataDir, electron: { safeStorage } });
   await sidecar.ready();
   await sidecar.stop();
@@ -134,7 +134,7 @@ test("a key that should be wrapped anew is", async (t) => {
   let wrapped = "";
   const encryptStringAsync = (text: string): Promise<Buffer> => {
     wrapped = text;
-    return new StandinStorage("keyring").encryptStringAsync(text);
+    return new FakeSafeStorage("keyring").encryptStringAsync(text);
   };
   Object.assign(safeStorage, { shouldReEncrypt: true, encryptStringAsync });
   await sidecar.start();
@@ -147,8 +147,8 @@ for (const [why, change] of [
   ["the password would be one that everybody knows", { backend: "basic_text" }],
 ] as const) {
   test(`no key is made where ${why}`, { skip: process.platform !== "linux" && "a matter of Linux" }, async (t) => {
-    const dataDir = newFolder();
-    const safeStorage = Object.assign(new StandinStorage("keyring"), change);
+    const dataDir = newDataDir();
+    const safeStorage = Object.assign(new FakeSafeStorage("keyring"), change);
     const sidecar = start(t, { dataDir, electron: { safeStorage } });
     await sidecar.ready();
     assert.equal(sidecar.state.secrets, "unprotected");

@@ -19,12 +19,12 @@ export const ROOT = given("SIDECAR_ROOT");
 export const PYTHON = given("SIDECAR_PYTHON");
 /** The sidecar as it is shipped, and with the tests' own job types. */
 export const COMMAND = [PYTHON, "-m", "sidecar"];
-export const ODD = [PYTHON, join(ROOT, "tests", "process", "odd.py")];
+export const COMMAND_WITH_TEST_JOBS = [PYTHON, join(ROOT, "tests", "process", "odd.py")];
 /** How long anything may take before a test gives up. */
-export const PATIENCE_MS = 90_000;
+export const TIMEOUT_MS = 90_000;
 
 /** A new folder with a name as users have them. */
-export function newFolder(): string {
+export function newDataDir(): string {
   return join(mkdtempSync(join(given("SIDECAR_TEMPORARY"), "host-")), "My Data 数据");
 }
 
@@ -32,7 +32,7 @@ export function newFolder(): string {
  * A program in JavaScript in the sidecar's place, for what no sidecar does: `(message, say, greeting) => …` for each
  * line.  The handshake is answered by itself, unless that returns true.
  */
-export function scripted(take: string): string[] {
+export function scriptedSidecar(take: string): string[] {
   const file = join(mkdtempSync(join(given("SIDECAR_TEMPORARY"), "script-")), "sidecar.mjs");
   const greeting = `{protocol_version: ${PROTOCOL_VERSION}, server_info: {name: "scripted", version: "0", pid: process.pid},
     limits: {}, events: {epoch: "e", oldest_seq: 1, latest_seq: 0, resume: "ok"}, schema_hash: "", schema_match: true,
@@ -54,7 +54,7 @@ export function scripted(take: string): string[] {
 /** One process without a supervisor; it has shaken hands, unless `greet` is false. */
 export async function startProcess(t: TestContext, command: readonly string[], { greet = true } = {}) {
   const faults: unknown[] = [];
-  const env = { ...process.env, APP_DATA_DIR: newFolder() };
+  const env = { ...process.env, APP_DATA_DIR: newDataDir() };
   const running = new SidecarProcess({ command, env, cwd: ROOT }, new LogTail(), (fault) => faults.push(fault));
   t.after(() => running.stop());
   const hands = {
@@ -70,7 +70,7 @@ export function start(t: TestContext, options: Partial<SidecarOptions> = {}): Si
   const faults: unknown[] = [];
   const sidecar = startSidecar({
     command: COMMAND,
-    dataDir: newFolder(),
+    dataDir: newDataDir(),
     cwd: ROOT,
     onFault: (fault) => faults.push(fault),
     ...options,
@@ -95,7 +95,7 @@ export async function until<T>(
         const found = isSo();
         if (found) resolve(found);
       };
-      timer = setTimeout(() => reject(new Error(`not in ${PATIENCE_MS} ms: ${isSo.toString()}`)), PATIENCE_MS);
+      timer = setTimeout(() => reject(new Error(`not in ${TIMEOUT_MS} ms: ${isSo.toString()}`)), TIMEOUT_MS);
       end = on(look);
       look();
     });

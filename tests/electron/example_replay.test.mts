@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openHub } from "./hub_rig.mts";
-import { COMMAND } from "./rig.mts";
-import type { Page } from "./standin/browser.mts";
+import { openExample } from "./example_harness.mts";
+import { COMMAND } from "./sidecar_harness.mts";
+import type { Page } from "./fake_electron/chromium.mts";
 
 const backedUp = (page: Page): Promise<void> =>
   page
@@ -31,7 +31,7 @@ async function look(page: Page): Promise<{ all: string[]; weeks: string[]; found
 
 test("the app shows what a transcript has, with no sidecar, no database and no account", async (t) => {
   const file = join(mkdtempSync(join(process.env["SIDECAR_TEMPORARY"] ?? "", "recorded-")), "the_hub.jsonl");
-  const live = await openHub(t, { command: [...COMMAND, "serve", "--record", file], scenery: true });
+  const live = await openExample(t, { command: [...COMMAND, "serve", "--record", file], withFeed: true });
   await live.page.getByRole("button", { name: "Back up" }).click();
   await backedUp(live.page);
   const seen = await look(live.page);
@@ -40,10 +40,10 @@ test("the app shows what a transcript has, with no sidecar, no database and no a
 
   // What is told while no window is open is told to nobody; this window lists the jobs, and then hears of the new one.
   const command = [...COMMAND, "replay", "--wait-for", "jobs.list", file];
-  const { page, dataDir, complaints } = await openHub(t, { command });
+  const { page, dataDir, pageErrors } = await openExample(t, { command });
   assert.deepEqual(await look(page), seen);
   assert.equal(await page.getByRole("alert").count(), 0);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(pageErrors, []);
   assert.ok(seen.all.length > 5);
   assert.equal(existsSync(join(dataDir, "sidecar.db")), false);
 });

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import { exposeSidecar } from "../../protocol/typescript/preload.ts";
 import { connectSidecar, RpcError } from "../../protocol/typescript/renderer.ts";
-import { failure, until } from "./rig.mts";
-import { app, backUp, load } from "./windows_rig.mts";
+import { failure, until } from "./sidecar_harness.mts";
+import { app, backUp, load } from "./window_harness.mts";
 
 test("initialize, shutdown and what else belongs to the host is out of reach", async (t) => {
   const { open, ipc } = app(t);

@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { fakeApi, openHub } from "./hub_rig.mts";
-import type { Script } from "./hub_rig.mts";
-import { FIX, script, timetable, WHY } from "./hub_script.mts";
-import { newFolder } from "./rig.mts";
-import type { Page } from "./standin/browser.mts";
+import { fakeApi, openExample } from "./example_harness.mts";
+import type { Script } from "./example_harness.mts";
+import { FIX, script, timetable, WHY } from "./claude_script.mts";
+import { newDataDir } from "./sidecar_harness.mts";
+import type { Page } from "./fake_electron/chromium.mts";
 
 const text = (words: string) => ({ type: "text", text: words });
 const use = (name: string, input: object) => ({
@@ -19,10 +19,10 @@ const use = (name: string, input: object) => ({
 
 async function conversation(t: TestContext, script: Script = {}, folder?: string) {
   const { environment, release } = await fakeApi(t, script);
-  const hub = await openHub(t, { env: environment });
+  const hub = await openExample(t, { env: environment });
   if (folder !== undefined) await hub.page.getByLabel("Folder").fill(folder);
   const log = hub.page.getByRole("log", { name: "Conversation" });
-  t.after(() => assert.deepEqual(hub.complaints, []));
+  t.after(() => assert.deepEqual(hub.pageErrors, []));
   return { ...hub, log, release };
 }
 
@@ -37,7 +37,7 @@ const items = (page: Page): Promise<string[]> =>
     .evaluateAll((all) => all.map((one) => (one as HTMLElement).innerText.replace(/\s+/g, " ").trim()));
 
 test("a turn is seen as it is written, with its tools, and a change is allowed", async (t) => {
-  const folder = timetable(newFolder());
+  const folder = timetable(newDataDir());
   const { page, log, sidecar } = await conversation(t, script(folder), folder);
   await say(page, WHY);
   await log.getByText("no stored time changes").waitFor();
@@ -68,7 +68,7 @@ test("a turn is seen as it is written, with its tools, and a change is allowed",
 });
 
 test("a denied tool is not run, and Claude is told why", async (t) => {
-  const folder = timetable(newFolder());
+  const folder = timetable(newDataDir());
   const { page, log } = await conversation(
     t,
     {
@@ -126,7 +126,7 @@ test("a reload in mid-turn misses nothing: what is being written goes on, and is
 });
 
 test("an open question outlives a reload", async (t) => {
-  const folder = timetable(newFolder());
+  const folder = timetable(newDataDir());
   const { page, log } = await conversation(t, script(folder), folder);
   await say(page, FIX);
   const card = log.getByRole("group", { name: "Allow Edit?" });
@@ -195,7 +195,7 @@ test("conversations are found again, and deleted when asked twice", async (t) =>
 });
 
 test("without Claude the turn says how to get it", async (t) => {
-  const { page } = await openHub(t, { env: { CLAUDE_PATH: "/no/claude" } });
+  const { page } = await openExample(t, { env: { CLAUDE_PATH: "/no/claude" } });
   await say(page, "Hello?");
   await page.getByRole("log").getByRole("alert").waitFor();
   await page

@@ -7,10 +7,10 @@ import { after } from "node:test";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { ElectronParts, Sidecar } from "../../protocol/typescript/main.ts";
-import { COMMAND, newFolder, PYTHON, ROOT, start } from "./rig.mts";
-import { launch, openWindow } from "./standin/browser.mts";
-import type { Page } from "./standin/browser.mts";
-import { StandinIpcMain } from "./standin/main.mts";
+import { COMMAND, newDataDir, PYTHON, ROOT, start } from "./sidecar_harness.mts";
+import { launch, openWindow } from "./fake_electron/chromium.mts";
+import type { Page } from "./fake_electron/chromium.mts";
+import { FakeIpcMain } from "./fake_electron/main_process.mts";
 
 const TEMPORARY = process.env["SIDECAR_TEMPORARY"] ?? "";
 /** The example as its own build makes it, and a browser: once for a file of tests. */
@@ -18,12 +18,12 @@ const built = mkdtempSync(join(TEMPORARY, "hub-"));
 execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built]);
 const browser = launch({ after } as unknown as TestContext);
 
-export interface HubOptions {
+export interface ExampleOptions {
   command?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
   electron?: ElectronParts;
   /** Whether there is half a year of the feed. */
-  scenery?: boolean;
+  withFeed?: boolean;
   /** Of the person: `en-GB`, `Europe/Berlin`. */
   locale?: string;
   timeZone?: string;
@@ -34,24 +34,24 @@ export interface Hub {
   page: Page;
   dataDir: string;
   /** What the page complained of; a test that leaves something here fails. */
-  complaints: string[];
+  pageErrors: string[];
 }
 
-export async function openHub(
+export async function openExample(
   t: TestContext,
   {
     command = COMMAND,
     env = {},
     electron = {},
-    scenery = false,
+    withFeed = false,
     locale = "en-GB",
     timeZone = "Europe/Berlin",
-  }: HubOptions = {},
+  }: ExampleOptions = {},
 ): Promise<Hub> {
-  const ipc = new StandinIpcMain();
-  const dataDir = newFolder();
-  if (scenery)
-    execFileSync(PYTHON, ["-m", "tests.electron.scenery", dataDir], {
+  const ipc = new FakeIpcMain();
+  const dataDir = newDataDir();
+  if (withFeed)
+    execFileSync(PYTHON, ["-m", "tests.electron.example_feed", dataDir], {
       cwd: ROOT,
       env: { ...process.env, TZ: timeZone },
     });
@@ -63,21 +63,21 @@ export async function openHub(
   });
   const { page } = await openWindow(await browser, ipc, "about:blank");
   t.after(() => page.close());
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const pageErrors: string[] = [];
+  page.on("pageerror", (error) => pageErrors.push(error.message));
   page.on(
     "console",
-    (message) => void (["error", "warning"].includes(message.type()) && complaints.push(message.text())),
+    (message) => void (["error", "warning"].includes(message.type()) && pageErrors.push(message.text())),
   );
   await page.setViewportSize({ width: 1440, height: 900 });
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Emulation.setLocaleOverride", { locale });
   await devtools.send("Emulation.setTimezoneOverride", { timezoneId: timeZone });
   await page.goto(pathToFileURL(join(built, "index.html")).href);
-  return { sidecar, page, dataDir, complaints };
+  return { sidecar, page, dataDir, pageErrors };
 }
 
-export interface Clouds {
+export interface FakeServices {
   google: string;
   site: { base_url: string; email: string; api_token: string };
   /** What points a sidecar at them. */
@@ -85,12 +85,12 @@ export interface Clouds {
   order(words: string): Promise<string>;
 }
 
-/** Google and an Atlassian site on loopback, as tests/electron/clouds.py fills them. */
-export async function startClouds(t: TestContext, timeZone = "Europe/Berlin"): Promise<Clouds> {
-  const { about, order } = await startFake(t, "tests.electron.clouds", {
+/** Google and an Atlassian site on loopback, as tests/electron/fake_services.py fills them. */
+export async function startFakeServices(t: TestContext, timeZone = "Europe/Berlin"): Promise<FakeServices> {
+  const { about, order } = await startFake(t, "tests.electron.fake_services", {
     TZ: timeZone,
   });
-  return { ...(JSON.parse(about) as Omit<Clouds, "order">), order };
+  return { ...(JSON.parse(about) as Omit<FakeServices, "order">), order };
 }
 
 /** A person's browser, which follows wherever it is sent. */
@@ -123,7 +123,7 @@ export async function fakeApi(t: TestContext, script: Script = {}) {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
   const { about: url, order } = await startFake(t, "tests.fakes.anthropic", {}, "--script", file);
-  const home = newFolder();
+  const home = newDataDir();
   mkdirSync(home);
   /** What makes the real CLI ask it, and nobody else. */
   const environment = {

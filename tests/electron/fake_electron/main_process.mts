@@ -2,13 +2,13 @@
 import { EventEmitter } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import type { App, IpcMain, PowerMonitor, SafeStorage, WebContents } from "electron";
-import { makeContextBridge, makeIpcRenderer } from "./page.mts";
-import type { ToMain, ToPage } from "./page.mts";
+import { makeContextBridge, makeIpcRenderer } from "./renderer_process.mts";
+import type { ToMain, ToPage } from "./renderer_process.mts";
 
 type Handler = (event: object, ...args: unknown[]) => unknown;
 
 /** `ipcMain`; `take` is the end of a page's wire. */
-export class StandinIpcMain extends EventEmitter {
+export class FakeIpcMain extends EventEmitter {
   readonly #handlers = new Map<string, Handler>();
 
   handle(channel: string, handler: Handler): void {
@@ -24,7 +24,7 @@ export class StandinIpcMain extends EventEmitter {
     return [...this.#handlers.keys(), ...(this.eventNames() as string[])];
   }
 
-  async take(sender: StandinContents, frame: Frame | null, message: ToMain): Promise<void> {
+  async take(sender: FakeWebContents, frame: Frame | null, message: ToMain): Promise<void> {
     const event = {
       sender,
       senderFrame: frame,
@@ -63,7 +63,7 @@ export interface Frame {
 let lastContents = 0;
 
 /** `webContents` of one window. */
-export class StandinContents extends EventEmitter {
+export class FakeWebContents extends EventEmitter {
   readonly id = (lastContents += 1);
   #post: (message: ToPage) => void = () => undefined;
   #isDestroyed = false;
@@ -98,12 +98,12 @@ export class StandinContents extends EventEmitter {
 
 /** A window in this very process: messages are cloned and arrive later, in order, as between processes. */
 export class NodeWindow {
-  readonly contents = new StandinContents();
-  readonly ipc: StandinIpcMain;
+  readonly contents = new FakeWebContents();
+  readonly ipc: FakeIpcMain;
   #close: () => void = () => undefined;
   frame: Frame | null = { url: "file:///app/index.html", parent: null };
 
-  constructor(ipc: StandinIpcMain) {
+  constructor(ipc: FakeIpcMain) {
     this.ipc = ipc;
   }
 
@@ -138,7 +138,7 @@ function electronOf(world: object, post: (message: ToMain) => void) {
 }
 
 /** `app`: `quit` asks everybody, and `exited` settles once nobody has held it. */
-export class StandinApp extends EventEmitter {
+export class FakeApp extends EventEmitter {
   readonly exited: Promise<void>;
   #exit: () => void = () => undefined;
   isLocked = false;
@@ -170,14 +170,14 @@ export class StandinApp extends EventEmitter {
 }
 
 /** `powerMonitor`. */
-export class StandinPower extends EventEmitter {
+export class FakePowerMonitor extends EventEmitter {
   get typed(): PowerMonitor {
     return this as unknown as PowerMonitor;
   }
 }
 
 /** `safeStorage` of one keyring: what another one has wrapped cannot be read. */
-export class StandinStorage {
+export class FakeSafeStorage {
   readonly keyring: string;
   backend: ReturnType<SafeStorage["getSelectedStorageBackend"]> = "gnome_libsecret";
   shouldReEncrypt = false;

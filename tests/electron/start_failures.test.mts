@@ -1,12 +1,12 @@
 // startSidecar in plain Node: every way to fail, and what is said then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failure, newFolder, scripted, start } from "./rig.mts";
+import { failure, newDataDir, scriptedSidecar, start } from "./sidecar_harness.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
 test("a database that another process has is not fought for", async (t) => {
-  const dataDir = newFolder();
+  const dataDir = newDataDir();
   const first = start(t, { dataDir });
   await first.ready();
   const second = start(t, { dataDir, restarts: { ...FAST, maxFailures: 10 } });
@@ -44,7 +44,7 @@ test("the reason of an older end is not given for a newer one", async (t) => {
   const script = `const fs = require("node:fs"); const been = process.argv[1];
     if (!fs.existsSync(been)) { fs.writeFileSync(been, ""); console.error("sidecar: the first reason"); } process.exit(70)`;
   const sidecar = start(t, {
-    command: [process.execPath, "-e", script, `${newFolder()} been`],
+    command: [process.execPath, "-e", script, `${newDataDir()} been`],
     restarts: FAST,
   });
   const messages: Array<string | null> = [];
@@ -70,7 +70,7 @@ test("a program that is not there fails at once, with its name", async (t) => {
 });
 
 test("a sidecar of another contract is refused where the host says so", async (t) => {
-  const other = scripted(
+  const other = scriptedSidecar(
     `({ method }, say, greeting) => { if (method === "initialize") greeting.schema_match = false; }`,
   );
   const refusing = start(t, { command: other, schemaMismatch: "refuse" });
@@ -86,7 +86,7 @@ test("a sidecar of another contract is refused where the host says so", async (t
 });
 
 test("a sidecar of another protocol is never spoken to", async (t) => {
-  const other = scripted(
+  const other = scriptedSidecar(
     `({ method }, say, greeting) => { if (method === "initialize") greeting.protocol_version = 2; }`,
   );
   const sidecar = start(t, { command: other });
@@ -97,7 +97,7 @@ test("a sidecar of another protocol is never spoken to", async (t) => {
 test("a handshake that is refused is no crash: it is said why, once", async (t) => {
   let starts = 0;
   const sidecar = start(t, {
-    command: scripted(`({ id, method }, say) => {
+    command: scriptedSidecar(`({ id, method }, say) => {
     if (method === "initialize") say({ id, error: { code: 4010, message: "Not with this token.", data: { kind: "unauthorized" } } });
     return true;
   }`),
