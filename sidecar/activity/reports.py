@@ -65,7 +65,7 @@ class ReportsService(ActivityReports):
         rows = 0
         place, until = position_of(ms_of(start)), position_of(ms_of(end))
         while batch := self._store.told(place, until, STEP):
-            place = batch[-1].position + 1
+            place = batch[-1].feed_key + 1
             rows += len(batch)
             if rows > SUMMARY_ROWS:
                 raise ResultTooLarge(f"More than {SUMMARY_ROWS:,} events lie in this span; ask for a shorter one.")

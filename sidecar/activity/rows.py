@@ -50,7 +50,7 @@ class NewRow(NamedTuple):
 class ToldRow(NamedTuple):
     """What a report needs of an event."""
 
-    position: int
+    feed_key: int
     event_type: str
     title: str | None
     url: str | None
@@ -75,7 +75,7 @@ class ToldRow(NamedTuple):
 class Stored(NamedTuple):
     """A row that was written: where it stands in the feed, and whether it is new."""
 
-    position: int
+    feed_key: int
     added: bool
 
 

@@ -124,7 +124,7 @@ class ActivityService(Activity, Feed):
         change = FeedChange(added, len(stored) - added, len(removed))
         if change == FeedChange():
             return change
-        newest = heapq.nlargest(TOLD_EVENTS, (one.position for one in stored))
+        newest = heapq.nlargest(TOLD_EVENTS, (one.feed_key for one in stored))
         told = within(self._store.at(newest), TOLD_BYTES)
         self._notify(
             ActivityChanged(

@@ -156,7 +156,7 @@ class Accounts:
             address = site_address(before.base_url)
             door, person = await self._check(service, address, before.email, api_token)
             before = self._get(service, account_id)  # it may have been deleted meanwhile
-            reads_anew = reads_anew or before.atlassian_id not in (None, person.atlassian_id)
+            reads_anew = reads_anew or before.atlassian_account_id not in (None, person.atlassian_account_id)
             changes |= {"api_token": sealed, "base_url": address, "token_expires_at": token_expires_at}
             changes |= {"status": AccountStatus.ACTIVE, "reason": None, **_known(door, person)}
         with self._records.database.write():
@@ -210,10 +210,10 @@ class Accounts:
         """A sync has found the token to be good: note how, and for whom."""
         known = {**_known(door, person), "base_url": base_url}
         with self._records.database.write():
-            if account.atlassian_id not in (None, person.atlassian_id):
+            if account.atlassian_account_id not in (None, person.atlassian_account_id):
                 self._records.read_anew(Origin(account.service, account.account_id))
             if account.status == AccountStatus.ACTIVE:
-                if account.route is None or account.atlassian_id != person.atlassian_id:
+                if account.api_route is None or account.atlassian_account_id != person.atlassian_account_id:
                     self._store.change(account.account_id, iso_now(self._records.clock), **known)
                 return
             changed = self._store.change(
@@ -323,9 +323,9 @@ class Accounts:
 def _known(door: "Door", person: "Owner") -> dict[str, Any]:
     """What is learnt by signing in, by column."""
     return {
-        "route": door.route,
+        "api_route": door.route,
         "cloud_id": door.cloud_id,
-        "atlassian_id": person.atlassian_id,
+        "atlassian_account_id": person.atlassian_account_id,
         "display_name": person.display_name,
         "time_zone": person.time_zone,
     }

@@ -72,7 +72,7 @@ class SyncHandler:
             source=account.service,
             account_id=account.account_id,
             base_url=self._accounts.address(account),
-            me=person.atlassian_id,
+            me=person.atlassian_account_id,
             my_name=person.display_name,
             scope=AtlassianScope(account.scope),
             since_ms=plan(position, begun_ms, full=full).since_ms,
@@ -113,10 +113,10 @@ class SyncHandler:
     ) -> tuple[SiteClient, Owner]:
         """By the door that is known to work; which one that is, the old backend did not store."""
         base_url = self._accounts.address(account)
-        if account.route is None:
+        if account.api_route is None:
             client, door, person = await self._reception.sign_in(service, base_url, credentials)
         else:
-            door = Door("gateway" if account.route == "gateway" else "site", account.cloud_id)
+            door = Door("gateway" if account.api_route == "gateway" else "site", account.cloud_id)
             client = self._reception.client(service, base_url, door, credentials)
             person = await self._known_owner(client, service)
         self._accounts.signed_in(account, door, person, base_url)

@@ -18,7 +18,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")
 class Owner:
     """Who a token belongs to."""
 
-    atlassian_id: str
+    atlassian_account_id: str
     display_name: str | None
     time_zone: str | None
     """In which Jira and Confluence read dates in a query that name no zone."""
@@ -90,9 +90,9 @@ async def owner(client: SiteClient, service: AtlassianService) -> Owner:
         found: Any = await client.get("/rest/api/3/myself", what="sign-in")
     else:
         found = await client.get("/wiki/rest/api/user/current", what="sign-in")
-    atlassian_id = shapes.text(found, "accountId")
-    if atlassian_id is None or shapes.text(found, "type") == "anonymous":
+    atlassian_account_id = shapes.text(found, "accountId")
+    if atlassian_account_id is None or shapes.text(found, "type") == "anonymous":
         raise SignedOut
-    if not _ID.fullmatch(atlassian_id):  # it will stand in queries
+    if not _ID.fullmatch(atlassian_account_id):  # it will stand in queries
         raise BadResponse("the owner's profile has an unexpected structure", "The site")
-    return Owner(atlassian_id, shapes.text(found, "displayName"), shapes.text(found, "timeZone"))
+    return Owner(atlassian_account_id, shapes.text(found, "displayName"), shapes.text(found, "timeZone"))

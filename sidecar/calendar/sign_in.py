@@ -34,7 +34,7 @@ from sidecar.calendar.changes import Books
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.clock import iso
+from sidecar.clock import iso, iso_now
 from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
@@ -114,7 +114,7 @@ class GoogleSignInService(GoogleSignIn):
             )
         )
         now_ms = self._books.clock.now_ms()
-        expires_ms = now_ms + SIGN_IN_MS
+        expires_at = iso(now_ms + SIGN_IN_MS)
         with self._books.database.write():
             self._store.add(
                 state,
@@ -122,9 +122,9 @@ class GoogleSignInService(GoogleSignIn):
                 redirect_uri=redirect_uri,
                 account_id=account_id,
                 now_ms=now_ms,
-                expires_ms=expires_ms,
+                expires_at=expires_at,
             )
-        return SignInStarted(authorization_url=url, state=state, expires_at=iso(expires_ms))
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
@@ -215,7 +215,7 @@ class GoogleSignInService(GoogleSignIn):
             raise SignInUnknown(hint=_AGAIN)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
             raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_ms <= self._books.clock.now_ms():
+        if sign_in.expires_at <= iso_now(self._books.clock):
             raise SignInExpired(hint=_AGAIN)
         if sign_in.stage not in stages:
             raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")

@@ -40,8 +40,8 @@ class UsageStore:
             if cost:
                 self._database.execute(
                     """
-                    INSERT INTO claude_costs (job_id, model, booked_at, session_id, cost_usd) VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT (job_id, model, booked_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
+                    INSERT INTO claude_costs (job_id, model, recorded_at, session_id, cost_usd) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (job_id, model, recorded_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
                     """,
                     (job_id, model, now, session_id, cost),
                 )
@@ -59,7 +59,7 @@ class UsageStore:
     ) -> None:
         self._database.execute(
             """
-            INSERT INTO claude_usage (usage_key, booked_at, job_id, session_id, model, input_tokens, output_tokens,
+            INSERT INTO claude_usage (usage_key, recorded_at, job_id, session_id, model, input_tokens, output_tokens,
                                       cache_creation_input_tokens, cache_read_input_tokens)
             VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens, :output_tokens,
                     :cache_creation_input_tokens, :cache_read_input_tokens)
@@ -81,14 +81,14 @@ class UsageStore:
         return self._database.rows(
             f"""
             SELECT {column} AS chosen, job_id, session_id, sum(input_tokens), sum(output_tokens),
-                sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd), max(booked_at)
+                sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd), max(recorded_at)
             FROM (
                 SELECT job_id, session_id, model, input_tokens, output_tokens, cache_creation_input_tokens,
-                    cache_read_input_tokens, 0.0 AS cost_usd, booked_at
-                FROM claude_usage WHERE booked_at >= :start AND booked_at < :end
+                    cache_read_input_tokens, 0.0 AS cost_usd, recorded_at
+                FROM claude_usage WHERE recorded_at >= :start AND recorded_at < :end
                 UNION ALL
-                SELECT job_id, session_id, model, 0, 0, 0, 0, cost_usd, booked_at
-                FROM claude_costs WHERE booked_at >= :start AND booked_at < :end
+                SELECT job_id, session_id, model, 0, 0, 0, 0, cost_usd, recorded_at
+                FROM claude_costs WHERE recorded_at >= :start AND recorded_at < :end
             )
             GROUP BY chosen, job_id, session_id
             """,

@@ -196,14 +196,6 @@ def prune_backups(directory: Path, pattern: str, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def schema_text(connection: sqlite3.Connection) -> str:
-    """What the migrations add up to, as SQL."""
-    rows = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
-    )
-    return "-- Generated from schema/migrations by `sidecar schema`.\n" + "".join(f"{sql};\n" for (sql,) in rows)
-
-
 def applied_names(database: Database) -> list[str]:
     """The migrations of the open database."""
     rows = database.rows("SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY id", (MIGRATION_SET,))

@@ -33,7 +33,7 @@ class EventLog:
 
     def epoch(self) -> str:
         """Returns the id of this database; sequence numbers are comparable only within one epoch."""
-        row = self._database.row("SELECT value FROM database_facts WHERE name = 'epoch'")
+        row = self._database.row("SELECT value FROM database_metadata WHERE name = 'epoch'")
         return str(row[0]) if row else ""
 
     def window(self) -> tuple[int, int]:
@@ -43,27 +43,28 @@ class EventLog:
         )[0]
         return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
 
-    def record(self, now_ms: int, method: str, members: bytes) -> None:
+    def record(self, now_ms: int, method: str, params_fragment: bytes) -> None:
         """Appends an event and prunes the log now and then."""
-        self.append(iso(now_ms), method, members)
+        self.append(iso(now_ms), method, params_fragment)
         self._recorded += 1
-        self._recorded_bytes += len(members)
+        self._recorded_bytes += len(params_fragment)
         if self._recorded % PRUNE_EVERY == 0:
             self.prune(now_ms, PRUNE_EVERY * 2)
         if self._recorded_bytes > PRUNE_EVERY_BYTES:
             self._recorded_bytes = 0
             self.prune_bytes(PRUNE_EVERY * 2)
 
-    def append(self, at: str, method: str, members: bytes) -> int:
-        """Writes an event and returns its `seq`; `members` are its params as JSON without the braces."""
+    def append(self, at: str, method: str, params_fragment: bytes) -> int:
+        """Writes an event and returns its `seq`; `params_fragment` is its params as JSON without the braces."""
         return self._database.execute(
-            "INSERT INTO event_log (at, method, members) VALUES (?, ?, ?)", (at, method, members.decode())
+            "INSERT INTO event_log (at, method, params_fragment) VALUES (?, ?, ?)",
+            (at, method, params_fragment.decode()),
         )
 
     def after(self, seq: int, limit: int) -> list[tuple[int, str, str, str]]:
-        """Returns up to `limit` events after `seq`: (seq, at, method, members)."""
+        """Returns up to `limit` events after `seq`: (seq, at, method, params_fragment)."""
         return self._database.rows(
-            "SELECT seq, at, method, members FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            "SELECT seq, at, method, params_fragment FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
 
     def prune(self, now_ms: int, limit: int) -> int:
@@ -74,7 +75,8 @@ class EventLog:
         """Deletes those of the oldest `limit` events that exceed LOG_BYTES; returns how many.  Reads the whole log."""
         row = self._database.row(
             """
-            SELECT max(seq) FROM (SELECT seq, sum(length(members)) OVER (ORDER BY seq DESC) AS total FROM event_log)
+            SELECT max(seq) FROM (
+                SELECT seq, sum(length(params_fragment)) OVER (ORDER BY seq DESC) AS total FROM event_log)
             WHERE total > ?
             """,
             (LOG_BYTES,),
@@ -93,9 +95,9 @@ class EventLog:
         return len(rows)
 
 
-def logged_params(seq: int, at: str, members: bytes) -> bytes:
+def logged_params(seq: int, at: str, params_fragment: bytes) -> bytes:
     """Returns a durable notification's params as JSON, as they are sent and replayed."""
-    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), members)
+    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), params_fragment)
 
 
 class EventsService(Events):
@@ -108,8 +110,8 @@ class EventsService(Events):
         oldest, latest = self._log.window()
         events: list[bytes] = []
         size = 0
-        for seq, at, method, members in self._log.after(after_seq, limit):
-            params = logged_params(seq, at, members.encode())
+        for seq, at, method, params_fragment in self._log.after(after_seq, limit):
+            params = logged_params(seq, at, params_fragment.encode())
             size += len(params)
             if events and size > PAGE_BYTES:
                 break

@@ -99,7 +99,7 @@ async def test_each_change_raises_the_revision(rig: Loopback) -> None:
     for title in ("a", "a", "b", "c"):
         rig.features.activity.write(JIRA, [event("e-1", title=title)])
     page = await rig.call("activity.events.list")
-    assert [(one["revision"], one["title"]) for one in page["events"]] == [(3, "c")]
+    assert [(one["version"], one["title"]) for one in page["events"]] == [(3, "c")]
 
 
 async def test_of_an_id_that_is_given_twice_the_last_one_holds(rig: Loopback) -> None:

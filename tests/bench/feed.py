@@ -125,7 +125,7 @@ def fill(path: Path, rows: int) -> None:
         connection.executemany(
             """
             INSERT INTO activity_events (event_id, source, account_id, event_type, title, description, url, actor,
-                                         event_time, event_ts, created_at, updated_at, position, ended_ts, issue_key)
+                                         event_time, event_ts, created_at, updated_at, feed_key, ended_ts, issue_key)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             _rows(rows),

@@ -308,7 +308,11 @@ class Queue(RuleBasedStateMachine):
         assert [seq for seq, *_ in rows] == list(range(self.seq + 1, self.seq + 1 + len(rows)))
         self.seq += len(rows)
         told, self.model.told = self.model.told, []
-        updates = [json.loads(f"{{{members}}}")["job"] for _, _, method, members in rows if method == "jobs.updated"]
+        updates = [
+            json.loads(f"{{{params_fragment}}}")["job"]
+            for _, _, method, params_fragment in rows
+            if method == "jobs.updated"
+        ]
         assert [{name: job[name] for name in one} for job, one in zip(updates, told, strict=True)] == told
 
     @invariant()

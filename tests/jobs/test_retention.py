@@ -349,7 +349,7 @@ async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> Non
         await shop._committed()
         for number in islice(others, 1):
             with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
-                shop.database.execute("INSERT INTO database_facts VALUES (?, '')", (f"fact {number}",))
+                shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     shop.types["maintenance.vacuum"] = Registration(VacuumDatabase, VacuumHandler(shop.database, committed))
     await maintain(shop, "vacuum")

@@ -145,7 +145,7 @@ class PermissionJournal:
                 updated_input=None if updated_input is None else to_json(updated_input).decode(),
                 remembered=to_json(request.rules if remember else []).decode(),
                 resumed_by=turn,
-                granted=answer.allowed and turn is not None,
+                has_unused_grant=answer.allowed and turn is not None,
             )
             resolved = self._resolve(request_id, request.session_id, resolution)
         assert resolved is not None  # it was open a few lines above
