@@ -20,7 +20,7 @@ from sidecar.calendar.calendars_store import CalendarState, Progress
 from sidecar.calendar.changes import Books, Changes, Tally, empty, feed_passed
 from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import CalendarRefused, CursorExpired, Listing, Source, Window
-from sidecar.clock import DAY_MS, DAY_S, iso_now
+from sidecar.clock import DAY_MS, DAY_S, iso, iso_now
 from sidecar.feed import Origin
 from sidecar.job_handler import JobContext, JobFailed
 
