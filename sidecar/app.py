@@ -23,12 +23,13 @@ from sidecar_protocol.system import (
 )
 
 from sidecar import exit_codes
-from sidecar.clock import FixedClock, SystemClock, iso
+from sidecar.clock import FixedClock, SystemClock, iso_now
 from sidecar.features import Features
 from sidecar.ids import Uuid7
 from sidecar.logs import Logs
+from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
-from sidecar.settings import Settings, make_private_dir, schema_dir
+from sidecar.settings import Settings
 from sidecar.storage.database import Database, LockFile
 from sidecar.storage.migrations import open_database
 from sidecar.storage.sync_state import SyncState
@@ -107,7 +108,7 @@ class App:
         path = self._settings.database
         make_private_dir(path.parent)
         lock = LockFile(path.with_name(path.name + ".lock"))
-        stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
+        stamp = iso_now(self._clock).replace(":", "").replace(".", "")
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
         return lock, Database(
             open_database(path, schema_dir(), stamp, randomness), path, self._unit_of_work.request_commit

@@ -21,8 +21,9 @@ from sidecar.commandline.client import Received, RemoteError
 from sidecar.features import Features
 from sidecar.ids import Uuid7
 from sidecar.jobs.worker import JobsWorker
+from sidecar.paths import schema_dir
 from sidecar.randomness import Randomness
-from sidecar.settings import Settings, schema_dir
+from sidecar.settings import Settings
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork

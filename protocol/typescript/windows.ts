@@ -194,7 +194,7 @@ class Windows {
       await this.#sidecar.ready();
       const isSame = after.epoch === this.#sidecar.position?.epoch;
       const reached = isSame ? await replay(after, now, fetch, deliver) : null;
-      if (!isSame) deliver(RESYNC, { reason: "The database is another one." });
+      if (!isSame) deliver(RESYNC, { reason: "The database was replaced." });
       subscription.seen = reached === null ? null : { epoch: after.epoch, seq: reached };
     } catch (error) {
       this.#onFault(error);

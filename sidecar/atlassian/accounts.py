@@ -31,8 +31,7 @@ from sidecar.atlassian.reasons import HINTS
 from sidecar.atlassian.records import Records, connector
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.store import StoredAccount
-from sidecar.atlassian.sync_cursor import DAY_MS
-from sidecar.clock import iso
+from sidecar.clock import DAY_MS, iso_now
 from sidecar.feed import Origin
 from sidecar.http import BadResponse, HttpError, RateLimited
 from sidecar.ids import MakeId
@@ -122,7 +121,7 @@ class Accounts:
         with self._records.database.write():
             account = self._store.add(
                 account_id,
-                self._now(),
+                iso_now(self._records.clock),
                 service=service,
                 org=org,
                 base_url=address,
@@ -161,7 +160,7 @@ class Accounts:
             changes |= {"api_token": sealed, "base_url": address, "token_expires_at": token_expires_at}
             changes |= {"status": AccountStatus.ACTIVE, "reason": None, **_known(door, person)}
         with self._records.database.write():
-            account = self._store.change(account_id, self._now(), **changes)
+            account = self._store.change(account_id, iso_now(self._records.clock), **changes)
             assert account is not None
             if reads_anew:
                 self._records.read_anew(Origin(service, account_id))
@@ -215,10 +214,10 @@ class Accounts:
                 self._records.read_anew(Origin(account.service, account.account_id))
             if account.status == AccountStatus.ACTIVE:
                 if account.api_route is None or account.atlassian_account_id != person.atlassian_account_id:
-                    self._store.change(account.account_id, self._now(), **known)
+                    self._store.change(account.account_id, iso_now(self._records.clock), **known)
                 return
             changed = self._store.change(
-                account.account_id, self._now(), status=AccountStatus.ACTIVE, reason=None, **known
+                account.account_id, iso_now(self._records.clock), status=AccountStatus.ACTIVE, reason=None, **known
             )
             if changed is not None:
                 self._tell(changed)
@@ -264,7 +263,7 @@ class Accounts:
 
     def _set_status(self, account_id: str, status: AccountStatus, reason: str | None) -> None:
         with self._records.database.write():
-            changed = self._store.change(account_id, self._now(), status=status, reason=reason)
+            changed = self._store.change(account_id, iso_now(self._records.clock), status=status, reason=reason)
             if changed is not None:
                 self._tell(changed)
 
@@ -319,9 +318,6 @@ class Accounts:
             hint=HINTS.get(account.reason or ""),
         )
         self._around.notify(told)
-
-    def _now(self) -> str:
-        return iso(self._records.clock.now_ms())
 
 
 def _known(door: "Door", person: "Owner") -> dict[str, Any]:

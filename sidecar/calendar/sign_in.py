@@ -34,9 +34,10 @@ from sidecar.calendar.changes import Books
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.clock import iso
+from sidecar.clock import iso, iso_now
 from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.loopback import is_loopback
 from sidecar.storage.secrets import SecretUnreadable, Vault
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ SIGN_IN_MS: Final = 10 * 60_000
 """Google's codes live for ten minutes."""
 RANDOM_BYTES: Final = 48
 """64 characters: RFC 7636 §4.1 wants 43 to 128 for a verifier."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 BLOCKED: Final = frozenset({"admin_policy_enforced", "org_internal"})
 _AGAIN: Final = "Start the sign-in again."
 
@@ -215,7 +215,7 @@ class GoogleSignInService(GoogleSignIn):
             raise SignInUnknown(hint=_AGAIN)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
             raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_at <= iso(self._books.clock.now_ms()):
+        if sign_in.expires_at <= iso_now(self._books.clock):
             raise SignInExpired(hint=_AGAIN)
         if sign_in.stage not in stages:
             raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")
@@ -253,7 +253,7 @@ def _check_redirect(uri: str) -> None:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if (parts.scheme, parts.hostname in LOOPBACK) != ("http", True) or not port or parts.query or parts.fragment:
+    if (parts.scheme, is_loopback(parts.hostname)) != ("http", True) or not port or parts.query or parts.fragment:
         message = "must be http://127.0.0.1:<port>, with a path if need be, and nothing behind it"
         raise InvalidParams(details=[{"path": "redirect_uri", "message": message}])
 

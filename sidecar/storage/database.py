@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sidecar_protocol.errors import Storage
 
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 
 BUSY_TIMEOUT_MS: Final = 2_000
 """How long a write waits for another program's lock (a database browser's); the event loop is blocked meanwhile."""

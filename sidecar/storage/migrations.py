@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 from sidecar.storage.database import Database, open_connection
 
 log = logging.getLogger(__name__)

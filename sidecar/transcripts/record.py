@@ -15,7 +15,7 @@ from typing import Any, Final
 from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.transcripts.file import format as lines
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR
 from sidecar.transcripts.file.redact import Redactor
@@ -165,7 +165,7 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "protocol_version": int(contract.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
-        "started_at": iso(clock.now_ms()),
+        "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(contract), clock.monotonic)

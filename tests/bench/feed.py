@@ -26,7 +26,7 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import open_database
 from tests.loopback import Loopback
 

@@ -128,7 +128,7 @@ test("another database is another epoch: listeners are told to load anew", async
     command: scriptedSidecar(`({ method, params }, say, greeting) => {
     if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 9, resume: "resync" };
     if (method === "initialize") setTimeout(say, 0, params.resume
-      ? { method: "events.resync", params: { reason: "The database is another one." } }
+      ? { method: "events.resync", params: { reason: "The database was replaced." } }
       : { method: "jobs.updated", params: { seq: 1 } });
     if (method === "system.status") process.exit(70);
   }`),

@@ -177,7 +177,7 @@ test("a page that comes back to another database is told to load anew", async (t
   const reasons: string[] = [];
   page.onSince({ epoch: "another", seq: 3 }, { "events.resync": ({ reason }) => void reasons.push(reason) });
   await page.system.health();
-  assert.deepEqual(reasons, ["The database is another one."]);
+  assert.deepEqual(reasons, ["The database was replaced."]);
 });
 
 test("a page that has caught up in one database hears of the next one, whose numbers begin anew", async (t) => {

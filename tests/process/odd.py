@@ -74,11 +74,11 @@ def full() -> None:
 def late() -> None:
     watch = parent.watch_parent
 
-    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
+    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> None:
         Path(os.environ["APP_DATA_DIR"], "waiting").touch()
         while os.getppid() == pid:
             time.sleep(0.01)
-        watch(pid, loop, on_death)
+        watch(pid, loop, on_exit)
 
     setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import (
     BACKUPS_KEPT,
     DatabaseNewer,
