@@ -284,7 +284,7 @@ def split_migrations(faults: Faults) -> None:
         back_up(connection, target)
         connection.set_progress_handler(None, 0)
 
-    faults.around(sidecar.storage.migrations, "apply_migration", "migrations.step")
+    faults.wrap(sidecar.storage.migrations, "apply_migration", "migrations.step")
     sidecar.storage.migrations.back_up = copy_and_pass
 
 
