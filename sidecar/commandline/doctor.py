@@ -32,7 +32,7 @@ from sidecar.commandline.wording import duration, hanging, size
 from sidecar.paths import schema_dir
 from sidecar.settings import process_settings
 from sidecar.storage.database import DatabaseLocked, LockFile
-from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, inspect_file, migration_files, quick_check
+from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, migration_files, pending_migrations, quick_check
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED
 
 CHECK_S: Final = 20.0
@@ -145,7 +145,7 @@ def _database(path: Path, integrity: str | None) -> Finding:
         return Finding("database", State.OK, f"{path.name}, which the first start will make")
     known = migration_files(schema_dir())
     try:
-        pending = inspect_file(path, known)
+        pending = pending_migrations(path, known)
     except DatabaseNewer as error:
         return Finding("database", State.PROBLEM, f"{error}.", "Update the app, or open a backup.")
     except DatabaseUnusable as error:

@@ -136,7 +136,7 @@ class Dispatcher:
 
     def answer(self, request: Request, outcome: HandlerOutcome) -> None:
         """Answer once the turn is committed: with a result, with None where the method has none, or with an error."""
-        self._outcomes.append((request, outcome, self._database.dirty))
+        self._outcomes.append((request, outcome, self._database.in_transaction))
         self._request_commit()
 
     def _serve(self, request: Request) -> None:

@@ -105,8 +105,8 @@ def test_a_database_that_is_in_use_is_told_in_one_sentence(shell: Shell) -> None
 def test_a_newer_database_a_strange_file_and_a_wrong_setting_are_told_in_one_sentence(shell: Shell) -> None:
     newer = shell.home / "newer.db"
     with contextlib.closing(sqlite3.connect(newer)) as connection, connection:
-        connection.execute("CREATE TABLE _sqlite_migrations (id INTEGER, migration_set TEXT, name TEXT)")
-        connection.execute("INSERT INTO _sqlite_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
+        connection.execute("CREATE TABLE schema_migrations (id INTEGER, migration_set TEXT, name TEXT)")
+        connection.execute("INSERT INTO schema_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
     strange = shell.home / "strange.db"
     strange.write_bytes(b"no database at all " * 100)
     for code, words, process in (

@@ -310,7 +310,7 @@ def test_a_newer_database_ends_with_78(raw_client: StartRawClient, data_dir: Pat
     path = data_dir / "sidecar.db"
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '2999')"
+            "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '2999')"
         )
     before = path.read_bytes()
     with raw_client() as wire:

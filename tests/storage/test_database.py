@@ -51,9 +51,9 @@ def fill_up(database: Database, room: int = 2) -> None:
 def test_writes_of_a_turn_are_seen_by_others_once_it_is_committed(database: Database) -> None:
     add(database, "a")
     add(database, "b")
-    assert (stored(database), database.dirty) == ([], True)
+    assert (stored(database), database.in_transaction) == ([], True)
     database.commit()
-    assert (stored(database), database.dirty) == (["a", "b"], False)
+    assert (stored(database), database.in_transaction) == (["a", "b"], False)
     database.commit()  # a turn that wrote nothing
 
 
@@ -78,7 +78,7 @@ def test_the_first_block_of_a_turn_that_fails_leaves_nothing(database: Database)
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert not database.dirty
+    assert not database.in_transaction
     add(database, "b")
     database.commit()
     assert stored(database) == ["b"]

@@ -198,7 +198,7 @@ def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path
     with opened(old, directory.parent, stamp="one"):
         pass
     with opened(old, stamp="two") as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+        names = [name for (name,) in connection.execute("SELECT name FROM schema_migrations ORDER BY id")]
     assert names == [first[0], *(name for name, _ in rest)]
     assert backups(old) == [
         "sidecar-before-0001_initial-one.db",
@@ -219,7 +219,7 @@ def test_an_old_database_that_lacks_an_index_or_a_table_gets_it(old: Path) -> No
 def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
     with opened(old) as connection:
         connection.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
+            "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
         )
     before = listing(old.parent)
     with pytest.raises(DatabaseNewer, match="9999_future"):
