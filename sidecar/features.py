@@ -18,7 +18,8 @@ from sidecar_protocol.system import BackUpDatabase, ClaudeInstallation, PruneHis
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
-from sidecar.clock import Clock
+from sidecar.clock import DAY_S, Clock
+from sidecar.files import UserFiles
 from sidecar.ids import MakeId
 from sidecar.job_handler import Registration
 from sidecar.jobs.journal import JobJournal
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DAY_S: Final = 24 * 3600
 MAINTENANCE: Final = (
     ("maintenance.backup", BackUpDatabase, DAY_S),
     ("maintenance.prune", PruneHistory, DAY_S),
@@ -125,7 +125,7 @@ class Features:
             self._clock,
             notify=self._outbox.notify,
             committed=self._committed,
-            exports=self._settings.data_dir / "exports",
+            files=UserFiles(self._settings.data_dir, self._settings.log_dir),
         )
 
     @property
@@ -320,7 +320,7 @@ class Features:
             from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
 
             chance = self._chance.fractions_for("pauses of requests")
-            self._client = Http(self._clock, chance=chance, upstream=self._upstream())
+            self._client = Http(self._clock, random_fraction=chance, upstream=self._upstream())
         return self._client
 
     def _upstream(self) -> "Upstream | None":

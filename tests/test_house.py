@@ -191,7 +191,6 @@ def test_nothing_heavy_is_imported_before_the_first_answer(tmp_path: Path) -> No
 import os, sys
 os.environ["APP_DATA_DIR"] = {str(tmp_path)!r}
 from sidecar import serve
-from sidecar.wire import stdio
 leave = os._exit
 os._exit = lambda code: (sys.stderr.write("MODULES " + " ".join(sys.modules) + "\\n"), sys.stderr.flush(), leave(code))
 serve.main([])

@@ -1,7 +1,6 @@
 """The activity feature, composed."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidecar_protocol.activity.feed import ExportActivity
@@ -11,6 +10,7 @@ from sidecar.activity.reports import ReportsService
 from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock
+from sidecar.files import UserFiles
 from sidecar.job_handler import OnDemand, Registration
 from sidecar.storage.database import Database
 
@@ -28,13 +28,12 @@ class ActivityFeature:
         *,
         notify: Callable[[Notification], None],
         committed: Callable[[], Awaitable[None]],
-        exports: Path,
+        files: UserFiles,
     ) -> None:
-        """`exports` is the folder of files that nobody chose a place for."""
         self._store = ActivityStore(database)
         self._store.index.prepare()
         self._clock = clock
-        self._exports = exports
+        self._files = files
         self.feed = ActivityService(database, self._store, clock, notify, committed=committed)
         self.fill, self.tidy = self._store.index.fill, self._store.index.merge
         self.services = (self.feed, ReportsService(self._store))
@@ -46,4 +45,4 @@ class ActivityFeature:
     def _make_export(self) -> "ExportHandler":
         from sidecar.activity.export import ExportHandler  # noqa: PLC0415 - most lives export nothing
 
-        return ExportHandler(self._store, self._exports, self._clock)
+        return ExportHandler(self._store, self._files, self._clock)

@@ -27,6 +27,7 @@ from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.store import ClaudeStore, search_index
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.clock import Clock
+from sidecar.files import UserFiles
 from sidecar.ids import MakeId
 from sidecar.job_handler import JobHandler, OnDemand, Registration
 from sidecar.settings import Settings
@@ -112,9 +113,10 @@ class ClaudeFeature:
 
         pool = self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
         limit = self._settings.claude_concurrency
+        files = UserFiles(self._settings.data_dir, self._settings.log_dir)
         yield Registration(RunClaude, OnDemand(self._make_runs), concurrency=limit, pool="claude")
         yield Registration(TakeTurn, OnDemand(lambda: self._make_turns(pool)), concurrency=limit, pool="claude")
-        yield Registration(ExportSession, ExportHandler(self._store, self._settings.database, self._clock))
+        yield Registration(ExportSession, ExportHandler(self._store, files, self._clock))
 
     @cached_property
     def _launcher(self) -> "Launcher":

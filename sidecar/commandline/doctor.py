@@ -28,9 +28,10 @@ from sidecar.commandline.client import RemoteError
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
 from sidecar.commandline.formatting import duration, hanging, size
 from sidecar.commandline.options import DATABASE, JSON, run
-from sidecar.settings import process_settings, schema_dir
+from sidecar.paths import schema_dir
+from sidecar.settings import process_settings
 from sidecar.storage.database import DatabaseLocked, LockFile
-from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, inspect_file, migration_files, quick_check
+from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, migration_files, pending_migrations, quick_check
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED
 
 INTEGRITY_TIMEOUT_S: Final = 20.0
@@ -135,7 +136,7 @@ def _database(path: Path, integrity: str | None) -> Finding:
     restore = f"Restore the newest backup in {path.parent / 'backups'}."
     known = migration_files(schema_dir())
     try:
-        pending = inspect_file(path, known)
+        pending = pending_migrations(path, known)
     except DatabaseNewer as error:
         return Finding.problem("database", f"{error}.", "Update the app, or open a backup.")
     except DatabaseUnusable as error:

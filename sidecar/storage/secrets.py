@@ -137,9 +137,9 @@ class Vault:
         with self._database.write():
             sealed = self._seal_rows(self._database.rows)
         await committed()
-        while self._database.dirty:  # somebody has written since
+        while self._database.in_transaction:  # somebody has written since
             await committed()
-        self._database.scrub()
+        self._database.vacuum()
         log.info("%d stored credentials are encrypted now, and those of %d backups", sealed, backups)
         self._forget_file()
         return sealed

@@ -42,7 +42,7 @@ class Desk(Loopback):
         """Syncs are run inside this block."""
         from sidecar.http import Http
 
-        self.features._client = Http(self.clock, chance=lambda: 0.5, sleep=self._pause)
+        self.features._client = Http(self.clock, random_fraction=lambda: 0.5, sleep=self._pause)
         atlassian = self.features._atlassian
         self.features.registrations.update({one.spec.type: one for one in atlassian.registrations()})
         async with super().working():

@@ -40,7 +40,7 @@ class CalendarRig(Loopback):
     def __init__(self, path: Path, clock: ManualClock, **settings: Any) -> None:
         super().__init__(path, clock, **settings)
         self.waits = Waits()
-        self.features._client = Http(clock, chance=lambda: 0.5, sleep=self.waits)
+        self.features._client = Http(clock, random_fraction=lambda: 0.5, sleep=self.waits)
         self.features.registrations.update({one.spec.type: one for one in self.features.calendar.registrations()})
         self.accounts = self.remote(CalendarAccounts)
         self.calendars = self.remote(Calendars)

@@ -56,7 +56,7 @@ def got_prompt(home: Path) -> bool:
 async def examined(home: Path, *, setting: str | None = None, is_root: bool = False, **more: Any) -> ClaudeReport:
     environment = {"PATH": "/bin:/usr/bin", **more}
     discovery = Discovery(setting=setting, environment=environment, home=home, shell_timeout_s=2.0)
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         report = await examine(discovery, User(environment, home, is_root))
     assert not got_prompt(home)
     assert report.ok is all(finding.state is not FindingState.PROBLEM for finding in report.findings)

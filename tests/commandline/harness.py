@@ -21,7 +21,7 @@ STANDIN = ROOT / "tests" / "fakes" / "claude"
 MODULE = (sys.executable, "-m", "sidecar")
 SCRIPT = (sys.executable, "-c", "from sidecar.cli import main; main()")
 """The entry point that pip installs for `sidecar = "sidecar.cli:main"`."""
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 OWNER_ENV = "SIDECAR_TEST_OWNER"
 """The variable by which the processes of one test are found."""
 

@@ -105,8 +105,8 @@ def test_a_database_in_use_is_explained_in_one_line(cli: CliHarness) -> None:
 def test_a_newer_database_another_file_and_a_wrong_setting_are_explained_in_one_line(cli: CliHarness) -> None:
     newer = cli.home / "newer.db"
     with contextlib.closing(sqlite3.connect(newer)) as connection, connection:
-        connection.execute("CREATE TABLE _sqlite_migrations (id INTEGER, migration_set TEXT, name TEXT)")
-        connection.execute("INSERT INTO _sqlite_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
+        connection.execute("CREATE TABLE schema_migrations (id INTEGER, migration_set TEXT, name TEXT)")
+        connection.execute("INSERT INTO schema_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
     strange = cli.home / "strange.db"
     strange.write_bytes(b"no database at all " * 100)
     for code, words, process in (

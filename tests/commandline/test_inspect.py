@@ -11,8 +11,8 @@ import pytest
 from tests.commandline.harness import CliHarness
 from tests.transcripts.recording import BACKUP, CORPUS, answer, ask, c2s, s2c, tell, write
 
-MISTAKES = CORPUS / "mistakes_are_answered_and_lose_nothing.jsonl"
-RESTARTS = CORPUS / "a_host_that_comes_back_is_told_what_it_missed.jsonl"
+MISTAKES = CORPUS / "invalid_requests_get_errors_and_lose_nothing.jsonl"
+RESTARTS = CORPUS / "a_reconnecting_client_replays_the_events_it_missed.jsonl"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_text_has_a_timeline_and_statistics(cli: CliHarness, transcript: Path) -
 
 
 def test_the_timeline_is_aligned_and_summarizes_each_message(cli: CliHarness) -> None:
-    transcript = CORPUS / "claude_asks_before_it_acts_and_is_answered.jsonl"
+    transcript = CORPUS / "claude_requests_permission_and_the_user_decides.jsonl"
     lines = cli.run("inspect", str(transcript), COLUMNS="120").out.splitlines()
     assert any(re.search(r"⟵ claude\.permission_requested +#\d+  open  Bash: \{command: ls\}$", line) for line in lines)
     assert any(re.search(r"← claude\.permissions\.list +[\d.]+ ms  1 request$", line) for line in lines)
@@ -90,7 +90,6 @@ def test_another_file_is_refused_with_an_explanation(cli: CliHarness, tmp_path: 
     assert "a transcript begins with a line" in ended.err
 
 
-@pytest.mark.timeout(180)  # a browser starts
 def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(cli: CliHarness, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     hostile = write(

@@ -3,7 +3,7 @@
 from tests.commandline.harness import CliHarness
 from tests.transcripts.recording import BACKUP, CORPUS
 
-FIXED = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
+FIXED = CORPUS / "a_fixed_clock_and_seed_repeat_all_ids_and_times.jsonl"
 
 
 def test_the_exit_code_is_1_if_any_transcript_differs(cli: CliHarness) -> None:

@@ -36,8 +36,7 @@ function feed(position = 0) {
     resume: "ok",
   });
   const take = (seq: number): void => made.take("jobs.log_added", { seq });
-  const lag = (from: number, to: number): void =>
-    made.take("events.lag", { from_seq: from, to_seq: to, dropped: 1 });
+  const lag = (from: number, to: number): void => made.take("events.lag", { from_seq: from, to_seq: to, dropped: 1 });
   return { feed: made, take, lag, told, faults, asked, answers };
 }
 

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Client, RpcError } from "../../protocol/typescript/client.ts";
 import { ReplayTransport } from "../../protocol/typescript/replay.ts";
-import { ROOT, until } from "./rig.mts";
+import { ROOT, until } from "./sidecar_harness.mts";
 
-const BACKUP = join(ROOT, "tests", "transcripts", "a_backup_is_made_and_its_log_can_be_read.jsonl");
+const BACKUP = join(ROOT, "tests", "transcripts", "a_backup_runs_and_its_log_is_read.jsonl");
 const CLIENT = { protocol_version: 1, client_info: { name: "test", version: "1" } };
 
 function played(options = {}): { client: Client; faults: unknown[]; replay: ReplayTransport } {

@@ -30,7 +30,7 @@ async def test_a_job_whose_claim_could_not_be_committed_does_not_begin(
     monkeypatch.setattr(JobJournal, "claim", claim_and_spoil)
     job_id = await shop.make("a")
     async with shop.working():
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not claimed:
                 await shop.tick()
         await shop.settle()

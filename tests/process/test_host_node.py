@@ -16,7 +16,7 @@ from sidecar_protocol.claude.runs import ClaudeRunResult
 
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
-from tests.process.host import Host, environment
+from tests.process.raw_client import PATIENCE_S, RawClient, environment
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="the host reads /proc to know the sidecar's children"
@@ -34,7 +34,7 @@ def play(data_dir: Path, more: Mapping[str, str], **prompts: dict[str, Any]) -> 
         stdout=subprocess.PIPE,
         env=environment(data_dir, more),
         cwd=data_dir.parent,
-        timeout=55,
+        timeout=120,
         check=True,
     )
     report: dict[str, Any] = json.loads(ran.stdout)
@@ -77,11 +77,10 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
     assert report["asked"]["cancel_requested"] is True
     assert (stopped["status"], stopped["result"]) == ("cancelled", None)
     assert report["exit"] == {"code": 0, "signal": None}
-    assert report["ended_in_ms"] < 2_000
     assert len(report["pids"]) >= 2
-    assert gone(report["pids"], 2.0 - report["ended_in_ms"] / 1_000) == []
+    assert gone(report["pids"], PATIENCE_S) == []
     assert {"claude.delta", "jobs.log_added", "jobs.updated", "system.state"} <= set(report["methods"])
-    with Host(data_dir) as again:
+    with RawClient(data_dir) as again:
         again.initialize()
         left = again.call("jobs.get", job_id=report["left_job"])
         assert (left["status"], left["error"]["kind"]) == ("interrupted", "shutdown")

@@ -188,7 +188,7 @@ def test_the_pieces_that_many_writes_have_left_become_one(database: Database) ->
     assert pieces() > 1
     steps = 0
     for _ in index.merge(1):
-        assert database.dirty
+        assert database.in_transaction
         database.commit()
         steps += 1
     database.commit()
@@ -216,7 +216,7 @@ def test_a_damaged_index_is_left_out_and_the_next_start_makes_it_anew(database: 
 def test_a_start_that_finds_its_index_in_order_writes_nothing(database: Database) -> None:
     index_of(database)
     FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS).prepare()
-    assert database.dirty is False
+    assert database.in_transaction is False
 
 
 def long_table(database: Database) -> list[int]:

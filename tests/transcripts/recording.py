@@ -9,8 +9,8 @@ from tests.strict_json import parse
 
 CORPUS = Path(__file__).parent
 TRANSCRIPTS = sorted(CORPUS.glob("*.jsonl"))
-BACKUP = CORPUS / "a_backup_is_made_and_its_log_can_be_read.jsonl"
-HELLO = CORPUS / "a_host_shakes_hands_looks_around_and_says_goodbye.jsonl"
+BACKUP = CORPUS / "a_backup_runs_and_its_log_is_read.jsonl"
+HELLO = CORPUS / "a_client_connects_queries_status_and_shuts_down.jsonl"
 HEADER = {"transcript": 1, "protocol_version": 1, "schema_hash": "of the test", "server": "a test"}
 
 

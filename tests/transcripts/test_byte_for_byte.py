@@ -15,7 +15,7 @@ import pytest
 
 from sidecar.transcripts.verify.check import Terms, check, contract, explain
 from tests.fakes.ics import PRIVATE
-from tests.process.host import Host
+from tests.process.raw_client import RawClient
 from tests.strict_json import parse
 from tests.transcripts.recording import BACKUP, CORPUS, TRANSCRIPTS, changed, lines_of, said_by
 from tests.transcripts.scenes import NOW, SCENES, record, steady
@@ -66,7 +66,7 @@ def test_what_is_fixed_is_made_by_a_scene_and_has_every_kind_of_cloud() -> None:
 
 
 def test_exactly_means_the_very_same_ids(tmp_path: Path) -> None:
-    path = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
+    path = CORPUS / "a_fixed_clock_and_seed_repeat_all_ids_and_times.jsonl"
     line_id = next(one["params"]["line"]["line_id"] for one in said_by(path) if one.get("method") == "jobs.log_added")
     other = changed(path, tmp_path / "other.jsonl", line_id, "01a00000-0000-7000-8000-000000000001")
     assert check(other, Terms()) == []
@@ -80,19 +80,22 @@ def test_what_nothing_fixes_cannot_be_exact() -> None:
 def test_the_next_life_of_a_fixed_sidecar_makes_other_ids(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
-        with Host(tmp_path / "data", "serve", "--now", NOW.isoformat(), "--seed", "1") as host:
+        with RawClient(tmp_path / "data", "serve", "--now", NOW.isoformat(), "--seed", "1") as host:
             host.initialize()
             job = host.call("jobs.create", type="maintenance.backup", run_at="2026-12-24T08:00:00Z")["job"]
             made.append(job["job_id"])
             host.close_stdin()
-            assert host.ended() == 0
+            assert host.exit_code() == 0
     assert len(set(made)) == 2
 
 
 def test_sidecars_with_one_seed_leave_each_others_claude_alone(tmp_path: Path) -> None:
     fixed: dict[str, Any] = {"CLAUDE_PATH": str(CORPUS.parent / "fakes" / "claude"), "HOME": str(tmp_path)}
     arguments = ("serve", "--now", NOW.isoformat(), "--seed", "1")
-    with Host(tmp_path / "one", *arguments, **fixed) as one, Host(tmp_path / "other", *arguments, **fixed) as other:
+    with (
+        RawClient(tmp_path / "one", *arguments, **fixed) as one,
+        RawClient(tmp_path / "other", *arguments, **fixed) as other,
+    ):
         for host in (one, other):
             host.initialize()
         slow = one.call("claude.spawn", prompt="[[hang]]")["job_id"]

@@ -13,7 +13,7 @@ from sidecar.transcripts.verify.update import CutShort
 from tests.transcripts.recording import BACKUP, CORPUS, HELLO, changed, lines_of, said_by, write_lines
 
 GOOGLE = CORPUS / "a_user_connects_google_and_sees_the_week.jsonl"
-PLANNED = CORPUS / "a_job_is_planned_cancelled_and_run_again.jsonl"
+PLANNED = CORPUS / "a_job_is_scheduled_cancelled_and_retried.jsonl"
 
 Line = dict[str, Any]
 

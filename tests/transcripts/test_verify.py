@@ -22,7 +22,7 @@ from tests.transcripts.recording import (
     write,
 )
 
-FIXED = CORPUS / "ids_and_times_are_the_same_every_time_when_they_are_fixed.jsonl"
+FIXED = CORPUS / "a_fixed_clock_and_seed_repeat_all_ids_and_times.jsonl"
 
 
 def explained(path: Path, terms: Terms = Terms()) -> str:

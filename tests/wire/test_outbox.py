@@ -10,7 +10,7 @@ from sidecar_protocol.system import ProcessState, SystemState
 
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.wire.event_log import LOG_ROWS, PRUNE_EVERY
-from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES, LANE_CHARS, RESUME_BYTES
+from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES, MAX_COALESCED_CHARS, RESUME_BYTES
 from tests.conftest import StartSidecar
 from tests.handlers import Echo
 from tests.loopback import EIGHT_O_CLOCK, Loopback
@@ -264,14 +264,14 @@ async def test_no_progress_follows_the_end_of_its_job(rig: Loopback) -> None:
 
 async def test_waiting_for_a_rate_costs_no_turns(rig: Loopback) -> None:
     ended = 0
-    settle = rig.wire.settle
+    on_commit = rig.wire.on_commit
 
     def counted(failure: Exception | None) -> None:
         nonlocal ended
         ended += 1
-        settle(failure)
+        on_commit(failure)
 
-    rig.wire.settle = counted  # type: ignore[method-assign]
+    rig.wire.on_commit = counted  # type: ignore[method-assign]
     progress(rig, "j", 0.1)
     await rig.settle()
     progress(rig, "j", 0.2)
@@ -303,13 +303,13 @@ async def test_a_text_that_grew_too_long_unread_starts_anew_where_its_offset_say
     rig.wire.host_reads = False
     rig.wire.notify("filler", b'{"x":"%s"}' % (b"x" * COALESCE_BYTES))
     for number in range(3):
-        delta(rig, number * (LANE_CHARS // 2 + 1), "x" * (LANE_CHARS // 2 + 1))
+        delta(rig, number * (MAX_COALESCED_CHARS // 2 + 1), "x" * (MAX_COALESCED_CHARS // 2 + 1))
         await rig.settle()
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.settle()
     (told,) = rig.named("claude.delta")
-    assert len(told["text"]) + told["offset"] == 3 * (LANE_CHARS // 2 + 1)
+    assert len(told["text"]) + told["offset"] == 3 * (MAX_COALESCED_CHARS // 2 + 1)
     assert told["offset"] > 0
 
 
@@ -324,7 +324,7 @@ async def test_notifications_keep_their_order(rig: Loopback) -> None:
     await rig.settle()
     rig.clock.advance(1)
     await rig.settle()
-    told = [one.params.get("text") or one.params["event"]["message"] for one in rig.received]
+    told = [one.params.get("text") or one.params["line"]["message"] for one in rig.received]
     assert "".join(told).replace("between", "|") in ("abc|", "ab|c")
 
 
@@ -335,9 +335,9 @@ async def test_a_host_that_does_not_read_misses_no_durable_notification_once_it_
     for _ in range(1_500):
         rig.send(call % (b"x" * 10_000))
     assert rig.outbox.lagged
-    assert LAG_BYTES < rig.wire.unread_bytes < LAG_BYTES + 100_000
+    assert LAG_BYTES < rig.wire.pending_bytes < LAG_BYTES + 100_000
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.until(lambda rig: rig.named("events.lag"))
     await create(rig)
     (lagged,) = rig.named("events.lag")
@@ -358,9 +358,9 @@ async def test_ephemeral_notifications_wait_and_merge_while_the_host_is_behind(r
         progress(rig, "j", step / 50)
         rig.clock.advance(0.2)
         await rig.settle()
-    assert rig.wire.unread_bytes < COALESCE_BYTES + 100
+    assert rig.wire.pending_bytes < COALESCE_BYTES + 100
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.settle()
     assert [one["progress"] for one in rig.named("jobs.progress")] == [0.98]
     assert RESUME_BYTES < COALESCE_BYTES < LAG_BYTES

@@ -70,7 +70,7 @@ def test_a_domain_that_could_not_be_made_is_tried_again_at_the_next_call() -> No
 
 async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(rig: Loopback) -> None:
     rig.features._is_draining = lambda: True
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         await Features.run_work(rig.features)
         assert await rig.features.stop_work(1.0) == (0, True)
     assert rig.features._worker is None
