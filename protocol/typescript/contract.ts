@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "73226c85edc2c30e";
+export const SCHEMA_HASH = "0553a9acbe239223";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1254,7 +1254,7 @@ export interface ActivityEvent {
   /** Further issues that it is linked with, by their keys. */
   links: string[];
   /** 1, and one more each time it was told anew in other words. */
-  revision: number;
+  version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1311,7 +1311,7 @@ export interface ActivityHit {
   /** Further issues that it is linked with, by their keys. */
   links: string[];
   /** 1, and one more each time it was told anew in other words. */
-  revision: number;
+  version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1873,12 +1873,18 @@ export interface CalendarSynced {
   removed: number;
 }
 
-/** Write a session to a file.  Nothing is there under its name before it is whole. */
+/** Write a session to a file, which appears under its name once it is complete. */
 export interface ExportSession {
   /** A Claude session's id. */
   session_id: string;
-  /** Null: a new file in the folder `exports` beside the database, named after the session. */
+  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
   path?: string | null;
+  /**
+   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
+   *
+   * @default false
+   */
+  overwrite?: boolean;
   /** @default "markdown" */
   format?: ExportFormat;
   /**
@@ -1919,15 +1925,18 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+/** Write events to a file, newest first.  It appears under its name once it is complete. */
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
-  /**
-   * Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
-   * database.
-   */
+  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
   path?: string | null;
+  /**
+   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
+   *
+   * @default false
+   */
+  overwrite?: boolean;
   /** ISO 8601 with an offset. */
   start?: string | null;
   /** ISO 8601 with an offset. */
@@ -3534,9 +3543,9 @@ export interface JobTypes {
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
   /** Bring an account's calendars up to date. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
-  /** Write a session to a file.  Nothing is there under its name before it is whole. */
+  /** Write a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult };
-  /** Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none. */
+  /** Write events to a file, newest first.  It appears under its name once it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Bring the feed up to date with a Jira site. */
   "jira.sync": { payload: SyncJira; result: AtlassianSynced };
