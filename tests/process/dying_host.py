@@ -14,13 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.process.host import CLIENT, ODD, environment, line
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, environment, line
 from tests.strict_json import parse
 
 WRAPPER = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'sidecar'], check=False)"
 COMMANDS = {
     "": [sys.executable, "-m", "sidecar"],
-    "early": [*ODD, "late"],
+    "early": [*MODIFIED_SIDECAR, "late"],
     "wrapped": [sys.executable, "-c", WRAPPER],
 }
 

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import StartHost
-from tests.process.host import ODD, PATIENCE_S, Host, line
+from tests.conftest import StartRawClient
+from tests.process.raw_client import MODIFIED_SIDECAR, PATIENCE_S, RawClient, line
 
 END_S = 30.0
 """The wire promises 2 s; this is enough on any machine, and less than a job or child that never ends would take."""
@@ -30,14 +30,14 @@ def within(limit_s: float) -> Iterator[None]:
     assert time.monotonic() - started < limit_s
 
 
-def running(wire: Host, **payload: Any) -> str:
+def running(wire: RawClient, **payload: Any) -> str:
     """A job that hangs, once it does."""
     job_id: str = wire.call("jobs.create", type="test.hang", payload=payload)["job"]["job_id"]
     wire.until_job(job_id, "running")
     return job_id
 
 
-def leave(wire: Host, how: str) -> None:
+def leave(wire: RawClient, how: str) -> None:
     if how == "eof":
         wire.close_stdin()
     else:
@@ -67,18 +67,18 @@ def when_there(path: Path) -> str:
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM", "SIGINT", "SIGHUP"])
 def test_every_end_interrupts_jobs_answers_requests_and_stops_children(
-    host: StartHost, tmp_path: Path, how: str
+    raw_client: StartRawClient, tmp_path: Path, how: str
 ) -> None:
     claude, said = tattling(tmp_path)
-    with host(command=ODD, CLAUDE_PATH=str(claude)) as wire:
+    with raw_client(command=MODIFIED_SIDECAR, CLAUDE_PATH=str(claude)) as wire:
         wire.initialize()
         job_ids = {running(wire) for _ in range(3)}
         wire.send(line("system.diagnostics", "waits"))
         child = int(when_there(said))
         with within(END_S):
             leave(wire, how)
-            messages = wire.rest()
-            assert wire.ended() == 0
+            messages = wire.remaining()
+            assert wire.exit_code() == 0
         (answer,) = [message for message in messages if "id" in message]
         assert (answer["id"], answer["error"]["data"]["kind"]) == ("waits", "server_cancelled")
         ended = [message["params"]["job"] for message in messages if message.get("method") == "jobs.updated"]
@@ -86,29 +86,31 @@ def test_every_end_interrupts_jobs_answers_requests_and_stops_children(
         assert {job["error"]["kind"] for job in ended} == {"shutdown"}
         assert {"state": "draining"} in [message["params"] for message in messages if "method" in message]
         assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
-    with host(command=ODD) as wire:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         assert {job["job_id"] for job in wire.call("jobs.list", status="interrupted")["jobs"]} == job_ids
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])
-def test_a_job_that_does_not_let_go_is_written_down_and_left_behind(host: StartHost, how: str) -> None:
-    with host(command=ODD) as wire:
+def test_a_job_that_does_not_let_go_is_written_down_and_left_behind(raw_client: StartRawClient, how: str) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         job_id = running(wire, hold_s=600)
         with within(END_S):
             leave(wire, how)
-            assert wire.ended() == 0
-    with host(command=ODD) as wire:
+            assert wire.exit_code() == 0
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         assert wire.call("jobs.get", job_id=job_id)["status"] == "interrupted"
 
 
-def test_a_copy_of_the_database_that_is_being_written_does_not_hold_up_the_end(host: StartHost, data_dir: Path) -> None:
-    with host() as wire:
+def test_a_copy_of_the_database_that_is_being_written_does_not_hold_up_the_end(
+    raw_client: StartRawClient, data_dir: Path
+) -> None:
+    with raw_client() as wire:
         wire.initialize()
         wire.close_stdin()
-        wire.ended()
+        wire.exit_code()
     with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as database, database:
         row = ("jira", "a", "x", "t" * 300, "x", "x")
         database.executemany(
@@ -117,19 +119,19 @@ def test_a_copy_of_the_database_that_is_being_written_does_not_hold_up_the_end(h
             ((f"e-{number}", number, *row) for number in range(50_000)),
         )
     for how in ("SIGTERM", "eof", "SIGTERM"):
-        with host() as wire:
+        with raw_client() as wire:
             wire.initialize()
             job_id = wire.call("jobs.create", type="maintenance.backup")["job"]["job_id"]
             wire.until_job(job_id, "running")
             with within(END_S):
                 leave(wire, how)
-                wire.rest()
-                assert wire.ended() == 0
+                wire.remaining()
+                assert wire.exit_code() == 0
             assert {entry["level"] for entry in wire.log()} <= {"info", "warning"}
 
 
-def test_a_signal_in_the_middle_of_a_burst_leaves_whole_answers_and_a_quiet_log(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_a_signal_in_the_middle_of_a_burst_leaves_whole_answers_and_a_quiet_log(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         burst = [line("jobs.create", number, type="test.echo") for number in range(3_000)]
         wire.send(b"".join(burst[:1_500]))
@@ -138,24 +140,24 @@ def test_a_signal_in_the_middle_of_a_burst_leaves_whole_answers_and_a_quiet_log(
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             wire.send(b"".join(burst[1_500:]))
         with contextlib.suppress(ConnectionResetError):  # what the host wrote last was never read
-            answers = [message["id"] for message in wire.rest() if "id" in message]
+            answers = [message["id"] for message in wire.remaining() if "id" in message]
             assert answers == list(range(1, len(answers) + 1))  # none is left out up to where it stopped reading
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
         assert {entry["level"] for entry in wire.log()} <= {"info", "warning"}
 
 
 @pytest.mark.parametrize("how", ["eof", "SIGTERM"])
-def test_an_idle_process_ends_at_once(host: StartHost, how: str) -> None:
-    with host() as wire:
+def test_an_idle_process_ends_at_once(raw_client: StartRawClient, how: str) -> None:
+    with raw_client() as wire:
         wire.initialize()
         with within(END_S):
             leave(wire, how)
-            assert wire.ended() == 0
+            assert wire.exit_code() == 0
 
 
-def test_shutdown_drains_and_exit_ends(host: StartHost, tmp_path: Path) -> None:
+def test_shutdown_drains_and_exit_ends(raw_client: StartRawClient, tmp_path: Path) -> None:
     claude, said = tattling(tmp_path)
-    with host(command=ODD, CLAUDE_PATH=str(claude)) as wire:
+    with raw_client(command=MODIFIED_SIDECAR, CLAUDE_PATH=str(claude)) as wire:
         wire.initialize()
         job_id = running(wire)
         wire.send(line("system.diagnostics", "waits"))
@@ -173,25 +175,25 @@ def test_shutdown_drains_and_exit_ends(host: StartHost, tmp_path: Path) -> None:
         assert wire.call("system.health")["version"]
         with within(END_S):
             wire.send(line("exit"))
-            assert wire.rest() == []
-            assert wire.ended() == 0
+            assert wire.remaining() == []
+            assert wire.exit_code() == 0
 
 
-def test_exit_without_shutdown_drains_too(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_exit_without_shutdown_drains_too(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         job_id = running(wire)
         with within(END_S):
             assert wire.call("exit") is None
-            assert wire.ended() == 0
+            assert wire.exit_code() == 0
         wire.until_job(job_id, "interrupted")
-    with host() as wire, within(END_S):
+    with raw_client() as wire, within(END_S):
         wire.send(line("exit"))  # even before the handshake
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
 
 
-def test_a_shutdown_without_time_says_that_not_all_ended(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_a_shutdown_without_time_says_that_not_all_ended(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         job_id = running(wire, hold_s=600)
         assert wire.call("shutdown", deadline_ms=0) == {
@@ -202,16 +204,16 @@ def test_a_shutdown_without_time_says_that_not_all_ended(host: StartHost) -> Non
         wire.until_job(job_id, "interrupted")
 
 
-def test_no_job_begins_once_shutdown_was_asked_for(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_no_job_begins_once_shutdown_was_asked_for(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         later = "2999-01-01T00:00:00Z"
         job_id = wire.call("jobs.create", type="test.echo", run_at=later)["job"]["job_id"]
         wire.close_stdin()
-        wire.ended()
+        wire.exit_code()
     with contextlib.closing(sqlite3.connect(wire.data_dir / "sidecar.db")) as database, database:
         database.execute("UPDATE jobs SET run_at = NULL")
-    with host(command=ODD) as wire:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.send(line("initialize", 1, protocol_version=1, client_info={"name": "t", "version": "1"}))
         wire.send(line("shutdown", 2))
         assert wire.answer(2)["result"] == {"drained": True, "cancelled_requests": 0, "interrupted_jobs": 0}
@@ -219,7 +221,7 @@ def test_no_job_begins_once_shutdown_was_asked_for(host: StartHost) -> None:
         with pytest.raises(AssertionError, match="nothing came in time"):
             wire.until_job(job_id, "running", patience_s=0.5)
         wire.send(line("exit"))
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
 
 
 @pytest.mark.parametrize("how", ["", "early", "wrapped"])
@@ -249,92 +251,94 @@ def _kill(process: psutil.Process) -> None:
     ("arguments", "environment"),
     [(["serve", "--nope"], {}), ([], {"RUN_ENV": "staging"}), ([], {"CLAUDE_CONCURRENCY": "0"})],
 )
-def test_wrong_use_ends_with_2_and_says_why(host: StartHost, arguments: list[str], environment: dict[str, str]) -> None:
-    with host(*arguments, **environment) as wire:
-        assert wire.rest() == []
-        assert wire.ended() == 2
+def test_wrong_use_ends_with_2_and_says_why(
+    raw_client: StartRawClient, arguments: list[str], environment: dict[str, str]
+) -> None:
+    with raw_client(*arguments, **environment) as wire:
+        assert wire.remaining() == []
+        assert wire.exit_code() == 2
         said = wire.errors.read_text("utf-8")
         assert all(name in said for name in (*arguments[1:], *environment))
 
 
-def test_a_second_instance_ends_with_73_and_names_the_first(host: StartHost) -> None:
-    with host() as first:
+def test_a_second_instance_ends_with_73_and_names_the_first(raw_client: StartRawClient) -> None:
+    with raw_client() as first:
         first.initialize()
-        with host() as second:
-            assert second.rest() == []
-            assert second.ended() == 73
+        with raw_client() as second:
+            assert second.remaining() == []
+            assert second.exit_code() == 73
             assert f"process {first.process.pid}" in second.errors.read_text("utf-8")
         assert first.call("jobs.list")["jobs"] == []
-    with host() as third:
+    with raw_client() as third:
         assert third.initialize()["server_info"]["pid"] == third.process.pid  # a killed one leaves no lock
 
 
-def test_of_several_that_start_at_once_one_serves(host: StartHost) -> None:
+def test_of_several_that_start_at_once_one_serves(raw_client: StartRawClient) -> None:
     with contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(host()) for _ in range(4)]
+        wires = [stack.enter_context(raw_client()) for _ in range(4)]
         for wire in wires:
             wire.send(line("system.health", 1))
         answered = [bool(wire.receive()) for wire in wires]
         assert answered.count(True) == 1
-        assert [wire.ended() for wire, serves in zip(wires, answered, strict=True) if not serves] == [73] * 3
+        assert [wire.exit_code() for wire, serves in zip(wires, answered, strict=True) if not serves] == [73] * 3
 
 
-def test_a_file_that_is_no_database_ends_with_74_and_stays_as_it_is(host: StartHost, data_dir: Path) -> None:
+def test_a_file_that_is_no_database_ends_with_74_and_stays_as_it_is(raw_client: StartRawClient, data_dir: Path) -> None:
     data_dir.mkdir()
     path = data_dir / "sidecar.db"
     path.write_bytes(b"Dear diary, " * 1_000)
-    with host() as wire:
-        assert wire.rest() == []
-        assert wire.ended() == 74
+    with raw_client() as wire:
+        assert wire.remaining() == []
+        assert wire.exit_code() == 74
         assert "is not a SQLite database" in wire.errors.read_text("utf-8")
     assert path.read_bytes() == b"Dear diary, " * 1_000
 
 
-def test_a_folder_that_cannot_be_made_ends_with_74(host: StartHost, data_dir: Path) -> None:
+def test_a_folder_that_cannot_be_made_ends_with_74(raw_client: StartRawClient, data_dir: Path) -> None:
     data_dir.write_text("a file where the folder should be")
-    with host() as wire:
-        assert wire.rest() == []
-        assert wire.ended() == 74
+    with raw_client() as wire:
+        assert wire.remaining() == []
+        assert wire.exit_code() == 74
         assert str(data_dir) in wire.errors.read_text("utf-8")
 
 
-def test_a_newer_database_ends_with_78(host: StartHost, data_dir: Path) -> None:
-    with host() as wire:
+def test_a_newer_database_ends_with_78(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client() as wire:
         wire.initialize()
         wire.close_stdin()
-        wire.ended()
+        wire.exit_code()
     path = data_dir / "sidecar.db"
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '2999')"
         )
     before = path.read_bytes()
-    with host() as wire:
-        assert wire.rest() == []
-        assert wire.ended() == 78
+    with raw_client() as wire:
+        assert wire.remaining() == []
+        assert wire.exit_code() == 78
         assert "9999_future" in wire.errors.read_text("utf-8")
     assert path.read_bytes() == before
     assert not path.with_name("sidecar.db-wal").exists()
 
 
 @pytest.mark.parametrize("acknowledged", [1, 40, 700])
-def test_what_was_acknowledged_survives_a_kill(host: StartHost, acknowledged: int) -> None:
+def test_what_was_acknowledged_survives_a_kill(raw_client: StartRawClient, acknowledged: int) -> None:
     """Bursts of creates, killed as soon as so many are acknowledged, in the middle of the rest."""
-    with host(command=ODD) as wire:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         for start in range(0, 1_500, 300):
             wire.send(b"".join(line("jobs.create", start + n, type="test.echo") for n in range(300)))
         known = [wire.next_answer()["result"]["job"]["job_id"] for _ in range(acknowledged)]
         os.kill(wire.process.pid, signal.SIGKILL)
-        wire.ended()
-    with host(command=ODD) as wire:
+        wire.exit_code()
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         for job_id in known:
             assert wire.call("jobs.get", job_id=job_id)["job_id"] == job_id
 
 
-def test_what_a_dead_process_left_running_is_settled_before_anything_begins(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_what_a_dead_process_left_running_is_settled_before_anything_begins(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         job_ids = [running(wire) for _ in range(8)]  # as many as run at a time: the others wait
         stubborn = wire.call("jobs.list", status="running", limit=1)["jobs"][0]["job_id"]
@@ -342,8 +346,8 @@ def test_what_a_dead_process_left_running_is_settled_before_anything_begins(host
         with contextlib.closing(sqlite3.connect(wire.data_dir / "sidecar.db")) as database, database:
             database.execute("UPDATE jobs SET cancel_requested_at = 'now' WHERE job_id = ?", (stubborn,))
         wire.process.kill()
-        wire.ended()
-    with host(command=ODD) as wire:
+        wire.exit_code()
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         window = wire.initialize()["events"]
         wire.until_job(waiting, "succeeded")
         page = wire.call("events.replay", after_seq=window["latest_seq"], limit=1_000)

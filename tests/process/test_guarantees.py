@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from tests.conftest import StartHost
-from tests.process.host import ODD, Host, Message, line
+from tests.conftest import StartRawClient
+from tests.process.raw_client import MODIFIED_SIDECAR, Message, RawClient, line
 
 FAR = "2100-01-01T00:00:00Z"
 
@@ -26,14 +26,14 @@ def created(message: Message) -> list[str]:
     return [one["result"]["job"]["job_id"] for one in answers if "job" in (one.get("result") or {})]
 
 
-def everything(wire: Host) -> list[Message]:
+def everything(wire: RawClient) -> list[Message]:
     """All that comes until the sidecar has ended."""
     wire.close_stdin()
-    return wire.rest()
+    return wire.remaining()
 
 
-def test_g1_notifications_keep_their_order_though_answers_overtake_them(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_g1_notifications_keep_their_order_though_answers_overtake_them(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         wire.send(b"".join(line("jobs.create", number, type="test.echo") for number in range(300)))
         told = seqs(everything(wire))
@@ -41,8 +41,8 @@ def test_g1_notifications_keep_their_order_though_answers_overtake_them(host: St
         assert len(told) >= 600
 
 
-def test_g2_no_event_names_what_a_request_makes_before_that_is_answered(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_g2_no_event_names_what_a_request_makes_before_that_is_answered(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         create = json.loads(line("jobs.create", "in a batch", type="test.echo"))
         slow = json.loads(line("system.diagnostics", "slow"))
@@ -57,8 +57,8 @@ def test_g2_no_event_names_what_a_request_makes_before_that_is_answered(host: St
         assert len(known) == 201
 
 
-def test_g3_requests_on_one_entity_are_served_in_the_order_in_which_they_came(host: StartHost) -> None:
-    with host() as wire:
+def test_g3_requests_on_one_entity_are_served_in_the_order_in_which_they_came(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         wire.call("jobs.queue.pause")  # so that nothing but these requests changes the job
         job_id = wire.call("jobs.create", type="maintenance.backup", run_at=FAR)["job"]["job_id"]
@@ -72,11 +72,11 @@ def test_g3_requests_on_one_entity_are_served_in_the_order_in_which_they_came(ho
         assert versions == sorted(versions)
 
 
-def test_g4_numbers_rise_over_restarts_and_a_new_database_is_another_epoch(host: StartHost) -> None:
+def test_g4_numbers_rise_over_restarts_and_a_new_database_is_another_epoch(raw_client: StartRawClient) -> None:
     told: list[int] = []
     epochs: set[str] = set()
     for _ in range(3):
-        with host() as wire:
+        with raw_client() as wire:
             opened = wire.initialize()
             epochs.add(opened["events"]["epoch"])
             assert opened["events"]["latest_seq"] >= max(told, default=0)
@@ -87,12 +87,14 @@ def test_g4_numbers_rise_over_restarts_and_a_new_database_is_another_epoch(host:
     assert len(epochs) == 1
     for file in database.parent.glob("sidecar.db*"):
         file.unlink()
-    with host() as wire:
+    with raw_client() as wire:
         assert wire.initialize()["events"]["epoch"] not in epochs
 
 
-def test_g5_each_request_has_exactly_one_answer_also_where_it_is_cancelled_or_the_pipe_ends(host: StartHost) -> None:
-    with host() as wire:
+def test_g5_each_request_has_exactly_one_answer_also_where_it_is_cancelled_or_the_pipe_ends(
+    raw_client: StartRawClient,
+) -> None:
+    with raw_client() as wire:
         wire.initialize()
         lines = [
             line("system.diagnostics", f"slow {number}")

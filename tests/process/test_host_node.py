@@ -16,7 +16,7 @@ from sidecar_protocol.claude.runs import ClaudeRunResult
 
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
-from tests.process.host import PATIENCE_S, Host, environment
+from tests.process.raw_client import PATIENCE_S, RawClient, environment
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="the host reads /proc to know the sidecar's children"
@@ -80,7 +80,7 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
     assert len(report["pids"]) >= 2
     assert gone(report["pids"], PATIENCE_S) == []
     assert {"claude.delta", "jobs.log_added", "jobs.updated", "system.state"} <= set(report["methods"])
-    with Host(data_dir) as again:
+    with RawClient(data_dir) as again:
         again.initialize()
         left = again.call("jobs.get", job_id=report["left_job"])
         assert (left["status"], left["error"]["kind"]) == ("interrupted", "shutdown")

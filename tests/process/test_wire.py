@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.handlers import NOISE
-from tests.process.host import CLIENT, ODD, Host, line
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, RawClient, line
 
 GARBAGE = [
     b"this is not JSON",
@@ -83,10 +83,10 @@ def of(answers: list[Any]) -> Counter[int | str | None]:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_every_line_of_a_hostile_burst_is_answered_once_cancels_and_all(
-    host: StartHost, tmp_path: Path, seed: int
+    raw_client: StartRawClient, tmp_path: Path, seed: int
 ) -> None:
     lines, expected = burst(1_200, seed)
-    with host(command=ODD, CLAUDE_PATH=hanging(tmp_path)) as wire:
+    with raw_client(command=MODIFIED_SIDECAR, CLAUDE_PATH=hanging(tmp_path)) as wire:
         wire.initialize()
         data, chance = b"\n".join(lines) + b"\n", random.Random(seed)
         while data:
@@ -98,37 +98,37 @@ def test_every_line_of_a_hostile_burst_is_answered_once_cancels_and_all(
         answers = [wire.next_answer() for _ in range(expected.total())]
         assert of(answers) == expected
         wire.close_stdin()
-        assert [message for message in wire.rest() if "method" not in message] == []
-        assert wire.ended() == 0
+        assert [message for message in wire.remaining() if "method" not in message] == []
+        assert wire.exit_code() == 0
 
 
 @pytest.mark.parametrize("pipes", [True, False])
 def test_the_end_of_stdin_in_the_middle_of_a_burst_loses_no_answer(
-    host: StartHost, tmp_path: Path, pipes: bool
+    raw_client: StartRawClient, tmp_path: Path, pipes: bool
 ) -> None:
     lines, expected = burst(1_000, seed=7)
-    with host(command=ODD, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as wire:
+    with raw_client(command=MODIFIED_SIDECAR, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as wire:
         wire.initialize()
         wire.send(b"\n".join([*lines, line("system.health", "cut")[:-9]]))
         wire.close_stdin()
-        answers = [message for message in wire.rest() if "method" not in message]
+        answers = [message for message in wire.remaining() if "method" not in message]
         assert of(answers) == expected + Counter([None])
         assert answers[-1]["id"] is not None or len(answers) > 1
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
 
 
-def test_large_answers_that_wait_at_the_end_of_stdin_are_all_written(host: StartHost) -> None:
-    with host() as wire:
+def test_large_answers_that_wait_at_the_end_of_stdin_are_all_written(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         # 15 MB; the document grows with the contract, and what a drain can write does not.
         wire.send(b"".join(line("rpc.discover", number) for number in range(64)))
         wire.close_stdin()
-        assert of([message for message in wire.rest() if "method" not in message]) == Counter(range(64))
-        assert wire.ended() == 0
+        assert of([message for message in wire.remaining() if "method" not in message]) == Counter(range(64))
+        assert wire.exit_code() == 0
 
 
-def test_a_line_of_forty_mebibytes_is_refused_and_the_session_lives(host: StartHost) -> None:
-    with host() as wire:
+def test_a_line_of_forty_mebibytes_is_refused_and_the_session_lives(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         wire.send(b'{"jsonrpc":"2.0","id":"huge","method":"system.health","params":{"x":"')
         for _ in range(40):
@@ -141,8 +141,8 @@ def test_a_line_of_forty_mebibytes_is_refused_and_the_session_lives(host: StartH
         assert wire.call("system.status")["rss_bytes"] < 150 * 1024 * 1024
 
 
-def test_what_is_not_said_before_the_handshake_is_refused_until_it(host: StartHost) -> None:
-    with host() as wire:
+def test_what_is_not_said_before_the_handshake_is_refused_until_it(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         assert refused(wire.call("jobs.list")) == (-32002, "not_initialized")
         assert refused(wire.call("shutdown")) == (-32002, "not_initialized")
         assert refused(wire.call("no.such.method")) == (-32601, "method_not_found")
@@ -155,18 +155,18 @@ def test_what_is_not_said_before_the_handshake_is_refused_until_it(host: StartHo
         assert wire.call("initialized") is None
 
 
-def test_initialize_says_who_answers_and_what_it_can_take(host: StartHost) -> None:
-    with host() as wire:
+def test_initialize_says_who_answers_and_what_it_can_take(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         first = wire.initialize(schema_hash="another")
         assert first["server_info"]["pid"] == wire.process.pid
         assert first["limits"] == {"max_message_bytes": 32 * 1024 * 1024, "max_in_flight": 256, "max_batch": 64}
         assert (first["schema_match"], first["secrets"], first["events"]["resume"]) == (False, "unprotected", "ok")
-    with host() as wire:
+    with raw_client() as wire:
         assert wire.initialize(schema_hash=first["schema_hash"])["schema_match"] is True
 
 
-def test_without_the_token_nothing_is_open_but_what_is_open_to_all(host: StartHost) -> None:
-    with host(BACKEND_TOKEN="tökén") as wire:
+def test_without_the_token_nothing_is_open_but_what_is_open_to_all(raw_client: StartRawClient) -> None:
+    with raw_client(BACKEND_TOKEN="tökén") as wire:
         for token in (None, "wrong", "tökén ", "TÖKÉN"):
             assert refused(wire.initialize(token=token)) == (4010, "unauthorized")
             assert refused(wire.call("jobs.list")) == (4010, "unauthorized")
@@ -174,22 +174,22 @@ def test_without_the_token_nothing_is_open_but_what_is_open_to_all(host: StartHo
         assert wire.initialize(token="tökén")["protocol_version"] == 1
         assert wire.call("jobs.list")["jobs"] == []
         wire.close_stdin()
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
         assert "tökén" not in wire.errors.read_text("utf-8")
 
 
-def test_what_a_client_opts_out_of_is_not_sent_to_it(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_what_a_client_opts_out_of_is_not_sent_to_it(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize(capabilities={"opt_out": ["jobs.log_added", "system.state"]})
         job = wire.call("jobs.create", type="test.echo")["job"]
         wire.until_job(job["job_id"], "succeeded")
         wire.close_stdin()
-        names = {message["method"] for message in [*wire.notifications, *wire.rest()]}
+        names = {message["method"] for message in [*wire.notifications, *wire.remaining()]}
         assert names in ({"jobs.updated"}, set())
 
 
-def test_params_are_refused_by_path_and_never_repeated(host: StartHost) -> None:
-    with host() as wire:
+def test_params_are_refused_by_path_and_never_repeated(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         answer = wire.call("jobs.create", type="maintenance.backup", priority="hunter2", payload={}, colour="hunter2")
         assert refused(answer) == (-32602, "invalid_params")
@@ -201,8 +201,8 @@ def test_params_are_refused_by_path_and_never_repeated(host: StartHost) -> None:
             assert refused(wire.call("system.health", _meta=meta)) == (-32602, "invalid_params")
 
 
-def test_a_request_that_waits_is_given_up_when_its_deadline_passes(host: StartHost, tmp_path: Path) -> None:
-    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
+def test_a_request_that_waits_is_given_up_when_its_deadline_passes(raw_client: StartRawClient, tmp_path: Path) -> None:
+    with raw_client(CLAUDE_PATH=hanging(tmp_path)) as wire:
         wire.initialize()
         answer = wire.call("system.diagnostics", _meta={"timeout_ms": 50})
         assert refused(answer) == (-32802, "server_cancelled")
@@ -210,9 +210,9 @@ def test_a_request_that_waits_is_given_up_when_its_deadline_passes(host: StartHo
 
 
 def test_a_request_that_waits_can_be_cancelled_and_its_progress_ends_with_its_answer(
-    host: StartHost, tmp_path: Path
+    raw_client: StartRawClient, tmp_path: Path
 ) -> None:
-    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
+    with raw_client(CLAUDE_PATH=hanging(tmp_path)) as wire:
         wire.initialize()
         wire.send(line("system.diagnostics", 1, _meta={"progress_token": "one"}))
         assert wire.until("$/progress", token="one")["value"]["kind"] in ("begin", "report")
@@ -223,11 +223,11 @@ def test_a_request_that_waits_can_be_cancelled_and_its_progress_ends_with_its_an
         wire.send(line("$/cancelRequest", id=2) + line("$/cancelRequest", id="never") + line("$/cancelRequest", id=[]))
         wire.notifications.clear()
         wire.close_stdin()
-        assert [message for message in wire.rest() if message.get("method") == "$/progress"] == []
+        assert [message for message in wire.remaining() if message.get("method") == "$/progress"] == []
 
 
-def test_no_progress_follows_its_answer_even_when_the_host_reads_late(host: StartHost) -> None:
-    with host() as wire:
+def test_no_progress_follows_its_answer_even_when_the_host_reads_late(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         wire.send(b"".join(line("rpc.discover", f"filler {number}") for number in range(40)))
         for number in range(20):
@@ -242,11 +242,13 @@ def test_no_progress_follows_its_answer_even_when_the_host_reads_late(host: Star
             elif isinstance(message.get("id"), int):
                 answered.add(message["id"])
         wire.close_stdin()
-        assert [message for message in wire.rest() if message.get("method") == "$/progress"] == []
+        assert [message for message in wire.remaining() if message.get("method") == "$/progress"] == []
 
 
-def test_more_than_256_waiting_requests_are_too_many_and_say_when_to_come_back(host: StartHost, tmp_path: Path) -> None:
-    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
+def test_more_than_256_waiting_requests_are_too_many_and_say_when_to_come_back(
+    raw_client: StartRawClient, tmp_path: Path
+) -> None:
+    with raw_client(CLAUDE_PATH=hanging(tmp_path)) as wire:
         wire.initialize()
         wire.send(b"".join(line("system.diagnostics", number) for number in range(300)))
         overloaded = [wire.next_answer() for _ in range(44)]
@@ -258,16 +260,16 @@ def test_more_than_256_waiting_requests_are_too_many_and_say_when_to_come_back(h
         assert Counter(refused(wire.next_answer()) for _ in range(256)) == {(-32800, "cancelled"): 256}
 
 
-def test_an_answer_that_is_too_large_becomes_an_error(host: StartHost) -> None:
-    with host("small", command=ODD) as wire:
+def test_an_answer_that_is_too_large_becomes_an_error(raw_client: StartRawClient) -> None:
+    with raw_client("small", command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         answer = wire.call("rpc.discover")
         assert refused(answer) == (4130, "result_too_large")
         assert wire.call("jobs.list")["jobs"] == []
 
 
-def test_a_batch_is_answered_by_one_array_after_which_come_its_events(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_a_batch_is_answered_by_one_array_after_which_come_its_events(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         create = json.loads(line("jobs.create", "a", type="test.echo"))
         diagnose = json.loads(line("system.diagnostics", "c", _meta={"progress_token": "t"}))
@@ -283,8 +285,8 @@ def test_a_batch_is_answered_by_one_array_after_which_come_its_events(host: Star
         assert [one for one in wire.notifications if one["method"] == "$/progress"] == []
 
 
-def test_an_event_never_comes_before_the_answer_that_names_its_job(host: StartHost) -> None:
-    with host(command=ODD) as wire:
+def test_an_event_never_comes_before_the_answer_that_names_its_job(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         wire.send(b"".join(line("jobs.create", number, type="test.echo") for number in range(300)))
         known: set[str] = set()
@@ -306,23 +308,23 @@ def test_stdin_may_be_a_file_and_stdout_too(data_dir: Path, tmp_path: Path) -> N
         + b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(2, 900))
         + line("system.health", "last")[:-1]
     )
-    with wanted.open("rb") as file, Host(data_dir, stdin=file.fileno()) as wire:
-        answers = [message for message in wire.rest() if "method" not in message]
+    with wanted.open("rb") as file, RawClient(data_dir, stdin=file.fileno()) as wire:
+        answers = [message for message in wire.remaining() if "method" not in message]
         assert [answer["id"] for answer in answers] == [*range(1, 900), "last"]
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
 
 
-def test_a_host_that_closes_stdout_ends_it_with_74(host: StartHost) -> None:
+def test_a_host_that_closes_stdout_ends_it_with_74(raw_client: StartRawClient) -> None:
     for pipes in (True, False):
-        with host(pipes=pipes) as wire:
+        with raw_client(pipes=pipes) as wire:
             wire.initialize()
             wire.close_stdout()
             wire.send(line("system.health", 1))
-            assert wire.ended() == 74
+            assert wire.exit_code() == 74
 
 
-def test_prints_reach_stderr_and_never_the_wire(host: StartHost) -> None:
-    with host("noisy", command=ODD) as wire:
+def test_prints_reach_stderr_and_never_the_wire(raw_client: StartRawClient) -> None:
+    with raw_client("noisy", command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         job = wire.call("jobs.create", type="test.noise")["job"]
         assert wire.call("system.health")["version"]
@@ -331,13 +333,13 @@ def test_prints_reach_stderr_and_never_the_wire(host: StartHost) -> None:
         inherited = dict(entry.split() for entry in ended["result"]["text"].splitlines())
         assert set(inherited) == {"0", "1", "2"}, "a child has a descriptor of ours"
         wire.close_stdin()
-        assert NOISE not in json.dumps([*wire.notifications, *wire.rest()])
-        assert wire.ended() == 0
+        assert NOISE not in json.dumps([*wire.notifications, *wire.remaining()])
+        assert wire.exit_code() == 0
         assert wire.errors.read_text("utf-8").count(NOISE) >= 12
 
 
-def test_the_descriptors_0_and_1_of_the_process_are_not_the_wire(host: StartHost) -> None:
-    with host() as wire:
+def test_the_descriptors_0_and_1_of_the_process_are_not_the_wire(raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         folder = Path(f"/proc/{wire.process.pid}/fd")
         if not folder.is_dir():
@@ -347,11 +349,11 @@ def test_the_descriptors_0_and_1_of_the_process_are_not_the_wire(host: StartHost
         assert (folder / "1").samefile(folder / "2")
 
 
-def test_the_log_is_json_and_names_no_port(host: StartHost) -> None:
-    with host(BACKEND_PORT="8000", RUN_ENV="dev") as wire:
+def test_the_log_is_json_and_names_no_port(raw_client: StartRawClient) -> None:
+    with raw_client(BACKEND_PORT="8000", RUN_ENV="dev") as wire:
         wire.initialize()
         wire.close_stdin()
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
         messages = [entry["msg"] for entry in wire.log()]
         assert "BACKEND_PORT is ignored: the sidecar opens no port" in messages
         assert {entry["level"] for entry in wire.log()} <= {"debug", "info", "warning"}

@@ -22,7 +22,7 @@ from sidecar.storage.migrations import (
     open_database,
 )
 from sidecar.storage.schema_sql import schema_text
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.old_backend import STAMPS, fill, insert, old_database
 
 TABLES = (
@@ -310,8 +310,8 @@ def test_an_adopted_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Pa
     assert schema_of(old) == schema_of(tmp_path / "new.db")
 
 
-def test_the_process_adopts_an_old_database_and_serves_it(old: Path, host: StartHost) -> None:
-    with host() as wire:
+def test_the_process_adopts_an_old_database_and_serves_it(old: Path, raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         assert [job["job_id"] for job in wire.call("jobs.list")["jobs"]] == ["job-1"]
         assert wire.call("activity.events.list")["events"][0]["event_id"] == "a-1"

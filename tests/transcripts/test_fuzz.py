@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import StartHost
-from tests.process.host import Message
+from tests.conftest import StartRawClient
+from tests.process.raw_client import Message
 from tests.process.test_guarantees import created, everything, names, seqs
 from tests.protocol.conversation import deserved
 from tests.strict_json import parse
@@ -74,14 +74,14 @@ def _owed(line: bytes) -> int:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_damaged_conversation_breaks_no_guarantee(host: StartHost, seed: int) -> None:
+def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, seed: int) -> None:
     chance = random.Random(seed)
     lines = damaged(conversation(chance), chance)
-    with host() as wire:
+    with raw_client() as wire:
         wire.initialize()
         wire.send(b"\n".join(lines) + b"\n")
         came = everything(wire)
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
     told = seqs([message for message in came if isinstance(message, dict)])
     assert told == sorted(set(told)), "G1, G4"
     known: set[str] = set()

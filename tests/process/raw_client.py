@@ -20,7 +20,7 @@ from tests.strict_json import parse
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 60.0
 """Limit of every wait, in seconds; on an idle machine nothing takes a hundredth of it."""
-ODD: Final = (sys.executable, str(Path(__file__).with_name("odd.py")))
+MODIFIED_SIDECAR: Final = (sys.executable, str(Path(__file__).with_name("modified_sidecar.py")))
 """A sidecar with the tests' own job types; its arguments name oddities."""
 CLIENT: Final = {"protocol_version": 1, "client_info": {"name": "tests", "version": "1"}}
 
@@ -41,7 +41,7 @@ def environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no claude"), **more}
 
 
-class Host:
+class RawClient:
     """One sidecar and the two ends of its wire, of socket pairs (as Node makes them) or of pipes.
 
     `notifications` are those that came while something else was waited for; `told` are all that ever came.
@@ -60,7 +60,7 @@ class Host:
         self.data_dir = data_dir
         self.errors = data_dir.parent / f"{data_dir.name} stderr {time.monotonic_ns()}"
         self.notifications: list[Message] = []
-        self.told: list[Message] = []
+        self.all_notifications: list[Message] = []
         self._early: dict[int | str, Message] = {}
         self._unparsed = bytearray()
         self._number = 0
@@ -123,7 +123,7 @@ class Host:
         found = parse(bytes(self._unparsed[:end]))
         del self._unparsed[: end + 1]
         if isinstance(found, dict) and "method" in found:
-            self.told.append(found)
+            self.all_notifications.append(found)
         return found
 
     def fill(self, patience_s: float = PATIENCE_S) -> int:
@@ -184,20 +184,20 @@ class Host:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
-    def rest(self) -> list[Message]:
+    def remaining(self) -> list[Message]:
         """Everything that still comes, up to the end of the wire."""
         found = []
         while (message := self.receive()) is not None:
             found.append(message)
         return found
 
-    def rest_unparsed(self) -> bytes:
+    def remaining_bytes(self) -> bytes:
         """The same, as it came: for a wire that may have been cut in the middle of a line."""
         while self.fill():
             pass
         return bytes(self._unparsed)
 
-    def ended(self, within_s: float = PATIENCE_S) -> int:
+    def exit_code(self, within_s: float = PATIENCE_S) -> int:
         """The exit code, once it has ended."""
         return self.process.wait(within_s)
 
