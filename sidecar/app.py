@@ -19,14 +19,16 @@ from sidecar_protocol.connection import Connection, Id
 from sidecar_protocol.system import OutboxStatus, ProgressKind, ProgressValue, RequestProgress, SecretsState
 
 from sidecar import exit_codes
-from sidecar.clock import FixedClock, SystemClock, iso
+from sidecar.clock import FixedClock, SystemClock, iso_now
 from sidecar.features import SECRETS, Features, job_types
+from sidecar.feed import Feed
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
+from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
-from sidecar.settings import Settings, make_private_dir, schema_dir
+from sidecar.settings import Settings
 from sidecar.storage.database import Database, LockFile
 from sidecar.storage.migrations import open_database
 from sidecar.storage.secrets import Vault
@@ -38,7 +40,7 @@ from sidecar.wire.host_watch import watch_parent, watch_process
 from sidecar.wire.in_flight import InFlightRequests
 from sidecar.wire.lifecycle import DRAIN_S, LifecycleService
 from sidecar.wire.outbox import Outbox
-from sidecar.wire.stdio import Host, Reader, make_writer
+from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
     from sidecar.http import Http, Upstream
@@ -73,38 +75,42 @@ class App:
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._connection = Connection()
-        self._writer = make_writer(wire[1], self._loop, self.end)
-        self._host = Host(self._connection, self._writer)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
         self._randomness = Randomness(settings.seed, life=event_log.window()[1])
         self._new_id = Uuid7(self._clock, self._randomness.bytes_for("ids"))
-        self._outbox = Outbox(
-            self._database, event_log, self._clock, soon=self._unit_of_work.soon, later=self._loop.call_later
-        )
-        self._writer.on_progress = self._outbox.caught_up
-        self._answers = Answers(self._connection, self._writer, self._database, self._unit_of_work.soon, self._new_id)
+        commit, later = self._unit_of_work.request_commit, self._loop.call_later
+        self._outbox = Outbox(self._database, event_log, self._clock, request_commit=commit, call_later=later)
         self._recorder = self._record()
         recording = () if self._recorder is None else (self._recorder,)
-        # The one late binding: everything that is told of a commit needs what requests the commit.
-        self._unit_of_work.connect(self._database, self._answers, self._outbox, self._host, *recording)
+        on_send = None if self._recorder is None else self._recorder.on_send
+        self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
+        self._wire_out = WireOut(self._connection, self._writer)
+        self._answers = Answers(self._connection, self._writer, self._database, commit, self._new_id)
+        # The one late binding: what is called after a commit needs the database, which requests the commits.
+        self._unit_of_work.connect(self._database, self._answers, self._outbox, self._wire_out, *recording)
         self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
         self._runtime = self._make_runtime()
         self._features = Features(self._runtime, self._jobs, event_log)
         self._dispatcher = self._make_dispatcher()
         self._reader = Reader(
-            wire[0], self._loop, self._connection, self._dispatcher.handle, self._unit_of_work, on_eof=self._on_eof
+            wire[0],
+            self._connection,
+            self._unit_of_work,
+            handle=self._dispatcher.handle,
+            on_eof=self._on_eof,
+            on_receive=None if self._recorder is None else self._recorder.on_receive,
         )
-        if self._recorder is not None:
-            self._reader.on_data = self._recorder.listen
 
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
         make_private_dir(path.parent)
         lock = LockFile(path.with_name(path.name + ".lock"))
-        stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
+        stamp = iso_now(self._clock).replace(":", "").replace(".", "")
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
-        return lock, Database(open_database(path, schema_dir(), stamp, randomness), path, self._unit_of_work.soon)
+        return lock, Database(
+            open_database(path, schema_dir(), stamp, randomness), path, self._unit_of_work.request_commit
+        )
 
     def _record(self) -> "Recorder | None":
         """Starts recording the conversation, if `--record` asks for it."""
@@ -114,8 +120,7 @@ class App:
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.kept = recorder.heard
-        self._writer.on_lines = recorder.said
+        self._connection.kept = recorder.received
         return recorder
 
     def _make_runtime(self) -> Runtime:
@@ -126,15 +131,18 @@ class App:
             new_id=self._new_id,
             randomness=self._randomness,
             notify=self._outbox.notify,
-            committed=self._committed,
-            after_commit=self._unit_of_work.after,
+            committed=self._unit_of_work.committed,
+            after_commit=self._unit_of_work.after_commit,
             is_draining=lambda: self._lifecycle.is_draining,
             vault=Vault(self._database, self._settings.data_dir, SECRETS),
             queue=self._jobs.queue,
             schedules=self._jobs.schedules,
-            feed=lambda: self._features.feed(),
+            feed=self._feed,
             http=cache(self._make_http),
         )
+
+    def _feed(self) -> Feed:
+        return self._features.feed()
 
     def _make_http(self) -> "Http":
         from sidecar.http import Http  # noqa: PLC0415 - it brings anyio, which the start does without
@@ -154,13 +162,13 @@ class App:
 
     def _make_dispatcher(self) -> Dispatcher:
         in_flight = InFlightRequests(
-            self._answers.add, self._notify_progress, lambda token: self._outbox.forget(RequestProgress, token)
+            self._answers.add, self._notify_progress, lambda token: self._outbox.discard(RequestProgress, token)
         )
         openrpc = schema_dir() / "openrpc.json"
         self._lifecycle = LifecycleService(
             in_flight,
             self._outbox,
-            self._host,
+            self._wire_out,
             self,
             token=self._settings.token,
             schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
@@ -190,7 +198,7 @@ class App:
 
     def _on_eof(self) -> None:
         if self._recorder is not None:
-            self._recorder.ended()
+            self._recorder.on_eof()
         self.end(exit_codes.OK)
 
     def end(self, code: int) -> None:
@@ -214,10 +222,10 @@ class App:
     async def _finish(self) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
-        # The drain keeps its own time limit, after which it stores what did not stop; this one is for a drain that hangs.
+        # The drain keeps its own time limit and then stores what did not stop; this one is for a drain that hangs.
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
         self._reader.finish(LAST_WRITE_S)
-        self._unit_of_work.end()
+        self._unit_of_work.commit()
         self._unit_of_work.close()
         self._writer.finish(until - self._loop.time())
         if self._recorder is not None:
@@ -246,7 +254,7 @@ class App:
 
     def outbox_status(self) -> OutboxStatus:
         latest_seq = self._outbox.log.window()[1]
-        return OutboxStatus(pending_bytes=self._writer.unread_bytes, latest_seq=latest_seq, lagged=self._outbox.lagged)
+        return OutboxStatus(pending_bytes=self._writer.pending_bytes, latest_seq=latest_seq, lagged=self._outbox.lagged)
 
     # --- work ---------------------------------------------------------------------------------------------------
 
@@ -260,17 +268,6 @@ class App:
         except Exception:
             log.exception("the job worker has failed")
             self.end(exit_codes.CRASHED)
-
-    async def _committed(self) -> None:
-        """Returns once everything written so far is durable.  Raises the commit's `sqlite3.Error`."""
-        done: asyncio.Future[None] = self._loop.create_future()
-
-        def on_commit(failure: sqlite3.Error | None) -> None:
-            if not done.done():
-                done.set_result(None) if failure is None else done.set_exception(failure)
-
-        self._unit_of_work.after(on_commit)
-        await done
 
     def _notify_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
         value = ProgressValue(kind=ProgressKind(kind), message=message, fraction=fraction)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sidecar import exit_codes
-from sidecar.wire.stdio import claim
+from sidecar.wire.descriptors import claim_stdio
 
 SEED_HELP = "create the same ids every time, for tests: what protects a sign-in becomes predictable"
 
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> NoReturn:
     parent = os.getppid()  # first: a host that dies during the start must be noticed
     options = arguments(argv)
     gc.disable()  # until `freeze`: nothing made during the start is garbage, and looking for some takes a tenth of it
-    code = _serve(options, claim(), parent)
+    code = _serve(options, claim_stdio(), parent)
     sys.stderr.flush()
     os._exit(code)
 

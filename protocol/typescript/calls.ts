@@ -48,7 +48,7 @@ export interface Caller {
 }
 
 /** Something that notifications come from. */
-export interface Source {
+export interface NotificationSource {
   /** Returns what ends it. */
   on<Name extends EventName>(name: Name, listener: (params: Notifications[Name]) => void): () => void;
 }

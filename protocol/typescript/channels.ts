@@ -2,17 +2,17 @@
 //
 // `page` is the id of one load of a page: what was meant for the page before a reload is recognised and dropped.
 import type { CallOptions } from "./calls.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import type { SidecarState } from "./state.ts";
 import type { CalendarAccount, CalendarOauthGoogleStartParams, ProgressValue } from "./contract.ts";
 
-/** Asked by `invoke`, answered with an Outcome. */
+/** Asked by `invoke`, answered with an BridgeResponse. */
 export const CALL = "sidecar:call";
 export const SIGN_IN = "sidecar:sign-in";
 /** Asked by `invoke`, answered with the SidecarState. */
 export const STATE = "sidecar:state";
-/** Asked by `invoke`, answered with a Position or null. */
+/** Asked by `invoke`, answered with a EventPosition or null. */
 export const POSITION = "sidecar:position";
 /** Told to the main process. */
 export const HELLO = "sidecar:hello";
@@ -25,7 +25,7 @@ export const PROGRESS = "sidecar:progress";
 export const STATE_CHANGED = "sidecar:state-changed";
 
 /** The result of a call as it crosses both borders, where an Error would lose everything but its text. */
-export type Outcome = { ok: true; value: unknown } | { ok: false; error: RpcErrorObject };
+export type BridgeResponse = { ok: true; value: unknown } | { ok: false; error: RpcErrorObject };
 
 /** A call on its way. */
 export interface CallMessage {
@@ -60,17 +60,17 @@ export interface SidecarBridge {
   /** The contract that the preload script was built from. */
   readonly schemaHash: string;
   /** `call` is a number of the caller's, by which it may cancel. */
-  call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<Outcome>;
+  call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<BridgeResponse>;
   cancel(call: number): void;
   /** Hears notifications with these names, first those after a position where one is given.  Returns what ends it. */
   subscribe(
     names: readonly string[],
-    after: Position | null,
+    after: EventPosition | null,
     listener: (name: string, params: unknown) => void,
   ): () => void;
   state(): Promise<SidecarState>;
-  position(): Promise<Position | null>;
+  position(): Promise<EventPosition | null>;
   onState(listener: (state: SidecarState) => void): () => void;
   /** Opens the person's browser; `call` may be cancelled. */
-  signIn(call: number, provider: string, params?: unknown): Promise<Outcome>;
+  signIn(call: number, provider: string, params?: unknown): Promise<BridgeResponse>;
 }

@@ -3,7 +3,15 @@
 // Who owns the streams pushes what was read into `receive`, takes lines from `send`, and says `end` once nothing more
 // can come: answers that were already under way are then delivered, and only what is left is rejected.
 import type { ClientNotifications, InitializeParams, Initialized, Methods, Notifications } from "./contract.ts";
-import type { CallArguments, CallOptions, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
+import type {
+  CallArguments,
+  CallOptions,
+  Caller,
+  EventName,
+  RequestName,
+  Result,
+  NotificationSource,
+} from "./calls.ts";
 import { localError, RpcError } from "./errors.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import { LineSplitter } from "./framing.ts";
@@ -53,7 +61,7 @@ interface Incoming {
 }
 
 /** Calls out, answers and notifications in. */
-export class Client implements Caller, Source {
+export class Client implements Caller, NotificationSource {
   readonly #send: (line: string) => void;
   readonly #onFault: OnFault;
   readonly #listeners: Listeners;
@@ -112,8 +120,8 @@ export class Client implements Caller, Source {
   }
 
   /** Hears every notification, those included that this version of the contract does not know. */
-  onEvery(listener: AnyListener): () => void {
-    return this.#listeners.onEvery(listener);
+  onAny(listener: AnyListener): () => void {
+    return this.#listeners.onAny(listener);
   }
 
   /** Takes what was read, in any pieces. */

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "ff08c0ae01de3fd4";
+export const SCHEMA_HASH = "40087a93f24a14eb";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1277,7 +1277,7 @@ export interface ActivityEvent {
   /** Further issues that it is linked with, by their keys. */
   links: string[];
   /** 1, and one more each time it was told anew in other words. */
-  revision: number;
+  version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1334,7 +1334,7 @@ export interface ActivityHit {
   /** Further issues that it is linked with, by their keys. */
   links: string[];
   /** 1, and one more each time it was told anew in other words. */
-  revision: number;
+  version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */

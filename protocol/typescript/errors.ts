@@ -8,7 +8,7 @@ export type LocalErrorKind =
   /** No answer came within `timeoutMs` and two seconds. */
   | "timed_out"
   /** The caller gave it up; the page sees its signal's own reason. */
-  | "given_up"
+  | "aborted"
   /** More calls wait than any program means to make. */
   | "too_many_calls"
   /** The page may not call this, or is not one that may call anything. */

@@ -5,7 +5,7 @@
 import type { EventPage, EventWindow, Notifications } from "./contract.ts";
 
 /** The last durable notification that was seen. */
-export interface Position {
+export interface EventPosition {
   epoch: string;
   seq: number;
 }
@@ -33,7 +33,7 @@ export function seqOf(params: unknown): number | null {
  * The number of the last one, or null where some are gone; then RESYNC was delivered instead.
  */
 export async function replay(
-  from: Position,
+  from: EventPosition,
   until: () => number,
   fetch: Fetch,
   deliver: Deliver,
@@ -59,7 +59,7 @@ export class Feed {
   readonly #fetch: Fetch;
   readonly #deliver: Deliver;
   readonly #onFault: (fault: unknown) => void;
-  #position: Position | null = null;
+  #position: EventPosition | null = null;
   /** The highest number known to exist. */
   #latest = 0;
   #catchingUp = false;
@@ -73,7 +73,7 @@ export class Feed {
   }
 
   /** Where to resume from; null before the first handshake. */
-  get position(): Position | null {
+  get position(): EventPosition | null {
     return this.#position;
   }
 

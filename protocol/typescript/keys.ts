@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type { SafeStorage } from "electron";
 
 /** What is used of Electron's `safeStorage`. */
-export type KeyStorage = Pick<
+export type ElectronSafeStorage = Pick<
   SafeStorage,
   "isAsyncEncryptionAvailable" | "encryptStringAsync" | "decryptStringAsync" | "getSelectedStorageBackend"
 >;
@@ -24,7 +24,7 @@ const SHAPE = /^[A-Za-z0-9+/]{43}=$/;
  * everybody knows), or where the key cannot be read just now: the sidecar then says `unprotected` or `locked`.
  */
 export async function loadKey(
-  storage: KeyStorage,
+  storage: ElectronSafeStorage,
   file: string,
   onFault: (fault: unknown) => void,
 ): Promise<string | null> {
@@ -43,7 +43,7 @@ export async function loadKey(
   }
 }
 
-async function makeKey(storage: KeyStorage, file: string): Promise<string> {
+async function makeKey(storage: ElectronSafeStorage, file: string): Promise<string> {
   const key = randomBytes(KEY_BYTES).toString("base64");
   await write(file, await storage.encryptStringAsync(key));
   return key;

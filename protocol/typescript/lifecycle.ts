@@ -2,12 +2,12 @@
 import type { App, PowerMonitor } from "electron";
 
 /** What is used of Electron's `app`. */
-export type HostApp = Pick<App, "on" | "off" | "quit" | "whenReady" | "getName" | "getVersion">;
+export type ElectronApp = Pick<App, "on" | "off" | "quit" | "whenReady" | "getName" | "getVersion">;
 /** What is used of Electron's `powerMonitor`. */
-export type HostPower = Pick<PowerMonitor, "on" | "off">;
+export type ElectronPowerMonitor = Pick<PowerMonitor, "on" | "off">;
 
 /** What of the sidecar the app's life concerns. */
-export interface Mortal {
+export interface Stoppable {
   /** Whether there is a process. */
   readonly isRunning: boolean;
   /** Resolves once the process is gone; the app must not wait longer than the machine's patience, so it is bounded. */
@@ -20,7 +20,7 @@ export interface Mortal {
  * It waits in `will-quit`, not in `before-quit`: after that one a window may still refuse to close, and the app would
  * live on without its sidecar.
  */
-export function stopBeforeQuit(app: HostApp, sidecar: Mortal): () => void {
+export function stopBeforeQuit(app: ElectronApp, sidecar: Stoppable): () => void {
   const hold = (event: { preventDefault: () => void }): void => {
     if (!sidecar.isRunning) return;
     event.preventDefault();
@@ -34,7 +34,7 @@ export function stopBeforeQuit(app: HostApp, sidecar: Mortal): () => void {
  * Tells when the machine has woken: timers stand still while it sleeps, so the sidecar is to look at the clock.
  * Returns what undoes it.
  */
-export function watchSleep(power: HostPower, onWake: () => void): () => void {
+export function watchSleep(power: ElectronPowerMonitor, onWake: () => void): () => void {
   power.on("resume", onWake);
   power.on("unlock-screen", onWake);
   return () => {

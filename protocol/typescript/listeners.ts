@@ -27,7 +27,7 @@ export class Listeners {
       void (those.delete(own) && those.size === 0 && this.#byName.get(name) === those && this.#byName.delete(name));
   }
 
-  onEvery(listener: AnyListener): () => void {
+  onAny(listener: AnyListener): () => void {
     const own: AnyListener = (name, params) => listener(name, params);
     this.#every.add(own);
     return () => void this.#every.delete(own);

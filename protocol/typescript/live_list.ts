@@ -2,7 +2,7 @@
 //
 // Answers may overtake notifications, so of two states of one thing the one with the higher `version` wins, whichever
 // came first.
-import type { EventName, Source } from "./calls.ts";
+import type { EventName, NotificationSource } from "./calls.ts";
 import type { Notifications } from "./contract.ts";
 import type { SidecarState } from "./state.ts";
 
@@ -42,7 +42,7 @@ export interface LiveList<Item> {
   close(): void;
 }
 
-type From = Source & { onState(listener: (state: SidecarState) => void): () => void };
+type From = NotificationSource & { onState(listener: (state: SidecarState) => void): () => void };
 
 /** Starts to listen and to load. */
 export function liveList<Item>(source: From, options: LiveListOptions<Item>): LiveList<Item> {

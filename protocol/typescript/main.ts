@@ -4,14 +4,14 @@
 import { join } from "node:path";
 import type { Shell } from "electron";
 import { nested } from "./calls.ts";
-import type { Api, Caller, Source } from "./calls.ts";
+import type { Api, Caller, NotificationSource } from "./calls.ts";
 import type { Diagnostics } from "./contract.ts";
 import { localError } from "./errors.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import { KEY_FILE, loadKey } from "./keys.ts";
-import type { KeyStorage } from "./keys.ts";
+import type { ElectronSafeStorage } from "./keys.ts";
 import { stopBeforeQuit, watchSleep } from "./lifecycle.ts";
-import type { HostApp, HostPower } from "./lifecycle.ts";
+import type { ElectronApp, ElectronPowerMonitor } from "./lifecycle.ts";
 import { toConsole } from "./listeners.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import { LogTail } from "./log_tail.ts";
@@ -22,32 +22,32 @@ import { Supervisor } from "./supervisor.ts";
 import type { SidecarState } from "./state.ts";
 import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
-import type { HostIpc, WindowOptions } from "./windows.ts";
+import type { ElectronIpcMain, WindowOptions } from "./windows.ts";
 
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
-export type { Position } from "./events.ts";
+export type { EventPosition } from "./events.ts";
 export { claimSingleInstance } from "./lifecycle.ts";
-export type { HostApp, HostPower } from "./lifecycle.ts";
-export type { KeyStorage } from "./keys.ts";
+export type { ElectronApp, ElectronPowerMonitor } from "./lifecycle.ts";
+export type { ElectronSafeStorage } from "./keys.ts";
 export type { RestartPolicy } from "./restarts.ts";
 export { signInWithGoogle } from "./sign_in.ts";
 export type { GoogleOAuth, SignInOptions } from "./sign_in.ts";
 export type { Failure, SidecarState } from "./state.ts";
 export type { SignIn, SignInParams } from "./channels.ts";
-export type { HostIpc, WindowOptions } from "./windows.ts";
+export type { ElectronIpcMain, WindowOptions } from "./windows.ts";
 
 /** The parts of Electron that are put to use; each is optional, and what it would do is then left out. */
 export interface ElectronParts {
   /** The app does not quit before the sidecar has. */
-  app?: HostApp;
+  app?: ElectronApp;
   /** Windows get their bridge. */
-  ipcMain?: HostIpc;
+  ipcMain?: ElectronIpcMain;
   /** After sleep the sidecar looks at the clock. */
-  powerMonitor?: HostPower;
+  powerMonitor?: ElectronPowerMonitor;
   /** Credentials are stored encrypted. */
-  safeStorage?: KeyStorage;
+  safeStorage?: ElectronSafeStorage;
   /** People can sign in with their browser. */
   shell?: Pick<Shell, "openExternal">;
 }
@@ -86,14 +86,14 @@ export interface BugReport {
 }
 
 /** What is done with the process as a whole. */
-export interface SidecarControls extends Caller, Source {
+export interface SidecarControls extends Caller, NotificationSource {
   readonly state: SidecarState;
   /** Where listeners are in the event log. */
-  readonly position: Position | null;
+  readonly position: EventPosition | null;
   /** Its process id, or that of a wrapper such as `uv`; undefined while there is none. */
   readonly pid: number | undefined;
   onState(listener: (state: SidecarState) => void): () => void;
-  onEvery(listener: AnyListener): () => void;
+  onAny(listener: AnyListener): () => void;
   /** Resolves once it can be called; rejects where it has failed or was stopped.  Calls wait for that by themselves. */
   ready(): Promise<void>;
   /**
@@ -195,7 +195,7 @@ function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, undo: Ar
     },
     call: (...args) => supervisor.call(...args),
     on: (name, listener) => supervisor.on(name, listener),
-    onEvery: (listener) => supervisor.onEvery(listener),
+    onAny: (listener) => supervisor.onAny(listener),
     onState: (listener) => supervisor.onState(listener),
     ready: () => supervisor.ready(),
     start: () => supervisor.start(),

@@ -7,14 +7,14 @@ import type { ContextBridge, IpcRenderer } from "electron";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
-import type { BridgeCallOptions, Outcome, SidecarBridge } from "./channels.ts";
+import type { BridgeCallOptions, BridgeResponse, SidecarBridge } from "./channels.ts";
 import { SCHEMA_HASH } from "./contract.ts";
 import { localError } from "./errors.ts";
 import { withResync } from "./events.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import type { SidecarState } from "./state.ts";
 
-export type { Outcome, SidecarBridge } from "./channels.ts";
+export type { BridgeResponse, SidecarBridge } from "./channels.ts";
 
 export interface PreloadOptions {
   contextBridge: Pick<ContextBridge, "exposeInMainWorld">;
@@ -48,7 +48,7 @@ function makeBridge(options: PreloadOptions): SidecarBridge {
   hear(channel.STATE_CHANGED, (state: SidecarState) => watchers.forEach((watch) => watch(state)));
   ipcRenderer.send(channel.HELLO, page);
 
-  const refuse = (what: string): Outcome => ({
+  const refuse = (what: string): BridgeResponse => ({
     ok: false,
     error: localError("not_allowed", `${what} is not for pages.`).toJSON(),
   });
@@ -65,13 +65,13 @@ function makeBridge(options: PreloadOptions): SidecarBridge {
         ...(onProgress === undefined ? {} : { wantsProgress: true }),
       };
       try {
-        return (await ipcRenderer.invoke(channel.CALL, { page, call, method, params, ...wanted })) as Outcome;
+        return (await ipcRenderer.invoke(channel.CALL, { page, call, method, params, ...wanted })) as BridgeResponse;
       } finally {
         progress.delete(call);
       }
     },
     cancel: (call) => ipcRenderer.send(channel.CANCEL, page, call),
-    subscribe(names, after: Position | null, listener) {
+    subscribe(names, after: EventPosition | null, listener) {
       const refused = names.filter((name) => !notifications.includes(name));
       if (refused.length > 0) throw new Error(`not_allowed: ${refused.join(", ")} is not for pages`);
       const id = (lastSubscription += 1);
@@ -82,12 +82,12 @@ function makeBridge(options: PreloadOptions): SidecarBridge {
       };
     },
     state: () => ipcRenderer.invoke(channel.STATE, page) as Promise<SidecarState>,
-    position: () => ipcRenderer.invoke(channel.POSITION, page) as Promise<Position | null>,
+    position: () => ipcRenderer.invoke(channel.POSITION, page) as Promise<EventPosition | null>,
     onState(listener) {
       watchers.add(listener);
       return () => void watchers.delete(listener);
     },
     signIn: (call, provider, params) =>
-      ipcRenderer.invoke(channel.SIGN_IN, { page, call, method: provider, params }) as Promise<Outcome>,
+      ipcRenderer.invoke(channel.SIGN_IN, { page, call, method: provider, params }) as Promise<BridgeResponse>,
   };
 }

@@ -21,7 +21,7 @@ export interface Command {
 }
 
 /** How a process ended. */
-export interface Ending {
+export interface ProcessExit {
   code: number | null;
   signal: string | null;
   /** Why it could not even be started. */
@@ -32,9 +32,9 @@ export interface Ending {
 export class SidecarProcess {
   readonly client: Client;
   /** Settles once everything that it wrote has been read. */
-  readonly ended: Promise<Ending>;
+  readonly ended: Promise<ProcessExit>;
   readonly #child: ChildProcessWithoutNullStreams;
-  #ending: Ending | null = null;
+  #ending: ProcessExit | null = null;
   #isStopping = false;
 
   constructor({ command, env, cwd }: Command, log: LogTail, onFault: OnFault) {
@@ -62,7 +62,7 @@ export class SidecarProcess {
   }
 
   /** Closes its stdin, the one way to ask that works on every system, and sees to it that it ends. */
-  async stop(): Promise<Ending> {
+  async stop(): Promise<ProcessExit> {
     this.#isStopping = true;
     this.#child.stdin.end();
     for (const [patience, signal] of [
@@ -81,8 +81,8 @@ export class SidecarProcess {
     this.#child.kill("SIGKILL");
   }
 
-  async #watch(): Promise<Ending> {
-    const ending = await new Promise<Ending>((resolve) => {
+  async #watch(): Promise<ProcessExit> {
+    const ending = await new Promise<ProcessExit>((resolve) => {
       this.#child.on("error", (error) => {
         if (this.#child.pid === undefined) resolve({ code: null, signal: null, spawnError: error.message });
       });
@@ -98,7 +98,7 @@ export class SidecarProcess {
   }
 }
 
-function sidecarEnded({ code, signal, spawnError }: Ending): ReturnType<typeof localError> {
+function sidecarEnded({ code, signal, spawnError }: ProcessExit): ReturnType<typeof localError> {
   const how = spawnError ?? (signal === null ? `exit code ${code}` : signal);
   return localError("sidecar_ended", `The sidecar ended before it answered (${how}).`, {
     retryable: true,

@@ -1,10 +1,10 @@
 // The page's side: the same typed client, over the bridge that the preload script put into the window.
 import { nested } from "./calls.ts";
-import type { Api, CallArguments, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
-import type { Outcome, SidecarBridge, SignIn } from "./channels.ts";
+import type { Api, CallArguments, Caller, EventName, RequestName, Result, NotificationSource } from "./calls.ts";
+import type { BridgeResponse, SidecarBridge, SignIn } from "./channels.ts";
 import type { CalendarAccount, Notifications } from "./contract.ts";
 import { RpcError } from "./errors.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
@@ -16,20 +16,20 @@ export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { SidecarBridge, SignInParams } from "./channels.ts";
-export type { Position } from "./events.ts";
+export type { EventPosition } from "./events.ts";
 export type { Failure, SidecarState } from "./state.ts";
 
 /** A function for each notification that is wanted. */
 export type EventListeners = { readonly [Name in EventName]?: (params: Notifications[Name]) => void };
 
-export interface PageControls extends Caller, Source {
+export interface PageControls extends Caller, NotificationSource {
   /**
    * Several listeners, which first hear what came after `after`: a position that was kept over a reload.  Where that is
    * too long ago, `events.resync` is heard instead, and snapshots are to be loaded.
    */
-  onSince(after: Position, listeners: EventListeners): () => void;
+  onSince(after: EventPosition, listeners: EventListeners): () => void;
   /** Where the event log is now; null where the sidecar does not run.  Keep it, and the `seq` of what is heard later. */
-  position(): Promise<Position | null>;
+  position(): Promise<EventPosition | null>;
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;
   /** Opens the person's browser; resolves to the account. */
@@ -69,7 +69,7 @@ export function connectSidecar(
 // Shared by all clients of a page: the bridge tells calls apart by it.
 let lastCall = 0;
 
-class Page implements Caller, Source {
+class Page implements Caller, NotificationSource {
   readonly #bridge: SidecarBridge;
   readonly #listeners: Listeners;
   readonly #onFault: OnFault;
@@ -103,17 +103,20 @@ class Page implements Caller, Source {
     };
   }
 
-  onSince(after: Position, listeners: EventListeners): () => void {
+  onSince(after: EventPosition, listeners: EventListeners): () => void {
     const own = new Listeners(this.#onFault);
     for (const [name, listener] of Object.entries(listeners)) own.on(name, listener);
     return this.#bridge.subscribe(Object.keys(listeners), after, (name, params) => own.emit(name, params));
   }
 
   /** Rejects with the signal's reason as soon as it is aborted. */
-  async cancellable(signal: AbortSignal | undefined, start: (call: number) => Promise<Outcome>): Promise<unknown> {
+  async cancellable(
+    signal: AbortSignal | undefined,
+    start: (call: number) => Promise<BridgeResponse>,
+  ): Promise<unknown> {
     signal?.throwIfAborted();
     const call = (lastCall += 1);
-    const outcome = await new Promise<Outcome>((resolve, reject) => {
+    const outcome = await new Promise<BridgeResponse>((resolve, reject) => {
       const aborted = (): void => {
         this.#bridge.cancel(call);
         reject(signal?.reason);

@@ -1,5 +1,5 @@
 // What an ended process calls for, by its exit code.  Pure: time is the caller's.
-import type { Ending } from "./process.ts";
+import type { ProcessExit } from "./process.ts";
 import type { Failure } from "./state.ts";
 
 export interface RestartPolicy {
@@ -18,13 +18,17 @@ export const RESTARTS: RestartPolicy = { firstDelayMs: 250, maxDelayMs: 30_000, 
 /** Another process has the database: the last sidecar of this very app may still be draining, for 2 s at most. */
 const LOCKED_FAILURES = 5;
 
-export type Verdict = { restartInMs: number } | { failure: Failure };
+export type RestartDecision = { restartInMs: number } | { failure: Failure };
 
 const FINAL: Readonly<Record<number, Failure>> = { 2: "usage", 78: "newer_database" };
 const LOCKED = 73;
 
 /** What to do after the `failures`th end in a row (from 1). */
-export function verdict({ code, spawnError }: Ending, failures: number, policy: RestartPolicy): Verdict {
+export function decideRestart(
+  { code, spawnError }: ProcessExit,
+  failures: number,
+  policy: RestartPolicy,
+): RestartDecision {
   if (spawnError !== null) return { failure: "not_startable" };
   const final = code === null ? undefined : FINAL[code];
   if (final !== undefined) return { failure: final };

@@ -22,12 +22,12 @@ export interface SignInOptions {
   /** Electron's `shell.openExternal`. */
   openExternal: (url: string) => Promise<void>;
   /** The page that the person sees at the end; plain HTML without scripts. */
-  page?: (outcome: PageOutcome) => string;
+  page?: (outcome: SignInOutcome) => string;
   signal?: AbortSignal;
-  patienceMs?: number;
+  timeoutMs?: number;
 }
 
-export interface PageOutcome {
+export interface SignInOutcome {
   ok: boolean;
   message: string;
 }
@@ -64,7 +64,7 @@ async function finish(
   oauth: Pick<GoogleOAuth, "callback" | "complete">,
   url: string,
   state: string,
-  show: (outcome: PageOutcome) => Promise<void>,
+  show: (outcome: SignInOutcome) => Promise<void>,
 ): Promise<CalendarAccount> {
   try {
     await oauth.callback({ url });
@@ -101,11 +101,11 @@ interface Returned {
 
 /** The one request that bears our state; whatever else knocks is sent away, and does not end the wait. */
 function comeBack(server: Server, origin: string, state: string, options: SignInOptions): Promise<Returned> {
-  const { signal, patienceMs = PATIENCE_MS } = options;
+  const { signal, timeoutMs = PATIENCE_MS } = options;
   return new Promise((resolve, reject) => {
     const late = (): void =>
       reject(localError("sign_in_abandoned", "Nobody came back from the sign-in page.", { retryable: true }));
-    const timer = setTimeout(late, patienceMs);
+    const timer = setTimeout(late, timeoutMs);
     const aborted = (): void => reject(signal?.reason);
     if (signal?.aborted) aborted();
     signal?.addEventListener("abort", aborted, { once: true });
@@ -165,7 +165,7 @@ const STYLE =
   "body{min-height:90vh;margin:0}" +
   "main{max-width:26rem;padding:2rem;text-align:center}p:first-child{font-size:3rem;margin:0}";
 
-function closingPage({ ok, message }: PageOutcome): string {
+function closingPage({ ok, message }: SignInOutcome): string {
   const text = message.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   return (
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${ok ? "Signed in" : "Not signed in"}</title>` +

@@ -4,18 +4,26 @@
 // only the caller knows whether to repeat it.  Listeners stay; what they missed meanwhile is replayed.
 import { GRACE_MS, MAX_WAITING, TIMEOUT_MS } from "./client.ts";
 import type { Client } from "./client.ts";
-import type { CallArguments, CallOptions, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
+import type {
+  CallArguments,
+  CallOptions,
+  Caller,
+  EventName,
+  RequestName,
+  Result,
+  NotificationSource,
+} from "./calls.ts";
 import { PROTOCOL_VERSION, SCHEMA_HASH } from "./contract.ts";
 import type { EventPage, InitializeParams, Initialized, Notifications } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
 import { Feed } from "./events.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import { Listeners } from "./listeners.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import type { LogTail } from "./log_tail.ts";
 import { SidecarProcess } from "./process.ts";
-import type { Command, Ending } from "./process.ts";
-import { verdict } from "./restarts.ts";
+import type { Command, ProcessExit } from "./process.ts";
+import { decideRestart } from "./restarts.ts";
 import type { RestartPolicy } from "./restarts.ts";
 import type { Failure, SidecarState } from "./state.ts";
 
@@ -33,7 +41,7 @@ export interface SupervisorOptions {
 }
 
 /** The sidecar, whichever process it is just now. */
-export class Supervisor implements Caller, Source {
+export class Supervisor implements Caller, NotificationSource {
   readonly #options: SupervisorOptions;
   readonly #events: Listeners;
   readonly #states: Listeners;
@@ -69,7 +77,7 @@ export class Supervisor implements Caller, Source {
   }
 
   /** The last durable notification that listeners were given. */
-  get position(): Position | null {
+  get position(): EventPosition | null {
     return this.#feed.position;
   }
 
@@ -89,8 +97,8 @@ export class Supervisor implements Caller, Source {
     return this.#events.on(name, listener);
   }
 
-  onEvery(listener: AnyListener): () => void {
-    return this.#events.onEvery(listener);
+  onAny(listener: AnyListener): () => void {
+    return this.#events.onAny(listener);
   }
 
   call<Name extends RequestName>(name: Name, ...[params, options]: CallArguments<Name>): Result<Name> {
@@ -145,7 +153,7 @@ export class Supervisor implements Caller, Source {
     this.#process = launched;
     this.#feed.detach();
     this.#change({ status: this.#failures === 0 ? "starting" : "restarting", failure: null });
-    launched.client.onEvery((name, params) => this.#feed.take(name, params));
+    launched.client.onAny((name, params) => this.#feed.take(name, params));
     void launched.ended.then((ending) => this.#ended(launched, ending));
     this.#greet(launched).catch((error: unknown) => this.#notGreeted(launched, error));
   }
@@ -198,7 +206,7 @@ export class Supervisor implements Caller, Source {
     void this.#process?.stop();
   }
 
-  #ended({ isStopping }: SidecarProcess, ending: Ending): void {
+  #ended({ isStopping }: SidecarProcess, ending: ProcessExit): void {
     this.#process = null;
     this.#ready = null;
     if (isStopping) return;
@@ -207,7 +215,7 @@ export class Supervisor implements Caller, Source {
       this.#failures = 0;
     this.#readySince = null;
     this.#failures += 1;
-    const decided = verdict(ending, this.#failures, this.#options.policy);
+    const decided = decideRestart(ending, this.#failures, this.#options.policy);
     if ("failure" in decided) {
       this.#change({ status: "failed", failure: decided.failure, exitCode: ending.code, message });
       return;
@@ -233,7 +241,7 @@ export class Supervisor implements Caller, Source {
     return localError("sidecar_ended", words, { retryable: false, exit_code: this.#state.exitCode });
   }
 
-  #nextReady(name: string, patienceMs: number, signal: AbortSignal | undefined): Promise<Client> {
+  #nextReady(name: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<Client> {
     return new Promise((resolve, reject) => {
       if (this.#waiting >= MAX_WAITING) throw localError("too_many_calls", `${MAX_WAITING} calls wait already.`);
       this.#waiting += 1;
@@ -252,7 +260,7 @@ export class Supervisor implements Caller, Source {
       const aborted = (): void => settle(() => reject(signal?.reason));
       const words = `${name}: the sidecar was not ready in time.`;
       const late = (): void => settle(() => reject(localError("timed_out", words, { retryable: true })));
-      const timer = setTimeout(late, patienceMs);
+      const timer = setTimeout(late, timeoutMs);
       const unwatch = this.onState(look);
       if (signal?.aborted) aborted();
       else {

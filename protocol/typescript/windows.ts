@@ -6,16 +6,16 @@ import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron"
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
-import type { CallMessage, Outcome, SignIn } from "./channels.ts";
+import type { CallMessage, BridgeResponse, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
 import { replay, RESYNC, seqOf, withResync } from "./events.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
 
 /** What is used of Electron's `ipcMain`. */
-export type HostIpc = Pick<IpcMain, "handle" | "removeHandler" | "on" | "off">;
+export type ElectronIpcMain = Pick<IpcMain, "handle" | "removeHandler" | "on" | "off">;
 
 /** A page that leaves more than this open has a leak. */
 const MAX_SUBSCRIPTIONS = 1_000;
@@ -24,10 +24,10 @@ const MAX_CALLS = 1_000;
 /** What windows need of the sidecar. */
 export interface Shared {
   readonly state: SidecarState;
-  readonly position: Position | null;
+  readonly position: EventPosition | null;
   ready(): Promise<void>;
   request(name: string, params?: object, options?: CallOptions): Promise<unknown>;
-  onEvery(listener: AnyListener): () => void;
+  onAny(listener: AnyListener): () => void;
   onState(listener: (state: SidecarState) => void): () => void;
 }
 
@@ -45,7 +45,7 @@ export interface WindowOptions {
 interface Subscription {
   names: ReadonlySet<string>;
   /** Durable ones up to here were replayed, and come once more as they happen. */
-  seen: Position | null;
+  seen: EventPosition | null;
   /** While what was missed is fetched, later ones wait for their turn. */
   isReplaying: boolean;
 }
@@ -64,17 +64,17 @@ type Sender = Pick<IpcMainEvent, "sender" | "senderFrame">;
 
 /** Answers windows and tells them what they asked to hear.  Returns what ends it. */
 export function serveWindows(
-  ipc: HostIpc,
+  ipc: ElectronIpcMain,
   sidecar: Shared,
   options: WindowOptions & { signIn: SignIn; onFault: OnFault },
 ): () => void {
   const windows = new Windows(sidecar, options);
-  const undo = [sidecar.onEvery(windows.tell), sidecar.onState(windows.tellState)];
-  const answer = (name: string, handler: Parameters<HostIpc["handle"]>[1]): void => {
+  const undo = [sidecar.onAny(windows.tell), sidecar.onState(windows.tellState)];
+  const answer = (name: string, handler: Parameters<ElectronIpcMain["handle"]>[1]): void => {
     ipc.handle(name, handler);
     undo.push(() => ipc.removeHandler(name));
   };
-  const hear = (name: string, listener: Parameters<HostIpc["on"]>[1]): void => {
+  const hear = (name: string, listener: Parameters<ElectronIpcMain["on"]>[1]): void => {
     ipc.on(name, listener);
     undo.push(() => void ipc.off(name, listener));
   };
@@ -122,13 +122,13 @@ class Windows {
     contents.on("render-process-gone", drop); // the window stays, and may load again
   };
 
-  readonly call = async (event: Sender, message: CallMessage): Promise<Outcome> => {
+  readonly call = async (event: Sender, message: CallMessage): Promise<BridgeResponse> => {
     const { method } = message ?? {};
     if (!this.#methods.has(method)) return refused(`${String(method)} is not for pages.`);
     return this.#run(event, message, (params, options) => this.#sidecar.request(method, params, options));
   };
 
-  readonly signIn = (event: Sender, message: CallMessage): Promise<Outcome> =>
+  readonly signIn = (event: Sender, message: CallMessage): Promise<BridgeResponse> =>
     this.#run(event, message, (params, { signal }) => this.#signIn(message.method as "google", params, { signal }));
 
   readonly state = (event: Sender, id: unknown): SidecarState => {
@@ -136,7 +136,7 @@ class Windows {
     return this.#sidecar.state;
   };
 
-  readonly position = async (event: Sender, id: unknown): Promise<Position | null> => {
+  readonly position = async (event: Sender, id: unknown): Promise<EventPosition | null> => {
     if (this.#page(event, id) === null) throw new Error("not_allowed");
     await this.#sidecar.ready().catch(() => undefined);
     return this.#sidecar.position;
@@ -181,7 +181,7 @@ class Windows {
   };
 
   /** What a page missed, for one subscription, before it hears what comes. */
-  async #replay(page: Page, id: number, subscription: Subscription, after: Position): Promise<void> {
+  async #replay(page: Page, id: number, subscription: Subscription, after: EventPosition): Promise<void> {
     const deliver = (name: string, params: unknown): void => {
       const isWanted = page.subscriptions.get(id) === subscription && subscription.names.has(name);
       if (isWanted) this.#send(page, channel.EVENT, id, name, params);
@@ -194,7 +194,7 @@ class Windows {
       await this.#sidecar.ready();
       const isSame = after.epoch === this.#sidecar.position?.epoch;
       const reached = isSame ? await replay(after, now, fetch, deliver) : null;
-      if (!isSame) deliver(RESYNC, { reason: "The database is another one." });
+      if (!isSame) deliver(RESYNC, { reason: "The database was replaced." });
       subscription.seen = reached === null ? null : { epoch: after.epoch, seq: reached };
     } catch (error) {
       this.#onFault(error);
@@ -208,7 +208,7 @@ class Windows {
     event: Sender,
     message: CallMessage,
     work: (params: object | undefined, options: CallOptions & { signal: AbortSignal }) => Promise<unknown>,
-  ): Promise<Outcome> {
+  ): Promise<BridgeResponse> {
     const { page: id, call, params, timeoutMs, wantsProgress } = message ?? {};
     const page = this.#page(event, id);
     if (page === null) return refused("This page may not use the sidecar.");
@@ -265,19 +265,19 @@ function both(all: readonly string[], wanted: readonly string[] | undefined): Re
   return new Set(wanted === undefined ? all : all.filter((name) => wanted.includes(name)));
 }
 
-function isPosition(value: unknown): value is Position {
-  const { epoch, seq } = (value ?? {}) as Partial<Position>;
+function isPosition(value: unknown): value is EventPosition {
+  const { epoch, seq } = (value ?? {}) as Partial<EventPosition>;
   return typeof epoch === "string" && Number.isSafeInteger(seq);
 }
 
-function refused(why: string): Outcome {
+function refused(why: string): BridgeResponse {
   return failed(localError("not_allowed", why));
 }
 
-function failed(error: unknown): Outcome {
+function failed(error: unknown): BridgeResponse {
   if (error instanceof RpcError) return { ok: false, error: error.toJSON() };
   if (error instanceof Error && error.name === "AbortError")
-    return failed(localError("given_up", "The call was given up."));
+    return failed(localError("aborted", "The call was given up."));
   return {
     ok: false,
     error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } },

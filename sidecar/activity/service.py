@@ -14,7 +14,7 @@ from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
 from sidecar.activity.keys import as_key
 from sidecar.activity.rows import Found, Stored, row_of
 from sidecar.activity.store import ActivityStore
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
 from sidecar.storage.fulltext import snippet, terms_of
@@ -80,7 +80,7 @@ class ActivityService(Activity, Feed):
 
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
         """See `Feed`."""
-        now = iso(self._clock.now_ms())
+        now = iso_now(self._clock)
         latest = {event.event_id: event for event in events}
         with self._database.write():
             removed = self._store.remove(origin, set(remove) - latest.keys()) if remove else []
@@ -124,7 +124,7 @@ class ActivityService(Activity, Feed):
         change = FeedChange(added, len(stored) - added, len(removed))
         if change == FeedChange():
             return change
-        newest = heapq.nlargest(TOLD_EVENTS, (one.position for one in stored))
+        newest = heapq.nlargest(TOLD_EVENTS, (one.feed_key for one in stored))
         told = within(self._store.at(newest), TOLD_BYTES)
         self._notify(
             ActivityChanged(

@@ -29,7 +29,8 @@ from sidecar import __version__
 from sidecar.commandline.client import RemoteError
 from sidecar.commandline.session import SidecarStopped, greeting, session
 from sidecar.commandline.wording import duration, hanging, size
-from sidecar.settings import process_settings, schema_dir
+from sidecar.paths import schema_dir
+from sidecar.settings import process_settings
 from sidecar.storage.database import DatabaseLocked, LockFile
 from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, inspect_file, migration_files, quick_check
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED

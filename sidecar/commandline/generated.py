@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 from sidecar_protocol.export import openrpc as export
 
-from sidecar.storage.migrations import migrate, migration_files, schema_text
+from sidecar.storage.migrations import migrate, migration_files
+from sidecar.storage.schema_sql import schema_text
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,7 +27,7 @@ def migrated_schema(directory: Path) -> str:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         migrate(connection, known, list(known))
-        return schema_text(connection)
+        return schema_text(connection, known.values())
     finally:
         connection.close()
 

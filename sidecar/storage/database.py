@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sidecar_protocol.errors import Storage
 
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 
 BUSY_MS: Final = 2_000
 """How long a write may wait for somebody's database browser; the loop stands still meanwhile."""

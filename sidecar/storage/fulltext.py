@@ -21,6 +21,7 @@ from itertools import count
 from typing import Final, TypeVar
 
 from sidecar.storage.database import Database
+from sidecar.text import utf16_length
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def snippet(text: str, terms: Sequence[str]) -> Snippet:
     piece = text[start:end]
     lead = ELLIPSIS if start else ""
     marks = [
-        (_utf16(lead + piece[: found.start()]), _utf16(lead + piece[: found.end()]))
+        (utf16_length(lead + piece[: found.start()]), utf16_length(lead + piece[: found.end()]))
         for found in pattern.finditer(piece)
         if found.end() > found.start()
     ]
@@ -279,7 +280,3 @@ def _objects(name: str, table: str, key: str, columns: Sequence[str]) -> dict[st
 
 def _escaped(term: str) -> str:
     return term.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-
-
-def _utf16(text: str) -> int:
-    return len(text) if text.isascii() else len(text) + sum(1 for character in text if character > "\uffff")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 from sidecar.storage.database import Database, open_connection
 
 log = logging.getLogger(__name__)
@@ -194,14 +194,6 @@ def prune_backups(directory: Path, pattern: str, keep: int) -> None:
     """Delete all but the newest `keep` files of one kind; their names sort by time."""
     for path in sorted(directory.glob(pattern))[:-keep]:
         path.unlink(missing_ok=True)
-
-
-def schema_text(connection: sqlite3.Connection) -> str:
-    """What the migrations add up to, as SQL."""
-    rows = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
-    )
-    return "-- Generated from schema/migrations by `sidecar schema`.\n" + "".join(f"{sql};\n" for (sql,) in rows)
 
 
 def applied_names(database: Database) -> list[str]:

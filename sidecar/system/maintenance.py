@@ -22,7 +22,7 @@ from sidecar_protocol.system import (
     VacuumResult,
 )
 
-from sidecar.clock import Clock, iso
+from sidecar.clock import DAY_MS, Clock, iso
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import back_up, part_of, prune_backups
@@ -112,7 +112,7 @@ class PruneHandler:
 
     async def run(self, job: PruneHistory, context: JobContext) -> PruneResult:
         """See `PruneHistory`."""
-        oldest_kept = (iso(self._clock.now_ms() - job.keep_days * 24 * 3600 * 1000), "")
+        oldest_kept = (iso(self._clock.now_ms() - job.keep_days * DAY_MS), "")
         jobs = await self._until_none(lambda: self._history.forget(oldest_kept, BATCH))
         context.progress(0.3, f"{jobs} old jobs forgotten")
         beyond = await self._first_beyond(job.max_bytes)

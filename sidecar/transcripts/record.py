@@ -15,7 +15,7 @@ from typing import Any, Final
 from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.transcripts.file import format as lines
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR
 from sidecar.transcripts.file.redact import Redactor
@@ -43,10 +43,10 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self.heard: list[bytes | Refused] = []
+        self.received: list[bytes | Refused] = []
         """What the client said since the last turn, each refused line before its refusal: `Connection.kept`."""
-        self._heard_at = 0.0
-        self._said_at = 0.0
+        self._received_at = 0.0
+        self._sent_at = 0.0
         self._ready: list[bytes | memoryview] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self._size = os.fstat(self._file).st_size
@@ -55,16 +55,16 @@ class Recorder:
         self._ready.append(lines.header_line(facts))
         self._write()
 
-    def listen(self) -> None:
+    def on_receive(self) -> None:
         """The client has said something; its lines follow."""
-        if not self.heard:
-            self._heard_at = self._now()
+        if not self.received:
+            self._received_at = self._now()
 
-    def said(self, said: list[bytes], data: bytes) -> None:
+    def on_send(self, said: list[bytes], data: bytes) -> None:
         """These whole lines are about to leave, joined in `data`."""
-        self._take_heard()
-        self._said_at = self._now()
-        start = lines.prefix(self._said_at, TO_CLIENT)
+        self._take_received()
+        self._sent_at = self._now()
+        start = lines.prefix(self._sent_at, TO_CLIENT)
         if self._redactor.may_hold(data, sent=False):
             redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in said)
             self._ready += [start + line + END for line in redacted]
@@ -75,22 +75,22 @@ class Recorder:
             self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
         self._write()
 
-    def ended(self) -> None:
+    def on_eof(self) -> None:
         """Stdin ended."""
-        self._take_heard()
+        self._take_received()
         self._ready.append(lines.event_line(self._now(), TO_SIDECAR, eof=True))
         self._write()
 
-    def settle(self, failure: Exception | None) -> None:
+    def on_commit(self, failure: Exception | None) -> None:
         """A turn has ended: write what was heard in it, unless an answer has done so."""
         del failure
-        if self.heard:
-            self._take_heard()
+        if self.received:
+            self._take_received()
             self._write()
 
     def close(self, code: int) -> None:
         """The sidecar ends with this exit code."""
-        self._take_heard()
+        self._take_received()
         self._ready.append(lines.event_line(self._now(), TO_CLIENT, exit=code))
         self._write()
         if self._file >= 0:
@@ -100,14 +100,14 @@ class Recorder:
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_heard(self) -> None:
-        if not self.heard:
+    def _take_received(self) -> None:
+        if not self.received:
             return
         # What waited for its turn came before answers that are written already; in the file time only goes on.
-        self._heard_at = max(self._heard_at, self._said_at)
-        start = lines.prefix(self._heard_at, TO_SIDECAR)
+        self._received_at = max(self._received_at, self._sent_at)
+        start = lines.prefix(self._received_at, TO_SIDECAR)
         try:
-            whole: list[bytes] = self.heard  # type: ignore[assignment]  # unless a line was refused
+            whole: list[bytes] = self.received  # type: ignore[assignment]  # unless a line was refused
             is_harmless = not self._redactor.may_hold(b"\n".join(whole), sent=True)
         except TypeError:
             is_harmless = False
@@ -115,10 +115,10 @@ class Recorder:
             self._ready += (start, (END + start).join(whole), END)
         else:
             self._take_one_by_one(start)
-        self.heard.clear()
+        self.received.clear()
 
     def _take_one_by_one(self, start: bytes) -> None:
-        for line, refusal in zip(self.heard, [*self.heard[1:], b""], strict=True):
+        for line, refusal in zip(self.received, [*self.received[1:], b""], strict=True):
             if isinstance(line, Refused):
                 continue
             code = refusal.code if isinstance(refusal, Refused) else 0
@@ -131,9 +131,9 @@ class Recorder:
     def _keep_raw(self, line: bytes, code: int) -> None:
         more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
         if self._redactor.may_hold_raw(line):
-            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, b"", redacted=len(line), **more))
+            self._ready.append(lines.raw_line(self._received_at, TO_SIDECAR, b"", redacted=len(line), **more))
         else:
-            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, line, **more))
+            self._ready.append(lines.raw_line(self._received_at, TO_SIDECAR, line, **more))
 
     def _write(self) -> None:
         ready, self._ready = self._ready, []
@@ -165,7 +165,7 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "protocol_version": int(contract.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
-        "started_at": iso(clock.now_ms()),
+        "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(contract), clock.monotonic)

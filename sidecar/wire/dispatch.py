@@ -17,7 +17,7 @@ from sidecar_protocol.meta import Meta
 
 from sidecar.ids import MakeId
 from sidecar.storage.database import Database, storage_error
-from sidecar.wire.in_flight import InFlightRequests, Outcome
+from sidecar.wire.in_flight import HandlerOutcome, InFlightRequests
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ Admit = Callable[["Route"], RpcError | None]
 class AnswerSink(Protocol):
     """Takes framed answers."""
 
-    def answer(self, line: bytes) -> None: ...
+    def queue_response(self, line: bytes) -> None: ...
 
 
 class Route:
@@ -99,26 +99,28 @@ class Answers:
         self._database = database
         self._request_commit = request_commit
         self._new_id = new_id
-        self._outcomes: list[tuple[Request, Outcome, bool]] = []
+        self._outcomes: list[tuple[Request, HandlerOutcome, bool]] = []
 
-    def add(self, request: Request, outcome: Outcome) -> None:
+    def add(self, request: Request, outcome: HandlerOutcome) -> None:
         """Answers a request with a result, with None if its method has no result, or with an exception."""
         self._outcomes.append((request, outcome, self._database.dirty))
         self._request_commit()
 
     def add_line(self, line: bytes) -> None:
         """Sends a framed answer."""
-        self._sink.answer(line)
+        self._sink.queue_response(line)
         self._request_commit()
 
-    def settle(self, failure: sqlite3.Error | None) -> None:
+    def on_commit(self, failure: sqlite3.Error | None) -> None:
         """Sends the answers; where the commit failed, requests that wrote are answered with that error."""
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             for request, outcome, has_written in outcomes:
-                self._sink.answer(self._frame(request, failure if failure is not None and has_written else outcome))
+                self._sink.queue_response(
+                    self._frame(request, failure if failure is not None and has_written else outcome)
+                )
 
-    def _frame(self, request: Request, outcome: Outcome) -> bytes:
+    def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
             try:
                 result = b"null" if outcome is None else outcome.json_bytes()

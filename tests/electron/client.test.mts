@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_IN_FLIGHT, REQUEST_NAMES, RpcError } from "../../protocol/typescript/client.ts";
 import { nested } from "../../protocol/typescript/calls.ts";
-import { COMMAND, failure, ODD, scripted, startProcess, until } from "./rig.mts";
+import { COMMAND, failure, COMMAND_WITH_TEST_JOBS, scriptedSidecar, startProcess, until } from "./sidecar_harness.mts";
 
 const job = (client: { on: any }, id: string) => {
   let found: any = null;
@@ -66,7 +66,7 @@ test("an error has its code, its kind and what to do about it", async (t) => {
 });
 
 test("a megabyte comes back as it went", async (t) => {
-  const { client } = await startProcess(t, ODD);
+  const { client } = await startProcess(t, COMMAND_WITH_TEST_JOBS);
   const text = "ü\u2028\u{1f600}".repeat(100_000);
   const made = await client.call("jobs.create", {
     type: "test.echo",
@@ -80,7 +80,7 @@ test("a megabyte comes back as it went", async (t) => {
 test("an answer of 20 MB is an answer like any other", async (t) => {
   const { client } = await startProcess(
     t,
-    scripted(`({ id, method }, say) => {
+    scriptedSidecar(`({ id, method }, say) => {
     if (method === "jobs.list") say({ id, result: { jobs: [], next_cursor: "x".repeat(20_000_000) } });
   }`),
   );
@@ -90,7 +90,7 @@ test("an answer of 20 MB is an answer like any other", async (t) => {
 test("a call that is given up rejects at once, and the sidecar hears of it", async (t) => {
   const { client, faults } = await startProcess(
     t,
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, say) => {
     globalThis.asked ??= [];
     if (method === "system.diagnostics") asked.push(id);
     if (method === "$/cancelRequest") {
@@ -112,7 +112,7 @@ test("a call that is given up rejects at once, and the sidecar hears of it", asy
     "the window closed",
   );
   await until(
-    (look) => client.onEvery(look),
+    (look) => client.onAny(look),
     () => states.length === 2,
   );
   assert.deepEqual([states, client.unanswered, faults], [[1, 0], 0, []]);
@@ -133,7 +133,7 @@ test("the sidecar keeps a deadline, and where it does not, the client does", asy
   const { client } = await startProcess(t, COMMAND);
   const late = await failure(client.call("system.diagnostics", {}, { timeoutMs: 1 }));
   assert.deepEqual([late.kind, late.code], ["server_cancelled", -32802]);
-  const silent = await startProcess(t, scripted("() => {}"));
+  const silent = await startProcess(t, scriptedSidecar("() => {}"));
   const given = await failure(silent.client.call("system.health", {}, { timeoutMs: 1 }));
   assert.deepEqual([given.kind, given.data.retryable], ["timed_out", true]);
   for (const timeoutMs of [0, 1.5, Infinity, Number.NaN]) {
@@ -165,7 +165,7 @@ test("what is no JSON is refused before it is sent, and harms nothing else", asy
 test("progress reaches the one who asked for it", async (t) => {
   const { client } = await startProcess(
     t,
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, say) => {
     if (method !== "system.health") return;
     const token = params._meta?.progress_token ?? id;
     for (const fraction of [0, 0.5]) say({ method: "$/progress", params: { token, value: { kind: "report", fraction, message: null } } });
@@ -192,7 +192,7 @@ test("a crash in mid-call rejects the call and says how it ended", async (t) => 
 test("what was answered before the end is not rejected", async (t) => {
   const { client, running } = await startProcess(
     t,
-    scripted(`({ id, method }, say) => {
+    scriptedSidecar(`({ id, method }, say) => {
     if (method !== "jobs.list") return;
     say({ id, result: { jobs: [], next_cursor: "x".repeat(5_000_000) } }, () => process.exit(0));
   }`),
@@ -206,7 +206,7 @@ test("what was answered before the end is not rejected", async (t) => {
 test("lines that are no messages are told, and do not end the conversation", async (t) => {
   const { client, faults } = await startProcess(
     t,
-    scripted(`({ method }, say) => {
+    scriptedSidecar(`({ method }, say) => {
     if (method === "system.status") process.stdout.write("Traceback: hunter2\\n7\\n" + '{"id":99,"result":1}\\n{"half', () => process.exit(1));
   }`),
   );

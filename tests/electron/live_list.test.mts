@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { liveList } from "../../protocol/typescript/renderer.ts";
 import type { Job, LiveListOptions } from "../../protocol/typescript/renderer.ts";
-import { start, status, until } from "./rig.mts";
+import { start, status, until } from "./sidecar_harness.mts";
 
 interface Thing {
   id: string;

@@ -10,7 +10,7 @@ import type { CallArguments, RequestName, Result } from "../../protocol/typescri
 import type { Notifications } from "../../protocol/typescript/contract.ts";
 import type { Sidecar } from "../../protocol/typescript/main.ts";
 import { ReplayTransport } from "../../protocol/typescript/replay.ts";
-import { COMMAND, newFolder, PYTHON, ROOT, start, until } from "./rig.mts";
+import { COMMAND, newDataDir, PYTHON, ROOT, start, until } from "./sidecar_harness.mts";
 
 const HELLO = { protocol_version: PROTOCOL_VERSION, client_info: { name: "tests", version: "1" } };
 const HOUR_MS = 3_600_000;
@@ -22,7 +22,7 @@ function hoursLater(hours: number): string {
 }
 
 /** What a supervised sidecar and a client have in common. */
-type Heard = Pick<Sidecar, "call" | "onEvery">;
+type Heard = Pick<Sidecar, "call" | "onAny">;
 
 interface Said {
   answers: unknown[];
@@ -31,9 +31,9 @@ interface Said {
 
 /** A data folder to which the calendar of a file has been connected: its address is a secret that no transcript has. */
 async function folderWithCalendar(t: TestContext): Promise<{ dataDir: string; accountId: string }> {
-  const dataDir = newFolder();
+  const dataDir = newDataDir();
   mkdirSync(dataDir, { recursive: true });
-  const file = join(newFolder(), "..", "calendar.ics");
+  const file = join(newDataDir(), "..", "calendar.ics");
   const stamp = (hours: number): string => hoursLater(hours).replace(/[-:]|\.\d+/g, "");
   const event = `BEGIN:VEVENT\r\nUID:cut-over\r\nDTSTAMP:${stamp(-48)}\r\nDTSTART:${stamp(0)}\r\nDTEND:${stamp(1)}\r\nSUMMARY:Rehearse the cut-over\r\nEND:VEVENT\r\n`;
   writeFileSync(file, `BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tests//EN\r\n${event}END:VCALENDAR\r\n`);
@@ -58,7 +58,7 @@ async function folderWithCalendar(t: TestContext): Promise<{ dataDir: string; ac
 async function conversation(sidecar: Heard, accountId: string): Promise<Said> {
   const said: Said = { answers: [], told: [] };
   const looks = new Set<() => void>();
-  sidecar.onEvery((name, params) => {
+  sidecar.onAny((name, params) => {
     said.told.push([name, params]);
     for (const look of looks) look();
   });
@@ -90,9 +90,9 @@ async function conversation(sidecar: Heard, accountId: string): Promise<Said> {
 
 test("what Node has recorded is heard again of each stand-in, and verified against the sidecar", async (t) => {
   const { dataDir, accountId } = await folderWithCalendar(t);
-  const before = join(newFolder(), "..", "before");
+  const before = join(newDataDir(), "..", "before");
   cpSync(dataDir, before, { recursive: true });
-  const file = join(newFolder(), "..", "recorded.jsonl");
+  const file = join(newDataDir(), "..", "recorded.jsonl");
 
   const live = start(t, { dataDir, command: [...COMMAND, "serve", "--record", file] });
   const said = await conversation(live, accountId);
@@ -116,7 +116,7 @@ test("what Node has recorded is heard again of each stand-in, and verified again
     spawnSync(PYTHON, ["-m", "sidecar", "verify", "--data", before, path], { cwd: ROOT, encoding: "utf8" });
   const verified = verify(file);
   assert.equal(verified.status, 0, verified.stdout + verified.stderr);
-  const forged = join(newFolder(), "..", "forged.jsonl");
+  const forged = join(newDataDir(), "..", "forged.jsonl");
   writeFileSync(forged, text.replaceAll("Rehearse the cut-over", "Rehearse nothing"));
   const refuted = verify(forged);
   assert.equal(refuted.status, 1);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Client, RpcError } from "../../protocol/typescript/client.ts";
 import { ReplayTransport } from "../../protocol/typescript/replay.ts";
-import { ROOT, until } from "./rig.mts";
+import { ROOT, until } from "./sidecar_harness.mts";
 
 const BACKUP = join(ROOT, "tests", "transcripts", "a_backup_runs_and_its_log_is_read.jsonl");
 const CLIENT = { protocol_version: 1, client_info: { name: "test", version: "1" } };

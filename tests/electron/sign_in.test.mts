@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { RpcError, signInWithGoogle } from "../../protocol/typescript/main.ts";
 import type { CalendarAccount, SignInStarted } from "../../protocol/typescript/contract.ts";
 import type { GoogleOAuth, SignInOptions } from "../../protocol/typescript/main.ts";
-import { failure, start } from "./rig.mts";
+import { failure, start } from "./sidecar_harness.mts";
 
 const STATE = "the state that the sidecar made";
 const ADA = { account_id: "ada" } as CalendarAccount;
@@ -192,7 +192,7 @@ test("a host may show its own page", async () => {
 });
 
 test("nobody is waited for longer than is said, nor after the app gave up", async () => {
-  const late = signIn(() => undefined, { patienceMs: 5 });
+  const late = signIn(() => undefined, { timeoutMs: 5 });
   assert.equal((await failure(late.done)).kind, "sign_in_abandoned");
   const controller = new AbortController();
   const given = signIn(() => controller.abort(), { signal: controller.signal });

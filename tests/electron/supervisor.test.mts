@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EventName, Sidecar } from "../../protocol/typescript/main.ts";
-import { failure, isAlive, ODD, scripted, start, status, until } from "./rig.mts";
+import { failure, isAlive, COMMAND_WITH_TEST_JOBS, scriptedSidecar, start, status, until } from "./sidecar_harness.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
 function hear(sidecar: Sidecar) {
   const told: Array<{ name: string; seq: number }> = [];
-  sidecar.onEvery((name, params) => void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
+  sidecar.onAny((name, params) => void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
   return {
     told,
     seqs: () => told.map(({ seq }) => seq).filter((seq) => seq > 0),
@@ -20,7 +20,7 @@ function succeeded(sidecar: Sidecar, count: number): Promise<unknown> {
   const done = new Set<string>();
   sidecar.on("jobs.updated", ({ job }) => void (job.status === "succeeded" && done.add(job.job_id)));
   return until(
-    (look) => sidecar.onEvery(look),
+    (look) => sidecar.onAny(look),
     () => done.size === count,
   );
 }
@@ -38,7 +38,7 @@ async function upToDate(sidecar: Sidecar): Promise<number> {
     limit: 1,
   });
   await until(
-    (look) => sidecar.onEvery(look),
+    (look) => sidecar.onAny(look),
     () => sidecar.position?.seq === latest,
   );
   return latest;
@@ -108,7 +108,7 @@ test("what was committed while nobody listened is told after the restart", async
 });
 
 test("a host that is told megabytes hears every event, lagging or not", async (t) => {
-  const sidecar = start(t, { command: ODD });
+  const sidecar = start(t, { command: COMMAND_WITH_TEST_JOBS });
   const { told, seqs } = hear(sidecar);
   const text = "ü\u2028\u{1f600}".repeat(300_000);
   const done = succeeded(sidecar, 3);
@@ -125,23 +125,23 @@ test("a host that is told megabytes hears every event, lagging or not", async (t
 test("another database is another epoch: listeners are told to load anew", async (t) => {
   const sidecar = start(t, {
     restarts: FAST,
-    command: scripted(`({ method, params }, say, greeting) => {
+    command: scriptedSidecar(`({ method, params }, say, greeting) => {
     if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 9, resume: "resync" };
     if (method === "initialize") setTimeout(say, 0, params.resume
-      ? { method: "events.resync", params: { reason: "The database is another one." } }
+      ? { method: "events.resync", params: { reason: "The database was replaced." } }
       : { method: "jobs.updated", params: { seq: 1 } });
     if (method === "system.status") process.exit(70);
   }`),
   });
   const { told } = hear(sidecar);
   await until(
-    (look) => sidecar.onEvery(look),
+    (look) => sidecar.onAny(look),
     () => told.length === 1,
   );
   assert.deepEqual(sidecar.position, { epoch: "e", seq: 1 });
   await failure(sidecar.system.status());
   await until(
-    (look) => sidecar.onEvery(look),
+    (look) => sidecar.onAny(look),
     () => told.length === 2,
   );
   assert.deepEqual([told[1]?.name, sidecar.position], ["events.resync", { epoch: "f", seq: 9 }]);
@@ -166,7 +166,7 @@ test("stop resolves once the process is gone, and start brings it back", async (
 
 test("a process that does not listen is ended all the same", async (t) => {
   const sidecar = start(t, {
-    command: scripted(`() => { globalThis.forever ??= setInterval(() => {}, 1000); }`),
+    command: scriptedSidecar(`() => { globalThis.forever ??= setInterval(() => {}, 1000); }`),
   });
   await sidecar.ready();
   const { pid = 0 } = sidecar;
@@ -186,7 +186,7 @@ test("stopping ends the waiting for a restart", async (t) => {
 });
 
 test("a call that waits for a process can be given up, and has its deadline", async (t) => {
-  const sidecar = start(t, { command: scripted(`() => true`) });
+  const sidecar = start(t, { command: scriptedSidecar(`() => true`) });
   const controller = new AbortController();
   const given = sidecar.system.health({}, { signal: controller.signal });
   const late = failure(sidecar.system.health({}, { timeoutMs: 1 }));

@@ -6,13 +6,13 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { CancellationTokenSource, createMessageConnection, ResponseError } from "vscode-jsonrpc/node";
 import { LineMessageReader, LineMessageWriter } from "../../protocol/typescript/vscode_jsonrpc.ts";
-import { COMMAND, failure, newFolder, ROOT, scripted } from "./rig.mts";
+import { COMMAND, failure, newDataDir, ROOT, scriptedSidecar } from "./sidecar_harness.mts";
 
 async function connected(t: TestContext, command: readonly string[] = COMMAND) {
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
     cwd: ROOT,
-    env: { ...process.env, APP_DATA_DIR: newFolder() },
+    env: { ...process.env, APP_DATA_DIR: newDataDir() },
     stdio: ["pipe", "pipe", "ignore"],
   });
   const connection = createMessageConnection(new LineMessageReader(child.stdout), new LineMessageWriter(child.stdin));
@@ -54,7 +54,7 @@ test("requests, errors and notifications pass", async (t) => {
 test("a request can be cancelled, and a refused line rejects the request that it was", async (t) => {
   const { connection } = await connected(
     t,
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, say) => {
     if (method === "$/cancelRequest") say({ id: params.id, error: { code: -32800, message: "Cancelled" } });
     if (method === "refuse") say({ id: null, error: { code: -32600, message: "Refused", data: { recovered_id: id } } });
     if (method === "garbage") process.stdout.write("not JSON\\n\\n", () => say({ id, result: 1 }));

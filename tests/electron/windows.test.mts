@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RpcError } from "../../protocol/typescript/renderer.ts";
-import { failure, scripted, until } from "./rig.mts";
-import { app, backUp, load } from "./windows_rig.mts";
+import { failure, scriptedSidecar, until } from "./sidecar_harness.mts";
+import { app, backUp, load } from "./window_harness.mts";
 
 test("a page calls and listens as the main process does", async (t) => {
   const { page } = app(t).open();
@@ -83,7 +83,7 @@ test("a call can be given up from the page", async (t) => {
   const { open, sidecar } = app(
     t,
     {},
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, say) => {
     if (method === "$/cancelRequest") say({ id: params.id, error: { code: -32800, message: "", data: { kind: "cancelled" } } });
   }`),
   );
@@ -102,7 +102,7 @@ test("deadlines and progress cross the bridge", async (t) => {
   const { page } = app(
     t,
     {},
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, say) => {
     if (method !== "system.health") return;
     const { progress_token: token, timeout_ms: ms } = params._meta;
     say({ method: "$/progress", params: { token, value: { kind: "report", fraction: ms / 1000, message: null } } });
@@ -177,14 +177,14 @@ test("a page that comes back to another database is told to load anew", async (t
   const reasons: string[] = [];
   page.onSince({ epoch: "another", seq: 3 }, { "events.resync": ({ reason }) => void reasons.push(reason) });
   await page.system.health();
-  assert.deepEqual(reasons, ["The database is another one."]);
+  assert.deepEqual(reasons, ["The database was replaced."]);
 });
 
 test("a page that has caught up in one database hears of the next one, whose numbers begin anew", async (t) => {
   const { open, sidecar } = app(
     t,
     {},
-    scripted(`({ id, method, params }, say, greeting) => {
+    scriptedSidecar(`({ id, method, params }, say, greeting) => {
       if (method === "initialize") greeting.events.latest_seq = 5;
       if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 1, resume: "resync" };
       if (method === "events.replay") say({ id, result: { events: [{ method: "jobs.updated", params: { seq: 5 } }], latest_seq: 5, epoch: "e", truncated: false } });
@@ -215,7 +215,7 @@ test("a page signs in through the person's browser, and can give that up", async
     const { searchParams } = new URL(url);
     void browse(`${searchParams.get("redirect_uri")}?state=s&code=c`);
   };
-  const sidecar = scripted(`({ id, method, params }, say) => {
+  const sidecar = scriptedSidecar(`({ id, method, params }, say) => {
     const step = method.split(".").at(-1);
     if (step === "start") {
       const authorization_url = "https://accounts.example/?" + new URLSearchParams(params);

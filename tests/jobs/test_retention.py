@@ -29,8 +29,7 @@ def maintenance(shop: Shop) -> None:
 
 
 def look_after(shop: Shop) -> None:
-    for spec, handler in shop.features._maintenance_handlers():
-        shop.types[spec.type] = Registration(spec, handler)
+    shop.types.update({one.spec.type: one for one in shop.features.maintenance().registrations})
 
 
 async def maintain(shop: Shop, what: str, **payload: Any) -> dict[str, Any]:
@@ -123,12 +122,12 @@ async def test_logs_and_results_count_as_well(shop: Shop) -> None:
 async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -> None:
     for number in range(60):
         work_off(shop, str(number))
-    shop.turn.end()
+    shop.unit_of_work.commit()
     left: list[int] = []
     events = iter([200, 0])
 
     async def committed() -> None:
-        await shop._committed()
+        await shop.runtime.committed()
         with closing(sqlite3.connect(f"{shop.database.path.as_uri()}?mode=ro", uri=True)) as other:
             left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.once'").fetchone()[0])
 
@@ -143,7 +142,7 @@ async def test_maintenance_tells_how_far_it_is(shop: Shop) -> None:
     for number in range(300):
         work_off(shop, str(number), size=30_000)
     shop.clock.advance(31 * DAY_S)
-    shop.chance = 0
+    shop.random_fraction = 0
     await maintain(shop, "prune")
     await maintain(shop, "vacuum")
     rows = shop.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
@@ -312,11 +311,11 @@ def free_some(shop: Shop, count: int = 600) -> None:
     """Leave free pages behind: about 30 bytes for each of the 10,000 of `count` jobs."""
     for number in range(count):
         work_off(shop, str(number), size=10_000)
-    shop.turn.end()
+    shop.unit_of_work.commit()
     with shop.database.write():
         for table in ("jobs", "job_events", "event_log"):
             shop.database.execute(f"DELETE FROM {table}")
-    shop.turn.end()
+    shop.unit_of_work.commit()
 
 
 async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
@@ -332,12 +331,12 @@ async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
 
 async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_disk(shop: Shop) -> None:
     log_events(shop, 10, size=4_000_000)
-    shop.turn.end()
+    shop.unit_of_work.commit()
     log = shop.database.path.with_name("sidecar.db-wal")
     assert log.stat().st_size > 40_000_000
     for _ in range(2):
         log_events(shop, 1)
-        shop.turn.end()
+        shop.unit_of_work.commit()
     assert log.stat().st_size <= WAL_BYTES
 
 
@@ -346,10 +345,10 @@ async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> Non
     others = iter(range(20))
 
     async def committed() -> None:
-        await shop._committed()
+        await shop.runtime.committed()
         for number in islice(others, 1):
             with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
-                shop.database.execute("INSERT INTO database_facts VALUES (?, '')", (f"fact {number}",))
+                shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     shop.types["maintenance.vacuum"] = Registration(VacuumDatabase, VacuumHandler(shop.database, committed))
     await maintain(shop, "vacuum")

@@ -74,18 +74,18 @@ def full() -> None:
 def late() -> None:
     watch = parent.watch_parent
 
-    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
+    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> None:
         Path(os.environ["APP_DATA_DIR"], "waiting").touch()
         while os.getppid() == pid:
             time.sleep(0.01)
-        watch(pid, loop, on_death)
+        watch(pid, loop, on_exit)
 
     setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
 
 
 def impatient() -> None:
-    sidecar.wire.stdio.STUCK_BYTES = 1024 * 1024  # type: ignore[misc]
-    sidecar.wire.stdio.STUCK_S = 0.5  # type: ignore[misc]
+    sidecar.wire.stdio.STALLED_BYTES = 1024 * 1024  # type: ignore[misc]
+    sidecar.wire.stdio.STALL_TIMEOUT_S = 0.5  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def seqs(messages: list[Message]) -> list[int]:
 def names(message: Message) -> str | None:
     """The job that a notification names."""
     params: dict[str, Any] = message.get("params") or {}
-    return (params.get("job") or params.get("event") or {}).get("job_id")
+    return (params.get("job") or params.get("line") or {}).get("job_id")
 
 
 def created(message: Message) -> list[str]:

@@ -10,7 +10,7 @@ from sidecar_protocol.system import ProcessState, SystemState
 
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.wire.event_log import LOG_ROWS, PRUNE_EVERY
-from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES, LANE_CHARS, RESUME_BYTES
+from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES, MAX_COALESCED_CHARS, RESUME_BYTES
 from tests.conftest import StartSidecar
 from tests.handlers import Echo
 from tests.loopback import EIGHT_O_CLOCK, Loopback
@@ -178,7 +178,7 @@ async def test_a_client_is_told_of_events_that_were_forgotten_before_they_could_
 async def test_what_was_undone_is_not_told(rig: Loopback) -> None:
     def queue_and_fail() -> None:
         with rig.database.write():
-            rig.features.journal.queue(Echo())
+            rig.job_queue.journal.queue(Echo())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -202,7 +202,7 @@ async def test_nothing_is_told_before_the_handshake(rig: Loopback) -> None:
     stranger = Loopback(rig.database.path.with_name("another.db"))
     progress(stranger, "j", 0.5)
     stranger.outbox.notify(SystemState(state=ProcessState.DEGRADED))
-    stranger.features.journal.queue(Echo())
+    stranger.job_queue.journal.queue(Echo())
     await stranger.settle()
     assert stranger.received == []
     await stranger.initialize()
@@ -238,7 +238,7 @@ async def test_progress_stays_within_its_rate_though_durable_notifications_come_
     (job_id,) = await create(rig)
     for step in range(1, 101):
         progress(rig, job_id, step / 100)
-        rig.features.journal.log(job_id, "info", f"step {step}")
+        rig.job_queue.journal.log(job_id, "info", f"step {step}")
         await rig.settle()
         rig.clock.advance(0.01)
         await rig.settle()
@@ -264,14 +264,14 @@ async def test_no_progress_follows_the_end_of_its_job(rig: Loopback) -> None:
 
 async def test_waiting_for_a_rate_costs_no_turns(rig: Loopback) -> None:
     ended = 0
-    settle = rig.wire.settle
+    on_commit = rig.wire.on_commit
 
     def counted(failure: Exception | None) -> None:
         nonlocal ended
         ended += 1
-        settle(failure)
+        on_commit(failure)
 
-    rig.wire.settle = counted  # type: ignore[method-assign]
+    rig.wire.on_commit = counted  # type: ignore[method-assign]
     progress(rig, "j", 0.1)
     await rig.settle()
     progress(rig, "j", 0.2)
@@ -303,13 +303,13 @@ async def test_a_text_that_grew_too_long_unread_starts_anew_where_its_offset_say
     rig.wire.host_reads = False
     rig.wire.notify("filler", b'{"x":"%s"}' % (b"x" * COALESCE_BYTES))
     for number in range(3):
-        delta(rig, number * (LANE_CHARS // 2 + 1), "x" * (LANE_CHARS // 2 + 1))
+        delta(rig, number * (MAX_COALESCED_CHARS // 2 + 1), "x" * (MAX_COALESCED_CHARS // 2 + 1))
         await rig.settle()
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.settle()
     (told,) = rig.named("claude.delta")
-    assert len(told["text"]) + told["offset"] == 3 * (LANE_CHARS // 2 + 1)
+    assert len(told["text"]) + told["offset"] == 3 * (MAX_COALESCED_CHARS // 2 + 1)
     assert told["offset"] > 0
 
 
@@ -319,7 +319,7 @@ async def test_notifications_keep_their_order(rig: Loopback) -> None:
     delta(rig, 0, "a", job_id)
     await rig.settle()
     delta(rig, 1, "b", job_id)
-    rig.features.journal.log(job_id, "info", "between")
+    rig.job_queue.journal.log(job_id, "info", "between")
     delta(rig, 2, "c", job_id)
     await rig.settle()
     rig.clock.advance(1)
@@ -335,9 +335,9 @@ async def test_a_host_that_does_not_read_misses_no_durable_notification_once_it_
     for _ in range(1_500):
         rig.send(call % (b"x" * 10_000))
     assert rig.outbox.lagged
-    assert LAG_BYTES < rig.wire.unread_bytes < LAG_BYTES + 100_000
+    assert LAG_BYTES < rig.wire.pending_bytes < LAG_BYTES + 100_000
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.until(lambda rig: rig.named("events.lag"))
     await create(rig)
     (lagged,) = rig.named("events.lag")
@@ -358,9 +358,9 @@ async def test_ephemeral_notifications_wait_and_merge_while_the_host_is_behind(r
         progress(rig, "j", step / 50)
         rig.clock.advance(0.2)
         await rig.settle()
-    assert rig.wire.unread_bytes < COALESCE_BYTES + 100
+    assert rig.wire.pending_bytes < COALESCE_BYTES + 100
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.settle()
     assert [one["progress"] for one in rig.named("jobs.progress")] == [0.98]
     assert RESUME_BYTES < COALESCE_BYTES < LAG_BYTES

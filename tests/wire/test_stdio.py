@@ -12,7 +12,7 @@ import pytest
 from sidecar_protocol.connection import Connection
 
 from sidecar.wire import stdio
-from sidecar.wire.stdio import Host, ThreadedWriter, Writer
+from sidecar.wire.stdio import ThreadedWriter, WireOut, Writer
 
 FILLER = b"f" * 1024 * 1024 + b"\n"
 
@@ -27,8 +27,9 @@ class Wire:
         self.descriptor = ours.detach()
         self.broken: list[int] = []
         self.has_broken = anyio.Event()
-        self.writer = kind(self.descriptor, asyncio.get_running_loop(), self._break)
-        self.host = Host(Connection(), self.writer)
+        self.has_written = anyio.Event()
+        self.writer = kind(self.descriptor, self._on_broken, self._on_written)
+        self.out = WireOut(Connection(), self.writer)
 
     async def read(self, until: bytes) -> bytes:
         """Everything up to and with this."""
@@ -40,22 +41,20 @@ class Wire:
 
     def stuff(self) -> None:
         """Fill the pipe, so that what comes next is queued."""
-        self.writer.answer(FILLER)
+        self.writer.queue_response(FILLER)
         self.writer.flush()
-        assert self.writer.unread_bytes > 0
+        assert self.writer.pending_bytes > 0
 
-    def _break(self, code: int) -> None:
+    def _on_written(self) -> None:
+        self.has_written.set()
+
+    def _on_broken(self, code: int) -> None:
         self.broken.append(code)
         self.has_broken.set()
 
     def close(self) -> None:
         self.reads.close()
         os.close(self.descriptor)
-
-
-def is_watched(wire: Wire) -> bool:
-    """Whether the time that the host has for catching up is running."""
-    return wire.writer._stuck is not None
 
 
 @pytest.fixture(params=[Writer, ThreadedWriter])
@@ -68,10 +67,10 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
 
 async def test_answers_overtake_notifications_but_not_the_progress_of_a_request(wire: Wire) -> None:
     wire.stuff()
-    wire.host.notify("jobs.updated", b'{"seq":1}')
-    wire.host.notify("$/progress", b'{"token":1}')
-    wire.writer.answer(b'{"id":1}\n')
-    wire.host.notify("jobs.updated", b'{"seq":2}')
+    wire.out.notify("jobs.updated", b'{"seq":1}')
+    wire.out.notify("$/progress", b'{"token":1}')
+    wire.writer.queue_response(b'{"id":1}\n')
+    wire.out.notify("jobs.updated", b'{"seq":2}')
     wire.writer.flush()
     data = await wire.read(b'{"seq":2}}\n')
     assert data.removeprefix(FILLER).splitlines() == [
@@ -81,14 +80,14 @@ async def test_answers_overtake_notifications_but_not_the_progress_of_a_request(
         b'{"jsonrpc":"2.0","method":"jobs.updated","params":{"seq":2}}',
     ]
     with anyio.fail_after(120):
-        while wire.writer.unread_bytes:  # the thread has written it, and the loop is about to hear of that
+        while wire.writer.pending_bytes:  # the thread has written it, and the loop is about to hear of that
             await anyio.lowlevel.checkpoint()
 
 
 async def test_what_is_queued_when_the_process_ends_is_written_to_a_host_that_reads(wire: Wire) -> None:
     wire.stuff()
     for _ in range(20):
-        wire.writer.answer(FILLER)
+        wire.writer.queue_response(FILLER)
     wire.reads.setblocking(True)
     with ThreadPoolExecutor(1) as threads, wire.reads.makefile("rb") as lines:
         reading = threads.submit(lambda: [lines.readline() for _ in range(21)])
@@ -101,26 +100,26 @@ async def test_a_host_that_never_reads_holds_up_the_end_no_longer_than_allowed(w
     started = time.monotonic()
     wire.writer.finish(0.1)
     assert time.monotonic() - started >= 0.1
-    assert wire.writer.unread_bytes > 0
+    assert wire.writer.pending_bytes > 0
 
 
 async def test_a_host_that_is_gone_ends_the_process(wire: Wire) -> None:
     wire.reads.close()
-    wire.writer.answer(b"{}\n")
+    wire.writer.queue_response(b"{}\n")
     wire.writer.flush()
     with anyio.fail_after(120):
         await wire.has_broken.wait()
-    assert (wire.broken, wire.writer.unread_bytes) == ([74], 0)
+    assert (wire.broken, wire.writer.pending_bytes) == ([74], 0)
 
 
 async def test_a_host_that_reads_too_little_for_too_long_has_hung(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stdio, "STUCK_BYTES", 512 * 1024)
-    monkeypatch.setattr(stdio, "STUCK_S", 0.05)
+    monkeypatch.setattr(stdio, "STALLED_BYTES", 512 * 1024)
+    monkeypatch.setattr(stdio, "STALL_TIMEOUT_S", 0.05)
     wire.stuff()
     with anyio.fail_after(120):
         await wire.has_broken.wait()
     assert wire.broken == [74]
-    wire.writer.answer(b"{}\n")  # the process says something more while it ends, and the host reads again
+    wire.writer.queue_response(b"{}\n")  # the process says something more while it ends, and the host reads again
     wire.reads.setblocking(True)
     with ThreadPoolExecutor(1) as threads, wire.reads.makefile("rb") as lines:
         reading = threads.submit(lines.read)
@@ -132,13 +131,12 @@ async def test_a_host_that_reads_too_little_for_too_long_has_hung(wire: Wire, mo
 
 
 async def test_a_host_that_catches_up_in_time_has_not_hung(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stdio, "STUCK_BYTES", 512 * 1024)
+    monkeypatch.setattr(stdio, "STALLED_BYTES", 512 * 1024)
     wire.stuff()
-    assert is_watched(wire)
-    progressed = anyio.Event()
-    wire.writer.on_progress = progressed.set
+    stalling = [wire.writer.is_stalling]
+    wire.has_written = anyio.Event()
     await wire.read(FILLER)
     with anyio.fail_after(120):
-        await progressed.wait()
-    assert not is_watched(wire)
+        await wire.has_written.wait()
+    assert [*stalling, wire.writer.is_stalling] == [True, False]
     assert wire.broken == []

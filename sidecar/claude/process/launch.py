@@ -61,9 +61,9 @@ class Launcher:
     def _note(self, process: ClaudeProcess, owner_id: str) -> None:
         """Write down that it runs, until it is gone."""
         pid = process.pid
-        started_at = start_time(pid)
-        if started_at is not None:
-            self._ledger.started(KnownProcess(pid, started_at, owner_id))
+        started_ts = start_time(pid)
+        if started_ts is not None:
+            self._ledger.started(KnownProcess(pid, started_ts, owner_id))
             process.on_release = lambda: self._ledger.ended(pid)
 
 

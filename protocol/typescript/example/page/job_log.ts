@@ -4,7 +4,7 @@ import type { JobLogLine, LiveList, PageSidecar } from "sidecar-electron/rendere
 import { h } from "./dom.ts";
 import { pagedReader } from "./paging.ts";
 import { empty, listView } from "./panel.ts";
-import { clock } from "./words.ts";
+import { clock } from "./format.ts";
 
 const PAGE = 500;
 

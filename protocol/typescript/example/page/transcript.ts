@@ -7,7 +7,7 @@ import type { DraftText } from "./drafts.ts";
 import { itemRow, shownOf } from "./items.ts";
 import type { Shown } from "./items.ts";
 import { markdown } from "./markdown.ts";
-import { notice, troubleOf } from "./notice.ts";
+import { notice, problemOf } from "./notice.ts";
 import { pagedReader } from "./paging.ts";
 import { loading } from "./panel.ts";
 import { permissionCard } from "./permission.ts";
@@ -135,7 +135,7 @@ export class Transcript {
     const { error, isLoaded } = this.#list;
     fill(
       this.#state,
-      error !== null ? notice(troubleOf(error), () => this.#list.reload()) : isLoaded ? null : loading(),
+      error !== null ? notice(problemOf(error), () => this.#list.reload()) : isLoaded ? null : loading(),
     );
     this.#itemRows.show(shownOf(this.#list.items()));
     const drafts = this.#drafts.texts();
