@@ -165,18 +165,18 @@ class VacuumHandler:
         for _ in self._tidy(VACUUM_PAGES):
             await self._committed()
         freed = 0
-        first = self._database.free_pages()
+        first = self._database.freelist_count()
         while True:
             await self._committed()  # a vacuum cannot be part of a transaction
-            if self._database.dirty:
+            if self._database.in_transaction:
                 continue  # somebody has written since
-            step = self._database.vacuum(VACUUM_PAGES)
+            step = self._database.incremental_vacuum(VACUUM_PAGES)
             if step == 0:
                 break
             freed += step
             context.progress(min(0.99, freed / max(1, first)), "Giving space back")
         self._database.checkpoint()  # before it the file is as large as ever
-        return VacuumResult(freed_bytes=freed * self._database.page_bytes())
+        return VacuumResult(freed_bytes=freed * self._database.page_size())
 
 
 async def _measure(part: Path, expected: int, context: JobContext) -> None:

@@ -103,7 +103,7 @@ class Answers:
 
     def add(self, request: Request, outcome: HandlerOutcome) -> None:
         """Answers a request with a result, with None if its method has no result, or with an exception."""
-        self._outcomes.append((request, outcome, self._database.dirty))
+        self._outcomes.append((request, outcome, self._database.in_transaction))
         self._request_commit()
 
     def add_line(self, line: bytes) -> None:

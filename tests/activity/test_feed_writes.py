@@ -161,7 +161,7 @@ async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(ri
     assert await feed.forget(JIRA, container_id="1") == 600
     assert [one["removed"] for one in await told(rig)] == [250, 250, 100]
     assert await feed.forget(JIRA) == 600
-    assert not rig.database.dirty
+    assert not rig.database.in_transaction
     assert await ids(rig) == ["other"]
 
 

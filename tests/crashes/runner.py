@@ -10,9 +10,9 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              slow_recovery     the recovery from a crash waits for the first cancel
 
 The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`,
-`migrations._step` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function
-raises AttributeError at the start.
+that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`
+and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function raises
+AttributeError at the start.
 """
 
 import argparse
@@ -277,24 +277,14 @@ def add_faults(faults: Faults) -> None:
 
 def split_migrations(faults: Faults) -> None:
     """Adds `migrations.step:before` and `:after` inside a step's transaction, and `migrations.copy` inside a backup."""
-    step, back_up = sidecar.storage.migrations._step, sidecar.storage.migrations.back_up
-
-    def make_step(name: str, text: str) -> Callable[[Any], None]:
-        take = step(name, text)
-
-        def take_and_pass(database: Any) -> None:
-            faults.passing("migrations.step:before")
-            take(database)
-            faults.passing("migrations.step:after")
-
-        return take_and_pass
+    back_up = sidecar.storage.migrations.back_up
 
     def copy_and_pass(connection: sqlite3.Connection, target: Path) -> None:
         connection.set_progress_handler(lambda: faults.passing("migrations.copy"), COPY_STEPS)
         back_up(connection, target)
         connection.set_progress_handler(None, 0)
 
-    sidecar.storage.migrations._step = make_step
+    faults.wrap(sidecar.storage.migrations, "apply_migration", "migrations.step")
     sidecar.storage.migrations.back_up = copy_and_pass
 
 

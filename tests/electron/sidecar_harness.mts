@@ -19,7 +19,7 @@ export const ROOT = given("SIDECAR_ROOT");
 export const PYTHON = given("SIDECAR_PYTHON");
 /** The sidecar as it is shipped, and with the tests' own job types. */
 export const COMMAND = [PYTHON, "-m", "sidecar"];
-export const COMMAND_WITH_TEST_JOBS = [PYTHON, join(ROOT, "tests", "process", "odd.py")];
+export const COMMAND_WITH_TEST_JOBS = [PYTHON, join(ROOT, "tests", "process", "modified_sidecar.py")];
 /** How long anything may take before a test gives up. */
 export const TIMEOUT_MS = 90_000;
 
