@@ -11,7 +11,7 @@ from sidecar_protocol.system import VacuumDatabase
 
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
-from sidecar.storage.fulltext import ALL, STEP_ROWS
+from sidecar.storage.fulltext import MAX_KEY, STEP_ROWS
 from sidecar.system.maintenance import VacuumHandler
 from tests.activity.test_export import Context
 from tests.conftest import StartRawClient
@@ -55,7 +55,7 @@ def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
         ],
     )
     if request.param == "not indexed":
-        rig.features.activity._store.index.available = False
+        rig.features.activity._store.index.is_available = False
     return rig
 
 
@@ -218,7 +218,7 @@ def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(
     with raw_client() as wire, contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as outside:
         wire.initialize()
         found = [wire.call("activity.search", query="title 999.")["hits"]]
-        while outside.execute("SELECT key FROM activity_search_upto").fetchone() != (ALL,):
+        while outside.execute("SELECT key FROM activity_search_upto").fetchone() != (MAX_KEY,):
             found.append(wire.call("activity.search", query="title 999.")["hits"])
         found.append(wire.call("activity.search", query="title 999.")["hits"])
         assert [[hit["title"] for hit in hits] for hits in found] == [["Title 999."]] * len(found)
