@@ -23,12 +23,13 @@ from sidecar_protocol.system import (
 )
 
 from sidecar import exit_codes
-from sidecar.clock import FixedClock, SystemClock, iso
+from sidecar.clock import FixedClock, SystemClock, iso_now
 from sidecar.features import Features
 from sidecar.ids import Uuid7
 from sidecar.logs import Logs
+from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
-from sidecar.settings import Settings, make_private_dir, schema_dir
+from sidecar.settings import Settings
 from sidecar.storage.database import Database, LockFile
 from sidecar.storage.migrations import open_database
 from sidecar.storage.sync_state import SyncState
@@ -40,7 +41,7 @@ from sidecar.wire.host_watch import watch_parent, watch_process
 from sidecar.wire.in_flight import InFlightRequests
 from sidecar.wire.lifecycle import DRAIN_S, LifecycleService
 from sidecar.wire.outbox import Outbox
-from sidecar.wire.stdio import Host, Reader, make_writer
+from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
     from sidecar.transcripts.record import Recorder
@@ -67,10 +68,8 @@ class App:
         self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
-        self._turn = UnitOfWork(self._loop.call_soon)
+        self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._connection = Connection()
-        self._writer = make_writer(wire[1], self._loop, self.end)
-        self._host = Host(self._connection, self._writer)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
         self._chance = Randomness(settings.seed, life=event_log.window()[1])
@@ -79,35 +78,41 @@ class App:
             self._database,
             event_log,
             self._clock,
-            soon=self._turn.soon,
-            later=self._loop.call_later,
-        )
-        self._writer.on_progress = self._outbox.caught_up
-        self._dispatcher = Dispatcher(
-            self._connection, self._writer, self._database, soon=self._turn.soon, new_id=self._new_id
+            request_commit=self._unit_of_work.request_commit,
+            call_later=self._loop.call_later,
         )
         self._recorder = self._record()
         recording = () if self._recorder is None else (self._recorder,)
-        self._turn.connect(self._database, self._dispatcher, self._outbox, self._host, *recording)
+        on_send = None if self._recorder is None else self._recorder.on_send
+        self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
+        self._wire_out = WireOut(self._connection, self._writer)
+        self._dispatcher = Dispatcher(
+            self._connection,
+            self._writer,
+            self._database,
+            request_commit=self._unit_of_work.request_commit,
+            new_id=self._new_id,
+        )
+        self._unit_of_work.connect(self._database, self._dispatcher, self._outbox, self._wire_out, *recording)
         self._serve()
         self._reader = Reader(
             wire[0],
-            self._loop,
             self._connection,
-            self._dispatcher.handle,
-            self._turn,
+            self._unit_of_work,
+            handle=self._dispatcher.handle,
             on_eof=self._on_eof,
+            on_receive=None if self._recorder is None else self._recorder.on_receive,
         )
-        if self._recorder is not None:
-            self._reader.on_data = self._recorder.listen
 
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
         make_private_dir(path.parent)
         lock = LockFile(path.with_name(path.name + ".lock"))
-        stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
+        stamp = iso_now(self._clock).replace(":", "").replace(".", "")
         randomness = Randomness(self._settings.seed).bytes_for("facts of a new database")
-        return lock, Database(open_database(path, schema_dir(), stamp, randomness), path, self._turn.soon)
+        return lock, Database(
+            open_database(path, schema_dir(), stamp, randomness), path, self._unit_of_work.request_commit
+        )
 
     def _record(self) -> "Recorder | None":
         """Have the conversation recorded where that is wanted."""
@@ -117,8 +122,7 @@ class App:
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.kept = recorder.heard
-        self._writer.on_lines = recorder.said
+        self._connection.kept = recorder.received
         return recorder
 
     def _serve(self) -> None:
@@ -131,20 +135,20 @@ class App:
             self._new_id,
             self._chance,
             committed=self._committed,
-            after_commit=self._turn.after,
+            after_commit=self._unit_of_work.after_commit,
             is_draining=self._is_draining,
         )
         waiting = InFlightRequests(
             self._dispatcher.answer,
             self._tell_progress,
-            lambda token: self._outbox.forget(RequestProgress, token),
+            lambda token: self._outbox.discard(RequestProgress, token),
         )
         openrpc = schema_dir() / "openrpc.json"
         self._lifecycle = LifecycleService(
             dispatcher=self._dispatcher,
             waiting=waiting,
             outbox=self._outbox,
-            wire=self._host,
+            wire=self._wire_out,
             token=self._settings.token,
             schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
             unlock=self._features.unlock,
@@ -166,7 +170,7 @@ class App:
             accounts=self._features.account_counts,
             syncs=SyncState(self._database).last_syncs,
             outbox=lambda: OutboxStatus(
-                pending_bytes=self._writer.unread_bytes,
+                pending_bytes=self._writer.pending_bytes,
                 latest_seq=self._outbox.log.window()[1],
                 lagged=self._outbox.lagged,
             ),
@@ -196,7 +200,7 @@ class App:
 
     def _on_eof(self) -> None:
         if self._recorder is not None:
-            self._recorder.ended()
+            self._recorder.on_eof()
         self.end(exit_codes.OK)
 
     def end(self, code: int) -> None:
@@ -223,8 +227,8 @@ class App:
         # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
         self._reader.finish(LAST_WRITE_S)
-        self._turn.end()
-        self._turn.close()
+        self._unit_of_work.commit()
+        self._unit_of_work.close()
         self._writer.finish(until - self._loop.time())
         if self._recorder is not None:
             self._recorder.close(self._code)
@@ -259,11 +263,11 @@ class App:
         """Return once what was written so far is durable; raise what kept it from that."""
         done: asyncio.Future[None] = self._loop.create_future()
 
-        def settled(failure: sqlite3.Error | None) -> None:
+        def on_commit(failure: sqlite3.Error | None) -> None:
             if not done.done():
                 done.set_result(None) if failure is None else done.set_exception(failure)
 
-        self._turn.after(settled)
+        self._unit_of_work.after_commit(on_commit)
         await done
 
     def _tell_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:

@@ -18,7 +18,7 @@ from sidecar_protocol.system import BackUpDatabase, ClaudeInstallation, PruneHis
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
-from sidecar.clock import Clock
+from sidecar.clock import DAY_S, Clock
 from sidecar.files import UserFiles
 from sidecar.ids import MakeId
 from sidecar.job_handler import Registration
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DAY_S: Final = 24 * 3600
 MAINTENANCE: Final = (
     ("maintenance.backup", BackUpDatabase, DAY_S),
     ("maintenance.prune", PruneHistory, DAY_S),

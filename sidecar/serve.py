@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from sidecar import exit_codes
-from sidecar.wire.stdio import claim
+from sidecar.wire.descriptors import claim_stdio
 
 SEED = "make the same ids every time, for tests: what guards a sign-in can then be foretold"
 PLUGIN_SEARCH = "pydantic.plugin._loader"
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> NoReturn:
     options = arguments(argv)
     # Nothing made while starting is garbage; looking for some in it costs a tenth of the start.
     gc.disable()
-    code = _serve(options, claim(), parent)
+    code = _serve(options, claim_stdio(), parent)
     sys.stderr.flush()
     os._exit(code)
 

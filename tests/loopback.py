@@ -21,8 +21,9 @@ from sidecar.commandline.client import Received, RemoteError
 from sidecar.features import Features
 from sidecar.ids import Uuid7
 from sidecar.jobs.worker import JobsWorker
+from sidecar.paths import schema_dir
 from sidecar.randomness import Randomness
-from sidecar.settings import Settings, schema_dir
+from sidecar.settings import Settings
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
@@ -66,25 +67,25 @@ class ManualClock:
 
 
 class MemoryWire:
-    """What `Writer` and `Host` are to the process: answers overtake notifications, and unread bytes are counted."""
+    """Stands in for `Writer` and `WireOut`: responses overtake notifications, and pending bytes are counted."""
 
     def __init__(self, connection: Connection, deliver: Callable[[bytes], None]) -> None:
         self._connection = connection
         self._deliver = deliver
         self._answers: list[bytes] = []
         self._notifications: list[bytes] = []
-        self.on_progress: Callable[[], None] = lambda: None
+        self.on_written: Callable[[], None] = lambda: None
         self.host_reads = True
 
     @property
-    def unread_bytes(self) -> int:
+    def pending_bytes(self) -> int:
         return sum(map(len, self._answers)) + sum(map(len, self._notifications))
 
     @property
-    def notifications_held(self) -> bool:
+    def holds_notifications(self) -> bool:
         return self._connection.open_batches > 0
 
-    def answer(self, line: bytes) -> None:
+    def queue_response(self, line: bytes) -> None:
         self._answers.append(line)
 
     def notify(self, method: str, params: bytes) -> None:
@@ -95,9 +96,9 @@ class MemoryWire:
             data = b"".join(self._answers + self._notifications)
             self._answers, self._notifications = [], []
             self._deliver(data)
-            self.on_progress()
+            self.on_written() if data else None
 
-    def settle(self, failure: Exception | None) -> None:
+    def on_commit(self, failure: Exception | None) -> None:
         del failure
         self.flush()
 
@@ -147,19 +148,25 @@ class Loopback:
         self.clock = clock or ManualClock()
         self._settings = settings
         self.received: list[Received] = []
-        self.turn = UnitOfWork(asyncio.get_running_loop().call_soon)
-        self.database = Database(open_database(path, schema_dir(), "test"), path, self.turn.soon)
+        self.unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
+        self.database = Database(open_database(path, schema_dir(), "test"), path, self.unit_of_work.request_commit)
         self._client, self._server = Connection(), Connection()
         self._answers: dict[int | str | None, asyncio.Future[Answered]] = {}
         self._came = anyio.Event()
         self.wire = MemoryWire(self._server, self._take)
         self.outbox = Outbox(
-            self.database, EventLog(self.database), self.clock, soon=self.turn.soon, later=self.clock.later
+            self.database,
+            EventLog(self.database),
+            self.clock,
+            request_commit=self.unit_of_work.request_commit,
+            call_later=self.clock.later,
         )
-        self.wire.on_progress = self.outbox.caught_up
+        self.wire.on_written = self.outbox.on_written
         self._new_id = Uuid7(self.clock)
-        self.dispatcher = Dispatcher(self._server, self.wire, self.database, soon=self.turn.soon, new_id=self._new_id)
-        self.turn.connect(self.database, self.dispatcher, self.outbox, self.wire)
+        self.dispatcher = Dispatcher(
+            self._server, self.wire, self.database, request_commit=self.unit_of_work.request_commit, new_id=self._new_id
+        )
+        self.unit_of_work.connect(self.database, self.dispatcher, self.outbox, self.wire)
         self._serve()
 
     def settings(self) -> Settings:
@@ -175,7 +182,7 @@ class Loopback:
             self._new_id,
             Randomness(None),
             committed=self._committed,
-            after_commit=self.turn.after,
+            after_commit=self.unit_of_work.after_commit,
             is_draining=lambda: False,
         )
         waiting = InFlightRequests(self.dispatcher.answer, lambda *_: None, lambda _: None)
@@ -226,12 +233,12 @@ class Loopback:
         return await self.call("initialize", {"protocol_version": 1, "client_info": client, **params})
 
     def send(self, data: bytes) -> None:
-        """What a turn of the real reader does with a chunk."""
-        self.turn.hold()
+        """Handles a chunk as the real reader does."""
+        self.unit_of_work.begin()
         self._server.receive(data)
         while (event := self._server.next_event()) is not None:
             self.dispatcher.handle(event)
-        self.turn.end()
+        self.unit_of_work.commit()
 
     def _take(self, data: bytes) -> None:
         self._client.receive(data)
@@ -288,11 +295,13 @@ class Loopback:
 
     async def _committed(self) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.turn.after(lambda failure: done.set_exception(failure) if failure else done.set_result(None))
+        self.unit_of_work.after_commit(
+            lambda failure: done.set_exception(failure) if failure else done.set_result(None)
+        )
         await done
 
     def close(self) -> None:
         """End it, in good order."""
-        self.turn.end()
-        self.turn.close()
+        self.unit_of_work.commit()
+        self.unit_of_work.close()
         self.database.close()

@@ -31,9 +31,9 @@ from sidecar.atlassian.reasons import HINTS
 from sidecar.atlassian.records import Records, connector
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.atlassian.store import StoredAccount
-from sidecar.atlassian.sync_cursor import DAY_MS
-from sidecar.clock import iso
+from sidecar.clock import DAY_MS, iso_now
 from sidecar.feed import Origin
+from sidecar.http import BadResponse, HttpError, RateLimited
 from sidecar.ids import MakeId
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.storage.secrets import Vault
@@ -121,7 +121,7 @@ class Accounts:
         with self._records.database.write():
             account = self._store.add(
                 account_id,
-                self._now(),
+                iso_now(self._records.clock),
                 service=service,
                 org=org,
                 base_url=address,
@@ -156,11 +156,11 @@ class Accounts:
             address = site_address(before.base_url)
             door, person = await self._check(service, address, before.email, api_token)
             before = self._get(service, account_id)  # it may have been deleted meanwhile
-            reads_anew = reads_anew or before.atlassian_id not in (None, person.atlassian_id)
+            reads_anew = reads_anew or before.atlassian_account_id not in (None, person.atlassian_account_id)
             changes |= {"api_token": sealed, "base_url": address, "token_expires_at": token_expires_at}
             changes |= {"status": AccountStatus.ACTIVE, "reason": None, **_known(door, person)}
         with self._records.database.write():
-            account = self._store.change(account_id, self._now(), **changes)
+            account = self._store.change(account_id, iso_now(self._records.clock), **changes)
             assert account is not None
             if reads_anew:
                 self._records.read_anew(Origin(service, account_id))
@@ -210,14 +210,14 @@ class Accounts:
         """A sync has found the token to be good: note how, and for whom."""
         known = {**_known(door, person), "base_url": base_url}
         with self._records.database.write():
-            if account.atlassian_id not in (None, person.atlassian_id):
+            if account.atlassian_account_id not in (None, person.atlassian_account_id):
                 self._records.read_anew(Origin(account.service, account.account_id))
             if account.status == AccountStatus.ACTIVE:
-                if account.route is None or account.atlassian_id != person.atlassian_id:
-                    self._store.change(account.account_id, self._now(), **known)
+                if account.api_route is None or account.atlassian_account_id != person.atlassian_account_id:
+                    self._store.change(account.account_id, iso_now(self._records.clock), **known)
                 return
             changed = self._store.change(
-                account.account_id, self._now(), status=AccountStatus.ACTIVE, reason=None, **known
+                account.account_id, iso_now(self._records.clock), status=AccountStatus.ACTIVE, reason=None, **known
             )
             if changed is not None:
                 self._tell(changed)
@@ -263,24 +263,23 @@ class Accounts:
 
     def _set_status(self, account_id: str, status: AccountStatus, reason: str | None) -> None:
         with self._records.database.write():
-            changed = self._store.change(account_id, self._now(), status=status, reason=reason)
+            changed = self._store.change(account_id, iso_now(self._records.clock), status=status, reason=reason)
             if changed is not None:
                 self._tell(changed)
 
     async def _check(self, service: AtlassianService, address: str, email: str, api_token: str) -> "tuple[Door, Owner]":
         """Whether the site takes the token; raises what a client is told where it does not."""
         from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut  # noqa: PLC0415
-        from sidecar.http import BadAnswer, HttpTrouble, TooMany  # noqa: PLC0415
 
         try:
             _, door, person = await self._around.reception().sign_in(service, address, Credentials(email, api_token))
         except SignedOut:
             raise CredentialsRejected(hint=_REJECTED_HINT.format(product=PRODUCT_NAMES[service])) from None
-        except BadAnswer as trouble:
+        except BadResponse as trouble:
             raise SiteAddressInvalid(f"{trouble}.", hint="Check the address of the site.") from None
-        except TooMany as trouble:
+        except RateLimited as trouble:
             raise SiteUnavailable(f"{trouble}.", retry_after_ms=round(trouble.retry_after_s * 1000)) from None
-        except (HttpTrouble, Refused) as trouble:
+        except (HttpError, Refused) as trouble:
             raise SiteUnavailable(f"{trouble}.", hint="Check the connection and the address.") from None
         except (JobFailed, JobSnoozed) as trouble:
             raise SiteUnavailable(trouble.message) from None
@@ -320,16 +319,13 @@ class Accounts:
         )
         self._around.notify(told)
 
-    def _now(self) -> str:
-        return iso(self._records.clock.now_ms())
-
 
 def _known(door: "Door", person: "Owner") -> dict[str, Any]:
     """What is learnt by signing in, by column."""
     return {
-        "route": door.route,
+        "api_route": door.route,
         "cloud_id": door.cloud_id,
-        "atlassian_id": person.atlassian_id,
+        "atlassian_account_id": person.atlassian_account_id,
         "display_name": person.display_name,
         "time_zone": person.time_zone,
     }

@@ -25,7 +25,7 @@ from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import AccountRefused, Connected, StoredAccount
 from sidecar.calendar.providers import Providers
 from sidecar.calendar.sealed import CREDENTIALS
-from sidecar.clock import iso
+from sidecar.clock import iso_now
 from sidecar.feed import Origin
 from sidecar.ids import MakeId
 from sidecar.storage.secrets import SecretUnreadable, Vault
@@ -133,7 +133,7 @@ class Accounts:
 
         Raises `SecretsLocked`.
         """
-        now = self._now()
+        now = iso_now(self._books.clock)
         is_new = account_id is None
         account_id = account_id or self._around.new_id()
         changes: dict[str, Any] = {"status": AccountStatus.ACTIVE, "reason": None, "hint": None, "signed_in_at": now}
@@ -156,7 +156,9 @@ class Accounts:
     def keep(self, account_id: str, credentials: Mapping[str, Any]) -> None:
         """Store new credentials that the provider gave unasked.  Raises `SecretsLocked`."""
         with self._books.database.write():
-            self._store.change(account_id, self._now(), credentials_json=self._sealed(account_id, credentials))
+            self._store.change(
+                account_id, iso_now(self._books.clock), credentials_json=self._sealed(account_id, credentials)
+            )
 
     async def update(self, account_id: str, **values: Any) -> CalendarAccount:
         """See `calendar.accounts.update`."""
@@ -165,7 +167,7 @@ class Accounts:
         if not changes:
             return CalendarAccount.encoded(self._store.account(account_id) or b"")
         with self._books.database.write():
-            account = self._store.change(account_id, self._now(), **changes)
+            account = self._store.change(account_id, iso_now(self._books.clock), **changes)
             assert account is not None
             if changes.keys() - {"display_name"}:
                 self._books.calendars.read_anew(account_id)
@@ -176,7 +178,9 @@ class Accounts:
     async def select(self, account_id: str, calendar_id: str, *, selected: bool) -> Calendar:
         """See `calendar.calendars.update`.  A sync under way looks again before it ends."""
         with self._books.database.write():
-            calendar = self._books.calendars.select(account_id, calendar_id, self._now(), selected=selected)
+            calendar = self._books.calendars.select(
+                account_id, calendar_id, iso_now(self._books.clock), selected=selected
+            )
             if calendar is None:
                 raise CalendarNotFound
             told = CalendarChanged(account_id=account_id, calendar_id=calendar_id, added=0, updated=0, removed=0)
@@ -199,7 +203,7 @@ class Accounts:
         row = self._store.row(account_id)
         if row is None or row.status == AccountStatus.DELETING:
             return
-        now = self._now()
+        now = iso_now(self._books.clock)
         self._store.synced(account_id, now)
         self._sync_state.set(_connector(self.origin(row)), None, now)
         if row.status != AccountStatus.ACTIVE:
@@ -217,7 +221,7 @@ class Accounts:
             if (row.status, row.reason) != (AccountStatus.NEEDS_REAUTH, refusal.reason):
                 self._store.change(
                     account_id,
-                    self._now(),
+                    iso_now(self._books.clock),
                     status=AccountStatus.NEEDS_REAUTH,
                     reason=refusal.reason,
                     hint=f"{refusal.message} {refusal.hint}",
@@ -229,7 +233,9 @@ class Accounts:
         row = self.get(account_id)
         with self._books.database.write():
             if row.status != AccountStatus.DELETING:
-                self._store.change(account_id, self._now(), status=AccountStatus.DELETING, reason=None, hint=None)
+                self._store.change(
+                    account_id, iso_now(self._books.clock), status=AccountStatus.DELETING, reason=None, hint=None
+                )
                 self.tell(account_id)
             self._around.schedule.remove(_schedule_id(account_id))
             lock = SyncCalendar(account_id=account_id).lock_key()
@@ -298,9 +304,6 @@ class Accounts:
             period_s=every_s,
             jitter_s=every_s,
         )
-
-    def _now(self) -> str:
-        return iso(self._books.clock.now_ms())
 
 
 def _schedule_id(account_id: str) -> str:

@@ -34,8 +34,10 @@ from sidecar.calendar.changes import Books
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.clock import iso
+from sidecar.clock import iso, iso_now
+from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.loopback import is_loopback
 from sidecar.storage.secrets import SecretUnreadable, Vault
 
 if TYPE_CHECKING:
@@ -49,7 +51,6 @@ SIGN_IN_MS: Final = 10 * 60_000
 """Google's codes live for ten minutes."""
 RANDOM_BYTES: Final = 48
 """64 characters: RFC 7636 §4.1 wants 43 to 128 for a verifier."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 BLOCKED: Final = frozenset({"admin_policy_enforced", "org_internal"})
 _AGAIN: Final = "Start the sign-in again."
 
@@ -113,7 +114,7 @@ class GoogleSignInService(GoogleSignIn):
             )
         )
         now_ms = self._books.clock.now_ms()
-        expires_ms = now_ms + SIGN_IN_MS
+        expires_at = iso(now_ms + SIGN_IN_MS)
         with self._books.database.write():
             self._store.add(
                 state,
@@ -121,9 +122,9 @@ class GoogleSignInService(GoogleSignIn):
                 redirect_uri=redirect_uri,
                 account_id=account_id,
                 now_ms=now_ms,
-                expires_ms=expires_ms,
+                expires_at=expires_at,
             )
-        return SignInStarted(authorization_url=url, state=state, expires_at=iso(expires_ms))
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
@@ -167,7 +168,6 @@ class GoogleSignInService(GoogleSignIn):
 
     async def _exchange(self, google: Google, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
         from sidecar.calendar.oauth import OAuthRefused  # noqa: PLC0415 - see `start`
-        from sidecar.http import HttpTrouble  # noqa: PLC0415
 
         try:
             grant = await google.oauth.exchange(
@@ -176,7 +176,7 @@ class GoogleSignInService(GoogleSignIn):
             email = grant.email or await google.oauth.whose(grant.access_token)
         except OAuthRefused as refusal:
             raise _not_exchanged(refusal.error, lacks_secret=refusal.lacks_secret) from None
-        except HttpTrouble as trouble:
+        except HttpError as trouble:
             raise CalendarUnreachable(f"{trouble}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:
@@ -215,7 +215,7 @@ class GoogleSignInService(GoogleSignIn):
             raise SignInUnknown(hint=_AGAIN)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
             raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_ms <= self._books.clock.now_ms():
+        if sign_in.expires_at <= iso_now(self._books.clock):
             raise SignInExpired(hint=_AGAIN)
         if sign_in.stage not in stages:
             raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")
@@ -253,7 +253,7 @@ def _check_redirect(uri: str) -> None:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if (parts.scheme, parts.hostname in LOOPBACK) != ("http", True) or not port or parts.query or parts.fragment:
+    if (parts.scheme, is_loopback(parts.hostname)) != ("http", True) or not port or parts.query or parts.fragment:
         message = "must be http://127.0.0.1:<port>, with a path if need be, and nothing behind it"
         raise InvalidParams(details=[{"path": "redirect_uri", "message": message}])
 

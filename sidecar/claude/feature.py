@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeFinding, ClaudeReport
+from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeReport, Finding
 from sidecar_protocol.claude.export import ExportSession
 from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.claude.sessions import Session, TakeTurn
@@ -201,7 +201,7 @@ class ClaudeFeature:
         async with self._examining:
             return await examine(self.discovery(), this_user())
 
-    async def glance(self) -> tuple[ClaudeCandidate | None, ClaudeFinding]:
+    async def glance(self) -> tuple[ClaudeCandidate | None, Finding]:
         """Which one is used, and whether it runs."""
         from sidecar.claude.doctor import glance  # noqa: PLC0415
         from sidecar.claude.findings import this_user  # noqa: PLC0415

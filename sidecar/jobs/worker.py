@@ -90,7 +90,7 @@ class JobsWorker:
                     claims: list[Claim] = []
                     pause = self._look(claims)
                     if claims:
-                        # In the turn of the claims: a later one's commit would say nothing of them.
+                        # In the unit of work that claimed the jobs: a later commit says nothing about these claims.
                         pause = await self._claimed_for_good(claims, pause)
                     for claim in claims:
                         tasks.start_soon(self._execute, *claim)
@@ -182,7 +182,7 @@ class JobsWorker:
         return pause
 
     def _forget(self, claimed: ClaimedJob, running: RunningJob) -> None:
-        # In the turn of its end the job may have been queued and claimed anew: then these are about its next run.
+        # In the unit of work that ended it, the job may have been queued and claimed again: these concern its next run.
         if self._running.get(claimed.job_id) is running:
             del self._running[claimed.job_id]
             del self._claimed[claimed.job_id]

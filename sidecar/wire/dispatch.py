@@ -17,7 +17,7 @@ from sidecar_protocol.meta import Meta
 
 from sidecar.ids import MakeId
 from sidecar.storage.database import Database, storage_error
-from sidecar.wire.in_flight import InFlightRequests, Outcome
+from sidecar.wire.in_flight import HandlerOutcome, InFlightRequests
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Admit = Callable[["Route"], RpcError | None]
 class Send(Protocol):
     """Where framed answers go."""
 
-    def answer(self, line: bytes) -> None: ...
+    def queue_response(self, line: bytes) -> None: ...
 
 
 class Route:
@@ -86,17 +86,23 @@ class Dispatcher:
     """Serves one connection."""
 
     def __init__(
-        self, connection: Connection, send: Send, database: Database, *, soon: Callable[[], None], new_id: MakeId
+        self,
+        connection: Connection,
+        send: Send,
+        database: Database,
+        *,
+        request_commit: Callable[[], None],
+        new_id: MakeId,
     ) -> None:
         self._connection = connection
         self._send = send
         self._database = database
-        self._soon = soon
+        self._request_commit = request_commit
         self._new_id = new_id
         self._routes = Routes((), {})
         self._known = self._routes.known
         self._admit: Admit | None = None
-        self._outcomes: list[tuple[Request, Outcome, bool]] = []
+        self._outcomes: list[tuple[Request, HandlerOutcome, bool]] = []
         self.requests = 0
         self.waiting: InFlightRequests | None = None
 
@@ -123,15 +129,15 @@ class Dispatcher:
         elif type(event) is Refused:
             log.warning("a line was refused: %s", event.reason)
             if event.reply:
-                self._send.answer(event.reply)
-                self._soon()
+                self._send.queue_response(event.reply)
+                self._request_commit()
         else:
             log.warning("the client answered a request that was never sent")
 
-    def answer(self, request: Request, outcome: Outcome) -> None:
+    def answer(self, request: Request, outcome: HandlerOutcome) -> None:
         """Answer once the turn is committed: with a result, with None where the method has none, or with an error."""
-        self._outcomes.append((request, outcome, self._database.dirty))
-        self._soon()
+        self._outcomes.append((request, outcome, self._database.in_transaction))
+        self._request_commit()
 
     def _serve(self, request: Request) -> None:
         route = self._known(request.method) or self._routes.find(request.method)
@@ -162,14 +168,14 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - there is nobody to answer
             log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
 
-    def settle(self, failure: sqlite3.Error | None) -> None:
+    def on_commit(self, failure: sqlite3.Error | None) -> None:
         """The turn is committed, or undone: send what was answered in it."""
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             for request, outcome, depends in outcomes:
-                self._send.answer(self._frame(request, failure if failure is not None and depends else outcome))
+                self._send.queue_response(self._frame(request, failure if failure is not None and depends else outcome))
 
-    def _frame(self, request: Request, outcome: Outcome) -> bytes:
+    def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
             try:
                 result = b"null" if outcome is None else outcome.json_bytes()

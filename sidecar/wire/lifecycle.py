@@ -1,4 +1,4 @@
-"""The process's life as the host sees it: handshake, readiness, the bounded end."""
+"""The process's life cycle as the client sees it: handshake, readiness, bounded shutdown."""
 
 import asyncio
 import hmac
@@ -37,9 +37,9 @@ from sidecar.wire.outbox import Outbox, Wire
 log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 1.6
-"""What the end may take: the host expects everything gone within 2 s, and the process needs some of that to exit."""
+"""Time limit of a shutdown in seconds: the host expects the process to end within 2 s, and exiting takes some of it."""
 FINISH_S: Final = 0.3
-"""Of that, what is left for requests to end by themselves before they are cancelled."""
+"""Seconds of DRAIN_S that requests have to finish before they are cancelled."""
 
 
 class LifecycleService(Lifecycle):
@@ -74,7 +74,7 @@ class LifecycleService(Lifecycle):
 
     @property
     def is_draining(self) -> bool:
-        """Whether the process is on its way out."""
+        """Whether the process is shutting down."""
         return self._draining is not None
 
     def admit(self, route: Route) -> RpcError | None:
@@ -125,9 +125,9 @@ class LifecycleService(Lifecycle):
         oldest, latest = self._outbox.log.window()
         gap: str | None = None
         if resume is not None and resume.epoch != epoch:
-            gap = "The database is another one."
+            gap = "The database was replaced."
         elif resume is not None and not oldest - 1 <= resume.after_seq <= latest:
-            gap = "The log does not reach back to that event, or has never held it."
+            gap = "The event log does not contain the events after that one."
         known = resume is not None and gap is None
         self._outbox.attach(self._wire, opted_out, resume.after_seq if resume is not None and known else None)
         self._outbox.notify(SystemState(state=ProcessState.READY))
@@ -149,7 +149,7 @@ class LifecycleService(Lifecycle):
         self._waiting.cancel(id)
 
     def drain(self, deadline_s: float) -> "asyncio.Task[Drained]":
-        """Stop everything within the deadline; a second call joins the first."""
+        """Stops all work within the deadline, in seconds; a second call waits for the first one's result."""
         if self._draining is None:
             self._dispatcher.admit_by(self.admit)
             self._outbox.notify(SystemState(state=ProcessState.DRAINING))

@@ -136,7 +136,7 @@ async def test_a_write_costs_the_same_in_a_feed_of_any_length(rig: Loopback) -> 
     fill(rig, FEW)
     before = step("few")
     fill(rig, MANY)
-    rig.turn.end()
+    rig.unit_of_work.commit()
     assert step("many") <= before * 1.5
 
 

@@ -15,7 +15,7 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
 from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 
 JIRA = Origin("jira", "j")
@@ -152,8 +152,8 @@ async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancell
     assert await anyio.Path(tmp_path / "all.csv").read_bytes() == before
 
 
-def test_the_real_process_exports_beside_its_database(host: StartHost, data_dir: Path) -> None:
-    with host() as wire:
+def test_the_real_process_exports_beside_its_database(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client() as wire:
         wire.initialize()
         job = wire.call("jobs.create", type="activity.export", payload={"format": "jsonl"})["job"]
         done = wire.until_job(job["job_id"], "succeeded")

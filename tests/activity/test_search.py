@@ -11,10 +11,10 @@ from sidecar_protocol.system import VacuumDatabase
 
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
-from sidecar.storage.fulltext import ALL, STEP_ROWS
+from sidecar.storage.fulltext import MAX_KEY, STEP_ROWS
 from sidecar.system.maintenance import VacuumHandler
 from tests.activity.test_export import Context
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.loopback import EIGHT_O_CLOCK, Loopback
 from tests.old_backend import ROWS, insert, old_database
 
@@ -55,7 +55,7 @@ def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
         ],
     )
     if request.param == "not indexed":
-        rig.features.activity._store.index.available = False
+        rig.features.activity._store.index.is_available = False
     return rig
 
 
@@ -152,7 +152,7 @@ async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir
     feed = rig.features.activity
     feed.write(PAGES, [event(str(number), f"word{number}") for number in range(20)])
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
-    rig.turn.end()
+    rig.unit_of_work.commit()
     rig.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
     with contextlib.closing(sqlite3.connect(data_dir / "copy.db")) as copy:
         copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
@@ -166,7 +166,7 @@ async def test_a_vacuum_makes_one_piece_of_the_index(rig: Loopback) -> None:
         rig.features.activity.write(
             PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)]
         )
-        rig.turn.end()
+        rig.unit_of_work.commit()
 
     def pieces() -> int:
         return int(rig.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
@@ -207,20 +207,22 @@ async def test_the_longest_query_can_be_answered(rig: Loopback) -> None:
     assert await search(rig, " ".join(f"{number:03}" for number in range(125))) == ["1"]
 
 
-def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(host: StartHost, data_dir: Path) -> None:
+def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(
+    raw_client: StartRawClient, data_dir: Path
+) -> None:
     data_dir.mkdir()
     old = ROWS["activity_events"][0]
     with old_database(data_dir) as connection:
         for number in range(5 * STEP_ROWS):
             insert(connection, "activity_events", **{**old, "event_id": f"a-{number}", "title": f"Title {number}."})
-    with host() as wire, contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as outside:
+    with raw_client() as wire, contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as outside:
         wire.initialize()
         found = [wire.call("activity.search", query="title 999.")["hits"]]
-        while outside.execute("SELECT key FROM activity_search_upto").fetchone() != (ALL,):
+        while outside.execute("SELECT key FROM activity_search_upto").fetchone() != (MAX_KEY,):
             found.append(wire.call("activity.search", query="title 999.")["hits"])
         found.append(wire.call("activity.search", query="title 999.")["hits"])
         assert [[hit["title"] for hit in hits] for hits in found] == [["Title 999."]] * len(found)
         wire.close_stdin()
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
     with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db")) as left:
         left.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")

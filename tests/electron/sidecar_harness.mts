@@ -19,7 +19,7 @@ export const ROOT = variable("SIDECAR_ROOT");
 export const PYTHON = variable("SIDECAR_PYTHON");
 /** The sidecar as shipped, and the sidecar with additional job types for tests. */
 export const COMMAND = [PYTHON, "-m", "sidecar"];
-export const COMMAND_WITH_TEST_JOBS = [PYTHON, join(ROOT, "tests", "process", "odd.py")];
+export const COMMAND_WITH_TEST_JOBS = [PYTHON, join(ROOT, "tests", "process", "modified_sidecar.py")];
 /** How long `until` waits. */
 export const TIMEOUT_MS = 90_000;
 

@@ -129,7 +129,7 @@ test("another database is another epoch and causes a resync", async (t) => {
     command: scriptedSidecar(`({ method, params }, send, initialized) => {
     if (method === "initialize" && params.resume) initialized.events = { epoch: "f", oldest_seq: 1, latest_seq: 9, resume: "resync" };
     if (method === "initialize") setTimeout(send, 0, params.resume
-      ? { method: "events.resync", params: { reason: "The database is another one." } }
+      ? { method: "events.resync", params: { reason: "The database was replaced." } }
       : { method: "jobs.updated", params: { seq: 1 } });
     if (method === "system.status") process.exit(70);
   }`),

@@ -369,7 +369,7 @@ async def start_and_stop(shop: Shop) -> None:
 async def test_a_locked_database_does_not_keep_the_work_from_beginning(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shop.turn.end()
+    shop.unit_of_work.commit()
     shop.database.rows("PRAGMA busy_timeout = 0")
     with closing(sqlite3.connect(shop.database.path, isolation_level=None)) as browser:
         browser.execute("BEGIN IMMEDIATE")

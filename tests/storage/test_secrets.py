@@ -17,7 +17,7 @@ from sidecar.storage.migrations import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
 from tests.loopback import Loopback
 from tests.old_backend import SECRETS, fill, old_database
-from tests.process.host import environment
+from tests.process.raw_client import environment
 
 KEY = b64encode(bytes(range(32))).decode()
 OTHER_KEY = b64encode(bytes(range(1, 33))).decode()

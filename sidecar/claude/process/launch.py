@@ -62,9 +62,9 @@ class Launcher:
         from sidecar.claude.process.orphans import start_time  # noqa: PLC0415 - see there
 
         pid = process.pid
-        started_at = start_time(pid)
-        if started_at is not None:
-            self._ledger.started(KnownProcess(pid, started_at, owner_id))
+        started_ts = start_time(pid)
+        if started_ts is not None:
+            self._ledger.started(KnownProcess(pid, started_ts, owner_id))
             process.on_release = lambda: self._ledger.ended(pid)
 
 

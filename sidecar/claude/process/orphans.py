@@ -75,7 +75,7 @@ def _survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
     for one in recorded:
         try:
             process = psutil.Process(one.pid)
-            if abs(process.create_time() - one.started_at) < SAME_START_S:
+            if abs(process.create_time() - one.started_ts) < SAME_START_S:
                 found |= {process, *process.children(recursive=True)}
         except (psutil.Error, OSError):
             continue

@@ -171,10 +171,10 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def note(database: Path, pid: int, started_at: float) -> None:
+def note(database: Path, pid: int, started_ts: float) -> None:
     """What a sidecar that was killed had written down."""
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("INSERT INTO claude_processes VALUES (?, ?, 'somebody')", (pid, started_at))
+        connection.execute("INSERT INTO claude_processes VALUES (?, ?, 'somebody')", (pid, started_ts))
 
 
 def noted(database: Path) -> list[Any]:

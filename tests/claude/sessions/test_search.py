@@ -184,7 +184,7 @@ async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(arch
 async def test_without_an_index_the_same_is_found(archive: Archive) -> None:
     session = await archive.sessions.create()
     archive.say(session, "The grey Heron stands in the pond.", "日本語")
-    archive.index.available = False
+    archive.index.is_available = False
     assert await archive.find("heron") == ["The grey [Heron] stands in the pond."]
     assert await archive.find("日本語") == ["[日本語]"]
 
