@@ -17,7 +17,7 @@ from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext
 
 ROWS: Final = 200
-"""A page: a few milliseconds, after which others have their turn."""
+"""Rows read at once: a few milliseconds, after which the loop runs other work."""
 COLUMNS: Final = (
     "event_time",
     "ended_at",

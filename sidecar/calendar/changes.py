@@ -92,7 +92,7 @@ class Changes:
                 self._drop(one)
         if len(self._put) + len(self._gone) >= STEP:
             self._write(None)
-        await self._books.committed()  # also where nothing was written: others have their turn
+        await self._books.committed()  # even if nothing was written, so that the loop can run other work
 
     async def sweep(self) -> None:
         """After a full listing: whatever of its window was not in it is gone."""

@@ -11,7 +11,7 @@ from sidecar_protocol.errors import SecretsLocked
 from sidecar_protocol.system import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
-from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
+from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.commandline.client import RemoteError, spawn
 from sidecar.storage.migrations import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
@@ -42,25 +42,10 @@ def files_with(folder: Path, text: str) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
 
 
-def new_vault(rig: Loopback) -> Vault:
-    return Vault(rig.database, rig.database.path.parent, (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN))
-
-
-async def seal_all(rig: Loopback, key: str | None) -> tuple[Vault, int]:
-    """Seals the stored values as the sidecar does after `initialize`; returns the vault and their number."""
-
-    async def commit() -> None:
-        rig.database.commit()
-
-    vault = new_vault(rig)
-    vault.unlock(key)
-    return vault, await vault.seal_all(commit)
-
-
 @pytest.fixture
 def vault(rig: Loopback) -> Vault:
     """A locked vault over an empty database."""
-    return new_vault(rig)
+    return Vault(rig.database, rig.database.path.parent, (CREDENTIALS, API_TOKEN))
 
 
 async def test_credentials_of_an_old_database_are_encrypted_and_remain_in_no_file(data_dir: Path) -> None:
@@ -69,7 +54,7 @@ async def test_credentials_of_an_old_database_are_encrypted_and_remain_in_no_fil
     back_up(sqlite3.connect(path), data_dir / "backups" / "sidecar-by-hand.db")
     answer = await rig.initialize(secrets={"key": KEY})
     assert answer["secrets"] == "protected"
-    await seal_all(rig, KEY)
+    await rig.features.seal_secrets()
     assert stored(rig)[0].count(":") == 3
     rig.close()
     assert len(list((data_dir / "backups").glob("*.db"))) == 2
@@ -91,7 +76,7 @@ async def test_a_later_start_can_decrypt_with_the_same_key_only(data_dir: Path) 
     path = old(data_dir)
     rig = Loopback(path)
     await rig.initialize(secrets={"key": KEY})
-    await seal_all(rig, KEY)
+    await rig.features.seal_secrets()
     before = stored(rig)
     rig.close()
 
@@ -99,8 +84,8 @@ async def test_a_later_start_can_decrypt_with_the_same_key_only(data_dir: Path) 
         rig = Loopback(path)
         answer = await rig.initialize(secrets={"key": key} if key else None)
         assert answer["secrets"] == state
-        vault, count = await seal_all(rig, key)
-        assert count == 0
+        vault = rig.runtime.vault
+        assert await vault.seal_all(rig.runtime.committed) == 0
         assert stored(rig) == before
         if key == KEY:
             assert SECRETS[0] in vault.open(before[0], CREDENTIALS, "acc-1")
@@ -116,7 +101,7 @@ async def test_without_a_key_from_the_client_the_key_is_in_a_private_file(data_d
     path = old(data_dir)
     rig = Loopback(path)
     assert (await rig.initialize())["secrets"] == "unprotected"
-    await seal_all(rig, None)
+    await rig.features.seal_secrets()
     assert (data_dir / KEY_FILE).stat().st_mode & 0o777 == 0o600
     rig.close()
     assert [files_with(data_dir, text) for text in SECRETS] == [[], [], [], []]
@@ -126,16 +111,16 @@ async def test_a_later_key_of_the_client_replaces_the_key_file(data_dir: Path) -
     path = old(data_dir)
     rig = Loopback(path)
     await rig.initialize()
-    await seal_all(rig, None)
+    await rig.features.seal_secrets()
     before = stored(rig)
     rig.close()
 
     rig = Loopback(path)
     assert (await rig.initialize(secrets={"key": KEY}))["secrets"] == "protected"
-    vault, count = await seal_all(rig, KEY)
+    assert await rig.runtime.vault.seal_all(rig.runtime.committed) == 4
     after = stored(rig)
-    assert (count, set(before).isdisjoint(after)) == (4, True)
-    assert vault.open(after[2], API_TOKEN, "jira-1") == SECRETS[2]
+    assert set(before).isdisjoint(after)
+    assert rig.runtime.vault.open(after[2], API_TOKEN, "jira-1") == SECRETS[2]
     rig.close()
     assert not (data_dir / KEY_FILE).exists()
 
@@ -146,7 +131,7 @@ async def test_the_health_check_reports_credentials_without_their_key(
 ) -> None:
     rig = Loopback(old(data_dir))
     await rig.initialize(secrets={"key": KEY})
-    await seal_all(rig, KEY)
+    await rig.features.seal_secrets()
     rig.close()
     async with spawn(env=environment(data_dir, {})) as client:
         before = await client.call("system.health")
@@ -185,7 +170,7 @@ async def test_an_account_can_be_connected_with_a_new_key_and_old_values_remain(
                 """,
                 (row, vault.seal("mine", API_TOKEN, row), moment, moment),
             )
-    later = new_vault(rig)
+    later = Vault(rig.database, rig.database.path.parent, (CREDENTIALS, API_TOKEN))
     assert later.unlock(OTHER_KEY) is SecretsState.KEY_MISMATCH
     with rig.database.write():
         rig.database.execute(
