@@ -10,6 +10,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+import anyio.lowlevel
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
@@ -105,8 +106,6 @@ class UsageService(ClaudeUsages):
     async def list(
         self, *, start: str, end: str, time_zone: str | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:
-        import anyio.lowlevel  # noqa: PLC0415 - not needed for the first answers
-
         zone = None if time_zone is None else zone_or_raise(time_zone)
         totals: dict[str | None, _Total] = {}
         for day, since, before in spans(start, end, zone, LONGEST_DAYS):
