@@ -1,14 +1,5 @@
 -- Generated from schema/migrations by `sidecar schema`.
 
-CREATE TABLE "_sqlite_migrations" (
-  "id" INTEGER PRIMARY KEY,
-  "migration_set" TEXT,
-  "name" TEXT,
-  "applied_at" TEXT
-);
-CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
-    ON "_sqlite_migrations" ("migration_set", "name");
-
 -- The activity feed, in the order of `feed_key`; sidecar/feed.py documents the fields.
 CREATE TABLE activity_events (
   event_id TEXT UNIQUE,
@@ -412,6 +403,15 @@ CREATE INDEX idx_jobs_delayed ON jobs(run_at) WHERE status = 'queued' AND is_due
 CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;
 -- Finished jobs in the order in which they are pruned.
 CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN ('queued', 'running');
+
+CREATE TABLE "schema_migrations" (
+  "id" INTEGER PRIMARY KEY,
+  "migration_set" TEXT,
+  "name" TEXT,
+  "applied_at" TEXT
+);
+CREATE UNIQUE INDEX "idx_schema_migrations_migration_set_name"
+    ON "schema_migrations" ("migration_set", "name");
 
 CREATE TABLE sync_state (
   connector TEXT PRIMARY KEY,

@@ -15,7 +15,7 @@ import anyio
 from pydantic_core import from_json
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.clock import Clock
+from sidecar.clock import DAY_S, Clock
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Http:
         """Returns the `Retry-After` header in seconds, given as seconds or as a date (RFC 9110, 10.2.3), or None."""
         text = response.headers.get("retry-after", "").strip()
         if text.isdecimal():
-            return min(float(text), 7 * 24 * 3600.0)
+            return min(float(text), 7.0 * DAY_S)
         moment = _http_date(text)
         return None if moment is None else moment.timestamp() - self._clock.now_ms() / 1000
 

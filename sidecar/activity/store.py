@@ -14,7 +14,7 @@ from sidecar.activity.filters import PLACES, ActivityFilter, Kind, Selection, po
 from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, Plan, like
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
 from sidecar.storage.page_key import decode_cursor, encode_cursor
 
 LOOK: Final = 1_000
@@ -163,7 +163,7 @@ class ActivityStore:
             wanted = wanted.up_to(self.place_of(cursor))
         words, phrases = wanted.searched()
         return self.index.search(
-            words, lambda plan: self._page(wanted, Plan(plan.match, (*plan.like, *phrases)), limit)
+            words, lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.like, *phrases)), limit)
         )
 
     def place_of(self, cursor: str) -> int:
@@ -181,7 +181,7 @@ class ActivityStore:
         )
         return (0, 0) if row is None or row[0] is None else row
 
-    def _page(self, wanted: ActivityFilter, plan: Plan, limit: int) -> tuple[list[Found], str | None]:
+    def _page(self, wanted: ActivityFilter, plan: SearchPlan, limit: int) -> tuple[list[Found], str | None]:
         selection = self._select(wanted, plan)
         looked_to: int | None = None
         if selection.conditions:
@@ -215,15 +215,15 @@ class ActivityStore:
             parameters["before"] = candidates[-1][0]
         return found, parameters["before"]
 
-    def _select(self, wanted: ActivityFilter, plan: Plan) -> Selection:
+    def _select(self, wanted: ActivityFilter, plan: SearchPlan) -> Selection:
         equal = wanted.equal()
         parameters = {"start": wanted.start, "before": wanted.before, "match": plan.match, "key": wanted.issue_key}
-        conditions, values = like(("title", "description"), plan.like)
+        conditions, values = like_conditions(("title", "description"), plan.like)
         columns = [f"{name} = ?" for name in equal]
         if wanted.issue_key is not None:
             # A thread is short: whatever else is wanted is looked up in its rows.
             if plan.match is not None:
-                conditions, values = like(("title", "description"), wanted.terms)
+                conditions, values = like_conditions(("title", "description"), wanted.terms)
             sql = _thread(is_known=wanted.is_loose or self.knows_project_of(wanted.issue_key))
             return Selection(sql, parameters, conditions + columns, [*values, *equal.values()])
         if plan.match is not None:

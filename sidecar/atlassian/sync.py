@@ -15,7 +15,7 @@ from sidecar.atlassian.objects import ReadObject
 from sidecar.atlassian.records import Records, account_gone, connector
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, Source
 from sidecar.atlassian.sync_cursor import Position, advanced, plan
-from sidecar.clock import iso
+from sidecar.clock import iso_now
 from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent, Origin
 from sidecar.job_handler import JobContext
 
@@ -59,7 +59,7 @@ class Sync:
         await self._confirm()
         with self._records.database.write():
             self._ensure_wanted()
-            now = iso(self._records.clock.now_ms())
+            now = iso_now(self._records.clock)
             if not self._records.position(self._origin).reset:  # meanwhile somebody may have set another scope
                 moved = advanced(position, done, self._seen_ms, begun_ms)
                 self._records.sync_state.set(connector(self._origin), moved.model_dump_json(), now)

@@ -17,7 +17,7 @@ from sidecar.calendar.calendars_store import CalendarsStore, CalendarState, Prog
 from sidecar.calendar.events_store import CalendarKey, EventsStore, fingerprint
 from sidecar.calendar.meetings import feed_event, feed_id
 from sidecar.calendar.provider import EventPage, RemoteEvent, Window
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.feed import FEED_BATCH, Feed, Origin
 from sidecar.storage.database import Database
 
@@ -92,7 +92,7 @@ class Changes:
                 self._drop(one)
         if len(self._put) + len(self._gone) >= STEP:
             self._write(None)
-        await self._books.committed()  # also where nothing was written: others have their turn
+        await self._books.committed()  # even if nothing was written, so that the loop can run other work
 
     async def sweep(self) -> None:
         """After a full listing: whatever of its window was not in it is gone."""
@@ -139,12 +139,12 @@ class Changes:
         with books.database.write():
             self._may_write()
             removed = books.events.remove(key, self._gone) if self._gone else 0
-            books.events.put(key, self._put.values(), self._now())
+            books.events.put(key, self._put.values(), iso_now(self._books.clock))
             self._tell_feed()
             added = len(self._new)
             updated = len(self._put) - added
             if progress is not None:
-                books.calendars.reached(*key, progress, self._now())
+                books.calendars.reached(*key, progress, iso_now(self._books.clock))
             if added or updated or removed:
                 for tally in self._tallies:
                     tally.count(added, updated, removed)
@@ -172,9 +172,6 @@ class Changes:
                 [feed_event(self._origin, self._calendar, event) for event in passed],
                 remove=[feed_id(self._origin, self._key.calendar_id, event_id) for event_id in out],
             )
-
-    def _now(self) -> str:
-        return iso(self._books.clock.now_ms())
 
 
 async def feed_passed(books: Books, origin: Origin, calendar: CalendarState, *, may_write: Callable[[], None]) -> None:

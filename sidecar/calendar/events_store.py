@@ -14,6 +14,7 @@ from sidecar_protocol.errors import InvalidCursor
 
 from sidecar.calendar.calendars_store import DESELECTED
 from sidecar.calendar.provider import RemoteEvent, Window
+from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
 from sidecar.storage.page_key import decode_cursor, encode_cursor
 
@@ -33,7 +34,7 @@ DURATION_BUCKETS: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000
 EventKey = tuple[str | int, str, str, str]
 """What events are sorted by: the beginning, then account, calendar and event."""
 
-RIM_S: Final = 2 * 86_400
+RIM_S: Final = 2 * DAY_S
 """Zones lie up to 26 hours apart."""
 ROW_VERSION: Final = 1
 """Raise it when events come to be stored otherwise: then each is written anew."""

@@ -20,12 +20,11 @@ from sidecar.calendar.calendars_store import CalendarState, Progress
 from sidecar.calendar.changes import Books, Changes, Tally, empty, feed_passed
 from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import CalendarRefused, CursorExpired, Listing, Source, Window
-from sidecar.clock import iso
+from sidecar.clock import DAY_MS, DAY_S, iso, iso_now
 from sidecar.feed import Origin
 from sidecar.job_handler import JobContext, JobFailed
 
-DAY_S: Final = 86_400
-SWEEP_EVERY_MS: Final = DAY_S * 1_000
+SWEEP_EVERY_MS: Final = DAY_MS
 ACCOUNT_GONE: Final = "account_not_found"
 AT_ONCE: Final = 4
 """Calendars of one account that are read side by side; the client of the clouds sends no more to one site."""
@@ -79,7 +78,7 @@ class AccountSync:
                 await self._forget(calendar)
         with self.books.database.write():
             self._may_write()
-            for calendar_id in self.books.calendars.put(account_id, found, iso(self.books.clock.now_ms())):
+            for calendar_id in self.books.calendars.put(account_id, found, iso_now(self.books.clock)):
                 self._tell_changed(calendar_id)
         return self.books.calendars.states(account_id)
 

@@ -10,14 +10,14 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+import anyio.lowlevel
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
 from sidecar.claude.stream import BUCKETS, Spent
-from sidecar.clock import Clock, iso
-from sidecar.days import spans
+from sidecar.clock import Clock, iso_now
+from sidecar.days import spans, zone_or_raise
 from sidecar.storage.database import Database
-from sidecar.zones import zone_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class UsageStore:
 
     def book(self, job_id: str, session_id: str | None, spent: Spent) -> None:
         """Write down what a prompt used up, inside a `write` of the caller's."""
-        now = iso(self._clock.now_ms())
+        now = iso_now(self._clock)
         for told in spent.messages:
             if any(asdict(told.usage).values()):
                 self._book_message(now, job_id, session_id, told.api_message_id, told.model, asdict(told.usage))
@@ -106,9 +106,7 @@ class UsageService(ClaudeUsages):
     async def list(
         self, *, start: str, end: str, time_zone: str | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:
-        import anyio.lowlevel  # noqa: PLC0415 - not needed for the first answers
-
-        zone = None if time_zone is None else zone_of(time_zone)
+        zone = None if time_zone is None else zone_or_raise(time_zone)
         totals: dict[str | None, _Total] = {}
         for day, since, before in spans(start, end, zone, LONGEST_DAYS):
             for chosen, job_id, session_id, *sums in self._store.sums(since, before, COLUMN.get(group, "job_id")):

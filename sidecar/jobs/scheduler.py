@@ -13,7 +13,7 @@ from sidecar_protocol.contract import JobSpec, Notification
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso, iso_now
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.schedules import SchedulesStore, StoredSchedule
 from sidecar.jobs.store import JobsStore
@@ -130,7 +130,7 @@ class Scheduler(Schedules):
             return None
         job, _ = self._journal.queue(wanted, schedule_id=schedule.schedule_id)
         made = Job.encoded(job)
-        stored = self._schedules.ran(schedule.schedule_id, made.job_id, iso(self._clock.now_ms()))
+        stored = self._schedules.ran(schedule.schedule_id, made.job_id, iso_now(self._clock))
         self._notify(ScheduleUpdated(schedule=Schedule.encoded(stored)))
         return job
 

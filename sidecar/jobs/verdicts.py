@@ -7,6 +7,7 @@ from pydantic_core import from_json
 from sidecar_protocol.contract import JobPolicy, Recovery
 from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
 
+from sidecar.clock import DAY_S
 from sidecar.job_handler import JobFailed
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.records import ClaimedJob, Orphan
@@ -17,7 +18,7 @@ BACKOFF_S: Final = 2.0
 MAX_BACKOFF_S: Final = 300.0
 JITTER: Final = 0.2
 """Of the delay: what failed together should not come back together."""
-MAX_WAIT_S: Final = 24 * 3600.0
+MAX_WAIT_S: Final = float(DAY_S)
 """A remote may name any time; a job looks again at least once a day."""
 
 SHUTDOWN: Final = JobError(

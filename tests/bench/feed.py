@@ -26,7 +26,7 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import open_database
 from tests.loopback import Loopback
 
@@ -216,7 +216,7 @@ def _writes(feeds: list[FeedServer]) -> dict[str, Any]:
     for number in range(10):
         for at, feed in enumerate(feeds):
             begun = time.perf_counter()
-            feed.rig.features.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
+            feed.rig.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
             taken[at].append((time.perf_counter() - begun) * 1000)
             feed.rig.unit_of_work.commit()
     small, large = (statistics.median(values[2:]) for values in taken)

@@ -26,7 +26,7 @@ from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.events_store import DURATION_BUCKETS, EventFilter, EventsStore
 from sidecar.calendar.service import CalendarService
 from sidecar.commandline.client import RemoteError
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.page_key import encode_cursor
@@ -223,7 +223,7 @@ async def test_a_range_that_ends_before_it_starts_is_refused(tmp_path: Path) -> 
         with pytest.raises(RemoteError) as caught:
             await client.remote(Calendars).list_events(start=WEEK["end"], end=WEEK["start"])
     assert caught.value.code == InvalidParams.code
-    assert caught.value.data["details"] == [{"path": "end", "message": "must lie after start"}]
+    assert caught.value.data["details"] == [{"path": "end", "message": "must be after start"}]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork

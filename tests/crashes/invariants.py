@@ -19,7 +19,7 @@ from typing import Final
 import psutil
 
 from tests.crashes.recovering_client import FAR_FUTURE, FINAL, RecoveringClient
-from tests.process.host import Message
+from tests.process.raw_client import Message
 
 MAX_RECOVERIES: Final = 3
 REPEATABLE: Final = frozenset({"crash.repeatable", "crash.snoozing", "crash.waiting"})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.process.host import PATIENCE_S, Host, Message, line
+from tests.process.raw_client import PATIENCE_S, Message, RawClient, line
 from tests.strict_json import parse
 
 RUNNER: Final = (sys.executable, str(Path(__file__).with_name("runner.py")))
@@ -22,7 +22,7 @@ FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 FAR_FUTURE: Final = "2999-01-01T00:00:00Z"
 
 
-class KillableHost(Host):
+class KillableHost(RawClient):
     """A host whose sidecar may die at any moment, even in the middle of a line."""
 
     def send(self, data: bytes) -> None:
@@ -182,7 +182,7 @@ class RecoveringClient:
         """Reads until the sidecar has ended; returns its exit code."""
         assert self.read_until(lambda: False) is False
         assert self.host is not None
-        return self.host.ended()
+        return self.host.exit_code()
 
     def expect_killed(self) -> None:
         """Reads until the sidecar has ended and checks that SIGKILL ended it."""

@@ -10,9 +10,9 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              slow_recovery     the recovery from a crash waits for the first cancel
 
 The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`,
-`migrations._step` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function
-raises AttributeError at the start.
+that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`
+and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function raises
+AttributeError at the start.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from sidecar_protocol.entities import WaitingFor
 import sidecar.app
 import sidecar.serve
 import sidecar.storage.migrations
-from sidecar.claude.feature import ClaudeFeature
+from sidecar.claude.feature import Orphans
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
@@ -46,7 +46,7 @@ from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
 from sidecar.storage.database import Database
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Dispatcher
+from sidecar.wire.dispatch import Answers
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import Writer
@@ -246,10 +246,10 @@ def add_faults(faults: Faults) -> None:
         faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")
     for operation in ("begin", "commit"):
         faults.wrap(Database, operation, f"database.{operation}")
-    faults.wrap(sidecar.app.App, "_committed", "app.committed")
+    faults.wrap(UnitOfWork, "committed", "unit_of_work.committed")
     faults.wrap(sidecar.app.App, "_end", "app.end")
     faults.wrap(UnitOfWork, "commit", "unit_of_work.commit")
-    faults.wrap(Dispatcher, "on_commit", "dispatcher.on_commit")
+    faults.wrap(Answers, "on_commit", "answers.on_commit")
     faults.wrap(Outbox, "notify", "outbox.notify")
     faults.wrap(Outbox, "on_commit", "outbox.on_commit")
     faults.wrap(EventLog, "append", "event_log.append")
@@ -277,24 +277,14 @@ def add_faults(faults: Faults) -> None:
 
 def split_migrations(faults: Faults) -> None:
     """Adds `migrations.step:before` and `:after` inside a step's transaction, and `migrations.copy` inside a backup."""
-    step, back_up = sidecar.storage.migrations._step, sidecar.storage.migrations.back_up
-
-    def make_step(name: str, text: str) -> Callable[[Any], None]:
-        take = step(name, text)
-
-        def take_and_pass(database: Any) -> None:
-            faults.passing("migrations.step:before")
-            take(database)
-            faults.passing("migrations.step:after")
-
-        return take_and_pass
+    back_up = sidecar.storage.migrations.back_up
 
     def copy_and_pass(connection: sqlite3.Connection, target: Path) -> None:
         connection.set_progress_handler(lambda: faults.passing("migrations.copy"), COPY_STEPS)
         back_up(connection, target)
         connection.set_progress_handler(None, 0)
 
-    sidecar.storage.migrations._step = make_step
+    faults.wrap(sidecar.storage.migrations, "apply_migration", "migrations.step")
     sidecar.storage.migrations.back_up = copy_and_pass
 
 
@@ -345,10 +335,10 @@ def drop_privileges() -> None:
 
 def slow_down_recovery() -> None:
     """Makes the recovery wait for the first cancel after it has looked for orphaned processes."""
-    reap, request = ClaudeFeature.reap, JobJournal.request_cancel
+    reap, request = Orphans.kill, JobJournal.request_cancel
     cancelled = anyio.Event()
 
-    async def reap_and_wait(self: ClaudeFeature, job_ids: Collection[str]) -> int:
+    async def reap_and_wait(self: Orphans, job_ids: Collection[str]) -> int:
         found = await reap(self, job_ids)
         await cancelled.wait()
         return found
@@ -357,7 +347,7 @@ def slow_down_recovery() -> None:
         cancelled.set()
         return request(self, job_id)
 
-    ClaudeFeature.reap = reap_and_wait  # type: ignore[method-assign]
+    Orphans.kill = reap_and_wait  # type: ignore[method-assign]
     JobJournal.request_cancel = request_and_set  # type: ignore[method-assign]
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.claude.harness import processes_of
 from tests.crashes.cases import nightly
 from tests.crashes.recovering_client import FINAL, RUNNER, KillableHost
-from tests.process.host import Message
+from tests.process.raw_client import Message
 
 PROMPT: Final = '[[ask:Bash:{"command":"ls"}]]'
 RESPOND: Final = "claude.permissions.respond"
@@ -108,7 +108,7 @@ def run_until_killed(client: SessionClient, point: str, nth: int) -> None:
             if client.requests and not answered:
                 answered = True
                 host.send(request(RESPOND, {"request_id": client.requests[0]["request_id"], "decision": "allow"}))
-        assert host.ended() == -9, host.errors.read_text("utf-8")[-2_000:]
+        assert host.exit_code() == -9, host.errors.read_text("utf-8")[-2_000:]
 
 
 def check_after_restart(client: SessionClient) -> None:
@@ -135,7 +135,7 @@ def check_after_restart(client: SessionClient) -> None:
         host.close_stdin()
         while client.read(host):
             pass
-        assert host.ended() == 0
+        assert host.exit_code() == 0
 
 
 @pytest.mark.parametrize(("point", "nth"), CASES)

@@ -13,7 +13,7 @@ import pytest
 from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
 from tests.crashes.recovering_client import RecoveringClient
-from tests.process.host import Message
+from tests.process.raw_client import Message
 
 CORRUPTION: Final = ("SQLite", "malformed", "not a database")
 UNPRIVILEGED: Final = ("--condition", "unprivileged") if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
@@ -157,7 +157,7 @@ def test_damaged_pages_are_reported_to_the_client_or_end_the_start_with_74(clien
             assert client.call("system.health")["version"]
             assert client.quit() == 0
         else:
-            assert host.ended() == 74, host.errors.read_text("utf-8")
+            assert host.exit_code() == 74, host.errors.read_text("utf-8")
             assert any(word in host.errors.read_text("utf-8") for word in CORRUPTION)
 
 

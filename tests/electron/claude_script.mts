@@ -1,4 +1,4 @@
-// What Claude says in the example's pictures: a bug of the timetable's import, found, and its repair asked for.
+// Claude's side of the conversation in the screenshots: it finds a bug in a timetable importer and asks to fix it.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Script } from "./example_harness.mts";
@@ -16,7 +16,7 @@ def stops_of(trip):
     return [row for row in read_rows(trip) if row.departure < limit]
 `;
 
-/** A folder with something in it to work on. */
+/** Creates a folder with a small Python project. */
 export function timetable(parent: string): string {
   const folder = join(parent, "timetable");
   mkdirSync(folder, { recursive: true });

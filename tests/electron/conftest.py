@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from tests.electron.compiling import MODULES, ROOT, compile_once, missing
-from tests.process.host import environment
+from tests.process.raw_client import environment
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
 FILE_TIMEOUT_MS: Final = 240_000

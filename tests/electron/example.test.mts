@@ -1,4 +1,4 @@
-// The example app, clicked through: jobs, the day, the feed, problem.
+// The example app: jobs, the feed, the heatmap, the stand-up, errors.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Drafts } from "../../protocol/typescript/example/page/drafts.ts";
@@ -7,10 +7,10 @@ import { openExample } from "./example_harness.mts";
 import { COMMAND_WITH_TEST_JOBS } from "./sidecar_harness.mts";
 import type { Page } from "./fake_electron/chromium.mts";
 
-const job = (page: Page, words: string) =>
-  page.getByRole("list", { name: "Jobs" }).getByRole("listitem").filter({ hasText: words });
+const job = (page: Page, text: string) =>
+  page.getByRole("list", { name: "Jobs" }).getByRole("listitem").filter({ hasText: text });
 
-test("a job's progress is seen, and it can be cancelled and run again", async (t) => {
+test("a job shows its progress and can be cancelled and run again", async (t) => {
   const { page, sidecar, pageErrors } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
   await sidecar.jobs.create({ type: "test.hang", payload: { progress: 0.4 } });
   const row = job(page, "test.hang");
@@ -27,7 +27,7 @@ test("a job's progress is seen, and it can be cancelled and run again", async (t
   assert.deepEqual(pageErrors, []);
 });
 
-test("a job that fails says why, and what to do", async (t) => {
+test("a failed job shows its error and hint", async (t) => {
   const { page, sidecar } = await openExample(t, { command: COMMAND_WITH_TEST_JOBS });
   await sidecar.jobs.create({ type: "test.fail", max_attempts: 1 });
   const row = job(page, "test.fail");
@@ -35,7 +35,7 @@ test("a job that fails says why, and what to do", async (t) => {
   assert.equal(await row.getAttribute("data-status"), "failed");
 });
 
-test("the queue can be paused, and says so in every window", async (t) => {
+test("the queue can be paused and resumed", async (t) => {
   const { page, sidecar } = await openExample(t);
   const jobs = page.getByRole("region", { name: "Jobs" });
   await jobs.getByRole("button", { name: "Pause" }).click();
@@ -47,7 +47,7 @@ test("the queue can be paused, and says so in every window", async (t) => {
   await job(page, "Back up the database").getByText("just now").waitFor();
 });
 
-test("an empty hub says what will be where", async (t) => {
+test("empty panels describe what they will show", async (t) => {
   const { page, pageErrors } = await openExample(t);
   for (const words of [
     "Your day will be here once",
@@ -61,7 +61,7 @@ test("an empty hub says what will be where", async (t) => {
   assert.deepEqual(pageErrors, []);
 });
 
-test("the feed is searched, by source, by day, and shows what is new", async (t) => {
+test("the feed can be searched and filtered by source", async (t) => {
   const { page, pageErrors } = await openExample(t, { withFeed: true });
   const feed = page.getByRole("region", { name: "Activity" });
   await feed.getByText("TRAM-431 Import skips the last stop of night lines").first().waitFor();
@@ -80,7 +80,7 @@ test("the feed is searched, by source, by day, and shows what is new", async (t)
   assert.deepEqual(pageErrors, []);
 });
 
-test("the heatmap has half a year of days, walked by keys, and shows one of them", async (t) => {
+test("the heatmap has half a year of days, supports the arrow keys and filters the feed by a day", async (t) => {
   const { page } = await openExample(t, { withFeed: true });
   const feed = page.getByRole("region", { name: "Activity" });
   await feed.getByText(/^\d+ events in 26 weeks$/).waitFor();
@@ -100,7 +100,7 @@ test("the heatmap has half a year of days, walked by keys, and shows one of them
   await feed.getByRole("heading", { name: "Today" }).waitFor();
 });
 
-test("the stand-up tells what was done since the last working day", async (t) => {
+test("the stand-up lists the activity since the last working day", async (t) => {
   const { page } = await openExample(t, { withFeed: true });
   await page.getByRole("button", { name: "Stand-up" }).click();
   const dialog = page.getByRole("dialog", { name: "Stand-up" });
@@ -109,7 +109,7 @@ test("the stand-up tells what was done since the last working day", async (t) =>
   await dialog.waitFor({ state: "hidden" });
 });
 
-test("a sidecar that ends is said so, and all is there again once it is back", async (t) => {
+test("the app shows that the sidecar has stopped and works again after a restart", async (t) => {
   const { page, sidecar } = await openExample(t);
   await page.getByText("Ready").waitFor();
   await sidecar.stop();
@@ -123,10 +123,10 @@ test("a sidecar that ends is said so, and all is there again once it is back", a
   assert.equal(await page.getByRole("alert").count(), 0);
 });
 
-test("every control has a name, every region a heading, and the keyboard reaches the panels", async (t) => {
+test("every control has a name, every panel a heading and a keyboard shortcut", async (t) => {
   const { page } = await openExample(t, { withFeed: true });
   await page.getByText("TRAM-431").first().waitFor();
-  assert.deepEqual(await namelessControls(page), []);
+  assert.deepEqual(await controlsWithoutName(page), []);
   assert.deepEqual(await page.getByRole("heading", { level: 2 }).allTextContents(), [
     "Today",
     "Jobs",
@@ -148,7 +148,7 @@ test("every control has a name, every region a heading, and the keyboard reaches
   assert.equal(await page.getByLabel("Message to Claude").isVisible(), false);
 });
 
-function namelessControls(page: Page): Promise<string[]> {
+function controlsWithoutName(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>("button, a, input, select, textarea")]
       .filter((one) => one.checkVisibility())
@@ -160,7 +160,7 @@ function namelessControls(page: Page): Promise<string[]> {
   );
 }
 
-test("a window is a sandbox, cannot be led away, and gives only addresses of the web to the browser", async () => {
+test("a window is sandboxed, cannot navigate and opens only web addresses in the browser", async () => {
   const { webPreferences } = windowOptions("/preload.cjs", true);
   assert.deepEqual(webPreferences, {
     preload: "/preload.cjs",
@@ -170,11 +170,11 @@ test("a window is a sandbox, cannot be led away, and gives only addresses of the
     webviewTag: false,
   });
   const opened: string[] = [];
-  const heard = new Map<string, (event: { preventDefault: () => void }) => void>();
+  const listeners = new Map<string, (event: { preventDefault: () => void }) => void>();
   let open: (details: { url: string }) => { action: string } = () => assert.fail();
   const contents = {
     setWindowOpenHandler: (handler: typeof open) => (open = handler),
-    on: (name: string, listener: never) => heard.set(name, listener),
+    on: (name: string, listener: never) => listeners.set(name, listener),
   };
   guard(contents as never, {
     openExternal: async (url) => void opened.push(url),
@@ -193,11 +193,11 @@ test("a window is a sandbox, cannot be led away, and gives only addresses of the
   assert.deepEqual(opened, ["https://example.com/a", "http://example.com/"]);
   let prevented = 0;
   for (const name of ["will-navigate", "will-attach-webview"])
-    heard.get(name)?.({ preventDefault: () => (prevented += 1) });
+    listeners.get(name)?.({ preventDefault: () => (prevented += 1) });
   assert.equal(prevented, 2);
 });
 
-test("a page may write to the clipboard and ask for nothing else", () => {
+test("a page may write to the clipboard and has no other permission", () => {
   let request: (contents: null, permission: string, answer: (is: boolean) => void) => void = () => undefined;
   let check: (contents: null, permission: string) => boolean = () => true;
   refusePermissions({
@@ -211,7 +211,7 @@ test("a page may write to the clipboard and ask for nothing else", () => {
   }
 });
 
-test("what is being written is shown until it has come as an item, also where its beginning was missed", () => {
+test("a draft is shown until its text has arrived as items, also if its beginning was missed", () => {
   const drafts = new Drafts();
   const delta = (offset: number, text: string) =>
     drafts.add({ session_id: "s", job_id: "j", message_id: "m", offset, text });
@@ -228,7 +228,7 @@ test("what is being written is shown until it has come as an item, also where it
   item("One. ");
   assert.deepEqual(drafts.texts(), [{ id: "m", text: "Two.", isCut: false }]);
   item("Two.");
-  item("Two."); // heard, and in a snapshot too
+  item("Two."); // both from a notification and from a snapshot
   assert.deepEqual(drafts.texts(), []);
   delta(20, "end");
   assert.deepEqual(drafts.texts(), [{ id: "m", text: "end", isCut: true }]);

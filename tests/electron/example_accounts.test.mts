@@ -1,4 +1,4 @@
-// Accounts in the example app: connected, synced, lost, connected again, removed.
+// Accounts in the example app: connect, sync, expire, reconnect, remove.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
@@ -6,22 +6,22 @@ import { browse, openExample, startFakeServices } from "./example_harness.mts";
 import type { FakeServices } from "./example_harness.mts";
 import type { Page } from "./fake_electron/chromium.mts";
 
-async function hubWithClouds(t: TestContext, openExternal = browse) {
-  const { google, site, environment, order } = await startFakeServices(t);
-  const hub = await openExample(t, {
+async function exampleWithServices(t: TestContext, openExternal = browse) {
+  const { google, site, environment, command } = await startFakeServices(t);
+  const example = await openExample(t, {
     env: environment,
     electron: { shell: { openExternal } },
   });
-  t.after(() => assert.deepEqual(hub.pageErrors, []));
-  await hub.page.getByRole("button", { name: "Accounts" }).click();
-  const dialog = hub.page.getByRole("dialog", { name: "Accounts" });
+  t.after(() => assert.deepEqual(example.pageErrors, []));
+  await example.page.getByRole("button", { name: "Accounts" }).click();
+  const dialog = example.page.getByRole("dialog", { name: "Accounts" });
   await dialog.getByText("No account is connected yet.").waitFor();
   const steer = (path: string, body: object): Promise<unknown> =>
     fetch(`${google}/fake/${path}`, {
       method: "POST",
       body: JSON.stringify(body),
     });
-  return { ...hub, site, dialog, order, steer };
+  return { ...example, site, dialog, command, steer };
 }
 
 async function enter(page: Page, { base_url, email, api_token }: FakeServices["site"]): Promise<void> {
@@ -34,18 +34,18 @@ async function enter(page: Page, { base_url, email, api_token }: FakeServices["s
 
 const MARA = "mara@tramline.example";
 
-/** Opens the choice of Google, and is the person's browser. */
-async function hubWithGoogle(t: TestContext, openExternal = browse) {
-  const hub = await hubWithClouds(t, openExternal);
-  await hub.dialog.getByRole("button", { name: "Google Calendar" }).click();
+/** Opens the form for Google. */
+async function exampleWithGoogle(t: TestContext, openExternal = browse) {
+  const example = await exampleWithServices(t, openExternal);
+  await example.dialog.getByRole("button", { name: "Google Calendar" }).click();
   return {
-    ...hub,
-    row: hub.dialog.getByRole("listitem").filter({ hasText: MARA }),
+    ...example,
+    row: example.dialog.getByRole("listitem").filter({ hasText: MARA }),
   };
 }
 
-test("a day comes by signing in with Google, and calendars can be left out of it", async (t) => {
-  const { page, dialog, row } = await hubWithGoogle(t);
+test("after a sign-in with Google the agenda shows the events, and calendars can be deselected", async (t) => {
+  const { page, dialog, row } = await exampleWithGoogle(t);
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
   await row.getByText(/synced just now/).waitFor();
   const events = page.getByRole("list", { name: "Today's events" });
@@ -68,8 +68,8 @@ test("a day comes by signing in with Google, and calendars can be left out of it
   );
 });
 
-test("a sign-in that is refused says so, and can be tried again", async (t) => {
-  const { dialog, row, steer } = await hubWithGoogle(t);
+test("a denied sign-in shows an error and can be repeated", async (t) => {
+  const { dialog, row, steer } = await exampleWithGoogle(t);
   await steer("consent", { error: "access_denied" });
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
   await dialog.getByRole("alert").waitFor();
@@ -78,8 +78,8 @@ test("a sign-in that is refused says so, and can be tried again", async (t) => {
   await row.waitFor();
 });
 
-test("a sign-in that nobody finishes can be given up", async (t) => {
-  const { dialog } = await hubWithGoogle(t, async () => undefined);
+test("an unfinished sign-in can be cancelled", async (t) => {
+  const { dialog } = await exampleWithGoogle(t, async () => undefined);
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
   await dialog.getByText("Waiting for your browser…").waitFor();
   await dialog.getByRole("button", { name: "Cancel" }).click();
@@ -87,8 +87,8 @@ test("a sign-in that nobody finishes can be given up", async (t) => {
   assert.equal(await dialog.getByRole("alert").count(), 0);
 });
 
-test("an account whose sign-in was taken back asks to sign in again", async (t) => {
-  const { page, dialog, row, steer } = await hubWithGoogle(t);
+test("an account with a revoked sign-in asks to sign in again", async (t) => {
+  const { page, dialog, row, steer } = await exampleWithGoogle(t);
   await dialog.getByRole("button", { name: "Sign in with Google" }).click();
   await row.getByText(/synced just now/).waitFor();
   await steer("revoke", { email: MARA });
@@ -100,8 +100,8 @@ test("an account whose sign-in was taken back asks to sign in again", async (t) 
   await row.getByRole("button", { name: "Sync now" }).waitFor();
 });
 
-test("Jira and Confluence are connected by one token, synced, and told in the feed", async (t) => {
-  const { page, dialog, site } = await hubWithClouds(t);
+test("Jira and Confluence are connected with one token, synced and shown in the feed", async (t) => {
+  const { page, dialog, site } = await exampleWithServices(t);
   await enter(page, site);
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
   for (const service of ["Jira", "Confluence"]) {
@@ -119,8 +119,8 @@ test("Jira and Confluence are connected by one token, synced, and told in the fe
   await page.getByRole("list", { name: "Jobs" }).getByText("Sync Jira").waitFor();
 });
 
-test("a wrong token is said, and what was entered stays", async (t) => {
-  const { page, dialog, site } = await hubWithClouds(t);
+test("a wrong token shows an error, and the form keeps its values", async (t) => {
+  const { page, dialog, site } = await exampleWithServices(t);
   await enter(page, { ...site, api_token: "wrong" });
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
   await dialog.getByRole("alert").getByText("The site does not accept this e-mail address and API token.").waitFor();
@@ -130,28 +130,28 @@ test("a wrong token is said, and what was entered stays", async (t) => {
   await dialog.getByRole("listitem").filter({ hasText: "Jira" }).waitFor();
 });
 
-test("an account whose token has ended asks for another, in a banner, and works again with it", async (t) => {
-  const { page, dialog, site, order } = await hubWithClouds(t);
+test("an account with an expired token asks for a new one in a banner and then works again", async (t) => {
+  const { page, dialog, site, command } = await exampleWithServices(t);
   await enter(page, site);
   await page.getByLabel("Confluence").uncheck();
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
   const row = dialog.getByRole("listitem").filter({ hasText: "Jira" });
   await row.getByText(/synced just now/).waitFor();
-  await order("expire");
+  await command("expire");
   await row.getByRole("button", { name: "Sync now" }).click();
   await row.getByLabel("API token").waitFor();
   await page.keyboard.press("Escape");
   await page.getByText("Its token is not accepted any more.").first().waitFor();
   await page.getByRole("button", { name: "Connect again" }).first().click();
-  await row.getByLabel("API token").fill(await order("token"));
+  await row.getByLabel("API token").fill(await command("token"));
   await row.getByRole("button", { name: "Connect again" }).click();
   await row.getByRole("button", { name: "Sync now" }).waitFor();
   await page.keyboard.press("Escape");
   assert.equal(await page.getByText("Its token is not accepted any more.").count(), 0);
 });
 
-test("an account is removed when asked twice, with what it brought", async (t) => {
-  const { page, dialog, site } = await hubWithClouds(t);
+test("an account and its events are removed after a confirmation", async (t) => {
+  const { page, dialog, site } = await exampleWithServices(t);
   await enter(page, site);
   await page.getByLabel("Confluence").uncheck();
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();

@@ -1,4 +1,4 @@
-// Conversations in the example app, with the real Claude CLI, which asks a Messages API on loopback.
+// Conversations in the example app, with the real Claude CLI and a fake Messages API on loopback.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,15 +19,15 @@ const use = (name: string, input: object) => ({
 
 async function conversation(t: TestContext, script: Script = {}, folder?: string) {
   const { environment, release } = await fakeApi(t, script);
-  const hub = await openExample(t, { env: environment });
-  if (folder !== undefined) await hub.page.getByLabel("Folder").fill(folder);
-  const log = hub.page.getByRole("log", { name: "Conversation" });
-  t.after(() => assert.deepEqual(hub.pageErrors, []));
-  return { ...hub, log, release };
+  const example = await openExample(t, { env: environment });
+  if (folder !== undefined) await example.page.getByLabel("Folder").fill(folder);
+  const log = example.page.getByRole("log", { name: "Conversation" });
+  t.after(() => assert.deepEqual(example.pageErrors, []));
+  return { ...example, log, release };
 }
 
-async function say(page: Page, words: string): Promise<void> {
-  await page.getByLabel("Message to Claude").fill(words);
+async function send(page: Page, prompt: string): Promise<void> {
+  await page.getByLabel("Message to Claude").fill(prompt);
   await page.keyboard.press("Enter");
 }
 
@@ -36,10 +36,10 @@ const items = (page: Page): Promise<string[]> =>
     .locator(".items:not(.queued) > .item")
     .evaluateAll((all) => all.map((one) => (one as HTMLElement).innerText.replace(/\s+/g, " ").trim()));
 
-test("a turn is seen as it is written, with its tools, and a change is allowed", async (t) => {
+test("a turn shows its text and tools, and an edit can be allowed", async (t) => {
   const folder = timetable(newDataDir());
   const { page, log, sidecar } = await conversation(t, script(folder), folder);
-  await say(page, WHY);
+  await send(page, WHY);
   await log.getByText("no stored time changes").waitFor();
   await page.waitForFunction(() => document.querySelector(".draft") === null);
   assert.deepEqual((await items(page)).slice(0, 2), [
@@ -52,7 +52,7 @@ test("a turn is seen as it is written, with its tools, and a change is allowed",
   );
   await log.getByText("Read", { exact: true }).click();
   await log.getByText("def stops_of(trip)").waitFor();
-  await say(page, FIX);
+  await send(page, FIX);
   const card = log.getByRole("group", { name: "Allow Edit?" });
   await card.getByText("return max(24 * 60, day_end)").waitFor();
   await page.getByRole("button", { name: "1 question from Claude" }).waitFor();
@@ -67,7 +67,7 @@ test("a turn is seen as it is written, with its tools, and a change is allowed",
   );
 });
 
-test("a denied tool is not run, and Claude is told why", async (t) => {
+test("a denied tool does not run, and Claude gets the reason", async (t) => {
   const folder = timetable(newDataDir());
   const { page, log } = await conversation(
     t,
@@ -76,7 +76,7 @@ test("a denied tool is not run, and Claude is told why", async (t) => {
     },
     folder,
   );
-  await say(page, FIX);
+  await send(page, FIX);
   const card = log.getByRole("group", { name: "Allow Bash?" });
   await card.locator("pre").getByText("rm importer.py").waitFor();
   await card.getByLabel("Why not, or what to do instead").fill("Keep the file, please.");
@@ -88,7 +88,7 @@ test("a denied tool is not run, and Claude is told why", async (t) => {
   assert.ok(readFileSync(join(folder, "importer.py")).length > 0);
 });
 
-test("a question is answered by choosing", async (t) => {
+test("a question is answered by choosing an option", async (t) => {
   const question = {
     question: "Which feed first?",
     header: "Feed",
@@ -101,7 +101,7 @@ test("a question is answered by choosing", async (t) => {
   const { page, log } = await conversation(t, {
     "Begin.": [[use("AskUserQuestion", { questions: [question] })], [text("Buses it is.")]],
   });
-  await say(page, "Begin.");
+  await send(page, "Begin.");
   const card = log.getByRole("group", { name: "Claude asks" });
   await card.getByLabel("Buses").check();
   await card.getByRole("button", { name: "Answer" }).click();
@@ -110,9 +110,9 @@ test("a question is answered by choosing", async (t) => {
   await log.locator(".tool-said").getByText("Buses").waitFor();
 });
 
-test("a reload in mid-turn misses nothing: what is being written goes on, and is whole in the end", async (t) => {
+test("a reload during a turn loses no text", async (t) => {
   const { page, log, release } = await conversation(t);
-  await say(page, "[[gate:4]]");
+  await send(page, "[[gate:4]]");
   await release(2);
   await log.locator(".draft").getByText("w0 w1").waitFor();
   await page.reload();
@@ -125,10 +125,10 @@ test("a reload in mid-turn misses nothing: what is being written goes on, and is
   assert.equal(await log.locator(".draft").count(), 0);
 });
 
-test("an open question outlives a reload", async (t) => {
+test("an open permission request survives a reload", async (t) => {
   const folder = timetable(newDataDir());
   const { page, log } = await conversation(t, script(folder), folder);
-  await say(page, FIX);
+  await send(page, FIX);
   const card = log.getByRole("group", { name: "Allow Edit?" });
   await card.waitFor();
   await page.reload();
@@ -137,26 +137,26 @@ test("an open question outlives a reload", async (t) => {
   assert.match(readFileSync(join(folder, "importer.py"), "utf-8"), /max\(24 \* 60, day_end\)/);
 });
 
-test("what is sent during a turn waits for its own; stopping ends the one that runs", async (t) => {
+test("a prompt that is sent during a turn waits for its own turn, and Stop ends the running one", async (t) => {
   const { page, log } = await conversation(t, {
     "Second.": [[text("And the second.")]],
   });
-  await say(page, "[[hang]]");
+  await send(page, "[[hang]]");
   await page.getByText("Claude is working").first().waitFor();
-  await say(page, "Second.");
+  await send(page, "Second.");
   await page.getByRole("list", { name: "Waiting for their turn" }).getByText("Second.").waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
   await log.getByText("And the second.").waitFor();
   assert.equal(await page.getByRole("list", { name: "Waiting for their turn" }).getByRole("listitem").count(), 0);
 });
 
-test("what Claude writes becomes text and links of the web, never markup", async (t) => {
-  const nasty =
+test("Claude's text becomes text and web links, never markup", async (t) => {
+  const hostile =
     'Look: <img src=x onerror="document.title=1"> <script>document.title=2</script>\n\n' +
     "[run](javascript:document.title=3) [file](file:///etc/passwd) ![spy](https://spy.example/p.png) [ok](https://example.com/?a=1&b=2)\n\n" +
     "<iframe src='https://spy.example'></iframe>";
-  const { page, log } = await conversation(t, { "Be nasty.": [[text(nasty)]] });
-  await say(page, "Be nasty.");
+  const { page, log } = await conversation(t, { "Be hostile.": [[text(hostile)]] });
+  await send(page, "Be hostile.");
   await log.getByRole("link", { name: "ok" }).waitFor();
   await page.waitForFunction(() => document.querySelector(".draft") === null);
   assert.deepEqual(await log.locator("a").evaluateAll((links) => links.map((one) => one.getAttribute("href"))), [
@@ -168,16 +168,16 @@ test("what Claude writes becomes text and links of the web, never markup", async
   assert.equal(await page.title(), "Hub");
 });
 
-test("conversations are found again, and deleted when asked twice", async (t) => {
+test("conversations can be reopened, and deleted after a confirmation", async (t) => {
   const { page, log, sidecar } = await conversation(t, {
     "One.": [[text("First.")]],
     "Two.": [[text("Second.")]],
   });
-  await say(page, "One.");
+  await send(page, "One.");
   await log.getByText("First.").waitFor();
   await page.getByRole("button", { name: "New conversation" }).click();
   await page.getByText("What shall Claude do?").waitFor();
-  await say(page, "Two.");
+  await send(page, "Two.");
   await log.getByText("Second.").waitFor();
   await page.getByRole("button", { name: "Conversations", exact: true }).click();
   const menu = page.locator("#session-menu");
@@ -194,9 +194,9 @@ test("conversations are found again, and deleted when asked twice", async (t) =>
   );
 });
 
-test("without Claude the turn says how to get it", async (t) => {
+test("without the Claude CLI the turn shows how to install it", async (t) => {
   const { page } = await openExample(t, { env: { CLAUDE_PATH: "/no/claude" } });
-  await say(page, "Hello?");
+  await send(page, "Hello?");
   await page.getByRole("log").getByRole("alert").waitFor();
   await page
     .getByText(/npm install -g/)

@@ -15,7 +15,7 @@ from sidecar.activity.service import ActivityService
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import SystemClock
 from sidecar.feed import FeedEvent, Origin
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 

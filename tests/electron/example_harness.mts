@@ -1,4 +1,4 @@
-// The example app with everything about it real but Electron: its page in a browser, the sidecar, Claude's CLI.
+// Opens the example app with its page in Chromium, the real sidecar and the real Claude CLI; only Electron is a fake.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,8 +13,8 @@ import type { Page } from "./fake_electron/chromium.mts";
 import { FakeIpcMain } from "./fake_electron/main_process.mts";
 
 const TEMPORARY = process.env["SIDECAR_TEMPORARY"] ?? "";
-/** The example as its own build makes it, and a browser: once for a file of tests. */
-const built = mkdtempSync(join(TEMPORARY, "hub-"));
+/** The example's own build, and one browser for all tests of a file. */
+const built = mkdtempSync(join(TEMPORARY, "example-"));
 execFileSync(process.execPath, [join(ROOT, "protocol", "typescript", "example", "build.mjs"), built]);
 const browser = launch({ after } as unknown as TestContext);
 
@@ -22,18 +22,18 @@ export interface ExampleOptions {
   command?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
   electron?: ElectronParts;
-  /** Whether there is half a year of the feed. */
+  /** Whether the database contains half a year of feed events. */
   withFeed?: boolean;
-  /** Of the person: `en-GB`, `Europe/Berlin`. */
+  /** The user's locale and time zone; `en-GB` and `Europe/Berlin` by default. */
   locale?: string;
   timeZone?: string;
 }
 
-export interface Hub {
+export interface Example {
   sidecar: Sidecar;
   page: Page;
   dataDir: string;
-  /** What the page complained of; a test that leaves something here fails. */
+  /** Errors and warnings from the page's console. */
   pageErrors: string[];
 }
 
@@ -47,7 +47,7 @@ export async function openExample(
     locale = "en-GB",
     timeZone = "Europe/Berlin",
   }: ExampleOptions = {},
-): Promise<Hub> {
+): Promise<Example> {
   const ipc = new FakeIpcMain();
   const dataDir = newDataDir();
   if (withFeed)
@@ -61,7 +61,7 @@ export async function openExample(
     env,
     electron: { ...electron, ipcMain: ipc.typed },
   });
-  const { page } = await openWindow(await browser, ipc, "about:blank");
+  const { page } = await openWindow(await browser, ipc, "firstLine:blank");
   t.after(() => page.close());
   const pageErrors: string[] = [];
   page.on("pageerror", (error) => pageErrors.push(error.message));
@@ -80,27 +80,27 @@ export async function openExample(
 export interface FakeServices {
   google: string;
   site: { base_url: string; email: string; api_token: string };
-  /** What points a sidecar at them. */
+  /** The environment variables for a sidecar that uses the fakes. */
   environment: Record<string, string>;
-  order(words: string): Promise<string>;
+  command(text: string): Promise<string>;
 }
 
-/** Google and an Atlassian site on loopback, as tests/electron/fake_services.py fills them. */
+/** Starts fakes of Google and of an Atlassian site on loopback (fake_services.py). */
 export async function startFakeServices(t: TestContext, timeZone = "Europe/Berlin"): Promise<FakeServices> {
-  const { about, order } = await startFake(t, "tests.electron.fake_services", {
+  const { firstLine, command } = await startFake(t, "tests.electron.fake_services", {
     TZ: timeZone,
   });
-  return { ...(JSON.parse(about) as Omit<FakeServices, "order">), order };
+  return { ...(JSON.parse(firstLine) as Omit<FakeServices, "command">), command };
 }
 
-/** A person's browser, which follows wherever it is sent. */
+/** Takes the place of the user's browser: follows all redirects. */
 export async function browse(url: string): Promise<void> {
   void fetch(url).then((response) => response.text());
 }
 
 export type Script = Record<string, Array<Array<Record<string, unknown>>>>;
 
-/** A program in Python of the tests' own, which says a line when it is ready and answers orders by lines. */
+/** Starts a Python program that writes one line when it is ready and then one line for each command. */
 async function startFake(t: TestContext, module: string, env: Record<string, string>, ...args: string[]) {
   const program = spawn(PYTHON, ["-m", module, ...args], {
     cwd: ROOT,
@@ -114,18 +114,18 @@ async function startFake(t: TestContext, module: string, env: Record<string, str
     if (done) throw new Error(`${module} has ended`);
     return value;
   };
-  const order = (words: string): Promise<string> => (program.stdin.write(`${words}\n`), line());
-  return { about: await line(), order };
+  const command = (text: string): Promise<string> => (program.stdin.write(`${text}\n`), line());
+  return { firstLine: await line(), command };
 }
 
-/** A Messages API that answers as the script says. */
+/** Starts a fake Messages API that answers prompts as in the script. */
 export async function fakeApi(t: TestContext, script: Script = {}) {
   const file = join(mkdtempSync(join(TEMPORARY, "script-")), "script.json");
   writeFileSync(file, JSON.stringify(script));
-  const { about: url, order } = await startFake(t, "tests.fakes.anthropic", {}, "--script", file);
+  const { firstLine: url, command } = await startFake(t, "tests.fakes.anthropic", {}, "--script", file);
   const home = newDataDir();
   mkdirSync(home);
-  /** What makes the real CLI ask it, and nobody else. */
+  /** The environment variables with which the real CLI only uses the fake. */
   const environment = {
     CLAUDE_PATH: process.env["SIDECAR_REAL_CLAUDE"] ?? "",
     HOME: home,
@@ -138,5 +138,5 @@ export async function fakeApi(t: TestContext, script: Script = {}) {
     DISABLE_ERROR_REPORTING: "1",
     DISABLE_TELEMETRY: "1",
   };
-  return { environment, release: (words: number) => order(String(words)) };
+  return { environment, release: (words: number) => command(String(words)) };
 }

@@ -1,4 +1,4 @@
-// The example app with a transcript in place of its sidecar: recorded with one, shown again without.
+// The example app with a recorded transcript in place of a sidecar.
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
@@ -15,8 +15,8 @@ const backedUp = (page: Page): Promise<void> =>
     .getByText("just now")
     .waitFor();
 
-/** What a person sees who then looks for something. */
-async function look(page: Page): Promise<{ all: string[]; weeks: string[]; found: string[] }> {
+/** Reads the feed before and after a search. */
+async function readFeed(page: Page): Promise<{ all: string[]; weeks: string[]; found: string[] }> {
   const feed = page.getByRole("region", { name: "Activity" });
   await backedUp(page);
   await feed.getByText("TRAM-431 Import skips the last stop of night lines").first().waitFor();
@@ -29,19 +29,19 @@ async function look(page: Page): Promise<{ all: string[]; weeks: string[]; found
   return { all, weeks, found };
 }
 
-test("the app shows what a transcript has, with no sidecar, no database and no account", async (t) => {
+test("with a transcript the app shows the same as with the recorded sidecar, without a database or account", async (t) => {
   const file = join(mkdtempSync(join(process.env["SIDECAR_TEMPORARY"] ?? "", "recorded-")), "the_hub.jsonl");
   const live = await openExample(t, { command: [...COMMAND, "serve", "--record", file], withFeed: true });
   await live.page.getByRole("button", { name: "Back up" }).click();
   await backedUp(live.page);
-  const seen = await look(live.page);
+  const seen = await readFeed(live.page);
   await live.sidecar.stop();
   await live.page.close();
 
-  // What is told while no window is open is told to nobody; this window lists the jobs, and then hears of the new one.
+  // Without --wait-for, notifications would be sent before the window listens.
   const command = [...COMMAND, "replay", "--wait-for", "jobs.list", file];
   const { page, dataDir, pageErrors } = await openExample(t, { command });
-  assert.deepEqual(await look(page), seen);
+  assert.deepEqual(await readFeed(page), seen);
   assert.equal(await page.getByRole("alert").count(), 0);
   assert.deepEqual(pageErrors, []);
   assert.ok(seen.all.length > 5);

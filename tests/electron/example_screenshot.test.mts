@@ -1,4 +1,4 @@
-// The pictures of the example app: everything in them was done by the app itself, against the tests' own fakes.
+// The screenshots of the example app; the app itself creates all their content, with the tests' fakes.
 import assert from "node:assert/strict";
 import { copyFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,20 +8,20 @@ import { browse, fakeApi, openExample, startFakeServices } from "./example_harne
 import { FIX, script, timetable, WHY } from "./claude_script.mts";
 import { ROOT } from "./sidecar_harness.mts";
 
-const README_SHOWS = join(ROOT, "protocol", "typescript", "example", "screenshot.png");
+const SCREENSHOT = join(ROOT, "protocol", "typescript", "example", "screenshot.png");
 const LARGEST_BYTES = 300_000;
 const HOUR = 10;
 
-/** A zone in which it is between ten and eleven now, so that the day is half over in every picture. */
-function morning(): string {
+/** Returns a time zone in which it is between 10 and 11 a.m., so that the screenshots are always of the same time. */
+function morningTimeZone(): string {
   const ahead = HOUR - new Date().getUTCHours();
-  // The signs of these names are turned round; the date line lies at 12.
+  // The signs in these names are inverted, and they end at 12.
   const offset = ahead < -12 ? ahead + 24 : ahead;
   return `Etc/GMT${offset > 0 ? "-" : "+"}${Math.abs(offset)}`;
 }
 
-test("the app as README shows it, by day and by night", async (t) => {
-  const timeZone = morning();
+test("the app in the README's screenshot, light and dark", async (t) => {
+  const timeZone = morningTimeZone();
   const folder = timetable(tmpdir());
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const clouds = await startFakeServices(t, timeZone);
@@ -57,7 +57,7 @@ test("the app as README shows it, by day and by night", async (t) => {
     const path = join(process.env["SIDECAR_TEMPORARY"] ?? "", `${scheme}.png`);
     await page.screenshot({ path });
     assert.ok(statSync(path).size < LARGEST_BYTES, `${scheme}: ${statSync(path).size} bytes`);
-    if (scheme === "light" && process.env["SIDECAR_UPDATE"] === "1") copyFileSync(path, README_SHOWS);
+    if (scheme === "light" && process.env["SIDECAR_UPDATE"] === "1") copyFileSync(path, SCREENSHOT);
   }
   assert.deepEqual(pageErrors, []);
 });

@@ -1,11 +1,11 @@
-// startSidecar in plain Node: every way to fail, and what is said then.
+// startSidecar in plain Node: every kind of failure and its message.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { failure, newDataDir, scriptedSidecar, start } from "./sidecar_harness.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
-test("a database that another process has is not fought for", async (t) => {
+test("a database that another process has open is a failure that names the process", async (t) => {
   const dataDir = newDataDir();
   const first = start(t, { dataDir });
   await first.ready();
@@ -26,7 +26,7 @@ for (const [code, expected] of [
   [74, "crashing"],
   [0, "crashing"],
 ] as const) {
-  test(`exit code ${code} ends in ${expected}, after as many tries as make sense`, async (t) => {
+  test(`exit code ${code} becomes the failure ${expected}, after restarts only if they can help`, async (t) => {
     const sidecar = start(t, {
       command: [process.execPath, "-e", `console.error("sidecar: words for a person"); process.exit(${code})`],
       restarts: FAST,
@@ -40,7 +40,7 @@ for (const [code, expected] of [
   });
 }
 
-test("the reason of an older end is not given for a newer one", async (t) => {
+test("the message of an earlier exit is not used for a later one", async (t) => {
   const script = `const fs = require("node:fs"); const been = process.argv[1];
     if (!fs.existsSync(been)) { fs.writeFileSync(been, ""); console.error("sidecar: the first reason"); } process.exit(70)`;
   const sidecar = start(t, {
@@ -55,7 +55,7 @@ test("the reason of an older end is not given for a newer one", async (t) => {
   assert.deepEqual([messages[0], messages.at(-1)], ["the first reason", null]);
 });
 
-test("a command that makes no sense fails as one that is not there", async (t) => {
+test("an invalid command is not startable", async (t) => {
   for (const command of [[""], ["no\0such"]]) {
     const sidecar = start(t, { command });
     await failure(sidecar.ready());
@@ -63,15 +63,15 @@ test("a command that makes no sense fails as one that is not there", async (t) =
   }
 });
 
-test("a program that is not there fails at once, with its name", async (t) => {
+test("a missing program fails at once with its name", async (t) => {
   const sidecar = start(t, { command: ["/no/such/sidecar"] });
   assert.match((await failure(sidecar.ready())).message, /\/no\/such\/sidecar/);
   assert.equal(sidecar.state.failure, "not_startable");
 });
 
-test("a sidecar of another contract is refused where the host says so", async (t) => {
+test("a sidecar with another contract is refused or reported, as the options say", async (t) => {
   const other = scriptedSidecar(
-    `({ method }, say, greeting) => { if (method === "initialize") greeting.schema_match = false; }`,
+    `({ method }, send, initialized) => { if (method === "initialize") initialized.schema_match = false; }`,
   );
   const refusing = start(t, { command: other, schemaMismatch: "refuse" });
   assert.match((await failure(refusing.ready())).message, /another contract/);
@@ -85,20 +85,20 @@ test("a sidecar of another contract is refused where the host says so", async (t
   assert.deepEqual([warned.state.schemaMatch, faults.length], [false, 1]);
 });
 
-test("a sidecar of another protocol is never spoken to", async (t) => {
+test("a sidecar with another protocol version is not used", async (t) => {
   const other = scriptedSidecar(
-    `({ method }, say, greeting) => { if (method === "initialize") greeting.protocol_version = 2; }`,
+    `({ method }, send, initialized) => { if (method === "initialize") initialized.protocol_version = 2; }`,
   );
   const sidecar = start(t, { command: other });
-  assert.match((await failure(sidecar.ready())).message, /protocol 2/);
+  assert.match((await failure(sidecar.ready())).message, /protocol version 2/);
   assert.equal(sidecar.state.failure, "protocol_mismatch");
 });
 
-test("a handshake that is refused is no crash: it is said why, once", async (t) => {
+test("a refused handshake is not a crash and is not retried", async (t) => {
   let starts = 0;
   const sidecar = start(t, {
-    command: scriptedSidecar(`({ id, method }, say) => {
-    if (method === "initialize") say({ id, error: { code: 4010, message: "Not with this token.", data: { kind: "unauthorized" } } });
+    command: scriptedSidecar(`({ id, method }, send) => {
+    if (method === "initialize") send({ id, error: { code: 4010, message: "Not with this token.", data: { kind: "unauthorized" } } });
     return true;
   }`),
   });
@@ -107,7 +107,7 @@ test("a handshake that is refused is no crash: it is said why, once", async (t) 
   assert.deepEqual([sidecar.state.failure, starts], ["refused", 0]);
 });
 
-test("a token that the environment asks for is given", async (t) => {
+test("the token in the environment is sent", async (t) => {
   const sidecar = start(t, { env: { BACKEND_TOKEN: "hunter2" } });
   assert.equal((await sidecar.jobs.list()).jobs.length, 0);
 });

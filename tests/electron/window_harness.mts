@@ -1,4 +1,4 @@
-// Windows in this process, over one sidecar: what the tests of the bridge start from.
+// A supervised sidecar with windows in this process, for the tests of the bridge.
 import type { TestContext } from "node:test";
 import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import type { ElectronParts, WindowOptions } from "../../protocol/typescript/main.ts";

@@ -21,7 +21,7 @@ from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, settle_orphan
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork

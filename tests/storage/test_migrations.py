@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import (
     BACKUPS_KEPT,
     DatabaseNewer,
@@ -22,7 +22,7 @@ from sidecar.storage.migrations import (
     open_database,
 )
 from sidecar.storage.schema_sql import schema_text
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.old_backend import STAMPS, fill, insert, old_database
 
 TABLES = (
@@ -198,7 +198,7 @@ def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path
     with opened(old, directory.parent, stamp="one"):
         pass
     with opened(old, stamp="two") as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+        names = [name for (name,) in connection.execute("SELECT name FROM schema_migrations ORDER BY id")]
     assert names == [first[0], *(name for name, _ in rest)]
     assert backups(old) == [
         "sidecar-before-0001_initial-one.db",
@@ -219,7 +219,7 @@ def test_an_old_database_that_lacks_an_index_or_a_table_gets_it(old: Path) -> No
 def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
     with opened(old) as connection:
         connection.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
+            "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
         )
     before = listing(old.parent)
     with pytest.raises(DatabaseNewer, match="9999_future"):
@@ -310,8 +310,8 @@ def test_an_adopted_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Pa
     assert schema_of(old) == schema_of(tmp_path / "new.db")
 
 
-def test_the_process_adopts_an_old_database_and_serves_it(old: Path, host: StartHost) -> None:
-    with host() as wire:
+def test_the_process_adopts_an_old_database_and_serves_it(old: Path, raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         assert [job["job_id"] for job in wire.call("jobs.list")["jobs"]] == ["job-1"]
         assert wire.call("activity.events.list")["events"][0]["event_id"] == "a-1"

@@ -28,6 +28,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "lib": ["es2023", "dom"],
             "noEmit": False,
             "allowImportingTsExtensions": False,
+            "rewriteRelativeImportExtensions": True,
             "outDir": str(out),
             "rootDir": str(TYPESCRIPT),
         },

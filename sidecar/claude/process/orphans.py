@@ -3,7 +3,6 @@
 Claude's Bash tool gives each command a session of its own, so that signals to the CLI's group do not reach it, and when
 the CLI is gone nothing links the two.  The environment does: it names the owner, a job or a session, and the owner's
 database in every one of them.
-psutil takes 40 ms to import, so import this module late.
 """
 
 from collections.abc import Collection, Iterable

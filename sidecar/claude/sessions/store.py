@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, Plan, like
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
 from sidecar.storage.page_key import decode_cursor, decode_list_cursor, encode_cursor
 
 SESSION_JSON: Final = """json_object(
@@ -322,13 +322,13 @@ class ClaudeStore:
             row = self._database.row("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
         return row[0] or 0 if row is not None else 0
 
-    def search(self, plan: Plan, stretch: Stretch, limit: int) -> tuple[list[Row], bool]:
+    def search(self, plan: SearchPlan, stretch: Stretch, limit: int) -> tuple[list[Row], bool]:
         """The newest messages of a stretch that a plan finds, and whether there are more.
 
         Each is: searched text, position, message id, session id, session title, job id, seq, kind, created at.
         """
         position = "id" if stretch.session_id is None else "seq"
-        conditions, parameters = like(("claude_messages.searchable_text",), plan.like)
+        conditions, parameters = like_conditions(("claude_messages.searchable_text",), plan.like)
         conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
         values: list[object] = [*parameters, stretch.low, stretch.high]
         source = "claude_messages"

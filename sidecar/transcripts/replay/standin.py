@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
 
 from sidecar import exit_codes
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import Contract

@@ -1,4 +1,4 @@
-// Windows in a real browser: the page's half of Electron's modules runs in the page, before its own scripts.
+// Fake Electron windows in Chromium: the renderer's part of Electron runs in the page before the page's own scripts.
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -14,10 +14,10 @@ import type { ToMain, ToPage } from "./renderer_process.mts";
 const TIMEOUT_MS = 20_000;
 const COMPILED = process.env["SIDECAR_COMPILED"] ?? "";
 
-// As strict as an app should be: no inline script, no connection, no frame of others.
+// As strict as an app should be: no inline scripts, no connections, no foreign frames.
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; frame-src 'self'; base-uri 'none'";
 
-/** A browser, closed after the test; nothing that it does by itself reaches for the network. */
+/** Starts a browser that is closed after the test.  The flags disable its own network requests. */
 export async function launch(t: TestContext): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: process.env["SIDECAR_CHROMIUM"] ?? "",
@@ -35,7 +35,7 @@ export async function launch(t: TestContext): Promise<Browser> {
   return browser;
 }
 
-/** Serves pages, each with one module of ours, and the compiled modules; the address of the server. */
+/** Serves pages, each with one module, and the compiled modules; returns the server's origin. */
 export async function serve(t: TestContext): Promise<string> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
@@ -54,17 +54,17 @@ export async function serve(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A window that has the package's own preload script, as it is shipped. */
+/** Opens a window with the package's own preload script in a new browser context. */
 export async function openWindow(browser: Browser, ipc: FakeIpcMain, url: string) {
   const contents = new FakeWebContents();
   const page = await browser.newPage();
   page.setDefaultTimeout(TIMEOUT_MS);
   await page.exposeBinding("__toMain", ({ frame }, message: ToMain) => {
-    void ipc.take(contents, frameOf(frame), message);
+    void ipc.receive(contents, frameOf(frame), message);
   });
   contents.connect((message: ToPage) => {
-    // A page that is just being left takes no more.
-    page.evaluate((told) => (globalThis as any).__fromMain(told), message).catch(() => undefined);
+    // Fails if the page is being unloaded.
+    page.evaluate((data) => (globalThis as any).__fromMain(data), message).catch(() => undefined);
   });
   page.on("close", () => contents.destroy());
   await page.addInitScript({ content: preloadScript() });
@@ -77,33 +77,33 @@ function frameOf(frame: BrowserFrame): Frame {
   return { url: frame.url(), parent: parent && frameOf(parent) };
 }
 
-/** The stand-in for `electron` around the preload script, in a function of its own: nothing else gets into the page. */
+/** The preload script inside a function that provides a fake `electron`, so that the page sees nothing of it. */
 function preloadScript(): string {
-  const standin = bundled("tests/electron/fake_electron/renderer_process.mjs", "iife");
+  const electron = bundled("tests/electron/fake_electron/renderer_process.mjs", "iife");
   const preload = bundled("protocol/typescript/preload_script.js", "cjs");
   return `(() => {
     const toMain = globalThis.__toMain;
     delete globalThis.__toMain;
-    ${standin}
-    const { ipcRenderer, receive } = standin.makeIpcRenderer((message) => void toMain(message));
+    ${electron}
+    const { ipcRenderer, receive } = fakeElectron.createIpcRenderer((message) => void toMain(message));
     Object.defineProperty(globalThis, "__fromMain", { value: receive });
-    const electron = { ipcRenderer, contextBridge: standin.makeContextBridge(globalThis) };
+    const electron = { ipcRenderer, contextBridge: fakeElectron.createContextBridge(globalThis) };
     const require = (name) => { if (name === "electron") return electron; throw new Error("a sandboxed preload cannot load " + name); };
     ${preload}
   })();`;
 }
 
 function bundled(path: string, format: "iife" | "cjs"): string {
-  const made = buildSync({
+  const built = buildSync({
     entryPoints: [join(COMPILED, path)],
     bundle: true,
     write: false,
     format,
-    globalName: "standin",
+    globalName: "fakeElectron",
     platform: "browser",
     external: ["electron"],
   });
-  return made.outputFiles[0]?.text ?? "";
+  return built.outputFiles[0]?.text ?? "";
 }
 
 export type { Page };

@@ -1,13 +1,13 @@
-// Electron's main process as the package sees it: ipcMain, WebContents, app, powerMonitor, safeStorage.
+// Fakes of Electron's main process: ipcMain, WebContents, app, powerMonitor, safeStorage.
 import { EventEmitter } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import type { App, IpcMain, PowerMonitor, SafeStorage, WebContents } from "electron";
-import { makeContextBridge, makeIpcRenderer } from "./renderer_process.mts";
+import { createContextBridge, createIpcRenderer } from "./renderer_process.mts";
 import type { ToMain, ToPage } from "./renderer_process.mts";
 
 type Handler = (event: object, ...args: unknown[]) => unknown;
 
-/** `ipcMain`; `take` is the end of a page's wire. */
+/** `ipcMain`; `receive` processes a message from a page. */
 export class FakeIpcMain extends EventEmitter {
   readonly #handlers = new Map<string, Handler>();
 
@@ -24,7 +24,7 @@ export class FakeIpcMain extends EventEmitter {
     return [...this.#handlers.keys(), ...(this.eventNames() as string[])];
   }
 
-  async take(sender: FakeWebContents, frame: Frame | null, message: ToMain): Promise<void> {
+  async receive(sender: FakeWebContents, frame: Frame | null, message: ToMain): Promise<void> {
     const event = {
       sender,
       senderFrame: frame,
@@ -40,13 +40,13 @@ export class FakeIpcMain extends EventEmitter {
     try {
       const handler = this.#handlers.get(channel);
       if (handler === undefined) throw new Error(`No handler registered for '${channel}'`);
-      sender.answer({
-        kind: "answer",
+      sender.respond({
+        kind: "response",
         number,
         value: await handler(event, ...args),
       });
     } catch (error) {
-      sender.answer({ kind: "answer", number, error: String(error) });
+      sender.respond({ kind: "response", number, error: String(error) });
     }
   }
 
@@ -62,13 +62,13 @@ export interface Frame {
 
 let lastContents = 0;
 
-/** `webContents` of one window. */
+/** The `webContents` of one window. */
 export class FakeWebContents extends EventEmitter {
   readonly id = (lastContents += 1);
   #post: (message: ToPage) => void = () => undefined;
   #isDestroyed = false;
 
-  /** A page was loaded, and with it the preload script. */
+  /** Connects a newly loaded page. */
   connect(post: (message: ToPage) => void): void {
     this.#post = post;
   }
@@ -78,7 +78,7 @@ export class FakeWebContents extends EventEmitter {
     this.#post({ kind: "send", channel, args: structuredClone(args) });
   }
 
-  answer(message: ToPage): void {
+  respond(message: ToPage): void {
     if (!this.#isDestroyed) this.#post(structuredClone(message));
   }
 
@@ -96,7 +96,7 @@ export class FakeWebContents extends EventEmitter {
   }
 }
 
-/** A window in this very process: messages are cloned and arrive later, in order, as between processes. */
+/** A window in this process: messages are cloned and arrive asynchronously and in order, as between processes. */
 export class NodeWindow {
   readonly contents = new FakeWebContents();
   readonly ipc: FakeIpcMain;
@@ -107,7 +107,7 @@ export class NodeWindow {
     this.ipc = ipc;
   }
 
-  /** Loads a page, or loads it again; `preload` is given what a preload script imports.  What it exposed is returned. */
+  /** Loads or reloads a page: calls `preload` with Electron's modules and returns the properties that it exposed. */
   load(preload: (electron: ReturnType<typeof electronOf>) => void): Record<string, unknown> {
     this.#close();
     const { port1: theirs, port2: ours } = new MessageChannel();
@@ -115,7 +115,7 @@ export class NodeWindow {
     const world: Record<string, unknown> = {};
     const electron = electronOf(world, (message) => theirs.postMessage(message));
     theirs.on("message", electron.receive);
-    ours.on("message", (message: ToMain) => void this.ipc.take(this.contents, this.frame, message));
+    ours.on("message", (message: ToMain) => void this.ipc.receive(this.contents, this.frame, message));
     this.contents.connect((message) => ours.postMessage(message));
     preload(electron);
     return world;
@@ -128,16 +128,16 @@ export class NodeWindow {
 }
 
 function electronOf(world: object, post: (message: ToMain) => void) {
-  const { ipcRenderer, receive } = makeIpcRenderer(post);
-  // The real types are those of whole modules; what is left out here is not used.
+  const { ipcRenderer, receive } = createIpcRenderer(post);
+  // `never` because Electron's types describe whole modules.
   return {
-    contextBridge: makeContextBridge(world),
+    contextBridge: createContextBridge(world),
     ipcRenderer: ipcRenderer as never,
     receive,
   };
 }
 
-/** `app`: `quit` asks everybody, and `exited` settles once nobody has held it. */
+/** `app`; `exited` resolves once a quit was not prevented. */
 export class FakeApp extends EventEmitter {
   readonly exited: Promise<void>;
   #exit: () => void = () => undefined;
@@ -150,7 +150,7 @@ export class FakeApp extends EventEmitter {
   }
 
   readonly whenReady = (): Promise<void> => Promise.resolve();
-  readonly getName = (): string => "Stand-in";
+  readonly getName = (): string => "Fake App";
   readonly getVersion = (): string => "1.2.3";
   readonly requestSingleInstanceLock = (): boolean => !this.isLocked;
 
@@ -176,7 +176,7 @@ export class FakePowerMonitor extends EventEmitter {
   }
 }
 
-/** `safeStorage` of one keyring: what another one has wrapped cannot be read. */
+/** `safeStorage` with a named keyring, which only decrypts its own texts. */
 export class FakeSafeStorage {
   readonly keyring: string;
   backend: ReturnType<SafeStorage["getSelectedStorageBackend"]> = "gnome_libsecret";
@@ -191,8 +191,8 @@ export class FakeSafeStorage {
   readonly getSelectedStorageBackend = () => this.backend;
   readonly encryptStringAsync = async (text: string): Promise<Buffer> =>
     Buffer.from(`${this.keyring}:${Buffer.from(text).toString("hex")}`);
-  readonly decryptStringAsync = async (wrapped: Buffer) => {
-    const [keyring, text = ""] = wrapped.toString().split(":");
+  readonly decryptStringAsync = async (encrypted: Buffer) => {
+    const [keyring, text = ""] = encrypted.toString().split(":");
     if (keyring !== this.keyring)
       throw new Error("Error while decrypting the ciphertext provided to decryptStringAsync.");
     return {

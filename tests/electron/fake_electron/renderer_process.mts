@@ -1,21 +1,21 @@
-// Electron's two modules as a preload script sees them, over any wire to a main process.  It runs in pages and in Node.
+// Fakes of `ipcRenderer` and `contextBridge` for a preload script, in a page or in Node.
 //
-// Faithful where code breaks on it: arguments are cloned, so that functions throw; errors lose all but their text, and
-// `invoke` rewrites that too; what is exposed is copied, frozen, and its functions are proxies.
+// Like Electron, they clone arguments, so that functions throw; reduce errors to their message, which `invoke` also
+// prefixes; and expose frozen copies, whose functions are proxies.
 
 /** From a page to the main process, and back. */
 export type ToMain =
   | { kind: "invoke"; number: number; channel: string; args: unknown[] }
   | { kind: "send"; channel: string; args: unknown[] };
 export type ToPage =
-  | { kind: "answer"; number: number; value?: unknown; error?: string }
+  | { kind: "response"; number: number; value?: unknown; error?: string }
   | { kind: "send"; channel: string; args: unknown[] };
 
-type Heard = (event: object, ...args: unknown[]) => void;
+type Listener = (event: object, ...args: unknown[]) => void;
 
-/** `ipcRenderer`, as far as it is used; `receive` is the wire's end. */
-export function makeIpcRenderer(post: (message: ToMain) => void) {
-  const waiting = new Map<
+/** The used part of `ipcRenderer`; `receive` processes a message from the main process. */
+export function createIpcRenderer(post: (message: ToMain) => void) {
+  const pending = new Map<
     number,
     {
       resolve: (value: unknown) => void;
@@ -23,7 +23,7 @@ export function makeIpcRenderer(post: (message: ToMain) => void) {
       channel: string;
     }
   >();
-  const listeners = new Map<string, Heard[]>();
+  const listeners = new Map<string, Listener[]>();
   let last = 0;
   const ipcRenderer = {
     invoke(channel: string, ...args: unknown[]): Promise<unknown> {
@@ -33,16 +33,16 @@ export function makeIpcRenderer(post: (message: ToMain) => void) {
           kind: "invoke",
           number,
           channel,
-          args: cloned(args),
+          args: clone(args),
         } as const;
-        waiting.set(number, { resolve, reject, channel });
+        pending.set(number, { resolve, reject, channel });
         post(message);
       });
     },
     send(channel: string, ...args: unknown[]): void {
-      post({ kind: "send", channel, args: cloned(args) });
+      post({ kind: "send", channel, args: clone(args) });
     },
-    on(channel: string, listener: Heard) {
+    on(channel: string, listener: Listener) {
       listeners.set(channel, [...(listeners.get(channel) ?? []), listener]);
       return ipcRenderer;
     },
@@ -53,15 +53,15 @@ export function makeIpcRenderer(post: (message: ToMain) => void) {
       for (const listener of listeners.get(message.channel) ?? []) listener(event, ...message.args);
       return;
     }
-    const { resolve, reject, channel } = waiting.get(message.number)!;
-    waiting.delete(message.number);
+    const { resolve, reject, channel } = pending.get(message.number)!;
+    pending.delete(message.number);
     if (message.error === undefined) resolve(message.value);
     else reject(new Error(`Error invoking remote method '${channel}': ${message.error}`));
   };
   return { ipcRenderer, receive };
 }
 
-function cloned(args: unknown[]): unknown[] {
+function clone(args: unknown[]): unknown[] {
   try {
     return structuredClone(args);
   } catch {
@@ -69,45 +69,45 @@ function cloned(args: unknown[]): unknown[] {
   }
 }
 
-/** `contextBridge`, which puts things into `world`. */
-export function makeContextBridge(world: object) {
+/** `contextBridge`, which adds properties to `world`. */
+export function createContextBridge(world: object) {
   return {
     exposeInMainWorld(key: string, api: unknown): void {
       if (key in world) throw new Error("Cannot bind an API on top of an existing property on the window object");
       Object.defineProperty(world, key, {
-        value: crossed(api),
+        value: exposed(api),
         enumerable: true,
       });
     },
   };
 }
 
-/** A value as it looks from the other world. */
-function crossed(value: unknown): unknown {
+/** Returns a value as the page sees it. */
+function exposed(value: unknown): unknown {
   if (typeof value === "function") return proxy(value as (...args: unknown[]) => unknown);
   if (typeof value !== "object" || value === null) {
     if (typeof value === "symbol") throw new Error("An object could not be cloned.");
     return value;
   }
-  if (value instanceof Promise) return value.then(crossed, (error: unknown) => Promise.reject(bare(error)));
-  if (value instanceof Error) return bare(value);
-  if (Array.isArray(value)) return Object.freeze(value.map(crossed));
-  return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, crossed(member)])));
+  if (value instanceof Promise) return value.then(exposed, (error: unknown) => Promise.reject(withoutDetails(error)));
+  if (value instanceof Error) return withoutDetails(value);
+  if (Array.isArray(value)) return Object.freeze(value.map(exposed));
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, member]) => [name, exposed(member)])));
 }
 
 function proxy(own: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
   return (...args) => {
     let result: unknown;
     try {
-      result = own(...args.map(crossed));
+      result = own(...args.map(exposed));
     } catch (error) {
-      throw bare(error);
+      throw withoutDetails(error);
     }
-    return crossed(result);
+    return exposed(result);
   };
 }
 
-/** Of an error only the text survives: no class, no `code`, no `data`. */
-function bare(error: unknown): Error {
+/** Returns an error with the same message but without its class, `code` and `data`. */
+function withoutDetails(error: unknown): Error {
   return new Error(error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,4 @@
-"""A shell for the command line's tests: an environment of its own, real processes, and a look at what they leave."""
+"""Runs commands as real processes in an environment of their own, and finds the processes that they leave behind."""
 
 import json
 import os
@@ -20,14 +20,15 @@ ROOT = Path(__file__).parents[2]
 STANDIN = ROOT / "tests" / "fakes" / "claude"
 MODULE = (sys.executable, "-m", "sidecar")
 SCRIPT = (sys.executable, "-c", "from sidecar.cli import main; main()")
-"""What pip makes of `sidecar = "sidecar.cli:main"`."""
+"""The entry point that pip installs for `sidecar = "sidecar.cli:main"`."""
 LIMIT_S = 120.0
-MARK = "SIDECAR_TEST_MARK"
+OWNER_ENV = "SIDECAR_TEST_OWNER"
+"""The variable by which the processes of one test are found."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -35,19 +36,19 @@ class Ended:
 
     @property
     def result(self) -> Any:
-        """What `--json` printed: exactly one line."""
+        """The value that `--json` printed on its only line."""
         assert self.err == "", self.err
         (line,) = self.out.splitlines()
         return json.loads(line)
 
 
-class Shell:
+class CliHarness:
     """Runs commands; no `claude` can be found unless the environment names one."""
 
     def __init__(self, home: Path, data_dir: Path) -> None:
         self.home = home
         self.data_dir = data_dir
-        self.mark = uuid.uuid4().hex
+        self.owner = uuid.uuid4().hex
         self.environment = {
             "PATH": "",
             "HOME": str(home),
@@ -55,25 +56,25 @@ class Shell:
             "APP_DATA_DIR": str(data_dir),
             "CLAUDE_PATH": str(home / "no-claude-here"),
             "PYTHONIOENCODING": "utf-8",
-            MARK: self.mark,
+            OWNER_ENV: self.owner,
         }
 
     def install_claude(self) -> None:
-        """From here on there is the scripted stand-in."""
+        """Make the scripted stand-in for `claude` the one that is found."""
         self.environment |= {"CLAUDE_PATH": str(STANDIN), "PATH": os.environ["PATH"]}
 
     def run(self, *arguments: str, stdin: str = "", program: tuple[str, ...] = MODULE, **more: str) -> Ended:
-        """Run a command to its end; keywords are added to its environment."""
+        """Run a command until it exits; keywords are added to its environment."""
         with self.start(*arguments, program=program, **more) as process:
             out, err = process.communicate(stdin, timeout=LIMIT_S)
         return Ended(process.returncode, out, err)
 
     @contextmanager
     def serving(self) -> Iterator[int]:
-        """A sidecar that has the database open meanwhile; its process id."""
+        """Run a sidecar during the block, which has the database open; yields its process id."""
         with self.start() as process:
             assert process.stderr is not None
-            process.stderr.readline()  # it says that it serves
+            process.stderr.readline()  # the log's first line
             yield process.pid
             process.communicate("", timeout=LIMIT_S)
 
@@ -90,20 +91,20 @@ class Shell:
         )
 
     def run_on_terminal(self, *arguments: str, program: tuple[str, ...] = MODULE, columns: int = 80) -> Ended:
-        """Run a command whose streams are a terminal; what it printed is `out`, control codes and all."""
-        terminal, its_end = pty.openpty()
+        """Run a command on a terminal; `out` is everything it printed, including control codes."""
+        terminal, other_end = pty.openpty()
         more = {"COLUMNS": str(columns), "LINES": "40", "TERM": "xterm-256color"}
         environment = {**self.environment, **more}
         with subprocess.Popen(
-            [*program, *arguments], stdin=its_end, stdout=its_end, stderr=its_end, cwd=ROOT, env=environment
+            [*program, *arguments], stdin=other_end, stdout=other_end, stderr=other_end, cwd=ROOT, env=environment
         ) as process:
-            os.close(its_end)
+            os.close(other_end)
             printed = _read_all(terminal)
             os.close(terminal)
             return Ended(process.wait(LIMIT_S), printed.decode("utf-8"), "")
 
     def interrupt(self, *arguments: str, after: str, stream: str) -> Ended:
-        """Run a command and press Ctrl-C once a line with these words has come from `stream`, out or err."""
+        """Run a command and press Ctrl-C once a line that contains `after` was printed on `stream`, out or err."""
         with self.start(*arguments) as process:
             pipe = process.stdout if stream == "out" else process.stderr
             assert pipe is not None
@@ -117,12 +118,12 @@ class Shell:
         return Ended(process.returncode, *((seen + out, err) if stream == "out" else (out, seen + err)))
 
     def left_running(self) -> list[psutil.Process]:
-        """The processes that came of our commands and still run, wherever they stand in the process tree."""
+        """The processes started by our commands that still run, also if their parents have exited."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE
+            return process.environ().get(OWNER_ENV) == self.owner and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 
@@ -132,7 +133,7 @@ def _read_all(terminal: int) -> bytes:
     while select.select([terminal], [], [], LIMIT_S)[0]:
         try:
             chunk = os.read(terminal, 65_536)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # on Linux, the other end is closed
             break
         if not chunk:
             break

@@ -1,4 +1,4 @@
-"""How values are written for a person: short, on one line, and never able to steer the terminal."""
+"""Formats values for people: short, on one line, and without control characters."""
 
 import json
 import re
@@ -9,24 +9,25 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-# Escape sequences in a job's text or in Claude's answer must not reach the terminal as such.
+# Escape sequences in a job's message or in Claude's answer must not reach the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?")
 _UNITS: Final = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _DATE_AFTER_S: Final = 7 * 86_400
 
 
 def printable(text: str) -> str:
-    """The text without control characters, but with its lines and tabs."""
+    """Returns the text without control characters, except line breaks and tabs."""
     return _CONTROLS.sub("", text)
 
 
 def defused(text: str) -> str:
-    """The text at its full length, with a sign of its own for each control character."""
+    """Returns the text with each control character replaced by U+FFFD, so that its length stays the same."""
     return _CONTROLS.sub("\ufffd", text)
 
 
 def one_line(value: Any) -> str:
-    """A JSON value in one line: bare words where they are clear, without what is null."""
+    """Formats a JSON value on one line, without quotes and without members that are null."""
     match value:
         case str():
             return " ".join(printable(value).split())
@@ -41,12 +42,12 @@ def one_line(value: Any) -> str:
 
 
 def members(value: Mapping[str, Any]) -> str:
-    """An object's members in one line."""
+    """Formats the members of an object on one line."""
     return ", ".join(f"{name}: {one_line(member)}" for name, member in value.items() if member is not None)
 
 
 def hanging(console: Console, head: Text, body: str) -> Text:
-    """The head with the body beside it, wrapped into what is left of the width."""
+    """Returns `head` with `body` next to it, wrapped in the rest of the console's width."""
     wrapped = Text(printable(body)).wrap(console, console.width - head.cell_len)
     for line in wrapped:
         line.rstrip()
@@ -54,7 +55,7 @@ def hanging(console: Console, head: Text, body: str) -> Text:
 
 
 def duration(seconds: float) -> str:
-    """`1.9 ms`, `209 ms`, `3.41 s`, `2 min 5 s`."""
+    """Formats seconds as `1.9 ms`, `209 ms`, `3.41 s` or `2 min 5 s`."""
     if seconds < 0.01:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 1:
@@ -65,7 +66,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(stamp: str, now: datetime) -> str:
-    """A time of the wire as seen from now: `3 min ago`, `in 2 h`, and the date where that is far."""
+    """Formats a time of the wire relative to `now`: `3 min ago`, `in 2 h`; its date if it is over a week away."""
     try:
         seconds = (now - datetime.fromisoformat(stamp)).total_seconds()
     except (ValueError, TypeError):
@@ -80,13 +81,20 @@ def ago(stamp: str, now: datetime) -> str:
     return f"{count} {unit}{plural} ago" if seconds > 0 else f"in {count} {unit}{plural}"
 
 
+def local_time(text: str) -> str:
+    """Formats a time of the wire as `Thu 26 Nov 09:30` in local time, or a date as `Thu 26 Nov`; keeps other text."""
+    if _TIME.fullmatch(text) is None:
+        return text
+    moment = datetime.fromisoformat(text)
+    return f"{moment:%a %d %b}" if len(text) == len("2026-11-26") else f"{moment.astimezone():%a %d %b %H:%M}"
+
+
 def now() -> datetime:
-    """The present moment."""
     return datetime.now(UTC)
 
 
 def size(count: float) -> str:
-    """`12 bytes`, `4.1 kB`, `12.0 MB`."""
+    """Formats a number of bytes as `12 bytes`, `4.1 kB` or `12.0 MB`."""
     unit = "bytes"
     for larger in ("kB", "MB", "GB"):
         if count < 1_000:

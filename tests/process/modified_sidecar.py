@@ -1,10 +1,10 @@
-"""A sidecar that also knows the tests' job types, started as a script; its arguments name further oddities.
+"""The sidecar with the tests' job types, started as a script; its arguments name further modifications.
 
-noisy        system.health prints wherever one can print, while it answers
-small        answers may have 2,000 bytes
-impatient    a host that leaves 1 MiB unread for half a second has hung
-late         it begins to watch its parent only when that is dead; until then there is a file `waiting` in its folder
-full         the database may grow by 60 pages, after which the disk is full
+noisy        system.health prints to every stream while it is served
+small        a result may have 2,000 bytes
+impatient    a client that leaves 1 MiB unread for half a second has hung
+late         the parent is watched only after it has died; until then the data folder has a file `waiting`
+full         the database may grow by 60 pages, then the disk is full
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from sidecar.job_handler import Registration
 from sidecar.jobs.worker import JobsWorker
 from sidecar.storage import migrations
 from sidecar.system.service import SystemService
-from sidecar.wire import host_watch as parent
+from sidecar.wire import host_watch
 from tests.handlers import make_noise, registrations
 
 
 def add_job_types() -> None:
-    """Let the catalog list them and the worker run them."""
+    """Adds them to the catalog and to the worker."""
     ours = registrations()
     catalog.JOB_TYPES += tuple(one.spec for one in ours.values())
     make = JobsWorker.__init__
@@ -72,13 +72,13 @@ def full() -> None:
 
 
 def late() -> None:
-    watch = parent.watch_parent
+    watch = host_watch.watch_parent
 
-    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
+    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> None:
         Path(os.environ["APP_DATA_DIR"], "waiting").touch()
         while os.getppid() == pid:
             time.sleep(0.01)
-        watch(pid, loop, on_death)
+        watch(pid, loop, on_exit)
 
     setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
 
@@ -90,6 +90,6 @@ def impatient() -> None:
 
 if __name__ == "__main__":
     add_job_types()
-    for oddity in sys.argv[1:]:
-        {"noisy": noisy, "small": small, "impatient": impatient, "full": full, "late": late}[oddity]()
+    for modification in sys.argv[1:]:
+        {"noisy": noisy, "small": small, "impatient": impatient, "full": full, "late": late}[modification]()
     sidecar.serve.main([])

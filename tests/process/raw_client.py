@@ -1,6 +1,6 @@
-"""A host as raw as Electron's main process: bytes into stdin, lines out of stdout, nothing clever in between.
+"""A client that spawns the sidecar and exchanges raw lines with it, as Electron's main process does.
 
-Every wait has a deadline, every line is parsed strictly, and what a test did not expect is raised, not skipped.
+Every wait has a timeout, every line is parsed strictly, and unexpected messages raise an error.
 """
 
 import contextlib
@@ -20,31 +20,31 @@ from tests.strict_json import parse
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 60.0
 """Limit of every wait, in seconds; on an idle machine nothing takes a hundredth of it."""
-ODD: Final = (sys.executable, str(Path(__file__).with_name("odd.py")))
-"""A sidecar with the tests' own job types; its arguments name oddities."""
+MODIFIED_SIDECAR: Final = (sys.executable, str(Path(__file__).with_name("modified_sidecar.py")))
+"""The sidecar with the tests' own job types; its arguments name modifications."""
 CLIENT: Final = {"protocol_version": 1, "client_info": {"name": "tests", "version": "1"}}
 
 Message = Any
-"""A parsed line: an object, or the array that answers a batch."""
+"""A parsed line: an object, or the array of responses to a batch."""
 
 
 def line(method: str, request_id: int | str | None = None, /, **params: Any) -> bytes:
-    """A request, or without an id a notification, as a line."""
+    """Returns a request, or a notification if there is no id, as a line."""
     members = {"jsonrpc": "2.0", "method": method, "params": params}
     return json.dumps(members if request_id is None else {**members, "id": request_id}).encode() + b"\n"
 
 
 def environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which nothing of this machine's user matters."""
+    """Returns an environment without this user's own settings."""
     ours = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "CLAUDE", "SIDECAR_", "ATLASSIAN_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no claude"), **more}
 
 
-class Host:
-    """One sidecar and the two ends of its wire, of socket pairs (as Node makes them) or of pipes.
+class RawClient:
+    """A sidecar process and our ends of its stdin and stdout: socket pairs, as Node creates them, or pipes.
 
-    `notifications` are those that came while something else was waited for; `told` are all that ever came.
+    `notifications` are those received while waiting for something else, `all_notifications` all that were received.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Host:
         self.data_dir = data_dir
         self.errors = data_dir.parent / f"{data_dir.name} stderr {time.monotonic_ns()}"
         self.notifications: list[Message] = []
-        self.told: list[Message] = []
+        self.all_notifications: list[Message] = []
         self._early: dict[int | str, Message] = {}
         self._unparsed = bytearray()
         self._number = 0
@@ -88,10 +88,10 @@ class Host:
         self.close_stdin()
         self.close_stdout()
 
-    # --- to the sidecar -----------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        """Write it all, without reading meanwhile: the sidecar must not need that."""
+        """Writes all of it without reading in between, which the sidecar must not depend on."""
         rest, until = memoryview(data), time.monotonic() + PATIENCE_S
         while rest:
             _, writable, _ = select.select([], [self._in], [], max(0.0, until - time.monotonic()))
@@ -100,42 +100,42 @@ class Host:
                 rest = rest[os.write(self._in, rest) :]
 
     def close_stdin(self) -> None:
-        """What a host does that quits."""
+        """Closes stdin, as a host does when it quits."""
         if self._in >= 0:
             os.close(self._in)
             self._in = -1
 
     def close_stdout(self) -> None:
-        """What becomes of the wire when the host is gone."""
+        """Closes stdout, as happens when the host dies."""
         if self._out >= 0:
             os.close(self._out)
             self._out = -1
 
-    # --- from the sidecar ---------------------------------------------------------------------------------------
+    # --- messages ---------------------------------------------------------------------------------------
 
     def receive(self, patience_s: float = PATIENCE_S) -> Message | None:
-        """The next message, whatever it is; None at the end of the wire."""
+        """Returns the next message, or None at the end of stdout."""
         until = time.monotonic() + patience_s
         while (end := self._unparsed.find(b"\n")) < 0:
             if not self.fill(until - time.monotonic()):
-                assert not self._unparsed, f"the wire ended in the middle of a line: {bytes(self._unparsed[:200])!r}"
+                assert not self._unparsed, f"stdout ended in the middle of a line: {bytes(self._unparsed[:200])!r}"
                 return None
         found = parse(bytes(self._unparsed[:end]))
         del self._unparsed[: end + 1]
         if isinstance(found, dict) and "method" in found:
-            self.told.append(found)
+            self.all_notifications.append(found)
         return found
 
     def fill(self, patience_s: float = PATIENCE_S) -> int:
-        """Read what is there, at least a byte; how much it was, 0 at the end."""
+        """Reads at least one byte; returns how many, 0 at the end of stdout."""
         readable, _, _ = select.select([self._out], [], [], max(0.0, patience_s))
-        assert readable, f"nothing came in time; stderr: {self.errors.read_text('utf-8')[-2_000:]}"
+        assert readable, f"nothing was received in time; stderr: {self.errors.read_text('utf-8')[-2_000:]}"
         data = os.read(self._out, 1024 * 1024)
         self._unparsed += data
         return len(data)
 
     def next_answer(self) -> Message:
-        """The next message that is no notification."""
+        """Returns the next response."""
         while (message := self.receive()) is not None:
             if isinstance(message, dict) and "method" in message:
                 self.notifications.append(message)
@@ -144,7 +144,7 @@ class Host:
         raise EOFError(f"the sidecar has ended; stderr: {self.errors.read_text('utf-8')[-2_000:]}")
 
     def answer(self, request_id: int | str) -> Message:
-        """The answer under this id; others that come before it are kept for their own turn."""
+        """Returns the response with this id; earlier responses are kept for later calls."""
         while request_id not in self._early:
             message = self.next_answer()
             assert isinstance(message, dict), f"a batch was answered meanwhile: {message}"
@@ -152,18 +152,18 @@ class Host:
         return self._early.pop(request_id)
 
     def call(self, method: str, /, **params: Any) -> Message:
-        """Ask and wait: the result, or the error as it came."""
+        """Sends a request and returns its result, or the whole response if it is an error."""
         self._number += 1
         self.send(line(method, f"call-{self._number}", **params))
         answer = self.answer(f"call-{self._number}")
         return answer.get("result", answer)
 
     def initialize(self, **params: Any) -> Message:
-        """Shake hands."""
+        """Calls `initialize`."""
         return self.call("initialize", **{**CLIENT, **params})
 
     def until(self, method: str, patience_s: float = PATIENCE_S, **where: Any) -> Message:
-        """The params of the first notification with this name whose members are these; it is taken away."""
+        """Returns and removes the params of the first notification with this name and these members."""
         seen = 0
         while True:
             for index, message in enumerate(self.notifications[seen:], seen):
@@ -172,42 +172,42 @@ class Host:
             seen = len(self.notifications)
             message = self.receive(patience_s)
             assert message is not None, f"the sidecar ended before {method}"
-            assert "method" in message, f"an answer came unasked: {message}"
+            assert "method" in message, f"unexpected response: {message}"
             self.notifications.append(message)
 
     def until_job(self, job_id: str, *statuses: str, patience_s: float = PATIENCE_S) -> Message:
-        """The job, once `jobs.updated` says that it has one of these statuses."""
+        """Returns the job once `jobs.updated` reports one of these statuses."""
         while True:
             job = self.until("jobs.updated", patience_s)["job"]
             if job["job_id"] == job_id and job["status"] in statuses:
                 return job
 
-    # --- the end ------------------------------------------------------------------------------------------------
+    # --- exit ------------------------------------------------------------------------------------------------
 
-    def rest(self) -> list[Message]:
-        """Everything that still comes, up to the end of the wire."""
+    def remaining(self) -> list[Message]:
+        """Returns all messages up to the end of stdout."""
         found = []
         while (message := self.receive()) is not None:
             found.append(message)
         return found
 
-    def rest_unparsed(self) -> bytes:
-        """The same, as it came: for a wire that may have been cut in the middle of a line."""
+    def remaining_bytes(self) -> bytes:
+        """Returns the unparsed bytes up to the end of stdout, which may be cut in the middle of a line."""
         while self.fill():
             pass
         return bytes(self._unparsed)
 
-    def ended(self, within_s: float = PATIENCE_S) -> int:
-        """The exit code, once it has ended."""
+    def exit_code(self, within_s: float = PATIENCE_S) -> int:
+        """Waits for the process to end and returns its exit code."""
         return self.process.wait(within_s)
 
     def log(self) -> list[dict[str, Any]]:
-        """What it wrote to stderr, which must all be JSON lines."""
+        """Returns the lines of stderr, which must all be JSON."""
         return [parse(text) for text in self.errors.read_bytes().split(b"\n")[:-1]]
 
 
 def _pair(*, pipes: bool, theirs_reads: bool) -> tuple[int, int]:
-    """The child's end and ours, ours not blocking."""
+    """Returns the child's end and ours, which does not block."""
     if pipes:
         reads, writes = os.pipe()
         theirs, ours = (reads, writes) if theirs_reads else (writes, reads)

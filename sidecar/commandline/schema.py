@@ -1,9 +1,10 @@
-"""`sidecar schema`: the files that the contract and the migrations generate, written or compared.
+"""`sidecar schema`: writes or checks the files that are generated from the contract and the migrations.
 
-A test compares them too, so that none is committed stale.
+A test checks them too, so that no stale file is committed.
 """
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import click
@@ -16,13 +17,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def generated_files(root: Path = ROOT) -> list[tuple[Path, str]]:
-    """(path in the checkout, text) of every generated file; reads the migrations, writes nothing."""
+    """Returns the path, relative to `root`, and the text of every generated file."""
     texts = {**export.generated_files(), "schema/schema.sql": migrated_schema(root / "schema")}
     return [(Path(path), text) for path, text in texts.items()]
 
 
 def migrated_schema(directory: Path) -> str:
-    """What the migrations in a schema folder add up to."""
+    """Returns the schema that the migrations in a folder produce."""
     known = migration_files(directory)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
@@ -33,34 +34,29 @@ def migrated_schema(directory: Path) -> str:
 
 
 def stale_files(root: Path = ROOT) -> list[tuple[Path, str]]:
-    """Those of the generated files whose text on disk is another one, or that are missing."""
+    """Returns the generated files that are missing or have another text on disk."""
     return [(path, text) for path, text in generated_files(root) if _text_of(root / path) != text]
 
 
-def check() -> int:
-    """Name the stale files; 1 where there are any."""
-    _require_checkout()
-    stale = stale_files()
-    for path, _ in stale:
-        click.echo(f"{path.as_posix()} is stale: run `sidecar schema`", err=True)
-    return 1 if stale else 0
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale.")
+def schema(*, check: bool) -> None:
+    """Write the generated files of a source checkout.
 
-
-def write() -> int:
-    """Write the files that are not as they should be, and say so."""
-    _require_checkout()
+    They are the contract as OpenRPC and TypeScript, and the database schema.
+    """
+    if not (ROOT / "schema" / "migrations").is_dir():
+        raise click.ClickException("This command needs a checkout of the source code.")
     stale = dict(stale_files())
+    if check:
+        for path in stale:
+            click.echo(f"{path.as_posix()} is stale: run `sidecar schema`", err=True)
+        sys.exit(1 if stale else 0)
     for path, _ in generated_files():
         if path in stale:
             (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(stale[path], "utf-8", newline="\n")
         click.echo(f"{'written  ' if path in stale else 'unchanged'} {path.as_posix()}")
-    return 0
-
-
-def _require_checkout() -> None:
-    if not (ROOT / "schema" / "migrations").is_dir():
-        raise click.ClickException("The generated files belong to a checkout of the source, and this is none.")
 
 
 def _text_of(path: Path) -> str | None:
