@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from pydantic_core import from_json, to_json
 
 from sidecar import http
-from sidecar.http import HttpError, HttpRequest, HttpResponse
+from sidecar.http.client import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import UNREADABLE, digest_of, stand_in
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})

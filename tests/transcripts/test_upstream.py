@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sidecar.http import Http, HttpRequest, HttpResponse, ServerUnreachable
+from sidecar.http.client import Http, HttpRequest, HttpResponse, ServerUnreachable
 from sidecar.transcripts.file.addresses import digest_of, stand_in
 from sidecar.transcripts.upstream import NotOnTape, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock
