@@ -99,7 +99,7 @@ class App:
             on_eof=self._on_eof,
         )
         if self._recorder is not None:
-            self._reader.on_data = self._recorder.listen
+            self._reader.on_data = self._recorder.input_arrived
 
     def _open(self) -> tuple[LockFile, Database]:
         path = self._settings.database
@@ -117,8 +117,8 @@ class App:
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.kept = recorder.heard
-        self._writer.on_lines = recorder.said
+        self._connection.received = recorder.received
+        self._writer.on_lines = recorder.record_output
         return recorder
 
     def _serve(self) -> None:
@@ -196,7 +196,7 @@ class App:
 
     def _on_eof(self) -> None:
         if self._recorder is not None:
-            self._recorder.ended()
+            self._recorder.record_eof()
         self.end(exit_codes.OK)
 
     def end(self, code: int) -> None:

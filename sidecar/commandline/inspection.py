@@ -13,7 +13,7 @@ from sidecar.commandline.client import Received, RemoteError
 from sidecar.commandline.timeline import Timeline
 from sidecar.commandline.wording import duration, one_line, size
 from sidecar.transcripts.file.format import Entry, Header, read
-from sidecar.transcripts.inspect.survey import Life, survey
+from sidecar.transcripts.inspect.summary import RunSummary, summarize
 from sidecar.transcripts.inspect.waterfall import page
 
 SHOWN: Final = 200
@@ -23,23 +23,23 @@ SHOWN: Final = 200
 def show(path: Path, *, everything: bool) -> None:
     """Print the timeline and the sums."""
     console = Console(highlight=False)
-    lives = survey(read(path))
-    messages = sum(life.messages for life in lives)
+    runs = summarize(read(path))
+    messages = sum(run.messages for run in runs)
     limit = messages if everything else SHOWN
-    names = {name for life in lives for name in (*life.methods(), *life.notifications())}
+    names = {name for run in runs for name in (*run.methods(), *run.notification_counts())}
     _print_timeline(console, path, limit, max(map(len, names), default=0))
     if messages > limit:
         console.print(
             Text(f"  … {messages - limit:,} more messages: --all shows them, --html makes a page", style="dim")
         )
-    for number, life in enumerate(lives, 1):
+    for number, run in enumerate(runs, 1):
         console.print()
-        _print_sums(console, life, f"life {number} of {len(lives)}, " if len(lives) > 1 else "")
+        _print_sums(console, run, f"run {number} of {len(runs)}, " if len(runs) > 1 else "")
 
 
 def as_json(path: Path) -> None:
     """Print it all as one line."""
-    json.dump({"file": str(path), "lives": [life.as_json() for life in survey(read(path))]}, sys.stdout)
+    json.dump({"file": str(path), "runs": [run.as_json() for run in summarize(read(path))]}, sys.stdout)
     sys.stdout.write("\n")
 
 
@@ -77,7 +77,7 @@ def _print_entry(console: Console, timeline: Timeline, entry: Entry, asked: dict
         if not isinstance(message, dict):
             continue
         method, params = message.get("method"), message.get("params") or {}
-        if method is not None and entry.sent:
+        if method is not None and entry.from_client:
             if isinstance(message.get("id"), int | str):  # else it was refused, under no id
                 asked[message["id"]] = (str(method), entry.t)
             timeline.asked(str(method), params if isinstance(params, dict) else {"": params})
@@ -101,27 +101,27 @@ def _event(entry: Entry) -> str:
     return f"→ (no JSON) {one_line(raw)[:60]}"
 
 
-def _print_sums(console: Console, life: Life, which: str) -> None:
-    facts = [f"{life.messages:,} messages", f"{size(life.bytes)} in {duration(life.duration_ms / 1000)}"]
-    facts += [f"{life.unreadable} lines that were no JSON"] if life.unreadable else []
-    facts += [] if life.exit_code is None else [f"exit code {life.exit_code}"]
+def _print_sums(console: Console, run: RunSummary, which: str) -> None:
+    facts = [f"{run.messages:,} messages", f"{size(run.bytes)} in {duration(run.duration_ms / 1000)}"]
+    facts += [f"{run.unreadable} lines that were no JSON"] if run.unreadable else []
+    facts += [] if run.exit_code is None else [f"exit code {run.exit_code}"]
     console.print(Text(which + ", ".join(facts), style="bold"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("method", "calls", "errors", "p50", "p95", "longest", "bytes"):
         table.add_column(name, justify="left" if name == "method" else "right")
-    for method, one in life.methods().items():
+    for method, one in run.methods().items():
         times = [_ms(one.p50_ms), _ms(one.p95_ms), _ms(one.max_ms)]
         errors = Text(str(one.errors + one.unanswered or ""), style="red")
         table.add_row(Text(method), f"{one.calls:,}", errors, *times, size(one.bytes))
     console.print(table)
-    told = [f"{name} ×{count:,}" for name, count in life.notifications().items()]
+    told = [f"{name} ×{count:,}" for name, count in run.notification_counts().items()]
     if told:
         console.print(Text("told: " + ", ".join(told)), soft_wrap=True)
-    for call in life.calls:
+    for call in run.calls:
         if call.error or call.latency_ms is None:
             what = call.error or "never answered"
             console.print(Text(f"line {call.line}: {call.method}: {what}", style="red"))
-    for gap in life.longest_gaps():
+    for gap in run.longest_gaps():
         console.print(Text(f"line {gap.line}: silence of {duration(gap.ms / 1000)}", style="yellow"))
 
 

@@ -14,7 +14,7 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def replay(arguments: tuple[str, ...]) -> None:
     """Stand in for the sidecar with the answers of transcripts."""
-    from sidecar.transcripts.replay.standin import main  # noqa: PLC0415 - see `commands`
+    from sidecar.transcripts.replay.server import main  # noqa: PLC0415 - see `commands`
 
     main(list(arguments))
 
@@ -54,19 +54,19 @@ def verify(
     if exact and update:
         raise click.UsageError("--update keeps the recorded ids wherever they fit: what shall be exact, record anew.")
     from sidecar.commandline.verification import verify_all  # noqa: PLC0415
-    from sidecar.transcripts.verify.check import Terms  # noqa: PLC0415
-    from sidecar.transcripts.verify.sidecar_process import PATIENCE_S  # noqa: PLC0415
+    from sidecar.transcripts.verify.check import VerifyOptions  # noqa: PLC0415
+    from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S  # noqa: PLC0415
 
-    terms = Terms(
+    options = VerifyOptions(
         command=tuple(shlex.split(command or "")),
         env=_environment(env),
         data=data,
         now=now,
         seed=seed,
         exact=exact,
-        patience_s=patience or PATIENCE_S,
+        timeout_s=patience or TIMEOUT_S,
     )
-    sys.exit(verify_all(files, terms, update=update))
+    sys.exit(verify_all(files, options, update=update))
 
 
 @click.command()

@@ -9,35 +9,35 @@ from rich.text import Text
 
 from sidecar.commandline.wording import printable
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.verify.check import Terms, check, explain, record_anew
-from sidecar.transcripts.verify.update import CutShort
+from sidecar.transcripts.verify import check
+from sidecar.transcripts.verify.update import EndedEarly
 
 STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 
 
-def verify_all(files: Sequence[Path], terms: Terms, *, update: bool) -> int:
+def verify_all(files: Sequence[Path], options: check.VerifyOptions, *, update: bool) -> int:
     """Verify each file and say how it went; the exit code."""
     console = Console(highlight=False)
     failed = 0
     for path in files:
         updated = False
         try:
-            findings = check(path, terms)
-            if findings and update:
-                record_anew(path, terms)
+            mismatches = check.check(path, options)
+            if mismatches and update:
+                check.update(path, options)
                 updated = True
-                findings = check(path, terms)  # what comes now in this order and now in that still differs
-        except CutShort as error:
+                mismatches = check.check(path, options)  # what comes now in this order and now in that still differs
+        except EndedEarly as error:
             raise click.ClickException(f"{path}: {error}") from None
         except (NotATranscript, OSError) as error:
             raise click.ClickException(str(error)) from None
-        failed += bool(findings)
-        if findings:
+        failed += bool(mismatches)
+        if mismatches:
             word = ("updated, and differs again  " if updated else "differs  ", "red")
         else:
             word = ("updated  ", "yellow") if updated else ("as recorded  ", "green")
         console.print(Text.assemble(word, str(path)), soft_wrap=True)
-        for finding in findings:
-            for line in explain(path, finding).splitlines():
+        for mismatch in mismatches:
+            for line in check.explain(path, mismatch).splitlines():
                 console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
     return 1 if failed else 0

@@ -1,8 +1,8 @@
-"""Recording a conversation at the edge of the pipe: what was heard, what was said, one line each.
+"""Recording a conversation at the edge of the pipe: every line received and sent.
 
-Lines are joined and written once a turn, just before the turn's answers leave, in one write to the file: what the host
-has been told stands in it, even if the process is killed the moment after.  Nothing is parsed, unless a secret's name
-stands in what came.
+Lines are collected and written once per tick of the loop, just before its answers leave, with a single write.  So the
+file contains everything that the client has received, even if the process is killed a moment later.  Lines are parsed
+only if they contain the name of a secret.
 """
 
 import logging
@@ -16,82 +16,81 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso
-from sidecar.transcripts.file import format as lines
-from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR
+from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import Contract
+from sidecar.transcripts.file.schemas import ContractSchemas
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
-"""A recording that somebody forgot must not fill the disk."""
+"""The recording stops at this size, so that a forgotten one does not fill the disk."""
 
 END: Final = b"}\n"
-"""What follows a message."""
+"""Completes the line of a message."""
 
 MAX_PARTS: Final = 1_000 if hasattr(os, "writev") else 0
-"""So many parts are written without being joined first, where the system can; it takes 1,024."""
+"""Up to this many parts are written without joining them first; `writev` takes 1,024 on Linux and macOS."""
 LONG_BYTES: Final = 2_048
-"""From this length on it costs less to hand lines to the system one by one than to copy them together."""
+"""From this average length on, passing lines to `writev` one by one costs less than copying them together."""
 
 log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Appends one life of the sidecar to a file.  A failing disk ends the recording, never the sidecar."""
+    """Appends one run of the sidecar to a file.  A failing disk ends the recording, never the sidecar."""
 
     def __init__(self, path: Path, facts: dict[str, Any], redactor: Redactor, seconds: Callable[[], float]) -> None:
-        """Raises OSError where the file cannot be written."""
+        """Writes the header.  Raises OSError if the file cannot be written."""
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self.heard: list[bytes | Refused] = []
-        """What the client said since the last turn, each refused line before its refusal: `Connection.kept`."""
-        self._heard_at = 0.0
-        self._said_at = 0.0
+        self.received: list[tuple[bytes, Refused | None]] = []
+        """The lines received in this tick, each with its refusal; filled by `Connection`."""
+        self._received_at = 0.0
+        self._sent_at = 0.0
         self._ready: list[bytes | memoryview] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self._size = os.fstat(self._file).st_size
-        if self._size and not _ends_in_newline(self._file, self._size):  # the last life was cut short
+        if self._size and not _ends_in_newline(self._file, self._size):  # the last run was killed in a write
             self._ready.append(b"\n")
-        self._ready.append(lines.header_line(facts))
+        self._ready.append(header_line(facts))
         self._write()
 
-    def listen(self) -> None:
-        """The client has said something; its lines follow."""
-        if not self.heard:
-            self._heard_at = self._now()
+    def input_arrived(self) -> None:
+        """Notes the time of input whose lines follow in `received`."""
+        if not self.received:
+            self._received_at = self._now()
 
-    def said(self, said: list[bytes], data: bytes) -> None:
-        """These whole lines are about to leave, joined in `data`."""
-        self._take_heard()
-        self._said_at = self._now()
-        start = lines.prefix(self._said_at, TO_CLIENT)
-        if self._redactor.may_hold(data, sent=False):
-            redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in said)
+    def record_output(self, lines: list[bytes], data: bytes) -> None:
+        """Records whole lines that are about to be sent, joined in `data`, and the input before them."""
+        self._take_received()
+        self._sent_at = self._now()
+        start = message_prefix(self._sent_at, TO_CLIENT)
+        if self._redactor.may_contain_secret(data, from_client=False):
+            redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
             self._ready += [start + line + END for line in redacted]
-        elif len(data) > LONG_BYTES * len(said):
-            for line in said:  # pages are not copied
+        elif len(data) > LONG_BYTES * len(lines):
+            for line in lines:  # pages are not copied
                 self._ready += (start, memoryview(line)[:-1], END)
         else:
             self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
         self._write()
 
-    def ended(self) -> None:
-        """Stdin ended."""
-        self._take_heard()
-        self._ready.append(lines.event_line(self._now(), TO_SIDECAR, eof=True))
+    def record_eof(self) -> None:
+        """Records the end of stdin."""
+        self._take_received()
+        self._ready.append(event_line(self._now(), TO_SIDECAR, eof=True))
         self._write()
 
     def settle(self, failure: Exception | None) -> None:
-        """A turn has ended: write what was heard in it, unless an answer has done so."""
+        """Writes the input of a tick that sent no output."""
         del failure
-        if self.heard:
-            self._take_heard()
+        if self.received:
+            self._take_received()
             self._write()
 
     def close(self, code: int) -> None:
-        """The sidecar ends with this exit code."""
-        self._take_heard()
-        self._ready.append(lines.event_line(self._now(), TO_CLIENT, exit=code))
+        """Records the exit code and closes the file."""
+        self._take_received()
+        self._ready.append(event_line(self._now(), TO_CLIENT, exit=code))
         self._write()
         if self._file >= 0:
             os.close(self._file)
@@ -100,40 +99,32 @@ class Recorder:
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_heard(self) -> None:
-        if not self.heard:
+    def _take_received(self) -> None:
+        if not self.received:
             return
-        # What waited for its turn came before answers that are written already; in the file time only goes on.
-        self._heard_at = max(self._heard_at, self._said_at)
-        start = lines.prefix(self._heard_at, TO_SIDECAR)
-        try:
-            whole: list[bytes] = self.heard  # type: ignore[assignment]  # unless a line was refused
-            is_harmless = not self._redactor.may_hold(b"\n".join(whole), sent=True)
-        except TypeError:
-            is_harmless = False
-        if is_harmless:
-            self._ready += (start, (END + start).join(whole), END)
+        # Lines that waited for their tick may have arrived before answers that are already written; times only rise.
+        self._received_at = max(self._received_at, self._sent_at)
+        start = message_prefix(self._received_at, TO_SIDECAR)
+        lines = [line for line, refusal in self.received if refusal is None]
+        is_harmless = len(lines) == len(self.received)
+        if is_harmless and not self._redactor.may_contain_secret(b"\n".join(lines), from_client=True):
+            self._ready += (start, (END + start).join(lines), END)
         else:
-            self._take_one_by_one(start)
-        self.heard.clear()
+            for line, refusal in self.received:
+                self._take_line(start, line, 0 if refusal is None else refusal.code)
+        self.received.clear()
 
-    def _take_one_by_one(self, start: bytes) -> None:
-        for line, refusal in zip(self.heard, [*self.heard[1:], b""], strict=True):
-            if isinstance(line, Refused):
-                continue
-            code = refusal.code if isinstance(refusal, Refused) else 0
-            redacted = None if code in (PARSE_ERROR, MESSAGE_TOO_LARGE) else self._redactor.line(line, sent=True)
-            if redacted is None:  # no JSON, or only by our leniency: half a surrogate pair
-                self._keep_raw(line, code)
-            else:
-                self._ready.append(start + redacted + END)
-
-    def _keep_raw(self, line: bytes, code: int) -> None:
-        more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
-        if self._redactor.may_hold_raw(line):
-            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, b"", redacted=len(line), **more))
-        else:
-            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, line, **more))
+    def _take_line(self, start: bytes, line: bytes, code: int) -> None:
+        is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
+        redacted = self._redactor.redacted(line, from_client=True) if is_json else None
+        if redacted is not None:
+            self._ready.append(start + redacted + END)
+            return
+        # Not JSON, or accepted only by our leniency (half a surrogate pair).
+        more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
+        if self._redactor.may_contain_secret_raw(line):
+            line, more = b"", {"redacted": len(line), **more}
+        self._ready.append(raw_line(self._received_at, line, **more))
 
     def _write(self) -> None:
         ready, self._ready = self._ready, []
@@ -142,7 +133,7 @@ class Recorder:
         size = sum(map(len, ready))
         self._size += size
         if self._size > MAX_BYTES:
-            self._stop(f"it has {MAX_BYTES} bytes")
+            self._stop(f"the file has reached {MAX_BYTES} bytes")
             return
         try:
             written = os.writev(self._file, ready) if len(ready) <= MAX_PARTS else 0
@@ -152,23 +143,23 @@ class Recorder:
         except OSError as error:
             self._stop(str(error))
 
-    def _stop(self, why: str) -> None:
-        log.error("the recording ends here: %s", why)
+    def _stop(self, reason: str) -> None:
+        log.error("recording stopped: %s", reason)
         os.close(self._file)
         self._file = -1
 
 
 def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
-    """A recorder that has begun a life of this sidecar.  Raises OSError where the file cannot be written."""
-    contract = Contract(openrpc)
+    """Returns a recorder that has begun a run of this sidecar.  Raises OSError if the file cannot be written."""
+    schemas = ContractSchemas(openrpc)
     facts = {
-        "protocol_version": int(contract.version),
+        "protocol_version": int(schemas.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
         "started_at": iso(clock.now_ms()),
         **({"fixed": fixed} if fixed else {}),
     }
-    return Recorder(path, facts, Redactor(contract), clock.monotonic)
+    return Recorder(path, facts, Redactor(schemas), clock.monotonic)
 
 
 def _ends_in_newline(descriptor: int, size: int) -> bool:

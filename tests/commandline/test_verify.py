@@ -11,7 +11,7 @@ def test_a_transcript_is_as_recorded_and_exactly_so_where_clock_and_ids_are_fixe
     assert (ended.code, ended.out) == (0, f"as recorded  {FIXED}\n")
     ended = shell.run("verify", "--exact", str(FIXED), str(BACKUP))
     assert ended.code == 1
-    assert f"{BACKUP}:1: nothing fixes its clock and its ids (--now, --seed)" in ended.out
+    assert f"{BACKUP}:1: neither clock nor ids are fixed (--now, --seed)" in ended.out
 
 
 def test_what_shall_be_exact_is_not_updated(shell: Shell) -> None:
