@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
+from sidecar.program import isolated_environment
 from tests.loopback import Loopback
-from tests.process.host import Host, environment
+from tests.process.raw_client import RawClient
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
-StartHost = Callable[..., Host]
+StartRawClient = Callable[..., RawClient]
 
 
 @pytest.fixture(scope="session")
@@ -33,15 +34,15 @@ def sidecar(data_dir: Path) -> StartSidecar:
     """Start the real process on `data_dir`, as in `async with sidecar() as client`; keywords go to its environment."""
 
     def start(*arguments: str, **more: str) -> AbstractAsyncContextManager[SidecarClient]:
-        return spawn(arguments, env=environment(data_dir, more))
+        return spawn(arguments, env=isolated_environment(data_dir, more))
 
     return start
 
 
 @pytest.fixture
-def host(data_dir: Path) -> StartHost:
+def raw_client(data_dir: Path) -> StartRawClient:
     """Start the real process on `data_dir`, as raw as it gets, as in `with host() as wire`."""
-    return partial(Host, data_dir)
+    return partial(RawClient, data_dir)
 
 
 @pytest.fixture

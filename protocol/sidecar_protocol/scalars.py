@@ -52,6 +52,9 @@ Text = Annotated[str, StringConstraints(max_length=1_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=2_000_000)]
 FolderPath = Annotated[str, StringConstraints(min_length=1, max_length=4_096), Field(description="An absolute path.")]
+FilePath = Annotated[
+    str, StringConstraints(min_length=1, max_length=4_096), Field(description="The absolute path of a file.")
+]
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=128), Field(description="A job's id (UUIDv7).")]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=512), Field(description="An event's id.")]

@@ -1,13 +1,10 @@
-"""The job `activity.export`: events into a file, page by page, which takes its name when it is whole."""
+"""The handler of `activity.export`: writes events to a file, page by page."""
 
 import csv
 import io
-import os
 from collections.abc import AsyncIterator, Callable, Iterable
-from pathlib import Path
 from typing import Final
 
-import anyio
 import anyio.lowlevel
 from pydantic_core import from_json
 from sidecar_protocol.activity.feed import ActivityFile, ActivityFileFormat, ExportActivity
@@ -15,12 +12,12 @@ from sidecar_protocol.activity.feed import ActivityFile, ActivityFileFormat, Exp
 from sidecar.activity.filters import ActivityFilter, span
 from sidecar.activity.markdown import link, plain
 from sidecar.activity.store import ActivityStore
-from sidecar.clock import Clock, iso
-from sidecar.job_handler import JobContext, JobFailed
-from sidecar.settings import make_private_dir
+from sidecar.clock import Clock, iso_now
+from sidecar.files import UserFiles
+from sidecar.job_handler import JobContext
 
 ROWS: Final = 200
-"""A page: a few milliseconds, after which others have their turn."""
+"""Rows read at once: a few milliseconds, after which the loop runs other work."""
 COLUMNS: Final = (
     "event_time",
     "ended_at",
@@ -47,57 +44,27 @@ SUFFIX: Final = {ActivityFileFormat.CSV: "csv", ActivityFileFormat.JSONL: "jsonl
 class ExportHandler:
     """Writes events to a file."""
 
-    def __init__(self, store: ActivityStore, folder: Path, clock: Clock) -> None:
-        """`folder` is where files go that nobody chose a place for."""
+    def __init__(self, store: ActivityStore, files: UserFiles, clock: Clock) -> None:
         self._store = store
-        self._folder = folder
+        self._files = files
         self._clock = clock
 
     async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
-        """See `ExportActivity`."""
-        path = self._path(job)
-        part = anyio.Path(f"{path}.{context.job_id}.part")
-        try:
-            rows = await self._write(job, part, context)
-            await part.replace(path)
-        except OSError as error:
-            raise JobFailed(
-                "The file could not be written.",
-                kind="export_failed",
-                hint=f"Check that {path.parent} can be written and that the disk has room.",
-                details={"errno": error.errno},
-            ) from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                await part.unlink(missing_ok=True)
-        size = (await anyio.Path(path).stat()).st_size
-        context.log(f"Wrote {rows:,} events", meta={"path": str(path)})
-        return ActivityFile(path=str(path), rows=rows, size_bytes=size)
-
-    def _path(self, job: ExportActivity) -> Path:
         if job.path is None:
-            make_private_dir(self._folder)
-            stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
-            return self._folder / f"activity-{stamp}.{SUFFIX[job.format]}"
-        path = Path(job.path)
-        if not path.is_absolute() or not path.parent.is_dir() or path.is_dir():
-            raise JobFailed(
-                "The file's path is not one that can be written.",
-                kind="bad_path",
-                hint="Name a file by its absolute path, in a folder that exists; or name none.",
-            )
-        return path
-
-    async def _write(self, job: ExportActivity, part: anyio.Path, context: JobContext) -> int:
-        rows = 0
+            stamp = iso_now(self._clock).replace(":", "").replace(".", "")
+            path = self._files.default_path(f"activity-{stamp}", f".{SUFFIX[job.format]}")
+        else:
+            path = self._files.chosen_path(job.path, overwrite=job.overwrite)
         begin, lines = FORMATS[job.format]
-        async with await anyio.open_file(part, "wb", opener=_private) as file:
+        rows = 0
+        async with self._files.create(path, job_id=context.job_id, overwrite=job.overwrite) as file:
             await file.write(begin)
             async for page, fraction in self._pages(job):
                 await file.write("".join(lines(page)).encode())
                 rows += len(page)
                 context.progress(fraction, f"{rows:,} events")
-        return rows
+        context.log(f"Wrote {rows:,} events", meta={"path": str(path)})
+        return ActivityFile(path=str(path), rows=rows, size_bytes=file.size)
 
     async def _pages(self, job: ExportActivity) -> AsyncIterator[tuple[list[bytes], float | None]]:
         """Pages of events, and how much of the time they span has been gone through."""
@@ -119,10 +86,6 @@ class ExportHandler:
             done = (newest - self._store.place_of(cursor)) / max(1, newest - oldest)
             yield [one.encoded for one in found], min(0.99, max(0.0, done))
             await anyio.lowlevel.checkpoint()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _cell(value: object) -> str:

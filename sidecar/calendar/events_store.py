@@ -14,6 +14,7 @@ from sidecar_protocol.errors import InvalidCursor
 
 from sidecar.calendar.calendars_store import DESELECTED
 from sidecar.calendar.provider import RemoteEvent, Window
+from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
 from sidecar.storage.page_key import decode_cursor, encode_cursor
 
@@ -27,13 +28,13 @@ EVENT_JSON: Final = """json_object(
     'response_status', response_status, 'ical_uid', ical_uid, 'recurring_event_id', recurring_event_id,
     'original_start_time', original_start_time, 'created_at', created_at, 'updated_at', updated_at)"""
 
-REACHES: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
-"""What `reach_s` may be: 1, 8, 64 and 512 days, and longer than any event."""
+DURATION_BUCKETS: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
+"""What `duration_bucket_s` may be: 1, 8, 64 and 512 days, and longer than any event."""
 
 EventKey = tuple[str | int, str, str, str]
 """What events are sorted by: the beginning, then account, calendar and event."""
 
-RIM_S: Final = 2 * 86_400
+RIM_S: Final = 2 * DAY_S
 """Zones lie up to 26 hours apart."""
 ROW_VERSION: Final = 1
 """Raise it when events come to be stored otherwise: then each is written anew."""
@@ -79,15 +80,15 @@ class EventsStore:
         """Events as they begin, and the cursor of the next page."""
         after = (None, None, None, None) if cursor is None else _decode(cursor)
         where = " AND ".join(_conditions(wanted, cursor))
-        # One sorted index range a reach, which SQLite merges: what a page costs does not depend on how much there is.
+        # One sorted range of the index per bucket, which SQLite merges: a page costs the same in a table of any size.
         # INDEXED BY: an index by account or calendar looks better to the planner, and would mean its whole history.
         arms = "UNION ALL".join(
             f"""
             SELECT {EVENT_JSON}, start_ts, account_id, calendar_id, event_id
             FROM calendar_events INDEXED BY idx_calendar_events_range
-            WHERE reach_s = {reach} AND start_ts > :start - {reach} AND {where}
+            WHERE duration_bucket_s = {bucket} AND start_ts > :start - {bucket} AND {where}
             """
-            for reach in REACHES
+            for bucket in DURATION_BUCKETS
         )
         rows, more = self._database.page(
             f"{arms} ORDER BY start_ts, account_id, calendar_id, event_id LIMIT :limit",

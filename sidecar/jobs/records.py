@@ -28,7 +28,7 @@ class ClaimedJob:
     attempt: int
     max_attempts: int
     json: bytes
-    snoozed_since: str | None = None
+    first_snoozed_at: str | None = None
     """Since when it has been put off."""
 
 

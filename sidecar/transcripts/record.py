@@ -1,8 +1,8 @@
-"""Recording a conversation at the edge of the pipe: every line received and sent.
+"""Records a session at the edge of the pipe: one line for each line received or sent.
 
-Lines are collected and written once per tick of the loop, just before its answers leave, with a single write.  So the
-file contains everything that the client has received, even if the process is killed a moment later.  Lines are parsed
-only if they contain the name of a secret.
+Received lines are written together with the responses, in one write just before those are sent: the file contains
+everything that the client has received, even if the process is killed right after.  A line is parsed only if the name
+of a secret member occurs in the data.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any, Final
 from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
@@ -43,7 +43,7 @@ class Recorder:
         self._seconds = seconds
         self._start = seconds()
         self.received: list[tuple[bytes, Refused | None]] = []
-        """The lines received in this tick, each with its refusal; filled by `Connection`."""
+        """Lines received since the last write, each with its refusal: `Connection.received`."""
         self._received_at = 0.0
         self._sent_at = 0.0
         self._ready: list[bytes | memoryview] = []
@@ -54,13 +54,13 @@ class Recorder:
         self._ready.append(header_line(facts))
         self._write()
 
-    def input_arrived(self) -> None:
-        """Notes the time of input whose lines follow in `received`."""
+    def on_receive(self) -> None:
+        """Notes the time at which bytes arrived; their lines are added to `received` next."""
         if not self.received:
             self._received_at = self._now()
 
-    def record_output(self, lines: list[bytes], data: bytes) -> None:
-        """Records whole lines that are about to be sent, joined in `data`, and the input before them."""
+    def on_send(self, lines: list[bytes], data: bytes) -> None:
+        """Writes lines that are about to be sent; `data` is all of them joined."""
         self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
@@ -74,21 +74,21 @@ class Recorder:
             self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
         self._write()
 
-    def record_eof(self) -> None:
-        """Records the end of stdin."""
+    def on_eof(self) -> None:
+        """Writes the end of stdin."""
         self._take_received()
         self._ready.append(event_line(self._now(), TO_SIDECAR, eof=True))
         self._write()
 
-    def settle(self, failure: Exception | None) -> None:
-        """Writes the input of a tick that sent no output."""
+    def on_commit(self, failure: Exception | None) -> None:
+        """Writes the lines received since the last commit, unless a response was written with them."""
         del failure
         if self.received:
             self._take_received()
             self._write()
 
     def close(self, code: int) -> None:
-        """Records the exit code and closes the file."""
+        """Writes the exit code and closes the file."""
         self._take_received()
         self._ready.append(event_line(self._now(), TO_CLIENT, exit=code))
         self._write()
@@ -102,7 +102,7 @@ class Recorder:
     def _take_received(self) -> None:
         if not self.received:
             return
-        # Lines that waited for their tick may have arrived before answers that are already written; times only rise.
+        # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)
         start = message_prefix(self._received_at, TO_SIDECAR)
         lines = [line for line, refusal in self.received if refusal is None]
@@ -156,7 +156,7 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "protocol_version": int(schemas.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
-        "started_at": iso(clock.now_ms()),
+        "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(schemas), clock.monotonic)

@@ -12,15 +12,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
+from sidecar import http
+from sidecar.http import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import INVALID_URL, address_digest, placeholder_url
-
-if TYPE_CHECKING:
-    from sidecar.http import Request, Response
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
 """Secret members of an OAuth token response."""
@@ -31,7 +30,7 @@ KEPT: Final = frozenset({"content-type", "date", "etag", "retry-after", "last-mo
 CONDITIONS: Final = ("if-modified-since", "if-none-match")
 """Request headers that are part of the key: 304 must not answer a request without a condition."""
 
-Send = Callable[["Request"], Awaitable["Response"]]
+Send = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class UpstreamNotRecorded(Exception):
@@ -45,15 +44,13 @@ class UpstreamRecorder:
         """Raises OSError if the file cannot be written."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
 
-    async def exchange(self, request: "Request", send: Send) -> "Response":
-        """Returns the real answer; raises and records the HttpTrouble if there is none."""
-        from sidecar.http import HttpTrouble  # noqa: PLC0415 - it brings httpx; the caller has imported it
-
+    async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
+        """Returns the real answer; raises and records the HttpError if there is none."""
         facts = {"what": request.what, "method": request.method, "key": digest(request)}
         try:
             answer = await send(request)
-        except HttpTrouble as trouble:
-            self._write({**facts, "trouble": type(trouble).__name__, "reason": trouble.reason})
+        except HttpError as error:
+            self._write({**facts, "trouble": type(error).__name__, "reason": error.reason})
             raise
         self._write({**facts, "status": answer.status, "headers": _headers(request, answer), **_body(answer.body)})
         return answer
@@ -78,22 +75,20 @@ class UpstreamPlayer:
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{path}:{number}: not a recorded answer") from None
 
-    async def exchange(self, request: "Request", send: Send) -> "Response":
-        """Returns the recorded answer.  Raises UpstreamNotRecorded or the recorded HttpTrouble."""
-        from sidecar import http  # noqa: PLC0415 - it brings httpx; the caller has imported it
-
+    async def exchange(self, request: HttpRequest, send: Send) -> HttpResponse:
+        """Returns the recorded answer.  Raises UpstreamNotRecorded or the recorded HttpError."""
         del send
         recorded = self._answers.get(digest(request))
         if not recorded:
             raise UpstreamNotRecorded(f"{request.what}: this {request.method} request was not recorded")
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
         if "trouble" in facts:
-            trouble: http.HttpTrouble = getattr(http, facts["trouble"])(facts["reason"], request.what)
-            raise trouble
-        return http.Response(facts["status"], facts["headers"], _bytes(facts))
+            error: HttpError = getattr(http, facts["trouble"])(facts["reason"], request.what)
+            raise error
+        return HttpResponse(facts["status"], facts["headers"], _bytes(facts))
 
 
-def digest(request: "Request") -> str:
+def digest(request: HttpRequest) -> str:
     """Returns the key of a request: a digest of everything except its secrets."""
     form = {name: value for name, value in (request.form or {}).items() if name not in CREDENTIALS}
     params = sorted((name, value) for name, value in request.params if name not in CREDENTIALS)
@@ -103,14 +98,14 @@ def digest(request: "Request") -> str:
     return sha256(to_json(parts)).hexdigest()[:32]
 
 
-def _headers(request: "Request", answer: "Response") -> dict[str, str]:
+def _headers(request: HttpRequest, answer: HttpResponse) -> dict[str, str]:
     headers = {name: value for name, value in answer.headers.items() if name in KEPT}
     if "location" in answer.headers:
         headers["location"] = _location(request, answer.headers["location"])
     return headers
 
 
-def _location(request: "Request", location: str) -> str:
+def _location(request: HttpRequest, location: str) -> str:
     """Returns the absolute target of a redirect, without the parts that may be secret."""
     try:
         target = urljoin(request.url, location)

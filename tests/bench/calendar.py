@@ -25,7 +25,7 @@ import psutil
 
 from tests.calendar.google_harness import REDIRECT
 from tests.fakes.google import ADA, FakeGoogle
-from tests.process.host import Host
+from tests.process.raw_client import RawClient
 
 CHANGES: Final = 100
 DAYS: Final = (-170, 390)
@@ -84,7 +84,7 @@ def change(url: str, calendars: int) -> None:
 def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
     """The figures of the real process, in milliseconds."""
     environment: dict[str, Any] = {**FakeGoogle.environment_of(url)}
-    with tempfile.TemporaryDirectory() as folder, Host(Path(folder) / "data", **environment) as wire:
+    with tempfile.TemporaryDirectory() as folder, RawClient(Path(folder) / "data", **environment) as wire:
         wire.initialize()
         process = psutil.Process(wire.process.pid)
         started = wire.call("calendar.oauth.google.start", redirect_uri=REDIRECT)
@@ -108,11 +108,11 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
         figures |= {"changes_ms": median(walls), "changes_cpu_ms": median(cpus), "month_page_ms": median(months)}
         figures["rss_mib"] = process.memory_info().rss / 2**20
         wire.close_stdin()
-        wire.ended()
+        wire.exit_code()
     return figures
 
 
-def _month(wire: Host) -> float:
+def _month(wire: RawClient) -> float:
     """The first page of a month of one calendar, as a renderer asks for it."""
     now = datetime.now(UTC)
     begun = time.perf_counter()

@@ -26,7 +26,7 @@ from pydantic_core import to_json
 
 from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import open_database
 from tests.loopback import Loopback
 
@@ -125,7 +125,7 @@ def fill(path: Path, rows: int) -> None:
         connection.executemany(
             """
             INSERT INTO activity_events (event_id, source, account_id, event_type, title, description, url, actor,
-                                         event_time, event_ts, created_at, updated_at, position, ended_ts, issue_key)
+                                         event_time, event_ts, created_at, updated_at, feed_key, ended_ts, issue_key)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             _rows(rows),
@@ -216,9 +216,9 @@ def _writes(feeds: list[Asked]) -> dict[str, Any]:
     for number in range(10):
         for at, feed in enumerate(feeds):
             begun = time.perf_counter()
-            feed.rig.features.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
+            feed.rig.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
             taken[at].append((time.perf_counter() - begun) * 1000)
-            feed.rig.turn.end()
+            feed.rig.unit_of_work.commit()
     small, large = (statistics.median(values[2:]) for values in taken)
     return {"name": "write of 100 events", "small_ms": small, "large_ms": large, "growth": large / small, "must": None}
 

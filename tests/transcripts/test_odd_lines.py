@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.program import command
 from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.transcripts.recording import lines_of, request, sent_by_client
 
 HELLO = request(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})
@@ -25,14 +25,14 @@ ODD = [
 
 
 @pytest.fixture
-def recorded(host: StartHost, tmp_path: Path) -> Path:
+def recorded(raw_client: StartRawClient, tmp_path: Path) -> Path:
     """Returns a recording of all odd lines by the real sidecar."""
     path = tmp_path / "odd.jsonl"
-    with host("--record", str(path)) as wire:
+    with raw_client("--record", str(path)) as wire:
         wire.send(b"".join(json.dumps(one).encode() + b"\n" for one in [HELLO, *ODD]))
         wire.close_stdin()
-        wire.rest()
-        assert wire.ended() == 0
+        wire.remaining()
+        assert wire.exit_code() == 0
     return path
 
 
@@ -54,5 +54,5 @@ def test_odd_lines_are_verified_and_replayed(recorded: Path) -> None:
 def test_odd_lines_are_shown(recorded: Path, tmp_path: Path) -> None:
     for more in ([], ["--json"], ["--html", str(tmp_path / "page.html")]):
         inspect = command("inspect", str(recorded), *more)
-        done = subprocess.run(inspect, capture_output=True, text=True, timeout=50, check=False)
+        done = subprocess.run(inspect, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

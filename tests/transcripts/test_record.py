@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.transcripts.file.addresses import placeholder_url
-from tests.conftest import StartHost
-from tests.process.host import CLIENT, line
+from tests.conftest import StartRawClient
+from tests.process.raw_client import CLIENT, line
 from tests.transcripts.recording import lines_of, sent_by_client, sent_by_sidecar
 
 KEY = "c2VjcmV0IGtleSBvZiAzMiBieXRlcyBpbiBiYXNlNjQ="
@@ -20,13 +20,13 @@ def record(tmp_path: Path) -> Path:
     return tmp_path / "conversation.jsonl"
 
 
-def test_the_file_has_all_messages_in_the_order_of_the_wire(host: StartHost, record: Path) -> None:
-    with host("--record", str(record)) as wire:
+def test_the_file_has_all_messages_in_the_order_of_the_wire(raw_client: StartRawClient, record: Path) -> None:
+    with raw_client("--record", str(record)) as wire:
         wire.initialize()
         wire.send(b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(20)))
         wire.close_stdin()
-        received = wire.rest()
-        assert wire.ended() == 0
+        received = wire.remaining()
+        assert wire.exit_code() == 0
     header, first, *_, last = lines_of(record)
     assert header["transcript"] == 1
     assert {"protocol_version", "schema_hash", "server", "started_at"} <= header.keys()
@@ -38,19 +38,21 @@ def test_the_file_has_all_messages_in_the_order_of_the_wire(host: StartHost, rec
     assert times == sorted(times)
 
 
-def test_the_file_has_everything_that_the_client_received_before_a_kill(host: StartHost, record: Path) -> None:
-    with host("--record", str(record)) as wire:
+def test_the_file_has_everything_that_the_client_received_before_a_kill(
+    raw_client: StartRawClient, record: Path
+) -> None:
+    with raw_client("--record", str(record)) as wire:
         wire.initialize()
         created = wire.call("jobs.create", type="maintenance.backup", run_at="2100-01-01T00:00:00Z")
         wire.process.kill()
-        wire.ended()
+        wire.exit_code()
     assert created in [message.get("result") for message in sent_by_sidecar(record)]
 
 
-def test_secrets_are_not_recorded_in_any_place(host: StartHost, record: Path) -> None:
+def test_secrets_are_not_recorded_in_any_place(raw_client: StartRawClient, record: Path) -> None:
     params = {**CLIENT, "token": SESAME, "secrets": {"key": KEY}}
     escaped = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "initialize", "params": params})
-    with host("--record", str(record), BACKEND_TOKEN="another") as wire:
+    with raw_client("--record", str(record), BACKEND_TOKEN="another") as wire:
         wire.send(line("initialize", 1, **params))
         wire.send(escaped.replace('"token"', '"\\u0074oken"').replace('"key"', '"k\\u0065y"').encode() + b"\n")
         wire.send(line("initialise", 3, token=SESAME))
@@ -59,8 +61,8 @@ def test_secrets_are_not_recorded_in_any_place(host: StartHost, record: Path) ->
         wire.send(b'{"jsonrpc":"2.0","id":6,"method":"initialize","params":{"token":"%s\n' % SESAME.encode())
         wire.send(b"[%s]\n" % line("initialize", 7, token=SESAME).strip())
         wire.close_stdin()
-        wire.rest()
-        wire.ended()
+        wire.remaining()
+        wire.exit_code()
     text = record.read_text("utf-8")
     assert SESAME not in text
     assert KEY not in text
@@ -71,16 +73,16 @@ def test_secrets_are_not_recorded_in_any_place(host: StartHost, record: Path) ->
     assert lines_of(record)  # each line is JSON
 
 
-def test_a_secret_address_is_recorded_with_a_placeholder_to_send(host: StartHost, record: Path) -> None:
+def test_a_secret_address_is_recorded_with_a_placeholder_to_send(raw_client: StartRawClient, record: Path) -> None:
     address = "https://example.com/ical/hush/basic.ics"
     account = {"provider": "ics", "email": "ada@example.com"}
-    with host("--record", str(record)) as wire:
+    with raw_client("--record", str(record)) as wire:
         wire.send(line("calendar.accounts.create", 1, **account, credentials={"address": address}))
         wire.send(line("calendar.accounts.create", 2, **account, credentials={"address": "/home/hush/team.ics"}))
         wire.send(line("calendar.accounts.create", 3, **account, credentials={"address": "file:///hush/team.ics"}))
         wire.close_stdin()
-        wire.rest()
-        wire.ended()
+        wire.remaining()
+        wire.exit_code()
     assert [message["params"]["credentials"]["address"] for message in sent_by_client(record)] == [
         {"$secret": 1, "$like": placeholder_url(address)},
         {"$secret": 2},
@@ -89,36 +91,36 @@ def test_a_secret_address_is_recorded_with_a_placeholder_to_send(host: StartHost
     assert "hush" not in record.read_text("utf-8")
 
 
-def test_lines_that_are_not_json_are_recorded_unchanged(host: StartHost, record: Path) -> None:
-    with host("--record", str(record)) as wire:
+def test_lines_that_are_not_json_are_recorded_unchanged(raw_client: StartRawClient, record: Path) -> None:
+    with raw_client("--record", str(record)) as wire:
         wire.send(b"no JSON \xff\n\n  \n" + line("system.health", 1))
         wire.answer(1)
     raw = [entry["raw"] for entry in lines_of(record) if "raw" in entry]
     assert raw == ["bm8gSlNPTiD/"]
 
 
-def test_another_run_is_appended_even_after_an_incomplete_line(host: StartHost, record: Path) -> None:
+def test_another_run_is_appended_even_after_an_incomplete_line(raw_client: StartRawClient, record: Path) -> None:
     for _ in range(2):
-        with host("--record", str(record)) as wire:
+        with raw_client("--record", str(record)) as wire:
             wire.initialize()
             wire.process.kill()
-            wire.ended()
+            wire.exit_code()
         record.write_bytes(record.read_bytes() + b'{"t":1.5,"di')  # as after a power failure
     text = record.read_bytes()
     assert text.count(b'"transcript":1') == 2
     assert text.count(b'\n{"t":1.5,"di\n{"transcript"') == 1
 
 
-def test_a_full_disk_ends_the_recording_and_not_the_sidecar(host: StartHost) -> None:
-    with host("--record", "/dev/full") as wire:
+def test_a_full_disk_ends_the_recording_and_not_the_sidecar(raw_client: StartRawClient) -> None:
+    with raw_client("--record", "/dev/full") as wire:
         assert wire.initialize()["protocol_version"] == 1
         assert wire.call("system.health")["status"] == "ok"
         wire.close_stdin()
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
         assert any("recording stopped" in entry["msg"] for entry in wire.log())
 
 
-def test_a_file_that_cannot_be_opened_is_reported_at_start(host: StartHost, tmp_path: Path) -> None:
-    with host("--record", str(tmp_path / "missing" / "file.jsonl")) as wire:
-        assert wire.ended() == 74
+def test_a_file_that_cannot_be_opened_is_reported_at_start(raw_client: StartRawClient, tmp_path: Path) -> None:
+    with raw_client("--record", str(tmp_path / "missing" / "file.jsonl")) as wire:
+        assert wire.exit_code() == 74
         assert "missing" in wire.errors.read_text("utf-8")

@@ -10,8 +10,8 @@ import pytest
 
 from sidecar.program import command
 from sidecar.transcripts.file.patterns import example
-from tests.conftest import StartHost
-from tests.process.host import Host, line
+from tests.conftest import StartRawClient
+from tests.process.raw_client import RawClient, line
 from tests.transcripts.recording import (
     BACKUP,
     answer,
@@ -49,12 +49,12 @@ def recording(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def replay(host: StartHost) -> Any:
+def replay(raw_client: StartRawClient) -> Any:
     """Starts `sidecar replay` as a client would: `with replay(recording) as wire`."""
-    return lambda *arguments: host(command=command("replay", *map(str, arguments)))
+    return lambda *arguments: raw_client(command=command("replay", *map(str, arguments)))
 
 
-def received(wire: Host, count: int) -> list[Any]:
+def received(wire: RawClient, count: int) -> list[Any]:
     """Returns the results, params or error data of the next messages."""
     messages: list[Any] = [wire.receive() for _ in range(count)]
     return [message.get("result") or message.get("params") or message["error"]["data"] for message in messages]
@@ -129,7 +129,7 @@ def test_wait_for_still_sends_notifications_along_with_answers(replay: Any, reco
 
 def test_wait_for_needs_an_existing_method(replay: Any, recording: Path) -> None:
     with replay(recording, "--wait-for", "jobs.lst") as wire:
-        assert wire.ended() == 2
+        assert wire.exit_code() == 2
         assert "--wait-for jobs.lst: there is no such method; jobs.list" in wire.errors.read_text("utf-8")
 
 
@@ -166,7 +166,7 @@ def test_at_eof_all_notifications_before_the_next_request_are_sent(replay: Any, 
     with replay(odd, "--pace", pace) as wire:
         wire.initialize()
         wire.close_stdin()
-        assert [message["params"]["state"] for message in wire.rest()] == ["ready", "draining"]
+        assert [message["params"]["state"] for message in wire.remaining()] == ["ready", "draining"]
 
 
 def test_the_recorded_pace_has_the_recorded_delays(replay: Any, recording: Path) -> None:
@@ -183,7 +183,7 @@ def test_notifications_keep_their_order_at_both_paces(replay: Any) -> None:
         with replay(BACKUP, "--pace", pace) as wire:
             wire.send(b"".join(json.dumps(message).encode() + b"\n" for message in sent_by_client(BACKUP)))
             wire.close_stdin()
-            messages = [message for message in wire.rest() if message.get("method") != "system.state"]
+            messages = [message for message in wire.remaining() if message.get("method") != "system.state"]
         assert sorted(map(str, messages)) == sorted(map(str, expected))
         told = [message for message in messages if "method" in message]
         assert told == [message for message in expected if "method" in message]
@@ -211,7 +211,7 @@ def test_bad_lines_batches_and_the_end_are_handled_like_the_real_sidecar_does(re
         assert [one["result"]["jobs"] for one in batch] == [["first"], ["second"]]
         assert wire.call("shutdown")["drained"] is True
         wire.send(line("exit"))
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
 
 
 def test_with_several_transcripts_the_first_that_has_the_request_answers(
@@ -252,14 +252,14 @@ def test_faults_happen_at_the_given_message(replay: Any, tmp_path: Path, fault: 
         wire.send(line(JOBS, 1) + line(JOBS, 2))
         assert [_next(wire) for _ in then] == then
         if fault.startswith("kill"):
-            assert wire.ended() == -9
+            assert wire.exit_code() == -9
         elif fault.startswith("close"):
             assert wire.process.poll() is None  # it lives but sends nothing
             wire.close_stdin()
-            assert wire.ended() == 0
+            assert wire.exit_code() == 0
 
 
-def _next(wire: Host) -> Any:
+def _next(wire: RawClient) -> Any:
     message = wire.receive()
     return "end" if message is None else message["result"]
 
@@ -268,7 +268,7 @@ def test_garbage_is_a_separate_line(replay: Any, recording: Path) -> None:
     with replay(recording, "--fault", "garbage@jobs.list#2") as wire:
         wire.send(line(JOBS, 1, limit=5) + line(JOBS, 2, limit=5))
         wire.close_stdin()
-        lines = [text for text in wire.rest_unparsed().splitlines() if b'"method"' not in text]
+        lines = [text for text in wire.remaining_bytes().splitlines() if b'"method"' not in text]
     assert [text.startswith(b'{"jsonrpc"') for text in lines] == [True, False, True]
 
 
@@ -277,14 +277,14 @@ def test_a_stalled_replay_lives_and_sends_nothing(replay: Any, recording: Path) 
         wire.initialize()
         wire.send(line(JOBS, 1, limit=5) + line(JOBS, 2, limit=5))
         wire.close_stdin()
-        assert [message for message in wire.rest() if "id" in message] == []
-        assert wire.ended() == 0
+        assert [message for message in wire.remaining() if "id" in message] == []
+        assert wire.exit_code() == 0
 
 
 @pytest.mark.parametrize("fault", ["", "explode@jobs.list", "delay@jobs.list", "kill=3@jobs.list", "kill"])
 def test_an_invalid_fault_is_refused(replay: Any, recording: Path, fault: str) -> None:
     with replay(recording, "--fault", fault) as wire:
-        assert wire.ended() == 2
+        assert wire.exit_code() == 2
         assert "--fault delay=500@jobs.list" in re.sub(r"\s+", " ", wire.errors.read_text("utf-8"))
 
 
@@ -298,7 +298,7 @@ def test_a_file_that_is_not_a_transcript_is_refused_with_a_reason(replay: Any, t
     ):
         path.write_text(content)
         with replay(path) as wire:
-            assert wire.ended() == 2
+            assert wire.exit_code() == 2
             assert reason in wire.errors.read_text("utf-8")
 
 
@@ -309,5 +309,5 @@ def test_damage_in_the_middle_ends_the_replay_with_a_reason(replay: Any, recordi
     with replay(recording) as wire:
         wire.send(line("initialize", 1))
         wire.send(line(JOBS, 2, limit=5))
-        assert wire.ended() == 2
+        assert wire.exit_code() == 2
         assert "recording.jsonl:5: not JSON" in wire.errors.read_text("utf-8")

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sidecar.http import Http, Request, Response, Unreachable
+from sidecar.http import Http, HttpRequest, HttpResponse, ServerUnreachable
 from sidecar.transcripts.file.addresses import address_digest, placeholder_url
 from sidecar.transcripts.upstream import UpstreamNotRecorded, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock
@@ -30,8 +30,8 @@ async def server() -> AsyncIterator[Server]:
         yield server
 
 
-async def _send(upstream: UpstreamRecorder | UpstreamPlayer, *requests: Request) -> list[Response]:
-    http = Http(ManualClock(), chance=lambda: 0.5, sleep=_at_once, upstream=upstream)
+async def _send(upstream: UpstreamRecorder | UpstreamPlayer, *requests: HttpRequest) -> list[HttpResponse]:
+    http = Http(ManualClock(), random_fraction=lambda: 0.5, sleep=_at_once, upstream=upstream)
     try:
         return [await http.send(request) for request in requests]
     finally:
@@ -52,8 +52,10 @@ def body(text: str) -> bytes:
 
 async def test_recorded_answers_are_played_without_the_server(server: Server, tmp_path: Path) -> None:
     recording = tmp_path / "clouds.upstream"
-    token = Request("POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"})
-    items = Request("GET", server.url, "The calendar", params=[("page", "1")], auth=("me", "basic-password"))
+    token = HttpRequest(
+        "POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"}
+    )
+    items = HttpRequest("GET", server.url, "The calendar", params=[("page", "1")], auth=("me", "basic-password"))
     server.answers = [
         body('{"access_token":"a-token","refresh_token":"another-token","expires_in":3600}'),
         refusal(503),
@@ -82,12 +84,13 @@ async def test_requests_that_differ_only_in_secrets_are_the_same_and_others_are_
     recording = tmp_path / "clouds.upstream"
     server.answers = [OK]
     await _send(
-        UpstreamRecorder(recording), Request("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"})
+        UpstreamRecorder(recording),
+        HttpRequest("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}),
     )
-    again = Request("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
+    again = HttpRequest("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
     assert (await _send(UpstreamPlayer(recording), again, again))[1].json() == {}
     with pytest.raises(UpstreamNotRecorded, match="Tokens: this POST request was not recorded"):
-        await _send(UpstreamPlayer(recording), Request("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
+        await _send(UpstreamPlayer(recording), HttpRequest("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
 
 
 async def test_redirects_from_a_secret_address_are_played_without_being_shown(server: Server, tmp_path: Path) -> None:
@@ -95,10 +98,10 @@ async def test_redirects_from_a_secret_address_are_played_without_being_shown(se
     moved = refusal(302, "Location: /where?hush\r\n")
     server.answers = [moved, body('{"at":"the end"}'), moved, refusal(404)]
 
-    async def followed(upstream: UpstreamRecorder | UpstreamPlayer, address: str) -> list[Response]:
+    async def followed(upstream: UpstreamRecorder | UpstreamPlayer, address: str) -> list[HttpResponse]:
         answers = []
         for _ in range(2):
-            make_request = partial(Request, "GET", what="The calendar's address", has_secret_address=True)
+            make_request = partial(HttpRequest, "GET", what="The calendar's address", has_secret_address=True)
             answers += await _send(upstream, make_request(address))
             answers += await _send(upstream, make_request(urljoin(address, answers[-1].headers["location"])))
         return answers
@@ -117,7 +120,7 @@ async def test_redirects_from_other_addresses_are_recorded_without_possible_toke
     server: Server, tmp_path: Path
 ) -> None:
     recording = tmp_path / "clouds.upstream"
-    request = Request("GET", server.url, "Jira's sign-in")
+    request = HttpRequest("GET", server.url, "Jira's sign-in")
     places = ("https://me:hush@id.example.com/login?continue=hush#hush", "/login?hush", "http://[")
     server.answers = [refusal(302, f"Location: {place}\r\n") for place in places]
     await _send(UpstreamRecorder(recording), *[request] * 3)
@@ -146,7 +149,7 @@ def test_a_placeholder_has_the_scheme_of_its_address_and_the_same_digest(address
 
 async def test_not_modified_answers_only_conditional_requests(server: Server, tmp_path: Path) -> None:
     recording = tmp_path / "clouds.upstream"
-    plain = Request("GET", server.url, "The calendar")
+    plain = HttpRequest("GET", server.url, "The calendar")
     conditional = replace(plain, headers={"If-None-Match": "e1"})
     server.answers = [body("{}"), refusal(304)]
     await _send(UpstreamRecorder(recording), plain, conditional)
@@ -159,7 +162,7 @@ async def test_bodies_that_are_not_json_are_played_byte_for_byte(
     server: Server, tmp_path: Path, content: bytes
 ) -> None:
     recording = tmp_path / "clouds.upstream"
-    request = Request("GET", server.url, "The calendar")
+    request = HttpRequest("GET", server.url, "The calendar")
     server.answers = [refusal(404, body=content)]
     await _send(UpstreamRecorder(recording), request)
     assert (await _send(UpstreamPlayer(recording), request))[0].body == content
@@ -174,8 +177,8 @@ def test_a_file_that_is_not_a_recording_is_refused_with_its_line(tmp_path: Path)
 
 async def test_failed_requests_are_played_too(tmp_path: Path) -> None:
     recording = tmp_path / "clouds.upstream"
-    unreachable = Request("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
+    unreachable = HttpRequest("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
     for upstream in (UpstreamRecorder(recording), UpstreamPlayer):
-        with pytest.raises(Unreachable, match="The calendar cannot be reached"):
+        with pytest.raises(ServerUnreachable, match="The calendar: the server could not be reached"):
             await _send(upstream if isinstance(upstream, UpstreamRecorder) else upstream(recording), unreachable)
-    assert json.loads(recording.read_text("utf-8"))["trouble"] == "Unreachable"
+    assert json.loads(recording.read_text("utf-8"))["trouble"] == "ServerUnreachable"

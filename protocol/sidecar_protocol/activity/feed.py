@@ -13,7 +13,8 @@ from sidecar_protocol.scalars import (
     AccountId,
     Count,
     Cursor,
-    FolderPath,
+    FilePath,
+    Flag,
     Limit,
     NextCursor,
     ShortText,
@@ -69,7 +70,7 @@ class ActivityEvent(Model):
     """What an issue's status means: todo, doing, done or blocked."""
     links: list[str]
     """Further issues that it is linked with, by their keys."""
-    revision: Count
+    version: Count
     """1, and one more each time it was told anew in other words."""
     created_at: UtcTime
     updated_at: UtcTime
@@ -120,15 +121,16 @@ class ActivityFile(Model):
 
 
 class ExportActivity(JobSpec):
-    """Write events to a file, newest first.  It appears under its name when it is whole; a cancel leaves none."""
+    """Write events to a file, newest first.  It appears under its name once it is complete."""
 
     type: ClassVar = "activity.export"
     result: ClassVar = ActivityFile
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
     format: ActivityFileFormat = ActivityFileFormat.CSV
-    path: FolderPath | None = None
-    """Absolute, in a folder that exists; a file that is there is replaced.  Null: a new one in `exports` beside the
-    database."""
+    path: FilePath | None = None
+    """In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`."""
+    overwrite: Flag = False
+    """Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`."""
     start: When | None = None
     end: When | None = None
     source: ShortText | None = None

@@ -1,20 +1,12 @@
 """A session with Claude as a text to keep or to pass on."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Protocol
-
-from pydantic import Field, StringConstraints
+from typing import ClassVar, Protocol
 
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Recovery, method
 from sidecar_protocol.errors import ResultTooLarge
-from sidecar_protocol.scalars import Count, Flag, SessionId
-
-ExportPath = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]+$"),
-    Field(description="An absolute path; a file that is there is replaced."),
-]
+from sidecar_protocol.scalars import Count, FilePath, Flag, SessionId
 
 
 class ExportFormat(StrEnum):
@@ -36,15 +28,17 @@ class ExportResult(Model):
 
 
 class ExportSession(JobSpec):
-    """Write a session to a file.  Nothing is there under its name before it is whole."""
+    """Write a session to a file, which appears under its name once it is complete."""
 
     type: ClassVar = "claude.export"
     result: ClassVar = ExportResult
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
 
     session_id: SessionId
-    path: ExportPath | None = None
-    """Null: a new file in the folder `exports` beside the database, named after the session."""
+    path: FilePath | None = None
+    """In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`."""
+    overwrite: Flag = False
+    """Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`."""
     format: ExportFormat = ExportFormat.MARKDOWN
     thinking: Flag = False
     """Whether Markdown has Claude's thoughts too; JSONL has everything."""

@@ -1,10 +1,7 @@
 """`claude.sessions.export` and the job `claude.export`: a session as Markdown, small ones at once, any into a file."""
 
-import contextlib
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -14,9 +11,9 @@ from sidecar_protocol.errors import ResultTooLarge
 
 from sidecar.claude.sessions.markdown import Transcript
 from sidecar.claude.sessions.store import ClaudeStore
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
+from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext, JobFailed
-from sidecar.settings import make_private_dir
 
 PAGE: Final = 200
 """Messages read at a time: a few milliseconds, unless they are huge, and then the store gives fewer."""
@@ -53,77 +50,32 @@ class ExportService(ClaudeExport):
 class ExportHandler:
     """The handler of `ExportSession`."""
 
-    def __init__(self, store: ClaudeStore, database: Path, clock: Clock) -> None:
+    def __init__(self, store: ClaudeStore, files: UserFiles, clock: Clock) -> None:
         self._store = store
-        self._database = database
+        self._files = files
         self._clock = clock
 
     async def run(self, job: ExportSession, context: JobContext) -> ExportResult:
-        """Write the file; raises `JobFailed` (`session_not_found`, `path_invalid`, `export_failed`)."""
+        """Writes the file.  Raises `JobFailed`: `session_not_found`, and what `UserFiles` raises."""
         session = self._store.get(job.session_id)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found")
-        try:
-            target = self._target(job, from_json(session))
-            part = target.with_name(f"{context.job_id}.part")
-            try:
-                messages, size = await self._write(job, session, part, context)
-                part.replace(target)
-            finally:
-                with contextlib.suppress(OSError):
-                    part.unlink(missing_ok=True)
-        except OSError as error:
-            raise JobFailed(
-                f"The file could not be written: {error.strerror}.",
-                kind="export_failed",
-                hint="Choose another folder or name, or make room on the disk.",
-            ) from error
-        return ExportResult(session_id=job.session_id, path=str(target), messages=messages, bytes=size)
-
-    async def _write(self, job: ExportSession, session: bytes, part: Path, context: JobContext) -> tuple[int, int]:
-        """How many messages, and how many bytes."""
-        import anyio  # noqa: PLC0415 - not needed for the first answers
-
+        if job.path is None:
+            path = self._files.default_path(_name(from_json(session), iso_now(self._clock)[:10]), SUFFIXES[job.format])
+        else:
+            path = self._files.chosen_path(job.path, overwrite=job.overwrite)
         last = self._store.last_position(job.session_id)
-        render, first = _renderer(job, session)
-        messages, size = 0, len(first)
-
-        def private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
-        async with await anyio.open_file(part, "wb", opener=private) as file:
-            await file.write(first)
+        render, heading = _renderer(job, session)
+        messages = 0
+        async with self._files.create(path, job_id=context.job_id, overwrite=job.overwrite) as file:
+            await file.write(heading)
             for page in _pages(self._store, job.session_id, last):
-                data = b"".join(map(render, page))
-                await file.write(data)
-                messages, size = messages + len(page), size + len(data)
+                await file.write(b"".join(map(render, page)))
+                messages += len(page)
                 context.progress(messages / max(last, messages), f"{messages} of {last} messages")
             if messages < last:
-                raise JobFailed("The session was deleted meanwhile.", kind="session_not_found")
-            await file.flush()
-            await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
-        return messages, size
-
-    def _target(self, job: ExportSession, session: dict[str, Any]) -> Path:
-        if job.path is None:
-            folder = self._database.parent / "exports"
-            make_private_dir(folder)
-            return _unused(folder, _name(session, iso(self._clock.now_ms())[:10]), SUFFIXES[job.format])
-        target = Path(job.path)
-        if not target.is_absolute() or not target.name:
-            raise _invalid(f"{job.path} is not the absolute path of a file.")
-        if not target.parent.is_dir():
-            raise _invalid(f"The folder {target.parent} does not exist.")
-        if target.is_dir():
-            raise _invalid(f"{target} is a folder.")
-        database = self._database
-        if target.name.startswith(database.name) and target.parent.samefile(database.parent):
-            raise _invalid(f"{target} is the sidecar's own.")
-        return target
-
-
-def _invalid(message: str) -> JobFailed:
-    return JobFailed(message, kind="path_invalid", hint="Choose another path.")
+                raise JobFailed("The session was deleted during the export.", kind="session_not_found")
+        return ExportResult(session_id=job.session_id, path=str(path), messages=messages, bytes=file.size)
 
 
 def _renderer(job: ExportSession, session: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
@@ -153,13 +105,3 @@ def _name(session: dict[str, Any], day: str) -> str:
     """A file's name that every system takes."""
     title = " ".join(re.sub(r"[^\w .,()+-]+", " ", session["title"] or "Claude").split())
     return f"{day} {title.encode()[:NAME_BYTES].decode(errors='ignore').rstrip(' .')}"
-
-
-def _unused(folder: Path, name: str, suffix: str) -> Path:
-    """A path in the folder that is not taken."""
-    number = 1
-    path = folder / f"{name}{suffix}"
-    while path.exists():
-        number += 1
-        path = folder / f"{name} ({number}){suffix}"
-    return path

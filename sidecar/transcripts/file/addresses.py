@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+from sidecar.loopback import is_loopback
+
 WEB_SCHEMES: Final = frozenset({"http", "https", "webcal", "webcals"})
 INVALID_URL: Final = "http://["
 """Placeholder for text that is not a URL; deliberately invalid."""
@@ -35,7 +36,7 @@ def placeholder_url(address: str) -> str:
         found = None
     if found is None:
         return INVALID_URL
-    place = "localhost/recorded" if host in LOOPBACK else "recorded.invalid"
+    place = "localhost/recorded" if is_loopback(host) else "recorded.invalid"
     return f"{found[1].lower()}://{place}/{address_digest(address)}"
 
 

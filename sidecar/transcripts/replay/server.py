@@ -18,15 +18,16 @@ from typing import Any, Final, NoReturn
 from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
 
 from sidecar import exit_codes
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.replay.faults import HELP, Fault, FaultKind, Faults
 from sidecar.transcripts.replay.player import FastPlayer, PacedPlayer, Player
 from sidecar.transcripts.replay.recording import Recording, not_recorded
+from sidecar.wire.descriptors import claim_stdio
 from sidecar.wire.host_watch import watch_parent
-from sidecar.wire.stdio import Host, Reader, claim, make_writer
+from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 LAST_WRITE_S: Final = 2.0
 """Time to write the last lines; the sidecar has the same."""
@@ -78,7 +79,7 @@ def main(argv: list[str]) -> NoReturn:
     parent = os.getppid()
     gc.disable()  # recordings contain no cycles, and looking for some costs a third of the speed
     options = arguments(argv)
-    wire = claim()
+    wire = claim_stdio()
     try:
         schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
         _check_method(options.wait_for, schemas)
@@ -134,17 +135,14 @@ class ReplayServer:
         self._is_silent = False
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._connection = Connection()
-        self._writer = make_writer(wire[1], self._loop, self._end)
-        self._host = Host(self._connection, self._writer)
-        self._unit_of_work.connect(None, self._host)
+        self._writer = PlatformWriter(wire[1], self._end)
+        self._unit_of_work.connect(None, WireOut(self._connection, self._writer))
         self._recordings = recordings
         self._waits_for: str | None = options.wait_for
         player = PacedPlayer if options.pace == "recorded" else FastPlayer
         is_held = self._waits_for is not None
         self._players: list[Player] = [player(one, self, self._loop, is_held=is_held) for one in recordings]
-        self._reader = Reader(
-            wire[0], self._loop, self._connection, self._handle, self._unit_of_work, on_eof=self._on_eof
-        )
+        self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
         """Serves until the end; returns the exit code."""
@@ -196,7 +194,7 @@ class ReplayServer:
             except NotATranscript as error:
                 self._refuse(error)
         elif type(event) is Refused and event.reply:
-            self._writer.answer(event.reply)
+            self._writer.queue_response(event.reply)
         elif type(event) is Notified and event.method == "exit":
             self._on_eof()
 
@@ -210,8 +208,8 @@ class ReplayServer:
             self.answer(request, SHUTDOWN, is_error=False)
             return
         error = not_recorded(self._recordings, request.method, request.params)
-        self._writer.answer(self._connection.reply_error(request, error.json_bytes()))
-        self._unit_of_work.soon()
+        self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
+        self._unit_of_work.request_commit()
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -219,23 +217,23 @@ class ReplayServer:
         """Answers a request under the client's id."""
         reply = self._connection.reply_error if is_error else self._connection.reply
         if self._faults:
-            self._send_or_fail(request.method, lambda: self._writer.answer(reply(request, answer)))
+            self._send_or_fail(request.method, lambda: self._writer.queue_response(reply(request, answer)))
         else:
-            self._writer.answer(reply(request, answer))
-            self._unit_of_work.soon()
+            self._writer.queue_response(reply(request, answer))
+            self._unit_of_work.request_commit()
 
     def notify(self, method: str, message: bytes) -> None:
         """Sends a notification, in its place among the answers."""
-        self._send_or_fail(method, lambda: self._writer.answer(message + b"\n"))
+        self._send_or_fail(method, lambda: self._writer.queue_response(message + b"\n"))
 
     def _send_or_fail(self, name: str, send: Callable[[], None]) -> None:
         if not self._faults:
             send()
-            self._unit_of_work.soon()
+            self._unit_of_work.request_commit()
             return
         for fault in self._faults.at(name):
             if fault.kind is FaultKind.GARBAGE:
-                self._writer.answer(GARBAGE)
+                self._writer.queue_response(GARBAGE)
             elif fault.kind is FaultKind.DELAY:
                 self._loop.call_later(fault.delay_s, lambda: self._send(send))
                 return
@@ -247,7 +245,7 @@ class ReplayServer:
     def _send(self, send: Callable[[], None]) -> None:
         if not self._is_silent:
             send()
-            self._unit_of_work.soon()
+            self._unit_of_work.request_commit()
 
     def _fail(self, kind: FaultKind) -> None:
         if kind is FaultKind.DROP:

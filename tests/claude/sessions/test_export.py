@@ -70,7 +70,9 @@ async def test_jsonl_has_the_session_and_every_message_as_the_methods_tell_them(
                 for one in (await talk.client.call("claude.messages.list", asked))["messages"]
             ),
         ]
-        job = await exported(talk, session.session_id, path=str(target), format="jsonl")
+        job = await exported(talk, session.session_id, path=str(target), format="jsonl", overwrite=True)
+        refused = await exported(talk, session.session_id, path=str(target), format="jsonl")
+    assert (refused["status"], refused["error"]["kind"]) == ("failed", "file_exists")
     assert job["status"] == "succeeded"
     assert [json.loads(line) for line in target.read_text("utf-8").splitlines()] == as_told
 
@@ -103,7 +105,7 @@ async def test_what_cannot_be_exported_is_said_and_nothing_is_left(
             (str(tmp_path / "missing" / "x.md"), "path_invalid"),
             (str(data_dir / "sidecar.db"), "path_invalid"),
             (str(data_dir / ".." / data_dir.name / "sidecar.db-wal"), "path_invalid"),
-            (str(folder / ("x" * 300)), "export_failed"),
+            (str(folder / ("x" * 300)), "path_invalid"),
         ):
             job = await exported(talk, session.session_id, path=path)
             assert (job["status"], job["error"]["kind"]) == ("failed", kind), path

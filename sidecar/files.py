@@ -1,0 +1,151 @@
+"""Writes the files that a user asks for: never over the sidecar's own data, never half written."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sidecar.job_handler import JobFailed
+from sidecar.paths import make_private_dir
+
+if TYPE_CHECKING:
+    from anyio import AsyncFile
+
+MAX_NUMBERED_NAMES: Final = 1_000
+"""Files of one name in the exports folder; more are a loop in the caller."""
+
+
+class OutputFile:
+    """A file that is being written."""
+
+    def __init__(self, file: "AsyncFile[bytes]") -> None:
+        self._file = file
+        self.size = 0
+
+    async def write(self, data: bytes) -> None:
+        await self._file.write(data)
+        self.size += len(data)
+
+
+class UserFiles:
+    """Files outside the sidecar's own data, at a path of the user's choice or in the folder `exports`."""
+
+    def __init__(self, data_dir: Path, log_dir: Path) -> None:
+        self._own = (data_dir, log_dir)
+        self._exports = data_dir / "exports"
+
+    def default_path(self, name: str, suffix: str) -> Path:
+        """Returns an unused path in the exports folder, which is created if it is missing."""
+        make_private_dir(self._exports)
+        for number in range(1, MAX_NUMBERED_NAMES):
+            path = self._exports / f"{name}{'' if number == 1 else f' ({number})'}{suffix}"
+            if not os.path.lexists(path):
+                return path
+        raise _invalid(f"{self._exports} holds too many files named {name}{suffix}.")
+
+    def chosen_path(self, text: str, *, overwrite: bool) -> Path:
+        """Checks a path that the user chose.
+
+        Raises `JobFailed`: `path_invalid` for one that is relative, is a folder, has no parent folder or lies in the
+        sidecar's own folders; `file_exists` for an existing file unless `overwrite`.
+        """
+        path = Path(text)
+        try:
+            if not path.is_absolute() or not path.name or "\0" in text:
+                raise _invalid(f"{text} is not the absolute path of a file.")
+            if not path.parent.is_dir():
+                raise _invalid(f"The folder {path.parent} does not exist.")
+            if path.is_dir():
+                raise _invalid(f"{path} is a folder.")
+            if self._is_own(path.parent):
+                raise _invalid(f"{path} lies in the sidecar's own data folder.")
+            exists = os.path.lexists(path)
+        except (OSError, ValueError) as error:  # a name too long, a character that this system cannot encode
+            raise _invalid(f"{text} is not the path of a file: {getattr(error, 'strerror', None) or error}.") from None
+        if exists and not overwrite:
+            raise _exists(path)
+        return path
+
+    def _is_own(self, folder: Path) -> bool:
+        """Whether a folder is one of the sidecar's own, or lies in one, other than in `exports`.
+
+        Folders are compared by file system identity, so that links and another spelling of the case do not matter.
+        """
+        for ancestor in (real := folder.resolve(), *real.parents):
+            if _is_same(ancestor, self._exports):
+                return False
+            if any(_is_same(ancestor, own) for own in self._own):
+                return True
+        return False
+
+    @contextlib.asynccontextmanager
+    async def create(self, path: Path, *, job_id: str, overwrite: bool = False) -> AsyncIterator[OutputFile]:
+        """Writes a file that appears under its name once the block has ended, flushed to the disk.
+
+        If the block raises or is cancelled, nothing is left behind.  Raises `JobFailed`: `export_failed` if the disk
+        refuses, `file_exists` if another file has taken the name meanwhile.
+        """
+        import anyio  # noqa: PLC0415 - not needed before work begins
+
+        part = path.with_name(f"{job_id}.part")
+        try:
+            async with await anyio.open_file(part, "wb", opener=_open_private) as file:
+                yield OutputFile(file)
+                await file.flush()
+                await anyio.to_thread.run_sync(os.fsync, file.wrapped.fileno())
+            await anyio.to_thread.run_sync(_publish, part, path, overwrite)
+        except OSError as error:
+            raise JobFailed(
+                f"The file could not be written: {error.strerror}.",
+                kind="export_failed",
+                hint=f"Check that {path.parent} is writable and that the disk has free space, or choose another path.",
+                details={"errno": error.errno},
+            ) from error
+        finally:
+            with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
+                await anyio.Path(part).unlink(missing_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them does not exist
+        return False
+
+
+def _publish(part: Path, path: Path, overwrite: bool) -> None:  # noqa: FBT001 - called through a thread, by position
+    """Gives the finished file its name, atomically, and makes that durable."""
+    if overwrite:
+        part.replace(path)
+    else:
+        try:
+            os.link(part, path)  # fails if the name is taken, unlike a rename
+        except FileExistsError:
+            raise _exists(path) from None
+        except OSError:  # this file system has no hard links
+            if os.path.lexists(path):
+                raise _exists(path) from None
+            part.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _invalid(message: str) -> JobFailed:
+    return JobFailed(message, kind="path_invalid", hint="Choose the absolute path of a file in an existing folder.")
+
+
+def _exists(path: Path) -> JobFailed:
+    return JobFailed(
+        f"{path} exists already.",
+        kind="file_exists",
+        hint="Choose another name, or set `overwrite` to replace the file.",
+    )
