@@ -120,7 +120,7 @@ class App:
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.kept = recorder.received
+        self._connection.received = recorder.received
         return recorder
 
     def _make_runtime(self) -> Runtime:
