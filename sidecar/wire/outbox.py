@@ -186,12 +186,7 @@ class Outbox:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane()
-        field = notification.appends
-        if field is not None and lane.pending is not None:
-            text = getattr(lane.pending, field) + getattr(notification, field)
-            if len(text) <= LANE_CHARS:
-                notification = lane.pending.model_copy(update={field: text})
-        lane.pending = notification
+        lane.pending = lane.pending.followed_by(notification, LANE_CHARS) if lane.pending else notification
         self._soon()
 
     def _push_ephemeral(self, wire: Wire) -> None:
@@ -210,7 +205,7 @@ class Outbox:
             elif lane.not_before <= now or (self._has_news and pending.appends is not None):
                 lane.not_before = now + 1 / pending.max_per_s
                 lane.pending = None
-                wire.notify(pending.name, b"{%s}" % pending.members())
+                wire.notify(pending.name, pending.json_bytes())
         if self._lanes:
             self._wake_at(min(lane.not_before for lane in self._lanes.values()))
 
