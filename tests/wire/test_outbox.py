@@ -324,7 +324,7 @@ async def test_notifications_keep_their_order(rig: Loopback) -> None:
     await rig.settle()
     rig.clock.advance(1)
     await rig.settle()
-    told = [one.params.get("text") or one.params["event"]["message"] for one in rig.received]
+    told = [one.params.get("text") or one.params["line"]["message"] for one in rig.received]
     assert "".join(told).replace("between", "|") in ("abc|", "ab|c")
 
 

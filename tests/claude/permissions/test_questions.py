@@ -58,7 +58,7 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
         assert rig.session(session.session_id).status is SessionStatus.WAITING
         told = rig.told(ClaudePermissionRequested)
-        assert [one.request.turn_ended for one in told] == [False, True]
+        assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in told] == [False, True]
         rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
         (turn,) = rig.queued
         assert isinstance(turn, TakeTurn)
