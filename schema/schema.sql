@@ -1,37 +1,98 @@
 -- Generated from schema/migrations by `sidecar schema`.
-CREATE TABLE "_sqlite_migrations" (
-   "id" INTEGER PRIMARY KEY,
-   "migration_set" TEXT,
-   "name" TEXT,
-   "applied_at" TEXT
-);
-CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
-    ON "_sqlite_migrations" ("migration_set", "name");
-CREATE TABLE jobs (
-  job_id TEXT PRIMARY KEY,
-  type TEXT NOT NULL,
-  status TEXT NOT NULL,
+
+-- The activity feed, in the order of `feed_key`; sidecar/feed.py documents the fields.
+CREATE TABLE activity_events (
+  event_id TEXT UNIQUE,
+  source TEXT NOT NULL,
+  account_id TEXT NOT NULL,
+  event_type TEXT NOT NULL,
+  title TEXT,
+  description TEXT,
+  url TEXT,
+  actor TEXT,
+  event_time TEXT,
+  event_ts INTEGER,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
-  progress REAL DEFAULT 0,
-  message TEXT,
-  payload_json TEXT,
-  result_json TEXT,
-  error_json TEXT
-, priority INTEGER NOT NULL DEFAULT 0, run_at TEXT, started_at TEXT, finished_at TEXT, cancel_requested_at TEXT, idempotency_key TEXT, boot_id TEXT, version INTEGER NOT NULL DEFAULT 1, attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL DEFAULT 1, recoveries INTEGER NOT NULL DEFAULT 0, waiting_for TEXT, lock_key TEXT, schedule_id TEXT, ready INTEGER NOT NULL DEFAULT 1, snoozed_since TEXT);
-CREATE TABLE job_events (
-  event_id TEXT PRIMARY KEY,
-  job_id TEXT NOT NULL,
-  created_at TEXT NOT NULL,
-  level TEXT NOT NULL,
-  message TEXT NOT NULL,
-  meta_json TEXT
+  raw_json TEXT,
+  -- Unix time in milliseconds, times 1024, plus a number that is unique within the millisecond.  It is the rowid, and
+  -- so the last column of every index: each index lists its events by time, and so does the full-text index.
+  feed_key INTEGER PRIMARY KEY,
+  ended_at TEXT,
+  ended_ts INTEGER,
+  local_date TEXT,
+  local_end_date TEXT,
+  by_me INTEGER NOT NULL DEFAULT 1,
+  container_id TEXT,
+  container TEXT,
+  object_id TEXT,
+  issue_key TEXT,
+  status TEXT,
+  previous_status TEXT,
+  status_kind TEXT,
+  -- The event's rows in activity_links as {issue_key: is_explicit}; NULL if it has none.
+  links_json TEXT,
+  version INTEGER NOT NULL DEFAULT 1
 );
-CREATE TABLE sync_state (
-  connector TEXT PRIMARY KEY,
-  cursor TEXT,
+CREATE INDEX idx_activity_source ON activity_events(source);
+CREATE INDEX idx_activity_account ON activity_events(account_id);
+CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type);
+CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
+CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
+
+-- Issues that an event refers to without being about them.
+CREATE TABLE activity_links (
+  issue_key TEXT NOT NULL,
+  feed_key INTEGER NOT NULL REFERENCES activity_events(feed_key) ON DELETE CASCADE ON UPDATE CASCADE,
+  -- Whether the source stated the link.  Otherwise a text contains what looks like a key (UTF-8 and COVID-19 do, too);
+  -- that is a link only if the feed has an event about an issue of the same project.
+  is_explicit INTEGER NOT NULL,
+  PRIMARY KEY (issue_key, feed_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_activity_links_event ON activity_links(feed_key);
+
+CREATE TABLE atlassian_accounts (
+  account_id TEXT PRIMARY KEY,
+  service TEXT NOT NULL,
+  org TEXT NOT NULL,
+  base_url TEXT NOT NULL,
+  email TEXT NOT NULL,
+  api_token TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'active',
+  -- Why the account's status is not active.
+  reason TEXT,
+  scope TEXT NOT NULL DEFAULT 'mine',
+  -- Where the token is accepted: `site` or `gateway`.  NULL if not tried yet, as in the old backend's rows.
+  api_route TEXT,
+  cloud_id TEXT,
+  -- The token owner's account id, name and time zone at Atlassian.
+  atlassian_account_id TEXT,
+  display_name TEXT,
+  time_zone TEXT,
+  token_expires_at TEXT,
   last_sync_at TEXT
 );
+CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
+
+-- Issues, pages and comments that a sync has read.
+CREATE TABLE atlassian_objects (
+  account_id TEXT NOT NULL,
+  object_id TEXT NOT NULL,
+  -- A comment's page: deleting the page deletes the comment.
+  parent_id TEXT,
+  -- The time of the last change, as the site's search reported it; while it is the same, the object is not read again.
+  remote_updated TEXT NOT NULL,
+  -- A JSON array: what follows the common prefix in the ids of the object's feed events.
+  event_suffixes_json TEXT NOT NULL DEFAULT '[]',
+  -- When a sync last found that the object exists.
+  checked_at TEXT NOT NULL,
+  PRIMARY KEY (account_id, object_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_atlassian_objects_checked ON atlassian_objects(account_id, checked_at);
+CREATE INDEX idx_atlassian_objects_parent ON atlassian_objects(account_id, parent_id) WHERE parent_id IS NOT NULL;
+
 CREATE TABLE calendar_accounts (
   account_id TEXT PRIMARY KEY,
   provider TEXT NOT NULL,
@@ -40,8 +101,18 @@ CREATE TABLE calendar_accounts (
   credentials_json TEXT,
   config_json TEXT,
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
-, status TEXT NOT NULL DEFAULT 'active', reason TEXT, hint TEXT, signed_in_at TEXT, past_days INTEGER NOT NULL DEFAULT 180, future_days INTEGER NOT NULL DEFAULT 400, last_sync_at TEXT);
+  updated_at TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'active',
+  -- Why the account's status is not active.
+  reason TEXT,
+  hint TEXT,
+  -- NULL if unknown, as in the old backend's rows.
+  signed_in_at TEXT,
+  past_days INTEGER NOT NULL DEFAULT 180,
+  future_days INTEGER NOT NULL DEFAULT 400,
+  last_sync_at TEXT
+);
+
 CREATE TABLE calendar_calendars (
   account_id TEXT NOT NULL,
   calendar_id TEXT NOT NULL,
@@ -54,9 +125,19 @@ CREATE TABLE calendar_calendars (
   time_zone TEXT,
   selected INTEGER DEFAULT 1,
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL, sync_token TEXT, sync_key TEXT, swept_ms INTEGER, sync_error TEXT, last_sync_at TEXT, fed_ts INTEGER,
+  updated_at TEXT NOT NULL,
+  sync_token TEXT,
+  -- The settings under which sync_token was issued; it is not used with other settings.
+  sync_token_settings TEXT,
+  -- When all events of the window were last read, and events that the provider no longer has were deleted.
+  full_sync_at TEXT,
+  sync_error TEXT,
+  last_sync_at TEXT,
+  -- Unix time in seconds: the activity feed has the events that ended by then, and no others.  NULL if it has none.
+  feed_watermark_ts INTEGER,
   PRIMARY KEY (account_id, calendar_id)
 );
+
 CREATE TABLE calendar_events (
   account_id TEXT NOT NULL,
   calendar_id TEXT NOT NULL,
@@ -77,89 +158,78 @@ CREATE TABLE calendar_events (
   html_link TEXT,
   time_zone TEXT,
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL, reach_s INTEGER GENERATED ALWAYS AS (CASE
+  updated_at TEXT NOT NULL,
+  event_type TEXT,
+  transparency TEXT,
+  response_status TEXT,
+  ical_uid TEXT,
+  recurring_event_id TEXT,
+  original_start_time TEXT,
+  sequence INTEGER,
+  -- A digest of the provider's data: an unchanged event is not written again.
+  fingerprint TEXT,
+  -- An upper bound of the event's duration: 1, 8, 64 or 512 days, or longer than any event.  An event in progress may
+  -- have started long ago; of one bucket, only events that started less than the bound ago can still be in progress.
+  duration_bucket_s INTEGER GENERATED ALWAYS AS (CASE
     WHEN end_ts - start_ts <= 86400 THEN 86400
     WHEN end_ts - start_ts <= 691200 THEN 691200
     WHEN end_ts - start_ts <= 5529600 THEN 5529600
     WHEN end_ts - start_ts <= 44236800 THEN 44236800
-    ELSE 1000000000000 END) VIRTUAL, event_type TEXT, transparency TEXT, response_status TEXT, ical_uid TEXT, recurring_event_id TEXT, original_start_time TEXT, sequence INTEGER, fingerprint TEXT,
+    ELSE 1000000000000 END) VIRTUAL,
   PRIMARY KEY (account_id, calendar_id, event_id)
 );
 CREATE INDEX idx_events_time ON calendar_events(start_ts, end_ts);
 CREATE INDEX idx_events_account ON calendar_events(account_id, calendar_id);
-CREATE TABLE atlassian_accounts (
-  account_id TEXT PRIMARY KEY,
-  service TEXT NOT NULL,
-  org TEXT NOT NULL,
-  base_url TEXT NOT NULL,
-  email TEXT NOT NULL,
-  api_token TEXT NOT NULL,
+CREATE INDEX idx_calendar_events_range
+    ON calendar_events(duration_bucket_s, start_ts, account_id, calendar_id, event_id);
+-- The events that ended since feed_watermark_ts.
+CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
+
+-- Google sign-ins in progress, which survive a restart.  `verifier` and `code` are encrypted.
+CREATE TABLE calendar_sign_ins (
+  state TEXT PRIMARY KEY NOT NULL,
+  verifier TEXT NOT NULL,
+  redirect_uri TEXT NOT NULL,
+  -- The account to reconnect; NULL for a new account.
+  account_id TEXT,
+  expires_at TEXT NOT NULL,
+  -- started, authorized, refused, completing or done
+  stage TEXT NOT NULL DEFAULT 'started',
+  code TEXT,
+  -- The error that the redirect reported.
+  error TEXT
+) STRICT, WITHOUT ROWID;
+
+-- Costs, one row per model and attempt of a run or turn: the CLI reports nothing finer.
+CREATE TABLE claude_costs (
+  job_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  recorded_at TEXT NOT NULL,
+  session_id TEXT,
+  cost_usd REAL NOT NULL,
+  PRIMARY KEY (job_id, model, recorded_at)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_costs_recorded ON claude_costs(recorded_at);
+
+CREATE TABLE claude_messages (
+  -- For the full-text index, which needs a key that VACUUM does not change.
+  id INTEGER PRIMARY KEY,
+  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  job_id TEXT,
+  api_message_id TEXT,
+  kind TEXT NOT NULL,
+  text TEXT NOT NULL,
+  raw_json TEXT,
   created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
-, status TEXT NOT NULL DEFAULT 'active', reason TEXT, scope TEXT NOT NULL DEFAULT 'mine', route TEXT, cloud_id TEXT, atlassian_id TEXT, display_name TEXT, time_zone TEXT, token_expires_at TEXT, last_sync_at TEXT);
-CREATE INDEX idx_atlassian_service ON atlassian_accounts(service);
-CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
-CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
-CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
-CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX idx_job_events_job ON job_events(job_id);
-CREATE TABLE event_log (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  at TEXT NOT NULL,
-  method TEXT NOT NULL,
-  members TEXT NOT NULL
+  -- The text, and a tool's input; cut to a length that is indexed without blocking the event loop.
+  searchable_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
+    iif(kind = 'tool_use' AND json_valid(raw_json),
+      text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
+  UNIQUE (session_id, seq)
 ) STRICT;
-CREATE TABLE database_facts (
-  name TEXT PRIMARY KEY NOT NULL,
-  value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_calendar_events_range ON calendar_events(reach_s, start_ts, account_id, calendar_id, event_id);
-CREATE INDEX idx_jobs_ready ON jobs(type, priority DESC, created_at, job_id) WHERE status = 'queued' AND ready = 1;
-CREATE INDEX idx_jobs_timed ON jobs(run_at) WHERE status = 'queued' AND ready = 0;
-CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;
-CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN ('queued', 'running');
-CREATE TABLE job_queue (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  paused_at TEXT
-) STRICT;
-CREATE TABLE job_schedules (
-  schedule_id TEXT PRIMARY KEY NOT NULL,
-  type TEXT NOT NULL,
-  payload_json TEXT NOT NULL,
-  period_s INTEGER NOT NULL CHECK (period_s > 0),
-  anchor_ms INTEGER NOT NULL,
-  enabled INTEGER NOT NULL DEFAULT 1,
-  next_run_at TEXT NOT NULL,
-  last_run_at TEXT,
-  last_job_id TEXT
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_job_schedules_due ON job_schedules(next_run_at) WHERE enabled = 1;
-CREATE TABLE claude_sessions (
-  session_id TEXT PRIMARY KEY NOT NULL,
-  claude_session_id TEXT,
-  -- The CLI's session that the first turn branches off.
-  fork_of TEXT,
-  forked_from TEXT,
-  title TEXT,
-  cwd TEXT,
-  model TEXT,
-  permission_mode TEXT,
-  allowed_tools_json TEXT NOT NULL DEFAULT '[]',
-  system_prompt TEXT,
-  status TEXT NOT NULL DEFAULT 'idle',
-  -- Whether a CLI process of it may be alive: what a crash left is looked for.
-  has_process INTEGER NOT NULL DEFAULT 0,
-  created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
-  last_message_at TEXT,
-  input_tokens INTEGER NOT NULL DEFAULT 0,
-  output_tokens INTEGER NOT NULL DEFAULT 0,
-  cache_creation_input_tokens INTEGER NOT NULL DEFAULT 0,
-  cache_read_input_tokens INTEGER NOT NULL DEFAULT 0,
-  total_cost_usd REAL NOT NULL DEFAULT 0,
-  version INTEGER NOT NULL DEFAULT 1
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_claude_sessions_page ON claude_sessions(updated_at, session_id);
+
+-- Permission requests.  A request outlives its turn if the sidecar ends while the request is open.
 CREATE TABLE claude_permissions (
   request_id TEXT PRIMARY KEY NOT NULL,
   session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
@@ -176,12 +246,12 @@ CREATE TABLE claude_permissions (
   message TEXT,
   remembered_json TEXT NOT NULL DEFAULT '[]',
   resumed_by TEXT,
-  -- Whether a call that was allowed after its turn's end is still to come, once.
-  granted INTEGER NOT NULL DEFAULT 0,
+  -- Whether the turn `resumed_by` has yet to make the call that was allowed after the first turn's end.
+  has_unused_grant INTEGER NOT NULL DEFAULT 0,
   created_at TEXT NOT NULL,
   resolved_at TEXT,
   version INTEGER NOT NULL DEFAULT 1,
-  -- Last: they may be a megabyte, and whatever stands behind them is read through them.
+  -- Last, since they can be a megabyte long: SQLite reads through them to reach a column behind them.
   input_json TEXT NOT NULL,
   updated_input_json TEXT
 ) STRICT;
@@ -189,10 +259,50 @@ CREATE INDEX idx_claude_permissions_page ON claude_permissions(created_at, reque
 CREATE INDEX idx_claude_permissions_session ON claude_permissions(session_id, created_at, request_id);
 CREATE INDEX idx_claude_permissions_status ON claude_permissions(status, created_at, request_id);
 CREATE INDEX idx_claude_permissions_open ON claude_permissions(session_id) WHERE status = 'open';
-CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE granted = 1;
+CREATE INDEX idx_claude_permissions_granted ON claude_permissions(resumed_by) WHERE has_unused_grant = 1;
+
+-- CLI processes that were started and not seen to end.  After a crash the next sidecar kills them.
+CREATE TABLE claude_processes (
+  pid INTEGER PRIMARY KEY NOT NULL,
+  -- Unix time in seconds: the same pid with another start time is another process.
+  started_ts REAL NOT NULL,
+  -- A job's id or a session's.
+  owner_id TEXT NOT NULL
+) STRICT;
+
+-- Conversations with Claude.  The CLI deletes its own record of a session after a month; this one stays.
+CREATE TABLE claude_sessions (
+  session_id TEXT PRIMARY KEY NOT NULL,
+  claude_session_id TEXT,
+  -- The CLI's session that the first turn forks.
+  fork_claude_session_id TEXT,
+  forked_from TEXT,
+  title TEXT,
+  cwd TEXT,
+  model TEXT,
+  permission_mode TEXT,
+  allowed_tools_json TEXT NOT NULL DEFAULT '[]',
+  system_prompt TEXT,
+  status TEXT NOT NULL DEFAULT 'idle',
+  -- Whether a CLI process of the session may be alive; after a crash it is searched for and killed.
+  has_process INTEGER NOT NULL DEFAULT 0,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  last_message_at TEXT,
+  input_tokens INTEGER NOT NULL DEFAULT 0,
+  output_tokens INTEGER NOT NULL DEFAULT 0,
+  cache_creation_input_tokens INTEGER NOT NULL DEFAULT 0,
+  cache_read_input_tokens INTEGER NOT NULL DEFAULT 0,
+  total_cost_usd REAL NOT NULL DEFAULT 0,
+  version INTEGER NOT NULL DEFAULT 1
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_claude_sessions_page ON claude_sessions(updated_at, session_id);
+CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
+
+-- Tokens used, one row per API message.  The CLI reports a message several times; the largest counts are stored.
 CREATE TABLE claude_usage (
   usage_key TEXT PRIMARY KEY NOT NULL,
-  booked_at TEXT NOT NULL,
+  recorded_at TEXT NOT NULL,
   job_id TEXT NOT NULL,
   session_id TEXT,
   model TEXT NOT NULL,
@@ -201,106 +311,110 @@ CREATE TABLE claude_usage (
   cache_creation_input_tokens INTEGER NOT NULL,
   cache_read_input_tokens INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_claude_usage_booked ON claude_usage(booked_at);
-CREATE TABLE claude_costs (
+CREATE INDEX idx_claude_usage_recorded ON claude_usage(recorded_at);
+
+-- Properties of this database file.  A client that remembers another `epoch` has events of another file.
+CREATE TABLE database_metadata (
+  name TEXT PRIMARY KEY NOT NULL,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Durable notifications, for replay.  Each is written in the transaction that made the change it reports.
+CREATE TABLE event_log (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at TEXT NOT NULL,
+  method TEXT NOT NULL,
+  -- The members of the JSON object `params` without its braces: `seq` and `at` are prepended when it is sent.
+  params_fragment TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE job_events (
+  event_id TEXT PRIMARY KEY,
   job_id TEXT NOT NULL,
-  model TEXT NOT NULL,
-  booked_at TEXT NOT NULL,
-  session_id TEXT,
-  cost_usd REAL NOT NULL,
-  PRIMARY KEY (job_id, model, booked_at)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_claude_costs_booked ON claude_costs(booked_at);
-CREATE TABLE "claude_messages" (
-  id INTEGER PRIMARY KEY,
-  session_id TEXT NOT NULL REFERENCES claude_sessions(session_id) ON DELETE CASCADE,
-  seq INTEGER NOT NULL,
-  job_id TEXT,
-  api_message_id TEXT,
-  kind TEXT NOT NULL,
-  text TEXT NOT NULL,
-  raw_json TEXT,
   created_at TEXT NOT NULL,
-  searched_text TEXT NOT NULL GENERATED ALWAYS AS (substr(
-    iif(kind = 'tool_use' AND json_valid(raw_json),
-      text || ' ' || coalesce(json_extract(raw_json, '$.message.content[0].input'), ''), text), 1, 32768)) VIRTUAL,
-  UNIQUE (session_id, seq)
+  level TEXT NOT NULL,
+  message TEXT NOT NULL,
+  meta_json TEXT
+);
+-- A job's log is read in rowid order: a clock that was set back must not hide new lines.
+CREATE INDEX idx_job_events_job ON job_events(job_id);
+
+-- One row: the state of the whole queue.
+CREATE TABLE job_queue (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  -- NULL while the queue is running.
+  paused_at TEXT
 ) STRICT;
-CREATE INDEX idx_claude_sessions_claude ON claude_sessions(claude_session_id) WHERE claude_session_id IS NOT NULL;
-CREATE TABLE claude_processes (
-  pid INTEGER PRIMARY KEY NOT NULL,
-  started_at REAL NOT NULL,
-  owner_id TEXT NOT NULL
-) STRICT;
-CREATE INDEX idx_calendar_events_end ON calendar_events(account_id, calendar_id, end_ts, event_id);
-CREATE TABLE calendar_sign_ins (
-  state TEXT PRIMARY KEY NOT NULL,
-  verifier TEXT NOT NULL,
-  redirect_uri TEXT NOT NULL,
-  -- The account that is to be connected anew.
-  account_id TEXT,
-  expires_ms INTEGER NOT NULL,
-  -- started, authorized, refused, completing, done
-  stage TEXT NOT NULL DEFAULT 'started',
-  code TEXT,
-  -- The redirect's error.
-  error TEXT
+
+-- Recurring jobs.  They run at Unix time offset_ms + n * period_s.
+CREATE TABLE job_schedules (
+  schedule_id TEXT PRIMARY KEY NOT NULL,
+  type TEXT NOT NULL,
+  payload_json TEXT NOT NULL,
+  period_s INTEGER NOT NULL CHECK (period_s > 0),
+  offset_ms INTEGER NOT NULL,
+  enabled INTEGER NOT NULL DEFAULT 1,
+  next_run_at TEXT NOT NULL,
+  last_run_at TEXT,
+  last_job_id TEXT
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE "activity_events" (
-  event_id TEXT UNIQUE,
-  source TEXT NOT NULL,
-  account_id TEXT NOT NULL,
-  event_type TEXT NOT NULL,
-  title TEXT,
-  description TEXT,
-  url TEXT,
-  actor TEXT,
-  event_time TEXT,
-  event_ts INTEGER,
+CREATE INDEX idx_job_schedules_due ON job_schedules(next_run_at) WHERE enabled = 1;
+
+CREATE TABLE jobs (
+  job_id TEXT PRIMARY KEY,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
-  raw_json TEXT,
-  position INTEGER PRIMARY KEY,
-  ended_at TEXT,
-  ended_ts INTEGER,
-  local_date TEXT,
-  local_end_date TEXT,
-  by_me INTEGER NOT NULL DEFAULT 1,
-  container_id TEXT,
-  container TEXT,
-  object_id TEXT,
-  issue_key TEXT,
-  status TEXT,
-  previous_status TEXT,
-  status_kind TEXT,
-  -- What activity_links has of it, {key: told}; NULL: nothing.
-  links_json TEXT,
-  -- How often it has been told, each time in other words; 1: once.
-  revision INTEGER NOT NULL DEFAULT 1
+  progress REAL DEFAULT 0,
+  message TEXT,
+  payload_json TEXT,
+  result_json TEXT,
+  error_json TEXT,
+  version INTEGER NOT NULL DEFAULT 1,
+  priority INTEGER NOT NULL DEFAULT 0,
+  run_at TEXT,
+  -- Whether run_at has passed, or is NULL.  Stored, so that one index finds all jobs that can start.
+  is_due INTEGER NOT NULL DEFAULT 1,
+  started_at TEXT,
+  finished_at TEXT,
+  cancel_requested_at TEXT,
+  idempotency_key TEXT,
+  -- The start of the sidecar that claimed the job: a running job with another boot_id was left by a crash.
+  boot_id TEXT,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  max_attempts INTEGER NOT NULL DEFAULT 1,
+  -- How often the job was queued again after a crash.
+  recoveries INTEGER NOT NULL DEFAULT 0,
+  waiting_for TEXT,
+  -- At most one running job has a given key.
+  lock_key TEXT,
+  schedule_id TEXT,
+  -- The first of the job's consecutive snoozes (for example, while a usage limit lasts).
+  first_snoozed_at TEXT
 );
-CREATE INDEX idx_activity_source ON activity_events(source);
-CREATE INDEX idx_activity_account ON activity_events(account_id);
-CREATE INDEX idx_activity_kind ON activity_events(source, account_id, event_type);
-CREATE INDEX idx_activity_all_day ON activity_events(source, local_date) WHERE local_date IS NOT NULL;
-CREATE INDEX idx_activity_issue ON activity_events(issue_key) WHERE issue_key IS NOT NULL;
-CREATE TABLE activity_links (
-  issue_key TEXT NOT NULL,
-  position INTEGER NOT NULL REFERENCES activity_events(position) ON DELETE CASCADE ON UPDATE CASCADE,
-  told INTEGER NOT NULL,
-  PRIMARY KEY (issue_key, position)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_activity_links_event ON activity_links(position);
-CREATE TABLE atlassian_objects (
-  account_id TEXT NOT NULL,
-  object_id TEXT NOT NULL,
-  -- The page of a comment: they go together.
-  parent TEXT,
-  -- The time of change as the site's search told it; while it tells the same there is nothing to read.
-  mark TEXT NOT NULL,
-  -- The ends of the ids of its events in the feed, as JSON.
-  events_json TEXT NOT NULL DEFAULT '[]',
-  checked_ms INTEGER NOT NULL,
-  PRIMARY KEY (account_id, object_id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_atlassian_objects_checked ON atlassian_objects(account_id, checked_ms);
-CREATE INDEX idx_atlassian_objects_parent ON atlassian_objects(account_id, parent) WHERE parent IS NOT NULL;
+CREATE INDEX idx_jobs_created ON jobs(created_at, job_id);
+CREATE INDEX idx_jobs_status ON jobs(status, created_at, job_id);
+CREATE INDEX idx_jobs_type ON jobs(type, created_at, job_id);
+CREATE UNIQUE INDEX idx_jobs_idempotency ON jobs(idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX idx_jobs_due ON jobs(type, priority DESC, created_at, job_id) WHERE status = 'queued' AND is_due = 1;
+CREATE INDEX idx_jobs_delayed ON jobs(run_at) WHERE status = 'queued' AND is_due = 0;
+-- For each queued job with a lock_key: whether a running job holds it.
+CREATE INDEX idx_jobs_locks ON jobs(lock_key) WHERE status = 'running' AND lock_key IS NOT NULL;
+-- Finished jobs in the order in which they are pruned.
+CREATE INDEX idx_jobs_finished ON jobs(updated_at, job_id) WHERE status NOT IN ('queued', 'running');
+
+CREATE TABLE "schema_migrations" (
+  "id" INTEGER PRIMARY KEY,
+  "migration_set" TEXT,
+  "name" TEXT,
+  "applied_at" TEXT
+);
+CREATE UNIQUE INDEX "idx_schema_migrations_migration_set_name"
+    ON "schema_migrations" ("migration_set", "name");
+
+CREATE TABLE sync_state (
+  connector TEXT PRIMARY KEY,
+  cursor TEXT,
+  last_sync_at TEXT
+);

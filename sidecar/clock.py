@@ -1,18 +1,21 @@
-"""The time, as a constructor argument: whatever needs it is given a `Clock`, so that recorded work can be replayed."""
+"""Clocks.  Code that needs the time receives a `Clock` as an argument, so recorded sessions can be replayed."""
 
 import time
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
+
+DAY_S: Final = 24 * 3600
+DAY_MS: Final = DAY_S * 1000
 
 
 class Clock(Protocol):
-    """Two clocks: one that people read, and one that never jumps."""
+    """A wall clock and a monotonic clock."""
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970, UTC; may jump when the user or NTP sets the time."""
+        """Returns milliseconds since 1970, UTC; jumps when the user or NTP sets the time."""
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start; only differences mean something."""
+        """Returns seconds since an arbitrary start; only differences are meaningful."""
 
 
 class SystemClock:
@@ -26,9 +29,9 @@ class SystemClock:
 
 
 class FixedClock(SystemClock):
-    """A wall clock that stands still, for conversations that are to be the same every time.
+    """A wall clock that never advances, for reproducible sessions.
 
-    What is due later never comes; timeouts and rates, which go by `monotonic`, work as ever.
+    Work scheduled for later never becomes due; timeouts and rate limits use `monotonic` and work as usual.
     """
 
     def __init__(self, now_ms: int) -> None:
@@ -40,6 +43,11 @@ class FixedClock(SystemClock):
 
 @lru_cache(maxsize=16)
 def iso(ms: int) -> str:
-    """Milliseconds since 1970 in the form that is stored and sent: `2026-11-23T08:00:00.000Z`."""
+    """Formats milliseconds since 1970 as stored and sent: `2026-11-23T08:00:00.000Z`."""
     seconds, rest = divmod(ms, 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
+
+
+def iso_now(clock: Clock) -> str:
+    """Returns the clock's time as stored and sent."""
+    return iso(clock.now_ms())

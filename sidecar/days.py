@@ -1,67 +1,80 @@
-"""Days as they are in a time zone: some have 23 hours, some 25, and one was left out altogether."""
+"""Local days and time zones.  A day has 23, 24 or 25 hours, and some zones have skipped a whole day."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from sidecar_protocol.errors import InvalidParams
+from sidecar_protocol.errors import InvalidParams, TimeZoneUnknown
 from sidecar_protocol.scalars import canonical_time
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def days_between(start: str, end: str, zone: tzinfo | None, limit: int) -> list[date]:
-    """The local days from the one of `start` to the last that begins before `end`, at most `limit`.
+def zone_or_raise(name: str) -> tzinfo:
+    """Returns the zone with this IANA name.  Raises `TimeZoneUnknown`."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder of the zone database
+        raise TimeZoneUnknown from None
 
-    `zone` None is this computer's.  Raises InvalidParams.
+
+@lru_cache(maxsize=64)
+def zone_or_utc(name: str) -> tzinfo:
+    """Returns the zone with this IANA name, or UTC if it is unknown (times are then some hours off)."""
+    try:
+        return zone_or_raise(name)
+    except TimeZoneUnknown:
+        return UTC
+
+
+def days_between(start: str, end: str, zone: tzinfo | None, limit: int) -> list[date]:
+    """Returns the local days that overlap the time from `start` to `end`; `zone` None is this computer's.
+
+    Raises `InvalidParams` if they are in the wrong order or more than `limit` days apart.
     """
     first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
     if last <= first:
-        raise InvalidParams(details=[{"path": "end", "message": "must lie after start"}])
+        raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
     if last - first > timedelta(days=limit):
-        raise InvalidParams(details=[{"path": "end", "message": f"must lie within {limit} days of start"}])
+        raise InvalidParams(details=[{"path": "end", "message": f"must be within {limit} days of start"}])
     try:
         begin, until = first.astimezone(zone).date(), (last - timedelta(milliseconds=1)).astimezone(zone).date()
         until + timedelta(days=1)
     except OverflowError:
-        raise InvalidParams(details=[{"path": "start", "message": "must lie in the years 1 to 9999"}]) from None
-    return list(_days(begin, until))
+        raise InvalidParams(details=[{"path": "start", "message": "must be in the years 1 to 9999"}]) from None
+    return [begin + timedelta(days=number) for number in range((until - begin).days + 1)]
 
 
 def spans(start: str, end: str, zone: tzinfo | None, limit: int) -> Iterator[tuple[date, str, str]]:
-    """The local days of `days_between` with their two ends, the first and the last cut off at `start` and `end`.
+    """Yields the days of `days_between` with their start and end; the first and last are cut off at `start` and `end`.
 
-    A day that a change of the clocks makes shorter or longer is as long as it is.
+    A day that a change of the clocks makes shorter or longer has its actual length.
     """
     since = start
     for day in days_between(start, end, zone, limit):
-        # All of them have the canonical form, which sorts as text.
+        # Canonical times sort as text.
         before = min(canonical_time(moment(begins_ms(day + timedelta(days=1), zone))), end)
-        if since < before:  # where a country has skipped a day, nothing lies between
+        if since < before:  # a day that the zone skipped is empty
             yield day, since, before
             since = before
 
 
-def _days(first: date, last: date) -> Iterator[date]:
-    while first <= last:
-        yield first
-        first += timedelta(days=1)
-
-
 def begins_ms(day: date, zone: tzinfo | None) -> int:
-    """When a day begins, in milliseconds since 1970; `zone` as above.
+    """Returns when a day begins, in milliseconds since 1970; `zone` None is this computer's.
 
-    Where clocks are set forward at midnight, that is the moment at which they are; where they are set back to before
-    midnight, the first of the two midnights.
+    If clocks are set forward at midnight, the day begins then; if they are set back across midnight, it begins at the
+    first of the two midnights.
     """
     return round(datetime.combine(day, time(), zone).timestamp() * 1000)
 
 
 def moment(ms: int) -> datetime:
-    """A moment, milliseconds since 1970.  By arithmetic: Windows knows no timestamps before that year."""
+    """Converts milliseconds since 1970 to a UTC time.  `datetime.fromtimestamp` fails on Windows before 1970."""
     return EPOCH + timedelta(milliseconds=ms)
 
 
 def local(ms: int, zone: tzinfo) -> datetime:
-    """A moment by the clocks of the zone."""
+    """Converts milliseconds since 1970 to local time."""
     return moment(ms).astimezone(zone)

@@ -1,15 +1,17 @@
-"""The exit codes, by which a host knows what to do; after sysexits.h where that has a word for it."""
+"""Exit codes, by which the host decides what to do; taken from sysexits.h where it defines a matching one."""
 
 from typing import Final
 
 OK: Final = 0
 USAGE: Final = 2
+"""A command-line option or an environment variable is invalid."""
 CRASHED: Final = 70
-"""Start again, with backoff."""
+"""Unexpected error; start the process again, with backoff."""
 LOCKED: Final = 73
-"""Another process has the database."""
+"""Another process has the database open."""
 IO: Final = 74
-"""Input or output failed, or the host did not read."""
+"""Input or output failed, or the host stopped reading."""
 HOST_DIED: Final = 75
+"""The host process ended without closing stdin."""
 NEWER: Final = 78
-"""The database is from a newer version; nothing was written."""
+"""The database was written by a newer version; nothing was changed."""

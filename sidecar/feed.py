@@ -11,7 +11,7 @@ from typing import Final, Protocol
 LOCAL: Final = "local"
 """The account of what this machine did itself."""
 FEED_BATCH: Final = 500
-"""Events a `write`, for those who may choose: some tens of milliseconds, after which others should have their turn."""
+"""Events per `write` if the caller may choose: some tens of milliseconds, after which the loop runs other work."""
 
 
 @dataclass(frozen=True, slots=True)

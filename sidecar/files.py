@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sidecar.job_handler import JobFailed
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 
 if TYPE_CHECKING:
     from anyio import AsyncFile

@@ -1,4 +1,4 @@
-"""Ids: UUIDv7, which sort by the time they were made."""
+"""Ids: UUIDv7, which sort by creation time."""
 
 from collections.abc import Callable
 from os import urandom
@@ -9,11 +9,11 @@ from sidecar.clock import Clock
 MakeId = Callable[[], str]
 
 POOL_BYTES: Final = 640
-"""Randomness is fetched for 64 ids at a time: a system call for each would be a quarter of its cost."""
+"""Random bytes fetched at once, enough for 64 ids: a system call for each id would be a quarter of its cost."""
 
 
 class Uuid7:
-    """Makes ids that rise strictly within one process, as RFC 9562 §6.2 (method 2) asks of a monotonic generator."""
+    """Generates ids that increase strictly within one process, by method 2 of RFC 9562 §6.2."""
 
     def __init__(self, clock: Clock, randomness: Callable[[int], bytes] = urandom) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Uuid7:
         self._last = 0
 
     def __call__(self) -> str:
-        # 48 bits of time, then 74 of randomness; the version and variant bits are put between them below.
+        # 48 bits of time, then 74 of randomness; the version and variant bits are inserted below.
         value = (self._clock.now_ms() << 74) | (int.from_bytes(self._random(10)) >> 6)
         if value <= self._last:  # the same millisecond, or the clock was set back
             value = self._last + 1 + int.from_bytes(self._random(4))

@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line, to stderr and to a rotating file, written by a thread of its own.
+"""Logging: one JSON object per line, to stderr and to a rotating file, written by a thread.
 
-The loop never waits for a log: the queue is bounded, and what does not fit is counted instead of kept.
+The event loop never waits for it: the queue is bounded, and records that do not fit are dropped and counted.
 """
 
 import logging
@@ -8,23 +8,27 @@ import os
 import queue
 import re
 import sys
+import threading
 from collections import deque
 from io import TextIOWrapper
-from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
 from pydantic_core import to_json
 
 from sidecar.clock import iso
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 
 QUEUE_RECORDS: Final = 2_000
+"""Records queued while stderr blocks; further ones are dropped."""
 FILE_BYTES: Final = 5_000_000
-FILES_KEPT: Final = 3
+"""Size at which the log file is rotated; with OLD_FILES, logs take at most 20 MB."""
+OLD_FILES: Final = 3
 TAIL_LINES: Final = 300
-"""How much of the log a bug report gets."""
+"""Log lines in a bug report."""
 MAX_MESSAGE_CHARS: Final = 8_000
+"""Longest message, and longest traceback, of a record."""
 REDACTED: Final = "[redacted]"
 
 _SECRET = re.compile(
@@ -37,15 +41,14 @@ _SECRET = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text without what looks like a credential: a second net, below never logging one."""
+    """Replaces text that looks like a credential.  A second safeguard: no code should log one at all."""
     return _SECRET.sub(lambda match: (match.group(1) or "") + REDACTED, text)
 
 
 class JsonFormatter(logging.Formatter):
-    """{ts, level, logger, msg, request_id?, job_id?, error_id?, traceback?}."""
+    """Formats a record as {ts, level, logger, msg, request_id?, job_id?, error_id?, traceback?}."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON, redacted and of bounded length."""
         entry: dict[str, object] = {
             "ts": iso(int(record.created * 1000)),
             "level": record.levelname.lower(),
@@ -60,21 +63,17 @@ class JsonFormatter(logging.Formatter):
         return to_json(entry).decode()
 
 
-class BoundedQueueHandler(QueueHandler):
-    """Hands records to the writing thread; a full queue costs the record, not the time."""
+class BoundedQueueHandler(logging.Handler):
+    """Passes records to the writing thread; drops and counts them if the queue is full."""
 
-    def __init__(self, records: "queue.Queue[logging.LogRecord]") -> None:
-        super().__init__(records)
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]") -> None:
+        super().__init__()
+        self._records = records
         self.dropped = 0
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """As it is: the thread formats it, tracebacks included."""
-        return record
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Without waiting."""
+    def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.queue.put_nowait(record)
+            self._records.put_nowait(record)
         except queue.Full:
             self.dropped += 1
 
@@ -95,50 +94,54 @@ class TailHandler(logging.Handler):
         self.lines: deque[str] = deque(maxlen=TAIL_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Remember the line."""
-        self.lines.append(self.format(record))
+        try:
+            self.lines.append(self.format(record))
+        except Exception:  # noqa: BLE001 - as the handlers of the standard library do
+            self.handleError(record)
 
 
 class Logs:
-    """The process's logging, from `start` to `stop`."""
+    """The logging of this process, from `start` to `stop`."""
 
     def __init__(self, directory: Path, level: int) -> None:
         make_private_dir(directory)
-        records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_RECORDS)
+        self._records: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_RECORDS)
         self._tail = TailHandler()
         file = PrivateFileHandler(
-            directory / "sidecar.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True
+            directory / "sidecar.log", maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8", delay=True
         )
-        outputs: list[logging.Handler] = [self._tail, file, logging.StreamHandler(sys.stderr)]
-        for output in outputs:
+        self._outputs: list[logging.Handler] = [self._tail, file, logging.StreamHandler(sys.stderr)]
+        for output in self._outputs:
             output.setFormatter(JsonFormatter())
-        self._input = BoundedQueueHandler(records)
-        self._listener = QueueListener(records, *outputs)
-        logging.raiseExceptions = False  # a full disk must not fill stderr with logging's own tracebacks
+        self._input = BoundedQueueHandler(self._records)
+        self._thread = threading.Thread(target=self._write, name="logs", daemon=True)
+        logging.raiseExceptions = False  # a full disk must not fill stderr with tracebacks of the logging module
         logging.root.handlers = [self._input]
         logging.root.setLevel(level)
-        for noisy in ("asyncio", "httpx", "httpcore"):
-            logging.getLogger(noisy).setLevel(max(level, logging.INFO))
+        for verbose in ("asyncio", "httpx", "httpcore"):
+            logging.getLogger(verbose).setLevel(max(level, logging.INFO))
 
     def start(self) -> None:
-        """Start the writing thread."""
-        self._listener.start()
+        self._thread.start()
 
     def stop(self, timeout_s: float = 0.3) -> None:
-        """Write what is queued, but wait no longer than this: stderr may belong to a host that does not read."""
-        thread = self._listener._thread  # noqa: SLF001 - QueueListener.stop() joins without a limit
-        if thread is not None:
-            try:
-                self._listener.enqueue_sentinel()
-            except queue.Full:
-                return
-            thread.join(timeout_s)
+        """Writes queued records; waits at most `timeout_s` seconds, since the host may not read stderr."""
+        try:
+            self._records.put_nowait(None)
+        except queue.Full:
+            return
+        self._thread.join(timeout_s)
 
     @property
     def dropped(self) -> int:
-        """Records that found the queue full."""
+        """Records that were dropped because the queue was full."""
         return self._input.dropped
 
     def tail(self) -> list[str]:
-        """The last lines, oldest first."""
+        """Returns the last lines, oldest first."""
         return list(self._tail.lines)
+
+    def _write(self) -> None:
+        while (record := self._records.get()) is not None:
+            for output in self._outputs:
+                output.handle(record)

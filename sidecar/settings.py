@@ -1,58 +1,61 @@
-"""What the environment and the command line say, read once at start."""
+"""Settings from the environment and the command line, read once at start."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from sidecar.clock import iso
+from sidecar.loopback import is_loopback_origin
 
 ATLASSIAN_GATEWAY: Final = "https://api.atlassian.com"
-_LOOPBACK: Final = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/?")
+MAX_CLAUDE_CONCURRENCY: Final = 64
+"""Claude processes at once: 64 need about 13 GB of memory, so a larger number is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are and what the user chose.  Nothing else in the program reads the environment."""
+    """Where files are and what the user configured.
+
+    Only `sidecar.claude` also reads the environment: it passes it on to the Claude CLI.
+    """
 
     database: Path
     log_dir: Path
     run_env: str = "prod"
     """`dev` also logs at level DEBUG."""
     token: str | None = field(default=None, repr=False)
-    """What `initialize` must carry (BACKEND_TOKEN); None: nothing."""
+    """Token that `initialize` must pass (BACKEND_TOKEN), or None if none is required."""
     google_client_id: str | None = None
     google_client_secret: str | None = field(default=None, repr=False)
     google_url: str | None = None
-    """Stands in for all of Google's own addresses, in tests; None: Google."""
+    """Base URL of a fake Google in tests, or None for the real one."""
     claude_path: str | None = None
-    """The Claude CLI to run; None: search for it."""
+    """The Claude CLI to run, or None to search for it."""
     claude_concurrency: int = 2
-    """A Claude process needs about 200 MB and half a core."""
+    """Claude processes at once; each needs about 200 MB and half a core (measured)."""
     record: Path | None = None
-    """The transcript to which the conversation is appended (`--record`)."""
+    """The transcript that this session is appended to (`--record`)."""
     now_ms: int | None = None
-    """Where the wall clock stands still (`--now`); None: it goes."""
+    """Fixed time in milliseconds since 1970 (`--now`), or None for the system clock."""
     seed: int | None = None
-    """From which ids, sign-ins and pauses are made (`--seed`), for replaying; None: they are random."""
+    """Seed of ids, sign-in secrets and retry delays (`--seed`), for replaying, or None for real randomness."""
     upstream_record: Path | None = None
-    """Where what the vendors' clouds answer is recorded (`--upstream-record`)."""
+    """File that records the responses of cloud services (`--upstream-record`)."""
     upstream: Path | None = None
-    """What answers in the clouds' place (`--upstream`); None: they do."""
+    """Recording that replaces the cloud services (`--upstream`), or None to call them."""
     atlassian_gateway: str = ATLASSIAN_GATEWAY
-    """Where Atlassian takes tokens with scopes."""
+    """Base URL of Atlassian's gateway, which accepts tokens with scopes."""
     notes: tuple[str, ...] = ()
-    """What the log should say about the settings themselves."""
+    """Warnings about the settings themselves, for the log."""
 
     @property
     def data_dir(self) -> Path:
-        """The folder of the database."""
         return self.database.parent
 
     def fixed(self) -> dict[str, object]:
-        """What is not left to time, chance and the clouds, as the transcript's header names it."""
+        """Returns the settings that make a session reproducible, for the transcript's header."""
         tape = self.upstream or self.upstream_record
         facts = {
             "now": None if self.now_ms is None else iso(self.now_ms),
@@ -62,7 +65,7 @@ class Settings:
         return {name: value for name, value in facts.items() if value is not None}
 
     def public(self) -> dict[str, object]:
-        """The settings for a bug report, without the secrets."""
+        """Returns the settings for a bug report; secrets only as whether they are set."""
         return {
             "database": str(self.database),
             "log_dir": str(self.log_dir),
@@ -78,9 +81,9 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str], *, database: str | None = None) -> Settings:
-    """The settings from the environment; `database` (from `--db`) outranks APP_DATA_DIR.
+    """Reads settings from the environment; `database` (from `--db`) takes precedence over APP_DATA_DIR.
 
-    Raises ValueError with words for the user where a value makes no sense.
+    Raises `ValueError` with a message for the user if a value is invalid.
     """
     data_dir = Path(environ["APP_DATA_DIR"]) if environ.get("APP_DATA_DIR") else None
     if database is None and data_dir is None:
@@ -106,21 +109,8 @@ def read_settings(environ: Mapping[str, str], *, database: str | None = None) ->
     )
 
 
-def schema_dir() -> Path:
-    """The folder with openrpc.json and the migrations: inside the installed package, or at the top of a checkout."""
-    packaged = Path(__file__).parent / "_schema"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "schema"
-
-
-def make_private_dir(path: Path) -> None:
-    """Make a folder, and the missing ones above it, that only its owner can read."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
 def _platform_data_dir() -> Path:
-    import platformdirs  # noqa: PLC0415 - Electron always sets APP_DATA_DIR; do not pay for this at start
+    import platformdirs  # noqa: PLC0415 - heavy, and an Electron app always sets APP_DATA_DIR
 
     return Path(platformdirs.user_data_dir("sidecar", appauthor=False))
 
@@ -129,21 +119,21 @@ def _positive(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name)
     if not text:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= 64:
-        raise ValueError(f"{name} must be a number from 1 to 64, not {text!r}")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_CLAUDE_CONCURRENCY:
+        raise ValueError(f"{name} must be a number from 1 to {MAX_CLAUDE_CONCURRENCY}, not {text!r}")
     return int(text)
 
 
 def _loopback(environ: Mapping[str, str], name: str, default: str) -> str:
-    """An address for tests: credentials are sent there, so it must be on this machine."""
+    """Returns a URL for tests; it must be on this machine, since credentials are sent there."""
     text = environ.get(name)
     if not text:
         return default
-    if not _LOOPBACK.fullmatch(text):
-        raise ValueError(f"{name} must be an address on this machine, such as http://127.0.0.1:8080")
+    if not is_loopback_origin(text):
+        raise ValueError(f"{name} must be an address on this machine, for example http://127.0.0.1:8080")
     return text.rstrip("/")
 
 
 def process_settings(database: str | None = None, **more: Any) -> Settings:
-    """`read_settings` of this process's environment; `more` are settings that only the command line has."""
+    """Reads the settings of this process; `more` are those that only the command line has."""
     return replace(read_settings(os.environ, database=database), **more)

@@ -10,10 +10,10 @@ import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
 from tests.loopback import Loopback
-from tests.process.host import Host, environment
+from tests.process.raw_client import RawClient, environment
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
-StartHost = Callable[..., Host]
+StartRawClient = Callable[..., RawClient]
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +39,9 @@ def sidecar(data_dir: Path) -> StartSidecar:
 
 
 @pytest.fixture
-def host(data_dir: Path) -> StartHost:
+def raw_client(data_dir: Path) -> StartRawClient:
     """Start the real process on `data_dir`, as raw as it gets, as in `with host() as wire`."""
-    return partial(Host, data_dir)
+    return partial(RawClient, data_dir)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.commandline.client import SidecarClient, spawn
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 
 AT = "2025-03-01T09:00:00Z"
 STAMPS: dict[str, Any] = {"created_at": AT, "updated_at": AT}

@@ -1,4 +1,4 @@
-"""Local days, where clocks change, where they change at midnight, and where a whole day was left out."""
+"""Local days when clocks change, also at midnight, and when a zone skipped a whole day."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,8 +12,8 @@ from sidecar_protocol.scalars import canonical_time
 from sidecar.days import spans
 
 
-def told(start: datetime, end: datetime, zone: str) -> list[tuple[str, str, str]]:
-    """The local days between two moments, and their ends."""
+def local_days(start: datetime, end: datetime, zone: str) -> list[tuple[str, str, str]]:
+    """Returns the local days between two times, with their start and end."""
     days = spans(canonical_time(start), canonical_time(end), ZoneInfo(zone), 60)
     return [(day.isoformat(), since, before) for day, since, before in days]
 
@@ -24,22 +24,22 @@ def told(start: datetime, end: datetime, zone: str) -> list[tuple[str, str, str]
         ("Europe/Berlin", "2026-10-25", 25),
         ("Europe/Berlin", "2027-03-28", 23),
         ("Australia/Lord_Howe", "2026-04-05", 24.5),
-        ("Africa/Cairo", "2026-04-24", 23),  # its midnight is skipped
-        ("America/Havana", "2026-11-01", 25),  # its midnight comes twice
+        ("Africa/Cairo", "2026-04-24", 23),  # midnight is skipped
+        ("America/Havana", "2026-11-01", 25),  # midnight occurs twice
         ("Asia/Kathmandu", "2026-01-01", 24),
     ],
 )
 def test_days_are_those_of_the_time_zone(zone: str, day: str, hours: float) -> None:
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(days=2)
-    found = {name: ends for name, *ends in told(start, start + timedelta(5), zone)}
+    found = {name: ends for name, *ends in local_days(start, start + timedelta(5), zone)}
     since, before = map(datetime.fromisoformat, found[day])
     assert before - since == timedelta(hours=hours)
     assert since.astimezone(ZoneInfo(zone)).date().isoformat() == day
 
 
-def test_a_day_that_a_country_has_skipped_is_not_told() -> None:
+def test_a_day_that_the_zone_skipped_is_left_out() -> None:
     start = datetime(2011, 12, 29, 12, tzinfo=UTC)
-    days = [day for day, _, _ in told(start, start + timedelta(days=2), "Pacific/Apia")]
+    days = [day for day, _, _ in local_days(start, start + timedelta(days=2), "Pacific/Apia")]
     assert days == ["2011-12-29", "2011-12-31", "2012-01-01"]
 
 
@@ -50,7 +50,7 @@ def test_a_day_that_a_country_has_skipped_is_not_told() -> None:
 )
 def test_the_days_cover_the_range_without_gap_or_overlap(since_s: int, length_s: int, zone: str) -> None:
     start, end = datetime.fromtimestamp(since_s, UTC), datetime.fromtimestamp(since_s + length_s, UTC)
-    days = told(start, end, zone)
+    days = local_days(start, end, zone)
     edges = [(datetime.fromisoformat(since), datetime.fromisoformat(before)) for _, since, before in days]
     assert (edges[0][0], edges[-1][1]) == (start, end)
     assert all(before == since for (_, before), (since, _) in pairwise(edges))

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobFailed
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_unused_names_are_numbered(files: UserFiles, data_dir: Path) -> None:
     assert first.parent == data_dir / "exports"
 
 
-def test_a_job_cannot_replace_the_live_database(host: StartHost, data_dir: Path) -> None:
-    with host() as wire:
+def test_a_job_cannot_replace_the_live_database(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client() as wire:
         wire.initialize()
         for job_type, payload in (("activity.export", {}), ("claude.export", {"session_id": "none"})):
             path = str(data_dir / "sidecar.db")
@@ -118,6 +118,6 @@ def test_a_job_cannot_replace_the_live_database(host: StartHost, data_dir: Path)
             failed = wire.until_job(created["job"]["job_id"], "failed")
             assert failed["error"]["kind"] in ("path_invalid", "session_not_found")
         assert wire.call("system.health")["status"] == "ok"
-    with host() as wire:
+    with raw_client() as wire:
         wire.initialize()
         assert len(wire.call("jobs.list")["jobs"]) == 2

@@ -1,17 +1,14 @@
-// How the contract looks as functions: `call(name, params)` and `sidecar.jobs.list(params)`, both typed by it.
+// The contract's methods as typed functions: `call("jobs.list", params)` and `sidecar.jobs.list(params)`.
 import { METHOD_NAMES, NOTIFICATION_NAMES } from "./contract.ts";
 import type { Methods, NestedMethods, Notifications, ProgressValue } from "./contract.ts";
 
-/**
- * Every request that an app makes.  The handshake, the end and keys are the business of this package, and out of reach
- * for pages.
- */
+/** The requests that an app may send.  The handshake, the shutdown and keys are left to this package. */
 export type RequestName = Exclude<Extract<keyof Methods, `${string}.${string}`>, `secrets.${string}`>;
 
-/** Every notification that an app listens to; `$/progress` comes through `onProgress`, lag is made good here. */
+/** The notifications that an app may listen to.  Calls take `onProgress`, and this package handles `events.lag`. */
 export type EventName = Exclude<keyof Notifications, `$/${string}` | "events.lag">;
 
-/** The names, for allow-lists and the nested form. */
+/** The same names as values, for allow-lists and for `nested`. */
 export const REQUEST_NAMES = METHOD_NAMES.filter(
   (name): name is RequestName => name.includes(".") && !name.startsWith("secrets."),
 );
@@ -21,63 +18,63 @@ export const EVENT_NAMES = NOTIFICATION_NAMES.filter(
 
 export interface CallOptions {
   /**
-   * Gives the call up: it rejects with `signal.reason` at once, and the sidecar is told to stop.  What the call has
-   * changed by then stays changed.
+   * Cancels the call: it rejects with `signal.reason` at once, and the sidecar is asked to stop.  Changes that the call
+   * has already made are not undone.
    */
   signal?: AbortSignal;
   /**
-   * The sidecar gives the request up after this (`server_cancelled`); an answer that is two seconds late is not waited
-   * for (`timed_out`).  60,000 unless said otherwise.
+   * The request's deadline, 60,000 ms by default.  The sidecar then cancels the request (`server_cancelled`); without a
+   * response two seconds later, the call rejects with `timed_out`.
    */
   timeoutMs?: number;
-  /** Hears how far a long request is. */
+  /** Receives the progress of a long request. */
   onProgress?: (value: ProgressValue) => void;
 }
 
-/** A method without required params may be called with nothing. */
+/** The arguments of a call; params are optional if none of them is required. */
 export type CallArguments<Name extends keyof Methods> = {} extends Methods[Name]["params"]
   ? [params?: Methods[Name]["params"], options?: CallOptions]
   : [params: Methods[Name]["params"], options?: CallOptions];
 
 export type Result<Name extends keyof Methods> = Promise<Methods[Name]["result"]>;
 
-/** Something that methods can be called on: a connection, a supervised sidecar, the bridge. */
+/** An object that sends requests: a connection, a supervised sidecar or a page's bridge. */
 export interface Caller {
-  /** Rejects with RpcError, or with the signal's reason. */
+  /** Rejects with an `RpcError` or with the signal's reason. */
   call<Name extends RequestName>(name: Name, ...args: CallArguments<Name>): Result<Name>;
 }
 
-/** Something that notifications come from. */
-export interface Source {
-  /** Returns what ends it. */
+/** An object that emits notifications. */
+export interface NotificationSource {
+  /** Returns a function that removes the listener. */
   on<Name extends EventName>(name: Name, listener: (params: Notifications[Name]) => void): () => void;
 }
 
-/** The methods as nested functions: `calendar.accounts.list` is `api.calendar.accounts.list`. */
+/** The methods as nested functions: `api.calendar.accounts.list()` calls `calendar.accounts.list`. */
 export type Api = Omit<NestedMethods<CallOptions>, "secrets">;
 
 type AnyCall = (name: string, params?: unknown, options?: CallOptions) => Promise<unknown>;
-/** An object of further ones; a method is a function, which may have further ones too. */
-type Node = { [part: string]: Node };
+/** A part of a method's name.  It is a function if a method has that name, and has a property for each next part. */
+type NamePart = { [next: string]: NamePart };
 
-/** The nested form of a caller's methods, frozen. */
+/** Returns the methods as nested functions that send their requests through `caller`; the objects are frozen. */
 export function nested(caller: Caller): Api {
   const call = caller.call.bind(caller) as unknown as AnyCall;
   const isMethod = (path: string): boolean => (REQUEST_NAMES as readonly string[]).includes(path);
-  const made = (path: string): unknown =>
+  const create = (path: string): unknown =>
     isMethod(path) ? (params?: unknown, options?: CallOptions) => call(path, params, options) : {};
-  const root: Node = {};
+  const root: NamePart = {};
   for (const name of REQUEST_NAMES) {
-    let [node, path] = [root, ""];
+    let [parent, path] = [root, ""];
     for (const part of name.split(".")) {
       path = path === "" ? part : `${path}.${part}`;
-      node = node[part] ??= made(path) as Node;
+      parent = parent[part] ??= create(path) as NamePart;
     }
   }
-  return frozen(root) as unknown as Api;
+  return freezeDeeply(root) as unknown as Api;
 }
 
-function frozen(node: Node): Node {
-  Object.values(node).forEach(frozen);
-  return Object.freeze(node);
+function freezeDeeply(part: NamePart): NamePart {
+  Object.values(part).forEach(freezeDeeply);
+  return Object.freeze(part);
 }

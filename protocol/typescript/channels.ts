@@ -1,33 +1,33 @@
-// What goes between a window's preload script and the main process, and the bridge's shape between preload and page.
+// The IPC channels between preload scripts and the main process, and the bridge that a page gets.
 //
-// `page` is the id of one load of a page: what was meant for the page before a reload is recognised and dropped.
+// Every message carries the id of one load of a page, so that a message meant for the page before a reload is dropped.
 import type { CallOptions } from "./calls.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import type { SidecarState } from "./state.ts";
 import type { CalendarAccount, CalendarOauthGoogleStartParams, ProgressValue } from "./contract.ts";
 
-/** Asked by `invoke`, answered with an Outcome. */
+/** Sent with `invoke`; the response is a BridgeResponse. */
 export const CALL = "sidecar:call";
 export const SIGN_IN = "sidecar:sign-in";
-/** Asked by `invoke`, answered with the SidecarState. */
+/** Sent with `invoke`; the response is the SidecarState. */
 export const STATE = "sidecar:state";
-/** Asked by `invoke`, answered with a Position or null. */
+/** Sent with `invoke`; the response is an EventPosition or null. */
 export const POSITION = "sidecar:position";
-/** Told to the main process. */
-export const HELLO = "sidecar:hello";
+/** Sent to the main process, without a response. */
+export const PAGE_LOADED = "sidecar:page-loaded";
 export const CANCEL = "sidecar:cancel";
 export const SUBSCRIBE = "sidecar:subscribe";
 export const UNSUBSCRIBE = "sidecar:unsubscribe";
-/** Told to a window. */
-export const EVENT = "sidecar:event";
+/** Sent to a window. */
+export const NOTIFICATION = "sidecar:notification";
 export const PROGRESS = "sidecar:progress";
 export const STATE_CHANGED = "sidecar:state-changed";
 
-/** The result of a call as it crosses both borders, where an Error would lose everything but its text. */
-export type Outcome = { ok: true; value: unknown } | { ok: false; error: RpcErrorObject };
+/** The response to a call from a page.  Electron's IPC and context bridge reduce an Error to its message. */
+export type BridgeResponse = { ok: true; value: unknown } | { ok: false; error: RpcErrorObject };
 
-/** A call on its way. */
+/** A call from a page to the main process. */
 export interface CallMessage {
   page: string;
   call: number;
@@ -42,35 +42,38 @@ export interface BridgeCallOptions {
   onProgress?: (value: ProgressValue) => void;
 }
 
-/** Signs in with the person's browser. */
+/** Signs in through the user's browser and resolves to the account. */
 export type SignIn = (
   provider: "google",
   params?: SignInParams,
   options?: Pick<CallOptions, "signal">,
 ) => Promise<CalendarAccount>;
 
-/** Which account it is to be; `account_id` signs in again with one that there is. */
+/** The params of a sign-in; `account_id` names an existing account to sign in to again. */
 export type SignInParams = Omit<CalendarOauthGoogleStartParams, "redirect_uri">;
 
-/** What the preload script puts into a page's `window`: functions of plain values, frozen. */
+/** The object that the preload script adds to a page's `window`: frozen functions that take and return plain values. */
 export interface SidecarBridge {
-  /** What may be called and listened to here. */
+  /** The names of the requests and notifications that the page may use. */
   readonly methods: readonly string[];
   readonly notifications: readonly string[];
-  /** The contract that the preload script was built from. */
+  /** The hash of the contract that the preload script was built from. */
   readonly schemaHash: string;
-  /** `call` is a number of the caller's, by which it may cancel. */
-  call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<Outcome>;
+  /** `call` is a number that the page chooses; `cancel` takes the same number. */
+  call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<BridgeResponse>;
   cancel(call: number): void;
-  /** Hears notifications with these names, first those after a position where one is given.  Returns what ends it. */
+  /**
+   * Listens to notifications with these names.  If `after` is not null, the missed ones come first.  Returns a function
+   * that ends the subscription.
+   */
   subscribe(
     names: readonly string[],
-    after: Position | null,
+    after: EventPosition | null,
     listener: (name: string, params: unknown) => void,
   ): () => void;
   state(): Promise<SidecarState>;
-  position(): Promise<Position | null>;
+  position(): Promise<EventPosition | null>;
   onState(listener: (state: SidecarState) => void): () => void;
-  /** Opens the person's browser; `call` may be cancelled. */
-  signIn(call: number, provider: string, params?: unknown): Promise<Outcome>;
+  /** Opens the user's browser; `cancel(call)` gives up waiting. */
+  signIn(call: number, provider: string, params?: unknown): Promise<BridgeResponse>;
 }

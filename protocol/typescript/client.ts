@@ -1,9 +1,17 @@
-// One conversation with one sidecar, over any pair of byte streams.  It imports neither Electron nor Node.
+// A JSON-RPC client for one sidecar, over any pair of byte streams.  It imports neither Electron nor Node.
 //
-// Who owns the streams pushes what was read into `receive`, takes lines from `send`, and says `end` once nothing more
-// can come: answers that were already under way are then delivered, and only what is left is rejected.
+// The owner of the streams passes the bytes it reads to `receive`, writes the lines it gets through `send`, and calls
+// `end` after the last byte.  Only requests that have no response by then are rejected.
 import type { ClientNotifications, InitializeParams, Initialized, Methods, Notifications } from "./contract.ts";
-import type { CallArguments, CallOptions, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
+import type {
+  CallArguments,
+  CallOptions,
+  Caller,
+  EventName,
+  RequestName,
+  Result,
+  NotificationSource,
+} from "./calls.ts";
 import { localError, RpcError } from "./errors.ts";
 import type { RpcErrorObject } from "./errors.ts";
 import { LineSplitter } from "./framing.ts";
@@ -17,19 +25,19 @@ export { localError, RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { AnyListener, OnFault } from "./listeners.ts";
 
-/** What a call may take where nothing else is said; requests answer in milliseconds, and long work is a job. */
+/** The default timeout of a call.  Most requests take milliseconds; long work is a job. */
 export const TIMEOUT_MS = 60_000;
-/** The sidecar's own deadline comes first and says more, so ours leaves it this much. */
+/** How long the client waits beyond the sidecar's own deadline, whose error is more specific. */
 export const GRACE_MS = 2_000;
-/** The sidecar refuses more than 256 at a time; what is beyond waits here, in order. */
+/** The sidecar refuses more requests than this at a time; further ones wait in the client, in order. */
 export const MAX_IN_FLIGHT = 256;
-/** More than this is a loop that has gone wrong. */
+/** The maximum number of requests that wait in the client; more indicate a runaway loop. */
 export const MAX_WAITING = 10_000;
-/** A deadline may be a day away; what takes longer is a job. */
+/** The longest timeout of a call, one day; longer work is a job. */
 export const MAX_TIMEOUT_MS = 24 * 3600 * 1000;
 
 export interface ClientOptions {
-  /** Takes a line with its end; called in order. */
+  /** Writes a line, which includes its line feed. */
   send: (line: string) => void;
   onFault?: OnFault;
 }
@@ -40,11 +48,11 @@ interface Pending {
   options: CallOptions;
   resolve: (result: unknown) => void;
   reject: (reason: unknown) => void;
-  /** Null once nobody waits any more; the answer will still come, and until then counts as in flight. */
+  /** Removes the timer and the abort listener; null once the call has settled.  A response may still arrive. */
   stopWaiting: (() => void) | null;
 }
 
-interface Incoming {
+interface IncomingMessage {
   id?: number | string | null;
   method?: unknown;
   params?: unknown;
@@ -52,15 +60,15 @@ interface Incoming {
   error?: RpcErrorObject;
 }
 
-/** Calls out, answers and notifications in. */
-export class Client implements Caller, Source {
+/** Sends requests and emits notifications. */
+export class Client implements Caller, NotificationSource {
   readonly #send: (line: string) => void;
   readonly #onFault: OnFault;
   readonly #listeners: Listeners;
   readonly #lines: LineSplitter;
-  /** By id: what was sent and is not answered. */
+  /** Requests that were sent and have no response yet, by id. */
   readonly #inFlight = new Map<number, Pending>();
-  /** By id, in the order of the calls: what is not sent yet. */
+  /** Requests that were not sent yet, by id, in the order of the calls. */
   readonly #waiting = new Map<number, Pending>();
   #lastId = 0;
   #ended: RpcError | null = null;
@@ -70,61 +78,59 @@ export class Client implements Caller, Source {
     this.#onFault = onFault;
     this.#listeners = new Listeners(onFault);
     const drop = (bytes: number): void => onFault(new Error(`a line of ${bytes} bytes was dropped`));
-    this.#lines = new LineSplitter((line) => this.#read(line), drop);
+    this.#lines = new LineSplitter((line) => this.#onLine(line), drop);
   }
 
   call<Name extends RequestName>(name: Name, ...[params, options]: CallArguments<Name>): Result<Name> {
     return this.request(name, params, options) as Result<Name>;
   }
 
-  /** The handshake; the first thing to be said. */
+  /** Performs the handshake, which must be the first request. */
   initialize(params: InitializeParams, options?: CallOptions): Promise<Initialized> {
     return this.request("initialize", params, options) as Promise<Initialized>;
   }
 
-  /** Asks the process to finish what is in flight and stop its children.  Then `tell("exit")`, or close its stdin. */
+  /** Asks the sidecar to finish its requests and stop its children.  Then send `exit` or close its stdin. */
   shutdown(params: Methods["shutdown"]["params"] = {}, options?: CallOptions): Result<"shutdown"> {
     return this.request("shutdown", params, options) as Result<"shutdown">;
   }
 
-  /** Any request by its name, unchecked by the compiler: for names that were checked otherwise. */
+  /** Sends any request by its name.  The compiler checks neither name nor params. */
   request(name: string, params?: object, options: CallOptions = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted) throw options.signal.reason;
       if (this.#ended !== null) throw this.#ended;
       checkTimeout(options.timeoutMs);
-      if (this.#waiting.size >= MAX_WAITING) throw localError("too_many_calls", `${MAX_WAITING} calls wait already.`);
+      if (this.#waiting.size >= MAX_WAITING)
+        throw localError("too_many_calls", `${MAX_WAITING} calls are already waiting.`);
       const id = (this.#lastId += 1);
       const pending: Pending = { name, params, options, resolve, reject, stopWaiting: null };
       this.#waiting.set(id, pending);
-      pending.stopWaiting = this.#giveUpWhenAsked(id, pending);
+      pending.stopWaiting = this.#watchForCancellation(id, pending);
       this.#sendWaiting();
     });
   }
 
-  /** Tells the sidecar something; nothing is answered. */
-  tell<Name extends keyof ClientNotifications>(name: Name, params: ClientNotifications[Name]): void {
+  /** Sends a notification. */
+  notify<Name extends keyof ClientNotifications>(name: Name, params: ClientNotifications[Name]): void {
     if (this.#ended === null) this.#send(`${JSON.stringify({ jsonrpc: "2.0", method: name, params })}\n`);
   }
 
-  on<Name extends EventName | "events.lag">(
-    name: Name,
-    listener: (params: Notifications[Name]) => void,
-  ): () => void {
+  on<Name extends EventName | "events.lag">(name: Name, listener: (params: Notifications[Name]) => void): () => void {
     return this.#listeners.on(name, listener);
   }
 
-  /** Hears every notification, those included that this version of the contract does not know. */
-  onEvery(listener: AnyListener): () => void {
-    return this.#listeners.onEvery(listener);
+  /** Listens to every notification, including those that this version of the contract does not know. */
+  onAny(listener: AnyListener): () => void {
+    return this.#listeners.onAny(listener);
   }
 
-  /** Takes what was read, in any pieces. */
+  /** Processes bytes from the sidecar, in chunks of any size. */
   receive(chunk: Uint8Array): void {
     this.#lines.push(chunk);
   }
 
-  /** Nothing more will be read: what is unanswered is rejected with `reason`, and so is every later call. */
+  /** Marks the end of the stream: rejects all pending and all later requests with `reason`. */
   end(reason: RpcError): void {
     if (this.#ended !== null) return;
     this.#ended = reason;
@@ -140,7 +146,7 @@ export class Client implements Caller, Source {
     }
   }
 
-  /** What is asked and not answered. */
+  /** The number of requests without a response. */
   get unanswered(): number {
     return this.#inFlight.size + this.#waiting.size;
   }
@@ -154,7 +160,7 @@ export class Client implements Caller, Source {
         this.#inFlight.set(id, pending);
         this.#send(line);
       } catch (error) {
-        // JSON has no place for a BigInt or a cycle.
+        // The params are not JSON, for example a BigInt or a cycle.
         this.#inFlight.delete(id);
         pending.stopWaiting?.();
         pending.reject(error);
@@ -171,50 +177,50 @@ export class Client implements Caller, Source {
     return `${JSON.stringify({ jsonrpc: "2.0", id, method: name, params: whole })}\n`;
   }
 
-  #giveUpWhenAsked(id: number, pending: Pending): () => void {
+  #watchForCancellation(id: number, pending: Pending): () => void {
     const { signal, timeoutMs = TIMEOUT_MS } = pending.options;
-    const late = (): void =>
-      giveUp(localError("timed_out", `${pending.name} was not answered in time.`, { retryable: true }));
-    const aborted = (): void => giveUp(signal?.reason);
-    const timer = setTimeout(late, timeoutMs + GRACE_MS);
+    const timedOut = (): void =>
+      cancel(localError("timed_out", `${pending.name} had no response in time.`, { retryable: true }));
+    const aborted = (): void => cancel(signal?.reason);
+    const timer = setTimeout(timedOut, timeoutMs + GRACE_MS);
     const stopWaiting = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       pending.stopWaiting = null;
     };
-    const giveUp = (reason: unknown): void => {
+    const cancel = (reason: unknown): void => {
       stopWaiting();
-      if (!this.#waiting.delete(id)) this.tell("$/cancelRequest", { id });
+      if (!this.#waiting.delete(id)) this.notify("$/cancelRequest", { id });
       pending.reject(reason);
     };
     signal?.addEventListener("abort", aborted);
     return stopWaiting;
   }
 
-  #read(line: string): void {
+  #onLine(line: string): void {
     if (line.trim() === "") return;
     let message: unknown;
     try {
       message = JSON.parse(line);
     } catch {
-      // Never the line itself: it may hold what no log should.
+      // The line itself is left out: it may contain data that must not be logged.
       this.#onFault(new Error(`a line of ${line.length} characters is not JSON`));
       return;
     }
-    for (const one of Array.isArray(message) ? message : [message]) this.#take(one as Incoming);
+    for (const one of Array.isArray(message) ? message : [message]) this.#onMessage(one as IncomingMessage);
   }
 
-  #take(message: Incoming): void {
+  #onMessage(message: IncomingMessage): void {
     if (typeof message !== "object" || message === null) {
       this.#onFault(new Error("a line is not a JSON-RPC message"));
     } else if (typeof message.method === "string") {
-      this.#hear(message.method, message.params);
+      this.#onNotification(message.method, message.params);
     } else {
-      this.#settle(message);
+      this.#onResponse(message);
     }
   }
 
-  #hear(name: string, params: unknown): void {
+  #onNotification(name: string, params: unknown): void {
     if (name !== "$/progress") {
       this.#listeners.emit(name, params);
       return;
@@ -229,15 +235,15 @@ export class Client implements Caller, Source {
     }
   }
 
-  #settle({ id, result, error }: Incoming): void {
-    // A refused line has no id of its own; the sidecar names the one that it could read off it.
-    const answered = Number(id ?? error?.data?.["recovered_id"] ?? NaN);
-    const pending = this.#inFlight.get(answered);
+  #onResponse({ id, result, error }: IncomingMessage): void {
+    // The response to a line that could not be parsed has no id, but the id that the sidecar could still read in it.
+    const requestId = Number(id ?? error?.data?.["recovered_id"] ?? NaN);
+    const pending = this.#inFlight.get(requestId);
     if (pending === undefined) {
-      this.#onFault(error === undefined ? new Error("an answer fits no request") : new RpcError(error));
+      this.#onFault(error === undefined ? new Error("a response matches no request") : new RpcError(error));
       return;
     }
-    this.#inFlight.delete(answered);
+    this.#inFlight.delete(requestId);
     pending.stopWaiting?.();
     if (error === undefined) pending.resolve(result);
     else pending.reject(new RpcError(error));
@@ -247,5 +253,5 @@ export class Client implements Caller, Source {
 
 function checkTimeout(timeoutMs: number | undefined): void {
   if (timeoutMs === undefined || (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_TIMEOUT_MS)) return;
-  throw new RangeError(`timeoutMs is a whole number from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
+  throw new RangeError(`timeoutMs must be an integer from 1 to ${MAX_TIMEOUT_MS}, not ${timeoutMs}`);
 }

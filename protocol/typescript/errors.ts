@@ -1,46 +1,46 @@
-// Errors as a caller sees them, whichever side of the pipe or of the bridge they were made on.
+// The errors that calls reject with, created by the sidecar or by this package.
 import type { ErrorKind } from "./contract.ts";
 
-/** Kinds that this package makes itself; their `code` is 0, since no sidecar has sent them. */
+/** The kinds of errors that this package creates; their `code` is 0. */
 export type LocalErrorKind =
-  /** The process ended before it answered.  Whether the request took effect is not known: read the state again. */
+  /** The process ended before it responded.  The request may have taken effect: read the state again. */
   | "sidecar_ended"
-  /** No answer came within `timeoutMs` and two seconds. */
+  /** No response arrived within `timeoutMs` plus two seconds. */
   | "timed_out"
-  /** The caller gave it up; the page sees its signal's own reason. */
-  | "given_up"
-  /** More calls wait than any program means to make. */
+  /** The call was aborted; a page sees its signal's own reason instead. */
+  | "aborted"
+  /** Too many calls are waiting, probably because of a runaway loop. */
   | "too_many_calls"
-  /** The page may not call this, or is not one that may call anything. */
+  /** The page may not call this method, or may not use the sidecar at all. */
   | "not_allowed"
-  /** The person did not come back from the sign-in page in time. */
+  /** The user did not return from the sign-in page in time. */
   | "sign_in_abandoned"
-  /** This app cannot sign in so: it was given no browser, or does not know the provider. */
+  /** The app cannot sign in: `electron.shell` was not passed, or the provider is unknown. */
   | "sign_in_unavailable";
 
-/** What an error carries beside its text. */
+/** The details of an error. */
 export interface RpcErrorData {
-  /** A word to branch on; a newer sidecar may send others. */
+  /** The kind of error, to branch on; a newer sidecar may send further kinds. */
   kind: ErrorKind | LocalErrorKind | (string & {});
   /** Whether the same call may succeed later. */
   retryable?: boolean;
   retry_after_ms?: number;
-  /** What a person can do about it. */
+  /** What the user can do about it. */
   hint?: string;
-  /** The log has the traceback under this id. */
+  /** The id of the traceback in the sidecar's log. */
   error_id?: string;
   details?: unknown;
   [key: string]: unknown;
 }
 
-/** An error as it goes over a wire or a bridge: an object of plain values. */
+/** An error as JSON. */
 export interface RpcErrorObject {
   code: number;
   message: string;
   data?: RpcErrorData;
 }
 
-/** A call failed.  Branch on `kind`; show `message`, and `data.hint` where there is one. */
+/** The error of a failed call.  Branch on `kind`; show `message` and, if present, `data.hint`. */
 export class RpcError extends Error {
   readonly code: number;
   readonly data: RpcErrorData;
@@ -56,13 +56,13 @@ export class RpcError extends Error {
     return this.data.kind;
   }
 
-  /** Plain values, for a bridge that would drop an Error's fields. */
+  /** Returns plain values: Electron's bridge would drop the fields of an Error. */
   toJSON(): RpcErrorObject {
     return { code: this.code, message: this.message, data: this.data };
   }
 }
 
-/** An error that was made on this side. */
+/** Creates an error of this package. */
 export function localError(kind: LocalErrorKind, message: string, more: Partial<RpcErrorData> = {}): RpcError {
   return new RpcError({ code: 0, message, data: { kind, ...more } });
 }

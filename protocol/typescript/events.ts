@@ -1,11 +1,11 @@
-// Durable notifications, each exactly once and in order, over restarts, lag and reloads.
+// Delivers durable notifications exactly once and in order, across restarts, lag and reloads.
 //
-// They carry a `seq` that rises within an `epoch`.  Whoever knows the last one it has seen can ask for what came after
-// it, and one that arrives twice is known by its number.
+// Each durable notification has a `seq`, which rises within an `epoch`.  A client that knows the last `seq` it has seen
+// can fetch the notifications after it and recognises duplicates.
 import type { EventPage, EventWindow, Notifications } from "./contract.ts";
 
-/** The last durable notification that was seen. */
-export interface Position {
+/** The position of the last durable notification that was delivered. */
+export interface EventPosition {
   epoch: string;
   seq: number;
 }
@@ -13,33 +13,33 @@ export interface Position {
 export type Fetch = (afterSeq: number) => Promise<EventPage>;
 export type Deliver = (name: string, params: unknown) => void;
 
-/** Says that events are missing for good: snapshots are to be fetched again. */
+/** The notification after which snapshots must be loaded again, because some notifications are lost. */
 export const RESYNC = "events.resync";
 
-/** A list of notifications that is complete: whoever hears any must hear that some were lost. */
+/** Returns the names including RESYNC, which no listener may miss. */
 export function withResync(names: readonly string[]): readonly string[] {
   return names.includes(RESYNC) ? names : [...names, RESYNC];
 }
 
-/** The number of a durable notification; null for any other. */
+/** Returns the `seq` of a durable notification, or null for an ephemeral one. */
 export function seqOf(params: unknown): number | null {
   const seq = (params as { seq?: unknown } | null | undefined)?.seq;
   return typeof seq === "number" ? seq : null;
 }
 
 /**
- * Delivers what came after `from`, page by page, until `until()` is reached: it may move on meanwhile.
+ * Fetches and delivers the notifications after `from`, page by page, until `latest()`, which may rise meanwhile.
  *
- * The number of the last one, or null where some are gone; then RESYNC was delivered instead.
+ * Returns the last `seq`, or null if notifications are missing from the log.  RESYNC was then delivered instead.
  */
 export async function replay(
-  from: Position,
-  until: () => number,
+  from: EventPosition,
+  latest: () => number,
   fetch: Fetch,
   deliver: Deliver,
 ): Promise<number | null> {
   let { seq } = from;
-  while (seq < until()) {
+  while (seq < latest()) {
     const page = await fetch(seq);
     if (page.truncated || page.epoch !== from.epoch) {
       deliver(RESYNC, { reason: "Some events are no longer in the log." } satisfies Notifications[typeof RESYNC]);
@@ -49,21 +49,21 @@ export async function replay(
       seq = seqOf(params) ?? seq;
       deliver(method, params);
     }
-    if (page.events.length === 0) seq = Math.max(seq, until());
+    if (page.events.length === 0) seq = Math.max(seq, latest());
   }
   return seq;
 }
 
-/** What comes over the wire, made whole: lag is made good by replaying, and nothing is delivered twice. */
-export class Feed {
+/** The notifications of a sidecar over several processes: gaps are filled by a replay, duplicates are dropped. */
+export class EventStream {
   readonly #fetch: Fetch;
   readonly #deliver: Deliver;
   readonly #onFault: (fault: unknown) => void;
-  #position: Position | null = null;
-  /** The highest number known to exist. */
+  #position: EventPosition | null = null;
+  /** The highest `seq` that is known to exist. */
   #latest = 0;
-  #catchingUp = false;
-  /** What came between a handshake's answer and `attach`; null once attached. */
+  #isCatchingUp = false;
+  /** Notifications that arrived before the handshake was processed; null once it was. */
   #early: Array<[name: string, params: unknown]> | null = [];
 
   constructor(fetch: Fetch, deliver: Deliver, onFault: (fault: unknown) => void) {
@@ -72,29 +72,29 @@ export class Feed {
     this.#onFault = onFault;
   }
 
-  /** Where to resume from; null before the first handshake. */
-  get position(): Position | null {
+  /** The position to resume from; null before the first handshake. */
+  get position(): EventPosition | null {
     return this.#position;
   }
 
-  /** Another process is about to be greeted. */
+  /** Prepares for the handshake with another process. */
   detach(): void {
     this.#early = [];
   }
 
-  /** A handshake was answered: what was missed follows by itself, or RESYNC does. */
+  /** Processes a handshake's result.  The sidecar then sends the missed notifications, or RESYNC. */
   attach({ epoch, latest_seq: latest, resume }: EventWindow): void {
     if (this.#position === null || resume === "resync") this.#position = { epoch, seq: latest };
     this.#latest = this.#position.seq;
     const early = this.#early ?? [];
     this.#early = null;
-    for (const [name, params] of early) this.take(name, params);
+    for (const [name, params] of early) this.receive(name, params);
   }
 
-  /** The next notification, as it came. */
-  take(name: string, params: unknown): void {
+  /** Processes a notification from the sidecar. */
+  receive(name: string, params: unknown): void {
     if (this.#early !== null) {
-      this.#early.push([name, params]); // what shares a chunk with the answer: a handful
+      this.#early.push([name, params]); // those in the same chunk as the handshake's response: a handful
       return;
     }
     if (name === "events.lag") {
@@ -103,36 +103,34 @@ export class Feed {
       return;
     }
     const seq = seqOf(params);
-    if (seq === null) this.#deliver(name, params);
-    else if (this.#catchingUp) this.#latest = Math.max(this.#latest, seq);
-    else this.#durable(seq, name, params);
+    if (seq !== null && this.#isCatchingUp) this.#latest = Math.max(this.#latest, seq);
+    else this.#deliverOnce(name, params);
   }
 
-  #durable(seq: number, name: string, params: unknown): void {
-    if (this.#position === null || seq <= this.#position.seq) return;
-    this.#position = { epoch: this.#position.epoch, seq };
-    this.#latest = Math.max(this.#latest, seq);
+  #deliverOnce(name: string, params: unknown): void {
+    const seq = seqOf(params);
+    if (seq !== null) {
+      if (this.#position === null || seq <= this.#position.seq) return;
+      this.#position = { epoch: this.#position.epoch, seq };
+      this.#latest = Math.max(this.#latest, seq);
+    }
     this.#deliver(name, params);
   }
 
   async #catchUp(): Promise<void> {
     const from = this.#position;
-    if (this.#catchingUp || from === null) return;
-    this.#catchingUp = true;
+    if (this.#isCatchingUp || from === null) return;
+    this.#isCatchingUp = true;
     try {
-      const moving = (name: string, params: unknown): void => {
-        const seq = seqOf(params);
-        if (seq === null) this.#deliver(name, params);
-        else this.#durable(seq, name, params);
-      };
-      const reached = await replay(from, () => this.#latest, this.#fetch, moving);
+      const deliver: Deliver = (name, params) => this.#deliverOnce(name, params);
+      const reached = await replay(from, () => this.#latest, this.#fetch, deliver);
       this.#position = { epoch: from.epoch, seq: reached ?? this.#latest };
     } catch (error) {
       this.#onFault(error);
       this.#position = { epoch: from.epoch, seq: this.#latest };
-      this.#deliver(RESYNC, { reason: "What was missed could not be fetched." });
+      this.#deliver(RESYNC, { reason: "The missed events could not be fetched." });
     } finally {
-      this.#catchingUp = false;
+      this.#isCatchingUp = false;
     }
   }
 }

@@ -1,40 +1,40 @@
-// The key of the stored credentials: made once, kept by Electron's safeStorage, handed over at each handshake.
+// The key that encrypts stored credentials: created once, encrypted by Electron's safeStorage, sent in each handshake.
 //
-// It is never replaced: what was encrypted with a lost key stays where it is, since the keyring may come back.
+// A key that cannot be read is never replaced, because the keyring that decrypts it may become available again.
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { SafeStorage } from "electron";
 
-/** What is used of Electron's `safeStorage`. */
-export type KeyStorage = Pick<
+/** The part of Electron's `safeStorage` that this package uses. */
+export type ElectronSafeStorage = Pick<
   SafeStorage,
   "isAsyncEncryptionAvailable" | "encryptStringAsync" | "decryptStringAsync" | "getSelectedStorageBackend"
 >;
 
-/** In the data folder.  `sidecar.key` there is the sidecar's own, which it deletes once it was given a better one. */
+/** The key's file in the data folder.  The sidecar deletes its own, `sidecar.key`, once it has received this one. */
 export const KEY_FILE = "electron.key";
 const KEY_BYTES = 32;
-const SHAPE = /^[A-Za-z0-9+/]{43}=$/;
+const KEY_FORMAT = /^[A-Za-z0-9+/]{43}=$/;
 
 /**
- * 32 bytes in base64, from `file`, which is made where it is missing.
+ * Returns the key from `file`, 32 bytes in base64; creates the file if it is missing.
  *
- * Null where this system keeps no secrets (on Linux a keyring may be missing, and Electron would use a password that
- * everybody knows), or where the key cannot be read just now: the sidecar then says `unprotected` or `locked`.
+ * Returns null if the system cannot store secrets or the key cannot be read; the sidecar is then `unprotected` or
+ * `locked`.  On Linux without a keyring, Electron would encrypt the key with a hard-coded password.
  */
 export async function loadKey(
-  storage: KeyStorage,
+  storage: ElectronSafeStorage,
   file: string,
   onFault: (fault: unknown) => void,
 ): Promise<string | null> {
   try {
     if (!(await storage.isAsyncEncryptionAvailable())) return null;
     if (process.platform === "linux" && storage.getSelectedStorageBackend() === "basic_text") return null;
-    const wrapped = await readIfThere(file);
-    if (wrapped === null) return await makeKey(storage, file);
-    const { result: key, shouldReEncrypt } = await storage.decryptStringAsync(wrapped);
-    if (!SHAPE.test(key)) throw new Error(`${file} does not hold a key; it is left as it is`);
+    const encrypted = await readIfExists(file);
+    if (encrypted === null) return await createKey(storage, file);
+    const { result: key, shouldReEncrypt } = await storage.decryptStringAsync(encrypted);
+    if (!KEY_FORMAT.test(key)) throw new Error(`${file} does not contain a key; it is left unchanged`);
     if (shouldReEncrypt) await write(file, await storage.encryptStringAsync(key));
     return key;
   } catch (error) {
@@ -43,13 +43,13 @@ export async function loadKey(
   }
 }
 
-async function makeKey(storage: KeyStorage, file: string): Promise<string> {
+async function createKey(storage: ElectronSafeStorage, file: string): Promise<string> {
   const key = randomBytes(KEY_BYTES).toString("base64");
   await write(file, await storage.encryptStringAsync(key));
   return key;
 }
 
-async function readIfThere(file: string): Promise<Buffer | null> {
+async function readIfExists(file: string): Promise<Buffer | null> {
   try {
     return await readFile(file);
   } catch (error) {
@@ -58,7 +58,7 @@ async function readIfThere(file: string): Promise<Buffer | null> {
   }
 }
 
-/** On disk before it is used, and never half: a key that is lost later loses what it has encrypted. */
+/** Writes the file atomically and syncs it to disk: without the key, all encrypted credentials are lost. */
 async function write(file: string, content: Buffer): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const draft = `${file}.new`;

@@ -1,40 +1,36 @@
-// The app's life and the machine's: quit, sleep and wake, a second instance.
+// Reacts to the life cycle of the app and the machine: quit, wake-up, a second instance.
 import type { App, PowerMonitor } from "electron";
 
-/** What is used of Electron's `app`. */
-export type HostApp = Pick<App, "on" | "off" | "quit" | "whenReady" | "getName" | "getVersion">;
-/** What is used of Electron's `powerMonitor`. */
-export type HostPower = Pick<PowerMonitor, "on" | "off">;
+/** The part of Electron's `app` that this package uses. */
+export type ElectronApp = Pick<App, "on" | "off" | "quit" | "whenReady" | "getName" | "getVersion">;
+/** The part of Electron's `powerMonitor` that this package uses. */
+export type ElectronPowerMonitor = Pick<PowerMonitor, "on" | "off">;
 
-/** What of the sidecar the app's life concerns. */
-export interface Mortal {
-  /** Whether there is a process. */
+/** A process that must be stopped before the app quits. */
+export interface Stoppable {
   readonly isRunning: boolean;
-  /** Resolves once the process is gone; the app must not wait longer than the machine's patience, so it is bounded. */
+  /** Resolves once the process has ended, within a few seconds. */
   stop(): Promise<void>;
 }
 
 /**
- * Holds the app's end until the sidecar is gone.  Returns what undoes it.
+ * Delays the app's quit until the sidecar has stopped.  Returns a function that removes the listener.
  *
- * It waits in `will-quit`, not in `before-quit`: after that one a window may still refuse to close, and the app would
- * live on without its sidecar.
+ * It uses `will-quit` because after `before-quit` a window may still refuse to close, and the app would go on running
+ * without its sidecar.
  */
-export function stopBeforeQuit(app: HostApp, sidecar: Mortal): () => void {
-  const hold = (event: { preventDefault: () => void }): void => {
+export function stopBeforeQuit(app: ElectronApp, sidecar: Stoppable): () => void {
+  const delayQuit = (event: { preventDefault: () => void }): void => {
     if (!sidecar.isRunning) return;
     event.preventDefault();
     void sidecar.stop().finally(() => app.quit());
   };
-  app.on("will-quit", hold);
-  return () => void app.off("will-quit", hold);
+  app.on("will-quit", delayQuit);
+  return () => void app.off("will-quit", delayQuit);
 }
 
-/**
- * Tells when the machine has woken: timers stand still while it sleeps, so the sidecar is to look at the clock.
- * Returns what undoes it.
- */
-export function watchSleep(power: HostPower, onWake: () => void): () => void {
+/** Calls `onWake` when the machine resumes or is unlocked.  Returns a function that removes the listeners. */
+export function onSystemWake(power: ElectronPowerMonitor, onWake: () => void): () => void {
   power.on("resume", onWake);
   power.on("unlock-screen", onWake);
   return () => {
@@ -44,9 +40,9 @@ export function watchSleep(power: HostPower, onWake: () => void): () => void {
 }
 
 /**
- * Whether this is the first instance; the other one is told to show itself, and this one quits.
+ * Returns whether this is the first instance of the app.  A second instance quits, and `show` is called in the first.
  *
- * Call it before `startSidecar`: two sidecars would ask for one database, and the second would be refused.
+ * Call it before `startSidecar`: two sidecars cannot open the same database.
  */
 export function claimSingleInstance(
   app: Pick<App, "requestSingleInstanceLock" | "on" | "quit">,

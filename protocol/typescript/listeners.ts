@@ -1,42 +1,41 @@
-// Who listens to what.  A listener that throws harms neither the others nor the reading of the wire.
+// Registers listeners.  An error in one of them affects neither the others nor the connection.
 
 export type AnyListener = (name: string, params: unknown) => void;
 
-/** What went wrong beside any call: a listener threw, a line was no message, an error could not be matched. */
+/** Receives errors outside of calls: a listener threw, a line was not a message, a response matched no request. */
 export type OnFault = (fault: unknown) => void;
 
-/** The default: a fault is a bug to be seen, not a reason to stop. */
+/** The default handler of faults, which logs them. */
 export const toConsole: OnFault = (fault) => console.error("sidecar:", fault);
 
-/** Functions by name, and those that want everything. */
+/** The listeners of named notifications and those of all notifications. */
 export class Listeners {
   readonly #byName = new Map<string, Set<(params: never) => void>>();
-  readonly #every = new Set<AnyListener>();
+  readonly #any = new Set<AnyListener>();
   readonly #onFault: OnFault;
 
   constructor(onFault: OnFault) {
     this.#onFault = onFault;
   }
 
-  /** Returns what ends it; the same function may listen twice. */
+  /** Returns a function that removes the listener.  A function that is added twice is called twice. */
   on(name: string, listener: (params: never) => void): () => void {
     const own = (params: never): void => listener(params);
-    const those = this.#byName.get(name) ?? new Set();
-    this.#byName.set(name, those.add(own));
-    return () =>
-      void (those.delete(own) && those.size === 0 && this.#byName.get(name) === those && this.#byName.delete(name));
+    const listeners = this.#byName.get(name) ?? new Set();
+    this.#byName.set(name, listeners.add(own));
+    return () => void listeners.delete(own);
   }
 
-  onEvery(listener: AnyListener): () => void {
+  onAny(listener: AnyListener): () => void {
     const own: AnyListener = (name, params) => listener(name, params);
-    this.#every.add(own);
-    return () => void this.#every.delete(own);
+    this.#any.add(own);
+    return () => void this.#any.delete(own);
   }
 
   emit(name: string, params: unknown): void {
-    // Copies: a listener may end itself, or another.
+    // Copies, because a listener may remove itself or another one.
     for (const listener of [...(this.#byName.get(name) ?? [])]) this.#guard(() => listener(params as never));
-    for (const listener of [...this.#every]) this.#guard(() => listener(name, params));
+    for (const listener of [...this.#any]) this.#guard(() => listener(name, params));
   }
 
   #guard(run: () => void): void {

@@ -1,79 +1,80 @@
-// A list that stays right: a snapshot, then every change, and another snapshot where changes were missed.
+// A list that stays up to date: a snapshot, then every change, and a new snapshot after changes were missed.
 //
-// Answers may overtake notifications, so of two states of one thing the one with the higher `version` wins, whichever
-// came first.
-import type { EventName, Source } from "./calls.ts";
+// Responses may overtake notifications, so of two states of an item the one with the higher `version` wins.
+import type { EventName, NotificationSource } from "./calls.ts";
 import type { Notifications } from "./contract.ts";
 import type { SidecarState } from "./state.ts";
 
-/** A change: a new state of one item, or the key of one that is gone. */
+/** A new state of an item, the key of a deleted item, or null for no change. */
 export type Change<Item> = { put: Item } | { drop: string } | null;
 
 export interface LiveListOptions<Item> {
-  /** Fetches all of it: `() => sidecar.jobs.list({limit: 50}).then(({jobs}) => jobs)`. */
+  /** Fetches all items: `() => sidecar.jobs.list({limit: 50}).then(({jobs}) => jobs)`. */
   load: () => Promise<readonly Item[]>;
   key: (item: Item) => string;
-  /** Rises with every change of an item; `(item) => item.version` where there is one. */
+  /** Returns a number that rises with every change of an item: `(item) => item.version` if it has one. */
   version?: (item: Item) => number;
-  /** What each notification changes; null: nothing of this list. */
+  /** Returns the change that a notification means for the list, or null if it does not concern the list. */
   changes: { readonly [Name in EventName]?: (params: Notifications[Name]) => Change<Item> };
-  /** The order; that of the snapshot, new ones last, unless given. */
+  /** The order of the items; by default that of the snapshot, with new items last. */
   compare?: (one: Item, other: Item) => number;
-  /** Whether an item belongs here; one that no longer does leaves. */
+  /** Returns whether the list contains an item; an item is removed once this returns false. */
   keep?: (item: Item) => boolean;
-  /** No more than these are kept, the first in order. */
+  /** The maximum number of items; the first ones in order are kept. */
   limit?: number;
 }
 
-/** What a view needs.  It fits Svelte's stores as it is, and React's `useSyncExternalStore(list.watch, list.items)`. */
+/** A list for a view.  It is a Svelte store; in React use `useSyncExternalStore(list.watch, list.items)`. */
 export interface LiveList<Item> {
-  /** The same array until something changes. */
+  /** Returns the items; the array is the same until something changes. */
   items(): readonly Item[];
-  /** Whether a snapshot has arrived. */
+  /** Whether a snapshot was loaded. */
   readonly isLoaded: boolean;
-  /** Why the last snapshot could not be fetched; null: it could.  It is tried again once the sidecar is ready. */
+  /** The error of the last load, or null if it succeeded.  A failed load is retried once the sidecar is ready. */
   readonly error: unknown;
-  /** Hears of every change, once a turn.  Returns what ends it. */
+  /** Calls the listener after changes, at most once per tick of the event loop.  Returns a function that removes it. */
   watch(listener: () => void): () => void;
-  /** Like `watch`, with the items, and called at once. */
+  /** Like `watch`, but the listener receives the items, and is also called at once. */
   subscribe(listener: (items: readonly Item[]) => void): () => void;
-  /** Fetches a snapshot; resolves once it is in, or has failed. */
+  /** Loads a snapshot; resolves once that has succeeded or failed. */
   reload(): Promise<void>;
   close(): void;
 }
 
-type From = Source & { onState(listener: (state: SidecarState) => void): () => void };
+type StatefulSource = NotificationSource & { onState(listener: (state: SidecarState) => void): () => void };
 
-/** Starts to listen and to load. */
-export function liveList<Item>(source: From, options: LiveListOptions<Item>): LiveList<Item> {
-  return new Live(source, options);
+/** Creates a list, which starts to listen and to load. */
+export function liveList<Item>(source: StatefulSource, options: LiveListOptions<Item>): LiveList<Item> {
+  return new SnapshotList(source, options);
 }
 
-class Live<Item> implements LiveList<Item> {
+class SnapshotList<Item> implements LiveList<Item> {
   readonly #options: LiveListOptions<Item>;
   readonly #items = new Map<string, Item>();
-  /** What notifications said while a snapshot was on its way: it is newer than the snapshot. */
+  /** The keys of items that changed while a snapshot is being loaded; they are newer than the snapshot. */
   #touched: Set<string> | null = null;
   #shown: readonly Item[] = [];
   #isLoaded = false;
   #error: unknown = null;
   #loading: Promise<void> | null = null;
   #reloads = 0;
-  #isTelling = false;
+  #isNotifying = false;
   #isClosed = false;
   readonly #watchers = new Set<() => void>();
-  readonly #ends: Array<() => void> = [];
+  readonly #unsubscribes: Array<() => void> = [];
 
-  constructor(source: From, options: LiveListOptions<Item>) {
+  constructor(source: StatefulSource, options: LiveListOptions<Item>) {
     this.#options = options;
-    // Listening comes before loading: what changes in between is then heard.
+    // Listen before loading, so that no change in between is missed.
     for (const [name, change] of Object.entries(options.changes)) {
-      this.#ends.push(
+      this.#unsubscribes.push(
         source.on(name as EventName, (params) => this.#apply((change as (params: unknown) => Change<Item>)(params))),
       );
     }
-    this.#ends.push(source.on("events.resync", () => void this.reload()));
-    this.#ends.push(source.onState(({ status }) => void (status === "ready" && this.#error !== null && this.reload())));
+    this.#unsubscribes.push(source.on("events.resync", () => void this.reload()));
+    this.#unsubscribes.push(
+      source.onState(({ status }) => void (status === "ready" && this.#error !== null && this.reload())),
+    );
     void this.reload();
   }
 
@@ -98,7 +99,7 @@ class Live<Item> implements LiveList<Item> {
     return this.watch(() => listener(this.#shown));
   };
 
-  /** One at a time; one that is asked for meanwhile follows, since the first may have been read too early. */
+  /** A call during a load causes another load after it, since the current one may have read an older state. */
   readonly reload = async (): Promise<void> => {
     this.#reloads += 1;
     this.#loading ??= this.#load();
@@ -107,7 +108,7 @@ class Live<Item> implements LiveList<Item> {
 
   readonly close = (): void => {
     this.#isClosed = true;
-    this.#ends.splice(0).forEach((end) => end());
+    this.#unsubscribes.splice(0).forEach((unsubscribe) => unsubscribe());
     this.#watchers.clear();
   };
 
@@ -140,7 +141,7 @@ class Live<Item> implements LiveList<Item> {
     for (const item of snapshot) {
       const [id, isTouched] = [key(item), touched.has(key(item))];
       const known = this.#items.get(id);
-      if (known === undefined && isTouched) continue; // it has gone meanwhile
+      if (known === undefined && isTouched) continue; // it was deleted meanwhile
       order.set(id, known !== undefined && this.#wins(known, item, isTouched) ? known : item);
     }
     for (const [known, item] of this.#items) if (!order.has(known)) order.set(known, item);
@@ -149,7 +150,7 @@ class Live<Item> implements LiveList<Item> {
     this.#changed();
   }
 
-  /** Whether what is known is newer than the snapshot. */
+  /** Returns whether the known state is newer than the snapshot's. */
   #wins(known: Item, loaded: Item, isTouched: boolean): boolean {
     const { version } = this.#options;
     return version === undefined ? isTouched : version(known) > version(loaded);
@@ -173,12 +174,13 @@ class Live<Item> implements LiveList<Item> {
   }
 
   #changed(): void {
-    if (this.#isTelling || this.#isClosed) return;
-    this.#isTelling = true;
+    if (this.#isNotifying || this.#isClosed) return;
+    this.#isNotifying = true;
     queueMicrotask(() => {
-      this.#isTelling = false;
+      this.#isNotifying = false;
       this.#show();
-      for (const watcher of [...this.#watchers]) queueMicrotask(watcher); // each by itself: one that throws is alone
+      // Separately, so that an error in one watcher does not affect the others.
+      for (const watcher of [...this.#watchers]) queueMicrotask(watcher);
     });
   }
 
@@ -187,7 +189,7 @@ class Live<Item> implements LiveList<Item> {
     const all = [...this.#items.values()];
     if (compare !== undefined) all.sort(compare);
     this.#shown = Object.freeze(all.slice(0, limit));
-    // What falls off the end would come back out of date.
+    // Items beyond the limit receive no changes and would be outdated if they were shown later.
     if (all.length > limit) {
       for (const item of all.slice(limit)) this.#items.delete(this.#options.key(item));
     }

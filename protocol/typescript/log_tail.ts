@@ -1,28 +1,27 @@
-// The last lines that the sidecar wrote to stderr, for a bug report and for the reason of an end.
+// Keeps the last lines that the sidecar wrote to stderr, for bug reports and for the reason of an exit.
 import { LineSplitter } from "./framing.ts";
 
-/** What a person reads in a report. */
-const LINES = 300;
-/** A line of the log is a few hundred; a stray dump is cut. */
-const LINE_CHARS = 4_000;
-/** A longer line is no log. */
-const LINE_BYTES = 1024 * 1024;
-/** All else that it writes is JSON. */
-const COMPLAINT = "sidecar: ";
+const MAX_LINES = 300;
+/** Longer lines are truncated; a line of the log has a few hundred characters. */
+const MAX_LINE_CHARS = 4_000;
+/** Of longer lines only the length is kept. */
+const MAX_LINE_BYTES = 1024 * 1024;
+/** The prefix of messages for the user; all other lines are JSON. */
+const MESSAGE_PREFIX = "sidecar: ";
 
-/** Keeps the end of a log. */
+/** The last lines of a log. */
 export class LogTail {
   readonly #lines: string[] = [];
-  #complaint: string | null = null;
+  #message: string | null = null;
   readonly #splitter: LineSplitter;
   readonly #onLine: (line: string) => void;
 
   constructor(onLine: (line: string) => void = () => undefined) {
     this.#onLine = onLine;
     this.#splitter = new LineSplitter(
-      (line) => this.#keep(line),
-      (bytes) => this.#keep(`(${bytes} bytes)`),
-      LINE_BYTES,
+      (line) => this.#add(line),
+      (bytes) => this.#add(`(${bytes} bytes)`),
+      MAX_LINE_BYTES,
     );
   }
 
@@ -30,25 +29,25 @@ export class LogTail {
     this.#splitter.push(chunk);
   }
 
-  /** The last lines, oldest first. */
+  /** Returns the last lines, oldest first. */
   lines(): string[] {
     return [...this.#lines];
   }
 
-  /** Another process begins to write. */
-  begin(): void {
-    this.#complaint = null;
+  /** Forgets the message of the previous process. */
+  resetMessage(): void {
+    this.#message = null;
   }
 
-  /** What the process has said to a person, as it does before it refuses to start. */
-  get complaint(): string | null {
-    return this.#complaint;
+  /** The last message for the user, written by a process that refuses to start; null if there is none. */
+  get message(): string | null {
+    return this.#message;
   }
 
-  #keep(line: string): void {
-    if (line.startsWith(COMPLAINT)) this.#complaint = line.slice(COMPLAINT.length);
-    this.#lines.push(line.length > LINE_CHARS ? `${line.slice(0, LINE_CHARS)}…` : line);
-    if (this.#lines.length > LINES) this.#lines.shift();
+  #add(line: string): void {
+    if (line.startsWith(MESSAGE_PREFIX)) this.#message = line.slice(MESSAGE_PREFIX.length);
+    this.#lines.push(line.length > MAX_LINE_CHARS ? `${line.slice(0, MAX_LINE_CHARS)}…` : line);
+    if (this.#lines.length > MAX_LINES) this.#lines.shift();
     this.#onLine(line);
   }
 }

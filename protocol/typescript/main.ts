@@ -1,17 +1,17 @@
-// The main process's side: one call starts a sidecar that is supervised, shared by all windows, and gone at quit.
+// The main process: starts a sidecar, supervises it, shares it among windows and stops it before the app quits.
 //
-// Nothing of Electron is imported: what is wanted of it is passed in, so that all of this runs in plain Node as well.
+// Electron is never imported.  The app passes the modules to use, so that this also runs in plain Node.
 import { join } from "node:path";
 import type { Shell } from "electron";
 import { nested } from "./calls.ts";
-import type { Api, Caller, Source } from "./calls.ts";
+import type { Api, Caller, NotificationSource } from "./calls.ts";
 import type { Diagnostics } from "./contract.ts";
 import { localError } from "./errors.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import { KEY_FILE, loadKey } from "./keys.ts";
-import type { KeyStorage } from "./keys.ts";
-import { stopBeforeQuit, watchSleep } from "./lifecycle.ts";
-import type { HostApp, HostPower } from "./lifecycle.ts";
+import type { ElectronSafeStorage } from "./keys.ts";
+import { onSystemWake, stopBeforeQuit } from "./lifecycle.ts";
+import type { ElectronApp, ElectronPowerMonitor } from "./lifecycle.ts";
 import { toConsole } from "./listeners.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import { LogTail } from "./log_tail.ts";
@@ -22,99 +22,96 @@ import { Supervisor } from "./supervisor.ts";
 import type { SidecarState } from "./state.ts";
 import { serveWindows } from "./windows.ts";
 import type { SignIn } from "./channels.ts";
-import type { HostIpc, WindowOptions } from "./windows.ts";
+import type { ElectronIpcMain, WindowOptions } from "./windows.ts";
 
 export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
-export type { Position } from "./events.ts";
+export type { EventPosition } from "./events.ts";
 export { claimSingleInstance } from "./lifecycle.ts";
-export type { HostApp, HostPower } from "./lifecycle.ts";
-export type { KeyStorage } from "./keys.ts";
+export type { ElectronApp, ElectronPowerMonitor } from "./lifecycle.ts";
+export type { ElectronSafeStorage } from "./keys.ts";
 export type { RestartPolicy } from "./restarts.ts";
 export { signInWithGoogle } from "./sign_in.ts";
 export type { GoogleOAuth, SignInOptions } from "./sign_in.ts";
 export type { Failure, SidecarState } from "./state.ts";
 export type { SignIn, SignInParams } from "./channels.ts";
-export type { HostIpc, WindowOptions } from "./windows.ts";
+export type { ElectronIpcMain, WindowOptions } from "./windows.ts";
 
-/** The parts of Electron that are put to use; each is optional, and what it would do is then left out. */
+/** The Electron modules to use.  Each is optional; without it, its feature is missing. */
 export interface ElectronParts {
-  /** The app does not quit before the sidecar has. */
-  app?: HostApp;
-  /** Windows get their bridge. */
-  ipcMain?: HostIpc;
-  /** After sleep the sidecar looks at the clock. */
-  powerMonitor?: HostPower;
-  /** Credentials are stored encrypted. */
-  safeStorage?: KeyStorage;
-  /** People can sign in with their browser. */
+  /** Delays the app's quit until the sidecar has stopped. */
+  app?: ElectronApp;
+  /** Connects the windows' bridges. */
+  ipcMain?: ElectronIpcMain;
+  /** Makes the sidecar look for due jobs after the machine has slept. */
+  powerMonitor?: ElectronPowerMonitor;
+  /** Encrypts the key of the stored credentials. */
+  safeStorage?: ElectronSafeStorage;
+  /** Opens sign-in pages in the user's browser. */
   shell?: Pick<Shell, "openExternal">;
 }
 
 export interface SidecarOptions {
-  /** The program and its arguments, such as `["uv", "run", "python", "-m", "sidecar"]`. */
+  /** The program and its arguments, for example `["uv", "run", "python", "-m", "sidecar"]`. */
   command: readonly string[];
   /** The folder of the database, the logs and the backups: `app.getPath("userData")`. */
   dataDir: string;
   electron?: ElectronParts;
-  /** More for the process's environment, over the app's own: GOOGLE_CLIENT_ID, CLAUDE_PATH, … */
+  /** Additional environment variables of the process: GOOGLE_CLIENT_ID, CLAUDE_PATH, … */
   env?: Readonly<Record<string, string | undefined>>;
   cwd?: string;
-  /** Who calls, for the log; of `app` where that is given. */
+  /** The client's name and version for the log; by default those of `electron.app`. */
   clientInfo?: { name: string; version: string };
-  /** Names of notifications that nobody wants. */
+  /** Names of notifications that the sidecar does not send. */
   optOut?: readonly string[];
-  /** What windows may call and hear, and which windows. */
+  /** Restricts which windows may use the sidecar, and what they may use. */
   windows?: WindowOptions;
-  /** A sidecar of another version than this package: `refuse` in what is shipped, `warn` (the default) elsewhere. */
+  /** What to do if the sidecar has another contract than this package: `warn` by default, `refuse` in packaged apps. */
   schemaMismatch?: "warn" | "refuse";
   restarts?: Partial<RestartPolicy>;
-  /** Each line of the sidecar's log, which is JSON. */
+  /** Receives each line of the sidecar's log, which is JSON. */
   onLog?: (line: string) => void;
-  /** What went wrong beside any call; written to the console unless said otherwise. */
+  /** Receives errors that belong to no call; by default they are logged to the console. */
   onFault?: OnFault;
 }
 
-/** What a bug report needs, with nothing secret in it. */
+/** The data for a bug report; it contains no secrets. */
 export interface BugReport {
   state: SidecarState;
-  /** The last lines of the process's log, oldest first; also of one that has crashed. */
+  /** The last lines of the log, oldest first, including those of a crashed process. */
   log: string[];
-  /** Null where the sidecar cannot answer. */
+  /** Null if the sidecar is not running. */
   diagnostics: Diagnostics | null;
 }
 
-/** What is done with the process as a whole. */
-export interface SidecarControls extends Caller, Source {
+/** The members of a supervised sidecar besides the contract's methods. */
+export interface SidecarControls extends Caller, NotificationSource {
   readonly state: SidecarState;
-  /** Where listeners are in the event log. */
-  readonly position: Position | null;
-  /** Its process id, or that of a wrapper such as `uv`; undefined while there is none. */
+  /** The position of the last durable notification that listeners have received; null before the first handshake. */
+  readonly position: EventPosition | null;
+  /** The id of the process, or of a wrapper such as `uv`; undefined while no process is running. */
   readonly pid: number | undefined;
   onState(listener: (state: SidecarState) => void): () => void;
-  onEvery(listener: AnyListener): () => void;
-  /** Resolves once it can be called; rejects where it has failed or was stopped.  Calls wait for that by themselves. */
+  onAny(listener: AnyListener): () => void;
+  /** Resolves once the sidecar is ready; rejects if it has failed or was stopped.  Calls wait for this themselves. */
   ready(): Promise<void>;
-  /**
-   * Lets it finish, and resolves once the process is gone and its files are free: await it before `quitAndInstall`.
-   * `start` brings it back, should the update not be installed after all.
-   */
+  /** Resolves once the process has ended and its files are closed.  Await it before `quitAndInstall`. */
   stop(): Promise<void>;
+  /** Starts the sidecar again after `stop` or a failure. */
   start(): Promise<void>;
-  /** The end of the log, also of a process that has crashed. */
+  /** Returns the last lines of the log, oldest first, including those of a crashed process. */
   logTail(): string[];
   bugReport(): Promise<BugReport>;
-  /** Opens the person's browser and returns the new account. */
   signIn: SignIn;
-  /** Stops, and takes everything back that was registered with Electron. */
+  /** Stops the sidecar and removes all listeners and handlers from Electron's modules. */
   dispose(): Promise<void>;
 }
 
 /** A supervised sidecar: `sidecar.jobs.list()`, `sidecar.on("jobs.updated", …)`, `sidecar.stop()`. */
 export type Sidecar = SidecarControls & Api;
 
-/** Starts a sidecar and returns at once; calls wait until it is ready. */
+/** Starts a sidecar and returns at once.  Calls wait until it is ready. */
 export function startSidecar(options: SidecarOptions): Sidecar {
   const { onFault = toConsole, electron = {}, windows = {} } = options;
   const log = new LogTail(options.onLog);
@@ -131,22 +128,22 @@ export function startSidecar(options: SidecarOptions): Sidecar {
     onFault,
   });
   const api = nested(supervisor);
-  const signIn = signInBy(api, electron.shell);
-  const undo = attach(supervisor, electron, { ...windows, signIn, onFault });
+  const signIn = signInWith(api, electron.shell);
+  const detach = attach(supervisor, electron, { ...windows, signIn, onFault });
   void supervisor.start();
-  return Object.freeze(Object.assign(controls(supervisor, log, signIn, undo), api));
+  return Object.freeze(Object.assign(controls(supervisor, log, signIn, detach), api));
 }
 
-/** Looks the program up where a packaged app has it: `<resources>/sidecar/sidecar`, or `sidecar.exe`. */
+/** Returns the command of a packaged app: `<resources>/sidecar/sidecar`, or `sidecar.exe` on Windows. */
 export function packagedCommand(resourcesPath: string): string[] {
   return [join(resourcesPath, "sidecar", process.platform === "win32" ? "sidecar.exe" : "sidecar")];
 }
 
 async function handshake({ electron, dataDir, clientInfo, env, optOut = [] }: SidecarOptions, onFault: OnFault) {
   const { app, safeStorage } = electron ?? {};
-  if (safeStorage !== undefined) await app?.whenReady(); // before that no keyring can be reached
+  if (safeStorage !== undefined) await app?.whenReady(); // the keyring is not available earlier
   const key = safeStorage === undefined ? null : await loadKey(safeStorage, join(dataDir, KEY_FILE), onFault);
-  const token = { ...process.env, ...env }["BACKEND_TOKEN"]; // the process has it from the same environment
+  const token = { ...process.env, ...env }["BACKEND_TOKEN"]; // the process reads it from the same environment
   const own =
     app === undefined ? { name: "sidecar-electron", version: "0" } : { name: app.getName(), version: app.getVersion() };
   return {
@@ -162,27 +159,27 @@ function attach(
   { app, ipcMain, powerMonitor }: ElectronParts,
   windows: WindowOptions & { signIn: SignIn; onFault: OnFault },
 ): Array<() => void> {
-  const wake = (): void => {
+  const lookForDueJobs = (): void => {
     if (supervisor.state.status === "ready") supervisor.call("jobs.queue.wake").catch(windows.onFault);
   };
   return [
     ...(app === undefined ? [] : [stopBeforeQuit(app, supervisor)]),
     ...(ipcMain === undefined ? [] : [serveWindows(ipcMain, supervisor, windows)]),
-    ...(powerMonitor === undefined ? [] : [watchSleep(powerMonitor, wake)]),
+    ...(powerMonitor === undefined ? [] : [onSystemWake(powerMonitor, lookForDueJobs)]),
   ];
 }
 
-function signInBy({ calendar }: Api, shell: ElectronParts["shell"]): SignIn {
+function signInWith({ calendar }: Api, shell: ElectronParts["shell"]): SignIn {
   return async (provider, params = {}, options = {}) => {
-    if (shell === undefined) throw localError("sign_in_unavailable", "This app has no browser to sign in with.");
+    if (shell === undefined) throw localError("sign_in_unavailable", "This app cannot open a browser to sign in.");
     if (provider !== "google")
-      throw localError("sign_in_unavailable", `Nobody can sign in with ${String(provider)} here.`);
+      throw localError("sign_in_unavailable", `Sign-in with ${String(provider)} is not supported.`);
     const openExternal = (url: string): Promise<void> => shell.openExternal(url);
     return signInWithGoogle(calendar.oauth.google, params, { ...options, openExternal });
   };
 }
 
-function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, undo: Array<() => void>): SidecarControls {
+function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, detach: Array<() => void>): SidecarControls {
   return {
     get state() {
       return supervisor.state;
@@ -195,7 +192,7 @@ function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, undo: Ar
     },
     call: (...args) => supervisor.call(...args),
     on: (name, listener) => supervisor.on(name, listener),
-    onEvery: (listener) => supervisor.onEvery(listener),
+    onAny: (listener) => supervisor.onAny(listener),
     onState: (listener) => supervisor.onState(listener),
     ready: () => supervisor.ready(),
     start: () => supervisor.start(),
@@ -208,7 +205,7 @@ function controls(supervisor: Supervisor, log: LogTail, signIn: SignIn, undo: Ar
       return { state: supervisor.state, log: log.lines(), diagnostics };
     },
     async dispose() {
-      undo.splice(0).forEach((step) => step());
+      detach.splice(0).forEach((step) => step());
       await supervisor.stop();
     },
   };

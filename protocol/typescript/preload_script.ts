@@ -1,4 +1,4 @@
-// The preload script for an app that needs no other: `webPreferences.preload` is the path of its bundled form.
+// A ready-made preload script.  Its bundled form is for `webPreferences.preload`.
 import { contextBridge, ipcRenderer } from "electron";
 import { exposeSidecar } from "./preload.ts";
 

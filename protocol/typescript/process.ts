@@ -1,4 +1,4 @@
-// One life of the sidecar's process: spawned, spoken to, ended gently.
+// Spawns a sidecar process, connects a client to its pipes and stops it.
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { Client } from "./client.ts";
@@ -6,44 +6,44 @@ import { localError } from "./errors.ts";
 import type { OnFault } from "./listeners.ts";
 import type { LogTail } from "./log_tail.ts";
 
-/** The sidecar drains in 2 s; a wrapper such as `uv run` and a loaded machine get some more. */
-const STOP_MS = 6_000;
-/** Between asking by signal and killing. */
-const KILL_MS = 2_000;
-/** When a process has ended, what it wrote is read within this, even where a grandchild holds the pipe open. */
-const LAST_WORDS_MS = 2_000;
+/** Time from closing stdin to SIGTERM.  The sidecar stops within 2 s; a wrapper or a slow machine may need longer. */
+const TERMINATE_AFTER_MS = 6_000;
+/** Time from SIGTERM to SIGKILL. */
+const KILL_AFTER_MS = 2_000;
+/** How long output is still read after the process has ended, because a grandchild may keep the pipes open. */
+const OUTPUT_AFTER_EXIT_MS = 2_000;
 
 export interface Command {
-  /** The program and its arguments; no shell is involved. */
+  /** The program and its arguments, started without a shell. */
   command: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
   cwd?: string | undefined;
 }
 
-/** How a process ended. */
-export interface Ending {
+/** How a process has ended. */
+export interface ProcessExit {
   code: number | null;
   signal: string | null;
-  /** Why it could not even be started. */
+  /** Why the process could not be started; null if it was. */
   spawnError: string | null;
 }
 
-/** A running sidecar. */
+/** A sidecar process and the client connected to it. */
 export class SidecarProcess {
   readonly client: Client;
-  /** Settles once everything that it wrote has been read. */
-  readonly ended: Promise<Ending>;
+  /** Resolves once the process has ended and its output was read. */
+  readonly ended: Promise<ProcessExit>;
   readonly #child: ChildProcessWithoutNullStreams;
-  #ending: Ending | null = null;
+
   #isStopping = false;
 
   constructor({ command, env, cwd }: Command, log: LogTail, onFault: OnFault) {
     const [program = "", ...args] = command;
-    // Hidden, and not detached: on Windows its children then share one console that nobody sees.
+    // Hidden and not detached: on Windows, its children then share one hidden console.
     this.#child = spawn(program, args, { cwd, env: { ...env }, stdio: "pipe", windowsHide: true });
     const { stdin, stdout, stderr } = this.#child;
     this.client = new Client({ send: (line) => void (stdin.writable && stdin.write(line)), onFault });
-    stdin.on("error", () => undefined); // it has ended: that is told by its end, with a reason
+    stdin.on("error", () => undefined); // the process has ended; its exit is reported with a reason
     stdout.on("error", onFault);
     stderr.on("error", onFault);
     stdout.on("data", (chunk: Buffer) => this.client.receive(chunk));
@@ -51,68 +51,68 @@ export class SidecarProcess {
     this.ended = this.#watch();
   }
 
-  /** Its process id; undefined where it could not be started.  Behind a wrapper it is the wrapper's. */
+  /** The process id, or that of a wrapper such as `uv`; undefined if the process could not be started. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
-  /** Whether its end is wanted. */
+  /** Whether `stop` was called. */
   get isStopping(): boolean {
     return this.#isStopping;
   }
 
-  /** Closes its stdin, the one way to ask that works on every system, and sees to it that it ends. */
-  async stop(): Promise<Ending> {
+  /** Closes stdin, which stops the sidecar on every system; then sends SIGTERM and SIGKILL if that does not help. */
+  async stop(): Promise<ProcessExit> {
     this.#isStopping = true;
     this.#child.stdin.end();
-    for (const [patience, signal] of [
-      [STOP_MS, "SIGTERM"],
-      [KILL_MS, "SIGKILL"],
+    for (const [timeoutMs, signal] of [
+      [TERMINATE_AFTER_MS, "SIGTERM"],
+      [KILL_AFTER_MS, "SIGKILL"],
     ] as const) {
-      const ending = await within(patience, this.ended);
-      if (ending !== null) return ending;
+      const exit = await within(timeoutMs, this.ended);
+      if (exit !== null) return exit;
       this.#child.kill(signal);
     }
     return this.ended;
   }
 
-  /** Ends it at once: for one that no longer answers. */
+  /** Ends a process that no longer responds. */
   kill(): void {
     this.#child.kill("SIGKILL");
   }
 
-  async #watch(): Promise<Ending> {
-    const ending = await new Promise<Ending>((resolve) => {
+  async #watch(): Promise<ProcessExit> {
+    const exit = await new Promise<ProcessExit>((resolve) => {
       this.#child.on("error", (error) => {
         if (this.#child.pid === undefined) resolve({ code: null, signal: null, spawnError: error.message });
       });
       this.#child.once("exit", (code, signal) => {
-        this.#ending = { code, signal, spawnError: null };
-        setTimeout(resolve, LAST_WORDS_MS, this.#ending).unref();
+        const exited = { code, signal, spawnError: null };
+        setTimeout(resolve, OUTPUT_AFTER_EXIT_MS, exited).unref();
+        // `close` follows once both pipes were read to their end, so that the last responses are not lost.
+        this.#child.once("close", () => resolve(exited));
       });
-      // After `exit`, once both pipes have been read to their end: answers that it wrote last are not lost.
-      this.#child.once("close", () => void (this.#ending !== null && resolve(this.#ending)));
     });
-    this.client.end(sidecarEnded(ending));
-    return ending;
+    this.client.end(sidecarEnded(exit));
+    return exit;
   }
 }
 
-function sidecarEnded({ code, signal, spawnError }: Ending): ReturnType<typeof localError> {
+function sidecarEnded({ code, signal, spawnError }: ProcessExit): ReturnType<typeof localError> {
   const how = spawnError ?? (signal === null ? `exit code ${code}` : signal);
-  return localError("sidecar_ended", `The sidecar ended before it answered (${how}).`, {
+  return localError("sidecar_ended", `The sidecar ended before it responded (${how}).`, {
     retryable: true,
     exit_code: code,
     signal,
   });
 }
 
-/** What it resolves to, or null where that takes longer. */
+/** Returns the promise's value, or null if it takes longer than `ms`. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => (timer = setTimeout(resolve, ms, null)));
+  const timeout = new Promise<null>((resolve) => (timer = setTimeout(resolve, ms, null)));
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, timeout]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,10 +1,10 @@
-// The page's side: the same typed client, over the bridge that the preload script put into the window.
+// The client for pages: the contract's methods and notifications over the bridge that the preload script has exposed.
 import { nested } from "./calls.ts";
-import type { Api, CallArguments, Caller, EventName, RequestName, Result, Source } from "./calls.ts";
-import type { Outcome, SidecarBridge, SignIn } from "./channels.ts";
+import type { Api, CallArguments, Caller, EventName, RequestName, Result, NotificationSource } from "./calls.ts";
+import type { BridgeResponse, SidecarBridge, SignIn } from "./channels.ts";
 import type { CalendarAccount, Notifications } from "./contract.ts";
 import { RpcError } from "./errors.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import { Listeners, toConsole } from "./listeners.ts";
 import type { OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
@@ -16,34 +16,34 @@ export { RpcError } from "./errors.ts";
 export type { LocalErrorKind, RpcErrorData, RpcErrorObject } from "./errors.ts";
 export type { Api, CallOptions, EventName, RequestName } from "./calls.ts";
 export type { SidecarBridge, SignInParams } from "./channels.ts";
-export type { Position } from "./events.ts";
+export type { EventPosition } from "./events.ts";
 export type { Failure, SidecarState } from "./state.ts";
 
-/** A function for each notification that is wanted. */
+/** Listeners by the notification's name. */
 export type EventListeners = { readonly [Name in EventName]?: (params: Notifications[Name]) => void };
 
-export interface PageControls extends Caller, Source {
+/** The members of a page's sidecar besides the contract's methods. */
+export interface PageControls extends Caller, NotificationSource {
   /**
-   * Several listeners, which first hear what came after `after`: a position that was kept over a reload.  Where that is
-   * too long ago, `events.resync` is heard instead, and snapshots are to be loaded.
+   * Adds listeners, which first receive the notifications after a position that was stored before a reload.  If the log
+   * no longer has them, they receive `events.resync` and must load snapshots.  Returns a function that removes them.
    */
-  onSince(after: Position, listeners: EventListeners): () => void;
-  /** Where the event log is now; null where the sidecar does not run.  Keep it, and the `seq` of what is heard later. */
-  position(): Promise<Position | null>;
+  onSince(after: EventPosition, listeners: EventListeners): () => void;
+  /** Returns the current position in the event log, or null if the sidecar is not running. */
+  position(): Promise<EventPosition | null>;
   state(): Promise<SidecarState>;
   onState(listener: (state: SidecarState) => void): () => void;
-  /** Opens the person's browser; resolves to the account. */
   signIn: SignIn;
 }
 
-/** The sidecar as a page sees it: `sidecar.jobs.list()`, `sidecar.on("jobs.updated", …)`. */
+/** The sidecar in a page: `sidecar.jobs.list()`, `sidecar.on("jobs.updated", …)`. */
 export type PageSidecar = PageControls & Api;
 
 export interface ConnectOptions {
   onFault?: OnFault;
 }
 
-/** Over `bridge`, which the preload script has put into `window.sidecar`. */
+/** Connects a page to the sidecar through the bridge, which is `window.sidecar` by default. */
 export function connectSidecar(
   bridge: SidecarBridge = bridgeOf(globalThis as { sidecar?: SidecarBridge }),
   { onFault = toConsole }: ConnectOptions = {},
@@ -53,7 +53,7 @@ export function connectSidecar(
     call: (...args) => page.call(...args),
     on: (name, listener) => page.on(name, listener),
     onSince: (after, listeners) => page.onSince(after, listeners),
-    // A copy: the bridge freezes what it hands over, and this is meant to be moved on.
+    // A copy, because Electron's bridge freezes objects and the page updates its position.
     position: async () => {
       const position = await bridge.position();
       return position && { ...position };
@@ -66,15 +66,15 @@ export function connectSidecar(
   return Object.freeze(Object.assign(controls, nested(page)));
 }
 
-// Shared by all clients of a page: the bridge tells calls apart by it.
+// Shared by all clients of a page, because the bridge identifies calls by this number.
 let lastCall = 0;
 
-class Page implements Caller, Source {
+class Page implements Caller, NotificationSource {
   readonly #bridge: SidecarBridge;
   readonly #listeners: Listeners;
   readonly #onFault: OnFault;
-  /** How many listen, by name; the bridge is asked once for each name. */
-  readonly #heard = new Map<EventName, { count: number; end: () => void }>();
+  /** The bridge's subscriptions: one for each name, with the number of listeners. */
+  readonly #subscriptions = new Map<EventName, { count: number; end: () => void }>();
 
   constructor(bridge: SidecarBridge, onFault: OnFault) {
     this.#bridge = bridge;
@@ -88,32 +88,35 @@ class Page implements Caller, Source {
   }
 
   on<Name extends EventName>(name: Name, listener: (params: Notifications[Name]) => void): () => void {
-    const heard = this.#heard.get(name) ?? this.#hear(name);
-    heard.count += 1;
-    const forget = this.#listeners.on(name, listener);
-    let isOn = true;
+    const subscription = this.#subscriptions.get(name) ?? this.#subscribe(name);
+    subscription.count += 1;
+    const remove = this.#listeners.on(name, listener);
+    let isActive = true;
     return () => {
-      if (!isOn) return;
-      isOn = false;
-      forget();
-      heard.count -= 1;
-      if (heard.count > 0) return;
-      heard.end();
-      this.#heard.delete(name);
+      if (!isActive) return;
+      isActive = false;
+      remove();
+      subscription.count -= 1;
+      if (subscription.count > 0) return;
+      subscription.end();
+      this.#subscriptions.delete(name);
     };
   }
 
-  onSince(after: Position, listeners: EventListeners): () => void {
+  onSince(after: EventPosition, listeners: EventListeners): () => void {
     const own = new Listeners(this.#onFault);
     for (const [name, listener] of Object.entries(listeners)) own.on(name, listener);
     return this.#bridge.subscribe(Object.keys(listeners), after, (name, params) => own.emit(name, params));
   }
 
   /** Rejects with the signal's reason as soon as it is aborted. */
-  async cancellable(signal: AbortSignal | undefined, start: (call: number) => Promise<Outcome>): Promise<unknown> {
+  async cancellable(
+    signal: AbortSignal | undefined,
+    start: (call: number) => Promise<BridgeResponse>,
+  ): Promise<unknown> {
     signal?.throwIfAborted();
     const call = (lastCall += 1);
-    const outcome = await new Promise<Outcome>((resolve, reject) => {
+    const response = await new Promise<BridgeResponse>((resolve, reject) => {
       const aborted = (): void => {
         this.#bridge.cancel(call);
         reject(signal?.reason);
@@ -123,15 +126,15 @@ class Page implements Caller, Source {
         .then(resolve, reject)
         .finally(() => signal?.removeEventListener("abort", aborted));
     });
-    if (outcome.ok) return outcome.value;
-    throw new RpcError(outcome.error);
+    if (response.ok) return response.value;
+    throw new RpcError(response.error);
   }
 
-  #hear(name: EventName): { count: number; end: () => void } {
-    const end = this.#bridge.subscribe([name], null, (told, params) => this.#listeners.emit(told, params));
-    const heard = { count: 0, end };
-    this.#heard.set(name, heard);
-    return heard;
+  #subscribe(name: EventName): { count: number; end: () => void } {
+    const end = this.#bridge.subscribe([name], null, (...notification) => this.#listeners.emit(...notification));
+    const subscription = { count: 0, end };
+    this.#subscriptions.set(name, subscription);
+    return subscription;
   }
 }
 

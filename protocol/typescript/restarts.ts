@@ -1,34 +1,38 @@
-// What an ended process calls for, by its exit code.  Pure: time is the caller's.
-import type { Ending } from "./process.ts";
+// Decides what to do after the process has ended.
+import type { ProcessExit } from "./process.ts";
 import type { Failure } from "./state.ts";
 
 export interface RestartPolicy {
-  /** Before the first restart; doubled each time. */
+  /** The delay before the first restart; it doubles with each one. */
   firstDelayMs: number;
   maxDelayMs: number;
-  /** So many ends in a row, each before `steadyMs`, and it is given up. */
+  /** The sidecar has failed after this many unexpected exits in a row. */
   maxFailures: number;
-  /** One that has served this long has recovered: counting begins anew. */
+  /** After running for this long, a process no longer counts as the next of a row. */
   steadyMs: number;
 }
 
-/** Half a second is not noticed, half a minute spares the battery; eight in a row take about a minute. */
+/** The first delay is hardly noticed, the last one spares the battery; eight exits take about a minute. */
 export const RESTARTS: RestartPolicy = { firstDelayMs: 250, maxDelayMs: 30_000, maxFailures: 8, steadyMs: 60_000 };
 
-/** Another process has the database: the last sidecar of this very app may still be draining, for 2 s at most. */
+/** How often to try if another process has the database: the app's previous sidecar may take 2 s to stop. */
 const LOCKED_FAILURES = 5;
 
-export type Verdict = { restartInMs: number } | { failure: Failure };
+export type RestartDecision = { restartInMs: number } | { failure: Failure };
 
-const FINAL: Readonly<Record<number, Failure>> = { 2: "usage", 78: "newer_database" };
-const LOCKED = 73;
+const FINAL_EXIT_CODES: Readonly<Record<number, Failure>> = { 2: "usage", 78: "newer_database" };
+const LOCKED_EXIT_CODE = 73;
 
-/** What to do after the `failures`th end in a row (from 1). */
-export function verdict({ code, spawnError }: Ending, failures: number, policy: RestartPolicy): Verdict {
+/** Decides what to do after an unexpected exit; `failures` counts the exits in a row, including this one. */
+export function decideRestart(
+  { code, spawnError }: ProcessExit,
+  failures: number,
+  policy: RestartPolicy,
+): RestartDecision {
   if (spawnError !== null) return { failure: "not_startable" };
-  const final = code === null ? undefined : FINAL[code];
+  const final = code === null ? undefined : FINAL_EXIT_CODES[code];
   if (final !== undefined) return { failure: final };
-  if (code === LOCKED && failures >= LOCKED_FAILURES) return { failure: "locked" };
+  if (code === LOCKED_EXIT_CODE && failures >= LOCKED_FAILURES) return { failure: "locked" };
   if (failures >= policy.maxFailures) return { failure: "crashing" };
   return { restartInMs: Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (failures - 1)) };
 }

@@ -1,7 +1,7 @@
-// Signing in with Google: the person's own browser, and a listener on this machine that hears the answer once.
+// Sign-in with Google through the user's browser and a loopback redirect (RFC 8252, section 7.3).
 //
-// RFC 8252, section 7.3.  The verifier and the tokens never leave the sidecar; what passes here is a code that is worth
-// nothing without the verifier.
+// The PKCE verifier and the tokens never leave the sidecar.  The code that passes through here is useless without the
+// verifier.
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,8 +11,8 @@ import type { SignInParams } from "./channels.ts";
 import type { CalendarAccount } from "./contract.ts";
 import { localError } from "./errors.ts";
 
-/** A person finds a password within this; Google's page itself gives up earlier. */
-const PATIENCE_MS = 10 * 60_000;
+/** How long to wait for the user; Google's page itself expires earlier. */
+const SIGN_IN_TIMEOUT_MS = 10 * 60_000;
 const PATH = "/oauth/google";
 
 /** The three steps of a sign-in: `sidecar.calendar.oauth.google`. */
@@ -21,22 +21,22 @@ export type GoogleOAuth = Api["calendar"]["oauth"]["google"];
 export interface SignInOptions {
   /** Electron's `shell.openExternal`. */
   openExternal: (url: string) => Promise<void>;
-  /** The page that the person sees at the end; plain HTML without scripts. */
-  page?: (outcome: PageOutcome) => string;
+  /** Renders the page that the browser shows at the end; HTML without scripts. */
+  page?: (outcome: SignInOutcome) => string;
   signal?: AbortSignal;
-  patienceMs?: number;
+  timeoutMs?: number;
 }
 
-export interface PageOutcome {
+export interface SignInOutcome {
   ok: boolean;
   message: string;
 }
 
 /**
- * Signs in and returns the account.  Rejects with the sidecar's RpcError, or with `sign_in_abandoned` where the person
- * does not come back.
+ * Signs in and returns the account.  Rejects with the sidecar's RpcError, or with `sign_in_abandoned` if the user does
+ * not return.
  *
- * Whatever happens, nothing listens any more once this has settled.
+ * The local server is closed when the promise settles.
  */
 export async function signInWithGoogle(
   oauth: GoogleOAuth,
@@ -48,28 +48,28 @@ export async function signInWithGoogle(
     const origin = await listen(server);
     const { authorization_url: url, state } = await oauth.start({ ...params, redirect_uri: `${origin}${PATH}` });
     checkAddress(url);
-    const returned = comeBack(server, origin, state, options);
-    returned.catch(() => undefined); // where opening the browser fails first
+    const redirected = waitForRedirect(server, origin, state, options);
+    redirected.catch(() => undefined); // not awaited if the browser cannot be opened
     await options.openExternal(url);
-    const { address, answer } = await returned;
-    return await finish(oauth, address, state, (outcome) => answer((options.page ?? closingPage)(outcome)));
+    const { address, respond } = await redirected;
+    return await finish(oauth, address, state, (outcome) => respond((options.page ?? closingPage)(outcome)));
   } finally {
     server.close();
     server.closeAllConnections();
   }
 }
 
-/** A refusal takes the same way: `complete` knows best what to say of it. */
+/** Completes the sign-in.  A redirect with an error takes the same path: `complete` then rejects with the reason. */
 async function finish(
   oauth: Pick<GoogleOAuth, "callback" | "complete">,
   url: string,
   state: string,
-  show: (outcome: PageOutcome) => Promise<void>,
+  show: (outcome: SignInOutcome) => Promise<void>,
 ): Promise<CalendarAccount> {
   try {
     await oauth.callback({ url });
     const account = await oauth.complete({ state });
-    await show({ ok: true, message: "You are signed in.  You can close this page and go back to the app." });
+    await show({ ok: true, message: "You are signed in. You can close this page and return to the app." });
     return account;
   } catch (error) {
     await show({ ok: false, message: error instanceof Error ? error.message : String(error) });
@@ -77,7 +77,7 @@ async function finish(
   }
 }
 
-/** On a port that the system picks, reachable from this machine only. */
+/** Listens on a free port of 127.0.0.1 and returns the origin. */
 function listen(server: Server): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -87,25 +87,25 @@ function listen(server: Server): Promise<string> {
   });
 }
 
-/** `openExternal` would also start programs. */
+/** Accepts only web pages, because `openExternal` would also start programs. */
 function checkAddress(url: string): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:" || (protocol === "http:" && hostname === "127.0.0.1")) return;
-  throw localError("sign_in_unavailable", `A sign-in page has an https address, not ${protocol}`);
+  throw localError("sign_in_unavailable", `The sign-in page must have an https address, not ${protocol}`);
 }
 
-interface Returned {
+interface Redirect {
   address: string;
-  answer: (html: string) => Promise<void>;
+  respond: (html: string) => Promise<void>;
 }
 
-/** The one request that bears our state; whatever else knocks is sent away, and does not end the wait. */
-function comeBack(server: Server, origin: string, state: string, options: SignInOptions): Promise<Returned> {
-  const { signal, patienceMs = PATIENCE_MS } = options;
+/** Waits for the first request with our `state`; other requests are refused. */
+function waitForRedirect(server: Server, origin: string, state: string, options: SignInOptions): Promise<Redirect> {
+  const { signal, timeoutMs = SIGN_IN_TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
-    const late = (): void =>
-      reject(localError("sign_in_abandoned", "Nobody came back from the sign-in page.", { retryable: true }));
-    const timer = setTimeout(late, patienceMs);
+    const timedOut = (): void =>
+      reject(localError("sign_in_abandoned", "The sign-in was not completed in the browser.", { retryable: true }));
+    const timer = setTimeout(timedOut, timeoutMs);
     const aborted = (): void => reject(signal?.reason);
     if (signal?.aborted) aborted();
     signal?.addEventListener("abort", aborted, { once: true });
@@ -113,25 +113,21 @@ function comeBack(server: Server, origin: string, state: string, options: SignIn
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
     });
-    let isTaken = false;
+    let isRedirected = false;
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const url = addressOf(request, origin);
-      if (url === null || isTaken)
-        return send(response, 404, closingPage({ ok: false, message: "There is nothing here." }));
-      if (!isSame(url.searchParams.get("state") ?? "", state)) {
-        return send(
-          response,
-          400,
-          closingPage({ ok: false, message: "This is not the sign-in that the app waits for." }),
-        );
-      }
-      isTaken = true;
-      resolve({ address: url.href, answer: (html) => new Promise((sent) => send(response, 200, html, sent)) });
+      const refuse = (status: number, message: string): void =>
+        send(response, status, closingPage({ ok: false, message }));
+      if (url === null || isRedirected) return refuse(404, "This page does not exist.");
+      if (!isSame(url.searchParams.get("state") ?? "", state))
+        return refuse(400, "This sign-in does not belong to the one that the app is waiting for.");
+      isRedirected = true;
+      resolve({ address: url.href, respond: (html) => new Promise((sent) => send(response, 200, html, sent)) });
     });
   });
 }
 
-/** Null for anything but our path under our very name: a page that rebinds its name to this machine uses another. */
+/** Returns the URL of a request for our path, or null.  Checking the host defends against DNS rebinding. */
 function addressOf(request: IncomingMessage, origin: string): URL | null {
   if (request.method !== "GET" || `http://${request.headers.host}` !== origin) return null;
   const target = request.url ?? "";
@@ -146,13 +142,13 @@ function isSame(one: string, other: string): boolean {
 }
 
 function send(response: ServerResponse, status: number, html: string, sent: () => void = () => undefined): void {
-  if (response.destroyed) return sent(); // the browser has gone away meanwhile
+  if (response.destroyed) return sent(); // the browser has closed the connection
   response.once("close", sent);
   response.writeHead(status, {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
     "Cache-Control": "no-store",
-    // The address holds the code.
+    // The address contains the code.
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     Connection: "close",
@@ -165,7 +161,7 @@ const STYLE =
   "body{min-height:90vh;margin:0}" +
   "main{max-width:26rem;padding:2rem;text-align:center}p:first-child{font-size:3rem;margin:0}";
 
-function closingPage({ ok, message }: PageOutcome): string {
+function closingPage({ ok, message }: SignInOutcome): string {
   const text = message.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   return (
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${ok ? "Signed in" : "Not signed in"}</title>` +

@@ -1,9 +1,9 @@
-// How the sidecar is, as the app and its windows see it.
+// The state of the sidecar, for the app and its windows.
 import type { SecretsState } from "./contract.ts";
 
-/** Why the sidecar is not coming back by itself. */
+/** Why the sidecar is not restarted. */
 export type Failure =
-  /** The program is not there, or may not be run. */
+  /** The program does not exist or cannot be executed. */
   | "not_startable"
   /** Exit 2: wrong arguments or environment. */
   | "usage"
@@ -11,26 +11,26 @@ export type Failure =
   | "locked"
   /** Exit 78: the database is from a newer version of the app; nothing was written. */
   | "newer_database"
-  /** It ended again and again. */
+  /** The process has ended too many times in a row. */
   | "crashing"
-  /** It speaks another version of the protocol: the app was packaged wrongly. */
+  /** The sidecar has another protocol version or contract: the app was packaged with the wrong sidecar. */
   | "protocol_mismatch"
-  /** The handshake was refused; `message` says why. */
+  /** The sidecar refused the handshake; `message` says why. */
   | "refused";
 
-/** How the sidecar is, in plain values: it is shown in windows too. */
+/** The state of the sidecar. */
 export interface SidecarState {
   status: "starting" | "ready" | "restarting" | "stopped" | "failed";
-  /** Why it failed; null otherwise. */
+  /** Null unless `status` is `failed`. */
   failure: Failure | null;
-  /** Of the last process that ended by itself. */
+  /** The exit code of the last process that ended unexpectedly. */
   exitCode: number | null;
-  /** For a person: what went wrong last. */
+  /** The last problem, in words for the user. */
   message: string | null;
   /** The sidecar's version; null before the first handshake. */
   version: string | null;
-  /** Whether the sidecar was built from this package's contract; null before the first handshake. */
+  /** Whether the sidecar has the same contract as this package; null before the first handshake. */
   schemaMatch: boolean | null;
-  /** How credentials are kept; null before the first handshake. */
+  /** How credentials are stored; null before the first handshake. */
   secrets: SecretsState | null;
 }

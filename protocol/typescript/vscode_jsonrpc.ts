@@ -1,14 +1,14 @@
-// For hosts that already use vscode-jsonrpc: a reader and a writer of one JSON message a line.
+// A message reader and a message writer for vscode-jsonrpc, with one JSON message per line.
 //
-// That package's own pair speaks LSP's framing with Content-Length headers.  Nothing of it is imported: what is passed
-// to `createMessageConnection` only has to have the right shape.
+// The reader and writer of vscode-jsonrpc use Content-Length headers, as LSP does.  The package is not imported:
+// `createMessageConnection` accepts any objects with the right methods.
 import { LineSplitter } from "./framing.ts";
 
 interface Disposable {
   dispose(): void;
 }
 
-type Listener<T> = (told: T) => unknown;
+type Listener<T> = (value: T) => unknown;
 type Event<T> = (listener: Listener<T>, thisArgs?: unknown, disposables?: Disposable[]) => Disposable;
 
 interface Message {
@@ -38,9 +38,9 @@ export class LineMessageReader {
 
   constructor(input: Readable) {
     this.#input = input;
-    input.on("error", (error) => this.#errors.tell(error));
-    // At the end of the stream: everything that was written has been read then.
-    input.on("end", () => this.#closes.tell());
+    input.on("error", (error) => this.#errors.fire(error));
+    // Not "close": at the end of the stream, all output was read.
+    input.on("end", () => this.#closes.fire());
   }
 
   readonly onError: Event<Error> = (...args) => this.#errors.listen(...args);
@@ -50,7 +50,7 @@ export class LineMessageReader {
   listen(callback: (message: never) => void): Disposable {
     const lines = new LineSplitter(
       (line) => this.#read(line, callback),
-      (bytes) => this.#errors.tell(new Error(`a line of ${bytes} bytes was dropped`)),
+      (bytes) => this.#errors.fire(new Error(`a line of ${bytes} bytes was dropped`)),
     );
     this.#input.on("data", (chunk) => lines.push(chunk));
     return { dispose: () => this.dispose() };
@@ -66,10 +66,10 @@ export class LineMessageReader {
     try {
       message = JSON.parse(line);
     } catch {
-      this.#errors.tell(new Error(`a line of ${line.length} characters is not JSON`));
+      this.#errors.fire(new Error(`a line of ${line.length} characters is not JSON`));
       return;
     }
-    // Otherwise the request that this line was would wait for ever.
+    // The response to a line that could not be parsed: without its id the request would never settle.
     const id = message.id === null ? message.error?.data?.recovered_id : undefined;
     callback((id === undefined ? message : { ...message, id }) as never);
   }
@@ -85,7 +85,7 @@ export class LineMessageWriter {
   constructor(output: Writable) {
     this.#output = output;
     output.on("error", (error) => this.#failed(error, undefined));
-    output.on("close", () => this.#closes.tell());
+    output.on("close", () => this.#closes.fire());
   }
 
   readonly onError: Event<[Error, Message | undefined, number | undefined]> = (...args) => this.#errors.listen(...args);
@@ -106,12 +106,12 @@ export class LineMessageWriter {
   }
 
   dispose(): void {
-    this.#errors.forget();
-    this.#closes.forget();
+    this.#errors.clear();
+    this.#closes.clear();
   }
 
   #failed(error: Error, message: Message | undefined): void {
-    this.#errors.tell([error, message, (this.#failures += 1)]);
+    this.#errors.fire([error, message, (this.#failures += 1)]);
   }
 }
 
@@ -119,18 +119,18 @@ class Emitter<T> {
   readonly #listeners = new Set<Listener<T>>();
 
   listen(listener: Listener<T>, thisArgs?: unknown, disposables?: Disposable[]): Disposable {
-    const own: Listener<T> = (told) => listener.call(thisArgs, told);
+    const own: Listener<T> = (value) => listener.call(thisArgs, value);
     this.#listeners.add(own);
     const disposable = { dispose: () => void this.#listeners.delete(own) };
     disposables?.push(disposable);
     return disposable;
   }
 
-  tell(told: T): void {
-    for (const listener of [...this.#listeners]) listener(told);
+  fire(value: T): void {
+    for (const listener of [...this.#listeners]) listener(value);
   }
 
-  forget(): void {
+  clear(): void {
     this.#listeners.clear();
   }
 }

@@ -1,52 +1,51 @@
-// The main process's end of the bridge: several windows share one sidecar.
+// The main process's side of the bridge: several windows share one sidecar.
 //
-// This is the border that counts.  A page may have been taken over, so every message is checked here again: who sends
-// it, what it names, what shape it has.
+// A page may be compromised, so every message is checked here: its sender, the names in it and its shape.
 import type { IpcMain, IpcMainEvent, WebContents, WebFrameMain } from "electron";
 import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { CallOptions, EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
-import type { CallMessage, Outcome, SignIn } from "./channels.ts";
+import type { CallMessage, BridgeResponse, SignIn } from "./channels.ts";
 import type { EventPage } from "./contract.ts";
 import { localError, RpcError } from "./errors.ts";
 import { replay, RESYNC, seqOf, withResync } from "./events.ts";
-import type { Position } from "./events.ts";
+import type { EventPosition } from "./events.ts";
 import type { AnyListener, OnFault } from "./listeners.ts";
 import type { SidecarState } from "./state.ts";
 
-/** What is used of Electron's `ipcMain`. */
-export type HostIpc = Pick<IpcMain, "handle" | "removeHandler" | "on" | "off">;
+/** The part of Electron's `ipcMain` that this package uses. */
+export type ElectronIpcMain = Pick<IpcMain, "handle" | "removeHandler" | "on" | "off">;
 
-/** A page that leaves more than this open has a leak. */
+/** Limits per page; a page that exceeds them leaks subscriptions or calls. */
 const MAX_SUBSCRIPTIONS = 1_000;
 const MAX_CALLS = 1_000;
 
-/** What windows need of the sidecar. */
-export interface Shared {
+/** The sidecar that windows share. */
+export interface SharedSidecar {
   readonly state: SidecarState;
-  readonly position: Position | null;
+  readonly position: EventPosition | null;
   ready(): Promise<void>;
   request(name: string, params?: object, options?: CallOptions): Promise<unknown>;
-  onEvery(listener: AnyListener): () => void;
+  onAny(listener: AnyListener): () => void;
   onState(listener: (state: SidecarState) => void): () => void;
 }
 
 export interface WindowOptions {
-  /** What windows may call and hear; everything unless said otherwise. */
+  /** The requests and notifications that pages may use; all by default. */
   methods?: readonly RequestName[];
   notifications?: readonly EventName[];
   /**
-   * Whether a frame may use the bridge.  Unless said otherwise: a window's main frame that shows a file, the app's own
-   * scheme, or a development server on this machine.
+   * Returns whether a frame may use the bridge.  By default these are main frames that show a file, a page with the
+   * app's own scheme, or a page of a development server on this machine.
    */
   trust?: (frame: WebFrameMain) => boolean;
 }
 
 interface Subscription {
   names: ReadonlySet<string>;
-  /** Durable ones up to here were replayed, and come once more as they happen. */
-  seen: Position | null;
-  /** While what was missed is fetched, later ones wait for their turn. */
+  /** Durable notifications up to this position were delivered by a replay. */
+  replayedTo: EventPosition | null;
+  /** Whether a replay is running, which also delivers the durable notifications that arrive meanwhile. */
   isReplaying: boolean;
 }
 
@@ -54,7 +53,7 @@ interface Subscription {
 interface Page {
   id: string;
   contents: WebContents;
-  /** It has sent something that was checked: it may hear of the sidecar's state too. */
+  /** Whether a message from it has passed the checks; only then is it notified of state changes. */
   isTrusted: boolean;
   subscriptions: Map<number, Subscription>;
   calls: Map<number, AbortController>;
@@ -62,57 +61,57 @@ interface Page {
 
 type Sender = Pick<IpcMainEvent, "sender" | "senderFrame">;
 
-/** Answers windows and tells them what they asked to hear.  Returns what ends it. */
+/** Handles the messages from windows and sends them notifications.  Returns a function that stops this. */
 export function serveWindows(
-  ipc: HostIpc,
-  sidecar: Shared,
+  ipc: ElectronIpcMain,
+  sidecar: SharedSidecar,
   options: WindowOptions & { signIn: SignIn; onFault: OnFault },
 ): () => void {
   const windows = new Windows(sidecar, options);
-  const undo = [sidecar.onEvery(windows.tell), sidecar.onState(windows.tellState)];
-  const answer = (name: string, handler: Parameters<HostIpc["handle"]>[1]): void => {
+  const detach = [sidecar.onAny(windows.onNotification), sidecar.onState(windows.onState)];
+  const handle = (name: string, handler: Parameters<ElectronIpcMain["handle"]>[1]): void => {
     ipc.handle(name, handler);
-    undo.push(() => ipc.removeHandler(name));
+    detach.push(() => ipc.removeHandler(name));
   };
-  const hear = (name: string, listener: Parameters<HostIpc["on"]>[1]): void => {
+  const listen = (name: string, listener: Parameters<ElectronIpcMain["on"]>[1]): void => {
     ipc.on(name, listener);
-    undo.push(() => void ipc.off(name, listener));
+    detach.push(() => void ipc.off(name, listener));
   };
-  answer(channel.CALL, windows.call);
-  answer(channel.SIGN_IN, windows.signIn);
-  answer(channel.STATE, windows.state);
-  answer(channel.POSITION, windows.position);
-  hear(channel.HELLO, windows.hello);
-  hear(channel.CANCEL, windows.cancel);
-  hear(channel.SUBSCRIBE, windows.subscribe);
-  hear(channel.UNSUBSCRIBE, windows.unsubscribe);
-  return () => undo.forEach((step) => step());
+  handle(channel.CALL, windows.call);
+  handle(channel.SIGN_IN, windows.signIn);
+  handle(channel.STATE, windows.state);
+  handle(channel.POSITION, windows.position);
+  listen(channel.PAGE_LOADED, windows.pageLoaded);
+  listen(channel.CANCEL, windows.cancel);
+  listen(channel.SUBSCRIBE, windows.subscribe);
+  listen(channel.UNSUBSCRIBE, windows.unsubscribe);
+  return () => detach.forEach((step) => step());
 }
 
 class Windows {
-  readonly #sidecar: Shared;
+  readonly #sidecar: SharedSidecar;
   readonly #signIn: SignIn;
   readonly #onFault: OnFault;
   readonly #trust: (frame: WebFrameMain) => boolean;
   readonly #methods: ReadonlySet<string>;
   readonly #notifications: ReadonlySet<string>;
   readonly #watched = new WeakSet<WebContents>();
-  /** By WebContents' id. */
+  /** The windows' current pages, by the WebContents' id. */
   readonly #pages = new Map<number, Page>();
 
-  constructor(sidecar: Shared, options: WindowOptions & { signIn: SignIn; onFault: OnFault }) {
+  constructor(sidecar: SharedSidecar, options: WindowOptions & { signIn: SignIn; onFault: OnFault }) {
     this.#sidecar = sidecar;
     this.#signIn = options.signIn;
     this.#onFault = options.onFault;
     this.#trust = options.trust ?? isOwnPage;
-    // A host may narrow the lists; nobody can widen them.
-    this.#methods = both(REQUEST_NAMES, options.methods);
-    this.#notifications = new Set(withResync([...both(EVENT_NAMES, options.notifications)]));
+    // The app may restrict the generated lists but not extend them.
+    this.#methods = intersection(REQUEST_NAMES, options.methods);
+    this.#notifications = new Set(withResync([...intersection(EVENT_NAMES, options.notifications)]));
   }
 
-  /** A page was loaded.  That gives it nothing yet: whatever it then asks for is checked. */
-  readonly hello = ({ sender: contents, senderFrame }: Sender, id: unknown): void => {
-    // A frame inside the page must not take its place.
+  /** Registers a page.  This grants it nothing: all its messages are checked. */
+  readonly pageLoaded = ({ sender: contents, senderFrame }: Sender, id: unknown): void => {
+    // A frame inside the page must not replace it.
     if (typeof id !== "string" || (senderFrame !== null && senderFrame.parent !== null)) return;
     this.#pages.set(contents.id, { id, contents, isTrusted: false, subscriptions: new Map(), calls: new Map() });
     if (this.#watched.has(contents)) return;
@@ -122,21 +121,21 @@ class Windows {
     contents.on("render-process-gone", drop); // the window stays, and may load again
   };
 
-  readonly call = async (event: Sender, message: CallMessage): Promise<Outcome> => {
+  readonly call = async (event: Sender, message: CallMessage): Promise<BridgeResponse> => {
     const { method } = message ?? {};
-    if (!this.#methods.has(method)) return refused(`${String(method)} is not for pages.`);
-    return this.#run(event, message, (params, options) => this.#sidecar.request(method, params, options));
+    if (!this.#methods.has(method)) return refused(`This page may not call ${String(method)}.`);
+    return this.#respond(event, message, (params, options) => this.#sidecar.request(method, params, options));
   };
 
-  readonly signIn = (event: Sender, message: CallMessage): Promise<Outcome> =>
-    this.#run(event, message, (params, { signal }) => this.#signIn(message.method as "google", params, { signal }));
+  readonly signIn = (event: Sender, message: CallMessage): Promise<BridgeResponse> =>
+    this.#respond(event, message, (params, { signal }) => this.#signIn(message.method as "google", params, { signal }));
 
   readonly state = (event: Sender, id: unknown): SidecarState => {
     if (this.#page(event, id) === null) throw new Error("not_allowed");
     return this.#sidecar.state;
   };
 
-  readonly position = async (event: Sender, id: unknown): Promise<Position | null> => {
+  readonly position = async (event: Sender, id: unknown): Promise<EventPosition | null> => {
     if (this.#page(event, id) === null) throw new Error("not_allowed");
     await this.#sidecar.ready().catch(() => undefined);
     return this.#sidecar.position;
@@ -151,71 +150,72 @@ class Windows {
     const page = this.#page(event, id);
     if (page === null || typeof subscription !== "number" || !Array.isArray(names)) return;
     if (page.subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      this.#onFault(new Error(`a page has more than ${MAX_SUBSCRIPTIONS} subscriptions; the newest one is ignored`));
+      this.#onFault(new Error(`a page has more than ${MAX_SUBSCRIPTIONS} subscriptions; the latest is ignored`));
       return;
     }
     const refusedNames = names.filter((name) => !this.#notifications.has(name));
-    if (refusedNames.length > 0) this.#onFault(new Error(`a page may not hear ${refusedNames.join(", ")}`));
+    if (refusedNames.length > 0) this.#onFault(new Error(`a page may not listen to ${refusedNames.join(", ")}`));
     const allowed = names.filter((name) => this.#notifications.has(name));
-    const made: Subscription = { names: new Set(allowed), seen: null, isReplaying: false };
-    page.subscriptions.set(subscription, made);
-    if (isPosition(after)) void this.#replay(page, subscription, made, after);
+    const added: Subscription = { names: new Set(allowed), replayedTo: null, isReplaying: false };
+    page.subscriptions.set(subscription, added);
+    if (isPosition(after)) void this.#replay(page, subscription, added, after);
   };
 
   readonly unsubscribe = (event: Sender, id: unknown, subscription: unknown): void =>
     void this.#page(event, id)?.subscriptions.delete(subscription as number);
 
-  readonly tell: AnyListener = (name, params) => {
+  readonly onNotification: AnyListener = (name, params) => {
     const [seq, epoch] = [seqOf(params), this.#sidecar.position?.epoch];
     for (const page of this.#pages.values()) {
-      for (const [id, { names, isReplaying, seen }] of page.subscriptions) {
+      for (const [id, { names, isReplaying, replayedTo }] of page.subscriptions) {
         if (!names.has(name)) continue;
-        if (seq !== null && (isReplaying || (seen?.epoch === epoch && seq <= (seen?.seq ?? 0)))) continue;
-        this.#send(page, channel.EVENT, id, name, params);
+        const isReplayed = replayedTo?.epoch === epoch && (seq ?? 0) <= (replayedTo?.seq ?? 0);
+        if (seq !== null && (isReplaying || isReplayed)) continue;
+        this.#send(page, channel.NOTIFICATION, id, name, params);
       }
     }
   };
 
-  readonly tellState = (state: SidecarState): void => {
+  readonly onState = (state: SidecarState): void => {
     for (const page of this.#pages.values()) if (page.isTrusted) this.#send(page, channel.STATE_CHANGED, state);
   };
 
-  /** What a page missed, for one subscription, before it hears what comes. */
-  async #replay(page: Page, id: number, subscription: Subscription, after: Position): Promise<void> {
+  /** Delivers the notifications after a position to one subscription. */
+  async #replay(page: Page, id: number, subscription: Subscription, after: EventPosition): Promise<void> {
     const deliver = (name: string, params: unknown): void => {
-      const isWanted = page.subscriptions.get(id) === subscription && subscription.names.has(name);
-      if (isWanted) this.#send(page, channel.EVENT, id, name, params);
+      const isSubscribed = page.subscriptions.get(id) === subscription && subscription.names.has(name);
+      if (isSubscribed) this.#send(page, channel.NOTIFICATION, id, name, params);
     };
-    const now = (): number => this.#sidecar.position?.seq ?? 0;
+    const latest = (): number => this.#sidecar.position?.seq ?? 0;
     const fetch = (seq: number): Promise<EventPage> =>
       this.#sidecar.request("events.replay", { after_seq: seq }) as Promise<EventPage>;
     subscription.isReplaying = true;
     try {
       await this.#sidecar.ready();
       const isSame = after.epoch === this.#sidecar.position?.epoch;
-      const reached = isSame ? await replay(after, now, fetch, deliver) : null;
-      if (!isSame) deliver(RESYNC, { reason: "The database is another one." });
-      subscription.seen = reached === null ? null : { epoch: after.epoch, seq: reached };
+      const reached = isSame ? await replay(after, latest, fetch, deliver) : null;
+      if (!isSame) deliver(RESYNC, { reason: "The database was replaced." });
+      subscription.replayedTo = reached === null ? null : { epoch: after.epoch, seq: reached };
     } catch (error) {
       this.#onFault(error);
-      deliver(RESYNC, { reason: "What was missed could not be fetched." });
+      deliver(RESYNC, { reason: "The missed events could not be fetched." });
     } finally {
       subscription.isReplaying = false;
     }
   }
 
-  async #run(
+  async #respond(
     event: Sender,
     message: CallMessage,
     work: (params: object | undefined, options: CallOptions & { signal: AbortSignal }) => Promise<unknown>,
-  ): Promise<Outcome> {
+  ): Promise<BridgeResponse> {
     const { page: id, call, params, timeoutMs, wantsProgress } = message ?? {};
     const page = this.#page(event, id);
     if (page === null) return refused("This page may not use the sidecar.");
     if (params !== undefined && (typeof params !== "object" || params === null))
-      return refused("Params are an object.");
+      return refused("Params must be an object.");
     if (page.calls.size >= MAX_CALLS)
-      return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page wait already.`));
+      return failed(localError("too_many_calls", `${MAX_CALLS} calls of this page are already waiting.`));
     const controller = new AbortController();
     page.calls.set(call, controller);
     try {
@@ -232,7 +232,7 @@ class Windows {
     }
   }
 
-  /** The page that a message came from; null where it may not, or where another one has been loaded since. */
+  /** Returns the page that sent a message; null if it may not use the bridge or another page was loaded since. */
   #page({ sender, senderFrame }: Sender, id: unknown): Page | null {
     const page = this.#pages.get(sender.id);
     if (page === undefined || page.id !== id || senderFrame === null || !this.#trust(senderFrame)) return null;
@@ -240,44 +240,53 @@ class Windows {
     return page;
   }
 
-  #send(page: Page, name: string, ...told: unknown[]): void {
+  #send(page: Page, name: string, ...args: unknown[]): void {
     if (this.#pages.get(page.contents.id) !== page || page.contents.isDestroyed()) return;
     try {
-      page.contents.send(name, page.id, ...told);
+      page.contents.send(name, page.id, ...args);
     } catch (error) {
-      this.#onFault(error); // its frame is going away
+      this.#onFault(error); // the frame is being destroyed
     }
   }
 }
 
-/** Schemes whose content is not the app's. */
-const FOREIGN = ["about:", "blob:", "chrome-extension:", "data:", "devtools:", "filesystem:", "ftp:", "javascript:"];
+/** Schemes of pages that are not the app's own. */
+const FOREIGN_SCHEMES = [
+  "about:",
+  "blob:",
+  "chrome-extension:",
+  "data:",
+  "devtools:",
+  "filesystem:",
+  "ftp:",
+  "javascript:",
+];
 
-/** Files, the app's own scheme, a development server on this machine; never a page of the web, never a frame. */
+/** Returns whether a main frame shows a file, a page with the app's own scheme, or a local development server. */
 function isOwnPage(frame: WebFrameMain): boolean {
   if (frame.parent !== null || !URL.canParse(frame.url)) return false;
   const { protocol, hostname } = new URL(frame.url);
   if (protocol === "http:" || protocol === "https:") return ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
-  return !FOREIGN.includes(protocol);
+  return !FOREIGN_SCHEMES.includes(protocol);
 }
 
-function both(all: readonly string[], wanted: readonly string[] | undefined): ReadonlySet<string> {
-  return new Set(wanted === undefined ? all : all.filter((name) => wanted.includes(name)));
+function intersection(all: readonly string[], allowed: readonly string[] | undefined): ReadonlySet<string> {
+  return new Set(allowed === undefined ? all : all.filter((name) => allowed.includes(name)));
 }
 
-function isPosition(value: unknown): value is Position {
-  const { epoch, seq } = (value ?? {}) as Partial<Position>;
+function isPosition(value: unknown): value is EventPosition {
+  const { epoch, seq } = (value ?? {}) as Partial<EventPosition>;
   return typeof epoch === "string" && Number.isSafeInteger(seq);
 }
 
-function refused(why: string): Outcome {
-  return failed(localError("not_allowed", why));
+function refused(message: string): BridgeResponse {
+  return failed(localError("not_allowed", message));
 }
 
-function failed(error: unknown): Outcome {
+function failed(error: unknown): BridgeResponse {
   if (error instanceof RpcError) return { ok: false, error: error.toJSON() };
   if (error instanceof Error && error.name === "AbortError")
-    return failed(localError("given_up", "The call was given up."));
+    return failed(localError("aborted", "The call was aborted."));
   return {
     ok: false,
     error: { code: 0, message: error instanceof Error ? error.message : String(error), data: { kind: "internal" } },

@@ -12,12 +12,12 @@ from sidecar_protocol.activity.feed import ActivityFile, ActivityFileFormat, Exp
 from sidecar.activity.filters import ActivityFilter, span
 from sidecar.activity.markdown import link, plain
 from sidecar.activity.store import ActivityStore
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext
 
 ROWS: Final = 200
-"""A page: a few milliseconds, after which others have their turn."""
+"""Rows read at once: a few milliseconds, after which the loop runs other work."""
 COLUMNS: Final = (
     "event_time",
     "ended_at",
@@ -51,7 +51,7 @@ class ExportHandler:
 
     async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
         if job.path is None:
-            stamp = iso(self._clock.now_ms()).replace(":", "").replace(".", "")
+            stamp = iso_now(self._clock).replace(":", "").replace(".", "")
             path = self._files.default_path(f"activity-{stamp}", f".{SUFFIX[job.format]}")
         else:
             path = self._files.chosen_path(job.path, overwrite=job.overwrite)

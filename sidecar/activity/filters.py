@@ -45,9 +45,9 @@ class ActivityFilter:
     terms: tuple[str, ...] = ()
     """Each is in the title or the description."""
 
-    def up_to(self, position: int) -> Self:
+    def up_to(self, feed_key: int) -> Self:
         """The same, but only what comes after this place in a list of the newest first."""
-        return replace(self, before=min(self.before, position))
+        return replace(self, before=min(self.before, feed_key))
 
     def equal(self) -> dict[str, str]:
         """The columns that must have one value."""

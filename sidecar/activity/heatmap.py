@@ -24,9 +24,9 @@ def heatmap(store: ActivityStore, days: Sequence[date], zone: tzinfo, sources: S
     first, last = (days[0] - timedelta(days=2)).isoformat(), (days[-1] + timedelta(days=2)).isoformat()
     for source in sources:
         counted.update(dict(zip(names, store.counts(source, bounds), strict=True)))
-        for position, local_date in store.all_day_places(source, first, last):
-            if bounds[0] <= position < bounds[-1]:
-                counted[local(position // PLACES, zone).date().isoformat()] -= 1
+        for feed_key, local_date in store.all_day_places(source, first, last):
+            if bounds[0] <= feed_key < bounds[-1]:
+                counted[local(feed_key // PLACES, zone).date().isoformat()] -= 1
             counted[local_date] += 1
     made = [HeatmapDay(date=name, count=counted[name]) for name in names]
     return ActivityHeatmap(days=made, total=sum(one.count for one in made), highest=max(one.count for one in made))

@@ -16,11 +16,12 @@ from sidecar_protocol.errors import ResultTooLarge
 
 from sidecar.activity.filters import ms_of, position_of
 from sidecar.activity.heatmap import heatmap
+from sidecar.activity.markdown import summary_text
 from sidecar.activity.rows import ToldRow
 from sidecar.activity.store import ActivityStore
 from sidecar.activity.summary import Account, is_meeting, meetings_of
-from sidecar.days import days_between
-from sidecar.zones import zone_of
+from sidecar.clock import DAY_MS
+from sidecar.days import days_between, zone_or_raise
 
 HEATMAP_DAYS: Final = 3_660
 """Ten years: what a screen shows at most."""
@@ -35,7 +36,6 @@ ALL_DAY_ROWS: Final = 1_000
 NEXT_DAYS: Final = 7
 NEXT_ROWS: Final = 1_000
 """What lies ahead is in calendars; nobody has so many meetings in a week."""
-DAY_MS: Final = 24 * 3600 * 1000
 
 
 class ReportsService(ActivityReports):
@@ -45,7 +45,7 @@ class ReportsService(ActivityReports):
         self._store = store
 
     async def heatmap(self, *, start: str, end: str, time_zone: str, source: str | None = None) -> ActivityHeatmap:
-        zone = zone_of(time_zone)
+        zone = zone_or_raise(time_zone)
         days = days_between(start, end, zone, HEATMAP_DAYS)
         return heatmap(self._store, days, zone, self._store.sources() if source is None else [source])
 
@@ -58,7 +58,7 @@ class ReportsService(ActivityReports):
         format: SummaryFormat = SummaryFormat.DATA,
         group: SummaryGroup = SummaryGroup.DAY,
     ) -> ActivitySummary:
-        zone = zone_of(time_zone)
+        zone = zone_or_raise(time_zone)
         days = days_between(start, end, zone, SUMMARY_DAYS)
         account = Account(zone, group)
         for row in self._all_day(days[0], days[-1]):
@@ -66,7 +66,7 @@ class ReportsService(ActivityReports):
         rows = 0
         place, until = position_of(ms_of(start)), position_of(ms_of(end))
         while batch := self._store.told(place, until, STEP):
-            place = batch[-1].position + 1
+            place = batch[-1].feed_key + 1
             rows += len(batch)
             if rows > SUMMARY_ROWS:
                 raise ResultTooLarge(f"More than {SUMMARY_ROWS:,} events lie in this span; ask for a shorter one.")
@@ -77,8 +77,6 @@ class ReportsService(ActivityReports):
         # A year's account takes long enough to be noticed; it is reckoned without the database, so elsewhere.
         made = await asyncio.to_thread(account.close, start, end, time_zone, days, ahead)
         if format is SummaryFormat.MARKDOWN:
-            from sidecar.activity.markdown import summary_text  # noqa: PLC0415 - for those who ask
-
             return made.model_copy(update={"markdown": summary_text(made)})
         return made
 

@@ -13,6 +13,7 @@ from sidecar_protocol.scalars import canonical_time
 from sidecar.activity.keys import KEYS, keys_in
 from sidecar.days import moment
 from sidecar.feed import FeedEvent, Origin
+from sidecar.text import well_formed
 
 TITLE_CHARS: Final = 1_000
 DESCRIPTION_CHARS: Final = 4_000
@@ -51,7 +52,7 @@ class NewRow(NamedTuple):
 class ToldRow(NamedTuple):
     """What a report needs of an event."""
 
-    position: int
+    feed_key: int
     event_type: str
     title: str | None
     url: str | None
@@ -76,7 +77,7 @@ class ToldRow(NamedTuple):
 class Stored(NamedTuple):
     """A row that was written: where it stands in the feed, and whether it is new."""
 
-    position: int
+    feed_key: int
     added: bool
 
 
@@ -131,4 +132,4 @@ def _text(text: str | None, limit: int) -> str | None:
     """Half an emoji cannot be stored, and a NUL would end the text: one odd title must not stop a sync for ever."""
     if text is None or (text.isascii() and len(text) <= limit and "\0" not in text):
         return text
-    return text[:limit].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return well_formed(text[:limit].replace("\0", "\ufffd"))

@@ -14,10 +14,10 @@ from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
 from sidecar.activity.keys import as_key
 from sidecar.activity.rows import Found, Stored, row_of
 from sidecar.activity.store import ActivityStore
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
-from sidecar.storage.fulltext import snippet, terms_of
+from sidecar.storage.fulltext import search_terms, snippet
 
 TOLD_EVENTS: Final = 50
 """What a page of the feed shows: a host that wants more lists it."""
@@ -82,7 +82,7 @@ class ActivityService(Activity, Feed):
 
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
         """See `Feed`."""
-        now = iso(self._clock.now_ms())
+        now = iso_now(self._clock)
         latest = {event.event_id: event for event in events}
         with self._database.write():
             removed = self._store.remove(origin, set(remove) - latest.keys()) if remove else []
@@ -126,7 +126,7 @@ class ActivityService(Activity, Feed):
         change = FeedChange(added, len(stored) - added, len(removed))
         if change == FeedChange():
             return change
-        newest = heapq.nlargest(TOLD_EVENTS, (one.position for one in stored))
+        newest = heapq.nlargest(TOLD_EVENTS, (one.feed_key for one in stored))
         told = within(self._store.at(newest), TOLD_BYTES)
         self._notify(
             ActivityChanged(
@@ -179,7 +179,7 @@ class ActivityService(Activity, Feed):
         limit: int = 50,
         cursor: str | None = None,
     ) -> ActivityHits:
-        terms = terms_of(query)
+        terms = search_terms(query)
         wanted = ActivityFilter(*span(start, end), source=source, account_id=account_id, event_type=event_type)
         wanted = replace(wanted, terms=tuple(terms))
         for term in terms:
@@ -205,8 +205,8 @@ def within(encoded: list[Encoded[M]], limit: int) -> list[Encoded[M]]:
 
 def _hit(found: Found, terms: Sequence[str]) -> Encoded[ActivityHit]:
     shown = snippet(found.description, terms)
-    if not shown.marks:
+    if not shown.highlights:
         shown = snippet(found.title, terms)
-    marks = [SearchMark(start=start, end=end) for start, end in shown.marks]
+    marks = [SearchMark(start=start, end=end) for start, end in shown.highlights]
     more = json_members({"snippet": shown.text, "marks": marks})
     return Encoded(ActivityHit, b"%s,%s}" % (found.event.json[:-1], more))

@@ -1,6 +1,6 @@
 """The tables `activity_events` and `activity_links`, and the full-text index of the feed.
 
-Rows leave as JSON that SQLite made, which `ActivityEvent` describes.  A row's place in the feed is its `position`, the
+Rows leave as JSON that SQLite made, which `ActivityEvent` describes.  A row's place in the feed is its `feed_key`, the
 table's key: whatever a page is selected by, it is read off the end of a sorted list, at the same cost in a feed of any
 length.  Where no index can tell, a page looks at LOOK rows and no more; it may then be short.
 """
@@ -16,7 +16,7 @@ from sidecar.activity.filters import PLACES, ActivityFilter, Kind, Selection, po
 from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, Plan, like
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
 from sidecar.storage.paging import decode_cursor, encode_cursor
 
 LOOK: Final = 1_000
@@ -33,7 +33,7 @@ _KNOWN: Final = """EXISTS (
 
 _LINKS: Final = f"""iif(links_json IS NULL, '[]', (
     SELECT json_group_array(link.issue_key) FROM activity_links AS link
-    WHERE link.position = activity_events.position AND (link.told OR {_KNOWN.format(key="link.issue_key")})))"""
+    WHERE link.feed_key = activity_events.feed_key AND (link.is_explicit OR {_KNOWN.format(key="link.issue_key")})))"""
 
 EVENT_JSON: Final = f"""json_object(
     'event_id', event_id, 'source', source, 'account_id', account_id, 'event_type', event_type,
@@ -43,10 +43,10 @@ EVENT_JSON: Final = f"""json_object(
     'container_id', container_id, 'container', container, 'object_id', object_id, 'issue_key', issue_key,
     'status', status, 'previous_status', previous_status, 'status_kind', status_kind,
     'links', json({_LINKS}),
-    'revision', revision, 'created_at', created_at, 'updated_at', updated_at, 'raw', json(raw_json))"""
+    'version', version, 'created_at', created_at, 'updated_at', updated_at, 'raw', json(raw_json))"""
 
 
-_COLUMNS: Final = ("position", *NewRow._fields)
+_COLUMNS: Final = ("feed_key", *NewRow._fields)
 _TOLD: Final = tuple(name for name in _COLUMNS if name != "event_id")
 
 # What says the same as before is not written, and so returns nothing.
@@ -55,19 +55,19 @@ _UPSERT: Final = f"""
     VALUES ({", ".join("?" * len(_COLUMNS))}, ?, ?)
     ON CONFLICT (event_id) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _TOLD)},
-        updated_at = excluded.updated_at, revision = revision + 1
+        updated_at = excluded.updated_at, version = version + 1
     WHERE ({", ".join(_TOLD)}) IS NOT ({", ".join(f"excluded.{name}" for name in _TOLD)})
-    RETURNING revision"""
+    RETURNING version"""
 
 
-_TOLD_COLUMNS: Final = f"""position, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
+_TOLD_COLUMNS: Final = f"""feed_key, event_type, title, url, by_me, event_ts, ended_ts, local_date, local_end_date,
     container, object_id, issue_key, status, previous_status, status_kind,
     iif(source = 'claude', json_extract(raw_json, '$.total_cost_usd'), NULL),
     iif(source = 'claude', json_extract(raw_json, '$.duration_ms'), NULL),
     iif(source = 'claude', json_extract(raw_json, '$.cwd'), NULL), {_LINKS}"""
 
 
-_FOUND: Final = f"{EVENT_JSON}, position, title, description"
+_FOUND: Final = f"{EVENT_JSON}, feed_key, title, description"
 
 
 class ActivityStore:
@@ -79,7 +79,7 @@ class ActivityStore:
             database,
             name="activity_search",
             table="activity_events",
-            key="position",
+            key="feed_key",
             columns=("title", "description"),
         )
         self._kinds: set[Kind] | None = None
@@ -89,28 +89,28 @@ class ActivityStore:
     def put(self, row: NewRow, at_ms: int, now: str) -> Stored | None:
         """Write an event, or what has become of it; None: it is there already and says the same."""
         known = self._database.row(
-            "SELECT position, event_time, links_json FROM activity_events WHERE event_id = ?", (row.event_id,)
+            "SELECT feed_key, event_time, links_json FROM activity_events WHERE event_id = ?", (row.event_id,)
         )
-        position = self._free(at_ms) if known is None or known[1] != row.event_time else known[0]
-        written = self._database.row(_UPSERT, (position, *row, now, now))
+        feed_key = self._free(at_ms) if known is None or known[1] != row.event_time else known[0]
+        written = self._database.row(_UPSERT, (feed_key, *row, now, now))
         if written is None:
             return None
         if row.links_json != (known and known[2]):
-            self._database.execute("DELETE FROM activity_links WHERE position = ?", (position,))
+            self._database.execute("DELETE FROM activity_links WHERE feed_key = ?", (feed_key,))
             self._database.execute(
-                "INSERT INTO activity_links (issue_key, position, told) SELECT key, ?, value FROM json_each(?)",
-                (position, row.links_json or "{}"),
+                "INSERT INTO activity_links (issue_key, feed_key, is_explicit) SELECT key, ?, value FROM json_each(?)",
+                (feed_key, row.links_json or "{}"),
             )
         if self._kinds is not None:
             self._kinds.add((row.source, row.account_id, row.event_type))
-        return Stored(position, written[0] == 1)
+        return Stored(feed_key, written[0] == 1)
 
     def _free(self, at_ms: int) -> int:
         """The next free place of a moment."""
         first = position_of(at_ms)
         while True:
             row = self._database.row(
-                "SELECT max(position) FROM activity_events WHERE position >= ? AND position < ?",
+                "SELECT max(feed_key) FROM activity_events WHERE feed_key >= ? AND feed_key < ?",
                 (first, first + PLACES),
             )
             if row is None or row[0] is None:
@@ -141,11 +141,11 @@ class ActivityStore:
     def account_events(
         self, account_id: str, start: int, end: int, limit: int
     ) -> list[tuple[int, str, str, str | None]]:
-        """Up to `limit` of an account's events between two positions: position, id, source, container; oldest first."""
+        """Up to `limit` of an account's events between two positions: feed_key, id, source, container; oldest first."""
         return self._database.rows(
             """
-            SELECT position, event_id, source, container_id FROM activity_events INDEXED BY idx_activity_account
-            WHERE account_id = ? AND position >= ? AND position < ? ORDER BY position LIMIT ?
+            SELECT feed_key, event_id, source, container_id FROM activity_events INDEXED BY idx_activity_account
+            WHERE account_id = ? AND feed_key >= ? AND feed_key < ? ORDER BY feed_key LIMIT ?
             """,
             (account_id, start, end, limit),
         )
@@ -166,7 +166,7 @@ class ActivityStore:
             wanted = wanted.up_to(self.place_of(cursor))
         words, phrases = wanted.searched()
         return self.index.search(
-            words, lambda plan: self._page(wanted, Plan(plan.match, (*plan.like, *phrases)), limit)
+            words, lambda plan: self._page(wanted, SearchPlan(plan.match, (*plan.like, *phrases)), limit)
         )
 
     def place_of(self, cursor: str) -> int:
@@ -177,21 +177,21 @@ class ActivityStore:
         """The places of the first and the last event between two places, whatever else is wanted; (0, 0) for none."""
         row = self._database.row(
             """
-            SELECT (SELECT min(position) FROM activity_events WHERE position >= :start AND position < :before),
-                (SELECT max(position) FROM activity_events WHERE position >= :start AND position < :before)
+            SELECT (SELECT min(feed_key) FROM activity_events WHERE feed_key >= :start AND feed_key < :before),
+                (SELECT max(feed_key) FROM activity_events WHERE feed_key >= :start AND feed_key < :before)
             """,
             {"start": wanted.start, "before": wanted.before},
         )
         return (0, 0) if row is None or row[0] is None else row
 
-    def _page(self, wanted: ActivityFilter, plan: Plan, limit: int) -> tuple[list[Found], str | None]:
+    def _page(self, wanted: ActivityFilter, plan: SearchPlan, limit: int) -> tuple[list[Found], str | None]:
         selection = self._select(wanted, plan)
         looked_to: int | None = None
         if selection.conditions:
             positions, looked_to = self._sift(selection, limit + 1)
             rows, more = self._events_at(positions, limit)
         else:
-            listed = f"FROM activity_events WHERE position IN ({selection.candidates}) ORDER BY position DESC"
+            listed = f"FROM activity_events WHERE feed_key IN ({selection.candidates}) ORDER BY feed_key DESC"
             sql = f"SELECT {_FOUND} {selection.direct or listed}"
             rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else looked_to
@@ -206,27 +206,27 @@ class ActivityStore:
             candidates = self._database.rows(selection.candidates, {**parameters, "limit": LOOK_STEP})
             rows = self._database.rows(
                 f"""
-                SELECT position FROM activity_events
-                WHERE position IN (SELECT value FROM json_each(?)) AND {" AND ".join(selection.conditions)}
-                ORDER BY position DESC LIMIT ?
+                SELECT feed_key FROM activity_events
+                WHERE feed_key IN (SELECT value FROM json_each(?)) AND {" AND ".join(selection.conditions)}
+                ORDER BY feed_key DESC LIMIT ?
                 """,
                 (_json(candidates), *selection.values, limit - len(found)),
             )
-            found += [position for (position,) in rows]
+            found += [feed_key for (feed_key,) in rows]
             if len(found) == limit or len(candidates) < LOOK_STEP:
                 return found, None
             parameters["before"] = candidates[-1][0]
         return found, parameters["before"]
 
-    def _select(self, wanted: ActivityFilter, plan: Plan) -> Selection:
+    def _select(self, wanted: ActivityFilter, plan: SearchPlan) -> Selection:
         equal = wanted.equal()
         parameters = {"start": wanted.start, "before": wanted.before, "match": plan.match, "key": wanted.issue_key}
-        conditions, values = like(("title", "description"), plan.like)
+        conditions, values = like_conditions(("title", "description"), plan.like)
         columns = [f"{name} = ?" for name in equal]
         if wanted.issue_key is not None:
             # A thread is short: whatever else is wanted is looked up in its rows.
             if plan.match is not None:
-                conditions, values = like(("title", "description"), wanted.terms)
+                conditions, values = like_conditions(("title", "description"), wanted.terms)
             sql = _thread(is_known=wanted.is_loose or self.knows_project_of(wanted.issue_key))
             return Selection(sql, parameters, conditions + columns, [*values, *equal.values()])
         if plan.match is not None:
@@ -234,9 +234,9 @@ class ActivityStore:
         kinds = wanted.among(self.kinds()) if len(equal) > 1 or wanted.event_type is not None else None
         if kinds is None:
             listed = _listed(equal)
-            return Selection(f"SELECT position {listed}", parameters | equal, conditions, values, listed)
+            return Selection(f"SELECT feed_key {listed}", parameters | equal, conditions, values, listed)
         if len(kinds) > ARMS:
-            sql = f"SELECT position {_listed({})}"
+            sql = f"SELECT feed_key {_listed({})}"
             return Selection(sql, parameters, conditions + columns, [*values, *equal.values()])
         names = {f"{name}{at}": value for at, kind in enumerate(kinds) for name, value in zip("sat", kind, strict=True)}
         return Selection(_merged(len(kinds)), parameters | names, conditions, values)
@@ -245,7 +245,7 @@ class ActivityStore:
         return self._database.page(
             f"""
             SELECT {_FOUND} FROM activity_events
-            WHERE position IN (SELECT value FROM json_each(?)) ORDER BY position DESC
+            WHERE feed_key IN (SELECT value FROM json_each(?)) ORDER BY feed_key DESC
             """,
             (to_json(positions).decode(),),
             limit,
@@ -256,7 +256,7 @@ class ActivityStore:
         rows = self._database.rows(
             f"""
             SELECT {_TOLD_COLUMNS} FROM activity_events
-            WHERE position >= ? AND position < ? AND local_date IS NULL ORDER BY position LIMIT ?
+            WHERE feed_key >= ? AND feed_key < ? AND local_date IS NULL ORDER BY feed_key LIMIT ?
             """,
             (start, end, limit),
         )
@@ -269,20 +269,20 @@ class ActivityStore:
             rows = self._database.rows(
                 f"""
                 SELECT {_TOLD_COLUMNS} FROM activity_events INDEXED BY idx_activity_all_day
-                WHERE source = ? AND local_date >= ? AND local_date <= ? ORDER BY local_date, position LIMIT ?
+                WHERE source = ? AND local_date >= ? AND local_date <= ? ORDER BY local_date, feed_key LIMIT ?
                 """,
                 (source, first, last, limit),
             )
             found += [ToldRow._make(row) for row in rows]
-        return sorted(found, key=lambda row: (row.local_date, row.position))[:limit]
+        return sorted(found, key=lambda row: (row.local_date, row.feed_key))[:limit]
 
     def counts(self, source: str, bounds: Sequence[int]) -> list[int]:
         """How many events a source has between each two of these places."""
         rows = self._database.rows(
             """
             SELECT (SELECT count(*) FROM activity_events INDEXED BY idx_activity_source
-                    WHERE source = :source AND position >= bound.value
-                        AND position < json_extract(:bounds, '$[' || (bound.key + 1) || ']'))
+                    WHERE source = :source AND feed_key >= bound.value
+                        AND feed_key < json_extract(:bounds, '$[' || (bound.key + 1) || ']'))
             FROM json_each(:bounds) AS bound WHERE bound.key < :parts ORDER BY bound.key
             """,
             {"source": source, "bounds": to_json(bounds).decode(), "parts": len(bounds) - 1},
@@ -293,7 +293,7 @@ class ActivityStore:
         """Where a source's all-day events of these days stand in the feed, and their first days."""
         return self._database.rows(
             """
-            SELECT position, local_date FROM activity_events INDEXED BY idx_activity_all_day
+            SELECT feed_key, local_date FROM activity_events INDEXED BY idx_activity_all_day
             WHERE source = ? AND local_date >= ? AND local_date <= ?
             """,
             (source, first, last),
@@ -338,8 +338,8 @@ class ActivityStore:
         return row is not None and bool(row[0])
 
 
-_RANGE: Final = "position < :before AND position >= :start"
-_NEWEST: Final = "ORDER BY position DESC LIMIT :limit"
+_RANGE: Final = "feed_key < :before AND feed_key >= :start"
+_NEWEST: Final = "ORDER BY feed_key DESC LIMIT :limit"
 
 _MATCHES: Final = """
     SELECT rowid FROM activity_search
@@ -359,7 +359,7 @@ def _merged(kinds: int) -> str:
     arms = " UNION ALL ".join(
         f"""
         SELECT * FROM (
-            SELECT position FROM activity_events INDEXED BY idx_activity_kind
+            SELECT feed_key FROM activity_events INDEXED BY idx_activity_kind
             WHERE source = :s{at} AND account_id = :a{at} AND event_type = :t{at} AND {_RANGE} {_NEWEST})"""
         for at in range(kinds)
     )
@@ -370,12 +370,12 @@ def _thread(*, is_known: bool) -> str:
     """Events about an issue, and those that name it; `is_known`: what looks like its key is its key."""
     return f"""
         SELECT * FROM (
-            SELECT position FROM activity_events INDEXED BY idx_activity_issue
+            SELECT feed_key FROM activity_events INDEXED BY idx_activity_issue
             WHERE issue_key = :key AND {_RANGE} {_NEWEST})
         UNION ALL
         SELECT * FROM (
-            SELECT position FROM activity_links
-            WHERE issue_key = :key AND {"" if is_known else "told AND "}{_RANGE} {_NEWEST})
+            SELECT feed_key FROM activity_links
+            WHERE issue_key = :key AND {"" if is_known else "is_explicit AND "}{_RANGE} {_NEWEST})
         {_NEWEST}"""
 
 

@@ -104,7 +104,7 @@ class Account:
         self, start: str, end: str, time_zone: str, days: Sequence[date], next_meetings: Sequence[SummaryMeeting]
     ) -> ActivitySummary:
         """The account of all that was taken."""
-        everything = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.position)
+        everything = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.feed_key)
         issues = issues_of(everything)
         names = sorted(self._rows.keys() | self._all_day.keys(), key=lambda name: (not name, name))
         return ActivitySummary(

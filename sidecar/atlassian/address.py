@@ -1,9 +1,10 @@
 """A site's address as it is stored and asked: `https://example.atlassian.net`."""
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from sidecar_protocol.atlassian import SiteAddressInvalid
+
+from sidecar.loopback import is_loopback
 
 _HINT = "Give the address of the site as a browser shows it, such as https://example.atlassian.net."
 
@@ -30,13 +31,3 @@ def site_address(text: str) -> str:
     shown = f"[{name}]" if ":" in name else name
     usual = 443 if parts.scheme == "https" else 80
     return f"{parts.scheme}://{shown}" + ("" if port in (None, usual) else f":{port}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sidecar_protocol.atlassian import AtlassianService
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.http import Http, Request, Response
+from sidecar.http import Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 PRODUCT_NAMES: Final = {AtlassianService.JIRA: "Jira", AtlassianService.CONFLUENCE: "Confluence"}
@@ -53,15 +53,15 @@ class SiteClient:
         """The site's own time, as its last answer told it."""
 
     async def get(self, path: str, params: Sequence[tuple[str, str]] = (), *, what: str) -> Any:
-        """Ask for something; raises `SignedOut`, `Refused`, `HttpTrouble`, `JobFailed`, `JobSnoozed`."""
-        return await self._ask(Request("GET", self._root + path, f"{self._name}'s {what}", params))
+        """Ask for something; raises `SignedOut`, `Refused`, `HttpError`, `JobFailed`, `JobSnoozed`."""
+        return await self._ask(HttpRequest("GET", self._root + path, f"{self._name}'s {what}", params))
 
     async def post(self, path: str, body: Mapping[str, Any], *, what: str) -> Any:
         """Ask for something whose description needs a body: all of these only read, and may be repeated."""
-        return await self._ask(Request("POST", self._root + path, f"{self._name}'s {what}", json=dict(body)))
+        return await self._ask(HttpRequest("POST", self._root + path, f"{self._name}'s {what}", json=dict(body)))
 
-    async def _ask(self, request: Request) -> Any:
-        signed = Request(
+    async def _ask(self, request: HttpRequest) -> Any:
+        signed = HttpRequest(
             request.method,
             request.url,
             request.what,
@@ -77,7 +77,7 @@ class SiteClient:
         return response.json()
 
 
-def judge(response: Response, what: str) -> None:
+def judge(response: HttpResponse, what: str) -> None:
     """Raise what an answer means, unless it is one that can be read."""
     status = response.status
     if status == 401 or "AUTHENTICATED_FAILED" in response.headers.get("x-seraph-loginreason", ""):

@@ -15,7 +15,8 @@ from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
-from sidecar.http import BadAnswer
+from sidecar.clock import DAY_MS
+from sidecar.http import BadResponse
 
 SEARCH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100
@@ -25,7 +26,7 @@ PROBES: Final = 1_000
 """Pages are asked after by the fifty, comments one by one."""
 DAY_MARGIN: Final = timedelta(days=1)
 """The date of a moment differs from its date in UTC by a day at most, from UTC-12 to UTC+14."""
-COMMENTS_MS: Final = 30 * 24 * 3600 * 1000
+COMMENTS_MS: Final = 30 * DAY_MS
 """Others' comments on the owner's pages are searched for among all of the site's, so not further back than this."""
 PATHS: Final = {"page": "pages", "blogpost": "blogposts"}
 PLACES: Final = ("footer-comments", "inline-comments")
@@ -200,7 +201,7 @@ class ConfluenceSource:
 def _with_results(answer: Any) -> Any:
     """The answer, if it has a list of results: what has none is no empty list."""
     if not isinstance(dig(answer, "results"), list):
-        raise BadAnswer("answered without what was asked for", "Confluence")
+        raise BadResponse("a field of the response is missing", "Confluence")
     return answer
 
 

@@ -21,7 +21,7 @@ from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.atlassian.sync_cursor import Position, plan
 from sidecar.feed import Origin
-from sidecar.http import HttpTrouble, as_job_outcome
+from sidecar.http import HttpError, job_error
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
 from sidecar.storage.secrets import SecretUnreadable, Vault
 
@@ -54,8 +54,8 @@ class SyncHandler:
             raise self._needs_reauth(account, "secret_unreadable") from None
         except Refused as refusal:
             raise failed(refusal) from None
-        except HttpTrouble as trouble:
-            raise as_job_outcome(trouble) from None
+        except HttpError as trouble:
+            raise job_error(trouble) from None
 
     async def _sync(self, account: StoredAccount, context: JobContext, *, full: bool) -> AtlassianSynced:
         credentials = Credentials(account.email, self._vault.open(account.sealed_token, API_TOKEN, account.account_id))
@@ -72,7 +72,7 @@ class SyncHandler:
             source=account.service,
             account_id=account.account_id,
             base_url=self._accounts.address(account),
-            me=person.atlassian_id,
+            me=person.atlassian_account_id,
             my_name=person.display_name,
             scope=AtlassianScope(account.scope),
             since_ms=plan(position, begun_ms, full=full).since_ms,
@@ -113,10 +113,10 @@ class SyncHandler:
     ) -> tuple[SiteClient, Owner]:
         """By the door that is known to work; which one that is, the old backend did not store."""
         base_url = self._accounts.address(account)
-        if account.route is None:
+        if account.api_route is None:
             client, door, person = await self._reception.sign_in(service, base_url, credentials)
         else:
-            door = Door("gateway" if account.route == "gateway" else "site", account.cloud_id)
+            door = Door("gateway" if account.api_route == "gateway" else "site", account.cloud_id)
             client = self._reception.client(service, base_url, door, credentials)
             person = await self._known_owner(client, service)
         self._accounts.signed_in(account, door, person, base_url)

@@ -16,7 +16,7 @@ from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.jira_events import Issue, issue_events, status_kinds
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
-from sidecar.http import BadAnswer
+from sidecar.http import BadResponse
 
 LIST_PAGE: Final = 1_000
 """Of 5,000 allowed: what is listed is in memory until it is read."""
@@ -100,7 +100,7 @@ class JiraSource:
         try:
             answer = await self._client.post("/rest/api/3/issue/bulkfetch", body, what="issues")
             listed = items(_with_list(answer, "issues", "issues"), "issues")
-        except BadAnswer:
+        except BadResponse:
             if len(ids) < 2:
                 raise
             middle = len(ids) // 2
@@ -156,7 +156,7 @@ class JiraSource:
 def _with_list(answer: Any, name: str, what: str) -> Any:
     """The answer, if it has the list that it is about: what has none is no empty list."""
     if not isinstance(dig(answer, name), list):
-        raise BadAnswer("answered without what was asked for", f"Jira's {what}")
+        raise BadResponse("a field of the response is missing", f"Jira's {what}")
     return answer
 
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
 
+from sidecar.clock import iso
 from sidecar.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class ReadObject:
-    """An issue, page or comment: `issue:10001`; `events` are the ends of its events' ids."""
+    """An issue, page or comment: `issue:10001`; `event_suffixes` are the ends of its events' ids."""
 
     object_id: str
-    mark: str
-    events: tuple[str, ...] = ()
-    parent: str | None = None
+    remote_updated: str
+    event_suffixes: tuple[str, ...] = ()
+    parent_id: str | None = None
 
 
 class ObjectsStore:
@@ -31,7 +32,7 @@ class ObjectsStore:
         """Those of these that were read before."""
         rows = self._database.rows(
             """
-            SELECT object_id, mark, events_json, parent FROM atlassian_objects
+            SELECT object_id, remote_updated, event_suffixes_json, parent_id FROM atlassian_objects
             WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))
             """,
             (account_id, to_json(list(object_ids)).decode()),
@@ -42,37 +43,46 @@ class ObjectsStore:
         """One object with those that go when it goes."""
         rows = self._database.rows(
             """
-            SELECT object_id, mark, events_json, parent FROM atlassian_objects
+            SELECT object_id, remote_updated, event_suffixes_json, parent_id FROM atlassian_objects
             WHERE account_id = :account AND object_id = :object
             UNION ALL
-            SELECT object_id, mark, events_json, parent FROM atlassian_objects
-            WHERE account_id = :account AND parent = :object
+            SELECT object_id, remote_updated, event_suffixes_json, parent_id FROM atlassian_objects
+            WHERE account_id = :account AND parent_id = :object
             """,
             {"account": account_id, "object": object_id},
         )
         return [ReadObject(row[0], row[1], tuple(from_json(row[2])), row[3]) for row in rows]
 
-    def put(self, account_id: str, objects: Iterable[ReadObject], checked_ms: int) -> None:
+    def put(self, account_id: str, objects: Iterable[ReadObject], now_ms: int) -> None:
         """Note what was read."""
         for one in objects:
             self._database.execute(
                 """
-                INSERT INTO atlassian_objects (account_id, object_id, parent, mark, events_json, checked_ms)
+                INSERT INTO atlassian_objects
+                    (account_id, object_id, parent_id, remote_updated, event_suffixes_json, checked_at)
                 VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (account_id, object_id) DO UPDATE SET parent = excluded.parent, mark = excluded.mark,
-                    events_json = excluded.events_json, checked_ms = excluded.checked_ms
+                ON CONFLICT (account_id, object_id) DO UPDATE SET
+                    parent_id = excluded.parent_id, remote_updated = excluded.remote_updated,
+                    event_suffixes_json = excluded.event_suffixes_json, checked_at = excluded.checked_at
                 """,
-                (account_id, one.object_id, one.parent, one.mark, to_json(one.events).decode(), checked_ms),
+                (
+                    account_id,
+                    one.object_id,
+                    one.parent_id,
+                    one.remote_updated,
+                    to_json(one.event_suffixes).decode(),
+                    iso(now_ms),
+                ),
             )
 
     def unchecked(self, account_id: str, before_ms: int, limit: int) -> list[str]:
         """Objects that nobody has looked at since then, the longest neglected first."""
         rows = self._database.rows(
             """
-            SELECT object_id FROM atlassian_objects WHERE account_id = ? AND checked_ms < ?
-            ORDER BY checked_ms LIMIT ?
+            SELECT object_id FROM atlassian_objects WHERE account_id = ? AND checked_at < ?
+            ORDER BY checked_at LIMIT ?
             """,
-            (account_id, before_ms, limit),
+            (account_id, iso(before_ms), limit),
         )
         return [row[0] for row in rows]
 
@@ -80,10 +90,10 @@ class ObjectsStore:
         """These are still there."""
         self._database.execute(
             """
-            UPDATE atlassian_objects SET checked_ms = ?
+            UPDATE atlassian_objects SET checked_at = ?
             WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))
             """,
-            (now_ms, account_id, to_json(list(object_ids)).decode()),
+            (iso(now_ms), account_id, to_json(list(object_ids)).decode()),
         )
 
     def drop(self, account_id: str, object_ids: Collection[str]) -> None:

@@ -1,10 +1,10 @@
-"""Which column holds sealed values.
+"""The column with sealed values in the tables of Jira and Confluence.
 
-It stands apart from the store, since the vault looks at it at the handshake, when the feature is not needed yet.
+Apart from the store, since the vault needs it at `initialize`, before the feature is imported.
 """
 
 from typing import Final
 
-from sidecar.storage.secrets import SecretColumn
+from sidecar.storage.secrets import SealedColumn
 
-API_TOKEN: Final = SecretColumn("atlassian_accounts", "api_token", "account_id")
+API_TOKEN: Final = SealedColumn("atlassian_accounts", "api_token", "account_id")

@@ -8,7 +8,7 @@ from sidecar_protocol.atlassian import AtlassianService
 
 from sidecar.atlassian import shapes
 from sidecar.atlassian.client import Credentials, Refused, SignedOut, SiteClient, judge
-from sidecar.http import BadAnswer, Http, Request
+from sidecar.http import BadResponse, Http, HttpRequest
 
 Route = Literal["site", "gateway"]
 _ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")
@@ -18,7 +18,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")
 class Owner:
     """Who a token belongs to."""
 
-    atlassian_id: str
+    atlassian_account_id: str
     display_name: str | None
     time_zone: str | None
     """In which Jira and Confluence read dates in a query that name no zone."""
@@ -49,7 +49,7 @@ class Reception:
     ) -> tuple[SiteClient, Door, Owner]:
         """Try the site itself, then the gateway: a token does not tell which of the two it is for.
 
-        Raises `SignedOut` where neither takes it, and what `SiteClient` raises; `BadAnswer` where this is no such site.
+        Raises `SignedOut` if neither accepts it, what `SiteClient` raises, and `BadResponse` if it is not such a site.
         """
         refusal: Refused | SignedOut = SignedOut()
         for route in ("site", "gateway"):
@@ -61,23 +61,23 @@ class Reception:
                 continue
             except Refused as error:
                 if error.status == 404:
-                    raise BadAnswer("is not at this address", error.what) from None
+                    raise BadResponse("not found at this address", error.what) from None
                 refusal = error if error.status != 403 else refusal
         raise refusal
 
     async def _cloud_id(self, base_url: str) -> str:
         """The site's id, which everybody may ask for; the token is not sent along."""
         what = "The site's cloud id"
-        response = await self._http.send(Request("GET", base_url + "/_edge/tenant_info", what))
+        response = await self._http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", what))
         try:
             judge(response, what)
         except Refused as refusal:
             if refusal.status == 404:
-                raise BadAnswer("is not at this address", "An Atlassian site") from None
+                raise BadResponse("not found at this address", "Atlassian site") from None
             raise
         cloud_id = shapes.text(response.json(), "cloudId")
         if cloud_id is None or not cloud_id.replace("-", "").isalnum():
-            raise BadAnswer("is not at this address", "An Atlassian site")
+            raise BadResponse("not found at this address", "Atlassian site")
         return cloud_id
 
 
@@ -90,9 +90,9 @@ async def owner(client: SiteClient, service: AtlassianService) -> Owner:
         found: Any = await client.get("/rest/api/3/myself", what="sign-in")
     else:
         found = await client.get("/wiki/rest/api/user/current", what="sign-in")
-    atlassian_id = shapes.text(found, "accountId")
-    if atlassian_id is None or shapes.text(found, "type") == "anonymous":
+    atlassian_account_id = shapes.text(found, "accountId")
+    if atlassian_account_id is None or shapes.text(found, "type") == "anonymous":
         raise SignedOut
-    if not _ID.fullmatch(atlassian_id):  # it will stand in queries
-        raise BadAnswer("named an owner in a form that is not known", "The site")
-    return Owner(atlassian_id, shapes.text(found, "displayName"), shapes.text(found, "timeZone"))
+    if not _ID.fullmatch(atlassian_account_id):  # it will stand in queries
+        raise BadResponse("the owner's profile has an unexpected structure", "The site")
+    return Owner(atlassian_account_id, shapes.text(found, "displayName"), shapes.text(found, "timeZone"))

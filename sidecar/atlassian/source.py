@@ -21,7 +21,7 @@ class Listed:
     """Something that a site's search says has changed: `issue:10001`, and when, in the search's own words."""
 
     object_id: str
-    mark: str
+    remote_updated: str
     at_ms: int | None
     parent: str | None = None
 

@@ -37,14 +37,14 @@ class StoredAccount:
     status: str
     reason: str | None
     scope: str
-    route: str | None
+    api_route: str | None
     cloud_id: str | None
-    atlassian_id: str | None
+    atlassian_account_id: str | None
     token_expires_at: str | None
 
 
-_COLUMNS: Final = """account_id, service, base_url, email, api_token, status, reason, scope, route, cloud_id,
-    atlassian_id, token_expires_at"""
+_COLUMNS: Final = """account_id, service, base_url, email, api_token, status, reason, scope, api_route, cloud_id,
+    atlassian_account_id, token_expires_at"""
 
 
 class AtlassianStore:

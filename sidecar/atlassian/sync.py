@@ -15,7 +15,7 @@ from sidecar.atlassian.objects import ReadObject
 from sidecar.atlassian.records import Records, account_gone, connector
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, Source
 from sidecar.atlassian.sync_cursor import Position, advanced, plan
-from sidecar.clock import iso
+from sidecar.clock import iso_now
 from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent, Origin
 from sidecar.job_handler import JobContext
 
@@ -59,7 +59,7 @@ class Sync:
         await self._confirm()
         with self._records.database.write():
             self._ensure_wanted()
-            now = iso(self._records.clock.now_ms())
+            now = iso_now(self._records.clock)
             if not self._records.position(self._origin).reset:  # meanwhile somebody may have set another scope
                 moved = advanced(position, done, self._seen_ms, begun_ms)
                 self._records.sync_state.set(connector(self._origin), moved.model_dump_json(), now)
@@ -76,7 +76,11 @@ class Sync:
     def _unread(self, page: Sequence[Listed]) -> list[Listed]:
         """Those that have changed since they were read."""
         known = self._records.objects.known(self._asking.account_id, [one.object_id for one in page])
-        return [one for one in page if one.object_id not in known or known[one.object_id].mark != one.mark]
+        return [
+            one
+            for one in page
+            if one.object_id not in known or known[one.object_id].remote_updated != one.remote_updated
+        ]
 
     async def _take(self, listed: Sequence[Listed]) -> None:
         limit = anyio.CapacityLimiter(AT_ONCE)
@@ -99,7 +103,7 @@ class Sync:
                 self._asking.prefix(one.object_id) + end
                 for one in objects
                 if one.object_id in known
-                for end in set(known[one.object_id].events) - set(one.events)
+                for end in set(known[one.object_id].event_suffixes) - set(one.event_suffixes)
             ]
             if removed:
                 await self._confirm()
@@ -116,7 +120,7 @@ class Sync:
     def _object(self, found: Found) -> ReadObject:
         prefix = self._asking.prefix(found.listed.object_id)
         ends = tuple(event.event_id.removeprefix(prefix) for event in found.events)
-        return ReadObject(found.listed.object_id, found.listed.mark, ends, found.parent)
+        return ReadObject(found.listed.object_id, found.listed.remote_updated, ends, found.parent)
 
     async def _find_deleted(self, looked_ms: int) -> None:
         """Ask after things that have not been seen for the longest time."""
@@ -143,7 +147,7 @@ class Sync:
         await self._confirm()
         for start in range(0, len(family), FEED_BATCH):
             some = family[start : start + FEED_BATCH]
-            removed = [self._asking.prefix(one.object_id) + end for one in some for end in one.events]
+            removed = [self._asking.prefix(one.object_id) + end for one in some for end in one.event_suffixes]
             await self._write([], removed, [], [one.object_id for one in some])
 
     async def _write(

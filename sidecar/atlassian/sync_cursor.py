@@ -5,7 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
-DAY_MS: Final = 24 * 3600 * 1000
+from sidecar.clock import DAY_MS
+
 HISTORY_MS: Final = 365 * DAY_MS
 """How far back the first sync reads."""
 OVERLAP_MS: Final = 10 * 60 * 1000

@@ -34,18 +34,18 @@ class CalendarState(NamedTuple):
     access_role: str | None
     selected: bool
     sync_token: str | None
-    sync_key: str | None
-    swept_ms: int | None
+    sync_token_settings: str | None
+    full_sync_at: str | None
     sync_error: str | None
-    fed_ts: int | None
+    feed_watermark_ts: int | None
 
 
 class Progress(NamedTuple):
     """What a sync of a calendar leaves behind."""
 
     sync_token: str | None
-    sync_key: str
-    swept_ms: int
+    sync_token_settings: str
+    full_sync_at: str | None
 
 
 _FACTS: Final = (
@@ -88,7 +88,7 @@ class CalendarsStore:
         rows = self._database.rows(
             """
             SELECT calendar_id, name, coalesce(is_primary, 0), time_zone, access_role, coalesce(selected, 1),
-                sync_token, sync_key, swept_ms, sync_error, fed_ts
+                sync_token, sync_token_settings, full_sync_at, sync_error, feed_watermark_ts
             FROM calendar_calendars WHERE account_id = ? ORDER BY coalesce(is_primary, 0) DESC, name, calendar_id
             """,
             (account_id,),
@@ -124,7 +124,7 @@ class CalendarsStore:
         self._database.execute(
             """
             UPDATE calendar_calendars
-            SET sync_token = ?, sync_key = ?, swept_ms = ?, last_sync_at = ?, sync_error = NULL
+            SET sync_token = ?, sync_token_settings = ?, full_sync_at = ?, last_sync_at = ?, sync_error = NULL
             WHERE account_id = ? AND calendar_id = ?
             """,
             (*progress, now, account_id, calendar_id),
@@ -141,16 +141,16 @@ class CalendarsStore:
         )
         return row is not None
 
-    def fed(self, account_id: str, calendar_id: str, fed_ts: int | None) -> None:
+    def fed(self, account_id: str, calendar_id: str, feed_watermark_ts: int | None) -> None:
         """What had ended by then is in the feed."""
         self._database.execute(
-            "UPDATE calendar_calendars SET fed_ts = ? WHERE account_id = ? AND calendar_id = ?",
-            (fed_ts, account_id, calendar_id),
+            "UPDATE calendar_calendars SET feed_watermark_ts = ? WHERE account_id = ? AND calendar_id = ?",
+            (feed_watermark_ts, account_id, calendar_id),
         )
 
     def read_anew(self, account_id: str) -> None:
         """The next sync of each of the account's calendars reads all of its window."""
-        self._database.execute("UPDATE calendar_calendars SET swept_ms = NULL WHERE account_id = ?", (account_id,))
+        self._database.execute("UPDATE calendar_calendars SET full_sync_at = NULL WHERE account_id = ?", (account_id,))
 
     def remove(self, account_id: str, calendar_id: str) -> None:
         """Forget a calendar."""

@@ -17,7 +17,7 @@ from sidecar.calendar.calendars_store import CalendarsStore, CalendarState, Prog
 from sidecar.calendar.events_store import CalendarKey, EventsStore, fingerprint
 from sidecar.calendar.meetings import feed_event, feed_id
 from sidecar.calendar.provider import EventPage, RemoteEvent, Window
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.feed import FEED_BATCH, Feed, Origin
 from sidecar.storage.database import Database
 
@@ -92,7 +92,7 @@ class Changes:
                 self._drop(one)
         if len(self._put) + len(self._gone) >= STEP:
             self._write(None)
-        await self._books.committed()  # also where nothing was written: others have their turn
+        await self._books.committed()  # even if nothing was written, so that the loop can run other work
 
     async def sweep(self) -> None:
         """After a full listing: whatever of its window was not in it is gone."""
@@ -139,12 +139,12 @@ class Changes:
         with books.database.write():
             self._may_write()
             removed = books.events.remove(key, self._gone) if self._gone else 0
-            books.events.put(key, self._put.values(), self._now())
+            books.events.put(key, self._put.values(), iso_now(self._books.clock))
             self._tell_feed()
             added = len(self._new)
             updated = len(self._put) - added
             if progress is not None:
-                books.calendars.reached(*key, progress, self._now())
+                books.calendars.reached(*key, progress, iso_now(self._books.clock))
             if added or updated or removed:
                 for tally in self._tallies:
                     tally.count(added, updated, removed)
@@ -161,9 +161,9 @@ class Changes:
 
     def _tell_feed(self) -> None:
         """What is in the feed already, or belongs there now; `feed_passed` brings what passes."""
-        fed_ts = self._calendar.fed_ts
+        feed_watermark_ts = self._calendar.feed_watermark_ts
         events = [event for event, _ in self._put.values()]
-        passed = [] if fed_ts is None else [event for event in events if event.end_ts <= fed_ts]
+        passed = [] if feed_watermark_ts is None else [event for event in events if event.end_ts <= feed_watermark_ts]
         kept = {event.event_id for event in passed}
         out = [*self._gone, *(event.event_id for event in events if event.event_id not in kept | self._new)]
         if passed or out:
@@ -173,15 +173,12 @@ class Changes:
                 remove=[feed_id(self._origin, self._key.calendar_id, event_id) for event_id in out],
             )
 
-    def _now(self) -> str:
-        return iso(self._books.clock.now_ms())
-
 
 async def feed_passed(books: Books, origin: Origin, calendar: CalendarState, *, may_write: Callable[[], None]) -> None:
     """Put what has ended since the last time into the feed."""
     key = CalendarKey(origin.account_id, calendar.calendar_id)
     until_ts = books.clock.now_ms() // 1000
-    position = (calendar.fed_ts, "\U0010ffff") if calendar.fed_ts is not None else (-(2**62), "")
+    position = (calendar.feed_watermark_ts, "\U0010ffff") if calendar.feed_watermark_ts is not None else (-(2**62), "")
     while True:
         events = books.events.ended(key, position, until_ts, FEED_BATCH)
         is_last = len(events) < FEED_BATCH
@@ -191,7 +188,7 @@ async def feed_passed(books: Books, origin: Origin, calendar: CalendarState, *, 
                 books.feed.write(origin, [feed_event(origin, calendar, event) for event in events])
                 position = (events[-1].end_ts, events[-1].event_id)
             if is_last:
-                books.calendars.fed(*key, max(until_ts, calendar.fed_ts or until_ts))
+                books.calendars.fed(*key, max(until_ts, calendar.feed_watermark_ts or until_ts))
         await books.committed()
         if is_last:
             return

@@ -15,6 +15,7 @@ from sidecar_protocol.contract import Encoded
 
 from sidecar.calendar.calendars_store import DESELECTED
 from sidecar.calendar.provider import RemoteEvent, Window
+from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList
 
@@ -28,8 +29,8 @@ EVENT_JSON: Final = """json_object(
     'response_status', response_status, 'ical_uid', ical_uid, 'recurring_event_id', recurring_event_id,
     'original_start_time', original_start_time, 'created_at', created_at, 'updated_at', updated_at)"""
 
-REACHES: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
-"""What `reach_s` may be: 1, 8, 64 and 512 days, and longer than any event."""
+DURATION_BUCKETS: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
+"""What `duration_bucket_s` may be: 1, 8, 64 and 512 days, and longer than any event."""
 
 _EVENTS: Final = PagedList(
     CalendarEvent,
@@ -39,7 +40,7 @@ _EVENTS: Final = PagedList(
     {"start_ts": int, "account_id": str, "calendar_id": str, "event_id": str},
 )
 
-RIM_S: Final = 2 * 86_400
+RIM_S: Final = 2 * DAY_S
 """Zones lie up to 26 hours apart."""
 ROW_VERSION: Final = 1
 """Raise it when events come to be stored otherwise: then each is written anew."""
@@ -95,8 +96,8 @@ class EventsStore:
             equal={"account_id": wanted.account_id, "calendar_id": wanted.calendar_id},
             conditions=conditions,
             parameters={"start": wanted.start, "end": wanted.end},
-            # One sorted index range per reach, so that the cost of a page does not depend on the number of events.
-            arms=[f"reach_s = {reach} AND start_ts > :start - {reach}" for reach in REACHES],
+            # One sorted index range per bucket, so that the cost of a page does not depend on the number of events.
+            arms=[f"duration_bucket_s = {bucket} AND start_ts > :start - {bucket}" for bucket in DURATION_BUCKETS],
         )
 
     # --- for the sync ---------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from sidecar.calendar.provider import (
 )
 from sidecar.calendar.tokens import AccessTokens, TokenSource
 from sidecar.clock import iso
-from sidecar.http import BadAnswer, Http, HttpTrouble, Request, Response, as_job_outcome
+from sidecar.http import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 PAGE: Final = 1_000
@@ -164,20 +164,20 @@ class GoogleSource:
                 raise _refusal(response, what, wanted)
             answer = response.json()
             if not isinstance(answer, dict):
-                raise BadAnswer("answered with JSON of another shape", what)
-        except HttpTrouble as trouble:
-            raise as_job_outcome(trouble) from None
+                raise BadResponse("the response has an unexpected structure", what)
+        except HttpError as trouble:
+            raise job_error(trouble) from None
         return answer
 
-    async def _send(self, path: str, params: Sequence[tuple[str, str]], what: str, token: str) -> Response:
+    async def _send(self, path: str, params: Sequence[tuple[str, str]], what: str, token: str) -> HttpResponse:
         headers = {"authorization": f"Bearer {token}"}
-        request = Request("GET", self._base + path, what, params=params, headers=headers)
+        request = HttpRequest("GET", self._base + path, what, params=params, headers=headers)
         return await self._http.send(
-            request, may_pass=lambda answer: answer.status == 403 and bool(reasons_of(answer) & RATE)
+            request, is_transient=lambda answer: answer.status == 403 and bool(reasons_of(answer) & RATE)
         )
 
 
-def _refusal(response: Response, what: str, wanted: Listing | None) -> Exception:
+def _refusal(response: HttpResponse, what: str, wanted: Listing | None) -> Exception:
     """What a refusal means; `wanted` where it is about one calendar's events.  Texts are for people, and never read."""
     reasons = reasons_of(response)
     details = {"status": response.status, "reasons": sorted(reasons)}

@@ -5,7 +5,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
-from sidecar.calendar.zones import zone_of
+from sidecar.clock import DAY_S
+from sidecar.days import zone_or_utc
 
 MAX_ATTENDEES: Final = 300
 """Google shows no more in its own interface; an all-hands would be a megabyte."""
@@ -15,7 +16,6 @@ FIELDS: Final = (
     "organizer(email,displayName,self),attendees(email,displayName,self,responseStatus,organizer,resource,optional)"
 )
 """What is asked for of an event."""
-DAY_S: Final = 86_400
 
 
 def calendar(entry: Mapping[str, Any]) -> RemoteCalendar:
@@ -79,10 +79,10 @@ def _seconds(moment: Mapping[str, Any], zone: str) -> int | None:
     try:
         if "date" in moment:
             day = date.fromisoformat(moment["date"])
-            return int(datetime(day.year, day.month, day.day, tzinfo=zone_of(zone)).timestamp())
+            return int(datetime(day.year, day.month, day.day, tzinfo=zone_or_utc(zone)).timestamp())
         found = datetime.fromisoformat(moment["dateTime"])
         if found.tzinfo is None:
-            found = found.replace(tzinfo=zone_of(moment.get("timeZone") or zone))
+            found = found.replace(tzinfo=zone_or_utc(moment.get("timeZone") or zone))
         return int(found.timestamp())
     except (KeyError, ValueError, TypeError, OverflowError):
         return None

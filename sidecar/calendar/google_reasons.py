@@ -3,18 +3,18 @@
 from typing import Final
 
 from sidecar.calendar.oauth import word
-from sidecar.http import BadAnswer, Response
+from sidecar.http import BadResponse, HttpResponse
 
 RATE: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 """Pass by themselves, and come as 403 as well as 429."""
 QUOTA: Final = frozenset({"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"})
 
 
-def reasons_of(response: Response) -> frozenset[str]:
+def reasons_of(response: HttpResponse) -> frozenset[str]:
     """Every reason that an error's body names, in the old form (`errors[].reason`) and the new (`details[].reason`)."""
     try:
         answer = response.json()
-    except BadAnswer:
+    except BadResponse:
         return frozenset()
     error = answer.get("error") if isinstance(answer, dict) else None
     if not isinstance(error, dict):

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
@@ -19,7 +19,6 @@ from anyio.to_thread import run_sync
 from sidecar_protocol.calendar.accounts import CalendarCredentialsRejected, CalendarUnreachable
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.calendar.ics_events import IcsCalendar
 from sidecar.calendar.ics_text import NotACalendar, TooMuch
 from sidecar.calendar.provider import (
     AccountRefused,
@@ -30,9 +29,13 @@ from sidecar.calendar.provider import (
     RemoteCalendar,
     StoredAccount,
 )
-from sidecar.calendar.zones import zone_of
-from sidecar.http import MAX_BODY_BYTES, Http, HttpTrouble, Request, Response, as_job_outcome
+from sidecar.days import zone_or_utc
+from sidecar.http import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from sidecar.calendar.ics_events import IcsCalendar
 
 T = TypeVar("T")
 WHAT: Final = "The calendar's address"
@@ -41,7 +44,6 @@ NARROWER: Final = "Choose fewer days for the account, before and ahead (`calenda
 PAGE: Final = 500
 WORK_S: Final = 300.0
 """To read a file and to work out its rules; ten thousand events take some ten seconds."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
 HOPS: Final = 5
 """Enough for any service that leads people from an old address to a new one."""
@@ -120,7 +122,7 @@ class IcsSource:
             seen = await self._read(None)
         assert self._file is not None
         # A calendar that says nowhere where it is is meant for whoever looks at it.
-        zone = zone_of(wanted.zone) if seen.calendar.time_zone else None
+        zone = zone_or_utc(wanted.zone) if seen.calendar.time_zone else None
         found = await _worked_out(
             partial(self._file.occurrences, wanted.window, zone, self._account.email, check_cancelled)
         )
@@ -144,7 +146,7 @@ class IcsSource:
         self._seen[self._account.account_id] = seen
         return seen
 
-    async def _ask(self, known: Seen | None) -> Response:
+    async def _ask(self, known: Seen | None) -> HttpResponse:
         headers = {"accept": "text/calendar, */*;q=0.5"}
         if known is not None and known.etag is not None:
             headers["if-none-match"] = known.etag
@@ -153,9 +155,11 @@ class IcsSource:
         address = self._address
         for _ in range(HOPS):
             try:
-                answer = await self._http.send(Request("GET", address, WHAT, headers=headers, has_secret_address=True))
-            except HttpTrouble as trouble:
-                raise as_job_outcome(trouble) from None
+                answer = await self._http.send(
+                    HttpRequest("GET", address, WHAT, headers=headers, has_secret_address=True)
+                )
+            except HttpError as trouble:
+                raise job_error(trouble) from None
             if answer.status not in MOVED:
                 return _accepted(answer)
             address = _where(address, answer.headers.get("location", ""))
@@ -179,7 +183,10 @@ async def _worked_out(work: Callable[[], T]) -> T:
         raise JobFailed(f"{FILE} takes more than {WORK_S:.0f} s to read.", kind="timeout", hint=NARROWER) from None
 
 
-def _taken_apart(body: bytes, email: str) -> tuple[IcsCalendar, RemoteCalendar]:
+def _taken_apart(body: bytes, email: str) -> "tuple[IcsCalendar, RemoteCalendar]":
+    # icalendar and recurring_ical_events take 35 ms and 6 MiB, and most users have no such calendar.
+    from sidecar.calendar.ics_events import IcsCalendar  # noqa: PLC0415
+
     file = IcsCalendar(body)
     return file, file.describe(email)
 
@@ -243,10 +250,10 @@ def _is_safe(address: str) -> bool:
         _ = parts.port  # raises where it is none
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK))
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
-def _accepted(answer: Response) -> Response:
+def _accepted(answer: HttpResponse) -> HttpResponse:
     if answer.status in GONE:
         raise AccountRefused(
             "address_rejected",

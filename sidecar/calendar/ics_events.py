@@ -18,12 +18,12 @@ from sidecar.calendar import ics_facts as facts
 from sidecar.calendar.ics_parse import STRANGE, OwnZones, event_of, head_of, iana_name
 from sidecar.calendar.ics_text import REPEATS, TooMuch, by_uid, digest_of, lies_outside, pieces_of, zone_named
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
+from sidecar.clock import DAY_S
 
 log = logging.getLogger(__name__)
 
 CALENDAR_ID: Final = "ics"
 """A file is one calendar, and needs a name only within its account."""
-DAY_S: Final = 86_400
 MAX_OCCURRENCES: Final = 50_000
 """More than anybody has in two years; every one of them is a row."""
 MAX_STEPS: Final = 200_000

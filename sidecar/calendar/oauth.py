@@ -14,7 +14,7 @@ from typing import Any, Final
 import anyio
 from pydantic_core import from_json
 
-from sidecar.http import BadAnswer, Http, HttpTrouble, Request, Response, Unreachable
+from sidecar.http import BadResponse, Http, HttpError, HttpRequest, HttpResponse, ServerUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ def authorization_url(
 
 
 class GoogleOAuth:
-    """The token endpoint.  Raises `OAuthRefused`, and `HttpTrouble` where there is no telling."""
+    """The token endpoint.  Raises `OAuthRefused`, and `HttpError` where there is no telling."""
 
     def __init__(self, http: Http, endpoints: Endpoints) -> None:
         self._http = http
@@ -147,11 +147,11 @@ class GoogleOAuth:
 
     async def revoke(self, token: str) -> bool:
         """Take back all that the user has granted this app; whether it is taken back now.  Raises nothing."""
-        request = Request("POST", self.endpoints.revocation, "Google's sign-in", form={"token": token})
+        request = HttpRequest("POST", self.endpoints.revocation, "Google's sign-in", form={"token": token})
         with anyio.move_on_after(REVOKE_S):
             try:
                 response = await self._http.send(request)
-            except HttpTrouble as trouble:
+            except HttpError as trouble:
                 log.warning("a sign-in could not be taken back: %s", trouble)
             else:
                 return response.status in (200, 400)  # 400: it was dead already
@@ -161,7 +161,7 @@ class GoogleOAuth:
         """The e-mail address, where no id token told it."""
         headers = {"authorization": f"Bearer {access_token}"}
         response = await self._http.send(
-            Request("GET", self.endpoints.userinfo, "Google's user information", headers=headers)
+            HttpRequest("GET", self.endpoints.userinfo, "Google's user information", headers=headers)
         )
         found = response.json() if response.status == 200 else {}
         email = found.get("email") if isinstance(found, dict) else None
@@ -171,7 +171,7 @@ class GoogleOAuth:
         secrets = {"client_id": client.client_id, "client_secret": client.client_secret}
         what = "Google's sign-in"
         response = await self._http.send(
-            Request("POST", self.endpoints.tokens, what, form={**form, **secrets}, repeatable=repeatable)
+            HttpRequest("POST", self.endpoints.tokens, what, form={**form, **secrets}, repeatable=repeatable)
         )
         answer = _object(response, what)
         if response.status == 200:
@@ -184,7 +184,7 @@ class GoogleOAuth:
                 word(subtype),
                 lacks_secret="client_secret" in str(answer.get("error_description")),
             )
-        raise Unreachable(f"answered {response.status}", what)
+        raise ServerUnreachable(f"answered {response.status}", what)
 
 
 def word(value: Any) -> str | None:
@@ -192,19 +192,19 @@ def word(value: Any) -> str | None:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
-def _object(response: Response, what: str) -> dict[str, Any]:
+def _object(response: HttpResponse, what: str) -> dict[str, Any]:
     try:
         answer = response.json()
-    except BadAnswer as trouble:
-        raise BadAnswer(trouble.reason, what) from None
+    except BadResponse as trouble:
+        raise BadResponse(trouble.reason, what) from None
     if not isinstance(answer, dict):
-        raise BadAnswer("answered with JSON of another shape", what)
+        raise BadResponse("the response has an unexpected structure", what)
     return answer
 
 
 def _grant_of(answer: Mapping[str, Any], what: str) -> Grant:
     access_token, expires_in = answer.get("access_token"), answer.get("expires_in", 3_599)
     if not isinstance(access_token, str) or not access_token or not isinstance(expires_in, int | float):
-        raise BadAnswer("answered without a token", what)
+        raise BadResponse("the response has no token", what)
     texts = {name: answer.get(name) for name in ("refresh_token", "scope", "id_token")}
     return Grant(access_token, expires_in, **{name: one for name, one in texts.items() if isinstance(one, str) and one})

@@ -1,14 +1,14 @@
-"""Which columns of the calendar's tables hold sealed values.
+"""The columns with sealed values in the calendar's tables.
 
-They stand apart from the stores, since the vault looks at them at the handshake, when the feature is not needed yet.
+Apart from the stores, since the vault needs them at `initialize`, before the feature is imported.
 """
 
 from typing import Final
 
-from sidecar.storage.secrets import SecretColumn
+from sidecar.storage.secrets import SealedColumn
 
-CREDENTIALS: Final = SecretColumn("calendar_accounts", "credentials_json", "account_id")
-CONFIG: Final = SecretColumn("calendar_accounts", "config_json", "account_id")
-"""The old backend kept the OAuth client's secret in it."""
-VERIFIER: Final = SecretColumn("calendar_sign_ins", "verifier", "state")
-CODE: Final = SecretColumn("calendar_sign_ins", "code", "state")
+CREDENTIALS: Final = SealedColumn("calendar_accounts", "credentials_json", "account_id")
+CONFIG: Final = SealedColumn("calendar_accounts", "config_json", "account_id")
+"""The old backend stored the OAuth client secret in it."""
+VERIFIER: Final = SealedColumn("calendar_sign_ins", "verifier", "state")
+CODE: Final = SealedColumn("calendar_sign_ins", "code", "state")

@@ -55,7 +55,7 @@ class CalendarService(Calendars):
         cursor: str | None = None,
     ) -> CalendarEventPage:
         if end <= start:  # both have the canonical form, which sorts as text
-            raise InvalidParams(details=[{"path": "end", "message": "must lie after start"}])
+            raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
         wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
         events, next_cursor = self._events.events(wanted, limit, cursor)
         return encode(CalendarEventPage, events=as_models(events), next_cursor=next_cursor).as_model()

@@ -4,9 +4,10 @@ import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from anyio import to_thread
 from sidecar_protocol.calendar.accounts import CalendarUnreachable
 from sidecar_protocol.calendar.calendars import CalendarAccount
 from sidecar_protocol.calendar.google_sign_in import (
@@ -31,17 +32,17 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.changes import Books
+from sidecar.calendar.google import GoogleProvider
+from sidecar.calendar.oauth import Client, GoogleOAuth, Grant, OAuthRefused, authorization_url
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.clock import iso
+from sidecar.calendar.tokens import AccessTokens, FixedToken
+from sidecar.clock import iso, iso_now
+from sidecar.http import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.loopback import is_loopback
 from sidecar.storage.secrets import SecretUnreadable, Vault
-
-if TYPE_CHECKING:
-    from sidecar.calendar.google import GoogleProvider
-    from sidecar.calendar.oauth import Client, GoogleOAuth, Grant
-    from sidecar.calendar.tokens import AccessTokens
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +50,18 @@ SIGN_IN_MS: Final = 10 * 60_000
 """Google's codes live for ten minutes."""
 RANDOM_BYTES: Final = 48
 """64 characters: RFC 7636 §4.1 wants 43 to 128 for a verifier."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 BLOCKED: Final = frozenset({"admin_policy_enforced", "org_internal"})
 _AGAIN: Final = "Start the sign-in again."
 
 
 @dataclass(frozen=True, slots=True)
 class Google:
-    """What a sign-in needs of Google; made when first wanted, since it is slow to import."""
+    """The parts of the Google connection that a sign-in uses."""
 
-    client: "Client"
-    oauth: "GoogleOAuth"
-    tokens: "AccessTokens"
-    provider: "GoogleProvider"
+    client: Client
+    oauth: GoogleOAuth
+    tokens: AccessTokens
+    provider: GoogleProvider
 
 
 class GoogleSignInService(GoogleSignIn):
@@ -90,10 +90,6 @@ class GoogleSignInService(GoogleSignIn):
     async def start(
         self, *, redirect_uri: str, login_hint: str | None = None, account_id: str | None = None
     ) -> SignInStarted:
-        from anyio import to_thread  # noqa: PLC0415 - serving does without
-
-        from sidecar.calendar.oauth import authorization_url  # noqa: PLC0415 - it brings httpx
-
         _check_redirect(redirect_uri)
         if account_id is not None:
             account = self._accounts.get(account_id)
@@ -113,7 +109,7 @@ class GoogleSignInService(GoogleSignIn):
             )
         )
         now_ms = self._books.clock.now_ms()
-        expires_ms = now_ms + SIGN_IN_MS
+        expires_at = iso(now_ms + SIGN_IN_MS)
         with self._books.database.write():
             self._store.add(
                 state,
@@ -121,9 +117,9 @@ class GoogleSignInService(GoogleSignIn):
                 redirect_uri=redirect_uri,
                 account_id=account_id,
                 now_ms=now_ms,
-                expires_ms=expires_ms,
+                expires_at=expires_at,
             )
-        return SignInStarted(authorization_url=url, state=state, expires_at=iso(expires_ms))
+        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
@@ -166,9 +162,6 @@ class GoogleSignInService(GoogleSignIn):
         return account
 
     async def _exchange(self, google: Google, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
-        from sidecar.calendar.oauth import OAuthRefused  # noqa: PLC0415 - see `start`
-        from sidecar.http import HttpTrouble  # noqa: PLC0415
-
         try:
             grant = await google.oauth.exchange(
                 google.client, code=code, verifier=verifier, redirect_uri=sign_in.redirect_uri
@@ -176,7 +169,7 @@ class GoogleSignInService(GoogleSignIn):
             email = grant.email or await google.oauth.whose(grant.access_token)
         except OAuthRefused as refusal:
             raise _not_exchanged(refusal.error, lacks_secret=refusal.lacks_secret) from None
-        except HttpTrouble as trouble:
+        except HttpError as trouble:
             raise CalendarUnreachable(f"{trouble}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:
@@ -197,7 +190,7 @@ class GoogleSignInService(GoogleSignIn):
         google.tokens.learn(connected.account_id, grant, grant.refresh_token)
         return connected
 
-    def _problem(self, grant: "Grant", email: str | None, sign_in: SignIn) -> RpcError | None:
+    def _problem(self, grant: Grant, email: str | None, sign_in: SignIn) -> RpcError | None:
         """What keeps a grant from becoming an account."""
         if not grant.reads_calendars:
             return SignInScopeMissing(hint=f"{_AGAIN} Leave the calendar's permissions ticked on Google's page.")
@@ -216,7 +209,7 @@ class GoogleSignInService(GoogleSignIn):
             raise SignInUnknown(hint=_AGAIN)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
             raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_ms <= self._books.clock.now_ms():
+        if sign_in.expires_at <= iso_now(self._books.clock):
             raise SignInExpired(hint=_AGAIN)
         if sign_in.stage not in stages:
             raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")
@@ -236,10 +229,8 @@ class GoogleSignInService(GoogleSignIn):
         return urlsafe_b64encode(self._randomness(RANDOM_BYTES)).decode()
 
 
-async def _calendars(google: Google, grant: "Grant") -> list[RemoteCalendar]:
+async def _calendars(google: Google, grant: Grant) -> list[RemoteCalendar]:
     """The calendars at once, so that there is something to see; what goes wrong here the first sync tells."""
-    from sidecar.calendar.tokens import FixedToken  # noqa: PLC0415 - it brings httpx
-
     try:
         return await google.provider.source(FixedToken(grant.access_token)).calendars()
     except (AccountRefused, JobFailed, JobSnoozed) as trouble:
@@ -254,7 +245,7 @@ def _check_redirect(uri: str) -> None:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if (parts.scheme, parts.hostname in LOOPBACK) != ("http", True) or not port or parts.query or parts.fragment:
+    if (parts.scheme, is_loopback(parts.hostname)) != ("http", True) or not port or parts.query or parts.fragment:
         message = "must be http://127.0.0.1:<port>, with a path if need be, and nothing behind it"
         raise InvalidParams(details=[{"path": "redirect_uri", "message": message}])
 

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from sidecar.clock import iso
 from sidecar.storage.database import Database
 
 MAX_SIGN_INS: Final = 50
@@ -28,7 +29,7 @@ class SignIn(NamedTuple):
     verifier: str
     redirect_uri: str
     account_id: str | None
-    expires_ms: int
+    expires_at: str
     stage: str
     code: str | None
     error: str | None
@@ -41,29 +42,29 @@ class SignInsStore:
         self._database = database
 
     def add(
-        self, state: str, *, verifier: str, redirect_uri: str, account_id: str | None, now_ms: int, expires_ms: int
+        self, state: str, *, verifier: str, redirect_uri: str, account_id: str | None, now_ms: int, expires_at: str
     ) -> None:
         """A new one; old ones are forgotten."""
         self._database.execute(
             """
-            INSERT INTO calendar_sign_ins (state, verifier, redirect_uri, account_id, expires_ms)
+            INSERT INTO calendar_sign_ins (state, verifier, redirect_uri, account_id, expires_at)
             VALUES (?, ?, ?, ?, ?)
             """,
-            (state, verifier, redirect_uri, account_id, expires_ms),
+            (state, verifier, redirect_uri, account_id, expires_at),
         )
         self._database.execute(
             """
-            DELETE FROM calendar_sign_ins WHERE expires_ms < ?
-            OR state NOT IN (SELECT state FROM calendar_sign_ins ORDER BY expires_ms DESC LIMIT ?)
+            DELETE FROM calendar_sign_ins WHERE expires_at < ?
+            OR state NOT IN (SELECT state FROM calendar_sign_ins ORDER BY expires_at DESC LIMIT ?)
             """,
-            (now_ms - KEPT_MS, MAX_SIGN_INS),
+            (iso(now_ms - KEPT_MS), MAX_SIGN_INS),
         )
 
     def get(self, state: str) -> SignIn | None:
         """One sign-in."""
         row = self._database.row(
             """
-            SELECT state, verifier, redirect_uri, account_id, expires_ms, stage, code, error
+            SELECT state, verifier, redirect_uri, account_id, expires_at, stage, code, error
             FROM calendar_sign_ins WHERE state = ?
             """,
             (state,),

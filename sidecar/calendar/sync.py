@@ -20,12 +20,11 @@ from sidecar.calendar.calendars_store import CalendarState, Progress
 from sidecar.calendar.changes import Books, Changes, Tally, empty, feed_passed
 from sidecar.calendar.events_store import CalendarKey
 from sidecar.calendar.provider import CalendarRefused, CursorExpired, Listing, Source, Window
-from sidecar.clock import iso
+from sidecar.clock import DAY_MS, DAY_S, iso, iso_now
 from sidecar.feed import Origin
 from sidecar.job_handler import JobContext, JobFailed
 
-DAY_S: Final = 86_400
-SWEEP_EVERY_MS: Final = DAY_S * 1_000
+SWEEP_EVERY_MS: Final = DAY_MS
 ACCOUNT_GONE: Final = "account_not_found"
 AT_ONCE: Final = 4
 """Calendars of one account that are read side by side; the client of the clouds sends no more to one site."""
@@ -56,7 +55,7 @@ class AccountSync:
             read.update(one.calendar_id for one in wanted)
             calendars = self.books.calendars.states(self.account.account_id)  # somebody may have selected another
         for calendar in calendars:
-            if not calendar.selected and calendar.fed_ts is not None:
+            if not calendar.selected and calendar.feed_watermark_ts is not None:
                 await self._hide(calendar)
         with self.books.database.write():
             self._may_write()
@@ -79,7 +78,7 @@ class AccountSync:
                 await self._forget(calendar)
         with self.books.database.write():
             self._may_write()
-            for calendar_id in self.books.calendars.put(account_id, found, iso(self.books.clock.now_ms())):
+            for calendar_id in self.books.calendars.put(account_id, found, iso_now(self.books.clock)):
                 self._tell_changed(calendar_id)
         return self.books.calendars.states(account_id)
 
@@ -97,11 +96,11 @@ class AccountSync:
     async def _hide(self, calendar: CalendarState) -> None:
         """It was deselected: the feed forgets it until it is selected again; its rows stay."""
         # First back to the beginning: selected again after a crash in here, it has to be fed anew.
-        for fed_ts in (0, None):
+        for feed_watermark_ts in (0, None):
             with self.books.database.write():
                 self._may_write()
-                self.books.calendars.fed(self.account.account_id, calendar.calendar_id, fed_ts)
-            if fed_ts is not None:
+                self.books.calendars.fed(self.account.account_id, calendar.calendar_id, feed_watermark_ts)
+            if feed_watermark_ts is not None:
                 await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
 
     async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
@@ -152,22 +151,22 @@ class AccountSync:
         now_ms = self.books.clock.now_ms()
         key = f"1:{zone}"
         wanted = Listing(calendar.calendar_id, self._window(), zone)
-        cursor = calendar.sync_token if calendar.sync_key == key and not self.full else None
-        swept_ms = calendar.swept_ms
+        cursor = calendar.sync_token if calendar.sync_token_settings == key and not self.full else None
         try:
             if cursor is not None:
                 changes = self._changes(calendar, tally)
                 found = await self._take(changes, replace(wanted, cursor=cursor))
                 cursor = found or cursor
-                await changes.finish(Progress(cursor, key, swept_ms or 0))
+                await changes.finish(Progress(cursor, key, calendar.full_sync_at))
         except CursorExpired:
             self.context.log(f"{calendar.name} has to be read anew")
             cursor = None
-        if cursor is None or not swept_ms or not 0 <= now_ms - swept_ms < SWEEP_EVERY_MS:
+        is_swept = iso(now_ms - SWEEP_EVERY_MS) < (calendar.full_sync_at or "") <= iso(now_ms)
+        if cursor is None or not is_swept:
             changes = self._changes(calendar, tally)
             found = await self._take(changes, wanted)
             await changes.sweep()
-            await changes.finish(Progress(cursor or found, key, now_ms))
+            await changes.finish(Progress(cursor or found, key, iso(now_ms)))
 
     async def _take(self, changes: Changes, wanted: Listing) -> str | None:
         """Compare all of a listing; the cursor that it ended with."""

@@ -9,11 +9,10 @@ import anyio
 
 from sidecar.calendar.oauth import Client, GoogleOAuth, Grant, OAuthRefused
 from sidecar.calendar.provider import AccountRefused, StoredAccount
-from sidecar.clock import Clock
+from sidecar.clock import DAY_MS, Clock
 
 EARLY_MS: Final = 60_000
 """A token that ends while a request is under way would be refused."""
-DAY_MS: Final = 86_400_000
 TESTING_MS: Final = (round(6.5 * DAY_MS), 9 * DAY_MS)
 """How old a sign-in is when Google ends it after seven days, as it does for projects in `Testing`."""
 Keep = Callable[[str, Mapping[str, Any]], None]

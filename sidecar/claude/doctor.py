@@ -1,7 +1,7 @@
-"""`claude.doctor`: looks at everything that keeps the user's Claude Code from working; `findings` judges what was seen.
+"""`claude.doctor`: examines the user's Claude Code.  The checks themselves are in `findings`.
 
-The same search finds the executable here and for a run, so that both see the same one.  Nothing here costs anything:
-Claude is asked for its version and for the state of its login, and is given no prompt.
+It searches for the executable as a run does, so that both use the same one.  Nothing here costs money: Claude is
+started for its version and for the state of its login, and never gets a prompt.
 """
 
 import re
@@ -14,83 +14,76 @@ import anyio
 from anyio.to_thread import run_sync
 from sidecar_protocol.claude.doctor import (
     ClaudeCandidate,
-    ClaudeFinding,
     ClaudeLogin,
     ClaudeReport,
     ExecutableSource,
+    Finding,
     FindingState,
     LoginState,
 )
 from sidecar_protocol.scalars import canonical_time
 
 from sidecar.claude import findings
-from sidecar.claude.findings import OLDEST, User
+from sidecar.claude.findings import OLDEST_RELEASE, User
 from sidecar.claude.process.discovery import Discovery, Executable, output, version
 from sidecar.claude.process.environment import cli_environment
 from sidecar.job_handler import JobFailed
 
 STATUS_TIMEOUT_S: Final = 10.0
-"""0.2 to 0.5 s measured."""
+"""`claude auth status` takes 0.2 to 0.5 s."""
 KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
-async def glance(discovery: Discovery, user: User) -> tuple[ClaudeCandidate | None, ClaudeFinding]:
-    """Which one is used, and whether it runs; the search ends with the first."""
+async def glance(discovery: Discovery, user: User) -> tuple[ClaudeCandidate | None, Finding]:
+    """Returns the executable that runs use, and whether it runs; None if there is none."""
     try:
-        used = await discovery.find()
+        found = await discovery.find()
     except JobFailed as failure:
-        return None, findings.missing(failure)
-    (mine,) = await _try([used], user)
-    return mine, findings.executable(mine)
+        return None, Finding.problem("executable", failure.message, failure.hint)
+    (used,) = await _read_versions([found], user)
+    return used, findings.check_executable(used)
 
 
 async def examine(discovery: Discovery, user: User) -> ClaudeReport:
-    """Look at everything.  `user` has the environment that the search has."""
+    """Runs every check.  `user` has the same environment as `discovery`."""
     found, shell_path = await discovery.survey()
-    candidates = await _try(found, user)
-    used, judged = None, list[ClaudeFinding]()
+    candidates = await _read_versions(found, user)
+    chosen, judged = None, list[Finding]()
     try:
-        used = discovery.chosen(found)
+        chosen = discovery.chosen(found)
     except JobFailed as failure:
-        judged.append(findings.missing(failure))
-    mine = next((one for one in candidates if used is not None and one.path == str(used.path)), None)
-    login = await _login(used, mine, user)
-    judged += await run_sync(lambda: list(_judge(used, mine, candidates, login, shell_path, user)))
+        judged.append(Finding.problem("executable", failure.message, failure.hint))
+    used = next((one for one in candidates if chosen is not None and one.path == str(chosen.path)), None)
+    login = await _login(used, user)
+
+    def check() -> Iterator[Finding]:
+        if chosen is not None and used is not None:
+            yield findings.check_executable(used)
+            yield from findings.check_version(used, candidates)
+            yield from findings.check_node(chosen, user.environment)
+        yield findings.check_login(login, user)
+        if shell_path is not None:
+            yield findings.check_path(shell_path, chosen, user)
+        yield from findings.check_root(user)
+        yield findings.check_files(user)
+
+    judged += await run_sync(lambda: list(check()))
     return ClaudeReport(
         ok=all(finding.state is not FindingState.PROBLEM for finding in judged),
-        path=mine.path if mine is not None else None,
-        source=mine.source if mine is not None else None,
-        version=mine.version if mine is not None else None,
+        path=used.path if used is not None else None,
+        source=used.source if used is not None else None,
+        version=used.version if used is not None else None,
         candidates=candidates,
         login=login,
         findings=judged,
     )
 
 
-def _judge(
-    used: Executable | None,
-    mine: ClaudeCandidate | None,
-    candidates: list[ClaudeCandidate],
-    login: ClaudeLogin,
-    shell_path: str | None,
-    user: User,
-) -> Iterator[ClaudeFinding]:
-    if used is not None and mine is not None:
-        yield findings.executable(mine)
-        yield from findings.versions(mine, candidates)
-        yield from findings.node(used, user.environment)
-    yield findings.logged_in(login, user)
-    if shell_path is not None:
-        yield findings.path(shell_path, used, user)
-    yield from findings.root(user)
-    yield findings.files(user)
-
-
-async def _try(found: list[Executable], user: User) -> list[ClaudeCandidate]:
-    """Start each of them, at the same time."""
+async def _read_versions(found: list[Executable], user: User) -> list[ClaudeCandidate]:
+    """Runs `--version` of all executables at the same time."""
     versions: dict[Path, str] = {}
 
-    async def ask(path: Path) -> None:
+    async def read(path: Path) -> None:
         try:
             versions[path] = await version(path, user.environment)
         except JobFailed:
@@ -98,42 +91,42 @@ async def _try(found: list[Executable], user: User) -> list[ClaudeCandidate]:
 
     async with anyio.create_task_group() as tasks:
         for one in found:
-            tasks.start_soon(ask, one.path)
+            tasks.start_soon(read, one.path)
     return [
         ClaudeCandidate(path=str(one.path), source=ExecutableSource(one.source), version=versions.get(one.path))
         for one in found
     ]
 
 
-async def _login(used: Executable | None, mine: ClaudeCandidate | None, user: User) -> ClaudeLogin:
-    """What `claude auth status` says.  A release without that command could take it for a prompt."""
-    release = findings.release_of(mine.version) if mine is not None else None
-    if used is not None and release is not None and release >= OLDEST:
-        environment = cli_environment(user.environment, used.path)
-        printed = await output([str(used.path), "auth", "status"], environment, STATUS_TIMEOUT_S)
-        told = findings.json_object(printed)
-        if isinstance(told.get("loggedIn"), bool):
+async def _login(used: ClaudeCandidate | None, user: User) -> ClaudeLogin:
+    """Runs `claude auth status`, except with older releases, which might take it for a prompt."""
+    release = findings.release_of(used.version) if used is not None else None
+    if used is not None and release is not None and release >= OLDEST_RELEASE:
+        environment = cli_environment(user.environment, Path(used.path))
+        printed = await output([used.path, "auth", "status"], environment, STATUS_TIMEOUT_S)
+        status = findings.json_object(printed)
+        if isinstance(status.get("loggedIn"), bool):
             return ClaudeLogin(
-                state=LoginState.LOGGED_IN if told["loggedIn"] else LoginState.LOGGED_OUT,
-                method=_word(told.get("authMethod")),
-                provider=_word(told.get("apiProvider")),
-                expires_at=_moment(told.get("loginExpiresAt")),
+                state=LoginState.LOGGED_IN if status["loggedIn"] else LoginState.LOGGED_OUT,
+                method=_word(status.get("authMethod")),
+                provider=_word(status.get("apiProvider")),
+                expires_at=_time(status.get("loginExpiresAt")),
             )
     if any(user.environment.get(name) for name in KEYS):
         return ClaudeLogin(state=LoginState.LOGGED_IN)
-    kept = await anyio.Path(user.config_dir / ".credentials.json").exists()
-    return ClaudeLogin(state=LoginState.LOGGED_IN if kept else LoginState.UNKNOWN)
+    has_credentials = await anyio.Path(user.config_dir / ".credentials.json").exists()
+    return ClaudeLogin(state=LoginState.LOGGED_IN if has_credentials else LoginState.UNKNOWN)
 
 
 def _word(value: Any) -> str | None:
-    """A word of Claude's own; anything longer could be somebody's address."""
+    """Returns a single word of Claude's; anything longer could be an e-mail address."""
     return value if isinstance(value, str) and re.fullmatch(r"\w{1,40}", value) else None
 
 
-def _moment(value: Any) -> str | None:
-    """A moment in ISO 8601; what Claude may tell otherwise is left out."""
+def _time(value: Any) -> str | None:
+    """Returns a time in the wire's form, or None if the value is not an ISO 8601 time with an offset."""
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return canonical_time(moment) if moment is not None and moment.tzinfo is not None else None
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return canonical_time(time) if time is not None and time.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None

@@ -1,6 +1,6 @@
-"""What is judged of the user's Claude Code: each thing that can be wrong, and what to do about it.
+"""The checks of `claude.doctor`: each thing that can be wrong with Claude Code, and what the user can do about it.
 
-A finding is a problem where Claude cannot work, a warning where it does, but not always or not as expected.
+A finding is a problem if Claude cannot work, and a warning if it works, but not always or not as expected.
 """
 
 import json
@@ -13,34 +13,25 @@ from pathlib import Path
 from shutil import which
 from typing import Any, Final
 
-from sidecar_protocol.claude.doctor import (
-    ClaudeCandidate,
-    ClaudeFinding,
-    ClaudeLogin,
-    ExecutableSource,
-    FindingName,
-    FindingState,
-    LoginState,
-)
+from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeLogin, ExecutableSource, Finding, LoginState
 from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.claude.process.discovery import INSTALL, Executable
 from sidecar.claude.process.environment import cli_environment
-from sidecar.job_handler import JobFailed
 
-OLDEST: Final = (2, 1, 197)
+OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
 SHEBANG_BYTES: Final = 256
 SETTINGS_BYTES: Final = 1024 * 1024
-SHOWN: Final = 4
-"""Folders of a PATH that are named; the rest is counted."""
+NAMED_FOLDERS: Final = 4
+"""Folders of a PATH that a finding names; the others are counted."""
 
 Release = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who runs the sidecar: the environment that it was given, the home folder, and whether that is root."""
+    """The user who runs the sidecar: its environment, the home folder, and whether the user is root."""
 
     environment: Mapping[str, str]
     home: Path
@@ -48,57 +39,47 @@ class User:
 
     @property
     def config_dir(self) -> Path:
-        """Where Claude keeps its settings, sessions and credentials."""
+        """The folder of Claude's settings, sessions and credentials."""
         named = self.environment.get("CLAUDE_CONFIG_DIR")
         return Path(named).expanduser() if named else self.home / ".claude"
 
 
 def this_user() -> User:
-    """The user of this process."""
     return User(os.environ, Path.home(), is_root=hasattr(os, "geteuid") and os.geteuid() == 0)
 
 
-def missing(failure: JobFailed) -> ClaudeFinding:
-    """There is none to be used."""
-    return _finding(FindingName.EXECUTABLE, FindingState.PROBLEM, failure.message, failure.hint)
-
-
-def executable(mine: ClaudeCandidate) -> ClaudeFinding:
-    """Whether the one that is used runs at all."""
-    if mine.version is not None:
-        return _finding(FindingName.EXECUTABLE, FindingState.OK, f"{mine.path} ({mine.source})")
-    return _finding(
-        FindingName.EXECUTABLE,
-        FindingState.PROBLEM,
-        f"{mine.path} does not answer to --version.",
+def check_executable(used: ClaudeCandidate) -> Finding:
+    if used.version is not None:
+        return Finding.ok("executable", f"{used.path} ({used.source})")
+    return Finding.problem(
+        "executable",
+        f"{used.path} does not answer to --version.",
         f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
     )
 
 
-def versions(mine: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> Iterator[ClaudeFinding]:
-    """Whether its release is one that is known to work, and the newest that there is."""
-    if mine.version is None:
+def check_version(used: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> Iterator[Finding]:
+    """Checks that the release is one that is known to work, and the newest one on this computer."""
+    if used.version is None:
         return
-    release, oldest = release_of(mine.version), ".".join(map(str, OLDEST))
+    release, oldest = release_of(used.version), ".".join(map(str, OLDEST_RELEASE))
+    newer = [one for one in candidates if (release_of(one.version) or ()) > (release or ())]
     if release is None:
-        detail = f"{mine.version!r} is no version that is known."
-        yield _finding(FindingName.VERSION, FindingState.WARNING, detail, "Check that CLAUDE_PATH names Claude Code.")
-        return
-    if release < OLDEST:
-        detail = f"{mine.version} is older than {oldest}, the oldest that was tested."
-        yield _finding(FindingName.VERSION, FindingState.WARNING, detail, "Run `claude update`.")
-        return
-    newer = [one for one in candidates if (release_of(one.version) or ()) > release]
-    if newer:
-        detail = f"{mine.version} is used, and {newer[0].path} is newer: {newer[0].version}."
-        advice = f"Update {mine.path} or remove it, or set CLAUDE_PATH to {newer[0].path}."
-        yield _finding(FindingName.VERSION, FindingState.WARNING, detail, advice)
-        return
-    yield _finding(FindingName.VERSION, FindingState.OK, mine.version)
+        detail = f"{used.version!r} is not a version of Claude Code."
+        yield Finding.warning("version", detail, "Check that CLAUDE_PATH names Claude Code.")
+    elif release < OLDEST_RELEASE:
+        detail = f"{used.version} is older than {oldest}, the oldest tested release."
+        yield Finding.warning("version", detail, "Run `claude update`.")
+    elif newer:
+        detail = f"{used.version} is used, but {newer[0].path} is newer: {newer[0].version}."
+        advice = f"Update {used.path} or remove it, or set CLAUDE_PATH to {newer[0].path}."
+        yield Finding.warning("version", detail, advice)
+    else:
+        yield Finding.ok("version", used.version)
 
 
-def node(used: Executable, environment: Mapping[str, str]) -> Iterator[ClaudeFinding]:
-    """A `claude` of npm can be a script, and then Node must be found by those who start it."""
+def check_node(used: Executable, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Checks that Node can be found if `claude` is a script for it, as older npm packages install it."""
     try:
         with used.path.open("rb") as file:
             first = file.read(SHEBANG_BYTES).partition(b"\n")[0]
@@ -110,80 +91,69 @@ def node(used: Executable, environment: Mapping[str, str]) -> Iterator[ClaudeFin
     path = cli_environment(environment, used.path)["PATH"]
     node = which("node", path=path) if interpreter.endswith("env") else which(interpreter)
     if node is None:
-        yield _finding(
-            FindingName.NODE,
-            FindingState.PROBLEM,
-            f"{used.path} is a script that needs Node, which is neither beside it nor on the PATH.",
+        yield Finding.problem(
+            "node",
+            f"{used.path} is a script that needs Node, which is neither next to it nor on the PATH.",
             "Put Node's folder on the PATH that the app is started with, or install Claude Code's native build.",
         )
     else:
-        yield _finding(FindingName.NODE, FindingState.OK, node)
+        yield Finding.ok("node", node)
 
 
-def logged_in(login: ClaudeLogin, user: User) -> ClaudeFinding:
-    """Whether Claude has an account."""
-    how = ", ".join(filter(None, [login.method, login.provider])) or "credentials are there"
-    elsewhere = ", to ANTHROPIC_BASE_URL" if user.environment.get("ANTHROPIC_BASE_URL") else ""
+def check_login(login: ClaudeLogin, user: User) -> Finding:
     match login.state:
         case LoginState.LOGGED_IN:
-            return _finding(FindingName.LOGIN, FindingState.OK, how + elsewhere)
+            method = ", ".join(filter(None, [login.method, login.provider])) or "credentials found"
+            elsewhere = ", to ANTHROPIC_BASE_URL" if user.environment.get("ANTHROPIC_BASE_URL") else ""
+            return Finding.ok("login", method + elsewhere)
         case LoginState.LOGGED_OUT:
-            return _finding(
-                FindingName.LOGIN,
-                FindingState.PROBLEM,
-                "Claude is not logged in.",
-                "Run `claude auth login` in a terminal, or set ANTHROPIC_API_KEY for the app.",
-            )
+            advice = "Run `claude auth login` in a terminal, or set ANTHROPIC_API_KEY for the app."
+            return Finding.problem("login", "Claude is not logged in.", advice)
         case LoginState.UNKNOWN:
-            return _finding(
-                FindingName.LOGIN,
-                FindingState.WARNING,
-                "Nothing shows whether Claude is logged in.",
-                "If a prompt fails for that reason, run `claude` in a terminal once and log in.",
-            )
+            advice = "If a prompt fails because of that, run `claude` in a terminal once and log in."
+            return Finding.warning("login", "It is unknown whether Claude is logged in.", advice)
 
 
-def path(told: str, used: Executable | None, user: User) -> ClaudeFinding:
-    """Whether a terminal, whose PATH was told, would find programs that Claude's tools do not."""
+def check_path(shell_path: str, used: Executable | None, user: User) -> Finding:
+    """Checks whether a terminal, whose PATH is `shell_path`, finds programs that Claude's tools do not."""
     ours = _folders(user.environment.get("PATH", ""))
-    missing = [folder for folder in _folders(told) if folder not in ours]
+    missing = [folder for folder in _folders(shell_path) if folder not in ours]
     if not missing:
-        return _finding(FindingName.PATH, FindingState.OK, "the same as in a terminal")
-    named = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if missing[SHOWN:] else "")
-    poor = used is not None and used.source not in (ExecutableSource.PATH, ExecutableSource.SETTING)
-    return _finding(
-        FindingName.PATH,
-        FindingState.WARNING,
-        f"A terminal also looks for programs in {named}" + (", and ours does not even find Claude." if poor else "."),
-        "Start the app from a terminal, or give it the PATH of one: what Claude runs is looked for in it.",
+        return Finding.ok("path", "the same as in a terminal")
+    more = len(missing) - NAMED_FOLDERS
+    named = ", ".join(missing[:NAMED_FOLDERS]) + (f" and {more} more" if more > 0 else "")
+    found_elsewhere = used is not None and used.source not in (ExecutableSource.PATH, ExecutableSource.SETTING)
+    return Finding.warning(
+        "path",
+        f"A terminal also looks for programs in {named}"
+        + (", and the app's own PATH does not contain Claude." if found_elsewhere else "."),
+        "Start the app from a terminal, or give it a terminal's PATH: Claude looks there for the programs it runs.",
     )
 
 
-def root(user: User) -> Iterator[ClaudeFinding]:
-    """Root must not do without asking; IS_SANDBOX lifts that (measured with 2.1.330)."""
+def check_root(user: User) -> Iterator[Finding]:
+    """Checks for root: Claude then refuses to run without permission prompts, unless IS_SANDBOX is set (2.1.330)."""
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
-    settings = json_object(_read(user.config_dir / "settings.json"))
-    permissions = settings.get("permissions")
+    settings = user.config_dir / "settings.json"
+    permissions = json_object(_read(settings)).get("permissions")
     mode = permissions.get("defaultMode") if isinstance(permissions, dict) else None
     if mode == PermissionMode.BYPASS_PERMISSIONS:
-        yield _finding(
-            FindingName.ROOT,
-            FindingState.PROBLEM,
-            f"The sidecar runs as root, and {user.config_dir / 'settings.json'} asks for bypassPermissions.",
+        yield Finding.problem(
+            "root",
+            f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions.",
             "Run the app as another user, or choose another permissions.defaultMode.",
         )
     else:
-        yield _finding(
-            FindingName.ROOT,
-            FindingState.WARNING,
+        yield Finding.warning(
+            "root",
             "The sidecar runs as root, for whom Claude refuses the permission mode bypassPermissions.",
-            "Run the app as another user, or set IS_SANDBOX=1 where nothing can be harmed.",
+            "Run the app as another user, or set IS_SANDBOX=1 if this computer is a sandbox.",
         )
 
 
-def files(user: User) -> ClaudeFinding:
-    """Without them nothing can be resumed, and no login is kept."""
+def check_files(user: User) -> Finding:
+    """Checks that Claude can write its folder: it stores sessions and the login there."""
     folder = user.config_dir
     state = user.home / ".claude.json"
     existing = next((one for one in (folder, *folder.parents) if one.exists()), folder)
@@ -192,25 +162,32 @@ def files(user: User) -> ClaudeFinding:
     elif not user.environment.get("CLAUDE_CONFIG_DIR") and state.exists() and not os.access(state, os.W_OK):
         wrong = state
     else:
-        return _finding(FindingName.FILES, FindingState.OK, f"{folder}" + ("" if folder.exists() else ", to be made"))
-    return _finding(
-        FindingName.FILES,
-        FindingState.PROBLEM,
-        f"{wrong} cannot be written: Claude keeps its sessions and its login there.",
-        f"Make it yours (`sudo chown -R $(whoami) '{wrong}'`), or set CLAUDE_CONFIG_DIR to another folder."
+        return Finding.ok("files", f"{folder}" + ("" if folder.exists() else ", not created yet"))
+    own = (
+        f"Take ownership of it (`sudo chown -R $(whoami) '{wrong}'`)"
         if sys.platform != "win32"
-        else "Give yourself the right to write there, or set CLAUDE_CONFIG_DIR to another folder.",
+        else "Give yourself the right to write there"
+    )
+    return Finding.problem(
+        "files",
+        f"{wrong} cannot be written; Claude stores its sessions and its login there.",
+        f"{own}, or set CLAUDE_CONFIG_DIR to another folder.",
     )
 
 
-def _finding(name: FindingName, state: FindingState, detail: str, advice: str | None = None) -> ClaudeFinding:
-    return ClaudeFinding(name=name, state=state, detail=detail, advice=advice)
-
-
-def release_of(told: str | None) -> Release | None:
-    """`2.1.330 (Claude Code)` -> (2, 1, 330)."""
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)", told or "")
+def release_of(version: str | None) -> Release | None:
+    """Parses `2.1.330 (Claude Code)` into (2, 1, 330)."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version or "")
     return tuple(map(int, found.groups())) if found is not None else None
+
+
+def json_object(text: str) -> Mapping[str, Any]:
+    """Parses a JSON object; returns an empty one if the text is anything else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _folders(path: str) -> list[str]:
@@ -223,12 +200,3 @@ def _read(path: Path) -> str:
             return file.read(SETTINGS_BYTES).decode(errors="replace")
     except OSError:
         return ""
-
-
-def json_object(text: str) -> Mapping[str, Any]:
-    """The object that a text is; an empty one for anything else."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

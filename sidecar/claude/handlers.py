@@ -109,7 +109,7 @@ class ClaudeRunHandler:
         try:
             process.ask(job.prompt)
             with anyio.move_on_after(job.timeout_s):
-                await report.settle(process, self._silence_s)
+                await report.wait_for_result(process, self._silence_s)
             in_time = process.settled.is_set()
             if in_time:
                 await exit_by_itself(process)

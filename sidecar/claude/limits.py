@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from sidecar_protocol.entities import WaitingFor
 
+from sidecar.clock import DAY_S
 from sidecar.job_handler import JobFailed, JobSnoozed
 
-MAX_WAIT_S: Final = 8 * 24 * 3600.0
+MAX_WAIT_S: Final = 8.0 * DAY_S
 """Weekly limits are the longest, and a day more; what a plan's owner must change is not waited for."""
 MARGIN_S: Final = 5.0
 """Clocks differ; to come a moment too early is to be refused again."""

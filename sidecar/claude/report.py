@@ -91,7 +91,7 @@ class Report:
         # A process that lives on has written its result, and is judged by that.
         return self.reader.finish(process.exit_code or 0, process.stderr_tail)
 
-    async def settle(
+    async def wait_for_result(
         self, process: ClaudeProcess, silence_s: float, *, is_asking: Callable[[], bool] = lambda: False
     ) -> None:
         """Wait for the result or the end, and say so when nothing is heard for long though Claude asks nothing."""

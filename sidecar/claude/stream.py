@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sidecar.claude.failures import Ending, run_failed
+from sidecar.text import utf16_length, well_formed
 
 HIGH_SURROGATES = ("\ud800", "\udbff")
 
@@ -199,7 +200,7 @@ class RunReader:
             )
         usage = _object(result.get("usage"))
         return Outcome(
-            text=_whole(_text(result.get("result")) or ""),
+            text=well_formed(_text(result.get("result")) or ""),
             session_id=self.session_id,
             model=self.model,
             usage=Usage(**{bucket: _count(usage.get(bucket)) or 0 for bucket in BUCKETS}),
@@ -262,7 +263,7 @@ class RunReader:
         text = self._half + text
         # A character cut in half between two deltas waits for its other half.
         cut = len(text) - 1 if text and HIGH_SURROGATES[0] <= text[-1] <= HIGH_SURROGATES[1] else len(text)
-        text, self._half = _whole(text[:cut]), text[cut:]
+        text, self._half = well_formed(text[:cut]), text[cut:]
         if not text:
             return []
         offset = self._sent.get(message_id, 0)
@@ -322,18 +323,6 @@ class RunReader:
 def base_model(model: str | None) -> str:
     """A model's name as the API has it: the CLI adds its choice of context window, as in `claude-opus-4-8[1m]`."""
     return (model or "").partition("[")[0] or UNKNOWN_MODEL
-
-
-def utf16_length(text: str) -> int:
-    """The length of `text` in UTF-16 code units, as JavaScript counts."""
-    if text.isascii():
-        return len(text)
-    return len(text) + sum(1 for character in text if character > "\uffff")
-
-
-def _whole(text: str) -> str:
-    """`text` with surrogate pairs joined and lone surrogates replaced, so that it can be encoded as UTF-8."""
-    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -10,14 +10,14 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+import anyio.lowlevel
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
 from sidecar.claude.stream import BUCKETS, Spent
-from sidecar.clock import Clock, iso
-from sidecar.days import spans
+from sidecar.clock import Clock, iso_now
+from sidecar.days import spans, zone_or_raise
 from sidecar.storage.database import Database
-from sidecar.zones import zone_of
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class UsageStore:
 
     def book(self, job_id: str, session_id: str | None, spent: Spent) -> None:
         """Write down what a prompt used up, inside a `write` of the caller's."""
-        now = iso(self._clock.now_ms())
+        now = iso_now(self._clock)
         for told in spent.messages:
             if any(asdict(told.usage).values()):
                 self._book_message(now, job_id, session_id, told.api_message_id, told.model, asdict(told.usage))
@@ -41,8 +41,8 @@ class UsageStore:
             if cost:
                 self._database.execute(
                     """
-                    INSERT INTO claude_costs (job_id, model, booked_at, session_id, cost_usd) VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT (job_id, model, booked_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
+                    INSERT INTO claude_costs (job_id, model, recorded_at, session_id, cost_usd) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (job_id, model, recorded_at) DO UPDATE SET cost_usd = cost_usd + excluded.cost_usd
                     """,
                     (job_id, model, now, session_id, cost),
                 )
@@ -60,7 +60,7 @@ class UsageStore:
     ) -> None:
         self._database.execute(
             """
-            INSERT INTO claude_usage (usage_key, booked_at, job_id, session_id, model, input_tokens, output_tokens,
+            INSERT INTO claude_usage (usage_key, recorded_at, job_id, session_id, model, input_tokens, output_tokens,
                                       cache_creation_input_tokens, cache_read_input_tokens)
             VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens, :output_tokens,
                     :cache_creation_input_tokens, :cache_read_input_tokens)
@@ -82,14 +82,14 @@ class UsageStore:
         return self._database.rows(
             f"""
             SELECT {column} AS chosen, job_id, session_id, sum(input_tokens), sum(output_tokens),
-                sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd), max(booked_at)
+                sum(cache_creation_input_tokens), sum(cache_read_input_tokens), sum(cost_usd), max(recorded_at)
             FROM (
                 SELECT job_id, session_id, model, input_tokens, output_tokens, cache_creation_input_tokens,
-                    cache_read_input_tokens, 0.0 AS cost_usd, booked_at
-                FROM claude_usage WHERE booked_at >= :start AND booked_at < :end
+                    cache_read_input_tokens, 0.0 AS cost_usd, recorded_at
+                FROM claude_usage WHERE recorded_at >= :start AND recorded_at < :end
                 UNION ALL
-                SELECT job_id, session_id, model, 0, 0, 0, 0, cost_usd, booked_at
-                FROM claude_costs WHERE booked_at >= :start AND booked_at < :end
+                SELECT job_id, session_id, model, 0, 0, 0, 0, cost_usd, recorded_at
+                FROM claude_costs WHERE recorded_at >= :start AND recorded_at < :end
             )
             GROUP BY chosen, job_id, session_id
             """,
@@ -106,9 +106,7 @@ class UsageService(ClaudeUsages):
     async def list(
         self, *, start: str, end: str, time_zone: str | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:
-        import anyio.lowlevel  # noqa: PLC0415 - not needed for the first answers
-
-        zone = None if time_zone is None else zone_of(time_zone)
+        zone = None if time_zone is None else zone_or_raise(time_zone)
         totals: dict[str | None, _Total] = {}
         for day, since, before in spans(start, end, zone, LONGEST_DAYS):
             for chosen, job_id, session_id, *sums in self._store.sums(since, before, COLUMN.get(group, "job_id")):

@@ -1,1 +1,1 @@
-"""The command line: a host made of a terminal.  Serving imports none of it."""
+"""The commands for people.  `serve` imports nothing of this package."""

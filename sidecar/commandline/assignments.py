@@ -1,6 +1,6 @@
-"""`key=value` arguments into a method's params, by the types that the contract declares.
+"""Parses `key=value` arguments into the params of a method, by the types that the contract declares.
 
-What a value may be is judged by the sidecar, not here; this only finds out what was meant.
+The sidecar validates the values; this only chooses between text and JSON.
 """
 
 import json
@@ -16,34 +16,36 @@ from sidecar_protocol.catalog import methods
 from sidecar_protocol.contract import Method
 
 META: Final = "_meta"
-"""May stand beside any method's params."""
+"""Allowed with every method."""
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(:?=)(.*)", re.DOTALL)
 
 
 def callable_methods() -> dict[str, Method]:
-    """The methods that have an answer, by name."""
+    """Returns the methods that have a result, by name."""
     return {declared.name: declared for declared in methods() if declared.result is not None}
 
 
 def find_method(name: str) -> Method:
-    """The method with this name; a usage error that names the nearest ones where there is none."""
+    """Returns the method with this name.  Raises `click.UsageError`, which suggests similar names."""
     known = callable_methods()
     if name in known:
         return known[name]
     if any(declared.name == name for declared in methods()):
-        raise click.UsageError(f"{name} is a notification: it is never answered, so that there is nothing to call.")
-    raise click.UsageError(f"There is no method {name}.{_nearest(name, known)} `sidecar methods` lists them all.")
+        raise click.UsageError(f"{name} is a notification, which has no result.")
+    raise click.UsageError(f"There is no method {name}.{_nearest(name, known)} `sidecar methods` lists all methods.")
 
 
 def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
-    """The params that the arguments spell out; a usage error where one cannot be understood."""
+    """Parses arguments into params.  Raises `click.UsageError`."""
     schemas = param_schemas(declared)
     params: dict[str, Any] = {}
     for assignment in assignments:
         name, forced, text = _split(assignment)
         if name not in schemas:
-            raise click.UsageError(f"{declared.name} has no param {name}.{_nearest(name, schemas)}{_listed(schemas)}")
+            raise click.UsageError(
+                f"{declared.name} has no parameter {name}.{_nearest(name, schemas)}{_listed(schemas)}"
+            )
         value = _json(name, text) if forced else _value(name, text, schemas[name])
         if name in params and isinstance(params[name], list) and isinstance(value, list):
             params[name] = params[name] + value
@@ -55,7 +57,7 @@ def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def param_schemas(declared: Method) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each param, references resolved one level deep."""
+    """Returns the JSON schema of each param, with its own references resolved."""
     document = declared.params.model_json_schema()
     definitions = document.get("$defs", {})
 
@@ -71,7 +73,7 @@ def param_schemas(declared: Method) -> dict[str, dict[str, Any]]:
 
 
 def choices(schema: dict[str, Any]) -> list[str]:
-    """The words that a param may be, where they can be counted."""
+    """Returns the values that a schema allows, if it enumerates them."""
     words = [str(word) for word in schema.get("enum", ())]
     if schema.get("type") == "boolean":
         words = ["true", "false"]
@@ -135,7 +137,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def _listed(schemas: dict[str, Any]) -> str:
     names = [name for name in schemas if name != META]
-    return f" Its params: {', '.join(names)}." if names else " It takes none."
+    return f" Its parameters: {', '.join(names)}." if names else " It has no parameters."
 
 
 def _article(noun: str) -> str:

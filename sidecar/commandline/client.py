@@ -1,6 +1,6 @@
-"""A client in Python: spawns a sidecar over pipes, as a host would, and talks to it.
+"""An asynchronous client: starts a sidecar as a child process and calls it over pipes.
 
-The command line and the tests use it; it is the contract's other side, over two real connections.
+The command line and the tests use it.
 """
 
 import os
@@ -24,13 +24,13 @@ from sidecar import __version__
 T = TypeVar("T")
 
 STOP_S: Final = 5.0
-"""A sidecar drains in 2 s; after this it is killed."""
-BUFFERED: Final = 10_000
-"""Notifications that nobody has taken yet; older ones are dropped."""
+"""A sidecar needs at most 2 s to exit; after this time it is killed."""
+MAX_BUFFERED: Final = 10_000
+"""Notifications that wait to be received; the oldest is dropped when another arrives."""
 
 
 class RemoteError(Exception):
-    """The sidecar answered with an error: `code`, `message`, and `data` with its `kind`."""
+    """The error response of a request: `code`, `message`, and `data` with its `kind`."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         self.code: int = error.get("code", 0)
@@ -40,28 +40,28 @@ class RemoteError(Exception):
 
     @property
     def kind(self) -> str:
-        """The word to branch on."""
+        """The error's stable name, for example `job_not_found`."""
         return str(self.data.get("kind", "unknown"))
 
 
 class SidecarEnded(Exception):
-    """The sidecar ended before it answered; `code` is its exit code."""
+    """The sidecar exited before it responded; `code` is its exit code."""
 
     def __init__(self, code: int | None) -> None:
         self.code = code
-        super().__init__(f"the sidecar ended with exit code {code}")
+        super().__init__(f"the sidecar exited with code {code}")
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One notification."""
+    """A notification from the sidecar."""
 
     method: str
     params: dict[str, Any]
 
 
 class SidecarClient:
-    """A conversation with one sidecar."""
+    """A connection to one sidecar process."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -73,10 +73,10 @@ class SidecarClient:
         self._answers: dict[int | str, Answered] = {}
         self._send: MemoryObjectSendStream[Received]
         self.notifications: MemoryObjectReceiveStream[Received]
-        self._send, self.notifications = anyio.create_memory_object_stream[Received](BUFFERED)
+        self._send, self.notifications = anyio.create_memory_object_stream[Received](MAX_BUFFERED)
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Ask and wait for the result.  Raises RemoteError, or SidecarEnded."""
+        """Sends a request and returns its result.  Raises RemoteError or SidecarEnded."""
         request_id, line = self._connection.call(method, to_json(dict(params or {})))
         answered = self._waiting[request_id] = anyio.Event()
         await self.send(line)
@@ -91,16 +91,16 @@ class SidecarClient:
         return answer.result
 
     def remote(self, interface: type[T]) -> T:
-        """The methods of one interface, typed as declared."""
+        """Returns a typed proxy for the methods of an interface."""
         return contract.remote(interface, self.call)
 
     async def initialize(self, name: str, **params: Any) -> Any:
-        """Shake hands as the client `name`."""
+        """Performs the handshake as the client `name`."""
         info = {"name": name, "version": __version__}
         return await self.call("initialize", {"protocol_version": PROTOCOL_VERSION, "client_info": info, **params})
 
     async def send(self, line: bytes) -> None:
-        """Send a line as it is."""
+        """Sends a line unchanged.  Raises SidecarEnded."""
         assert self.process.stdin is not None
         async with self._sending:
             try:
@@ -109,14 +109,14 @@ class SidecarClient:
                 raise SidecarEnded(await self.process.wait()) from None
 
     async def until(self, method: str, **where: Any) -> dict[str, Any]:
-        """The params of the next notification with this name and these (top-level) members."""
+        """Returns the params of the next notification with this name and these members.  Raises SidecarEnded."""
         async for received in self.notifications:
             if received.method == method and all(received.params.get(key) == value for key, value in where.items()):
                 return received.params
         raise SidecarEnded(await self.process.wait())
 
     async def close(self) -> int:
-        """Close its stdin, as a host that quits does, and wait for the end: the exit code."""
+        """Closes the sidecar's stdin, waits until it exits, and returns its exit code."""
         assert self.process.stdin is not None
         await self.process.stdin.aclose()
         with anyio.move_on_after(STOP_S):
@@ -125,7 +125,7 @@ class SidecarClient:
         return await self.process.wait()
 
     async def read(self) -> None:
-        """Read until the sidecar ends; runs beside the calls."""
+        """Reads messages until the sidecar exits; runs concurrently with the calls."""
         assert self.process.stdout is not None
         async for chunk in self.process.stdout:
             self._connection.receive(chunk)
@@ -156,7 +156,7 @@ class SidecarClient:
 
 
 def command() -> list[str]:
-    """How this installation's sidecar is started."""
+    """Returns the command that starts this installation's sidecar."""
     return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
 
 
@@ -168,9 +168,9 @@ async def spawn(
     stderr: int | None = subprocess.DEVNULL,
     cwd: str | os.PathLike[str] | None = None,
 ) -> AsyncIterator[SidecarClient]:
-    """A sidecar as a child process, closed at the end of the block.  `env` is added to this process's own.
+    """Starts a sidecar and closes it at the end of the block.  `env` is added to this process's environment.
 
-    Its session is its own: a terminal's Ctrl-C is for the client, which then ends the sidecar in good order.
+    The sidecar gets its own session, so that Ctrl-C in a terminal only reaches the client, which then closes it.
     """
     failure: Exception | SystemExit | None = None
     async with await anyio.open_process(

@@ -1,15 +1,8 @@
-"""`sidecar console`: a conversation with a live sidecar, line by line, typed by a person or read from a script.
-
-jobs.create type=maintenance.backup        a call, as for `sidecar call`; $.path stands for the last answer's value,
-jobs.get job_id=$.job.job_id               $2.path for the second one's
-system.diagnostics &                       the next line does not wait for this one's answer
-.until jobs.updated job.status=succeeded   wait for a notification
-.raw {"jsonrpc":                           a line as it is
-"""
+"""`sidecar console`: call the methods of a running sidecar, line by line, from a terminal or a script."""
 
 import json
-import re
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,33 +11,32 @@ from typing import Any, Final
 import anyio
 import anyio.lowlevel
 import click
+from anyio.abc import TaskGroup
 from pydantic_core import to_json
 from sidecar_protocol.catalog import methods
+from sidecar_protocol.contract import Method
+from sidecar_protocol.entities import JobStatus
 
 from sidecar.commandline.assignments import find_method, params_of
-from sidecar.commandline.client import Received, RemoteError, SidecarClient
-from sidecar.commandline.output import Output
-from sidecar.commandline.session import SidecarStopped, greeting, session
+from sidecar.commandline.client import Received, RemoteError, SidecarClient, SidecarEnded
+from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
+from sidecar.commandline.console_syntax import HELP, References, matches, parse_line, split_words
+from sidecar.commandline.job_view import JobView
+from sidecar.commandline.options import DATABASE, EXISTING_FILE, NEW_FILE, environment_option, parse_pairs, run
+from sidecar.commandline.output import JsonOutput, Output, TextOutput, TimelineOutput
 from sidecar.transcripts.file.format import Header, read, write
 
-_WORD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
-UNTIL_S: Final = 60.0
-"""A notification that has not come by then will not come."""
-NOTED: Final = frozenset(
+UNTIL_TIMEOUT_S: Final = 60.0
+CLOSE_TIMEOUT_S: Final = 10.0
+RECORDED_VARIABLES: Final = frozenset(
     {"CLAUDE_PATH", "CLAUDE_CONCURRENCY", "RUN_ENV", "BACKEND_PORT", "GOOGLE_CLIENT_ID", "HOME", "TZ", "LANG"}
 )
-"""Variables that a header may show; any other may be somebody's key."""
-HELP: Final = """\
-METHOD key=value …            call it; $.path is a value of the last answer, $2.path one of the second
-METHOD … &                    call it and do not wait
-.until NAME path=value …      wait for a notification
-.raw TEXT                     send a line as it is
-.methods  .help  .quit        end of input quits, too"""
+"""Environment variables that a transcript's header may contain; others can be secrets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the command line asks for."""
+class ConsoleOptions:
+    """The sidecar's options and environment, and the values of a script's variables."""
 
     database: str | None = None
     record: Path | None = None
@@ -52,9 +44,9 @@ class Wishes:
     now: str | None = None
     seed: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
-    def arguments(self) -> list[str]:
-        """Of `serve`."""
+    def serve_arguments(self) -> list[str]:
         options = {
             "--db": self.database,
             "--record": self.record,
@@ -65,179 +57,280 @@ class Wishes:
         return [str(part) for name, value in options.items() if value is not None for part in (name, value)]
 
 
-async def converse(wishes: Wishes, output: Output) -> int:
-    """Talk until the input ends; the exit code."""
-    is_typed = sys.stdin.isatty()
-    env = {name: _seen_from(wishes.record, value) for name, value in wishes.env.items()}
+def _parse_variables(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Parses NAME=TEXT and NAME:=JSON."""
     try:
-        async with session(None, arguments=["serve", *wishes.arguments()], env=env) as client:
-            await _Console(client, output).run(_typed() if is_typed else _read(), is_typed=is_typed)
+        return {
+            name.removesuffix(":"): json.loads(value) if name.endswith(":") else value
+            for name, value in parse_pairs(context, option, pairs).items()
+        }
+    except ValueError as error:
+        raise click.BadParameter(f"NAME:= must be followed by JSON: {error}.", context, option) from None
+
+
+@click.command(epilog=HELP)
+@click.option("--script", metavar="FILE", type=EXISTING_FILE, help="Run the lines of a file.")
+@click.option(
+    "--set",
+    "variables",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_parse_variables,
+    help="Set a variable of the script, $NAME; NAME:=JSON for other values than text.",
+)
+@click.option("--timeline", "style", flag_value="timeline", help="Print one line per message, with the time.")
+@click.option("--json", "style", flag_value="json", help="Print compact JSON, one value per line.")
+@DATABASE
+@click.option("--record", metavar="FILE", type=NEW_FILE, help="Record a transcript of the messages.")
+@click.option(
+    "--upstream-record", metavar="FILE", type=NEW_FILE, help="Record the responses of Google, Atlassian and calendars."
+)
+@click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
+@click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
+@environment_option("Set an environment variable of the sidecar, and note it in the recorded transcript.")
+def console(*, script: Path | None, style: str | None, **options: Any) -> None:
+    """Start a sidecar and call its methods line by line.
+
+    Reads lines from the terminal, from standard input or from a script.  A script ends at the first invalid line
+    (exit code 2), or if it waits for a job that fails or for a notification that does not arrive (1).  It continues
+    after an error response, and exits with 1 at the end.
+    """
+    styles: dict[str | None, type[JsonOutput | TextOutput]] = {"json": JsonOutput, "timeline": TimelineOutput}
+    output = styles.get(style, TextOutput)()
+    text = None if script is None else script.read_text("utf-8")
+    run(converse, ConsoleOptions(**options), output, text)
+
+
+async def converse(options: ConsoleOptions, output: Output, script: str | None = None) -> int:
+    """Runs the lines of a script, or of standard input if `script` is None; returns the exit code."""
+    is_typed = script is None and sys.stdin.isatty()
+    lines = _prompt() if is_typed else _lines_of(script)
+    env = {name: _relative_to_record(options.record, value) for name, value in options.env.items()}
+    try:
+        async with connect(None, arguments=["serve", *options.serve_arguments()], env=env) as client:
+            return await _Console(client, output, options.variables).run(lines, is_typed=is_typed)
     except SidecarStopped as stopped:
         output.problem(str(stopped))
         return stopped.exit_code
     finally:
-        if wishes.record is not None and wishes.env:
-            _note_environment(wishes.record, wishes.env)
-    return 0
+        if options.record is not None and options.env:
+            _record_environment(options.record, options.env)
+
+
+class WrongLine(click.ClickException):
+    """A line of a script that cannot be run."""
+
+    exit_code = 2
 
 
 class _Console:
-    def __init__(self, client: SidecarClient, output: Output) -> None:
+    def __init__(self, client: SidecarClient, output: Output, variables: Mapping[str, Any]) -> None:
         self._client = client
         self._output = output
-        self._answers: list[Any] = []
-        self._told: list[Received] = []
-        self._came = anyio.Event()
+        self._references = References(variables)
+        self._received: list[Received] = []
+        self._views: list[JobView] = []
+        self._changed = anyio.Event()
+        self._at_end = False
+        self._failed = False
+        self._commands = {
+            ".raw": self._raw,
+            ".until": self._until,
+            ".wait": self._wait,
+            ".show": self._show,
+            ".methods": self._list_methods,
+        }
 
-    async def run(self, lines: AsyncIterator[str], *, is_typed: bool) -> None:
-        """Do what each line says; a mistake in a script ends it, a person tries again."""
-        mistake: click.ClickException | None = None
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._hear)
-            async for line in lines:
-                try:
-                    if not await self._do(line.strip(), tasks):
-                        break
-                except click.ClickException as error:
-                    if not is_typed:
-                        mistake = error  # raised below, outside the task group, which would wrap it
-                        break
-                    self._output.problem(error.format_message())
-            with anyio.move_on_after(UNTIL_S):
-                await self._client.close()
-            tasks.cancel_scope.cancel()
-        if mistake is not None:
-            raise mistake
+    async def run(self, lines: AsyncIterator[str], *, is_typed: bool) -> int:
+        """Runs each line; a mistake ends a script, but not a person's console."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._receive)
+                number = 0
+                async for line in lines:
+                    number += 1
+                    try:
+                        if not await self._run_line(line.strip(), tasks, is_typed=is_typed):
+                            break
+                    except click.ClickException as error:
+                        if not is_typed:
+                            raise self._script_error(number, error) from None
+                        self._output.problem(error.format_message())
+                code = await self._close()
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None  # there is no other: the first one cancels the rest
+        return int(not is_typed and (self._failed or code != 0))
 
-    async def _hear(self) -> None:
-        async for received in self._client.notifications:
-            self._told.append(received)
-            self._output.notification(received)
-            self._came.set()
-            self._came = anyio.Event()
+    def _script_error(self, number: int, error: click.ClickException) -> click.ClickException:
+        # If an earlier response was an error, that is the likely cause of a missing value.
+        is_wrong = isinstance(error, click.UsageError) and not self._failed
+        return (WrongLine if is_wrong else click.ClickException)(f"Line {number}: {error.format_message()}")
 
-    async def _do(self, line: str, tasks: Any) -> bool:
+    async def _run_line(self, line: str, tasks: TaskGroup, *, is_typed: bool) -> bool:
+        if line.startswith("#") and not is_typed:
+            self._output.heading(line.lstrip("# "))
         if not line or line.startswith("#"):
             return True
         word, _, rest = line.partition(" ")
         if word == ".quit":
             return False
-        if word == ".raw":
-            await self._client.send(rest.encode() + b"\n")
-            await anyio.lowlevel.checkpoint()
-        elif word == ".until":
-            await self._until(*words_of(rest))
-        elif word == ".methods":
-            self._output.result(None, [declared.name for declared in methods()])
+        if command := self._commands.get(word):
+            await command(rest)
         elif word.startswith("."):
-            click.echo(HELP)
-        elif line.endswith("&"):
-            tasks.start_soon(self._call, words_of(line[:-1]))
-            await anyio.lowlevel.checkpoint()
+            click.echo(HELP.replace("\b\n", ""))
         else:
-            await self._call(words_of(line))
+            await self._run_call(line, tasks)
         return True
 
-    async def _call(self, words: list[str]) -> None:
-        name, assignments = words[0], [self._filled_in(word) for word in words[1:]]
-        told = next((one for one in methods() if one.name == name and one.result is None), None)
-        declared = told or find_method(name)
+    async def _run_call(self, line: str, tasks: TaskGroup) -> None:
+        parsed = parse_line(line)
+        name, *assignments = map(self._references.fill_in, parsed.words)
+        notification = next((one for one in methods() if one.name == name and one.result is None), None)
+        declared = notification or find_method(name)
         params = params_of(declared, assignments)
-        if told is not None:
-            message = {"jsonrpc": "2.0", "method": name, "params": params}
-            await self._client.send(to_json(message) + b"\n")
+        if notification is not None:
+            self._output.request(name, params)
+            await self._client.send(to_json({"jsonrpc": "2.0", "method": name, "params": params}) + b"\n")
             return
         if name == "initialize":
-            params = greeting() | params
-        try:
-            answer = await self._client.call(name, params)
-        except RemoteError as error:
-            self._answers.append({"code": error.code, "message": error.message, "data": error.data})
-            self._output.error(error)
+            params = handshake_params() | params
+        if parsed.in_background:
+            tasks.start_soon(self._call_in_background, declared, params, parsed.name)
+            await anyio.lowlevel.checkpoint()
         else:
-            self._answers.append(answer)
-            self._output.result(declared.result, answer)
+            await self._call(declared, params, parsed.name)
 
-    def _filled_in(self, word: str) -> str:
-        """`job_id=$.job.job_id` with the value that it names."""
-        name, equals, value = word.partition("=")
-        if not equals or not value.startswith("$"):
-            return word
-        which, _, path = value[1:].partition(".")
+    async def _call_in_background(self, method: Method, params: dict[str, Any], name: str | None) -> None:
         try:
-            found = self._answers[int(which) - 1 if which else -1]
-            for step in path.split(".") if path else ():
-                found = found[int(step)] if isinstance(found, list) else found[step]
-        except (ValueError, LookupError, TypeError):
-            raise click.UsageError(f"{value} is nothing that an answer has.") from None
-        return f"{name}:={json.dumps(found)}"
-
-    async def _until(self, name: str = "", *wanted: str) -> None:
-        pairs = [one.partition("=") for one in map(self._filled_in, wanted)]
-        with anyio.move_on_after(UNTIL_S):
-            while not any(_is_wanted(received, name, pairs) for received in self._told):
-                came = self._came
-                await came.wait()
-            self._told.clear()
+            await self._call(method, params, name)
+        except SidecarEnded:
             return
-        raise click.ClickException(f"{name} {' '.join(wanted)} did not come within {UNTIL_S:g} s.")
 
-
-def words_of(line: str) -> list[str]:
-    """The words of a line; a value may be JSON with spaces: title="A walk" payload={"keep": 2}."""
-    words = []
-    at = 0
-    while match := _WORD.match(line, at):
-        at = match.end()
-        head = match["head"] or ""
-        if line[at : at + 1] in ('"', "{", "["):
-            try:
-                value, at = json.JSONDecoder().raw_decode(line, at)
-            except ValueError as error:
-                raise click.UsageError(f"{head}{line[at:]} is no JSON: {error}.") from None
-            is_text = isinstance(value, str) and not head.endswith(":=")
-            words.append(f"{head}{value}" if is_text else f"{head.rstrip(':=')}:={json.dumps(value)}")
+    async def _call(self, method: Method, params: dict[str, Any], name: str | None) -> None:
+        self._output.request(method.name, params)
+        begin = time.perf_counter()
+        try:
+            result = await self._client.call(method.name, params)
+        except RemoteError as error:
+            self._failed = True
+            self._references.add({"code": error.code, "message": error.message, "data": error.data}, name)
+            self._output.refusal(method, error, time.perf_counter() - begin)
         else:
-            end = line.find(" ", at)
-            at, start = (len(line) if end < 0 else end), at
-            words.append(head + line[start:at])
-    return words
+            self._references.add(result, name)
+            self._output.response(method, result, time.perf_counter() - begin)
+        while self._client.notifications.statistics().current_buffer_used:  # print them before the next request
+            await anyio.lowlevel.checkpoint()
+
+    async def _raw(self, text: str) -> None:
+        await self._client.send(text.encode() + b"\n")
+        await anyio.lowlevel.checkpoint()
+
+    async def _until(self, text: str) -> None:
+        name, *conditions = map(self._references.fill_in, split_words(text) or [""])
+        if not name:
+            raise click.UsageError(".until needs the name of a notification.")
+        with anyio.move_on_after(UNTIL_TIMEOUT_S):
+            while not any(matches(received.method, received.params, name, conditions) for received in self._received):
+                await self._next_change()
+            self._received.clear()
+            return
+        raise click.ClickException(f"No {name} {' '.join(conditions)} arrived within {UNTIL_TIMEOUT_S:g} s.")
+
+    async def _wait(self, text: str) -> None:
+        job_id, status = [*split_words(text), JobStatus.SUCCEEDED.value][:2] if text else ("", "")
+        job_id = str(self._references.resolve(job_id))
+        if not job_id:
+            raise click.UsageError(".wait needs the id of a job.")
+        # The view must receive notifications before the job is requested, so that none is missed in between.
+        view = JobView({"job_id": job_id, "version": 0, "status": JobStatus.QUEUED, "type": ""})
+        self._views.append(view)
+        try:
+            with self._output.watching(view):
+                view.update_job(await self._client.call("jobs.get", {"job_id": job_id}))
+                while not view.has_ended:
+                    await self._next_change()
+        except RemoteError as error:
+            raise click.ClickException(f"Job {job_id}: {error.message}") from None
+        finally:
+            self._views.remove(view)
+        self._output.job_ended(view.job)
+        if view.job["status"] != status:
+            raise click.ClickException(f"The job's status is {view.job['status']} instead of {status}.")
+
+    async def _show(self, text: str) -> None:
+        path, *fields = [*split_words(text)] or ["$"]
+        value = self._references.resolve(path)
+        if fields and isinstance(value, list):
+            self._output.rows([{name: item.get(name) for name in fields} for item in value])
+        else:
+            self._output.result(None, value)
+
+    async def _list_methods(self, _: str) -> None:
+        self._output.result(None, [declared.name for declared in methods()])
+
+    async def _receive(self) -> None:
+        async for received in self._client.notifications:
+            self._received.append(received)
+            try:
+                self._output.notification(received)
+            except SystemExit as closed:  # rich raises it if stdout is closed; asyncio would not clean up after it
+                raise click.exceptions.Exit(1) from closed
+            for view in self._views:
+                view.update(received)
+            self._announce_change()
+        self._at_end = True
+        self._announce_change()
+
+    def _announce_change(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def _next_change(self) -> None:
+        if self._at_end:
+            raise SidecarEnded(await self._client.process.wait())
+        await self._changed.wait()
+
+    async def _close(self) -> int:
+        """Closes the sidecar's stdin, prints its last messages, and returns its exit code."""
+        self._output.request("(end of stdin)", {})
+        begin = time.perf_counter()
+        code = await self._client.close()
+        took_s = time.perf_counter() - begin
+        with anyio.move_on_after(CLOSE_TIMEOUT_S):
+            while not self._at_end:
+                await self._next_change()
+        self._output.sidecar_ended(code, took_s)
+        return code
 
 
-def _is_wanted(received: Received, name: str, pairs: list[tuple[str, str, str]]) -> bool:
-    if received.method != name:
-        return False
-    for path, _, value in pairs:
-        found: Any = received.params
-        for step in path.removesuffix(":").split("."):
-            found = found.get(step) if isinstance(found, dict) else None
-        if value not in (found, json.dumps(found)):
-            return False
-    return True
-
-
-async def _read() -> AsyncIterator[str]:
+async def _lines_of(script: str | None) -> AsyncIterator[str]:
+    if script is not None:
+        for line in script.splitlines():
+            yield line
+        return
     async for line in anyio.wrap_file(sys.stdin):
         yield line
 
 
-async def _typed() -> AsyncIterator[str]:
-    from sidecar.commandline.console_prompt import prompt  # noqa: PLC0415 - prompt_toolkit takes its time
+async def _prompt() -> AsyncIterator[str]:
+    from sidecar.commandline.console_prompt import prompt  # noqa: PLC0415 - scripts need no prompt_toolkit, which is slow to import
 
     async for line in prompt():
         yield line
 
 
-def _seen_from(record: Path | None, value: str) -> str:
+def _relative_to_record(record: Path | None, value: str) -> str:
+    """Resolves a relative path from the transcript's folder, as `sidecar verify` does."""
     if record is not None and value.startswith(("./", "../")):
         return str((record.parent / value).resolve())
     return value
 
 
-def _note_environment(record: Path, env: Mapping[str, str]) -> None:
-    """Write into the header what the conversation needs, so that it can be verified anywhere."""
+def _record_environment(record: Path, env: Mapping[str, str]) -> None:
+    """Adds the environment to the transcript's header, so that it can be verified on any computer."""
     lines = list(read(record))
     for line in lines:
         if isinstance(line, Header):
-            line.facts = {**line.facts, "env": {name: value for name, value in env.items() if name in NOTED}}
+            line.facts = {**line.facts, "env": {name: env[name] for name in env if name in RECORDED_VARIABLES}}
     write(record, lines)

@@ -1,5 +1,6 @@
-"""The console's prompt: history, and completion of methods and params from the contract."""
+"""The console's prompt, with a history and completion of methods and params."""
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
@@ -13,62 +14,63 @@ from sidecar_protocol.catalog import NOTIFICATIONS, methods
 from sidecar.commandline.assignments import META, choices, param_schemas
 
 COMMANDS: Final = {
+    ".wait": "wait until a job ends",
     ".until": "wait for a notification",
-    ".raw": "send a line as it is",
-    ".methods": "list them",
-    ".help": "what may be typed",
-    ".quit": "end the conversation",
+    ".show": "print a value of a response",
+    ".raw": "send text as it is",
+    ".methods": "list the methods",
+    ".help": "show the syntax",
+    ".quit": "end the sidecar and quit",
 }
 
 
 class ContractCompleter(Completer):
-    """Knows every method, its params, and the words that a param may be."""
+    """Completes methods, their params, and the values of a param that has few."""
 
     def __init__(self) -> None:
         self._methods = {declared.name: declared for declared in methods()}
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         del complete_event
-        before = document.text_before_cursor
-        words = before.split(" ")
+        words = re.sub(r"^\w+\s*=\s*", "", document.text_before_cursor).split(" ")
         start = words[-1]
         if len(words) == 1:
             for name, declared in self._methods.items():
-                yield from _offer(name, start, declared.doc.partition("\n")[0])
-            for name, what in COMMANDS.items():
-                yield from _offer(name, start, what)
+                yield from _complete(name, start, declared.doc.partition("\n")[0])
+            for name, description in COMMANDS.items():
+                yield from _complete(name, start, description)
         elif words[0] == ".until" and len(words) == 2:
             for notification in NOTIFICATIONS:
-                yield from _offer(notification.name, start, (notification.__doc__ or "").partition("\n")[0])
+                yield from _complete(notification.name, start, (notification.__doc__ or "").partition("\n")[0])
         elif words[0] in self._methods:
-            yield from self._params(words[0], start)
+            yield from self._complete_param(words[0], start)
 
-    def _params(self, method: str, start: str) -> Iterable[Completion]:
+    def _complete_param(self, method: str, start: str) -> Iterable[Completion]:
         schemas = param_schemas(self._methods[method])
         name, equals, value = start.partition("=")
         if equals:
             for word in choices(schemas.get(name, {})):
-                yield from _offer(word, value, "")
+                yield from _complete(word, value, "")
             return
         for param, schema in schemas.items():
             if param != META:
-                yield from _offer(f"{param}=", start, str(schema.get("description", "")))
+                yield from _complete(f"{param}=", start, str(schema.get("description", "")))
 
 
-def _offer(text: str, start: str, what: str) -> Iterable[Completion]:
+def _complete(text: str, start: str, description: str) -> Iterable[Completion]:
     if text.startswith(start):
-        yield Completion(text, start_position=-len(start), display_meta=what)
+        yield Completion(text, start_position=-len(start), display_meta=description)
 
 
 async def prompt() -> AsyncIterator[str]:
-    """What a person types, line by line; what is printed meanwhile stands above the prompt."""
-    typing: PromptSession[str] = PromptSession(
+    """Yields the lines that the user types; other output appears above the prompt."""
+    session: PromptSession[str] = PromptSession(
         "→ ", completer=ContractCompleter(), history=InMemoryHistory(), complete_while_typing=True
     )
     while True:
         with patch_stdout(raw=True):
             try:
-                line = await typing.prompt_async()
+                line = await session.prompt_async()
             except KeyboardInterrupt:
                 continue
             except EOFError:

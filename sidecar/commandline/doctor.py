@@ -1,7 +1,7 @@
-"""`sidecar doctor`: what is installed, what is wrong, and what to do about it.
+"""`sidecar doctor`: checks the installation and prints what is wrong and what the user can do about it.
 
-It changes nothing.  The user's own database is only read: a sidecar that opened it would migrate it and begin what is
-queued there.  Whether a sidecar starts at all, and what it says of Claude, is tried on a temporary folder.
+It changes nothing.  The user's database is only read, since a sidecar would migrate it and start its queued jobs; that
+a sidecar starts, and finds Claude, is checked with a temporary data folder.
 """
 
 import json
@@ -12,9 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,115 +21,109 @@ import click
 from rich.console import Console
 from rich.text import Text
 from sidecar_protocol.calendar.accounts import CalendarAccounts, CalendarProviderList
-from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport, FindingName, FindingState
+from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport, Finding, FindingState
 
 from sidecar import __version__
 from sidecar.commandline.client import RemoteError
-from sidecar.commandline.session import SidecarStopped, greeting, session
-from sidecar.commandline.wording import duration, hanging, size
-from sidecar.settings import process_settings, schema_dir
+from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
+from sidecar.commandline.formatting import duration, hanging, size
+from sidecar.commandline.options import DATABASE, JSON, run
+from sidecar.paths import schema_dir
+from sidecar.settings import process_settings
 from sidecar.storage.database import DatabaseLocked, LockFile
-from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, inspect_file, migration_files, quick_check
+from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, migration_files, pending_migrations, quick_check
 from sidecar.system.service import LOW_DISK_BYTES, WAL_RESET_FIXED
 
-CHECK_S: Final = 20.0
-START_S: Final = 30.0
-EVERYBODY_ELSE: Final = 0o077
-"""The permissions of everybody but the owner."""
+INTEGRITY_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 30.0
+OTHER_USERS: Final = 0o077
+"""The permission bits of the group and of all others."""
 VARIABLES: Final = ("APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "CLAUDE_PATH", "CLAUDE_CONCURRENCY", "GOOGLE_CLIENT_ID")
 SECRETS: Final = ("BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
-"""Told by name only."""
+"""Variables of which only the name is printed."""
 IGNORED: Final = ("BACKEND_PORT",)
+SYMBOLS: Final = {
+    FindingState.OK: ("✓", "green"),
+    FindingState.WARNING: ("!", "yellow"),
+    FindingState.PROBLEM: ("✗", "red"),
+}
 
 
-class State(StrEnum):
-    """How something is."""
+@click.command()
+@DATABASE
+@JSON
+def doctor(*, database: str | None, as_json: bool) -> None:
+    """Check the installation, the database and Claude Code.
 
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-MARKS: Final = {State.OK: ("✓", "green"), State.WARNING: ("!", "yellow"), State.PROBLEM: ("✗", "red")}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    state: State
-    detail: str
-    advice: str | None = None
+    Changes nothing.  Exits with 1 if there is a problem; a missing Claude Code is only a warning.
+    """
+    run(_examine, database, as_json)
 
 
-async def examine(database: str | None, form: str) -> int:
-    """Look at everything and print it; 1 where something is a problem."""
+async def _examine(database: str | None, as_json: bool) -> int:  # noqa: FBT001 - anyio.run passes no keywords
     findings = [_python(), _sqlite()]
     try:
         settings = process_settings(database)
     except ValueError as error:
-        findings.append(Finding("settings", State.PROBLEM, f"{error}.", "Correct the environment variable."))
+        findings.append(Finding.problem("settings", f"{error}.", "Correct the environment variable."))
     else:
         integrity = await _integrity(settings.database)
         findings += [_data_folder(settings.data_dir), _database(settings.database, integrity)]
         findings.append(_log_folder(settings.log_dir))
-        findings += await _trial()
+        findings += await _start_sidecar()
     findings.append(_environment())
-    healthy = all(finding.state is not State.PROBLEM for finding in findings)
-    if form == "machines":
-        report = {"ok": healthy, "findings": [asdict(finding) for finding in findings]}
+    ok = all(finding.state is not FindingState.PROBLEM for finding in findings)
+    if as_json:
+        report = {"ok": ok, "findings": [finding.model_dump() for finding in findings]}
         click.echo(json.dumps(report, separators=(",", ":")))
     else:
         _print(findings)
-    return 0 if healthy else 1
+    return 0 if ok else 1
 
 
 def _python() -> Finding:
-    return Finding("Python", State.OK, f"{platform.python_version()}, {sys.executable}")
+    return Finding.ok("Python", f"{platform.python_version()}, {sys.executable}")
 
 
 def _sqlite() -> Finding:
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info >= WAL_RESET_FIXED:
-        return Finding("SQLite", State.OK, version)
-    fixed = ".".join(map(str, WAL_RESET_FIXED))
-    note = f"before {fixed}: let no other program write to the database while the sidecar runs"
-    return Finding("SQLite", State.OK, f"{version} ({note})")
+    version, fixed = sqlite3.sqlite_version, ".".join(map(str, WAL_RESET_FIXED))
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED:
+        version += f" (before {fixed}, no other program may write to the database while the sidecar runs)"
+    return Finding.ok("SQLite", version)
 
 
 def _data_folder(folder: Path) -> Finding:
     if not folder.exists():
-        return _to_be_made("data folder", folder)
+        return _missing_folder("data folder", folder)
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding("data folder", State.PROBLEM, f"{folder} cannot be written.", "Give yourself the right to.")
+        return Finding.problem("data folder", f"{folder} cannot be written.", "Give yourself the right to write there.")
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
-        return Finding("data folder", State.PROBLEM, f"{folder}: only {size(free)} free.", "Make room on the disk.")
-    if os.name == "posix" and folder.stat().st_mode & EVERYBODY_ELSE:
-        return Finding("data folder", State.WARNING, f"{folder} is open to other users.", f"chmod 700 '{folder}'")
-    return Finding("data folder", State.OK, f"{folder}, private, {size(free)} free")
+        return Finding.problem("data folder", f"{folder}: only {size(free)} free.", "Free some disk space.")
+    if os.name == "posix" and folder.stat().st_mode & OTHER_USERS:
+        return Finding.warning("data folder", f"{folder} is open to other users.", f"chmod 700 '{folder}'")
+    return Finding.ok("data folder", f"{folder}, private, {size(free)} free")
 
 
 def _log_folder(folder: Path) -> Finding:
     if not folder.exists():
-        return _to_be_made("log folder", folder)
+        return _missing_folder("log folder", folder)
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding("log folder", State.PROBLEM, f"{folder} cannot be written.", "Set LOG_DIR to another one.")
+        return Finding.problem("log folder", f"{folder} cannot be written.", "Set LOG_DIR to another folder.")
     written = sum(file.stat().st_size for file in folder.glob("sidecar.log*"))
-    return Finding("log folder", State.OK, f"{folder}, {size(written)} of logs")
+    return Finding.ok("log folder", f"{folder}, {size(written)} of logs")
 
 
-def _to_be_made(name: str, folder: Path) -> Finding:
-    above = next(parent for parent in folder.parents if parent.exists())
-    if os.access(above, os.W_OK | os.X_OK):
-        return Finding(name, State.OK, f"{folder}, which the first start will make")
-    return Finding(name, State.PROBLEM, f"{folder} is missing, and {above} cannot be written.", "Set APP_DATA_DIR.")
+def _missing_folder(name: str, folder: Path) -> Finding:
+    parent = next(parent for parent in folder.parents if parent.exists())
+    if os.access(parent, os.W_OK | os.X_OK):
+        return Finding.ok(name, f"{folder}, will be created at the first start")
+    return Finding.problem(name, f"{folder} does not exist, and {parent} cannot be written.", "Set APP_DATA_DIR.")
 
 
 async def _integrity(database: Path) -> str | None:
-    """What SQLite's check says; None where there is nothing to check."""
-    return await quick_check(database, CHECK_S) if _has_content(database) else None
+    """Returns the result of SQLite's check; None if the database does not exist yet."""
+    return await quick_check(database, INTEGRITY_TIMEOUT_S) if _has_content(database) else None
 
 
 def _has_content(path: Path) -> bool:
@@ -139,34 +131,33 @@ def _has_content(path: Path) -> bool:
 
 
 def _database(path: Path, integrity: str | None) -> Finding:
-    """Read-only; see the module's docstring."""
     if integrity is None:
-        return Finding("database", State.OK, f"{path.name}, which the first start will make")
+        return Finding.ok("database", f"{path.name}, will be created at the first start")
+    restore = f"Restore the newest backup in {path.parent / 'backups'}."
     known = migration_files(schema_dir())
     try:
-        pending = inspect_file(path, known)
+        pending = pending_migrations(path, known)
     except DatabaseNewer as error:
-        return Finding("database", State.PROBLEM, f"{error}.", "Update the app, or open a backup.")
+        return Finding.problem("database", f"{error}.", "Update the app, or open a backup.")
     except DatabaseUnusable as error:
-        return Finding("database", State.PROBLEM, f"{error}.", f"Restore the newest of {path.parent / 'backups'}.")
+        return Finding.problem("database", f"{error}.", restore)
     if integrity != "ok":
-        advice = f"Restore the newest of {path.parent / 'backups'}."
-        return Finding("database", State.PROBLEM, f"{path.name}: {integrity}.", advice)
-    taken = f"{len(known) - len(pending)} of {len(known)} migrations"
+        return Finding.problem("database", f"{path.name}: {integrity}.", restore)
+    applied = f"{len(known) - len(pending)} of {len(known)} migrations"
     stored = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if not file.name.endswith(".lock"))
-    facts = f"{path.name}, {size(stored)}, {taken}, integrity ok"
-    holder = _holder(path.with_name(path.name + ".lock"))
-    if holder is not None:
-        return Finding(
-            "database", State.WARNING, f"{facts}; in use by process {holder}", "Nothing, if that is the app."
-        )
+    facts = f"{path.name}, {size(stored)}, {applied}, integrity ok"
+    owner = _lock_owner(path.with_name(path.name + ".lock"))
+    if owner is not None:
+        return Finding.warning("database", f"{facts}; in use by process {owner}", "Nothing to do if that is the app.")
     if pending:
-        return Finding("database", State.WARNING, facts, "Nothing: the next start takes a backup and then the rest.")
-    return Finding("database", State.OK, facts)
+        return Finding.warning(
+            "database", facts, "Nothing to do: the next start makes a backup and applies the others."
+        )
+    return Finding.ok("database", facts)
 
 
-def _holder(lock: Path) -> str | None:
-    """The process that has the database open; None where none has."""
+def _lock_owner(lock: Path) -> str | None:
+    """Returns the id of the process that has the database open, or None."""
     if not lock.exists():
         return None
     try:
@@ -174,65 +165,59 @@ def _holder(lock: Path) -> str | None:
     except DatabaseLocked:
         return lock.read_text("ascii", "replace").strip() or "unknown"
     except OSError:
-        return None  # a folder that cannot be written is told of elsewhere
+        return None  # the check of the data folder reports that it cannot be written
     return None
 
 
-async def _trial() -> list[Finding]:
-    """A sidecar on a temporary folder: whether it starts, and what it finds."""
+async def _start_sidecar() -> list[Finding]:
+    """Starts a sidecar with a temporary data folder, and calls its own checks."""
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="sidecar-doctor-") as folder:
         try:
-            with anyio.fail_after(START_S):
-                async with session(None, env={"APP_DATA_DIR": folder, "LOG_DIR": folder}) as client:
-                    await client.call("initialize", greeting())
+            with anyio.fail_after(START_TIMEOUT_S):
+                async with connect(None, env={"APP_DATA_DIR": folder, "LOG_DIR": folder}) as client:
+                    await client.call("initialize", handshake_params())
                     took = duration(time.perf_counter() - begin)
                     claude = await client.remote(ClaudeDoctor).doctor()
                     calendars = await client.remote(CalendarAccounts).list_providers()
         except (SidecarStopped, RemoteError) as error:
-            return [Finding("sidecar", State.PROBLEM, str(error))]
+            return [Finding.problem("sidecar", str(error), None)]
         except TimeoutError:
-            return [Finding("sidecar", State.PROBLEM, f"It did not answer within {START_S:g} seconds.")]
-    start = Finding("sidecar", State.OK, f"{__version__}, answers {took} after its spawn")
-    return [start, *_claude(claude), _calendars(calendars)]
+            return [Finding.problem("sidecar", f"It did not respond within {START_TIMEOUT_S:g} seconds.", None)]
+    return [Finding.ok("sidecar", f"{__version__}, starts in {took}"), *_claude(claude), _calendars(calendars)]
 
 
 def _calendars(known: CalendarProviderList) -> Finding:
-    ready = ", ".join(one.name for one in known.providers if one.available)
+    available = ", ".join(one.name for one in known.providers if one.available)
     missing = " ".join(f"For {one.name}: {one.reason}" for one in known.providers if not one.available)
-    return Finding("calendars", State.OK, f"{ready or 'none'} ready. {missing}".rstrip(" ."))
+    return Finding.ok("calendars", f"{available or 'none'} available. {missing}".rstrip(" ."))
 
 
 def _claude(report: ClaudeReport) -> Iterator[Finding]:
-    """Where Claude is, and what is not as it should be.  No more than a warning: all else works without Claude."""
-    judged = {finding.name: finding for finding in report.findings}
-    found = judged.pop(FindingName.EXECUTABLE)
-    if found.state is FindingState.OK:
-        yield Finding("Claude", State.OK, f"{report.version}, {report.path}")
-    else:
-        yield Finding(
-            "Claude", State.WARNING, report.path or "not found", f"{found.detail} {found.advice or ''}".strip()
-        )
-        return
-    for finding in judged.values():
-        if finding.state is not FindingState.OK:
-            yield Finding(f"Claude {finding.name}", State.WARNING, finding.detail, finding.advice)
+    """Yields the findings about Claude, at most as warnings: everything else works without it.
+
+    If no `claude` runs, the first finding says so, and the others do not matter.
+    """
+    for finding in report.findings if report.version is not None else report.findings[:1]:
+        state = FindingState.WARNING if finding.state is FindingState.PROBLEM else finding.state
+        yield finding.model_copy(update={"name": f"Claude {finding.name}", "state": state})
 
 
 def _environment() -> Finding:
-    told = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
-    told += [f"{name} (secret)" for name in SECRETS if os.environ.get(name)]
-    told += [f"{name} (ignored)" for name in IGNORED if os.environ.get(name)]
-    return Finding("environment", State.OK, ", ".join(told) or "none of our variables is set")
+    found = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
+    found += [f"{name} (secret)" for name in SECRETS if os.environ.get(name)]
+    found += [f"{name} (ignored)" for name in IGNORED if os.environ.get(name)]
+    return Finding.ok("environment", ", ".join(found) or "none of the sidecar's variables is set")
 
 
-def _print(findings: list[Finding]) -> None:
+def _print(findings: Iterable[Finding]) -> None:
     console = Console(highlight=False)
+    width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        mark, style = MARKS[finding.state]
-        head = Text.assemble((f"{mark} ", style), f"{finding.name:<12} ")
+        symbol, style = SYMBOLS[finding.state]
+        head = Text.assemble((f"{symbol} ", style), f"{finding.name:<{width}} ")
         console.print(hanging(console, head, finding.detail))
         if finding.advice:
-            console.print(hanging(console, Text(" " * 15 + "→ ", style), finding.advice))
-    if all(finding.state is State.OK for finding in findings):
-        console.print(Text("\nAll is well.", style="green"))
+            console.print(hanging(console, Text(" " * (width + 3) + "→ ", style), finding.advice))
+    if all(finding.state is FindingState.OK for finding in findings):
+        console.print(Text("\nNo problems found.", style="green"))

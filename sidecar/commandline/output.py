@@ -1,52 +1,88 @@
-"""What a command prints: for people, or for machines.  Results go to stdout, all else to stderr."""
+"""The output of a command: compact JSON for programs, or text for people.  Results go to stdout, errors to stderr."""
 
 import json
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import click
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.json import JSON
 from rich.live import Live
 from rich.text import Text
-from sidecar_protocol.contract import Model
+from sidecar_protocol.contract import Method, Model
+from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.jobview import JobView
+from sidecar.commandline.formatting import defused, hanging, local_time, members, now, one_line, printable
+from sidecar.commandline.job_view import JobView, facts, outcome
 from sidecar.commandline.tables import list_field, print_table
-from sidecar.commandline.timeline import about_notification
-from sidecar.commandline.wording import defused, members, now, one_line, printable
+from sidecar.commandline.timeline import Timeline, about_notification
+
+FRAMES_PER_S = 12
 
 
-class Output(Protocol):
-    """Where a command says what came of it."""
+class Output(ABC):
+    """Prints what a command receives from its sidecar."""
 
+    @abstractmethod
     def result(self, model: type[Model] | None, value: Any) -> None:
-        """What a method answered with."""
+        """Prints a result; `model` is its declared type."""
 
-    def notification(self, received: Received) -> None:
-        """What the sidecar told unasked."""
+    @abstractmethod
+    def notification(self, received: Received) -> None: ...
 
+    @abstractmethod
     def error(self, error: RemoteError) -> None:
-        """What the sidecar refused."""
+        """Prints the error of a request."""
 
+    @abstractmethod
     def problem(self, sentence: str) -> None:
-        """What else went wrong."""
+        """Prints any other error."""
 
+    @abstractmethod
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Prints objects as a table; a time is shown in local time."""
+
+    @abstractmethod
     def watching(self, view: JobView) -> AbstractContextManager[None]:
-        """Show a job while it runs."""
+        """Shows a job during the block."""
+
+    def heading(self, text: str) -> None:  # noqa: B027 - most outputs print nothing
+        """Prints a heading of a script."""
+
+    def request(self, method: str, params: Mapping[str, Any]) -> None:  # noqa: B027 - most outputs print nothing
+        """Prints a request before it is sent."""
+
+    def response(self, method: Method, value: Any, took_s: float) -> None:
+        """Prints the result of a request."""
+        del took_s
+        self.result(method.result, value)
+
+    def refusal(self, method: Method, error: RemoteError, took_s: float) -> None:
+        """Prints the error of a request."""
+        del method, took_s
+        self.error(error)
+
+    def job_ended(self, job: Mapping[str, Any]) -> None:
+        """Prints a job that the user waited for."""
+        self.result(Job, job)
+
+    def sidecar_ended(self, code: int, took_s: float) -> None:  # noqa: B027 - most outputs print nothing
+        """Prints the sidecar's exit code, and how long it took to exit."""
 
 
-class ForMachines:
-    """One compact line of JSON for each thing."""
+class JsonOutput(Output):
+    """One compact line of JSON per value."""
 
     def result(self, model: type[Model] | None, value: Any) -> None:
         del model
-        _line(value)
+        click.echo(_compact(value))
 
     def notification(self, received: Received) -> None:
-        _line({"method": received.method, "params": received.params})
+        click.echo(_compact({"method": received.method, "params": received.params}))
 
     def error(self, error: RemoteError) -> None:
         click.echo(_compact({"code": error.code, "message": error.message, "data": error.data}), err=True)
@@ -54,14 +90,17 @@ class ForMachines:
     def problem(self, sentence: str) -> None:
         click.echo(sentence, err=True)
 
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        click.echo(_compact(rows))
+
     @contextmanager
     def watching(self, view: JobView) -> Iterator[None]:
         del view
         yield
 
 
-class ForPeople:
-    """Tables, coloured JSON, sentences."""
+class TextOutput(Output):
+    """Tables, coloured JSON and sentences."""
 
     def __init__(self) -> None:
         self._out = Console(highlight=False)
@@ -85,9 +124,9 @@ class ForPeople:
 
     def notification(self, received: Received) -> None:
         seq = received.params.get("seq")
-        mark = f"seq {seq}" if seq is not None else ""
+        number = f"#{seq}" if seq is not None else ""
         line = Text.assemble(
-            ("⟵ ", "magenta"), f"{received.method:<20} ", (f"{mark:<8} ", "dim"), about_notification(received)
+            ("⟵ ", "magenta"), f"{received.method:<20} ", (f"{number:<6} ", "dim"), about_notification(received)
         )
         self._out.print(line, soft_wrap=True)
 
@@ -97,30 +136,98 @@ class ForPeople:
             path, rest = detail.get("path"), detail.get("message")
             text = f"{path}: {rest}" if path and rest else one_line(detail)
             self._err.print(Text(f"  {printable(text)}"), soft_wrap=True)
-        for name, label in (("hint", "hint"), ("error_id", "in the log under"), ("retry_after_ms", "retry after ms")):
+        labels = {"hint": "hint", "error_id": "error id in the log", "retry_after_ms": "retry after ms"}
+        for name, label in labels.items():
             if error.data.get(name) is not None:
                 self._err.print(Text(f"  {label}: {one_line(error.data[name])}", style="dim"), soft_wrap=True)
 
     def problem(self, sentence: str) -> None:
         self._err.print(Text(printable(sentence), style="red"), soft_wrap=True)
 
+    def heading(self, text: str) -> None:
+        self._out.print()
+        self._out.print(Text(text, style="bold"))
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        cells = [[local_time(one_line(value or "")) for value in row.values()] for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            line = Text("    " + "  ".join(map(set_cell_size, row, widths)))
+            line.rstrip()
+            line.truncate(self._out.width, overflow="ellipsis")
+            self._out.print(line)
+        if not cells:
+            self._out.print(Text("    nothing", style="dim"))
+
     @contextmanager
     def watching(self, view: JobView) -> Iterator[None]:
         if not self._err.is_terminal:
-            view.on_words = lambda words: self._err.print(Text(words), soft_wrap=True)
+            view.on_message = lambda message: self._err.print(Text(message), soft_wrap=True)
             view.on_text = lambda text: self._err.print(Text(printable(text)), end="", soft_wrap=True)
             yield
             if view.text:
                 self._err.print()
             return
-        with Live(view, console=self._err, refresh_per_second=12, transient=True):
+        with Live(view, console=self._err, refresh_per_second=FRAMES_PER_S, transient=True):
             yield
 
 
-def _line(value: Any) -> None:
-    click.echo(_compact(value))
+class TimelineOutput(TextOutput):
+    """One line per message in both directions, with the time at which it was sent or received."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timeline = Timeline(self._out)
+
+    def result(self, model: type[Model] | None, value: Any) -> None:
+        self._timeline.flush_line()
+        super().result(model, value)
+
+    def notification(self, received: Received) -> None:
+        self._timeline.notification(received)
+
+    def error(self, error: RemoteError) -> None:
+        self._timeline.flush_line()
+        super().error(error)
+
+    def heading(self, text: str) -> None:
+        self._timeline.flush_line()
+        super().heading(text)
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._timeline.flush_line()
+        super().rows(rows)
+
+    def request(self, method: str, params: Mapping[str, Any]) -> None:
+        self._timeline.request(method, params)
+
+    def response(self, method: Method, value: Any, took_s: float) -> None:
+        self._timeline.response(method.name, took_s, value)
+
+    def refusal(self, method: Method, error: RemoteError, took_s: float) -> None:
+        self._timeline.refusal(method.name, took_s, error)
+        self.error(error)
+
+    def job_ended(self, job: Mapping[str, Any]) -> None:
+        self._timeline.flush_line()
+        symbol, style = ("✗", "red") if job["status"] in (JobStatus.FAILED, JobStatus.INTERRUPTED) else ("✓", "green")
+        self._out.print(Text.assemble((f"  {symbol} ", style), outcome(job)))
+        for name, value in facts(job):
+            self._out.print(hanging(self._out, Text(f"    {name:<8} ", "dim"), value))
+
+    def sidecar_ended(self, code: int, took_s: float) -> None:
+        self._timeline.sidecar_ended(code, took_s)
+
+    @contextmanager
+    def watching(self, view: JobView) -> Iterator[None]:
+        if not self._out.is_terminal or self._out.is_dumb_terminal:
+            yield
+            return
+        with Live(view, console=self._out, refresh_per_second=FRAMES_PER_S, transient=True):
+            yield
+            self._timeline.flush_line()
 
 
 def _compact(value: Any) -> str:
-    # ASCII: a pipe on Windows has the encoding of some code page.
+    # Only ASCII: on Windows a pipe has the encoding of a code page.
     return json.dumps(value, separators=(",", ":"))

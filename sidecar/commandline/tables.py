@@ -1,6 +1,6 @@
-"""A page of entities as a table: as many columns as the terminal has room for, the telling ones first.
+"""Prints a list of entities as a table, with the most informative columns that fit on the terminal.
 
-Nothing here knows any entity; the contract's types say which fields are words, times and ids.
+The columns are chosen by the fields' names and declared types, so that this works for any entity.
 """
 
 from collections.abc import Iterable
@@ -13,21 +13,25 @@ from rich.console import Console
 from rich.table import Table
 from sidecar_protocol.contract import Method, Model
 
-from sidecar.commandline.wording import ago, one_line
+from sidecar.commandline.formatting import ago, one_line
 
 GAP: Final = 2
 FLEXIBLE_MIN: Final = 14
-"""A text or an object is worth a column from this width on; it is cut to fit."""
+"""Minimum width of a column of texts or objects, which are truncated to fit."""
 NAMES: Final = ("title", "name")
-TELLING: Final = ("type", "method", "level", "event_type", "source", "email")
+KINDS: Final = ("type", "method", "level", "event_type", "source", "email")
 WORDS: Final = ("message", "title", "description", "detail")
 TEXTS: Final = (*WORDS, "payload", "result", "params", "meta", "raw", "error")
 TIMES: Final = ("_at", "_time", "start")
-NICE_TO_HAVE: Final = 5
+LOW_RANK: Final = 5
+"""The rank from which a column is only added if it takes no width from the others."""
 
 
 def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
-    """The one field that is a list of models, where all others are plain values: such a result is a table."""
+    """Returns the name and item type of the only list of models in a result whose other fields are plain values.
+
+    Such a result can be printed as a table; None for any other.
+    """
     if result is None:
         return None
     found = None
@@ -41,7 +45,6 @@ def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
 
 
 def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]], now: datetime) -> None:
-    """The rows, one a line."""
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", expand=False)
     cells = {name: [_cell(name, row.get(name), now) for row in rows] for name in item.model_fields}
     for name in _chosen(item, cells, console.width):
@@ -62,25 +65,24 @@ def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]],
 
 
 def print_methods(methods: Iterable[Method]) -> None:
-    """Each method and the first line of what it says about itself."""
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("method", no_wrap=True, style="cyan")
-    table.add_column("what it does")
+    table.add_column("description")
     for declared in methods:
         table.add_row(declared.name, declared.doc.partition("\n")[0])
     Console(highlight=False).print(table, markup=False)
 
 
 def _chosen(item: type[Model], cells: dict[str, list[str]], width: int) -> list[str]:
-    """The columns that fit, in declared order; one that says nothing in any row is left out."""
+    """Returns the columns that fit, in declared order, without those that are empty in every row."""
     candidates = [name for name in item.model_fields if any(cells[name])]
     needs = {name: GAP + _width(name, cells[name]) for name in candidates}
     least = {name: min(needs[name], GAP + FLEXIBLE_MIN) if name in TEXTS else needs[name] for name in candidates}
     chosen: list[str] = []
     left = width + GAP
     for name in sorted(candidates, key=lambda name: _rank(name, candidates, item)):
-        # What is only nice to have must leave the texts that are there already their whole width.
-        spare = 0 if _rank(name, candidates, item) < NICE_TO_HAVE else sum(needs[one] - least[one] for one in chosen)
+        # A column of low rank must not shorten the texts of the columns chosen before it.
+        spare = 0 if _rank(name, candidates, item) < LOW_RANK else sum(needs[one] - least[one] for one in chosen)
         if least[name] + spare <= left or not chosen:
             chosen.append(name)
             left -= least[name]
@@ -88,18 +90,18 @@ def _chosen(item: type[Model], cells: dict[str, list[str]], width: int) -> list[
 
 
 def _rank(name: str, candidates: list[str], item: type[Model]) -> int:
-    """How much a column tells: the id, names and states, kinds, words, the first time; then the rest."""
+    """Ranks a column: the id, then names and states, kinds, texts, the first time, and the rest."""
     if name == candidates[0]:
         return 0
     if name in NAMES or any(_is_enum(one) for one in _flat(item.model_fields[name].annotation)):
         return 1
-    if name in TELLING:
+    if name in KINDS:
         return 2
     if name in WORDS:
         return 3
     if name == next((one for one in candidates if one.endswith(TIMES)), None):
         return 4
-    return NICE_TO_HAVE + (name in TEXTS)
+    return LOW_RANK + (name in TEXTS)
 
 
 def _cell(name: str, value: Any, now: datetime) -> str:
@@ -130,10 +132,10 @@ def _is_enum(annotation: Any) -> bool:
 
 
 def _flat(annotation: Any) -> list[Any]:
-    """A union's members; of anything else, itself.  Constraints are left aside."""
+    """Returns the members of a union, or the annotation itself, without constraints."""
     if hasattr(annotation, "__metadata__"):
         return _flat(annotation.__origin__)
-    # A union with an Annotated member is typing's, which has an origin; one of plain types is Python's own.
+    # A union with an Annotated member is a typing.Union, which has an origin; `A | B` has none.
     if getattr(annotation, "__origin__", Union) is not Union or not get_args(annotation):
         return [annotation]
     return [flat for argument in get_args(annotation) for flat in _flat(argument)]

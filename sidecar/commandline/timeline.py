@@ -1,4 +1,4 @@
-"""The conversation on the pipe, one message a line: → what was asked, ← the answer, ⟵ what was told unasked."""
+"""Prints messages, one per line: → a request, ← its response, ⟵ a notification."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,58 +8,48 @@ from rich.console import Console
 from rich.text import Text
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.jobview import FINAL
-from sidecar.commandline.wording import duration, members, one_line
+from sidecar.commandline.formatting import duration, members, one_line
+from sidecar.commandline.job_view import FINAL
 
 NAME_WIDTH: Final = 18
 MAX_NAME_WIDTH: Final = 30
 ASIDE_WIDTH: Final = 7
 SHORT_ID: Final = 8
-"""Of a UUIDv7 the end tells two neighbours apart, not the beginning."""
+"""Characters at the end of a UUIDv7, which differ between two ids of the same moment."""
 STREAMS: Final = ("claude.delta", "jobs.progress")
-"""Told many times over; a run of them becomes one line."""
+"""Frequent notifications; consecutive ones share a line."""
+SECRETS: Final = ("token", "credentials")
+"""Params that are not printed; a calendar's secret address is one of its credentials."""
 
 
 class Timeline:
-    """Prints the messages as they come."""
+    """Prints messages as they are sent and received.
+
+    `name_width` is the length of the longest method name, if it is known in advance.
+    """
 
     def __init__(
         self, console: Console, clock: Callable[[], float] = time.perf_counter, name_width: int = NAME_WIDTH
     ) -> None:
-        """`name_width`: characters for a method's name, where it is known which will come."""
         self._console = console
         self._clock = clock
         self._name_width = min(max(name_width, NAME_WIDTH), MAX_NAME_WIDTH)
         self._begin = clock()
         self._stream: list[Received] = []
-        self._held: list[Text] | None = None
 
-    def hold(self) -> None:
-        """Keep the lines back until `release`."""
-        self._held = []
+    def request(self, method: str, params: Mapping[str, Any]) -> None:
+        shown = {name: "…" if name in SECRETS else value for name, value in params.items()}
+        self._print("→", "cyan", method, "", Text(members(shown)))
 
-    def release(self) -> None:
-        """Print what was kept back; from here on, print at once."""
-        held, self._held = self._held or [], None
-        for line in held:
-            self._console.print(line)
-
-    def asked(self, method: str, params: Mapping[str, Any]) -> None:
-        """A request went out."""
-        self._print("→", "cyan", method, "", Text(members(params)))
-
-    def answered(self, method: str, took_s: float, result: Any) -> None:
-        """Its answer came back."""
+    def response(self, method: str, took_s: float, result: Any) -> None:
         self._print("←", "green", method, duration(took_s), about_result(method, result))
 
-    def refused(self, method: str, took_s: float, error: RemoteError) -> None:
-        """Its answer was an error."""
+    def refusal(self, method: str, took_s: float, error: RemoteError) -> None:
         self._print("←", "red", method, duration(took_s), Text(f"{error.kind}: {one_line(error.message)}", style="red"))
 
-    def told(self, received: Received) -> None:
-        """A notification came."""
+    def notification(self, received: Received) -> None:
         if self._stream and self._stream[0].method != received.method:
-            self.settle()
+            self.flush_line()
         if received.method in STREAMS:
             self._stream.append(received)
             return
@@ -67,8 +57,11 @@ class Timeline:
         aside = "" if seq is None else f"#{seq}"
         self._print("⟵", "magenta", received.method, aside, about_notification(received))
 
-    def settle(self) -> None:
-        """Print the line that stands for the run of stream notifications so far."""
+    def sidecar_ended(self, code: int, took_s: float) -> None:
+        self._print("←", "green" if code == 0 else "red", f"(exit code {code})", duration(took_s), Text())
+
+    def flush_line(self) -> None:
+        """Prints the line of the stream notifications since the last other message."""
         if not self._stream:
             return
         stream, self._stream = self._stream, []
@@ -82,27 +75,22 @@ class Timeline:
 
     def _print(self, arrow: str, style: str, name: str, aside: str, detail: Text) -> None:
         if arrow != "⟵":
-            self.settle()
+            self.flush_line()
+        aside_width = ASIDE_WIDTH - max(len(name) - self._name_width, 0)  # a long name takes some of its width
         line = Text.assemble(
             (f"{self._clock() - self._begin:7.3f}  ", "dim"),
             (arrow, style),
             f" {name:<{self._name_width}} ",
-            (
-                f"{aside.rjust(ASIDE_WIDTH - max(len(name) - self._name_width, 0))}  ",
-                "dim",
-            ),  # a long name takes its room
+            (f"{aside.rjust(aside_width)}  ", "dim"),
             detail,
         )
         line.rstrip()
         line.truncate(self._console.width, overflow="ellipsis")
-        if self._held is None:
-            self._console.print(line)
-        else:
-            self._held.append(line)
+        self._console.print(line)
 
 
 def about_result(method: str, result: Any) -> Text:
-    """What matters of an answer; of one that is not as it should be, such as a transcript may hold, all of it."""
+    """Returns the essence of a result.  A malformed result, which a transcript can contain, is returned whole."""
     try:
         return _about_result(method, result)
     except (LookupError, TypeError, AttributeError):
@@ -114,11 +102,13 @@ def _about_result(method: str, result: Any) -> Text:
         info, events = result["server_info"], result["events"]
         return Text(f"process {info['pid']}, protocol {result['protocol_version']}, events to #{events['latest_seq']}")
     if method == "system.diagnostics":
-        return Text(f"health {result['health']['status']}, database {result['integrity']}")
+        claude = (result["claude"]["version"] or "not found").removesuffix(" (Claude Code)")
+        return Text(f"health {result['health']['status']}, database {result['integrity']}, Claude {claude}")
     if method == "calendar.accounts.create":
         return _about_job(result, one_line(result["display_name"] or result["email"]))
     if method == "activity.summary":
-        return Text(f"{result['totals']['meetings']} meetings on {len(result['parts'])} days")
+        hours, minutes = divmod(result["totals"]["meeting_s"] // 60, 60)
+        return Text(f"{result['totals']['meetings']} meetings, {hours} h {minutes:02} min")
     return _about_entity(result) if isinstance(result, dict) else Text(one_line(result))
 
 
@@ -129,17 +119,17 @@ def _about_entity(result: Mapping[str, Any]) -> Text:
     if "claude_session_id" in result:
         return _about_session(result)
     if "tool_use_id" in result:
-        return _about_question(result)
+        return _about_permission(result)
     name = next(iter(result), "")
     if isinstance(result.get(name), list) and result.keys() <= {name, "next_cursor"}:
         count = len(result[name])
-        words = name if count != 1 else name.removesuffix("s")
-        return Text(f"{count} {words}{', and there are more' if result.get('next_cursor') else ''}")
+        noun = name if count != 1 else name.removesuffix("s")
+        return Text(f"{count} {noun}{', more on the next page' if result.get('next_cursor') else ''}")
     return Text(one_line(result))
 
 
 def about_notification(received: Received) -> Text:
-    """What matters of a notification; of one that is not as it should be all of it."""
+    """Returns the essence of a notification.  A malformed one is returned whole."""
     try:
         return _about_notification(received)
     except (LookupError, TypeError, AttributeError, ValueError):
@@ -151,20 +141,20 @@ def _about_notification(received: Received) -> Text:
     about = _NOTIFICATIONS.get(received.method)
     if about is None:
         return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
-    made = about(params)
-    return made if isinstance(made, Text) else Text(made)
+    text = about(params)
+    return text if isinstance(text, Text) else Text(text)
 
 
 def _about_log_line(params: Mapping[str, Any]) -> Text:
-    event = params["line"]
-    return Text(one_line(event["message"]), style=_style(event["level"]))
+    line = params["line"]
+    return Text(one_line(line["message"]), style=_style(line["level"]))
 
 
 def _about_update(params: Mapping[str, Any]) -> Text:
     job = params["job"]
-    # The last message of a job that has ended says what it was doing, not how it ended.
-    words = None if job["status"] in FINAL else job.get("message")
-    return _about_job(job, one_line(job["error"]["message"] if job.get("error") else words or job["type"]))
+    # The last message of an ended job is about its progress, not about its end.
+    message = None if job["status"] in FINAL else job.get("message")
+    return _about_job(job, one_line(job["error"]["message"] if job.get("error") else message or job["type"]))
 
 
 def _about_progress(params: Mapping[str, Any]) -> str:
@@ -194,12 +184,11 @@ def _about_message(params: Mapping[str, Any]) -> str:
 
 def _about_retry(params: Mapping[str, Any]) -> str:
     after = duration(params["delay_ms"] / 1000)
-    return f"{params['error']}, try {params['attempt']} of {params['max_retries']} after {after}"
+    return f"{params['error']}, attempt {params['attempt']} of {params['max_retries']} after {after}"
 
 
 def _counts(params: Mapping[str, Any]) -> str:
-    words = {"added": "new", "updated": "changed", "removed": "gone"}
-    return ", ".join(f"{params[count]} {word}" for count, word in words.items() if params[count])
+    return ", ".join(f"{params[name]} {name}" for name in ("added", "updated", "removed") if params[name])
 
 
 def _about_session(session: Mapping[str, Any]) -> Text:
@@ -208,9 +197,9 @@ def _about_session(session: Mapping[str, Any]) -> Text:
     return Text.assemble((str(session["status"]), ""), (f"  {', '.join(filter(None, more))}", "dim"))
 
 
-def _about_question(question: Mapping[str, Any]) -> Text:
-    status = str(question["status"])
-    about = f"  {question['tool_name']}: {one_line(question['input'])}"
+def _about_permission(request: Mapping[str, Any]) -> Text:
+    status = str(request["status"])
+    about = f"  {request['tool_name']}: {one_line(request['input'])}"
     return Text.assemble((status, "yellow" if status == "open" else ""), (about, "dim"))
 
 
@@ -231,12 +220,12 @@ _NOTIFICATIONS: Final[dict[str, Callable[[Mapping[str, Any]], Text | str]]] = {
     "jobs.schedule_updated": _about_schedule,
     "accounts.updated": _about_account,
     "activity.changed": _about_activity,
-    "calendar.changed": lambda params: _counts(params) or "its name or selection",
+    "calendar.changed": lambda params: _counts(params) or "name or selection changed",
     "claude.delta": lambda params: one_line(params["text"]),
     "claude.message_added": _about_message,
     "claude.session_updated": lambda params: _about_session(params["session"]),
-    "claude.permission_requested": lambda params: _about_question(params["request"]),
-    "claude.permission_resolved": lambda params: _about_question(params["request"]),
+    "claude.permission_requested": lambda params: _about_permission(params["request"]),
+    "claude.permission_resolved": lambda params: _about_permission(params["request"]),
     "claude.api_retry": _about_retry,
     "claude.stall": lambda params: f"silent for {duration(params['silent_s'])}",
 }

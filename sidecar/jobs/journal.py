@@ -12,11 +12,12 @@ from sidecar_protocol.entities import Job, JobError, JobStatus, WaitingFor
 from sidecar_protocol.errors import PayloadTooLarge
 from sidecar_protocol.jobs import JobLogAdded, JobProgress, JobQueue, JobQueueUpdated, JobUpdated
 
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
 from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
 from sidecar.jobs.store import JobsStore
 from sidecar.storage.database import Database
+from sidecar.text import well_formed
 
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
 """With the largest result beside it, a job still fits into an answer of 8 MiB."""
@@ -36,7 +37,7 @@ class Notifier(Protocol):
 
     def notify(self, notification: Notification) -> None: ...
 
-    def forget(self, kind: type[Ephemeral], *key: object) -> None: ...
+    def discard(self, kind: type[Ephemeral], *key: object) -> None: ...
 
 
 class JobJournal:
@@ -78,7 +79,7 @@ class JobJournal:
             schedule_id=schedule_id,
         )
         with self._database.write():
-            job = self._store.insert(new, self._now())
+            job = self._store.insert(new, iso_now(self._clock))
             if job is None and idempotency_key is not None:
                 existing = self._store.by_idempotency_key(idempotency_key)
                 assert existing is not None  # the key is what the insert collided with
@@ -91,7 +92,7 @@ class JobJournal:
     def request_cancel(self, job_id: str) -> Encoded[Job] | None:
         """The job after the request; None where it has ended or was asked already."""
         with self._database.write():
-            job = self._store.request_cancel(job_id, self._now())
+            job = self._store.request_cancel(job_id, iso_now(self._clock))
             if job is not None:
                 self._changed(job)
                 self.log(job_id, "info", "Cancel requested")
@@ -99,7 +100,7 @@ class JobJournal:
 
     def claim(self, full_types: list[str]) -> ClaimedJob | None:
         """The next due job, now running.  Most looks find nothing, and a look needs no lock."""
-        now = self._now()
+        now = iso_now(self._clock)
         if self._store.has_ripe(now):
             with self._database.write():
                 self._store.ripen(now)
@@ -124,7 +125,7 @@ class JobJournal:
     ) -> None:
         """A running job's end."""
         level, word = ENDINGS[status]
-        self._notifier.forget(JobProgress, job_id)
+        self._notifier.discard(JobProgress, job_id)
         with self._database.write():
             job = self._store.finish(
                 job_id,
@@ -132,7 +133,7 @@ class JobJournal:
                 message or (error.message if error is not None else None),
                 result=None if result is None else result.decode(),
                 error=None if error is None else error.json_bytes().decode(),
-                now=self._now(),
+                now=iso_now(self._clock),
             )
             if job is not None:
                 self.log(job_id, level, f"{word}: {error.message}" if error is not None else word)
@@ -142,7 +143,9 @@ class JobJournal:
         """A line in the job's log."""
         encoded = None if meta is None else storable_json(meta)
         with self._database.write():
-            line = self._store.add_log_line(self._new_id(), job_id, self._now(), level, storable_text(message), encoded)
+            line = self._store.add_log_line(
+                self._new_id(), job_id, iso_now(self._clock), level, storable_text(message), encoded
+            )
             self._notifier.notify(JobLogAdded(line=line.as_model()))
 
     def log_size(self, job_id: str, full: str) -> LogSize:
@@ -153,7 +156,7 @@ class JobJournal:
         """How far the job is, kept for whoever looks later."""
         with self._database.write():
             kept = None if message is None else storable_text(message)
-            self._store.set_progress(job_id, progress, kept, self._now())
+            self._store.set_progress(job_id, progress, kept, iso_now(self._clock))
 
     def tell_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
         """How far the job is, for whoever looks now."""
@@ -163,7 +166,7 @@ class JobJournal:
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
         """A running job waits for this; None: no more."""
         with self._database.write():
-            if (job := self._store.wait_for(job_id, what, self._now())) is not None:
+            if (job := self._store.wait_for(job_id, what, iso_now(self._clock))) is not None:
                 self._changed(job)
 
     def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
@@ -187,9 +190,9 @@ class JobJournal:
         return self._requeue(job_id, Requeued("Queued again after a crash", recovered=True), "warning")
 
     def _requeue(self, job_id: str, back: Requeued, level: str) -> bool:
-        self._notifier.forget(JobProgress, job_id)
+        self._notifier.discard(JobProgress, job_id)
         with self._database.write():
-            job = self._store.requeue(job_id, back, self._now())
+            job = self._store.requeue(job_id, back, iso_now(self._clock))
             if job is not None:
                 self.log(job_id, level, back.message)
                 self._changed(job)
@@ -198,7 +201,7 @@ class JobJournal:
     def rerun(self, job_id: str) -> Encoded[Job] | None:
         """A finished job, queued anew; None where it is not finished."""
         with self._database.write():
-            job = self._store.rerun(job_id, self._now())
+            job = self._store.rerun(job_id, iso_now(self._clock))
             if job is not None:
                 self.log(job_id, "info", "Queued again by hand")
                 self._changed(job)
@@ -213,7 +216,7 @@ class JobJournal:
         """Pause or resume the queue, for restarts too."""
         with self._database.write():
             if paused is not (self._store.paused_at() is not None):
-                self._store.set_paused_at(self._now() if paused else None)
+                self._store.set_paused_at(iso_now(self._clock) if paused else None)
                 self._notifier.notify(JobQueueUpdated(queue=self.queue_state()))
         return self.queue_state()
 
@@ -240,14 +243,10 @@ class JobJournal:
     def _in(self, delay_s: float) -> str:
         return iso(self._clock.now_ms() + round(delay_s * 1000))
 
-    def _now(self) -> str:
-        return iso(self._clock.now_ms())
-
 
 def storable_text(text: str) -> str:
-    """Words as SQLite and JSON can hold them: not without end, and U+FFFD for half of a surrogate pair."""
-    text = text[:MAX_MESSAGE_CHARS]
-    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """Returns text that SQLite and JSON can hold: at most MAX_MESSAGE_CHARS, without lone surrogates."""
+    return well_formed(text[:MAX_MESSAGE_CHARS])
 
 
 def storable_json(value: Mapping[str, object]) -> bytes:

@@ -31,7 +31,7 @@ class ClaimedJob:
     attempt: int
     max_attempts: int
     encoded: Encoded[Job]
-    snoozed_since: str | None = None
+    first_snoozed_at: str | None = None
     """Since when it has been put off."""
 
 

@@ -29,7 +29,7 @@ class RunningJob:
 
     def __init__(self, claimed: ClaimedJob, journal: JobJournal, clock: Clock) -> None:
         self._job_id = claimed.job_id
-        self._snoozed_since = claimed.snoozed_since
+        self._first_snoozed_at = claimed.first_snoozed_at
         self._journal = journal
         self._clock = clock
         self._saved_ms: int | None = None
@@ -47,9 +47,9 @@ class RunningJob:
     @property
     def snoozed_for_s(self) -> float:
         """See `JobContext`."""
-        if self._snoozed_since is None:
+        if self._first_snoozed_at is None:
             return 0.0
-        since_ms = datetime.fromisoformat(self._snoozed_since).timestamp() * 1000
+        since_ms = datetime.fromisoformat(self._first_snoozed_at).timestamp() * 1000
         return max(0.0, (self._clock.now_ms() - since_ms) / 1000)
 
     def stop(self, ending: JobStatus) -> None:

@@ -13,7 +13,7 @@ from sidecar_protocol.contract import Encoded, JobSpec, Notification, as_models,
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso, iso_now
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.schedules import SchedulesStore, StoredSchedule
 from sidecar.jobs.store import JobsStore
@@ -55,12 +55,12 @@ class Scheduler(Schedules):
         """
         if self._schedules.exists(schedule_id):
             return
-        anchor_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
-        next_run_at = iso(after(self._clock.now_ms(), anchor_ms, period_s))
+        offset_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
+        next_run_at = iso(after(self._clock.now_ms(), offset_ms, period_s))
         payload = spec.json_bytes().decode()
         with self._database.write():
             self._schedules.add(
-                StoredSchedule(schedule_id, spec.type, payload, period_s, anchor_ms, next_run_at, last_job_id=None)
+                StoredSchedule(schedule_id, spec.type, payload, period_s, offset_ms, next_run_at, last_job_id=None)
             )
         self._wake()
 
@@ -91,7 +91,7 @@ class Scheduler(Schedules):
         wanted = self._schedules.is_enabled(schedule_id) if enabled is None else enabled
         with self._database.write():
             self._schedules.change(schedule_id, enabled=wanted, period_s=period)
-            next_run_at = iso(after(self._clock.now_ms(), schedule.anchor_ms, period))
+            next_run_at = iso(after(self._clock.now_ms(), schedule.offset_ms, period))
             changed = self._schedules.move(schedule_id, next_run_at)
             self._notify(ScheduleUpdated(schedule=changed.as_model()))
         self._wake()
@@ -133,15 +133,15 @@ class Scheduler(Schedules):
             log.warning("the schedule %s makes jobs that this version does not know", schedule.schedule_id)
             return None
         job, _ = self._journal.queue(wanted, schedule_id=schedule.schedule_id)
-        stored = self._schedules.ran(schedule.schedule_id, job.load().job_id, iso(self._clock.now_ms()))
+        stored = self._schedules.ran(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
         self._notify(ScheduleUpdated(schedule=stored.as_model()))
         return job
 
     def _move(self, schedule: StoredSchedule, now_ms: int) -> None:
-        self._schedules.move(schedule.schedule_id, iso(after(now_ms, schedule.anchor_ms, schedule.period_s)))
+        self._schedules.move(schedule.schedule_id, iso(after(now_ms, schedule.offset_ms, schedule.period_s)))
 
 
-def after(now_ms: int, anchor_ms: int, period_s: int) -> int:
+def after(now_ms: int, offset_ms: int, period_s: int) -> int:
     """The first point of the grid after now, in milliseconds since 1970."""
     period_ms = period_s * 1000
-    return anchor_ms + ((now_ms - anchor_ms) // period_ms + 1) * period_ms
+    return offset_ms + ((now_ms - offset_ms) // period_ms + 1) * period_ms

@@ -22,12 +22,12 @@ class StoredSchedule:
     type: str
     payload: str
     period_s: int
-    anchor_ms: int
+    offset_ms: int
     next_run_at: str
     last_job_id: str | None
 
 
-_COLUMNS = "schedule_id, type, payload_json, period_s, anchor_ms, next_run_at, last_job_id"
+_COLUMNS = "schedule_id, type, payload_json, period_s, offset_ms, next_run_at, last_job_id"
 
 
 class SchedulesStore:
@@ -40,7 +40,7 @@ class SchedulesStore:
         """A new schedule; one that is there already stays as its user has set it."""
         self._database.execute(
             """
-            INSERT INTO job_schedules (schedule_id, type, payload_json, period_s, anchor_ms, next_run_at)
+            INSERT INTO job_schedules (schedule_id, type, payload_json, period_s, offset_ms, next_run_at)
             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (schedule_id) DO NOTHING
             """,
             (
@@ -48,7 +48,7 @@ class SchedulesStore:
                 schedule.type,
                 schedule.payload,
                 schedule.period_s,
-                schedule.anchor_ms,
+                schedule.offset_ms,
                 schedule.next_run_at,
             ),
         )

@@ -24,8 +24,8 @@ JOB_JSON: Final = """json_object(
     'payload', json(payload_json), 'result', json(result_json), 'error', json(error_json), 'version', version)"""
 
 # The indexes are named because SQLite, without statistics, would rather read all that is queued.
-READY: Final = "FROM jobs INDEXED BY idx_jobs_ready WHERE status = 'queued' AND ready = 1"
-TIMED: Final = "FROM jobs INDEXED BY idx_jobs_timed WHERE status = 'queued' AND ready = 0"
+DUE: Final = "FROM jobs INDEXED BY idx_jobs_due WHERE status = 'queued' AND is_due = 1"
+DELAYED: Final = "FROM jobs INDEXED BY idx_jobs_delayed WHERE status = 'queued' AND is_due = 0"
 FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
     SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
     WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
@@ -53,7 +53,7 @@ class JobsStore:
         return self._job(
             f"""
             INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json, priority, run_at,
-                              idempotency_key, max_attempts, lock_key, schedule_id, ready)
+                              idempotency_key, max_attempts, lock_key, schedule_id, is_due)
             VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
             RETURNING {JOB_JSON}
@@ -93,12 +93,12 @@ class JobsStore:
     def ripen(self, now: str) -> None:
         """Make ready what has waited for a time that has come."""
         self._database.execute(
-            "UPDATE jobs SET ready = 1 WHERE status = 'queued' AND ready = 0 AND run_at <= ?", (now,)
+            "UPDATE jobs SET is_due = 1 WHERE status = 'queued' AND is_due = 0 AND run_at <= ?", (now,)
         )
 
     def has_ripe(self, now: str) -> bool:
         """Whether `ripen` would change something."""
-        return self._database.row(f"SELECT 1 {TIMED} AND run_at <= ? LIMIT 1", (now,)) is not None
+        return self._database.row(f"SELECT 1 {DELAYED} AND run_at <= ? LIMIT 1", (now,)) is not None
 
     def next_ready(self, full_types: list[str]) -> str | None:
         """The next job to run; None while the queue is paused, or where types that are at their limit are all there is.
@@ -110,11 +110,11 @@ class JobsStore:
         row = self._database.row(
             f"""
             WITH RECURSIVE kinds (kind) AS (
-                SELECT min(type) {READY}
+                SELECT min(type) {DUE}
                 UNION ALL
-                SELECT (SELECT min(type) {READY} AND type > kind) FROM kinds WHERE kind IS NOT NULL)
+                SELECT (SELECT min(type) {DUE} AND type > kind) FROM kinds WHERE kind IS NOT NULL)
             SELECT jobs.job_id FROM (
-                SELECT (SELECT job_id {READY} AND type = kind AND {FREE}
+                SELECT (SELECT job_id {DUE} AND type = kind AND {FREE}
                         ORDER BY priority DESC, created_at, job_id LIMIT 1) AS job_id
                 FROM kinds WHERE kind IS NOT NULL AND kind NOT IN ({", ".join("?" * len(full_types))})) AS firsts
             JOIN jobs ON jobs.job_id = firsts.job_id
@@ -132,20 +132,20 @@ class JobsStore:
                 status = 'running', boot_id = ?, started_at = ?, updated_at = ?, version = version + 1,
                 attempt = attempt + 1, waiting_for = NULL
             WHERE job_id = ? AND status = 'queued'
-            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}, snoozed_since
+            RETURNING type, coalesce(payload_json, 'null'), attempt, max_attempts, {JOB_JSON}, first_snoozed_at
             """,
             (boot_id, now, now, job_id),
         )
         if row is None:
             return None
-        job_type, payload, attempt, max_attempts, encoded, snoozed_since = row
+        job_type, payload, attempt, max_attempts, encoded, first_snoozed_at = row
         return ClaimedJob(
-            job_id, job_type, payload, attempt, max_attempts, Encoded(Job, encoded.encode()), snoozed_since
+            job_id, job_type, payload, attempt, max_attempts, Encoded(Job, encoded.encode()), first_snoozed_at
         )
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
-        row = self._database.row(f"SELECT min(run_at) {TIMED}")
+        row = self._database.row(f"SELECT min(run_at) {DELAYED}")
         return row[0] if row is not None else None
 
     def finish(
@@ -189,11 +189,11 @@ class JobsStore:
         return self._job(
             f"""
             UPDATE jobs SET
-                status = 'queued', run_at = :run_at, ready = :run_at IS NULL, waiting_for = :waiting_for,
+                status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
                 message = :message,
                 error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
                 attempt = attempt - iif(:spent, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
-                snoozed_since = iif(:snoozed, coalesce(snoozed_since, :now), snoozed_since),
+                first_snoozed_at = iif(:snoozed, coalesce(first_snoozed_at, :now), first_snoozed_at),
                 updated_at = :now, version = version + 1
             WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
             RETURNING {JOB_JSON}
@@ -207,9 +207,9 @@ class JobsStore:
         return self._job(
             f"""
             UPDATE jobs SET
-                status = 'queued', run_at = NULL, ready = 1,
+                status = 'queued', run_at = NULL, is_due = 1,
                 attempt = 0, recoveries = 0, progress = 0.0, started_at = NULL,
-                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, snoozed_since = NULL,
+                finished_at = NULL, cancel_requested_at = NULL, waiting_for = NULL, first_snoozed_at = NULL,
                 boot_id = NULL, message = NULL, result_json = NULL, error_json = NULL,
                 updated_at = ?, version = version + 1
             WHERE job_id = ? AND status NOT IN ('queued', 'running')

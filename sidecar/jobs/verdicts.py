@@ -7,6 +7,7 @@ from pydantic_core import from_json
 from sidecar_protocol.contract import JobPolicy, Recovery
 from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
 
+from sidecar.clock import DAY_S
 from sidecar.job_handler import JobFailed
 from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.records import ClaimedJob, Orphan
@@ -17,7 +18,7 @@ BACKOFF_S: Final = 2.0
 MAX_BACKOFF_S: Final = 300.0
 JITTER: Final = 0.2
 """Of the delay: what failed together should not come back together."""
-MAX_WAIT_S: Final = 24 * 3600.0
+MAX_WAIT_S: Final = float(DAY_S)
 """A remote may name any time; a job looks again at least once a day."""
 
 SHUTDOWN: Final = JobError(
@@ -70,10 +71,12 @@ class Stopped:
 Verdict = Succeeded | Failed | Snoozed | Stopped
 
 
-def carry_out(journal: JobJournal, claimed: ClaimedJob, policy: JobPolicy, verdict: Verdict, chance: float) -> None:
+def carry_out(
+    journal: JobJournal, claimed: ClaimedJob, policy: JobPolicy, verdict: Verdict, random_fraction: float
+) -> None:
     """Write down what becomes of the job.  A wish to cancel outranks every return into the queue.
 
-    `chance` is a random number from 0 to 1, for the jitter.
+    `random_fraction` is a random number from 0 to 1, for the jitter.
     """
     job_id = claimed.job_id
     match verdict:
@@ -81,7 +84,7 @@ def carry_out(journal: JobJournal, claimed: ClaimedJob, policy: JobPolicy, verdi
             journal.finish(job_id, JobStatus.SUCCEEDED, result=result)
         case Failed(error, retry_after_s):
             if error.retryable and claimed.attempt < claimed.max_attempts:
-                delay_s = backoff_s(claimed.attempt, retry_after_s, chance)
+                delay_s = backoff_s(claimed.attempt, retry_after_s, random_fraction)
                 if journal.retry_later(
                     job_id, error, delay_s=delay_s, attempt=claimed.attempt, max_attempts=claimed.max_attempts
                 ):
@@ -123,12 +126,12 @@ def settle_orphan(journal: JobJournal, orphan: Orphan, recovery: Recovery) -> No
         journal.finish(orphan.job_id, JobStatus.INTERRUPTED, error=CRASH)
 
 
-def backoff_s(attempt: int, retry_after_s: float | None, chance: float) -> float:
+def backoff_s(attempt: int, retry_after_s: float | None, random_fraction: float) -> float:
     """How long to wait after the failed try `attempt`: 2, 4, 8 … s with jitter, or what the remote asked for."""
     if retry_after_s is not None:
         return min(MAX_WAIT_S, max(0.0, retry_after_s))
     doubled: float = BACKOFF_S * 2 ** (attempt - 1)
-    return min(MAX_BACKOFF_S, doubled) * (1 + JITTER * chance)
+    return min(MAX_BACKOFF_S, doubled) * (1 + JITTER * random_fraction)
 
 
 def job_error(failure: JobFailed) -> JobError:

@@ -1,7 +1,7 @@
-"""The one SQLite connection: how it is opened, and how writes share a transaction.
+"""The SQLite connection: opens the database, and groups writes into transactions.
 
-Writes of one turn of the loop are committed together by `commit`, before anything that depends on them is sent.
-Only this process writes: a lock file beside the database keeps a second sidecar out.
+The writes of one event-loop iteration share a transaction; `commit` ends it, before anything that depends on the writes
+is sent.  Only one process may write: a lock file next to the database keeps a second sidecar out.
 """
 
 import os
@@ -13,31 +13,32 @@ from typing import Any, Final
 
 from sidecar_protocol.errors import Storage
 
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 
-BUSY_MS: Final = 2_000
-"""How long a write may wait for somebody's database browser; the loop stands still meanwhile."""
-WAL_BYTES: Final = 16 * 1024 * 1024
-"""Four times what SQLite lets it grow to in small transactions."""
+BUSY_TIMEOUT_MS: Final = 2_000
+"""How long a write waits for another program's lock (a database browser's); the event loop is blocked meanwhile."""
+WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
+"""Four times the size at which SQLite starts to reuse the write-ahead log (1,000 pages of 4 KiB)."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
-"""A list page ends early when its rows grow past this, well below what a message may hold."""
+"""Maximum size of the rows of a list page, well below the maximum size of a message."""
 
 Row = Any
-"""A tuple of the columns that the statement names."""
+"""A tuple of the statement's columns."""
 Parameters = Sequence[Any] | dict[str, Any]
 
 
 class DatabaseLocked(Exception):
-    """Another process has the database open; `pid` is its id where it could be read."""
+    """Another process has the database open; `pid` is its id, or empty if it could not be read."""
 
     def __init__(self, pid: str) -> None:
         super().__init__(f"another sidecar (process {pid or 'unknown'}) is using this database")
 
 
 class LockFile:
-    """An operating system lock on a file of its own: it ends with the process, however that ends.
+    """An operating system lock on a separate file, released when the process ends in any way.
 
-    Never on the database itself: closing any descriptor of it would drop SQLite's own locks.
+    The database file itself must not be locked: closing a descriptor of it would release SQLite's own locks.
+    Raises `DatabaseLocked` if another process has the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,134 +71,140 @@ class LockFile:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
-        """Let the next process in."""
         os.close(self._file)
 
 
 def open_connection(path: Path) -> sqlite3.Connection:
-    """The writer connection, with every pragma set; the file and its folder are made where missing."""
+    """Opens the connection that writes, and sets its pragmas; creates the file and its folder if missing."""
     make_private_dir(path.parent)
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives -wal and -shm the same mode
-    # isolation_level=None: transactions are begun and ended here, never by the module on its own account.
+    # isolation_level=None: the sqlite3 module must not begin or end transactions implicitly.
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     if path.stat().st_size == 0:
-        # Only possible before the first table and before WAL; later it would silently do nothing.
+        # Must be set before the first table and before WAL; later SQLite ignores it silently.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
-    # What one huge transaction has made of the write-ahead log would otherwise stay on the disk until the end.
-    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    # FULL: what was acknowledged survives a power cut too; writes that share a transaction pay for it once.
+    # Without a limit the write-ahead log keeps the size of the largest transaction until the connection is closed.
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+    # FULL: acknowledged writes survive a power failure; the writes of a transaction share the cost of one flush.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    # Deleted credentials must not stay readable in the file; Debian's SQLite does this by default, others do not.
+    # Deleted credentials must not stay readable in the file.  Debian's SQLite has this on by default, others do not.
     connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 
 class Database:
-    """The connection and the turn's shared transaction."""
+    """The connection, and the transaction that the writes of a loop iteration share.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, on_write: Callable[[], None]) -> None:
+    `on_begin` is called when such a transaction begins; it must schedule a call of `commit`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, on_begin: Callable[[], None]) -> None:
         self.path = path
         self._connection = connection
-        self._on_write = on_write
-        self._write = Write(self)
-        self._impatient = False
-        self._lost: sqlite3.Error | None = None
+        self._on_begin = on_begin
+        self._block = WriteBlock(self)
+        self._skip_wait = False
+        self._rollback_error: sqlite3.Error | None = None
 
     @property
-    def dirty(self) -> bool:
-        """Whether there are writes that are not committed yet."""
+    def in_transaction(self) -> bool:
+        """Whether there are uncommitted writes."""
         return self._connection.in_transaction
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """All rows of a query."""
         return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        """The first row of a query, or of what a statement returns."""
+        """Returns the first row of a query or of a RETURNING clause, or None if there is none."""
         first: Row | None = self._connection.execute(sql, parameters).fetchone()
         return first
 
     def page(self, sql: str, parameters: Parameters, limit: int) -> tuple[list[Row], bool]:
-        """At most `limit` rows, fewer once their first columns pass PAGE_BYTES, and whether more follow.
+        """Returns at most `limit` rows, fewer if their first columns exceed PAGE_BYTES, and whether more follow.
 
-        The statement must fetch `limit + 1` rows, its first column the row as JSON text.
+        The statement must select `limit + 1` rows; its first column is the row as JSON text.  The first row is always
+        returned.
         """
         taken: list[Row] = []
         size = 0
         cursor = self._connection.execute(sql, parameters)
-        for found in cursor:
-            if len(taken) == limit or (taken and size + len(found[0]) > PAGE_BYTES):
+        for row in cursor:
+            if len(taken) == limit or (taken and size + len(row[0]) > PAGE_BYTES):
                 cursor.close()
                 return taken, True
-            taken.append(found)
-            size += len(found[0])
+            taken.append(row)
+            size += len(row[0])
         return taken, False
 
     def execute(self, sql: str, parameters: Parameters = ()) -> int:
-        """Run one writing statement inside `write`; gives the last inserted row's id."""
+        """Runs a statement that writes, within a `write` block; returns the rowid of the last inserted row."""
         return self._connection.execute(sql, parameters).lastrowid or 0
 
-    def write(self) -> "Write":
-        """A block that is all or nothing: what is written inside stands or falls together.
+    def write(self) -> "WriteBlock":
+        """Returns a context manager for writes that are made completely or not at all.
 
-        It shares the turn's transaction with other blocks.  A block inside a block is part of it: do not catch what
-        the inner one raises and go on.  Never await inside: a turn would commit the half of it.
+        The block shares the iteration's transaction with other blocks.  A nested block is part of the outer one: do
+        not catch its exception and continue.  Do not await within a block: half of it would be committed.
         """
-        return self._write
+        return self._block
 
     def begin(self) -> bool:
-        """Open a block; whether the turn's transaction began with it.
+        """Begins a block; returns whether a transaction began with it.
 
-        The first of a turn needs no savepoint: if it fails, nothing else is in the transaction.
+        The first block of a transaction needs no savepoint: if it fails, the whole transaction is rolled back.
         """
         if self._connection.in_transaction:
             self._connection.execute("SAVEPOINT block")
             return False
         self._begin_immediate()
-        self._on_write()
+        self._on_begin()
         return True
 
     def _begin_immediate(self) -> None:
-        """Take the write lock.  Once somebody has kept it for BUSY_MS, the next ones do not wait until it is free."""
+        """Takes the write lock.
+
+        After a wait of BUSY_TIMEOUT_MS in vain, later writes do not wait until the lock could be taken once.
+        """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
-            if not self._impatient:
-                self._impatient = True
+            if not self._skip_wait:
+                self._skip_wait = True
                 self._connection.execute("PRAGMA busy_timeout = 0")
             raise
-        if self._impatient:
-            self._impatient = False
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        if self._skip_wait:
+            self._skip_wait = False
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
-    def keep(self, *, first: bool) -> None:
-        """Close a block that went well."""
-        if not first:
+    def release(self, *, is_first: bool) -> None:
+        """Ends a block that succeeded."""
+        if not is_first:
             self._connection.execute("RELEASE block")
 
-    def undo(self, error: BaseException, *, first: bool) -> None:
-        """Close a block that failed."""
+    def roll_back(self, error: BaseException, *, is_first: bool) -> None:
+        """Ends a block that failed with `error`."""
         if not self._connection.in_transaction:
-            if not first:
-                # A full disk makes SQLite roll back by itself, and what others wrote in this turn with it.
-                self._lost = _why_lost(error)
-        elif first:
+            if not is_first:
+                # On a full disk SQLite rolls back the whole transaction, with the writes of earlier blocks.
+                lost = sqlite3.OperationalError("the transaction was rolled back")
+                self._rollback_error = error if isinstance(error, sqlite3.Error) else lost
+        elif is_first:
             self._connection.execute("ROLLBACK")
         else:
             self._connection.execute("ROLLBACK TO block")
             self._connection.execute("RELEASE block")
 
     def commit(self) -> None:
-        """Make the turn's writes durable.  On failure they are undone, and the error says so."""
-        lost, self._lost = self._lost, None
-        if lost is not None:
+        """Makes the writes durable.  Raises `sqlite3.Error` if they were rolled back instead."""
+        error, self._rollback_error = self._rollback_error, None
+        if error is not None:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise lost
+            raise error
         if not self._connection.in_transaction:
             return
         try:
@@ -207,80 +214,71 @@ class Database:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def free_pages(self) -> int:
-        """Pages that hold nothing and could be given back."""
+    def freelist_count(self) -> int:
+        """Returns the number of unused pages in the file."""
         return int(self.rows("PRAGMA freelist_count")[0][0])
 
-    def page_bytes(self) -> int:
-        """The size of a page."""
+    def page_size(self) -> int:
+        """Returns the size of a page of the file, in bytes."""
         return int(self.rows("PRAGMA page_size")[0][0])
 
-    def vacuum(self, pages: int) -> int:
-        """Give up to this many free pages back to the disk; how many.  0 inside a transaction.
-
-        By `executescript`: `execute` would step the pragma once, which frees a single page.
-        """
+    def incremental_vacuum(self, pages: int) -> int:
+        """Returns up to `pages` unused pages to the file system; returns how many, 0 within a transaction."""
         if self._connection.in_transaction:
             return 0
-        before = self.free_pages()
+        before = self.freelist_count()
+        # `execute` would step the pragma once, which frees a single page.
         self._connection.executescript(f"PRAGMA incremental_vacuum({int(pages)})")
-        return before - self.free_pages()
+        return before - self.freelist_count()
 
-    def scrub(self) -> None:
-        """Leave nothing of what was deleted or overwritten in the file or its log; never inside a transaction.
-
-        All of the file is written anew.
-        """
+    def vacuum(self) -> None:
+        """Rewrites the whole file and empties its log, so that no deleted data is left; not within a transaction."""
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file, as far as no reader is in the way; never inside a transaction."""
+        """Copies the write-ahead log into the file as far as readers permit; not within a transaction."""
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
-        """Close the connection; SQLite folds the write-ahead log into the file."""
+        """Closes the connection; SQLite copies the write-ahead log into the file and deletes it."""
         self._connection.close()
 
 
-class Write:
-    """What `Database.write` gives: one object for all blocks, since making one would cost more than it does."""
+class WriteBlock:
+    """The context manager of `Database.write`.  One object serves all blocks: creating one would double the cost."""
 
-    __slots__ = ("_database", "_depth", "_first")
+    __slots__ = ("_database", "_depth", "_is_first")
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._depth = 0
-        self._first = False
+        self._is_first = False
 
     def __enter__(self) -> None:
         if self._depth == 0:
-            self._first = self._database.begin()
+            self._is_first = self._database.begin()
         self._depth += 1
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._depth -= 1
         if self._depth == 0:
             if error is None:
-                self._database.keep(first=self._first)
+                self._database.release(is_first=self._is_first)
             else:
-                self._database.undo(error, first=self._first)
-
-
-def _why_lost(error: BaseException) -> sqlite3.Error:
-    return error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError("the transaction is gone")
+                self._database.roll_back(error, is_first=self._is_first)
 
 
 def storage_error(error: sqlite3.Error) -> Storage:
-    """What the client is told about a failure of the database."""
+    """Returns the error that the client receives for a failure of the database."""
     name = getattr(error, "sqlite_errorname", "") or ""
     for prefix, reason, hint in (
-        ("SQLITE_FULL", "disk_full", "Free some disk space; nothing that was acknowledged is lost."),
+        ("SQLITE_FULL", "disk_full", "Free some disk space. No acknowledged change is lost."),
         ("SQLITE_IOERR", "disk_full", "Check the disk that holds the data folder."),
-        ("SQLITE_BUSY", "db_busy", "Another program holds the database's lock; close it, or try again."),
+        ("SQLITE_BUSY", "db_busy", "Another program has locked the database: close that program, or try again."),
         ("SQLITE_READONLY", "db_readonly", "Make the data folder and the database file writable."),
-        ("SQLITE_CORRUPT", "db_corrupt", "Restore the newest file of the backups folder."),
-        ("SQLITE_NOTADB", "db_corrupt", "Restore the newest file of the backups folder."),
+        ("SQLITE_CORRUPT", "db_corrupt", "Restore the newest file in the backups folder."),
+        ("SQLITE_NOTADB", "db_corrupt", "Restore the newest file in the backups folder."),
     ):
         if name.startswith(prefix):
             return Storage(hint=hint, details=[{"reason": reason, "sqlite": name}])

@@ -1,15 +1,15 @@
-"""Full-text search: an FTS5 index beside a table, and the parts of searching that do not depend on which table it is.
+"""Full-text search: an FTS5 index of a table, and the parts of a search that are the same for every table.
 
-The index is derived data, made at a start and not by a migration: SQLite can lack FTS5 or its trigram tokenizer, and
-then searching works all the same, by LIKE.  A trigger on an index that this SQLite cannot open would refuse every write
-to its table, so each start looks whether it can.
+The index is created at startup and not by a migration, since SQLite can lack FTS5 or its trigram tokenizer; a search
+then uses LIKE.  A trigger on an index that SQLite cannot open would make every write to the table fail, so each start
+checks whether it can be opened.
 
-A long table is taken in step by step, while others read and write it: triggers keep what has been taken in already, and
-until the last step searching goes without.
+A long table is indexed in steps, while it is read and written: triggers update the rows that are indexed already, and
+until the last step searches use LIKE.
 
-Trigrams find any part of a word, and Chinese, Japanese and Korean text, which has no spaces between its words.  What
-has fewer than three characters has no trigram: it is found by LIKE on the table (on the index LIKE finds nothing for
-it).
+Trigrams match any part of a word, and text in Chinese, Japanese and Korean, which has no spaces between words.  A term
+of fewer than three characters has no trigram: it is searched for with LIKE on the table (LIKE on the index would find
+nothing).
 """
 
 import logging
@@ -21,19 +21,20 @@ from itertools import count
 from typing import Final, TypeVar
 
 from sidecar.storage.database import Database
+from sidecar.text import utf16_length
 
 log = logging.getLogger(__name__)
 
 TRIGRAM: Final = 3
 STEP_ROWS: Final = 200
-"""So many are taken in before others have their turn: about 6 ms."""
-ALL: Final = 2**63 - 1
-"""Up to which key a table is taken in, once all of it is: SQLite's largest."""
+"""Rows that are indexed in one step, which takes about 6 ms."""
+MAX_KEY: Final = 2**63 - 1
+"""SQLite's largest integer: the table is indexed up to this key once it is indexed completely."""
 NO_MERGE: Final = 2
-"""With fewer changes than this there was nothing to merge (FTS5's documentation of `merge`)."""
+"""If `merge` changes fewer rows than this, nothing was left to merge (FTS5's documentation of `merge`)."""
 SNIPPET_CHARS: Final = 160
 SNIPPET_LEAD: Final = 50
-"""How much is shown before the first hit."""
+"""Characters before the first match in a snippet."""
 ELLIPSIS: Final = "…"
 
 Result = TypeVar("Result")
@@ -42,8 +43,8 @@ _TERM = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How to search: `match` for FTS5's MATCH (None: the index is not of use), and what LIKE must find beside it."""
+class SearchPlan:
+    """The condition of a search: an FTS5 expression, None if the index is not used, and terms to match with LIKE."""
 
     match: str | None
     like: tuple[str, ...]
@@ -51,33 +52,34 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of a text around its first hit, and the hits in it: [start, end) in UTF-16 code units of `text`."""
+    """An excerpt of a text around the first match; `highlights` are [start, end) in UTF-16 code units of `text`."""
 
     text: str
-    marks: list[tuple[int, int]]
+    highlights: list[tuple[int, int]]
 
 
-def terms_of(query: str) -> list[str]:
-    """What must all be in the text, in any order: the words of a query; "words in quotes" are one term.
+def search_terms(query: str) -> list[str]:
+    """Splits a query into terms that must all occur, in any order: its words; "words in quotes" are one term.
 
-    Each costs a look into the index and SQL nests so deep only, so bound a query's length: 500 characters are fine.
+    The query's length must be limited (500 characters are fine): each term is one look-up in the index, and SQLite
+    limits the depth of an expression.
     """
     found = [quoted.strip() or word for quoted, word in _TERM.findall(query.replace("\0", " "))]
     return list(dict.fromkeys(term for term in found if term))
 
 
-def match_of(terms: Sequence[str]) -> str | None:
-    """An FTS5 query that finds rows with all of `terms`; None for none.
+def match_expression(terms: Sequence[str]) -> str | None:
+    """Returns the FTS5 expression for rows with all terms, or None if there are no terms.
 
-    Each is quoted: bare, PROJ-123 would be read as a column's name, AND and NEAR as operators.
+    Each term is quoted: FTS5 would read PROJ-123 as a column filter, and AND and NEAR as operators.
     """
     return " AND ".join('"{}"'.format(term.replace('"', '""')) for term in terms) or None
 
 
-def like(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[str]]:
-    """SQL conditions, and their parameters, that hold where each term is in one of the columns.
+def like_conditions(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns SQL conditions, one a term, that it occurs in one of the columns, and their parameters.
 
-    SQLite's LIKE ignores the case of ASCII letters alone; of others the usual spellings are tried.
+    SQLite's LIKE ignores the case of ASCII letters only; for other letters the usual spellings are tried.
     """
     conditions, parameters = [], []
     for term in terms:
@@ -90,173 +92,173 @@ def like(columns: Sequence[str], terms: Sequence[str]) -> tuple[list[str], list[
 
 
 def snippet(text: str, terms: Sequence[str]) -> Snippet:
-    """The text around the first hit, in one line; its beginning where there is none."""
+    """Returns the text around the first match in one line, or its beginning if nothing matches."""
     longest_first = sorted(terms, key=len, reverse=True)
     pattern = re.compile("|".join(re.escape(term) for term in longest_first) or r"\Z", re.IGNORECASE)
-    hit = pattern.search(text)
+    first = pattern.search(text)
     start, end = 0, SNIPPET_CHARS
-    if hit is not None and hit.end() > end:
-        start = max(0, hit.start() - SNIPPET_LEAD)
-        end = max(start + SNIPPET_CHARS, hit.end())
-    piece = text[start:end]
+    if first is not None and first.end() > end:
+        start = max(0, first.start() - SNIPPET_LEAD)
+        end = max(start + SNIPPET_CHARS, first.end())
+    excerpt = text[start:end]
     lead = ELLIPSIS if start else ""
-    marks = [
-        (_utf16(lead + piece[: found.start()]), _utf16(lead + piece[: found.end()]))
-        for found in pattern.finditer(piece)
-        if found.end() > found.start()
+    highlights = [
+        (utf16_length(lead + excerpt[: match.start()]), utf16_length(lead + excerpt[: match.end()]))
+        for match in pattern.finditer(excerpt)
+        if match.end() > match.start()
     ]
-    one_line = re.sub(r"\s", " ", piece)  # one for one, so that the marks hold
-    return Snippet(lead + one_line + (ELLIPSIS if end < len(text) else ""), marks)
+    one_line = re.sub(r"\s", " ", excerpt)  # character for character, so that the highlights stay right
+    return Snippet(lead + one_line + (ELLIPSIS if end < len(text) else ""), highlights)
 
 
 class FullTextIndex:
-    """An index of some columns of a table.  `table.key` must be an INTEGER PRIMARY KEY: VACUUM renumbers other rowids.
+    """An index of columns of a table.  `table.key` must be an INTEGER PRIMARY KEY: VACUUM renumbers other rowids.
 
-    Triggers keep it; they do not see what `INSERT OR REPLACE` deletes, so use upserts on the table.
+    Triggers update it.  They do not see rows that `INSERT OR REPLACE` deletes, so use upserts on the table.
     """
 
     def __init__(self, database: Database, *, name: str, table: str, key: str, columns: Sequence[str]) -> None:
         self.name = name
-        self.available = False
-        """Whether it can be searched: it is there, and all of the table is in it."""
-        self._has_given_up = False
+        self.is_available = False
+        """Whether it can be searched: it exists, and the whole table is indexed."""
+        self._is_disabled = False
         self._database = database
-        self._objects = _objects(name, table, key, columns)
-        self._next = f"SELECT max({key}) FROM (SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?)"
+        self._definitions = _definitions(name, table, key, columns)
+        self._last_key_sql = (
+            f"SELECT max({key}) FROM (SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?)"
+        )
         listed = ", ".join(columns)
-        self._take = (
+        self._insert_sql = (
             f"INSERT INTO {name} (rowid, {listed}) SELECT {key}, {listed} FROM {table} WHERE {key} > ? AND {key} <= ?"
         )
 
     def prepare(self) -> None:
-        """Make the index, or make it anew, where that is needed; call it at each start, before the first write.
+        """Creates the index if it is missing or unusable; must be called at each start, before the first write.
 
-        A short table is taken in at once, the rest of a long one by `fill`.  Never raises: without the index searching
-        is slower.
+        Indexes a short table completely; `fill` indexes the rest of a long one.  Never raises: without the index
+        searches are slower.
         """
         try:
-            if not self._is_there():
-                self._make()
-                self._step()
-                self._step()
-            self.available = self._upto() == ALL
+            if not self._is_intact():
+                self._create()
+                self._index_step()
+                self._index_step()
+            self.is_available = self._indexed_up_to() == MAX_KEY
         except sqlite3.Error as error:
-            self._give_up(error)
+            self._disable(error)
 
     def fill(self) -> Iterator[None]:
-        """Take in what is not in it yet, in steps: commit after each.  A next start goes on where this one ends."""
-        while not self.available and not self._has_given_up:
+        """Indexes the remaining rows in steps; commit after each.  The next start continues after the last step."""
+        while not self.is_available and not self._is_disabled:
             try:
-                self._step()
+                self._index_step()
             except sqlite3.Error as error:
-                self._give_up(error)
+                self._disable(error)
                 return
             yield
-            self.available = self._upto() == ALL
+            self.is_available = self._indexed_up_to() == MAX_KEY
 
-    def plan(self, terms: Sequence[str]) -> Plan:
-        """How to search for rows that have all of `terms`."""
-        if not self.available:
-            return Plan(None, tuple(terms))
-        match = match_of([term for term in terms if len(term) >= TRIGRAM])
-        return Plan(match, tuple(term for term in terms if len(term) < TRIGRAM))
+    def plan(self, terms: Sequence[str]) -> SearchPlan:
+        if not self.is_available:
+            return SearchPlan(None, tuple(terms))
+        match = match_expression([term for term in terms if len(term) >= TRIGRAM])
+        return SearchPlan(match, tuple(term for term in terms if len(term) < TRIGRAM))
 
-    def search(self, terms: Sequence[str], run: Callable[[Plan], Result]) -> Result:
-        """What `run` finds with the plan; without the index, should that turn out to be damaged."""
+    def search(self, terms: Sequence[str], run: Callable[[SearchPlan], Result]) -> Result:
+        """Returns the result of `run` for the terms' plan; runs it again without the index if that is corrupt."""
         try:
             return run(self.plan(terms))
         except sqlite3.DatabaseError as error:
-            if not self.available or getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT_VTAB":
+            if not self.is_available or getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT_VTAB":
                 raise
-            self._give_up(error)
+            self._disable(error)
             return run(self.plan(terms))
 
     def check(self) -> None:
-        """Compare the index with the table, in full; raises sqlite3.DatabaseError where they differ."""
+        """Compares the whole index with the table; raises sqlite3.DatabaseError if they differ."""
         with self._database.write():
             self._database.execute(f"INSERT INTO {self.name} ({self.name}, rank) VALUES ('integrity-check', 1)")
 
     def rebuild(self) -> None:
-        """Index the whole table anew, in one piece."""
+        """Indexes the whole table again, in one step."""
         with self._database.write():
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('rebuild')")
             self._database.execute(f"INSERT INTO {self.name} ({self.name}) VALUES ('optimize')")
-            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (ALL,))
+            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (MAX_KEY,))
 
     def merge(self, pages: int) -> Iterator[None]:
-        """Make one piece of those that many writes have left, in steps of so many pages: commit after each.
+        """Merges the index's segments into one, in steps of about `pages` pages; commit after each.
 
-        A search looks into every piece; of a million rows a dozen pieces cost it several times what one does.
+        A search reads every segment: with a dozen, it takes several times as long in a table of a million rows.
         """
         for number in count():
-            if not self.available:
+            if not self.is_available:
                 return
-            before = self._changes()
-            with self._database.write():  # negative: all pieces are to become one, not only those of one size
+            before = self._total_changes()
+            with self._database.write():  # a negative number starts a merge of all segments, whatever their sizes
                 self._database.execute(
                     f"INSERT INTO {self.name} ({self.name}, rank) VALUES ('merge', ?)", (pages if number else -pages,)
                 )
-            if self._changes() - before < NO_MERGE:
+            if self._total_changes() - before < NO_MERGE:
                 return
             yield
 
-    def _changes(self) -> int:
+    def _total_changes(self) -> int:
         return int(self._database.rows("SELECT total_changes()")[0][0])
 
-    def _is_there(self) -> bool:
-        """Whether it is as it should be and can be opened; raises where this SQLite cannot."""
+    def _is_intact(self) -> bool:
+        """Returns whether the index has the current definition; raises sqlite3.Error if SQLite cannot open it."""
         rows = self._database.rows(
-            f"SELECT name, sql FROM sqlite_master WHERE name IN ({', '.join('?' * len(self._objects))})",
-            tuple(self._objects),
+            f"SELECT name, sql FROM sqlite_schema WHERE name IN ({', '.join('?' * len(self._definitions))})",
+            tuple(self._definitions),
         )
-        if dict(rows) != self._objects:
+        if dict(rows) != self._definitions:
             return False
         self._database.rows(f"SELECT 1 FROM {self.name} WHERE {self.name} MATCH '\"xyz\"' LIMIT 1")
         return len(self._database.rows(f"SELECT 1 FROM {self.name}_upto")) == 1
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         with self._database.write():
             self._drop_triggers()
             self._database.execute(f"DROP TABLE IF EXISTS {self.name}")
             self._database.execute(f"DROP TABLE IF EXISTS {self.name}_upto")
-            for statement in self._objects.values():
+            for statement in self._definitions.values():
                 self._database.execute(statement)
-            self._database.execute(f"INSERT INTO {self.name}_upto (key) VALUES (?)", (-ALL - 1,))
-        log.info("the index %s was made", self.name)
+            self._database.execute(f"INSERT INTO {self.name}_upto (key) VALUES (?)", (-MAX_KEY - 1,))
+        log.info("created the search index %s", self.name)
 
-    def _upto(self) -> int:
-        """Up to which key the table is taken in."""
+    def _indexed_up_to(self) -> int:
         return int(self._database.rows(f"SELECT key FROM {self.name}_upto")[0][0])
 
-    def _step(self) -> None:
+    def _index_step(self) -> None:
         with self._database.write():
-            upto = self._upto()
-            last = self._database.rows(self._next, (upto, STEP_ROWS))[0][0]
+            start = self._indexed_up_to()
+            last = self._database.rows(self._last_key_sql, (start, STEP_ROWS))[0][0]
             if last is not None:
-                self._database.execute(self._take, (upto, last))
-            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (ALL if last is None else last,))
+                self._database.execute(self._insert_sql, (start, last))
+            self._database.execute(f"UPDATE {self.name}_upto SET key = ?", (MAX_KEY if last is None else last,))
 
-    def _give_up(self, error: sqlite3.Error) -> None:
-        """Go on without: the table must stay writable, and triggers that are missing tell the next start."""
-        self.available = False
-        self._has_given_up = True
-        log.warning("the index %s cannot be used (%s); searching goes on without it", self.name, error)
+    def _disable(self, error: sqlite3.Error) -> None:
+        """Drops the triggers, so that the table stays writable; the next start finds them missing and rebuilds."""
+        self.is_available = False
+        self._is_disabled = True
+        log.warning("the search index %s cannot be used (%s); searches are slower without it", self.name, error)
         try:
             with self._database.write():
                 self._drop_triggers()
-        except sqlite3.Error:  # a full disk, or somebody's database browser
-            log.exception("the triggers of %s could not be removed", self.name)
+        except sqlite3.Error:  # the disk is full, or another program has locked the database
+            log.exception("cannot drop the triggers of the search index %s", self.name)
 
     def _drop_triggers(self) -> None:
-        for name, statement in self._objects.items():
+        for name, statement in self._definitions.items():
             if statement.startswith("CREATE TRIGGER"):
                 self._database.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
-def _objects(name: str, table: str, key: str, columns: Sequence[str]) -> dict[str, str]:
-    """The statements that make the index, as SQLite keeps them, by the name of what they make.
+def _definitions(name: str, table: str, key: str, columns: Sequence[str]) -> dict[str, str]:
+    """Returns the statements that create the index, as SQLite stores them, by the name of the created object.
 
-    To what has not been taken in yet the triggers do nothing: FTS5 must not be told to forget what it never had.
+    The triggers ignore rows that are not indexed yet: FTS5 must not be told to delete a row that it does not have.
     """
     listed = ", ".join(columns)
     upto = f"(SELECT key FROM {name}_upto)"
@@ -279,7 +281,3 @@ def _objects(name: str, table: str, key: str, columns: Sequence[str]) -> dict[st
 
 def _escaped(term: str) -> str:
     return term.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-
-
-def _utf16(text: str) -> int:
-    return len(text) if text.isascii() else len(text) + sum(1 for character in text if character > "\uffff")

@@ -1,6 +1,6 @@
-"""The database's schema: brought up to date when a sidecar opens it, with a backup before anything changes.
+"""Migrations: bring a database to the current schema when it is opened, after a backup.
 
-schema/migrations/*.sql are the steps; sqlite-utils records those that were taken in `_sqlite_migrations`.
+The migrations are the files schema/migrations/*.sql; the table `schema_migrations` lists those that were applied.
 """
 
 import contextlib
@@ -12,52 +12,55 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.settings import make_private_dir
+from sidecar.paths import make_private_dir
 from sidecar.storage.database import Database, open_connection
 
 log = logging.getLogger(__name__)
 
 MIGRATION_SET: Final = "sidecar"
 INITIAL: Final = "0001_initial"
+MIGRATIONS_TABLE: Final = "schema_migrations"
 BACKUPS_KEPT: Final = 3
 PART: Final = ".part"
+
+APPLIED: Final = f"SELECT name FROM {MIGRATIONS_TABLE} WHERE migration_set = ? ORDER BY id"
 
 _CREATE = re.compile(r"^CREATE (?:TABLE|INDEX) (\w+)", re.MULTILINE)
 
 
 class DatabaseNewer(Exception):
-    """The database was written by a newer program; it has not been touched."""
+    """The database has a migration of a newer version; nothing was written to it."""
 
 
 class DatabaseUnusable(Exception):
-    """The file is not a database of this program."""
+    """The file is not a usable SQLite database, or a migration failed."""
 
 
 def migration_files(directory: Path) -> dict[str, str]:
-    """The migrations by name, in order."""
+    """Returns the SQL of the migrations by name, in order."""
     return {path.stem: path.read_text("utf-8") for path in sorted((directory / "migrations").glob("*.sql"))}
 
 
 def open_database(
     path: Path, directory: Path, stamp: str, randomness: Callable[[int], bytes] = os.urandom
 ) -> sqlite3.Connection:
-    """The database at `path`, made or brought up to date; `stamp` names the backup that is taken before a change,
-    and `randomness` makes what a migration asks SQLite's `randomblob` for.
+    """Opens the database at `path`, creating or migrating it.
 
-    Raises what `inspect_file` does, in which case nothing has been written, and PermissionError where that is all one
-    may do; DatabaseUnusable also for whatever else SQLite has against the file or its folder.
+    `stamp` ends the name of the backup that is made before a migration; `randomness` replaces SQLite's `randomblob` in
+    the migrations.  Raises DatabaseNewer, DatabaseUnusable, or PermissionError if the file is read-only; after
+    DatabaseNewer and PermissionError nothing was written.
     """
     try:
         return _open(path, migration_files(directory), stamp, randomness)
     except sqlite3.Error as error:
-        raise DatabaseUnusable(f"{path} cannot be used ({error})") from error
+        raise DatabaseUnusable(f"{path} cannot be opened ({error})") from error
 
 
 def _open(path: Path, known: dict[str, str], stamp: str, randomness: Callable[[int], bytes]) -> sqlite3.Connection:
     existed = path.exists() and path.stat().st_size > 0
-    pending = inspect_file(path, known)
-    if existed and not os.access(path, os.W_OK):  # SQLite would open it, and refuse each write
-        raise PermissionError(f"{path} must not be written")
+    pending = pending_migrations(path, known)
+    if existed and not os.access(path, os.W_OK):  # SQLite would open it and fail at the first write
+        raise PermissionError(f"{path} is read-only")
     connection = open_connection(path)
     if pending:
         if existed:
@@ -65,17 +68,17 @@ def _open(path: Path, known: dict[str, str], stamp: str, randomness: Callable[[i
             back_up(connection, backups / f"{path.stem}-before-{pending[0]}-{stamp}.db")
             prune_backups(backups, f"{path.stem}-before-*.db", BACKUPS_KEPT)
             if INITIAL in pending:
-                make_shrinkable(connection)
+                enable_incremental_vacuum(connection)
         connection.create_function("randomblob", 1, randomness)
         migrate(connection, known, pending)
     return connection
 
 
-def make_shrinkable(connection: sqlite3.Connection) -> None:
-    """Have a database of the old backend give back the pages that it no longer needs, when asked to.
+def enable_incremental_vacuum(connection: sqlite3.Connection) -> None:
+    """Lets a database of the old backend return unused pages to the file system.
 
-    That is decided when a file is made; later it takes writing all of it anew, once.  Where there is no room for that
-    it stays as it is, which harms nothing else.
+    Once a file has tables, this requires a VACUUM.  If the disk has no room for that, the file does not shrink, which
+    has no other effect.
     """
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 0:
         return
@@ -84,17 +87,17 @@ def make_shrinkable(connection: sqlite3.Connection) -> None:
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except sqlite3.Error:
-        log.exception("the database could not be written anew; it will not give space back to the disk")
+        log.exception("the database could not be rewritten, so its file will not shrink when rows are deleted")
 
 
-def inspect_file(path: Path, known: dict[str, str]) -> list[str]:
-    """The migrations that an existing file still lacks, found without writing to it.
+def pending_migrations(path: Path, known: dict[str, str]) -> list[str]:
+    """Returns the names of the migrations that a file lacks, without writing to it.
 
-    Raises DatabaseNewer where it has one that this program does not know, DatabaseUnusable where it is no database.
+    Raises DatabaseNewer if it has a migration that is not `known`, DatabaseUnusable if it is not a database.
     """
     if not path.exists() or path.stat().st_size == 0:
         return list(known)
-    connection = sqlite3.connect(f"{path.as_uri()}?{_how_to_look(path)}", uri=True, isolation_level=None)
+    connection = sqlite3.connect(f"{path.as_uri()}?{_uri_mode(path)}", uri=True, isolation_level=None)
     try:
         applied = applied_migrations(connection)
     except sqlite3.DatabaseError as error:
@@ -102,57 +105,62 @@ def inspect_file(path: Path, known: dict[str, str]) -> list[str]:
     finally:
         connection.close()
     if unknown := [name for name in applied if name not in known]:
-        raise DatabaseNewer(f"{path} has migration {unknown[-1]}, which this version of the sidecar does not know")
+        raise DatabaseNewer(
+            f"{path} was created by a newer version (it has migration {unknown[-1]}, which this version does not know)"
+        )
     return [name for name in known if name not in applied]
 
 
-def _how_to_look(path: Path) -> str:
-    """How to open a file so that nothing is written, if that can be: SQLite leaves files beside what it only reads."""
+def _uri_mode(path: Path) -> str:
+    """Returns the URI parameters to read a file with; even a reader creates files next to it unless it is immutable."""
     if path.with_name(path.name + "-journal").exists():
-        return "mode=rw"  # a crash in the middle of a write: only who may write can undo that
+        return "mode=rw"  # left by a crash during a write, which a read-only connection cannot roll back
     return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
 
 
 def applied_migrations(connection: sqlite3.Connection) -> list[str]:
-    """The names of the migrations that were taken, in order."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+    """Returns the names of the applied migrations, in order."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (MIGRATIONS_TABLE,)).fetchone():
         return []
-    rows = connection.execute(
-        "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY id", (MIGRATION_SET,)
-    )
-    return [name for (name,) in rows]
+    return [name for (name,) in connection.execute(APPLIED, (MIGRATION_SET,))]
 
 
 def migrate(connection: sqlite3.Connection, known: dict[str, str], pending: list[str]) -> None:
-    """Take the pending migrations, each in a transaction of its own with its record."""
-    # 90 ms to import, and only needed when there is something to do.
+    """Applies the pending migrations, each in a transaction that also records it."""
+    # The import takes 90 ms, and most starts have nothing to migrate.
     from sqlite_utils import Database  # noqa: PLC0415
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415
 
-    steps = Migrations(MIGRATION_SET)
+    migrations = Migrations(MIGRATION_SET)
+    migrations.migrations_table = MIGRATIONS_TABLE
     for name, text in known.items():
-        steps(name=name)(_step(name, text))
+        migrations(name=name)(_step(name, text))
     try:
-        steps.apply(Database(connection))
+        migrations.apply(Database(connection))
     except sqlite3.DatabaseError as error:
-        raise DatabaseUnusable(f"migration {pending[0]} could not be taken: {error}") from error
+        raise DatabaseUnusable(f"migration {pending[0]} failed: {error}") from error
 
 
 def _step(name: str, text: str) -> Callable[[Any], None]:
-    def take(database: Any) -> None:  # a sqlite_utils.Database, which is imported only where it is needed
-        missing = _missing_objects(database.conn, text) if name == INITIAL else text
-        if missing:
-            database.executescript(missing)
+    def step(database: Any) -> None:
+        apply_migration(database, name, text)
 
-    return take
+    return step
+
+
+def apply_migration(database: Any, name: str, text: str) -> None:
+    """Runs the SQL of a migration; `database` is a `sqlite_utils.Database`."""
+    sql = _missing_objects(database.conn, text) if name == INITIAL else text
+    if sql:
+        database.executescript(sql)
 
 
 def _missing_objects(connection: sqlite3.Connection, text: str) -> str:
-    """The statements of the first migration whose table or index is not there yet.
+    """Returns the statements of the first migration whose table or index does not exist yet.
 
-    A database of the old backend has them all, and no record of any migration: it is adopted as it stands.
+    A database of the old backend has all of them, and no record of any migration.
     """
-    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     statements = [part.strip() for part in text.split(";") if part.strip()]
     return "".join(f"{statement};\n" for statement in statements if _created(statement) not in present)
 
@@ -160,23 +168,23 @@ def _missing_objects(connection: sqlite3.Connection, text: str) -> str:
 def _created(statement: str) -> str:
     found = _CREATE.search(statement)
     if found is None:
-        raise ValueError(f"the first migration holds more than tables and indexes: {statement[:60]}")
+        raise ValueError(f"the first migration may only create tables and indexes: {statement[:60]}")
     return found.group(1)
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> None:
-    """Write a compact copy of the database to `target`, which must not exist.
+    """Writes a compact copy of the database to `target`; raises FileExistsError if that exists.
 
-    By SQLite itself: opening the file by other means would drop SQLite's locks on it.  It has its name only when it is
-    whole: a crash leaves a `.part`, which the next copy removes, and no backup that is none.
+    SQLite makes the copy: closing another descriptor of the file would release SQLite's locks.  The copy is renamed to
+    `target` when it is complete; a crash leaves a `.part` file, which the next backup deletes.
     """
     if target.exists():
-        raise FileExistsError(f"{target} is there already")
+        raise FileExistsError(f"{target} already exists")
     make_private_dir(target.parent)
     for left in target.parent.glob(f"*{PART}"):
         left.unlink(missing_ok=True)
     part = part_of(target)
-    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM INTO takes an empty file
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM INTO accepts an empty file
     try:
         connection.execute("VACUUM INTO ?", (str(part),))
     except sqlite3.Error:
@@ -186,33 +194,24 @@ def back_up(connection: sqlite3.Connection, target: Path) -> None:
 
 
 def part_of(target: Path) -> Path:
-    """Where a copy grows until it is whole."""
+    """Returns the path of an incomplete backup."""
     return target.with_name(target.name + PART)
 
 
 def prune_backups(directory: Path, pattern: str, keep: int) -> None:
-    """Delete all but the newest `keep` files of one kind; their names sort by time."""
+    """Deletes all but the newest `keep` files that match `pattern`; their names sort by time."""
     for path in sorted(directory.glob(pattern))[:-keep]:
         path.unlink(missing_ok=True)
 
 
-def schema_text(connection: sqlite3.Connection) -> str:
-    """What the migrations add up to, as SQL."""
-    rows = connection.execute(
-        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
-    )
-    return "-- Generated from schema/migrations by `sidecar schema`.\n" + "".join(f"{sql};\n" for (sql,) in rows)
-
-
 def applied_names(database: Database) -> list[str]:
-    """The migrations of the open database."""
-    rows = database.rows("SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY id", (MIGRATION_SET,))
-    return [name for (name,) in rows]
+    """Returns the names of the applied migrations of an open database."""
+    return [name for (name,) in database.rows(APPLIED, (MIGRATION_SET,))]
 
 
 async def quick_check(path: Path, limit_s: float) -> str:
-    """What SQLite's own check of the file says: `ok`, the first fault, or that it took too long."""
-    import anyio  # noqa: PLC0415 - for a bug report only
+    """Returns the result of SQLite's integrity check: "ok", the first fault, or "took too long"."""
+    import anyio  # noqa: PLC0415 - not needed at a start
     from anyio.to_thread import run_sync  # noqa: PLC0415
 
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
@@ -228,6 +227,6 @@ async def quick_check(path: Path, limit_s: float) -> str:
     with anyio.move_on_after(limit_s) as scope:
         return await run_sync(check, abandon_on_cancel=True)
     if scope.cancelled_caught:
-        with contextlib.suppress(sqlite3.ProgrammingError):  # it has ended and closed the connection just now
+        with contextlib.suppress(sqlite3.ProgrammingError):  # the check has just ended and closed it
             connection.interrupt()
     return "took too long"

@@ -1,4 +1,7 @@
-"""The table `sync_state`: how far each connector has got, and when.  Connectors share it, so it belongs to none."""
+"""The table `sync_state`: the cursor and the last sync of each connector.
+
+Connectors of several features share the table.  `SyncState` has no state of its own, so each feature may create one.
+"""
 
 from sidecar_protocol.system import SyncStatus
 
@@ -6,26 +9,25 @@ from sidecar.storage.database import Database
 
 
 class SyncState:
-    """Every statement about how far connectors have got."""
+    """All SQL on the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def last_syncs(self) -> list[SyncStatus]:
-        """When each connector last synced, by name."""
-        # SQLite lets a text primary key be NULL; what has no name says nothing.
+        # SQLite allows NULL in a text primary key; the old backend's table does not forbid it.
         rows = self._database.rows(
             "SELECT connector, last_sync_at FROM sync_state WHERE connector IS NOT NULL ORDER BY connector"
         )
         return [SyncStatus(connector=connector, last_sync_at=at) for connector, at in rows]
 
     def cursor(self, connector: str) -> str | None:
-        """Where the connector goes on; None: it begins."""
+        """Returns the cursor of the connector's last sync, or None if it has not synced."""
         row = self._database.row("SELECT cursor FROM sync_state WHERE connector = ?", (connector,))
         return None if row is None else row[0]
 
     def set(self, connector: str, cursor: str | None, last_sync_at: str | None) -> None:
-        """Store where to go on, inside the `write` that stores what was read; no time given: the last one stays."""
+        """Stores the cursor, in the `write` block that stores the data; None for `last_sync_at` leaves it unchanged."""
         self._database.execute(
             """
             INSERT INTO sync_state (connector, cursor, last_sync_at) VALUES (?, ?, ?)
@@ -36,5 +38,4 @@ class SyncState:
         )
 
     def remove(self, connector: str) -> None:
-        """Forget a connector."""
         self._database.execute("DELETE FROM sync_state WHERE connector = ?", (connector,))

@@ -1,8 +1,9 @@
-"""One turn of the loop: what was written in it is committed once, then all that depends on that is sent.
+"""The unit of work: the writes of one event-loop iteration are committed together, before their results are sent.
 
-Requests of one burst share a transaction, so that full durability costs a fraction of a disk flush each.
+Requests of one burst share a transaction, so each costs only a fraction of a disk flush.
 """
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -13,62 +14,73 @@ from sidecar.storage.database import Database
 log = logging.getLogger(__name__)
 
 
-class Settled(Protocol):
-    """Something that waits for the turn's end; `failure` tells that its writes were undone."""
+class CommitListener(Protocol):
+    """Called after every commit; `failure` is the error that rolled the writes back, or None."""
 
-    def settle(self, failure: sqlite3.Error | None) -> None: ...
+    def on_commit(self, failure: sqlite3.Error | None) -> None: ...
 
 
 class UnitOfWork:
-    """Ends each turn once, however many things asked for that."""
+    """Commits once per loop iteration, however many requests for a commit were made in it."""
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._scheduled = False
-        self._closed = False
-        self._waiting: list[Callable[[sqlite3.Error | None], None]] = []
+        self._is_requested = False
+        self._is_closed = False
+        self._callbacks: list[Callable[[sqlite3.Error | None], None]] = []
         self._database: Database | None = None
-        self._parts: tuple[Settled, ...] = ()
+        self._listeners: tuple[CommitListener, ...] = ()
 
-    def connect(self, database: Database | None, *parts: Settled) -> None:
-        """Name who is settled at a turn's end, in this order, and what is committed before, if anything is written."""
+    def connect(self, database: Database | None, *listeners: CommitListener) -> None:
+        """Sets the database to commit, None if nothing is written, and who is called afterwards, in this order."""
         self._database = database
-        self._parts = parts
+        self._listeners = listeners
 
-    def soon(self) -> None:
-        """See to it that this turn ends: something was written or is to be sent."""
-        if not self._scheduled:
-            self._scheduled = True
-            self._call_soon(self.end)
+    def request_commit(self) -> None:
+        """Schedules a commit for this loop iteration: something was written or is ready to be sent."""
+        if not self._is_requested:
+            self._is_requested = True
+            self._call_soon(self.commit)
 
-    def hold(self) -> None:
-        """The caller will end this turn itself, after a burst: that saves an iteration of the loop."""
-        self._scheduled = True
+    def begin(self) -> None:
+        """Starts a burst: requests are ignored until the caller calls `commit`, which saves a loop iteration."""
+        self._is_requested = True
 
-    def after(self, callback: Callable[[sqlite3.Error | None], None]) -> None:
-        """Call back once this turn's writes are durable, or with why they are not."""
-        self._waiting.append(callback)
-        self.soon()
+    def after_commit(self, callback: Callable[[sqlite3.Error | None], None]) -> None:
+        """Calls `callback` once after the next commit, with the error that rolled it back or None."""
+        self._callbacks.append(callback)
+        self.request_commit()
+
+    async def committed(self) -> None:
+        """Returns once everything written so far is durable.  Raises the commit's `sqlite3.Error`."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_commit(failure: sqlite3.Error | None) -> None:
+            if not done.done():
+                done.set_result(None) if failure is None else done.set_exception(failure)
+
+        self.after_commit(on_commit)
+        await done
 
     def close(self) -> None:
-        """No turn ends after this one: the database is about to be closed."""
-        self._closed = True
+        """Ignores every later commit; call it before closing the database."""
+        self._is_closed = True
 
-    def end(self) -> None:
-        """Commit, then answer, notify and write."""
-        if self._closed:
+    def commit(self) -> None:
+        """Commits the writes, then calls the listeners, which send responses and notifications."""
+        if self._is_closed:
             return
-        self._scheduled = False
+        self._is_requested = False
         failure: sqlite3.Error | None = None
         if self._database is not None:
             try:
                 self._database.commit()
             except sqlite3.Error as error:
-                log.exception("a turn's writes could not be committed")
+                log.exception("commit failed; the writes were rolled back")
                 failure = error
-        for part in self._parts:
-            part.settle(failure)
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for callback in waiting:
+        for listener in self._listeners:
+            listener.on_commit(failure)
+        if self._callbacks:
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
                 callback(failure)

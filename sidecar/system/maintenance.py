@@ -22,7 +22,7 @@ from sidecar_protocol.system import (
     VacuumResult,
 )
 
-from sidecar.clock import Clock, iso
+from sidecar.clock import DAY_MS, Clock, iso
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import back_up, part_of, prune_backups
@@ -112,7 +112,7 @@ class PruneHandler:
 
     async def run(self, job: PruneHistory, context: JobContext) -> PruneResult:
         """See `PruneHistory`."""
-        oldest_kept = (iso(self._clock.now_ms() - job.keep_days * 24 * 3600 * 1000), "")
+        oldest_kept = (iso(self._clock.now_ms() - job.keep_days * DAY_MS), "")
         jobs = await self._until_none(lambda: self._history.forget(oldest_kept, BATCH))
         context.progress(0.3, f"{jobs} old jobs forgotten")
         beyond = await self._first_beyond(job.max_bytes)
@@ -165,18 +165,18 @@ class VacuumHandler:
         for _ in self._tidy(VACUUM_PAGES):
             await self._committed()
         freed = 0
-        first = self._database.free_pages()
+        first = self._database.freelist_count()
         while True:
             await self._committed()  # a vacuum cannot be part of a transaction
-            if self._database.dirty:
+            if self._database.in_transaction:
                 continue  # somebody has written since
-            step = self._database.vacuum(VACUUM_PAGES)
+            step = self._database.incremental_vacuum(VACUUM_PAGES)
             if step == 0:
                 break
             freed += step
             context.progress(min(0.99, freed / max(1, first)), "Giving space back")
         self._database.checkpoint()  # before it the file is as large as ever
-        return VacuumResult(freed_bytes=freed * self._database.page_bytes())
+        return VacuumResult(freed_bytes=freed * self._database.page_size())
 
 
 async def _measure(part: Path, expected: int, context: JobContext) -> None:

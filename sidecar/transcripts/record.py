@@ -1,8 +1,8 @@
-"""Recording a conversation at the edge of the pipe: what was heard, what was said, one line each.
+"""Records a session at the edge of the pipe: one line for each line received or sent.
 
-Lines are joined and written once a turn, just before the turn's answers leave, in one write to the file: what the host
-has been told stands in it, even if the process is killed the moment after.  Nothing is parsed, unless a secret's name
-stands in what came.
+Received lines are written together with the responses, in one write just before those are sent: the file contains
+everything that the client has received, even if the process is killed right after.  A line is parsed only if the name
+of a secret field occurs in the data.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any, Final
 from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.transcripts.file import format as lines
 from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR
 from sidecar.transcripts.file.redact import Redactor
@@ -43,10 +43,10 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self.heard: list[bytes | Refused] = []
-        """What the client said since the last turn, each refused line before its refusal: `Connection.kept`."""
-        self._heard_at = 0.0
-        self._said_at = 0.0
+        self.received: list[bytes | Refused] = []
+        """Lines received since the last write, each refused line followed by its refusal: `Connection.kept`."""
+        self._received_at = 0.0
+        self._sent_at = 0.0
         self._ready: list[bytes | memoryview] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self._size = os.fstat(self._file).st_size
@@ -55,42 +55,42 @@ class Recorder:
         self._ready.append(lines.header_line(facts))
         self._write()
 
-    def listen(self) -> None:
-        """The client has said something; its lines follow."""
-        if not self.heard:
-            self._heard_at = self._now()
+    def on_receive(self) -> None:
+        """Notes the time at which bytes arrived; their lines are added to `received` next."""
+        if not self.received:
+            self._received_at = self._now()
 
-    def said(self, said: list[bytes], data: bytes) -> None:
-        """These whole lines are about to leave, joined in `data`."""
-        self._take_heard()
-        self._said_at = self._now()
-        start = lines.prefix(self._said_at, TO_CLIENT)
+    def on_send(self, sent: list[bytes], data: bytes) -> None:
+        """Writes lines that are about to be sent; `data` is all of them joined."""
+        self._take_received()
+        self._sent_at = self._now()
+        start = lines.prefix(self._sent_at, TO_CLIENT)
         if self._redactor.may_hold(data, sent=False):
-            redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in said)
+            redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in sent)
             self._ready += [start + line + END for line in redacted]
-        elif len(data) > LONG_BYTES * len(said):
-            for line in said:  # pages are not copied
+        elif len(data) > LONG_BYTES * len(sent):
+            for line in sent:  # pages are not copied
                 self._ready += (start, memoryview(line)[:-1], END)
         else:
             self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
         self._write()
 
-    def ended(self) -> None:
-        """Stdin ended."""
-        self._take_heard()
+    def on_eof(self) -> None:
+        """Writes the end of stdin."""
+        self._take_received()
         self._ready.append(lines.event_line(self._now(), TO_SIDECAR, eof=True))
         self._write()
 
-    def settle(self, failure: Exception | None) -> None:
-        """A turn has ended: write what was heard in it, unless an answer has done so."""
+    def on_commit(self, failure: Exception | None) -> None:
+        """Writes the lines received since the last commit, unless a response was written with them."""
         del failure
-        if self.heard:
-            self._take_heard()
+        if self.received:
+            self._take_received()
             self._write()
 
     def close(self, code: int) -> None:
         """The sidecar ends with this exit code."""
-        self._take_heard()
+        self._take_received()
         self._ready.append(lines.event_line(self._now(), TO_CLIENT, exit=code))
         self._write()
         if self._file >= 0:
@@ -100,14 +100,14 @@ class Recorder:
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_heard(self) -> None:
-        if not self.heard:
+    def _take_received(self) -> None:
+        if not self.received:
             return
-        # What waited for its turn came before answers that are written already; in the file time only goes on.
-        self._heard_at = max(self._heard_at, self._said_at)
-        start = lines.prefix(self._heard_at, TO_SIDECAR)
+        # Lines that waited were received before responses that are in the file; times in it must not decrease.
+        self._received_at = max(self._received_at, self._sent_at)
+        start = lines.prefix(self._received_at, TO_SIDECAR)
         try:
-            whole: list[bytes] = self.heard  # type: ignore[assignment]  # unless a line was refused
+            whole: list[bytes] = self.received  # type: ignore[assignment]  # unless a line was refused
             is_harmless = not self._redactor.may_hold(b"\n".join(whole), sent=True)
         except TypeError:
             is_harmless = False
@@ -115,10 +115,10 @@ class Recorder:
             self._ready += (start, (END + start).join(whole), END)
         else:
             self._take_one_by_one(start)
-        self.heard.clear()
+        self.received.clear()
 
     def _take_one_by_one(self, start: bytes) -> None:
-        for line, refusal in zip(self.heard, [*self.heard[1:], b""], strict=True):
+        for line, refusal in zip(self.received, [*self.received[1:], b""], strict=True):
             if isinstance(line, Refused):
                 continue
             code = refusal.code if isinstance(refusal, Refused) else 0
@@ -131,9 +131,9 @@ class Recorder:
     def _keep_raw(self, line: bytes, code: int) -> None:
         more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
         if self._redactor.may_hold_raw(line):
-            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, b"", redacted=len(line), **more))
+            self._ready.append(lines.raw_line(self._received_at, TO_SIDECAR, b"", redacted=len(line), **more))
         else:
-            self._ready.append(lines.raw_line(self._heard_at, TO_SIDECAR, line, **more))
+            self._ready.append(lines.raw_line(self._received_at, TO_SIDECAR, line, **more))
 
     def _write(self) -> None:
         ready, self._ready = self._ready, []
@@ -165,7 +165,7 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         "protocol_version": int(contract.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
-        "started_at": iso(clock.now_ms()),
+        "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(contract), clock.monotonic)

@@ -12,15 +12,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
+from sidecar import http
+from sidecar.http import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import UNREADABLE, digest_of, stand_in
-
-if TYPE_CHECKING:
-    from sidecar.http import Request, Response
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})
 """Members of a token answer that are secret."""
@@ -31,7 +30,7 @@ KEPT: Final = frozenset({"content-type", "date", "etag", "retry-after", "last-mo
 CONDITIONS: Final = ("if-modified-since", "if-none-match")
 """Headers that make a request another one: "not modified" answers nobody who has nothing."""
 
-Ask = Callable[["Request"], Awaitable["Response"]]
+Ask = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class NotOnTape(Exception):
@@ -45,14 +44,12 @@ class UpstreamRecorder:
         """Raises OSError where the file cannot be written."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
 
-    async def exchange(self, request: "Request", ask: Ask) -> "Response":
+    async def exchange(self, request: HttpRequest, ask: Ask) -> HttpResponse:
         """The real answer; that there was none is recorded, too."""
-        from sidecar.http import HttpTrouble  # noqa: PLC0415 - whoever asks has imported it
-
         facts = {"what": request.what, "method": request.method, "key": digest(request)}
         try:
             answer = await ask(request)
-        except HttpTrouble as trouble:
+        except HttpError as trouble:
             self._write({**facts, "trouble": type(trouble).__name__, "reason": trouble.reason})
             raise
         self._write({**facts, "status": answer.status, "headers": _headers(request, answer), **_body(answer.body)})
@@ -78,22 +75,20 @@ class UpstreamPlayer:
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{path}:{number}: no recorded answer") from None
 
-    async def exchange(self, request: "Request", ask: Ask) -> "Response":
-        """The recorded answer.  Raises NotOnTape, and the HttpTrouble that was recorded."""
-        from sidecar import http  # noqa: PLC0415 - whoever asks has imported it
-
+    async def exchange(self, request: HttpRequest, ask: Ask) -> HttpResponse:
+        """The recorded answer.  Raises NotOnTape, and the HttpError that was recorded."""
         del ask
         recorded = self._answers.get(digest(request))
         if not recorded:
             raise NotOnTape(f"{request.what}: {request.method} was not recorded like this")
         facts = recorded.popleft() if len(recorded) > 1 else recorded[0]
         if "trouble" in facts:
-            trouble: http.HttpTrouble = getattr(http, facts["trouble"])(facts["reason"], request.what)
-            raise trouble
-        return http.Response(facts["status"], facts["headers"], _bytes(facts))
+            error: HttpError = getattr(http, facts["trouble"])(facts["reason"], request.what)
+            raise error
+        return HttpResponse(facts["status"], facts["headers"], _bytes(facts))
 
 
-def digest(request: "Request") -> str:
+def digest(request: HttpRequest) -> str:
     """What a request is, beside its secrets."""
     form = {name: value for name, value in (request.form or {}).items() if name not in CREDENTIALS}
     params = sorted((name, value) for name, value in request.params if name not in CREDENTIALS)
@@ -103,14 +98,14 @@ def digest(request: "Request") -> str:
     return sha256(to_json(parts)).hexdigest()[:32]
 
 
-def _headers(request: "Request", answer: "Response") -> dict[str, str]:
+def _headers(request: HttpRequest, answer: HttpResponse) -> dict[str, str]:
     headers = {name: value for name, value in answer.headers.items() if name in KEPT}
     if "location" in answer.headers:
         headers["location"] = _location(request, answer.headers["location"])
     return headers
 
 
-def _location(request: "Request", location: str) -> str:
+def _location(request: HttpRequest, location: str) -> str:
     """To where an answer leads, whole; without what may be a secret."""
     try:
         target = urljoin(request.url, location)

@@ -1,1 +1,1 @@
-"""The pipe to the client: reading, dispatch, answers, notifications, the event log, start and end."""
+"""The pipe to the client: reading, dispatch, responses, notifications, the event log, startup and shutdown."""

@@ -1,6 +1,6 @@
-"""The event log: every durable notification, with its seq, in the transaction that made it true.
+"""The event log: durable notifications with their sequence numbers, written in the transaction of the change itself.
 
-It is bounded; what falls out of the window can no longer be replayed, and whoever asks for it is told so.
+It is bounded by number, age and size.  `events.replay` reports `truncated` if older events were asked for.
 """
 
 from typing import Final
@@ -9,16 +9,19 @@ from pydantic_core import to_json
 from sidecar_protocol.contract import Encoded, Model, as_models, encode
 from sidecar_protocol.events import EventPage, Events, LoggedEvent
 
-from sidecar.clock import iso
+from sidecar.clock import DAY_MS, iso
 from sidecar.storage.database import PAGE_BYTES, Database
 
 LOG_ROWS: Final = 10_000
+"""Maximum number of events; a client that missed more must fetch snapshots."""
 LOG_BYTES: Final = 64 * 1024 * 1024
-LOG_MS: Final = 7 * 24 * 3600 * 1000
+"""Maximum total size of the events' params, in bytes; bounds the file when single events are large."""
+LOG_MS: Final = 7 * DAY_MS
+"""Maximum age of an event in milliseconds; an app that was closed for longer must fetch snapshots."""
 PRUNE_EVERY: Final = 256
-"""Pruning at every insert would cost more than the rows that it keeps out."""
+"""Events between two prunings; pruning at every insert would cost more than the few extra rows."""
 PRUNE_EVERY_BYTES: Final = LOG_BYTES // 4
-"""By size it reads the whole log, so it is done when that may have grown by a quarter."""
+"""Bytes between two prunings by size, which read the whole log."""
 
 
 class EventLog:
@@ -26,47 +29,62 @@ class EventLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._recorded = 0
+        self._recorded_bytes = 0
 
     def epoch(self) -> str:
-        """Which database this is."""
-        row = self._database.row("SELECT value FROM database_facts WHERE name = 'epoch'")
+        """Returns the id of this database; sequence numbers are comparable only within one epoch."""
+        row = self._database.row("SELECT value FROM database_metadata WHERE name = 'epoch'")
         return str(row[0]) if row else ""
 
     def window(self) -> tuple[int, int]:
-        """The oldest and the latest seq; (latest + 1, latest) where the log is empty."""
+        """Returns the oldest and the latest `seq`, or (latest + 1, latest) if the log is empty."""
         oldest, latest = self._database.rows(
             "SELECT (SELECT min(seq) FROM event_log), (SELECT seq FROM sqlite_sequence WHERE name = 'event_log')"
         )[0]
         return (oldest if oldest is not None else (latest or 0) + 1), latest or 0
 
-    def append(self, at: str, method: str, members: bytes) -> int:
-        """Write one; gives its seq."""
+    def record(self, now_ms: int, method: str, params_fragment: bytes) -> None:
+        """Appends an event and prunes the log now and then."""
+        self.append(iso(now_ms), method, params_fragment)
+        self._recorded += 1
+        self._recorded_bytes += len(params_fragment)
+        if self._recorded % PRUNE_EVERY == 0:
+            self.prune(now_ms, PRUNE_EVERY * 2)
+        if self._recorded_bytes > PRUNE_EVERY_BYTES:
+            self._recorded_bytes = 0
+            self.prune_bytes(PRUNE_EVERY * 2)
+
+    def append(self, at: str, method: str, params_fragment: bytes) -> int:
+        """Writes an event and returns its `seq`; `params_fragment` is its params as JSON without the braces."""
         return self._database.execute(
-            "INSERT INTO event_log (at, method, members) VALUES (?, ?, ?)", (at, method, members.decode())
+            "INSERT INTO event_log (at, method, params_fragment) VALUES (?, ?, ?)",
+            (at, method, params_fragment.decode()),
         )
 
     def after(self, seq: int, limit: int) -> list[tuple[int, str, str, str]]:
-        """Up to `limit` of those after `seq`: (seq, at, method, members)."""
+        """Returns up to `limit` events after `seq`: (seq, at, method, params_fragment)."""
         return self._database.rows(
-            "SELECT seq, at, method, members FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            "SELECT seq, at, method, params_fragment FROM event_log WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
 
     def prune(self, now_ms: int, limit: int) -> int:
-        """Forget those of the oldest `limit` events that are beyond the window, by number or age; how many."""
-        return self._forget(max(0, self.window()[1] - LOG_ROWS), iso(now_ms - LOG_MS), limit)
+        """Deletes those of the oldest `limit` events that exceed LOG_ROWS or LOG_MS; returns how many."""
+        return self._delete(max(0, self.window()[1] - LOG_ROWS), iso(now_ms - LOG_MS), limit)
 
     def prune_bytes(self, limit: int) -> int:
-        """Forget those of the oldest `limit` events that the window has no room for; how many.  Reads the whole log."""
+        """Deletes those of the oldest `limit` events that exceed LOG_BYTES; returns how many.  Reads the whole log."""
         row = self._database.row(
             """
-            SELECT max(seq) FROM (SELECT seq, sum(length(members)) OVER (ORDER BY seq DESC) AS total FROM event_log)
+            SELECT max(seq) FROM (
+                SELECT seq, sum(length(params_fragment)) OVER (ORDER BY seq DESC) AS total FROM event_log)
             WHERE total > ?
             """,
             (LOG_BYTES,),
         )
-        return self._forget((row[0] if row is not None else 0) or 0, "", limit)
+        return self._delete((row[0] if row is not None else 0) or 0, "", limit)
 
-    def _forget(self, up_to: int, before: str, limit: int) -> int:
+    def _delete(self, up_to: int, before: str, limit: int) -> int:
         rows = self._database.rows(
             """
             DELETE FROM event_log WHERE seq IN (
@@ -78,13 +96,13 @@ class EventLog:
         return len(rows)
 
 
-def logged_params(seq: int, at: str, members: bytes) -> bytes:
-    """A durable notification's params as they are sent and replayed."""
-    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), members)
+def logged_params(seq: int, at: str, params_fragment: bytes) -> bytes:
+    """Returns a durable notification's params as JSON, as they are sent and replayed."""
+    return b'{"seq":%d,"at":%s,%s}' % (seq, to_json(at), params_fragment)
 
 
 class EventsService(Events):
-    """`events.*`."""
+    """Serves `events.replay`."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -93,8 +111,8 @@ class EventsService(Events):
         oldest, latest = self._log.window()
         events: list[Encoded[LoggedEvent]] = []
         size = 0
-        for seq, at, method, members in self._log.after(after_seq, limit):
-            params = logged_params(seq, at, members.encode())
+        for seq, at, method, params_fragment in self._log.after(after_seq, limit):
+            params = logged_params(seq, at, params_fragment.encode())
             size += len(params)
             if events and size > PAGE_BYTES:
                 break

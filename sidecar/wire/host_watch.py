@@ -1,6 +1,7 @@
-"""Watches another process and tells when it ends, without waking up before.
+"""Watches for the end of the host process.
 
-A closed stdin is not enough to know that the host died: a sibling may hold the pipe's other end.
+End of stdin is not enough, since another process may hold the pipe's writing end open.  The code for macOS and Windows
+has not been tested there.
 """
 
 import asyncio
@@ -15,36 +16,37 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 1.0
+"""Interval in seconds at which the parent's id is checked if the system offers no notification."""
 
 
-def watch_parent(parent: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
-    """Call `on_death` when `parent` ends, the process that started this one; it may have ended already.
+def watch_parent(parent: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> None:
+    """Calls `on_exit` when the process that started this one ends; it may have ended already.
 
-    Where the system cannot tell, the parent's id is looked at every second: it changes when the parent dies.
+    If the system cannot notify us, polls the parent's id, which changes when the parent ends.
     """
-    is_watched = parent > 1 and watch_process(parent, loop, on_death)
+    is_watched = parent > 1 and watch_process(parent, loop, on_exit)
     if os.getppid() != parent:
-        loop.call_soon(on_death)
+        loop.call_soon(on_exit)
     elif not is_watched:
-        _poll(parent, loop, on_death)
+        _poll(parent, loop, on_exit)
 
 
-def watch_process(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> bool:
-    """Call `on_death` when the process `pid` ends, once; False where that cannot be watched (it may be gone)."""
+def watch_process(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
+    """Calls `on_exit` once when the process `pid` ends; returns False if it cannot be watched or has ended."""
     try:
         if sys.platform == "win32":
-            return _watch_windows(pid, loop, on_death)
+            return _watch_windows(pid, loop, on_exit)
         if sys.platform == "darwin":
-            return _watch_kqueue(pid, loop, on_death)
-        return _watch_pidfd(pid, loop, on_death)
+            return _watch_kqueue(pid, loop, on_exit)
+        return _watch_pidfd(pid, loop, on_exit)
     except (OSError, AttributeError) as error:  # AttributeError: this kernel or Python lacks the call
-        log.info("process %d cannot be watched: %s", pid, error)
+        log.info("cannot watch process %d: %s", pid, error)
         return False
 
 
 if sys.platform == "win32":
 
-    def _watch_windows(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> bool:
+    def _watch_windows(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
         import ctypes  # noqa: PLC0415 - Windows only
 
         synchronize = 0x0010_0000
@@ -55,44 +57,44 @@ if sys.platform == "win32":
 
         def wait() -> None:
             kernel32.WaitForSingleObject(handle, -1)
-            loop.call_soon_threadsafe(on_death)
+            loop.call_soon_threadsafe(on_exit)
 
-        threading.Thread(target=wait, name="parent", daemon=True).start()
+        threading.Thread(target=wait, name="host_watch", daemon=True).start()
         return True
 
 elif sys.platform == "darwin":
 
-    def _watch_kqueue(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> bool:
+    def _watch_kqueue(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
         queue = select.kqueue()
         event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
         queue.control([event], 0)
-        _when_readable(queue.fileno(), loop, on_death, queue.close)
+        _when_readable(queue.fileno(), loop, on_exit, queue.close)
         return True
 
 else:
 
-    def _watch_pidfd(pid: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> bool:
+    def _watch_pidfd(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> bool:
         descriptor = os.pidfd_open(pid)
-        _when_readable(descriptor, loop, on_death, lambda: os.close(descriptor))
+        _when_readable(descriptor, loop, on_exit, lambda: os.close(descriptor))
         return True
 
 
 def _when_readable(
-    descriptor: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None], close: Callable[[], None]
+    descriptor: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None], close: Callable[[], None]
 ) -> None:
-    def ended() -> None:
+    def on_readable() -> None:
         loop.remove_reader(descriptor)
         close()
-        on_death()
+        on_exit()
 
-    loop.add_reader(descriptor, ended)
+    loop.add_reader(descriptor, on_readable)
 
 
-def _poll(parent: int, loop: asyncio.AbstractEventLoop, on_death: Callable[[], None]) -> None:
-    def look() -> None:
+def _poll(parent: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> None:
+    def check() -> None:
         if os.getppid() != parent:
-            on_death()
+            on_exit()
         else:
-            loop.call_later(POLL_S, look)
+            loop.call_later(POLL_S, check)
 
-    loop.call_later(POLL_S, look)
+    loop.call_later(POLL_S, check)

@@ -1,4 +1,4 @@
-"""Requests that wait: each runs as a task, can be cancelled, has a deadline, and may tell how far it is."""
+"""Requests in flight: each runs as a task, can be cancelled, has a deadline, and may report progress."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,120 +11,121 @@ from sidecar_protocol.errors import Cancelled, Overloaded, ServerCancelled
 from sidecar_protocol.meta import Meta
 
 MAX_IN_FLIGHT: Final = 256
+"""Requests served at once; more are refused with `overloaded`, so that a runaway client costs bounded memory."""
 RETRY_AFTER_MS: Final = 200
+"""Suggested delay before an overloaded request is retried, in milliseconds."""
 
-Outcome = Model | None | BaseException
+HandlerOutcome = Model | None | BaseException
+"""A handler's result, None if the method has no result, or the exception that it raised."""
 ReportProgress = Callable[[str, str | None, float | None], None]
 
 _report: ContextVar[ReportProgress | None] = ContextVar("report", default=None)
 
 
 def report_progress(message: str | None = None, fraction: float | None = None) -> None:
-    """Tell the client how far the request that is being served is, if it asked to be told."""
+    """Sends `$/progress` for the request that is being served, if the client passed a progress token."""
     if (report := _report.get()) is not None:
         report("report", message, fraction)
 
 
-class WaitingRequest:
-    """One request whose handler has suspended."""
+class InFlightRequest:
+    """One request whose handler has not finished."""
 
-    def __init__(self, task: asyncio.Task[None], *, ends_the_process: bool) -> None:
+    def __init__(self, task: asyncio.Task[None], *, is_shutdown: bool) -> None:
         self._task = task
-        self.ends_the_process = ends_the_process
-        self.has_begun = False
-        self.reason: RpcError | None = None
+        self.is_shutdown = is_shutdown
+        self.has_started = False
+        self.cancel_reason: RpcError | None = None
         self.deadline: asyncio.TimerHandle | None = None
 
-    def give_up(self, reason: RpcError) -> None:
-        """Cancel the handler; the first reason counts."""
-        if self.reason is None:
-            self.reason = reason
-            if self.has_begun:  # a task that is cancelled before it begins never runs, and would answer nothing
+    def cancel(self, reason: RpcError) -> None:
+        """Cancels the handler; the first reason becomes the response."""
+        if self.cancel_reason is None:
+            self.cancel_reason = reason
+            if self.has_started:  # a task that is cancelled before it starts never runs, and would send no response
                 self._task.cancel()
 
 
 class InFlightRequests:
-    """All requests that wait, by id."""
+    """All requests in flight, by id."""
 
     def __init__(
         self,
-        answer: Callable[[Request, Outcome], None],
+        respond: Callable[[Request, HandlerOutcome], None],
         progress: Callable[[Id, str, str | None, float | None], None],
-        forget_progress: Callable[[Id], None],
+        discard_progress: Callable[[Id], None],
     ) -> None:
-        self._answer = answer
+        self._respond = respond
         self._progress = progress
-        self._forget_progress = forget_progress
-        self._waiting: dict[Id, WaitingRequest] = {}
-        self._one_ended = asyncio.Event()
+        self._discard_progress = discard_progress
+        self._requests: dict[Id, InFlightRequest] = {}
+        self._one_finished = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._requests)
 
     def start(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
-        """Run the handler; its outcome becomes the request's answer."""
-        if len(self._waiting) >= MAX_IN_FLIGHT:
+        """Runs the handler and responds with its outcome.  Raises `Overloaded`."""
+        if len(self._requests) >= MAX_IN_FLIGHT:
             handler.close()
             raise Overloaded(retry_after_ms=RETRY_AFTER_MS)
         loop = asyncio.get_running_loop()
-        waiting = WaitingRequest(
-            loop.create_task(self._serve(request, handler, meta)), ends_the_process=request.method == "shutdown"
-        )
-        self._waiting[request.id] = waiting
+        task = loop.create_task(self._serve(request, handler, meta))
+        entry = self._requests[request.id] = InFlightRequest(task, is_shutdown=request.method == "shutdown")
         if meta is not None and meta.timeout_ms is not None:
             expired = ServerCancelled("The request's deadline passed.")
-            waiting.deadline = loop.call_later(meta.timeout_ms / 1000, waiting.give_up, expired)
+            entry.deadline = loop.call_later(meta.timeout_ms / 1000, entry.cancel, expired)
 
     def cancel(self, request_id: Id) -> None:
-        """The client gives a request up; one that is answered already stays so."""
-        if (waiting := self._waiting.get(request_id)) is not None:
-            waiting.give_up(Cancelled())
+        """Cancels a request for the client; does nothing if it was answered already."""
+        if (entry := self._requests.get(request_id)) is not None:
+            entry.cancel(Cancelled())
 
-    async def drain(self, grace_s: float, unwind_s: float) -> int:
-        """Let them end by themselves for a while, then give up those that have not; how many that were.
+    async def drain(self, grace_s: float, cancel_s: float) -> int:
+        """Waits `grace_s` seconds for requests to finish, then cancels the rest; returns how many were cancelled.
 
-        `shutdown` is left alone: it waits for this.  Those given up get some time too, to stop what they started.
+        Cancelled handlers get up to `cancel_s` seconds to clean up.  `shutdown` is left alone: it waits for this.
         """
-        await self._until_ended(grace_s)
+        await self._wait_until_finished(grace_s)
         others = self._others()
-        for waiting in others:
-            waiting.give_up(ServerCancelled("The sidecar is shutting down."))
-        await self._until_ended(unwind_s)
+        for entry in others:
+            entry.cancel(ServerCancelled("The sidecar is shutting down."))
+        await self._wait_until_finished(cancel_s)
         return len(others)
 
-    async def _until_ended(self, limit_s: float) -> None:
+    async def _wait_until_finished(self, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + limit_s
+        deadline = loop.time() + timeout_s
         while self._others():
-            self._one_ended.clear()
+            self._one_finished.clear()
             try:
-                await asyncio.wait_for(self._one_ended.wait(), deadline - loop.time())
+                await asyncio.wait_for(self._one_finished.wait(), deadline - loop.time())
             except TimeoutError:
                 return
 
-    def _others(self) -> list[WaitingRequest]:
-        return [waiting for waiting in self._waiting.values() if not waiting.ends_the_process]
+    def _others(self) -> list[InFlightRequest]:
+        return [entry for entry in self._requests.values() if not entry.is_shutdown]
 
     async def _serve(self, request: Request, handler: Coroutine[Any, Any, Model | None], meta: Meta | None) -> None:
         token = meta.progress_token if meta is not None else None
         if token is not None:
             _report.set(lambda kind, message, fraction: self._progress(token, kind, message, fraction))
             self._progress(token, "begin", None, None)
-        waiting = self._waiting[request.id]
-        waiting.has_begun = True
-        if waiting.reason is not None:
+        entry = self._requests[request.id]
+        entry.has_started = True
+        if entry.cancel_reason is not None:
             handler.close()
-        outcome: Outcome
+        outcome: HandlerOutcome
         try:
-            outcome = waiting.reason or await handler
+            outcome = entry.cancel_reason or await handler
         except asyncio.CancelledError:
-            outcome = waiting.reason or ServerCancelled()
-        except Exception as error:  # noqa: BLE001 - handed to the dispatcher, the boundary where errors become answers
+            outcome = entry.cancel_reason or ServerCancelled()
+        except Exception as error:  # noqa: BLE001 - passed to the dispatcher, which turns errors into responses
             outcome = error
-        del self._waiting[request.id]
-        if waiting.deadline is not None:
-            waiting.deadline.cancel()
+        del self._requests[request.id]
+        if entry.deadline is not None:
+            entry.deadline.cancel()
         if token is not None:
-            self._forget_progress(token)
-        self._one_ended.set()
-        self._answer(request, outcome)
+            self._discard_progress(token)
+        self._one_finished.set()
+        self._respond(request, outcome)

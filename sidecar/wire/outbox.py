@@ -1,35 +1,36 @@
-"""Notifications on their way out: the durable log, the live push, coalescing, and what to do with a slow host.
+"""Outgoing notifications: the durable log, live delivery, coalescing, and what happens when the client reads slowly.
 
-A durable one is written to the log in the transaction that makes it true, and pushed once that is committed.  What
-the host does not read in time is not queued without end: it is told which events it missed, and replays them.
+A durable notification is written to the log in the transaction of the change that it announces, and sent after the
+commit.  Output for a slow client does not grow without limit: it gets one `events.lag` and replays what it missed.
 """
 
 import logging
 import sqlite3
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, Final, Protocol
 
 from sidecar_protocol.contract import Ephemeral, Notification
 from sidecar_protocol.events import EventsLag, EventsResync
 
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock
 from sidecar.storage.database import Database
-from sidecar.wire.event_log import PRUNE_EVERY, PRUNE_EVERY_BYTES, EventLog, logged_params
+from sidecar.wire.event_log import EventLog, logged_params
 
 COALESCE_BYTES: Final = 1024 * 1024
-"""With more than this unread, ephemeral notifications wait and merge."""
+"""Queued output above which ephemeral notifications are held back and coalesced."""
 LAG_BYTES: Final = 8 * 1024 * 1024
-"""With more than this unread, durable ones are left to the log."""
+"""Queued output above which durable notifications stay in the log only; a client replays them."""
 RESUME_BYTES: Final = 512 * 1024
-"""With less than this unread, the host has caught up."""
-LANE_CHARS: Final = 256 * 1024
-"""A stream that merged to more than this starts anew; its offset shows the gap."""
-
-UNREADABLE_S: Final = 5.0
-"""When the event log could not be read, it is tried again after this."""
+"""Queued output below which a client that was behind has caught up; half of COALESCE_BYTES avoids flapping."""
+MAX_COALESCED_CHARS: Final = 256 * 1024
+"""Longest coalesced text; beyond it the older part is dropped, and the next `offset` shows the gap."""
+RETRY_S: Final = 5.0
+"""Delay before the event log is read again after an error, in seconds."""
 PUSH_ROWS: Final = 200
+"""Rows of the log that are read at once."""
 PUSH_S: Final = 0.005
-"""What a turn may spend on sending durable notifications; a host that resumes may have missed thousands."""
+"""Seconds of a loop iteration spent on sending durable notifications; a resuming client may have missed thousands."""
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +38,26 @@ Key = tuple[Any, ...]
 
 
 class Wire(Protocol):
-    """Where framed notifications go."""
+    """Frames notifications and queues them for the client."""
 
     @property
-    def unread_bytes(self) -> int: ...
+    def pending_bytes(self) -> int: ...
 
     @property
-    def notifications_held(self) -> bool: ...
+    def holds_notifications(self) -> bool: ...
 
     def notify(self, method: str, params: bytes) -> None: ...
 
 
-class _Lane:
-    """The newest of the ephemeral notifications with one key, until the rate allows it out."""
+class _State(Enum):
+    LIVE = auto()
+    WAITING = auto()  # ephemeral notifications wait until the client has read
+    LAGGED = auto()  # durable ones are left to the log until the client has read
+    UNREADABLE = auto()  # the log could not be read; a timer retries
+
+
+class _Slot:
+    """The newest ephemeral notification with one key, held until its rate limit allows it."""
 
     __slots__ = ("not_before", "pending")
 
@@ -59,7 +67,7 @@ class _Lane:
 
 
 class Outbox:
-    """Takes notifications from anywhere on the loop; never waits."""
+    """Accepts notifications from any code on the loop; never blocks."""
 
     def __init__(
         self,
@@ -67,153 +75,147 @@ class Outbox:
         log: EventLog,
         clock: Clock,
         *,
-        soon: Callable[[], None],
-        later: Callable[[float, Callable[[], None]], object],
+        request_commit: Callable[[], None],
+        call_later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self.log = log
         self._database = database
         self._clock = clock
-        self._soon = soon
-        self._later = later
+        self._request_commit = request_commit
+        self._call_later = call_later
         self._wire: Wire | None = None
         self._opted_out: frozenset[str] = frozenset()
-        self._pushed = 0
-        self._lanes: dict[Key, _Lane] = {}
+        self._state = _State.LIVE
+        self._last_sent = 0
+        self._has_unsent = False
+        self._slots: dict[Key, _Slot] = {}
         self._timer_at: float | None = None
-        self._appended = 0
-        self._appended_bytes = 0
-        self._has_news = False
-        self._waits_for_host = False
-        self._looks_again = False
-        self.lagged = False
+
+    @property
+    def lagged(self) -> bool:
+        """Whether durable notifications are left to the log because the client reads too slowly."""
+        return self._state is _State.LAGGED
 
     def notify(self, notification: Notification) -> None:
-        """Tell the host.  A durable one belongs inside the `write` that makes it true."""
+        """Sends a notification.  Call it for a durable one inside the `write` block of the change that it announces."""
         if isinstance(notification, Ephemeral):
             if self._wire is not None and notification.name not in self._opted_out:
-                self._merge(notification)
+                self._coalesce(notification)
             return
-        members = notification.members()
-        at = iso(self._clock.now_ms())
         with self._database.write():
-            self.log.append(at, notification.name, members)
-            self._appended += 1
-            self._appended_bytes += len(members)
-            if self._appended % PRUNE_EVERY == 0:
-                self.log.prune(self._clock.now_ms(), PRUNE_EVERY * 2)
-            if self._appended_bytes > PRUNE_EVERY_BYTES:
-                self._appended_bytes = 0
-                self.log.prune_bytes(PRUNE_EVERY * 2)
-        self._has_news = True
-        self._soon()
+            self.log.record(self._clock.now_ms(), notification.name, notification.members())
+        self._has_unsent = True
+        self._request_commit()
 
-    def forget(self, kind: type[Ephemeral], *key: object) -> None:
-        """Drop what still waits under this key: what it was about has ended."""
-        lane = self._lanes.get((kind.name, *key))
-        if lane is not None:
-            lane.pending = None
+    def discard(self, kind: type[Ephemeral], *key: object) -> None:
+        """Drops the unsent notification with this key: its subject has ended."""
+        slot = self._slots.get((kind.name, *key))
+        if slot is not None:
+            slot.pending = None
 
     def attach(self, wire: Wire, opted_out: frozenset[str], after_seq: int | None) -> None:
-        """Start pushing, first what came after `after_seq`; None: only what comes from now on."""
+        """Starts sending: everything after `after_seq`, or only new notifications if it is None."""
         self._wire = wire
         self._opted_out = opted_out
-        self._pushed = self.log.window()[1] if after_seq is None else after_seq
-        self._has_news = True
-        self._soon()
+        self._last_sent = self.log.window()[1] if after_seq is None else after_seq
+        self._has_unsent = True
+        self._request_commit()
 
-    def settle(self, failure: sqlite3.Error | None) -> None:
-        """A turn has ended: push what it made true.  What it undid is not in the log, and so is never told."""
+    def on_commit(self, failure: sqlite3.Error | None) -> None:
+        """Sends what was committed.  What was rolled back is not in the log, and so is not sent."""
         del failure
-        if self._wire is None or self._wire.notifications_held:
+        if self._wire is None or self._wire.holds_notifications:
             return
-        self._waits_for_host = False
-        self._push_ephemeral(self._wire)
-        if self._has_news:
+        if self._state is _State.WAITING:
+            self._state = _State.LIVE
+        self._send_ephemeral(self._wire)
+        if self._has_unsent and self._state is not _State.UNREADABLE:
             try:
-                self._push_durable(self._wire)
-            except sqlite3.Error:  # a damaged file or a failing disk: answers must leave all the same
-                log.exception("the event log cannot be read")
-                self._has_news = False
-                if not self._looks_again:
-                    self._looks_again = True
-                    self._later(UNREADABLE_S, self._look_again)
+                self._send_durable(self._wire)
+            except sqlite3.Error:  # a damaged file or a failing disk; responses must be sent all the same
+                log.exception("cannot read the event log; retrying in %g s", RETRY_S)
+                self._state = _State.UNREADABLE
+                self._call_later(RETRY_S, self._retry)
 
-    def caught_up(self) -> None:
-        """The host has read; call it whenever the unread bytes went down."""
-        if self._waits_for_host and self._wire is not None and self._wire.unread_bytes <= RESUME_BYTES:
-            self._soon()
+    def on_written(self) -> None:
+        """Resumes sending once the client has caught up; call it after queued output was written."""
+        is_behind = self._state in (_State.WAITING, _State.LAGGED)
+        if is_behind and self._wire is not None and self._wire.pending_bytes <= RESUME_BYTES:
+            self._request_commit()
 
-    def _look_again(self) -> None:
-        self._looks_again = False
-        self._has_news = True
-        self._soon()
+    def _retry(self) -> None:
+        self._state = _State.LIVE
+        self._request_commit()
 
-    def _push_durable(self, wire: Wire) -> None:
-        if self.lagged:
-            if wire.unread_bytes > RESUME_BYTES:
-                self._waits_for_host = True
+    def _send_durable(self, wire: Wire) -> None:
+        if self._state is _State.LAGGED:
+            if wire.pending_bytes > RESUME_BYTES:
                 return
-            self._tell_lag(wire)
-        until = self._clock.monotonic() + PUSH_S
-        while rows := self.log.after(self._pushed, PUSH_ROWS):
-            if rows[0][0] > self._pushed + 1:
-                reason = "Events were forgotten before they could be sent."
+            self._send_lag(wire)
+        deadline = self._clock.monotonic() + PUSH_S
+        while rows := self.log.after(self._last_sent, PUSH_ROWS):
+            if rows[0][0] > self._last_sent + 1:
+                reason = "Events were deleted from the log before they could be sent."
                 wire.notify(EventsResync.name, EventsResync(reason=reason).json_bytes())
             for seq, at, method, members in rows:
-                if wire.unread_bytes > LAG_BYTES:
-                    self.lagged = self._waits_for_host = True
+                if wire.pending_bytes > LAG_BYTES:
+                    self._state = _State.LAGGED
                     return
-                self._pushed = seq
+                self._last_sent = seq
                 if method not in self._opted_out:
                     wire.notify(method, logged_params(seq, at, members.encode()))
             if len(rows) < PUSH_ROWS:
                 break
-            if self._clock.monotonic() > until:
-                self._soon()  # the rest in the next turn: requests come in between
+            if self._clock.monotonic() > deadline:
+                self._request_commit()  # requests are handled before the next part is sent
                 return
-        self._has_news = False
+        self._has_unsent = False
 
-    def _tell_lag(self, wire: Wire) -> None:
-        """Everything up to now is left to `events.replay`; what comes next is pushed again."""
+    def _send_lag(self, wire: Wire) -> None:
+        """Leaves everything up to now to `events.replay` and resumes live delivery after it."""
         latest = self.log.window()[1]
-        self.lagged = False
-        missed = {"from_seq": self._pushed + 1, "to_seq": latest, "dropped": latest - self._pushed}
+        missed = {"from_seq": self._last_sent + 1, "to_seq": latest, "dropped": latest - self._last_sent}
         wire.notify(EventsLag.name, EventsLag(**missed).json_bytes())
-        self._pushed = latest
+        self._state = _State.LIVE
+        self._last_sent = latest
 
-    def _merge(self, notification: Ephemeral) -> None:
+    def _coalesce(self, notification: Ephemeral) -> None:
         key: Key = (notification.name, *(getattr(notification, field) for field in notification.key))
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _Lane()
-        lane.pending = lane.pending.followed_by(notification, LANE_CHARS) if lane.pending else notification
-        self._soon()
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = _Slot()
+        slot.pending = slot.pending.followed_by(notification, MAX_COALESCED_CHARS) if slot.pending else notification
+        self._request_commit()
 
-    def _push_ephemeral(self, wire: Wire) -> None:
-        """Text does not wait for its rate when a durable one is to follow, which may say that it is complete."""
-        if wire.unread_bytes > COALESCE_BYTES:
-            self._waits_for_host = True
+    def _send_ephemeral(self, wire: Wire) -> None:
+        """Sends what the rate limits allow.
+
+        Pending text ignores its limit when a durable notification follows, since that may announce the finished text.
+        """
+        if wire.pending_bytes > COALESCE_BYTES:
+            if self._state is _State.LIVE:
+                self._state = _State.WAITING
             return
-        if not self._lanes:
+        if not self._slots:
             return
         now = self._clock.monotonic()
-        for key, lane in list(self._lanes.items()):
-            pending = lane.pending
+        for key, slot in list(self._slots.items()):
+            pending = slot.pending
             if pending is None:
-                if lane.not_before <= now:
-                    del self._lanes[key]
-            elif lane.not_before <= now or (self._has_news and pending.appends is not None):
-                lane.not_before = now + 1 / pending.max_per_s
-                lane.pending = None
+                if slot.not_before <= now:
+                    del self._slots[key]
+            elif slot.not_before <= now or (self._has_unsent and pending.appends is not None):
+                slot.not_before = now + 1 / pending.max_per_s
+                slot.pending = None
                 wire.notify(pending.name, pending.json_bytes())
-        if self._lanes:
-            self._wake_at(min(lane.not_before for lane in self._lanes.values()))
+        if self._slots:
+            self._wake_at(min(slot.not_before for slot in self._slots.values()))
 
     def _wake_at(self, moment: float) -> None:
         if self._timer_at is None or moment < self._timer_at:
             self._timer_at = moment
-            self._later(max(0.0, moment - self._clock.monotonic()), self._wake)
+            self._call_later(max(0.0, moment - self._clock.monotonic()), self._wake)
 
     def _wake(self) -> None:
         self._timer_at = None
-        self._soon()
+        self._request_commit()

@@ -1,385 +1,376 @@
-"""The pipes: one reader, one writer, and the claim on descriptors 0 and 1 that keeps everything else off the wire.
+"""Standard input and output: the reader and the writer of the pipe to the client.
 
-`claim` runs before anything heavy is imported, so it must not import anything heavy itself.
+`ThreadedWriter` exists for Windows, where the loop cannot wait for a pipe.  The tests run it on Linux; it has not been
+tested on Windows.
 """
 
+import asyncio
 import os
+import queue
+import select
 import stat
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
+
+from sidecar_protocol.connection import Connection, Event
 
 from sidecar import exit_codes
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from sidecar_protocol.connection import Connection, Event
-
-    from sidecar.storage.unit_of_work import UnitOfWork
+from sidecar.storage.unit_of_work import UnitOfWork
 
 READ_BYTES: Final = 256 * 1024
+"""Size of one read; larger than a pipe's usual 64 KiB and a socket's 208 KiB buffer on Linux."""
 WRITE_BYTES: Final = 1024 * 1024
-LINES_PER_TURN: Final = 500
-"""So that a burst of requests lets timers, children and signals have their turn."""
-SECONDS_PER_TURN: Final = 0.005
-STUCK_BYTES: Final = 64 * 1024 * 1024
-STUCK_S: Final = 30.0
-"""A host that leaves STUCK_BYTES unread for this long has hung; the process ends with exit code 74."""
-
-
-def claim() -> tuple[int, int]:
-    """Take the wire's two descriptors away from everybody else: (to read from, to write to).
-
-    Afterwards 0 is the null device and 1 is stderr, so a stray print or a child can neither break nor eat a message.
-    """
-    wire_in, wire_out = os.dup(0), os.dup(1)  # os.dup gives descriptors that children do not inherit
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415 - exists on Windows only
-
-        msvcrt.setmode(wire_in, os.O_BINARY)
-        msvcrt.setmode(wire_out, os.O_BINARY)
-    return wire_in, wire_out
-
-
-def _is_pollable(descriptor: int) -> bool:
-    """Whether the event loop can wait for it: a pipe, socket or terminal, on anything but Windows."""
-    mode = os.fstat(descriptor).st_mode
-    return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor))
+"""Lines are joined into one write until it reaches this size, to save system calls."""
+MAX_LINES_PER_TICK: Final = 500
+"""Lines handled in one loop iteration; the limit lets timers, child processes and signals run during a burst."""
+MAX_TICK_S: Final = 0.005
+"""The same limit as a time, in seconds, for lines that are slow to handle."""
+STALLED_BYTES: Final = 64 * 1024 * 1024
+"""Queued output above which the client must catch up within STALL_TIMEOUT_S."""
+STALL_TIMEOUT_S: Final = 30.0
+"""In seconds; a client that reads nothing for so long has hung, and the process ends with exit code 74."""
 
 
 class Writer:
-    """What goes out, in whole lines: answers first, then notifications, each in their own order."""
+    """Queues outgoing lines and writes them without blocking; responses overtake notifications.
 
-    def __init__(self, descriptor: int, loop: "asyncio.AbstractEventLoop", on_broken: Callable[[int], None]) -> None:
-        self._descriptor = descriptor
-        self._loop = loop
+    `on_broken` is called with an exit code when the client has stopped reading, `on_written` after bytes were written,
+    and `on_send` before lines are written, in their order on the wire: with the lines, and with all of them joined.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        on_broken: Callable[[int], None],
+        on_written: Callable[[], None] = lambda: None,
+        on_send: Callable[[list[bytes], bytes], None] | None = None,
+    ) -> None:
+        self.descriptor = descriptor
+        self.chunk = memoryview(b"")
+        """Bytes of the current write that the pipe has not accepted yet."""
+        self.pending_bytes = 0
+        self._loop = asyncio.get_running_loop()
         self._on_broken = on_broken
-        self._answers: deque[bytes] = deque()
+        self._on_written = on_written
+        self._on_send = on_send
+        self._responses: deque[bytes] = deque()
         self._notifications: deque[bytes] = deque()
-        self._current = memoryview(b"")
-        self._waits = False
+        self._is_waiting = False
         self._is_broken = False
-        self._stuck: asyncio.TimerHandle | None = None
-        self.unread_bytes = 0
-        self.on_progress: Callable[[], None] = lambda: None
-        self.on_lines: Callable[[list[bytes], bytes], None] | None = None
-        """Called with the lines that are about to leave, in their order on the wire: one by one, and joined."""
+        self._stall_timer: asyncio.TimerHandle | None = None
         mode = os.fstat(descriptor).st_mode
-        # A terminal or a file shares its flags with other programs, and never blocks for long.
-        self._blocking = sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
-        if not self._blocking:
+        # Terminals and files share their flags with other programs, and never block for long.
+        self._is_blocking = sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+        if not self._is_blocking:
             os.set_blocking(descriptor, False)
 
-    def answer(self, line: bytes) -> None:
-        """Queue an answer; it overtakes every notification that has not left yet."""
-        if line:
-            self._answers.append(line)
-            self.unread_bytes += len(line)
+    @property
+    def is_stalling(self) -> bool:
+        """Whether the client is behind by more than STALLED_BYTES and its time to catch up is running."""
+        return self._stall_timer is not None
 
-    def notify(self, line: bytes) -> None:
-        """Queue a notification."""
+    def queue_response(self, line: bytes) -> None:
+        """Queues a line ahead of all queued notifications."""
+        if line:
+            self._responses.append(line)
+            self.pending_bytes += len(line)
+
+    def queue_notification(self, line: bytes) -> None:
         self._notifications.append(line)
-        self.unread_bytes += len(line)
+        self.pending_bytes += len(line)
 
     def flush(self) -> None:
-        """Write as much as the pipe takes; the rest follows when the host reads."""
-        if self._waits:
-            self._watch_stuck()
+        """Writes as much as the pipe accepts; the loop writes the rest when the client reads."""
+        if self._is_waiting:
+            self._start_stall_timer()
             return
+        pending_bytes = self.pending_bytes
         try:
-            while self._current or self._take():
-                written = os.write(self._descriptor, self._current)
-                self.unread_bytes -= written
-                self._current = self._current[written:]
+            while self.chunk or self.load_chunk():
+                written = os.write(self.descriptor, self.chunk)
+                self.pending_bytes -= written
+                self.chunk = self.chunk[written:]
         except BlockingIOError:
-            self._wait()
+            self._is_waiting = True
+            self._loop.add_writer(self.descriptor, self._on_writable)
+            self._start_stall_timer()
         except OSError:
             self._break()
         else:
-            self._unstick()
-        self.on_progress()
+            self._stop_stall_timer()
+        if self.pending_bytes < pending_bytes:
+            self._on_written()
 
-    def _take(self) -> bool:
-        """Join the next lines into one write."""
-        if self._is_broken:  # perhaps in the middle of a line: what came after it would be taken for its rest
-            self._drop()
-        for lane in (self._answers, self._notifications):
-            if lane:
-                lines, size = [], 0
-                while lane and size < WRITE_BYTES:
-                    lines.append(lane.popleft())
-                    size += len(lines[-1])
-                data = b"".join(lines) if len(lines) > 1 else lines[0]
-                if self.on_lines is not None:
-                    self.on_lines(lines, data)
-                self._current = memoryview(data)
+    def load_chunk(self) -> bool:
+        """Joins the next queued lines into `chunk`; returns False if nothing is queued."""
+        if self._is_broken:  # perhaps in the middle of a line, which anything written now would continue
+            self._clear()
+        for lines in (self._responses, self._notifications):
+            if lines:
+                taken, size = [], 0
+                while lines and size < WRITE_BYTES:
+                    taken.append(lines.popleft())
+                    size += len(taken[-1])
+                data = b"".join(taken) if len(taken) > 1 else taken[0]
+                if self._on_send is not None:
+                    self._on_send(taken, data)
+                self.chunk = memoryview(data)
                 return True
         return False
 
-    def _wait(self) -> None:
-        self._waits = True
-        self._loop.add_writer(self._descriptor, self._ready)
-        self._watch_stuck()
-
-    def _ready(self) -> None:
-        self._loop.remove_writer(self._descriptor)
-        self._waits = False
+    def _on_writable(self) -> None:
+        self._loop.remove_writer(self.descriptor)
+        self._is_waiting = False
         self.flush()
-        if self.unread_bytes <= STUCK_BYTES:
-            self._unstick()
+        if self.pending_bytes <= STALLED_BYTES:
+            self._stop_stall_timer()
 
-    def _unstick(self) -> None:
-        if self._stuck is not None:
-            self._stuck.cancel()
-            self._stuck = None
+    def _start_stall_timer(self) -> None:
+        if self.pending_bytes > STALLED_BYTES and self._stall_timer is None:
+            self._stall_timer = self._loop.call_later(STALL_TIMEOUT_S, self._break)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _break(self) -> None:
-        """Nobody reads any more: drop what is queued and end the process."""
+        """Drops queued output and ends the process: the client does not read any more."""
         self._is_broken = True
-        self._current = memoryview(b"")
-        self._drop()
+        self.chunk = memoryview(b"")
+        self._clear()
         self._on_broken(exit_codes.IO)
 
-    def _drop(self) -> None:
-        self._answers.clear()
+    def _clear(self) -> None:
+        self._responses.clear()
         self._notifications.clear()
-        self.unread_bytes = 0
+        self.pending_bytes = 0
 
-    def _watch_stuck(self) -> None:
-        if self.unread_bytes > STUCK_BYTES and self._stuck is None:
-            self._stuck = self._loop.call_later(STUCK_S, self._break)
-
-    def finish(self, deadline_s: float) -> None:
-        """Write the rest before the process ends, waiting for the host no longer than this."""
-        import select  # noqa: PLC0415 - only at the end
-        import time  # noqa: PLC0415
-
-        until = time.monotonic() + deadline_s
-        while self._current or self._take():
-            if not self._blocking:
-                left = until - time.monotonic()
-                if left <= 0 or not select.select([], [self._descriptor], [], left)[1]:
+    def finish(self, timeout_s: float) -> None:
+        """Writes queued lines before the process exits; blocks for at most `timeout_s` seconds."""
+        deadline = time.monotonic() + timeout_s
+        while self.chunk or self.load_chunk():
+            if not self._is_blocking:
+                left = deadline - time.monotonic()
+                if left <= 0 or not select.select([], [self.descriptor], [], left)[1]:
                     return
             try:
-                self._current = self._current[os.write(self._descriptor, self._current) :]
+                self.chunk = self.chunk[os.write(self.descriptor, self.chunk) :]
             except BlockingIOError:
                 continue
             except OSError:
                 return
-        if not self._blocking:
-            os.set_blocking(self._descriptor, True)  # the host's shell may go on using the same pipe
+        if not self._is_blocking:
+            os.set_blocking(self.descriptor, True)  # the client's shell may go on using the same pipe
 
 
 class ThreadedWriter(Writer):
-    """The same where the loop cannot wait for a descriptor (Windows): a thread writes, so that the loop never does."""
+    """Writes in a thread, for platforms whose loop cannot wait for a descriptor (Windows)."""
 
-    def __init__(self, descriptor: int, loop: "asyncio.AbstractEventLoop", on_broken: Callable[[int], None]) -> None:
-        super().__init__(descriptor, loop, on_broken)
-        if not self._blocking:
-            os.set_blocking(descriptor, True)  # a thread may wait
-        import queue  # noqa: PLC0415 - Windows only
-        import threading  # noqa: PLC0415
-
+    def __init__(self, descriptor: int, *callbacks: Any) -> None:
+        super().__init__(descriptor, *callbacks)
+        if not self._is_blocking:
+            os.set_blocking(descriptor, True)  # a thread may block
         self._chunks: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        self._idle = threading.Event()
-        self._idle.set()
-        threading.Thread(target=self._write_in_thread, name="stdout", daemon=True).start()
+        self._is_idle = threading.Event()
+        self._is_idle.set()
+        threading.Thread(target=self._write_chunks, name="stdout", daemon=True).start()
 
     def flush(self) -> None:
-        """Give the thread the next chunk, if it has none."""
-        if not self._waits and self._take():
-            self._waits = True
-            self._idle.clear()
-            self._chunks.put(self._current)
-        if self._waits:
-            self._watch_stuck()
+        """Hands the next chunk to the thread if the thread is idle."""
+        if not self._is_waiting and self.load_chunk():
+            self._is_waiting = True
+            self._is_idle.clear()
+            self._chunks.put(self.chunk)
+        if self._is_waiting:
+            self._start_stall_timer()
 
-    def _write_in_thread(self) -> None:
+    def _write_chunks(self) -> None:
         while True:
             chunk = self._chunks.get()
             size, failed = len(chunk), False
             try:
                 while chunk:
-                    chunk = chunk[os.write(self._descriptor, chunk) :]
+                    chunk = chunk[os.write(self.descriptor, chunk) :]
             except OSError:
                 failed = True
-            self._idle.set()
+            self._is_idle.set()
             try:
-                self._loop.call_soon_threadsafe(self._written, size, failed)
+                self._loop.call_soon_threadsafe(self._on_chunk_written, size, failed)
             except RuntimeError:  # the loop has ended
                 return
 
-    def _written(self, size: int, failed: bool) -> None:  # noqa: FBT001 - a callback's argument
-        self._waits = False
-        self._current = memoryview(b"")
-        self.unread_bytes -= size
+    def _on_chunk_written(self, size: int, failed: bool) -> None:  # noqa: FBT001 - a callback's argument
+        self._is_waiting = False
+        self.chunk = memoryview(b"")
+        self.pending_bytes -= size
         if failed:
             self._break()
             return
-        if self.unread_bytes <= STUCK_BYTES:
-            self._unstick()
+        if self.pending_bytes <= STALLED_BYTES:
+            self._stop_stall_timer()
         self.flush()
-        self.on_progress()
+        self._on_written()
 
-    def finish(self, deadline_s: float) -> None:
-        """Write the rest before the process ends, waiting for the host no longer than this."""
-        import time  # noqa: PLC0415 - only at the end
+    def finish(self, timeout_s: float) -> None:
+        """Writes queued lines before the process exits; blocks for at most `timeout_s` seconds."""
+        deadline = time.monotonic() + timeout_s
+        while self._is_idle.wait(max(0.0, deadline - time.monotonic())):
+            if time.monotonic() >= deadline or not self.load_chunk():
+                return
+            self._is_idle.clear()
+            self._chunks.put(self.chunk)
 
-        until = time.monotonic() + deadline_s
-        while self._idle.wait(max(0.0, until - time.monotonic())) and time.monotonic() < until and self._take():
-            self._idle.clear()
-            self._chunks.put(self._current)
 
-
-def make_writer(descriptor: int, loop: "asyncio.AbstractEventLoop", on_broken: Callable[[int], None]) -> Writer:
-    """The writer that fits the platform."""
-    return (ThreadedWriter if sys.platform == "win32" else Writer)(descriptor, loop, on_broken)
+PlatformWriter = ThreadedWriter if sys.platform == "win32" else Writer
 
 
 class Reader:
-    """What comes in, handled in place: every line of a chunk in the turn that read it, up to a limit."""
+    """Reads lines and handles them on the loop, as many per iteration as the limits allow; commits after each batch.
+
+    `handle` is called with each event, `on_eof` once stdin has ended and everything before its end was handled, and
+    `on_receive` when bytes were read, before they are parsed.
+    """
 
     def __init__(
         self,
         descriptor: int,
-        loop: "asyncio.AbstractEventLoop",
-        connection: "Connection",
-        handle: Callable[["Event"], None],
-        turn: "UnitOfWork",
+        connection: Connection,
+        unit_of_work: UnitOfWork,
+        *,
+        handle: Callable[[Event], None],
         on_eof: Callable[[], None],
+        on_receive: Callable[[], None] | None = None,
     ) -> None:
         self._descriptor = descriptor
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._connection = connection
+        self._unit_of_work = unit_of_work
         self._handle = handle
-        self._turn = turn
         self._on_eof = on_eof
-        self._pollable = _is_pollable(descriptor)
-        self._ended = False
+        self._on_receive = on_receive
+        self._is_pollable = _is_pollable(descriptor)
+        self._has_ended = False
         self._is_finished = False
-        self._go_on: Callable[[], None] = lambda: None
-        self.on_data: Callable[[], None] = lambda: None
-        """Called before what was read is taken apart."""
+        self._chunk_handled = threading.Event()
 
     def start(self) -> None:
-        """Start reading: by the loop where it can wait for the descriptor, by a thread elsewhere."""
-        if self._pollable:
-            self._loop.add_reader(self._descriptor, self._readable)
+        """Starts reading: on the loop if it can wait for the descriptor, otherwise in a thread."""
+        if self._is_pollable:
+            self._loop.add_reader(self._descriptor, self._on_readable)
         else:
-            import threading  # noqa: PLC0415 - a file, or Windows
-
-            threading.Thread(target=self._read_in_thread, name="stdin", daemon=True).start()
+            threading.Thread(target=self._read_chunks, name="stdin", daemon=True).start()
 
     def stop(self) -> None:
-        """Read no more."""
-        if self._pollable and not self._ended:
+        """Stops reading; lines that were read already are still handled."""
+        if self._is_pollable and not self._has_ended:
             self._loop.remove_reader(self._descriptor)
-        self._ended = True
+        self._has_ended = True
 
-    def finish(self, deadline_s: float) -> None:
-        """Handle what was read but had no turn yet, for no longer than this; nothing after it."""
-        until = self._loop.time() + deadline_s
-        while self._loop.time() < until and (event := self._connection.next_event()) is not None:
+    def finish(self, timeout_s: float) -> None:
+        """Handles lines that were read, for at most `timeout_s` seconds, and ignores everything after that."""
+        deadline = self._loop.time() + timeout_s
+        while self._loop.time() < deadline and (event := self._connection.next_event()) is not None:
             self._handle(event)
         self._is_finished = True
 
-    def _readable(self) -> None:
+    def _on_readable(self) -> None:
         try:
             data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        self._take(data)
+        self._receive(data)
 
-    def _read_in_thread(self) -> None:
-        import threading  # noqa: PLC0415
-
-        handled = threading.Event()
-        self._go_on = handled.set
+    def _read_chunks(self) -> None:
         data = b"."
-        while data and not self._ended:
+        while data and not self._has_ended:
             try:
                 data = os.read(self._descriptor, READ_BYTES)
-                self._loop.call_soon_threadsafe(self._take, data)
-            except (OSError, RuntimeError):  # the descriptor or the loop is gone
+                self._loop.call_soon_threadsafe(self._receive, data)
+            except (OSError, RuntimeError):  # the descriptor is closed or the loop has ended
                 return
             if data:
-                handled.wait()
-                handled.clear()
+                self._chunk_handled.wait()
+                self._chunk_handled.clear()
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         if self._is_finished:
             return
         if data:
-            self.on_data()
+            if self._on_receive is not None:
+                self._on_receive()
             self._connection.receive(data)
         else:
             self._connection.receive_eof()
-            if self._pollable:
+            if self._is_pollable:
                 self._loop.remove_reader(self._descriptor)
-            self._ended = True
-        self._run()
+            self._has_ended = True
+        self._handle_events()
 
-    def _run(self) -> None:
-        """Handle what was received; leave the rest to the next turn when this one has grown long."""
+    def _handle_events(self) -> None:
+        """Handles received lines within the limits of an iteration; schedules the next one for the rest."""
         connection, handle = self._connection, self._handle
-        self._turn.hold()
-        until = self._loop.time() + SECONDS_PER_TURN
-        for _ in range(LINES_PER_TURN):
+        self._unit_of_work.begin()
+        deadline = self._loop.time() + MAX_TICK_S
+        for _ in range(MAX_LINES_PER_TICK):
             event = connection.next_event()
             if event is None:
                 break
             handle(event)
-            if self._loop.time() > until:
+            if self._loop.time() > deadline:
                 break
-        self._turn.end()
+        self._unit_of_work.commit()
         if connection.has_input:
-            if self._pollable and not self._ended:
+            if self._is_pollable and not self._has_ended:
                 self._loop.remove_reader(self._descriptor)
             self._loop.call_soon(self._resume)
-        elif self._ended:
+        elif self._has_ended:
             self._on_eof()
         else:
-            self._go_on()
+            self._chunk_handled.set()
 
     def _resume(self) -> None:
         if self._is_finished:
             return
-        if self._pollable and not self._ended:
-            self._loop.add_reader(self._descriptor, self._readable)
-        self._run()
+        if self._is_pollable and not self._has_ended:
+            self._loop.add_reader(self._descriptor, self._on_readable)
+        self._handle_events()
 
 
-class Host:
-    """The host at the other end: frames what is sent to it and knows how much of that it has not read."""
+def _is_pollable(descriptor: int) -> bool:
+    """Whether the loop can wait for the descriptor: pipes, sockets and terminals, except on Windows."""
+    mode = os.fstat(descriptor).st_mode
+    return sys.platform != "win32" and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor))
 
-    def __init__(self, connection: "Connection", writer: Writer) -> None:
+
+class WireOut:
+    """The outgoing side of the wire: frames notifications and flushes the writer after each commit."""
+
+    def __init__(self, connection: Connection, writer: Writer) -> None:
         self._connection = connection
         self._writer = writer
 
     @property
-    def unread_bytes(self) -> int:
-        """Bytes that wait for the host to read."""
-        return self._writer.unread_bytes
+    def pending_bytes(self) -> int:
+        """Bytes that are queued because the client has not read yet."""
+        return self._writer.pending_bytes
 
     @property
-    def notifications_held(self) -> bool:
-        """While a batch is unanswered, an event may name what one of its requests made: it must come after."""
+    def holds_notifications(self) -> bool:
+        """Whether a batch is unanswered: notifications may name objects that it created, so they must wait for it."""
         return self._connection.open_batches > 0
 
     def notify(self, method: str, params: bytes) -> None:
-        """Queue a notification; a request's progress among the answers, since its own must not overtake it."""
-        queue = self._writer.answer if method == "$/progress" else self._writer.notify
-        queue(self._connection.notify(method, params))
+        """Queues a notification; `$/progress` among the responses, so that its own response cannot overtake it."""
+        queue_line = self._writer.queue_response if method == "$/progress" else self._writer.queue_notification
+        queue_line(self._connection.notify(method, params))
 
-    def settle(self, failure: Exception | None) -> None:
-        """The turn has ended, its answers and notifications are queued: write them."""
+    def on_commit(self, failure: Exception | None) -> None:
         del failure
         self._writer.flush()

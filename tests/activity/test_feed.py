@@ -22,7 +22,7 @@ UNTOLD = dict.fromkeys(
 
 
 def record(rig: Loopback, event_id: str, **fields: Any) -> None:
-    rig.features.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
+    rig.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
 
 
 def moment(seconds: float) -> str:
@@ -70,7 +70,7 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) 
         **UNTOLD,
         "by_me": True,
         "links": [],
-        "revision": 1,
+        "version": 1,
     }
     assert await rig.call("activity.events.list") == {"events": [event], "next_cursor": None}
     assert rig.named("activity.changed") == [

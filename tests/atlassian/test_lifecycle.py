@@ -122,7 +122,7 @@ async def test_offline_a_sync_waits_for_the_network(desk: Desk) -> None:
     with desk.database.write():
         desk.database.execute("UPDATE atlassian_accounts SET base_url = 'http://127.0.0.1:9'")
     job = await desk.put_off(account, "network")
-    assert (job["status"], job["message"]) == ("queued", "Jira's sign-in cannot be reached.")
+    assert (job["status"], job["message"]) == ("queued", "Jira's sign-in: the server could not be reached.")
 
 
 async def test_a_sync_of_an_account_that_is_gone_says_so(desk: Desk) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.atlassian.harness import Checker
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.fakes.atlassian import Asked, FakeSite
-from tests.process.host import Host
+from tests.process.raw_client import RawClient
 
 ISSUES = 260
 """Three readings, two of which are under way at a time."""
@@ -27,13 +27,13 @@ def world() -> Iterator[FakeSite]:
         assert made.problems == []
 
 
-def connect(wire: Host, site: FakeSite, service: str, token: str) -> Any:
+def connect(wire: RawClient, site: FakeSite, service: str, token: str) -> Any:
     """The account, or the error."""
     ada = site.user("ada")
     return wire.call(f"{service}.accounts.create", org="Example", base_url=site.url, email=ada.email, api_token=token)
 
 
-def feed(wire: Host) -> Counter[tuple[str, str]]:
+def feed(wire: RawClient) -> Counter[tuple[str, str]]:
     """Type and title of everything in the feed, by how often it is there."""
     found: Counter[tuple[str, str]] = Counter()
     cursor: dict[str, str] = {}
@@ -46,9 +46,8 @@ def feed(wire: Host) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("service", ["jira", "confluence"])
-@pytest.mark.timeout(240)
 def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
-    host: StartHost, world: FakeSite, service: str
+    raw_client: StartRawClient, world: FakeSite, service: str
 ) -> None:
     ada = world.user("ada")
     token = world.token(ada)
@@ -58,17 +57,17 @@ def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
         world.confluence.edit(world.confluence.create(ada, f"Page {number}"), ada)
     world.confluence.largest_page = 20
     world.jira.largest_page = 90
-    with host() as wire:
+    with raw_client() as wire:
         wire.initialize()
         wire.call("jobs.queue.pause")
         account_id = connect(wire, world, service, token)["account_id"]
         wire.call("jobs.queue.resume")
         kill_after(world, wire, 3)
-        wire.rest_unparsed()
+        wire.remaining_bytes()
     lives = 1
     while True:
         lives += 1
-        with host() as wire:
+        with raw_client() as wire:
             kill_after(world, wire, 2 + 2 * lives)  # each life gets a little further
             try:
                 wire.initialize()
@@ -77,7 +76,7 @@ def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
                     job = wire.call(f"{service}.accounts.sync", account_id=account_id)
                     done = wire.until_job(job["job_id"], "succeeded", "failed")
             except (EOFError, AssertionError, BrokenPipeError):
-                assert wire.ended() == -9
+                assert wire.exit_code() == -9
                 continue
             world.on_request = lambda _: None
             assert done["status"] == "succeeded", done["error"]
@@ -95,7 +94,7 @@ _JIRA = ("issue_created", "issue_commented")
 _WIKI = ("page_created", "page_edited")
 
 
-def kill_after(site: FakeSite, wire: Host, requests: int) -> None:
+def kill_after(site: FakeSite, wire: RawClient, requests: int) -> None:
     """Kill the process when it has asked so many more things."""
     left = [requests]
 
@@ -107,14 +106,14 @@ def kill_after(site: FakeSite, wire: Host, requests: int) -> None:
     site.on_request = count
 
 
-def test_a_token_is_found_nowhere(host: StartHost, world: FakeSite, data_dir: Path) -> None:
+def test_a_token_is_found_nowhere(raw_client: StartRawClient, world: FakeSite, data_dir: Path) -> None:
     ada = world.user("ada")
     classic, scoped = world.token(ada), world.token(ada, scoped=True)
     wrong, renewed = "ATATT3x-wrong-hunter2", world.token(ada, "ATATT3x-renewed-hunter2")
     world.jira.create(ada, "Engine")
     world.confluence.create(ada, "Minutes")
     said: list[Any] = []
-    with host(RUN_ENV="dev", ATLASSIAN_GATEWAY_URL=world.url) as wire:
+    with raw_client(RUN_ENV="dev", ATLASSIAN_GATEWAY_URL=world.url) as wire:
         wire.initialize()
         jira = connect(wire, world, "jira", classic)
         confluence = connect(wire, world, "confluence", scoped)
@@ -130,10 +129,10 @@ def test_a_token_is_found_nowhere(host: StartHost, world: FakeSite, data_dir: Pa
         said.append(wire.until_job(job["job_id"], "failed"))
         for method in ("jobs.list", "jobs.schedules.list", "jira.accounts.list", "activity.events.list"):
             said.append(wire.call(method))
-        said += [wire.call("system.diagnostics"), wire.call("events.replay", after_seq=0), *wire.told]
+        said += [wire.call("system.diagnostics"), wire.call("events.replay", after_seq=0), *wire.all_notifications]
         wire.close_stdin()
-        said += wire.rest()
-        assert wire.ended() == 0
+        said += wire.remaining()
+        assert wire.exit_code() == 0
     places = {path: path.read_bytes() for path in data_dir.parent.rglob("*") if path.is_file()}
     assert any(path.name == "sidecar.db" for path in places)
     assert any(path.name == "sidecar.log" for path in places)

@@ -8,13 +8,13 @@ import type { SidecarBridge } from "../../protocol/typescript/channels.ts";
 import { startSidecar } from "../../protocol/typescript/main.ts";
 import { exposeSidecar } from "../../protocol/typescript/preload.ts";
 import { connectSidecar } from "../../protocol/typescript/renderer.ts";
-import { NodeWindow, StandinIpcMain } from "../electron/standin/main.mts";
+import { NodeWindow, FakeIpcMain } from "../electron/fake_electron/main_process.mts";
 
 const { command, dataDir, seconds } = JSON.parse(process.argv[2] ?? "");
 const WARM_UP = 200;
 const BATCH = 50;
 
-const ipc = new StandinIpcMain();
+const ipc = new FakeIpcMain();
 const sidecar = startSidecar({
   command,
   dataDir,

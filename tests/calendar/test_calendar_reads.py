@@ -23,10 +23,10 @@ from sidecar_protocol.system import SyncStatus, System
 
 from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
-from sidecar.calendar.events_store import REACHES, EventFilter, EventsStore
+from sidecar.calendar.events_store import DURATION_BUCKETS, EventFilter, EventsStore
 from sidecar.calendar.service import CalendarService
 from sidecar.commandline.client import RemoteError
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.paging import encode_cursor
@@ -224,7 +224,7 @@ async def test_a_range_that_ends_before_it_starts_is_refused(tmp_path: Path) -> 
         with pytest.raises(RemoteError) as caught:
             await client.remote(Calendars).list_events(start=WEEK["end"], end=WEEK["start"])
     assert caught.value.code == InvalidParams.code
-    assert caught.value.data["details"] == [{"path": "end", "message": "must lie after start"}]
+    assert caught.value.data["details"] == [{"path": "end", "message": "must be after start"}]
 
 
 @pytest.mark.parametrize("key", [(), (1, "one id"), ("1", "three", "other", "ids"), (2**63, "three", "other", "ids")])
@@ -346,18 +346,23 @@ def test_a_page_is_read_in_order_from_the_index_of_its_range(tmp_path: Path) -> 
         connection.set_trace_callback(None)
         plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + asked[0])]
     searches = [line for line in plan if "calendar_events" in line]
-    search = "SEARCH calendar_events USING INDEX idx_calendar_events_range (reach_s=? AND start_ts>? AND start_ts<?)"
-    assert searches == [search] * len(REACHES)
+    index = "idx_calendar_events_range (duration_bucket_s=? AND start_ts>? AND start_ts<?)"
+    assert searches == [f"SEARCH calendar_events USING INDEX {index}"] * len(DURATION_BUCKETS)
     assert not any("TEMP B-TREE" in line for line in plan), "nothing is sorted"
 
 
 def test_every_reach_that_the_table_gives_is_one_that_is_looked_at(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
-        for length in (-DAY, 0, *(reach + more for reach in REACHES for more in (0, 1))):
+        for length in (-DAY, 0, *(bucket + more for bucket in DURATION_BUCKETS for more in (0, 1))):
             insert(old, "calendar_events", **event(f"e{length}", MONDAY, MONDAY + length))
     with open_adopted(tmp_path) as connection:
-        lengths = connection.execute("SELECT reach_s, max(end_ts - start_ts) FROM calendar_events GROUP BY reach_s")
-        assert lengths.fetchall() == [*((reach, reach) for reach in REACHES[:-1]), (REACHES[-1], REACHES[-1] + 1)]
+        lengths = connection.execute(
+            "SELECT duration_bucket_s, max(end_ts - start_ts) FROM calendar_events GROUP BY duration_bucket_s"
+        )
+        assert lengths.fetchall() == [
+            *((bucket, bucket) for bucket in DURATION_BUCKETS[:-1]),
+            (DURATION_BUCKETS[-1], DURATION_BUCKETS[-1] + 1),
+        ]
 
 
 def test_no_answer_carries_what_an_account_signs_in_with(tmp_path: Path) -> None:

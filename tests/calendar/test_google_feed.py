@@ -50,7 +50,7 @@ async def test_an_event_in_the_feed_says_what_the_calendar_says(office: GoogleRi
         "event_time": "2026-11-20T10:00:00.000Z",
         "ended_at": "2026-11-20T11:00:00.000Z",
         "local_date": None,
-        "revision": 1,
+        "version": 1,
     }
     assert {name: event[name] for name in expected} == expected
 
@@ -90,7 +90,7 @@ async def test_the_feed_follows_changes_moves_and_deletions(
     after = {it["object_id"]: it for it in await office.feed()}
     assert after.keys() == {"renamed", "same", "late"}
     assert after["same"] == before["same"]
-    assert (after["renamed"]["title"], after["renamed"]["revision"]) == ("Another name", 2)
+    assert (after["renamed"]["title"], after["renamed"]["version"]) == ("Another name", 2)
     assert after["renamed"]["event_id"] == before["renamed"]["event_id"]
     assert [(it["added"], it["updated"], it["removed"]) for it in office.named("activity.changed")] == [(1, 1, 2)]
     clock.advance(3 * 86_400)

@@ -14,10 +14,10 @@ import pytest
 
 from tests.calendar.google_harness import REDIRECT, against_description
 from tests.calendar.traces import traces
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_SECRET
-from tests.process.host import ROOT, Host
+from tests.process.raw_client import ROOT, RawClient
 
 EVENTS = 1_000
 PAGES = 4
@@ -42,7 +42,7 @@ def cloud() -> Iterator[FakeGoogle]:
     assert against_description(google) == []
 
 
-def sign_in(wire: Host) -> dict[str, Any]:
+def sign_in(wire: RawClient) -> dict[str, Any]:
     """All of a sign-in, by a browser that follows nothing."""
     started = wire.call("calendar.oauth.google.start", redirect_uri=REDIRECT)
     answer = httpx.get(started["authorization_url"])
@@ -51,17 +51,17 @@ def sign_in(wire: Host) -> dict[str, Any]:
     return account
 
 
-def first_job(wire: Host) -> str:
+def first_job(wire: RawClient) -> str:
     """The newest sync."""
     job_id: str = wire.call("jobs.list", type="calendar.sync")["jobs"][0]["job_id"]
     return job_id
 
 
 def test_no_token_and_no_code_is_to_be_found_anywhere_after_all_that_can_happen(
-    host: StartHost, cloud: FakeGoogle, data_dir: Path
+    raw_client: StartRawClient, cloud: FakeGoogle, data_dir: Path
 ) -> None:
     told: list[Any] = []
-    with host(**cloud.environment, RUN_ENV="dev") as wire:
+    with raw_client(**cloud.environment, RUN_ENV="dev") as wire:
         wire.initialize(secrets={"key": "A" * 43 + "="})
         account = sign_in(wire)
         told.append(account)
@@ -90,10 +90,10 @@ def test_no_token_and_no_code_is_to_be_found_anywhere_after_all_that_can_happen(
 
 @pytest.mark.parametrize("pages", range(PAGES + 1))
 def test_a_process_that_is_killed_in_the_middle_of_a_sync_loses_and_doubles_nothing(
-    host: StartHost, cloud: FakeGoogle, pages: int
+    raw_client: StartRawClient, cloud: FakeGoogle, pages: int
 ) -> None:
     """First in the middle of the first sync, then of one that has to begin anew and removes as well as adds."""
-    with host(**cloud.environment) as wire:
+    with raw_client(**cloud.environment) as wire:
         wire.initialize()
         cloud.hold("/events", after=pages)
         account = sign_in(wire)
@@ -103,12 +103,12 @@ def test_a_process_that_is_killed_in_the_middle_of_a_sync_loses_and_doubles_noth
             wire.until_job(first_job(wire), "succeeded")
         wire.process.kill()
     cloud.hold("/events")()
-    check_after(host, cloud, account["account_id"])
+    check_after(raw_client, cloud, account["account_id"])
     cloud.calendars.expire_tokens(ADA)
     for number in range(0, EVENTS, 10):
         del cloud.calendars.calendars[ADA].rows[f"event{number + 1:06}"]
         cloud.calendars.add(ADA, summary=f"Added {number}", start=at(-number / 10), end=at(-number / 10 + 0.01))
-    with host(**cloud.environment) as wire:
+    with raw_client(**cloud.environment) as wire:
         wire.initialize()
         before = len(cloud.listings())
         cloud.hold("/events", after=1 + pages)  # the first one is answered by 410
@@ -120,12 +120,12 @@ def test_a_process_that_is_killed_in_the_middle_of_a_sync_loses_and_doubles_noth
             wire.until_job(first_job(wire), "succeeded")
         wire.process.kill()
     cloud.hold("/events")()
-    check_after(host, cloud, account["account_id"])
+    check_after(raw_client, cloud, account["account_id"])
 
 
-def check_after(host: StartHost, cloud: FakeGoogle, account_id: str) -> None:
+def check_after(raw_client: StartRawClient, cloud: FakeGoogle, account_id: str) -> None:
     """After one more sync the table is what Google has, and the feed what of it has passed."""
-    with host(**cloud.environment) as wire:
+    with raw_client(**cloud.environment) as wire:
         wire.initialize()
         job = wire.call("calendar.accounts.sync", account_id=account_id)
         wire.until_job(job["job_id"], "succeeded")
@@ -141,13 +141,13 @@ def check_after(host: StartHost, cloud: FakeGoogle, account_id: str) -> None:
         assert passed <= set(objects) <= set(standing)
 
 
-def stored(wire: Host) -> list[str]:
+def stored(wire: RawClient) -> list[str]:
     """The ids of all events."""
     start, end = ("2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z")
     return [it["event_id"] for it in pages_of(wire, "calendar.events.list", start=start, end=end)]
 
 
-def pages_of(wire: Host, method: str, **params: Any) -> list[dict[str, Any]]:
+def pages_of(wire: RawClient, method: str, **params: Any) -> list[dict[str, Any]]:
     """All of a list."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
@@ -159,14 +159,14 @@ def pages_of(wire: Host, method: str, **params: Any) -> list[dict[str, Any]]:
         cursor = {"cursor": page["next_cursor"]}
 
 
-def test_the_fake_serves_tests_in_other_languages_too(host: StartHost) -> None:
+def test_the_fake_serves_tests_in_other_languages_too(raw_client: StartRawClient) -> None:
     command = [sys.executable, "-m", "tests.fakes.google", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as fake:
         assert fake.stdin is not None
         assert fake.stdout is not None
         url = fake.stdout.readline().strip()
         environment = FakeGoogle.environment_of(url)
-        with host(**environment) as wire:
+        with raw_client(**environment) as wire:
             wire.initialize()
             post(url, "consent", error="access_denied")
             assert sign_in(wire)["error"]["data"]["kind"] == "sign_in_denied"
@@ -188,7 +188,7 @@ def test_the_fake_serves_tests_in_other_languages_too(host: StartHost) -> None:
         assert fake.wait(10) == 0
 
 
-def week(wire: Host, until: float) -> list[dict[str, Any]]:
+def week(wire: RawClient, until: float) -> list[dict[str, Any]]:
     """The events of the ten days before a moment."""
     start, end = (datetime.fromtimestamp(moment, UTC).isoformat() for moment in (until - 10 * 86_400, until))
     return pages_of(wire, "calendar.events.list", start=start, end=end)

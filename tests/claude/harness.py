@@ -20,7 +20,7 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.process_table import ProcessLedger
 from sidecar.claude.stream import Spent
 from sidecar.clock import SystemClock
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)

@@ -102,7 +102,7 @@ class Talk:
 @asynccontextmanager
 async def talking(sidecar: StartSidecar, **environment: str) -> AsyncIterator[Talk]:
     """A sidecar after the handshake, for at most a minute."""
-    with anyio.fail_after(50):
+    with anyio.fail_after(120):
         async with sidecar(**environment) as client:
             await client.initialize("tests")
             yield Talk(client)

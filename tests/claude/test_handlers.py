@@ -8,6 +8,8 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
 from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
 
+from sidecar.claude import handlers
+from sidecar.claude.process.stopping import Pace
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import Rig, StartRig
 
@@ -15,14 +17,14 @@ USAGE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_token
 
 
 async def failure(rig: Rig, prompt: str, **fields: object) -> JobFailed:
-    with pytest.raises(JobFailed) as raised, anyio.fail_after(20):
+    with pytest.raises(JobFailed) as raised, anyio.fail_after(120):
         await rig.run(prompt, **fields)
     assert rig.processes() == []
     return raised.value
 
 
 async def test_a_run_gives_the_answer_and_what_it_cost(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("[[text:hello]]", model="sonnet")
     assert result == ClaudeRunResult(
         text="hello",
@@ -38,7 +40,7 @@ async def test_a_run_gives_the_answer_and_what_it_cost(rig: Rig) -> None:
 
 
 async def test_the_text_arrives_while_it_is_written_and_adds_up(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("[[slow:20]]")
     assert rig.text == result.text
     assert len(rig.deltas) > 1
@@ -49,7 +51,7 @@ async def test_the_text_arrives_while_it_is_written_and_adds_up(rig: Rig) -> Non
 
 
 async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("Say it\n[[text:hello]]")
     assert rig.records == [
         {
@@ -77,7 +79,7 @@ async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
 
 async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_arguments(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run(
             "[[about]]",
             cwd=str(tmp_path / "work"),
@@ -108,7 +110,7 @@ async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_argumen
 
 
 async def test_a_retry_of_the_api_is_shown_to_the_user(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         await rig.run("[[retry]]")
     assert ("warning", "Claude's API refused or was out of reach (529): retry 1 of 10 in 0.0 s") in rig.context.logged
     assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in rig.context.progressed
@@ -119,41 +121,44 @@ async def test_a_retry_of_the_api_is_shown_to_the_user(rig: Rig) -> None:
 
 
 async def test_stray_output_does_not_disturb_a_run(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("[[stderr:a warning]] [[unknown]] [[garbage]] [[huge:5000000]] [[text:fine]]")
     assert result.text == "fine"
     assert ("warning", "2 lines of Claude's output could not be read") in rig.context.logged
 
 
 async def test_an_answer_over_two_mebibytes_is_cut_and_says_so(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("[[big:3000000]]")
     assert (len(result.text), result.text_truncated) == (2 * 1024 * 1024, True)
     assert len(rig.text) == 3_000_000
 
 
 async def test_a_prompt_of_a_megabyte_is_taken(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("[[text:read it]]" + "x" * 1_500_000)
     assert result.text == "read it"
 
 
 async def test_a_cancelled_run_leaves_no_process(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         await rig.cancel("[[grandchild]] [[hang]]", when=lambda: bool(rig.text))
     assert rig.processes() == []
     assert [(record["event_type"], record["raw"]["shutdown"]) for record in rig.records] == [("run_cancelled", False)]
 
 
-async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(rig: Rig) -> None:
+async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "CANCEL", Pace(terminate_s=600, kill_s=600, end_s=600))
     rig.is_draining = True
-    with anyio.fail_after(8):  # at a user's pace it would take ten seconds
+    with anyio.fail_after(120):
         await rig.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: bool(rig.text))
     assert rig.processes() == []
 
 
 async def test_what_a_tool_left_running_ends_with_the_run(rig: Rig) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         result = await rig.run("[[grandchild]] [[text:done]]")
     assert result.text == "done"
     assert rig.processes() == []

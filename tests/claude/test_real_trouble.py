@@ -23,7 +23,7 @@ async def test_a_retry_is_told_and_the_answer_comes(
     real_claude: Path, api: FakeAnthropic, start_rig: StartRig, tmp_path: Path
 ) -> None:
     rig = start_rig(real_claude, api.environment(tmp_path) | {"CLAUDE_CODE_MAX_RETRIES": "1"})
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         result = await rig.run("[[error:529:1]] [[text:at last]]")
     assert result.text == "at last"
     (told,) = [one for one in rig.troubles if isinstance(one, ClaudeApiRetry)]
@@ -35,7 +35,7 @@ async def test_silence_is_told_with_what_runs_meanwhile(real_rig: Rig, prompt: s
     def is_told() -> bool:
         return any(one.tools == tools for one in real_rig.troubles if isinstance(one, ClaudeStall))
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         await real_rig.cancel(prompt, when=is_told, allowed_tools=["Bash"])
     assert real_rig.processes() == []
 

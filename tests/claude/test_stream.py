@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started, Update, Usage, utf16_length
+from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started, Update, Usage
 from sidecar.job_handler import JobFailed
+from sidecar.text import utf16_length
 
 EMOJI = "\N{SLIGHTLY SMILING FACE}"
 RECORDED = [

@@ -26,7 +26,7 @@ from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
@@ -46,9 +46,11 @@ class TurnRig:
         self.failing: sqlite3.Error | None = None
         self.is_draining = False
         clock = ManualClock()
-        turn = UnitOfWork(asyncio.get_running_loop().call_soon)
-        self.database = Database(open_database(home / "sidecar.db", schema_dir(), "test"), home, turn.soon)
-        turn.connect(self.database)
+        unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
+        self.database = Database(
+            open_database(home / "sidecar.db", schema_dir(), "test"), home, unit_of_work.request_commit
+        )
+        unit_of_work.connect(self.database)
         new_id = Uuid7(clock)
         self.store = ClaudeStore(self.database)
         self.asked = PermissionStore(self.database)
@@ -60,7 +62,7 @@ class TurnRig:
             self.conversations,
             notify=self.notified.append,
             enqueue=self._enqueue,
-            after_commit=lambda callback: turn.after(lambda failure: callback(self.failing or failure)),
+            after_commit=lambda callback: unit_of_work.after_commit(lambda failure: callback(self.failing or failure)),
             clock=clock,
             new_id=new_id,
         )
@@ -134,7 +136,7 @@ class TurnRig:
 async def turns(executable: Path, home: Path, **waits: float) -> AsyncIterator[TurnRig]:
     """A rig whose idle processes live inside this block."""
     rig = TurnRig(executable, home, **waits)
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rig.pool.run)
             yield rig

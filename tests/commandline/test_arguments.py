@@ -1,3 +1,5 @@
+"""`key=value` arguments."""
+
 from pathlib import Path
 from typing import Any
 
@@ -5,14 +7,14 @@ import click
 import pytest
 
 from sidecar.commandline.assignments import callable_methods, find_method, params_of
-from sidecar.commandline.jobview import holds_job
+from sidecar.commandline.job_view import has_job
 
 
 def params(method: str, *assignments: str) -> dict[str, Any]:
     return params_of(find_method(method), assignments)
 
 
-def test_a_value_is_read_as_its_declared_type() -> None:
+def test_a_value_is_parsed_by_its_declared_type() -> None:
     assert params("jobs.list", "limit=5", "status=failed") == {"limit": 5, "status": "failed"}
     assert params("jobs.create", 'type="x"', "priority=-1", 'payload={"keep":2}') == {
         "type": '"x"',
@@ -31,7 +33,7 @@ def test_a_colon_forces_json_and_an_at_sign_reads_a_file(tmp_path: Path) -> None
     assert params("system.health", '_meta={"timeout_ms": 5}') == {"_meta": {"timeout_ms": 5}}
 
 
-def test_a_list_of_words_may_be_given_word_by_word() -> None:
+def test_a_list_of_strings_can_be_given_item_by_item() -> None:
     expected = {"prompt": "x", "allowed_tools": ["Read", "Bash(git *)"]}
     assert params("claude.spawn", "prompt=x", "allowed_tools=Read", "allowed_tools=Bash(git *)") == expected
     assert params("claude.spawn", "prompt=x", 'allowed_tools=["Read", "Bash(git *)"]') == expected
@@ -40,14 +42,14 @@ def test_a_list_of_words_may_be_given_word_by_word() -> None:
 @pytest.mark.parametrize(
     ("assignment", "words"),
     [
-        ("limt=5", "jobs.list has no param limt. Did you mean limit? Its params: status, type, limit, cursor."),
+        ("limt=5", "jobs.list has no parameter limt. Did you mean limit? Its parameters: status, type, limit, cursor."),
         ("limit", "not of the form key=value"),
         ("limit=many", "limit must be an integer, not 'many'."),
         ("limit:={", "limit:= must be followed by JSON"),
         ("cursor=@/no/such/file", "cursor: /no/such/file cannot be read: No such file or directory."),
     ],
 )
-def test_what_cannot_be_understood_is_said(assignment: str, words: str) -> None:
+def test_a_wrong_argument_is_explained(assignment: str, words: str) -> None:
     with pytest.raises(click.UsageError) as caught:
         params("jobs.list", assignment)
     assert words in caught.value.message
@@ -60,7 +62,7 @@ def test_a_param_twice_and_a_notification_cannot_be_called() -> None:
         find_method("exit")
 
 
-def test_what_answers_with_a_job_can_be_waited_for() -> None:
-    waitable = {name for name, declared in callable_methods().items() if holds_job(declared.result)}
+def test_methods_whose_result_contains_a_job_can_be_waited_for() -> None:
+    waitable = {name for name, declared in callable_methods().items() if has_job(declared.result)}
     assert {"jobs.create", "jobs.get", "jobs.cancel", "claude.spawn"} <= waitable
     assert not {"jobs.list", "system.health", "initialize"} & waitable

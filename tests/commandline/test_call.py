@@ -1,34 +1,34 @@
+"""`sidecar call` and `sidecar methods`."""
+
 import contextlib
 import json
 import sqlite3
 
 from sidecar_protocol.catalog import methods
 
-from tests.commandline.shell import LIMIT_S, Ended, Shell
+from tests.commandline.harness import LIMIT_S, CliHarness, Ended
 
 
-def test_a_result_is_one_compact_line_for_programs_and_the_token_of_the_environment_is_sent(shell: Shell) -> None:
-    listed = shell.run("call", "jobs.list", "--json", BACKEND_TOKEN="t0ken")
+def test_json_is_one_compact_line_and_the_token_of_the_environment_is_sent(cli: CliHarness) -> None:
+    listed = cli.run("call", "jobs.list", "--json", BACKEND_TOKEN="t0ken")
     assert listed == Ended(0, '{"jobs":[],"next_cursor":null}\n', "")
 
 
-def test_a_job_is_awaited_and_printed_as_indented_json_and_a_page_of_jobs_as_a_table(shell: Shell) -> None:
-    awaited = shell.run(
-        "call", "jobs.create", "type=maintenance.backup", 'payload={"keep": 2}', "priority=-1", "--wait"
-    )
+def test_a_job_is_waited_for_and_printed_as_json_and_a_list_of_jobs_as_a_table(cli: CliHarness) -> None:
+    awaited = cli.run("call", "jobs.create", "type=maintenance.backup", 'payload={"keep": 2}', "priority=-1", "--wait")
     assert (awaited.code, awaited.err) == (0, "")
     assert awaited.out.startswith('{\n  "job_id": "')
     job = json.loads(awaited.out)
     assert (job["status"], job["payload"], job["priority"]) == ("succeeded", {"keep": 2}, -1)
-    listed = shell.run("call", "jobs.list", "limit=5")
+    listed = cli.run("call", "jobs.list", "limit=5")
     head, row = listed.out.splitlines()
     assert head.split() == ["job_id", "type", "status", "created_at"]
     assert row.split()[:3] == [job["job_id"], "maintenance.backup", "succeeded"]
     assert max(len(head), len(row)) <= 80
 
 
-def test_an_error_of_the_sidecar_is_told_readably_and_exits_with_1(shell: Shell) -> None:
-    refused = shell.run("call", "jobs.list", "limit=0", "cursor:=5")
+def test_an_error_of_the_sidecar_is_printed_with_its_details_and_exits_with_1(cli: CliHarness) -> None:
+    refused = cli.run("call", "jobs.list", "limit=0", "cursor:=5")
     assert refused == Ended(
         1,
         "",
@@ -38,14 +38,14 @@ def test_an_error_of_the_sidecar_is_told_readably_and_exits_with_1(shell: Shell)
     )
 
 
-def test_a_call_that_makes_no_sense_exits_with_2_and_names_what_would(shell: Shell) -> None:
-    method = shell.run("call", "job.list")
+def test_an_unknown_method_exits_with_2_and_suggests_another(cli: CliHarness) -> None:
+    method = cli.run("call", "job.list")
     assert (method.code, method.out) == (2, "")
     assert "There is no method job.list. Did you mean jobs.list" in method.err
 
 
-def test_a_long_prompt_comes_from_standard_input_and_a_failed_job_exits_with_1(shell: Shell) -> None:
-    ended = shell.run("call", "claude.spawn", "prompt=@-", "allowed_tools=Read", "--wait", stdin="two\nlines")
+def test_a_prompt_is_read_from_standard_input_and_a_failed_job_exits_with_1(cli: CliHarness) -> None:
+    ended = cli.run("call", "claude.spawn", "prompt=@-", "allowed_tools=Read", "--wait", stdin="two\nlines")
     job = json.loads(ended.out)
     assert ended.code == 1
     assert (job["payload"]["prompt"], job["payload"]["allowed_tools"]) == ("two\nlines", ["Read"])
@@ -54,27 +54,27 @@ def test_a_long_prompt_comes_from_standard_input_and_a_failed_job_exits_with_1(s
     assert "npm install -g @anthropic-ai/claude-code" in ended.err
 
 
-def test_the_text_of_an_awaited_run_streams_by(shell: Shell) -> None:
-    shell.install_claude()
-    ended = shell.run("call", "claude.spawn", "prompt=[[slow:3]]", "--wait")
+def test_the_text_of_a_run_is_printed_as_it_is_written(cli: CliHarness) -> None:
+    cli.install_claude()
+    ended = cli.run("call", "claude.spawn", "prompt=[[slow:3]]", "--wait")
     assert ended.code == 0
     assert ended.err.splitlines() == ["Claude is working", "w0 w1 w2 "]
     assert json.loads(ended.out)["result"]["text"] == "w0 w1 w2 "
 
 
-def test_ctrl_c_cancels_the_awaited_job_and_waits_for_its_end(shell: Shell) -> None:
-    shell.install_claude()
-    ended = shell.interrupt(
+def test_ctrl_c_cancels_the_job_and_waits_until_it_ends(cli: CliHarness) -> None:
+    cli.install_claude()
+    ended = cli.interrupt(
         "call", "claude.spawn", "prompt=[[text:begun]] [[hang]]", "--wait", after="Claude is working", stream="err"
     )
     assert ended.code == 130
     assert json.loads(ended.out)["status"] == "cancelled"
     assert "Traceback" not in ended.err
-    assert shell.left_running() == []
+    assert cli.left_running() == []
 
 
-def test_notifications_are_followed_until_ctrl_c(shell: Shell) -> None:
-    ended = shell.interrupt(
+def test_follow_prints_notifications_until_ctrl_c(cli: CliHarness) -> None:
+    ended = cli.interrupt(
         "call",
         "jobs.create",
         "type=maintenance.backup",
@@ -83,36 +83,36 @@ def test_notifications_are_followed_until_ctrl_c(shell: Shell) -> None:
         after='"status":"succeeded"',
         stream="out",
     )
-    answer, *told = map(json.loads, ended.out.splitlines())
+    answer, *notifications = map(json.loads, ended.out.splitlines())
     assert ended.code == 0
-    statuses = [one["params"]["job"]["status"] for one in told if one["method"] == "jobs.updated"]
+    statuses = [one["params"]["job"]["status"] for one in notifications if one["method"] == "jobs.updated"]
     assert statuses == ["queued", "running", "succeeded"]
     assert answer["job"]["status"] == "queued"
-    assert shell.left_running() == []
+    assert cli.left_running() == []
 
 
-def test_a_database_that_is_in_use_is_told_in_one_sentence(shell: Shell) -> None:
-    with shell.serving() as holder:
-        refused = shell.run("call", "jobs.list")
+def test_a_database_in_use_is_explained_in_one_line(cli: CliHarness) -> None:
+    with cli.serving() as holder:
+        refused = cli.run("call", "jobs.list")
     assert refused == Ended(
         73,
         "",
         f"The database is in use (exit code 73): another sidecar (process {holder}) is using this database. "
-        "Close the app that has it open, or name another with --db.\n",
+        "Close the app that uses it, or choose another database with --db.\n",
     )
 
 
-def test_a_newer_database_a_strange_file_and_a_wrong_setting_are_told_in_one_sentence(shell: Shell) -> None:
-    newer = shell.home / "newer.db"
+def test_a_newer_database_another_file_and_a_wrong_setting_are_explained_in_one_line(cli: CliHarness) -> None:
+    newer = cli.home / "newer.db"
     with contextlib.closing(sqlite3.connect(newer)) as connection, connection:
-        connection.execute("CREATE TABLE _sqlite_migrations (id INTEGER, migration_set TEXT, name TEXT)")
-        connection.execute("INSERT INTO _sqlite_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
-    strange = shell.home / "strange.db"
+        connection.execute("CREATE TABLE schema_migrations (id INTEGER, migration_set TEXT, name TEXT)")
+        connection.execute("INSERT INTO schema_migrations VALUES (1, 'sidecar', '9999_from_the_future')")
+    strange = cli.home / "strange.db"
     strange.write_bytes(b"no database at all " * 100)
     for code, words, process in (
-        (78, "has migration 9999_from_the_future", shell.start("call", "jobs.list", "--db", str(newer))),
-        (74, "is not a SQLite database", shell.start("call", "jobs.list", "--db", str(strange))),
-        (2, "RUN_ENV must be dev or prod", shell.start("call", "jobs.list", RUN_ENV="test")),
+        (78, "has migration 9999_from_the_future", cli.start("call", "jobs.list", "--db", str(newer))),
+        (74, "is not a SQLite database", cli.start("call", "jobs.list", "--db", str(strange))),
+        (2, "RUN_ENV must be dev or prod", cli.start("call", "jobs.list", RUN_ENV="test")),
     ):
         with process:
             out, err = process.communicate(timeout=LIMIT_S)
@@ -122,7 +122,7 @@ def test_a_newer_database_a_strange_file_and_a_wrong_setting_are_told_in_one_sen
         assert words in sentence
 
 
-def test_the_methods_are_listed_with_their_params(shell: Shell) -> None:
-    listed = shell.run("methods", "--json").result
+def test_the_methods_are_listed_with_their_params(cli: CliHarness) -> None:
+    listed = cli.run("methods", "--json").result
     assert [one["name"] for one in listed] == [one.name for one in methods() if one.result is not None]
     assert next(one["params"] for one in listed if one["name"] == "jobs.get") == ["job_id"]

@@ -1,4 +1,4 @@
-"""`sidecar console`: typed by a person on a terminal, and read from a script."""
+"""`sidecar console` on a terminal and with scripts."""
 
 import os
 import pty
@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.commandline.console import words_of
-from tests.commandline.shell import LIMIT_S, MODULE, ROOT, Shell
+from sidecar.commandline.console_syntax import split_words
+from tests.commandline.harness import LIMIT_S, MODULE, ROOT, CliHarness
 from tests.transcripts.recording import lines_of, said_to
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 
 
-class Typist:
-    """A person at a terminal in front of a console."""
+class TerminalUser:
+    """Types into a console on a pseudo-terminal and reads its output."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, cli: CliHarness) -> None:
         self._terminal, its_end = pty.openpty()
-        env = {**shell.environment, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
+        env = {**cli.environment, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
         self.process = subprocess.Popen(
             [*MODULE, "console"],
             stdin=its_end,
@@ -41,15 +41,15 @@ class Typist:
         os.write(self._terminal, text.encode())
 
     def until(self, text: str) -> None:
-        """Read until this has come since the last time."""
+        """Read until the output since the last call contains `text`."""
         end = time.monotonic() + LIMIT_S
         while text not in self._seen:
             ready, _, _ = select.select([self._terminal], [], [], end - time.monotonic())
-            assert ready, f"{text!r} did not come: {self._seen[-500:]!r}"
-            came = os.read(self._terminal, 65_536).decode("utf-8", "replace")
-            if "\x1b[6n" in came:  # a terminal is asked where its cursor is
+            assert ready, f"{text!r} was not printed: {self._seen[-500:]!r}"
+            chunk = os.read(self._terminal, 65_536).decode("utf-8", "replace")
+            if "\x1b[6n" in chunk:  # the program asks for the cursor's position
                 self.type("\x1b[1;1R")
-            self._seen = CONTROLS.sub("", self._seen + came)
+            self._seen = CONTROLS.sub("", self._seen + chunk)
         self._seen = self._seen.partition(text)[2]
 
     def close(self) -> None:
@@ -60,37 +60,37 @@ class Typist:
 
 
 @pytest.fixture
-def typist(shell: Shell) -> Iterator[Typist]:
-    """Somebody who has just started the console."""
-    made = Typist(shell)
-    yield made
-    made.close()
+def user(cli: CliHarness) -> Iterator[TerminalUser]:
+    """A user who has just started the console."""
+    user = TerminalUser(cli)
+    yield user
+    user.close()
 
 
-def test_a_person_completes_a_method_calls_it_and_sees_what_is_told(typist: Typist) -> None:
-    typist.until("→")
-    typist.type("initialize\r")
-    typist.until("schema_hash")
-    typist.until("system.state")
-    typist.type("jobs.queue.pau")
-    typist.until("Start no more jobs")  # what the menu says of it
-    typist.type("\t\r")
-    typist.until('"paused": true')
-    typist.until("jobs.queue_updated")
-    typist.type("jobs.lust\r")
-    typist.until("Did you mean jobs.list")
-    typist.type("jobs.list stat")
-    typist.until("status=")
-    typist.type("\tsucc")
-    typist.until("succeeded")
-    typist.type("\t\r")
-    typist.until("no jobs")
-    typist.until("→")
-    typist.type("\x04")
-    assert typist.process.wait(LIMIT_S) == 0
+def test_methods_and_params_are_completed_and_notifications_are_printed(user: TerminalUser) -> None:
+    user.until("→")
+    user.type("initialize\r")
+    user.until("schema_hash")
+    user.until("system.state")
+    user.type("jobs.queue.pau")
+    user.until("Start no more jobs")  # its description in the menu
+    user.type("\t\r")
+    user.until('"paused": true')
+    user.until("jobs.queue_updated")
+    user.type("jobs.lust\r")
+    user.until("Did you mean jobs.list")
+    user.type("jobs.list stat")
+    user.until("status=")
+    user.type("\tsucc")
+    user.until("succeeded")
+    user.type("\t\r")
+    user.until("no jobs")
+    user.until("→")
+    user.type("\x04")
+    assert user.process.wait(LIMIT_S) == 0
 
 
-def test_a_script_is_done_line_by_line_and_recorded(shell: Shell, tmp_path: Path) -> None:
+def test_a_script_is_run_line_by_line_and_recorded(cli: CliHarness, tmp_path: Path) -> None:
     record = tmp_path / "made.jsonl"
     script = (
         "# a comment\n"
@@ -102,7 +102,7 @@ def test_a_script_is_done_line_by_line_and_recorded(shell: Shell, tmp_path: Path
         "jobs.log.list job_id=$.job_id limit=1 &\n"
         ".raw no JSON\n"
     )
-    ended = shell.run("console", "--json", "--record", str(record), "--env", "BACKEND_PORT=1", stdin=script)
+    ended = cli.run("console", "--json", "--record", str(record), "--env", "BACKEND_PORT=1", stdin=script)
     assert (ended.code, ended.err) == (0, "")
     methods = [message["method"] for message in said_to(record)]
     assert methods == ["initialize", "jobs.create", "jobs.get", "initialized", "jobs.log.list"]
@@ -112,24 +112,64 @@ def test_a_script_is_done_line_by_line_and_recorded(shell: Shell, tmp_path: Path
     assert entries[-1]["exit"] == 0
 
 
-def test_a_mistake_ends_a_script_with_a_sentence(shell: Shell) -> None:
-    ended = shell.run("console", stdin="initialize\njobs.get job_id=$7.job_id\njobs.list\n")
+def test_a_mistake_ends_a_script_with_an_explanation(cli: CliHarness) -> None:
+    ended = cli.run("console", stdin="initialize\njobs.get job_id=$7.job_id\njobs.list\n")
     assert ended.code == 2
-    assert "$7.job_id is nothing that an answer has" in ended.err
+    assert "$7.job_id does not exist" in ended.err
     assert "no jobs" not in ended.out
 
 
-def test_a_secret_of_the_environment_is_not_noted(shell: Shell, tmp_path: Path) -> None:
+def test_a_secret_of_the_environment_is_not_recorded(cli: CliHarness, tmp_path: Path) -> None:
     record = tmp_path / "made.jsonl"
-    shell.run("console", "--record", str(record), "--env", "BACKEND_TOKEN=open sesame", stdin="system.health\n")
+    cli.run("console", "--record", str(record), "--env", "BACKEND_TOKEN=open sesame", stdin="system.health\n")
     assert "sesame" not in record.read_text("utf-8")
 
 
-def test_words_may_hold_spaces_in_quotes_and_json() -> None:
-    assert words_of('a.b title="A walk" payload={"keep": 2}  n:=[1, 2] x=$2.y') == [
+def test_words_can_contain_spaces_in_quotes_and_json() -> None:
+    assert split_words('a.b title="A walk" payload={"keep": 2}  n:=[1, 2] x=$2.y') == [
         "a.b",
         "title=A walk",
         'payload:={"keep": 2}',
         "n:=[1, 2]",
         "x=$2.y",
     ]
+
+
+def test_a_script_names_results_waits_for_jobs_and_prints_fields(cli: CliHarness, tmp_path: Path) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text(
+        "# Make a backup\n"
+        "initialize\n"
+        'backup = jobs.create type=maintenance.backup payload={"keep": "$keep"}\n'
+        "system.health\n"
+        ".wait $backup.job.job_id\n"
+        "page = jobs.list type=$type\n"
+        ".show $page.jobs type status created_at\n"
+        ".show $backup.job.payload.keep\n"
+    )
+    ended = cli.run(
+        "console", "--timeline", "--script", str(script), "--set", "keep:=2", "--set", "type=maintenance.backup"
+    )
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("\nMake a backup\n")
+    assert "✓ succeeded in" in ended.out
+    assert re.search(r"^    maintenance.backup  succeeded  \w{3} \d\d \w{3} \d\d:\d\d$", ended.out, re.MULTILINE)
+    assert "\n2\n" in ended.out
+    assert "← (exit code 0)" in ended.out
+
+
+def test_an_error_response_does_not_end_a_script_but_changes_its_exit_code(cli: CliHarness) -> None:
+    ended = cli.run("console", "--json", stdin="initialize\njobs.list limit=0\n.show $.data.kind\n")
+    assert ended.code == 1
+    assert '"invalid_params"' in ended.out.splitlines()
+
+
+def test_waiting_for_a_job_that_ends_otherwise_ends_a_script(cli: CliHarness) -> None:
+    run_at = "run_at=2100-01-01T00:00:00Z"
+    script = f"initialize\njob = jobs.create type=maintenance.backup {run_at}\njobs.cancel job_id=$job.job.job_id\n"
+    expected = cli.run("console", stdin=script + ".wait $job.job.job_id cancelled\n")
+    assert (expected.code, expected.err) == (0, "")
+    ended = cli.run("console", stdin=script + ".wait $job.job.job_id\nsystem.health\n")
+    assert ended.code == 1
+    assert "The job's status is cancelled instead of succeeded." in ended.err
+    assert "checks" not in ended.out

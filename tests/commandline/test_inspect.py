@@ -1,4 +1,4 @@
-"""`sidecar inspect`: what happened in a transcript, for people, as JSON and as a page."""
+"""`sidecar inspect`: the timeline, the statistics, the JSON and the HTML page of a transcript."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commandline.shell import Shell
+from tests.commandline.harness import CliHarness
 from tests.transcripts.recording import BACKUP, CORPUS, answer, ask, c2s, s2c, tell, write
 
 MISTAKES = CORPUS / "invalid_requests_get_errors_and_lose_nothing.jsonl"
@@ -16,11 +16,11 @@ RESTARTS = CORPUS / "a_reconnecting_client_replays_the_events_it_missed.jsonl"
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> Path:
-    """Two calls, one of which is never answered, an error, a notification, a long silence."""
+def transcript(tmp_path: Path) -> Path:
+    """Three calls, one of them without a response, an error, a notification and a long pause."""
     error = {"code": 4041, "message": "No job has this id.", "data": {"kind": "job_not_found"}}
     return write(
-        tmp_path / "talk.jsonl",
+        tmp_path / "transcript.jsonl",
         c2s(1, ask(1, "jobs.get", job_id="a")),
         s2c(3.5, {"jsonrpc": "2.0", "id": 1, "error": error}),
         c2s(4, ask(2, "jobs.list")),
@@ -30,36 +30,36 @@ def talk(tmp_path: Path) -> Path:
     )
 
 
-def test_a_person_sees_the_timeline_and_the_sums(shell: Shell, talk: Path) -> None:
-    ended = shell.run("inspect", str(talk), COLUMNS="100")
+def test_text_has_a_timeline_and_statistics(cli: CliHarness, transcript: Path) -> None:
+    ended = cli.run("inspect", str(transcript), COLUMNS="100")
     assert (ended.code, ended.err) == (0, "")
     assert "← jobs.get            2.5 ms  job_not_found: No job has this id." in ended.out
     assert re.search(r"jobs\.list +2 +1 +5\.0 ms +5\.0 ms +5\.0 ms", ended.out)
     assert "line 2: jobs.get: job_not_found" in ended.out
-    assert "line 7: jobs.list: never answered" in ended.out
-    assert "line 7: silence of 5.00 s" in ended.out
-    assert "told: jobs.updated ×1" in ended.out
+    assert "line 7: jobs.list: no response" in ended.out
+    assert "line 7: pause of 5.00 s" in ended.out
+    assert "notifications: jobs.updated ×1" in ended.out
 
 
-def test_what_matters_of_each_message_is_said_in_columns(shell: Shell) -> None:
-    talk = CORPUS / "claude_requests_permission_and_the_user_decides.jsonl"
-    lines = shell.run("inspect", str(talk), COLUMNS="120").out.splitlines()
+def test_the_timeline_is_aligned_and_summarizes_each_message(cli: CliHarness) -> None:
+    transcript = CORPUS / "claude_requests_permission_and_the_user_decides.jsonl"
+    lines = cli.run("inspect", str(transcript), COLUMNS="120").out.splitlines()
     assert any(re.search(r"⟵ claude\.permission_requested +#\d+  open  Bash: \{command: ls\}$", line) for line in lines)
     assert any(re.search(r"← claude\.permissions\.list +[\d.]+ ms  1 request$", line) for line in lines)
-    assert any(re.search(r"⟵ claude\.message +#\d+  user: \[\[ask:Bash", line) for line in lines)
+    assert any(re.search(r"⟵ claude\.message_added +#\d+  user: \[\[ask:Bash", line) for line in lines)
     ends = {match.end() for line in lines if (match := re.match(r" +[0-9.]+  ⟵ \S+ +#\d+  ", line))}
     assert len(ends) == 1
 
 
-def test_a_program_gets_everything_in_one_line(shell: Shell, talk: Path) -> None:
-    (life,) = shell.run("inspect", str(talk), "--json").result["lives"]
+def test_json_has_everything_on_one_line(cli: CliHarness, transcript: Path) -> None:
+    (life,) = cli.run("inspect", str(transcript), "--json").result["lives"]
     assert life["calls"][1] == {
         "line": 4,
         "t": 4,
         "method": "jobs.list",
-        "sent_bytes": len(talk.read_bytes().split(b"\n")[3]) + 1,
+        "sent_bytes": len(transcript.read_bytes().split(b"\n")[3]) + 1,
         "latency_ms": 5.0,
-        "answer_bytes": len(talk.read_bytes().split(b"\n")[5]) + 1,
+        "answer_bytes": len(transcript.read_bytes().split(b"\n")[5]) + 1,
         "error": None,
         "told": 1,
     }
@@ -68,37 +68,36 @@ def test_a_program_gets_everything_in_one_line(shell: Shell, talk: Path) -> None
     assert life["notifications"] == {"jobs.updated": 1}
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.jsonl")), ids=lambda path: path.stem)
-def test_our_own_transcripts_can_all_be_looked_at(shell: Shell, path: Path) -> None:
-    ended = shell.run("inspect", "--all", str(path))
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.jsonl"))[::8], ids=lambda path: path.stem)
+def test_transcripts_of_the_corpus_can_be_inspected(cli: CliHarness, path: Path) -> None:
+    ended = cli.run("inspect", "--all", str(path))
     assert (ended.code, ended.err) == (0, "")
-    lives = shell.run("inspect", "--json", str(path)).result["lives"]
+    lives = cli.run("inspect", "--json", str(path)).result["lives"]
     assert sum(life["messages"] for life in lives) == path.read_bytes().count(b'"msg":')
 
 
-def test_a_long_one_is_cut_unless_all_is_wanted(shell: Shell, tmp_path: Path) -> None:
+def test_a_long_transcript_is_truncated_unless_all_is_given(cli: CliHarness, tmp_path: Path) -> None:
     path = write(tmp_path / "long.jsonl", *(s2c(n, tell("system.state", state="ready")) for n in range(300)))
-    assert "… 100 more messages" in shell.run("inspect", str(path)).out
-    assert "more messages" not in shell.run("inspect", "--all", str(path)).out
+    assert "… 100 more messages" in cli.run("inspect", str(path)).out
+    assert "more messages" not in cli.run("inspect", "--all", str(path)).out
 
 
-def test_what_is_no_transcript_is_refused_in_a_sentence(shell: Shell, tmp_path: Path) -> None:
+def test_another_file_is_refused_with_an_explanation(cli: CliHarness, tmp_path: Path) -> None:
     path = tmp_path / "not.jsonl"
     path.write_text("{}\n")
-    ended = shell.run("inspect", str(path))
+    ended = cli.run("inspect", str(path))
     assert ended.code == 1
     assert "a transcript begins with a line" in ended.err
 
 
-@pytest.mark.timeout(180)  # a browser starts
-def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(shell: Shell, tmp_path: Path) -> None:
+def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(cli: CliHarness, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     hostile = write(
         tmp_path / "hostile.jsonl",
         c2s(1, ask(1, "jobs.get", job_id="</script><img src=x onerror=document.title='hit'>")),
         s2c(2, answer(1, job_id="a")),
     )
-    assert shell.run("inspect", "--html", str(page), str(hostile)).code == 0
+    assert cli.run("inspect", "--html", str(page), str(hostile)).code == 0
     text = page.read_text("utf-8")
     assert re.search(r"(?:src|href)=[\"']?https?:", text) is None
     chromium = shutil.which("chromium")
@@ -111,10 +110,10 @@ def test_the_page_is_one_file_and_shows_the_calls_in_a_browser(shell: Shell, tmp
     assert "<title>hostile.jsonl</title>" in dom
 
 
-def test_each_life_has_its_own_sums(shell: Shell) -> None:
-    lives = shell.run("inspect", str(RESTARTS), "--json").result["lives"]
+def test_each_life_has_its_own_statistics(cli: CliHarness) -> None:
+    lives = cli.run("inspect", str(RESTARTS), "--json").result["lives"]
     assert [life["exit_code"] for life in lives] == [0, 0, 0]
-    assert shell.run("inspect", str(RESTARTS)).out.count("life ") == 3
+    assert cli.run("inspect", str(RESTARTS)).out.count("life ") == 3
     assert json.loads(json.dumps(lives)) == lives
-    assert "no JSON" in shell.run("inspect", str(MISTAKES)).out
+    assert "not JSON" in cli.run("inspect", str(MISTAKES)).out
     assert BACKUP.exists()

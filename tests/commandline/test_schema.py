@@ -1,3 +1,5 @@
+"""`sidecar schema`: the generated files are current, and stale ones are found."""
+
 import shutil
 import subprocess
 import sys
@@ -5,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.commandline.generated import generated_files, stale_files
-from tests.commandline.shell import ROOT, Ended
+from sidecar.commandline.schema import generated_files, stale_files
+from tests.commandline.harness import ROOT, Ended
 
 PATHS = ["schema/openrpc.json", "protocol/typescript/contract.ts", "schema/schema.sql"]
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what generates and is generated."""
+    """A copy of the generated files and of the code that generates them."""
     for folder in ("protocol", "sidecar", "schema"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     return tmp_path
@@ -25,7 +27,7 @@ def run_in(checkout: Path, *arguments: str) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
-def test_the_generated_files_are_those_of_the_contract_and_of_the_migrations() -> None:
+def test_the_contract_and_the_database_schema_are_generated() -> None:
     assert [path.as_posix() for path, _ in generated_files()] == PATHS
 
 
@@ -33,7 +35,7 @@ def test_the_generated_files_are_current() -> None:
     assert [path.as_posix() for path, _ in stale_files()] == []
 
 
-def test_a_stale_file_is_named_then_written(checkout: Path) -> None:
+def test_a_stale_file_is_reported_and_then_written(checkout: Path) -> None:
     stale = checkout / "schema" / "schema.sql"
     stale.write_text("-- old\n", "utf-8")
     checked = run_in(checkout, "--check")

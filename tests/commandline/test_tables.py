@@ -1,3 +1,5 @@
+"""Tables of entities, and formatted values."""
+
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -8,8 +10,8 @@ from sidecar_protocol.events import EventPage
 from sidecar_protocol.jobs import JobPage
 from sidecar_protocol.system import Diagnostics, Health
 
+from sidecar.commandline.formatting import ago, duration, one_line, size
 from sidecar.commandline.tables import list_field, print_table
-from sidecar.commandline.wording import ago, duration, one_line, size
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 JOB = {
@@ -30,7 +32,7 @@ def table(width: int) -> list[str]:
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_a_result_with_one_list_of_models_and_plain_values_beside_it_is_a_table() -> None:
+def test_a_result_with_one_list_of_models_is_a_table() -> None:
     assert list_field(JobPage) == ("jobs", Job)
     assert [(list_field(model) or ("",))[0] for model in (ActivityPage, EventPage, Health)] == [
         "events",
@@ -41,7 +43,7 @@ def test_a_result_with_one_list_of_models_and_plain_values_beside_it_is_a_table(
     assert list_field(Job) is None
 
 
-def test_a_table_has_the_telling_columns_that_fit() -> None:
+def test_a_table_has_the_most_informative_columns_that_fit() -> None:
     assert table(60) == [
         "job_id                                type        status",
         "01a20926-036a-71d9-a20c-3f6432ebc70e  claude.run  failed",
@@ -50,7 +52,7 @@ def test_a_table_has_the_telling_columns_that_fit() -> None:
     assert table(100)[0].split() == ["job_id", "type", "status", "created_at", "message"]
 
 
-def test_a_cell_is_one_line_without_control_codes_and_cut_to_fit() -> None:
+def test_a_cell_is_one_line_without_control_codes_and_truncated_to_fit() -> None:
     (row,) = table(100)[1:]
     assert "3 min ago" in row
     assert "\x1b" not in row
@@ -58,7 +60,7 @@ def test_a_cell_is_one_line_without_control_codes_and_cut_to_fit() -> None:
     assert len(row) <= 100
 
 
-def test_values_are_written_for_a_person() -> None:
+def test_values_are_formatted_for_people() -> None:
     assert one_line({"a": None, "b": [1, "x\ny"], "c": {"d": True}}) == "{b: [1, x y], c: {d: true}}"
     assert [duration(s) for s in (0.0019, 0.2, 3.414, 125)] == ["1.9 ms", "200 ms", "3.41 s", "2 min 5 s"]
     assert [size(n) for n in (12, 167_936, 2_500_000)] == ["12 bytes", "167.9 kB", "2.5 MB"]

@@ -1,13 +1,12 @@
-"""A witness for each test: a host with a database and a ledger of its own."""
+"""A client for each test, with its own database."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.crashes.acknowledged import Witness
+from tests.crashes.recovering_client import RecoveringClient
 
 
 @pytest.fixture
-def witness(data_dir: Path, tmp_path: Path) -> Witness:
-    """A host that outlives its sidecars."""
-    return Witness(data_dir, tmp_path / "ledger")
+def client(data_dir: Path, tmp_path: Path) -> RecoveringClient:
+    return RecoveringClient(data_dir, tmp_path / "step log")

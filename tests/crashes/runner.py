@@ -1,14 +1,18 @@
-"""A sidecar that dies on purpose, started as a script: `runner.py LEDGER [--point POINT --nth NTH [--boot]]`.
+"""A sidecar that kills itself: `runner.py STEP_LOG [--point POINT --nth NTH [--boot]] [--condition CONDITION]...`.
 
-At the NTH passing of POINT the process kills itself with SIGKILL, which leaves it no more time than a power cut leaves
-a machine.  Passings count from the first `jobs.create` or question of Claude's on; with `--boot`, from the start of
-the process.
-Its job types write each of their steps to LEDGER, which no crash takes back: so a test sees how often a handler ran.
+At the NTH passing of POINT the process sends itself SIGKILL, which like a power cut leaves no time to clean up.
+Passings are counted from the first `jobs.create` or permission request on, or with `--boot` from the start of the
+process.  Its job handlers append each of their steps to STEP_LOG and fsync it, so that a test sees how often they ran.
 
---oddity     full         the database may grow by 60 pages, after which the disk is full
-             brimming     the database may not grow at all
-             powerless    file permissions hold for root too
-             patient      a crash is recovered from no sooner than somebody asks for a cancel
+--condition  disk_nearly_full  the database can grow by 60 pages, then the disk is full
+             disk_full         the database cannot grow
+             unprivileged      file permissions apply to root too
+             slow_recovery     the recovery from a crash waits for the first cancel
+
+The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
+that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`
+and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function raises
+AttributeError at the start.
 """
 
 import argparse
@@ -34,7 +38,7 @@ from sidecar_protocol.entities import WaitingFor
 import sidecar.app
 import sidecar.serve
 import sidecar.storage.migrations
-from sidecar.claude.feature import ClaudeFeature
+from sidecar.claude.feature import Orphans
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
@@ -42,42 +46,42 @@ from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
 from sidecar.storage.database import Database
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Dispatcher
+from sidecar.wire.dispatch import Answers
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import Writer
 
 CHECKPOINTS: Final = 3
-"""How often a handler waits on each side of its middle."""
+"""Number of times a handler yields to the loop before and after its middle."""
 
 COPY_STEPS: Final = 100
-"""Of SQLite's virtual machine, between two passings of `migrations.copy`."""
+"""Instructions of SQLite's virtual machine between two passings of `migrations.copy`."""
 
 
 class Ran(Model):
-    """What a job of these types came to: the attempt that did it."""
+    """The result of every job type here: the attempt that succeeded."""
 
     attempt: int
 
 
 class Once(JobSpec):
-    """Work that must not be done twice."""
+    """Must not be repeated after a crash."""
 
     type: ClassVar = "crash.once"
     result: ClassVar = Ran
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT)
 
 
-class Again(JobSpec):
-    """Work that may be done again."""
+class Repeatable(JobSpec):
+    """May be repeated after a crash."""
 
-    type: ClassVar = "crash.again"
+    type: ClassVar = "crash.repeatable"
     result: ClassVar = Ran
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE)
 
 
 class Flaky(JobSpec):
-    """Work that goes well the third time, and that a crash must not repeat."""
+    """Succeeds at the third attempt; must not be repeated after a crash."""
 
     type: ClassVar = "crash.flaky"
     result: ClassVar = Ran
@@ -85,7 +89,7 @@ class Flaky(JobSpec):
 
 
 class Snoozing(JobSpec):
-    """Work that cannot begin at once."""
+    """Snoozes once before it starts."""
 
     type: ClassVar = "crash.snoozing"
     result: ClassVar = Ran
@@ -93,7 +97,7 @@ class Snoozing(JobSpec):
 
 
 class Waiting(JobSpec):
-    """Work that ends when it is cancelled."""
+    """Runs until it is cancelled; may be repeated after a crash."""
 
     type: ClassVar = "crash.waiting"
     result: ClassVar = Ran
@@ -101,7 +105,7 @@ class Waiting(JobSpec):
 
 
 class Holding(JobSpec):
-    """The same, where a crash or a shutdown is the end of it."""
+    """Runs until it is cancelled; a crash or a shutdown interrupts it."""
 
     type: ClassVar = "crash.holding"
     result: ClassVar = Ran
@@ -109,27 +113,27 @@ class Holding(JobSpec):
 
 
 class Faults:
-    """Counts passings, and ends the process at the one that was asked for."""
+    """Counts the passings of one point and kills the process at the requested one."""
 
     def __init__(self, point: str | None, nth: int, *, armed: bool) -> None:
         self._point = point
         self._left = nth
         self.armed = armed
 
-    def due(self, point: str) -> bool:
-        """Whether this passing is the one."""
+    def is_due(self, point: str) -> bool:
+        """Counts a passing; returns whether it is the requested one."""
         if not self.armed or point != self._point:
             return False
         self._left -= 1
         return self._left == 0
 
     def passing(self, point: str) -> None:
-        """Die here, if it is the time and the place."""
-        if self.due(point):
-            die()
+        """Counts a passing and kills the process if it is the requested one."""
+        if self.is_due(point):
+            kill_self()
 
-    def around(self, owner: Any, attribute: str, name: str) -> None:
-        """Make points of the beginning and the end of a function, which may be one that waits."""
+    def wrap(self, owner: Any, attribute: str, name: str) -> None:
+        """Wraps a function, sync or async, with the points `name:before` and `name:after`."""
         original: Callable[..., Any] = getattr(owner, attribute)
 
         def call(*args: Any, **more: Any) -> Any:
@@ -147,37 +151,37 @@ class Faults:
         setattr(owner, attribute, wait if inspect.iscoroutinefunction(original) else call)
 
 
-def die() -> None:
-    """End as a crash does: nothing is cleaned up, flushed or said."""
+def kill_self() -> None:
+    """Kills the process without any clean-up."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Handlers:
-    """The code behind the job types, which keeps a ledger."""
+    """The handlers of the job types."""
 
-    def __init__(self, ledger: Path, faults: Faults) -> None:
-        self._ledger = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def __init__(self, step_log: Path, faults: Faults) -> None:
+        self._step_log = os.open(step_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._faults = faults
         self._snoozed: set[str] = set()
         self.attempts: dict[str, int] = {}
 
     def registrations(self) -> dict[str, Registration]:
-        """The worker's table of all of them."""
-        ways: dict[type[JobSpec], Any] = {
-            **dict.fromkeys((Once, Again), self._work),
+        """Returns the registrations by job type."""
+        functions: dict[type[JobSpec], Any] = {
+            **dict.fromkeys((Once, Repeatable), self._work),
             **dict.fromkeys((Waiting, Holding), self._wait),
             Flaky: self._fail,
             Snoozing: self._snooze,
         }
-        return {spec.type: Registration(spec, _Function(run)) for spec, run in ways.items()}
+        return {spec.type: Registration(spec, _Function(run)) for spec, run in functions.items()}
 
-    def note(self, job_id: str, phase: str) -> None:
-        """Write a step down where a crash cannot undo it."""
-        os.write(self._ledger, f"{job_id} {self.attempts[job_id]} {phase}\n".encode())
-        os.fsync(self._ledger)
+    def log_step(self, job_id: str, phase: str) -> None:
+        """Appends a step to the log and syncs it, so that no crash can undo it."""
+        os.write(self._step_log, f"{job_id} {self.attempts[job_id]} {phase}\n".encode())
+        os.fsync(self._step_log)
 
     async def _work(self, job: JobSpec, context: JobContext) -> Ran:
-        self.note(context.job_id, "start")
+        self.log_step(context.job_id, "start")
         self._faults.passing("handler:start")
         context.progress(0.5, "half")
         context.log("working")
@@ -186,7 +190,7 @@ class Handlers:
         self._faults.passing("handler:middle")
         for _ in range(CHECKPOINTS):
             await anyio.lowlevel.checkpoint()
-        self.note(context.job_id, "end")
+        self.log_step(context.job_id, "end")
         self._faults.passing("handler:end")
         return Ran(attempt=self.attempts[context.job_id])
 
@@ -203,20 +207,20 @@ class Handlers:
         return await self._work(job, context)
 
     async def _wait(self, job: Waiting, context: JobContext) -> Ran:
-        self.note(context.job_id, "start")
+        self.log_step(context.job_id, "start")
         await anyio.sleep_forever()
         raise AssertionError
 
 
 class _Function:
-    """A function as a `JobHandler`."""
+    """Wraps a function as a `JobHandler`."""
 
     def __init__(self, run: Any) -> None:
         self.run = run
 
 
 def add_job_types(handlers: Handlers) -> None:
-    """Let the catalog list them and the worker run them."""
+    """Adds the job types to the catalog and their handlers to the worker."""
     ours = handlers.registrations()
     catalog.JOB_TYPES += tuple(one.spec for one in ours.values())
     make, claim = JobsWorker.__init__, JobJournal.claim
@@ -235,25 +239,25 @@ def add_job_types(handlers: Handlers) -> None:
 
 
 def add_faults(faults: Faults) -> None:
-    """Put points around everything that moves a job, stores it or tells of it."""
+    """Adds points to every operation that changes, stores or reports a job."""
     for operation in ("queue", "request_cancel", "claim", "finish", "retry_later", "snooze", "put_back", "recover"):
-        faults.around(JobJournal, operation, f"journal.{operation}")
+        faults.wrap(JobJournal, operation, f"journal.{operation}")
     for operation in ("_recover", "_execute", "_verdict", "_settle"):
-        faults.around(JobsWorker, operation, f"worker.{operation.strip('_')}")
+        faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")
     for operation in ("begin", "commit"):
-        faults.around(Database, operation, f"database.{operation}")
-    faults.around(sidecar.app.App, "_committed", "app.committed")
-    faults.around(sidecar.app.App, "_end", "app.end")
-    faults.around(UnitOfWork, "end", "turn.end")
-    faults.around(Dispatcher, "settle", "dispatcher.settle")
-    faults.around(Outbox, "notify", "outbox.notify")
-    faults.around(Outbox, "settle", "outbox.settle")
-    faults.around(EventLog, "append", "event_log.append")
-    faults.around(Writer, "flush", "writer.flush")
+        faults.wrap(Database, operation, f"database.{operation}")
+    faults.wrap(UnitOfWork, "committed", "unit_of_work.committed")
+    faults.wrap(sidecar.app.App, "_end", "app.end")
+    faults.wrap(UnitOfWork, "commit", "unit_of_work.commit")
+    faults.wrap(Answers, "on_commit", "answers.on_commit")
+    faults.wrap(Outbox, "notify", "outbox.notify")
+    faults.wrap(Outbox, "on_commit", "outbox.on_commit")
+    faults.wrap(EventLog, "append", "event_log.append")
+    faults.wrap(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
-        faults.around(sidecar.storage.migrations, operation, f"migrations.{operation}")
+        faults.wrap(sidecar.storage.migrations, operation, f"migrations.{operation}")
     for operation in ("ask", "answer", "deliver", "withdraw", "keep"):
-        faults.around(PermissionJournal, operation, f"permissions.{operation}")
+        faults.wrap(PermissionJournal, operation, f"permissions.{operation}")
     split_migrations(faults)
     tear_lines(faults)
     count_steps(faults)
@@ -272,44 +276,34 @@ def add_faults(faults: Faults) -> None:
 
 
 def split_migrations(faults: Faults) -> None:
-    """The points `migrations.step:before` and `:after`, in a step's transaction, and `migrations.copy`, in a backup."""
-    step, back_up = sidecar.storage.migrations._step, sidecar.storage.migrations.back_up
-
-    def make_step(name: str, text: str) -> Callable[[Any], None]:
-        take = step(name, text)
-
-        def take_and_pass(database: Any) -> None:
-            faults.passing("migrations.step:before")
-            take(database)
-            faults.passing("migrations.step:after")
-
-        return take_and_pass
+    """Adds `migrations.step:before` and `:after` inside a step's transaction, and `migrations.copy` inside a backup."""
+    back_up = sidecar.storage.migrations.back_up
 
     def copy_and_pass(connection: sqlite3.Connection, target: Path) -> None:
         connection.set_progress_handler(lambda: faults.passing("migrations.copy"), COPY_STEPS)
         back_up(connection, target)
         connection.set_progress_handler(None, 0)
 
-    sidecar.storage.migrations._step = make_step
+    faults.wrap(sidecar.storage.migrations, "apply_migration", "migrations.step")
     sidecar.storage.migrations.back_up = copy_and_pass
 
 
 def tear_lines(faults: Faults) -> None:
-    """The point `writer.torn`: half of what a flush has to write is written."""
-    take = Writer._take
+    """Adds the point `writer.torn`: a flush writes half of its bytes."""
+    load_chunk = Writer.load_chunk
 
-    def take_and_tear(self: Writer) -> bool:
-        found = take(self)
-        if found and faults.due("writer.torn"):
-            os.write(self._descriptor, self._current[: len(self._current) // 2])
-            die()
+    def load_and_tear(self: Writer) -> bool:
+        found = load_chunk(self)
+        if found and faults.is_due("writer.torn"):
+            os.write(self.descriptor, self.chunk[: len(self.chunk) // 2])
+            kill_self()
         return found
 
-    Writer._take = take_and_tear  # type: ignore[method-assign]
+    Writer.load_chunk = load_and_tear  # type: ignore[method-assign]
 
 
 def count_steps(faults: Faults) -> None:
-    """The point `loop.step`: before each callback of the loop, and so at every `await` that waits."""
+    """Adds the point `loop.step` before each callback of the loop, which includes every `await` that waits."""
     run = asyncio.Handle._run
 
     def step(self: asyncio.Handle) -> None:
@@ -320,7 +314,7 @@ def count_steps(faults: Faults) -> None:
 
 
 def limit_growth(pages: int) -> None:
-    """Let the database grow by so many pages, and no more."""
+    """Limits the growth of the database to this number of pages."""
     opened = sidecar.storage.migrations.open_database
 
     def open_database(path: Path, directory: Path, *more: Any) -> sqlite3.Connection:
@@ -332,55 +326,55 @@ def limit_growth(pages: int) -> None:
     setattr(sidecar.app, "open_database", open_database)  # noqa: B010 - mypy: not exported
 
 
-def powerless() -> None:
-    """Give up what lets root write where it may not (Linux)."""
+def drop_privileges() -> None:
+    """Drops the capabilities that let root ignore file permissions (Linux)."""
     header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     if ctypes.CDLL(None, use_errno=True).capset(header, data) != 0:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def patient() -> None:
-    """Let the first cancel come between the look at what a crash left and its settlement."""
-    reap, request = ClaudeFeature.reap, JobJournal.request_cancel
-    asked = anyio.Event()
+def slow_down_recovery() -> None:
+    """Makes the recovery wait for the first cancel after it has looked for orphaned processes."""
+    reap, request = Orphans.kill, JobJournal.request_cancel
+    cancelled = anyio.Event()
 
-    async def reap_and_wait(self: ClaudeFeature, job_ids: Collection[str]) -> int:
+    async def reap_and_wait(self: Orphans, job_ids: Collection[str]) -> int:
         found = await reap(self, job_ids)
-        await asked.wait()
+        await cancelled.wait()
         return found
 
-    def request_and_tell(self: JobJournal, job_id: str) -> Any:
-        asked.set()
+    def request_and_set(self: JobJournal, job_id: str) -> Any:
+        cancelled.set()
         return request(self, job_id)
 
-    ClaudeFeature.reap = reap_and_wait  # type: ignore[method-assign]
-    JobJournal.request_cancel = request_and_tell  # type: ignore[method-assign]
+    Orphans.kill = reap_and_wait  # type: ignore[method-assign]
+    JobJournal.request_cancel = request_and_set  # type: ignore[method-assign]
 
 
-ODDITIES: Final[dict[str, Callable[[], None]]] = {
-    "full": lambda: limit_growth(60),
-    "brimming": lambda: limit_growth(0),
-    "powerless": powerless,
-    "patient": patient,
+CONDITIONS: Final[dict[str, Callable[[], None]]] = {
+    "disk_nearly_full": lambda: limit_growth(60),
+    "disk_full": lambda: limit_growth(0),
+    "unprivileged": drop_privileges,
+    "slow_recovery": slow_down_recovery,
 }
 
 
 def arguments() -> argparse.Namespace:
-    """What to do, and when to die."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("ledger", type=Path)
+    parser.add_argument("step_log", type=Path)
     parser.add_argument("--point")
     parser.add_argument("--nth", type=int, default=1)
     parser.add_argument("--boot", action="store_true")
-    parser.add_argument("--oddity", choices=ODDITIES, action="append", default=[])
+    parser.add_argument("--condition", choices=CONDITIONS, action="append", default=[])
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     options = arguments()
-    the_faults = Faults(options.point, options.nth, armed=options.boot)
-    add_job_types(Handlers(options.ledger, the_faults))
-    add_faults(the_faults)
-    for oddity in options.oddity:
-        ODDITIES[oddity]()
+    faults_of_this_run = Faults(options.point, options.nth, armed=options.boot)
+    add_job_types(Handlers(options.step_log, faults_of_this_run))
+    add_faults(faults_of_this_run)
+    for condition in options.condition:
+        CONDITIONS[condition]()
     sidecar.serve.main([])

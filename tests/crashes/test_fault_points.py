@@ -1,141 +1,167 @@
-"""kill -9 before and after everything that moves a job, at each of its first passings."""
+"""kill -9 before and after every operation that changes, stores or reports a job."""
 
 from typing import Final
 
 import pytest
 
-from tests.crashes.acknowledged import FAR, Witness
+from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
+from tests.crashes.recovering_client import FAR_FUTURE, RecoveringClient
 
-BURST: Final = ("crash.once", "crash.again", "crash.flaky")
-PASSINGS: Final = (1, 2, 3)
+BURST: Final = ("crash.once", "crash.repeatable", "crash.flaky")
+PASSINGS: Final = [pytest.param((1,), id="first"), nightly((1, 2, 3), id="three")]
+"""The passings of a point at which a sidecar dies, one sidecar after the other on the same database."""
 
-POINTS: Final = [
-    *("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
-    *("worker.execute", "worker.verdict", "worker.settle", "app.committed", "database.begin", "database.commit"),
-    *("turn.end", "dispatcher.settle", "outbox.notify", "outbox.settle", "event_log.append", "writer.flush"),
-]
+POINTS: Final = {
+    "journal": ("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
+    "worker": ("worker.execute", "worker.verdict", "worker.settle"),
+    "commit": ("unit_of_work.commit", "unit_of_work.committed", "database.begin", "database.commit"),
+    "wire": ("answers.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
+}
+"""The operations by layer."""
+SIDES: Final = ("before", "after")
 
 
-def live(witness: Witness, *arguments: str) -> None:
-    """A life that does some of everything until it is killed."""
-    with witness.life(*arguments):
-        witness.ask_again()
-        later = witness.create("crash.once", "crash.again", run_at=FAR)
-        witness.create(*BURST, *BURST, *BURST)
-        (waiting,) = witness.create("crash.waiting")
-        if witness.until(lambda: all(key in witness.acknowledged for key in later)):
+def run_until_killed(client: RecoveringClient, *arguments: str) -> None:
+    """Runs a sidecar with jobs of each kind until it is killed."""
+    with client.sidecar(*arguments):
+        client.repeat_creates()
+        later = client.create("crash.once", "crash.repeatable", run_at=FAR_FUTURE)
+        client.create(*BURST, *BURST, *BURST)
+        (waiting,) = client.create("crash.waiting")
+        if client.read_until(lambda: all(key in client.job_ids for key in later)):
             for key in later:
-                witness.cancel(key)
-        if witness.until(lambda: witness.status(waiting) == "running"):
-            witness.cancel(waiting)
-        witness.until_killed()
+                client.cancel(key)
+        if client.read_until(lambda: client.status(waiting) == "running"):
+            client.cancel(waiting)
+        client.expect_killed()
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_a_kill_before_or_after_this_loses_repeats_and_invents_nothing(witness: Witness, point: str) -> None:
-    for side in ("before", "after"):
-        for nth in PASSINGS:
-            live(witness, "--point", f"{point}:{side}", "--nth", str(nth))
-    recover(witness)
-
-
-@pytest.mark.parametrize("point", ["handler:start", "handler:middle", "handler:end", "writer.torn"])
-def test_a_kill_inside_a_handler_or_a_line_does_neither(witness: Witness, point: str) -> None:
-    for nth in PASSINGS:
-        live(witness, "--point", point, "--nth", str(nth))
-    recover(witness)
-
-
-@pytest.mark.parametrize("first", range(1, 30, 6))
-def test_a_kill_between_any_two_steps_of_the_loop_does_neither(witness: Witness, first: int) -> None:
-    """The loop steps at every `await` that waits; a life as above has about 160 of them."""
-    for nth in range(first, 151, 35):
-        live(witness, "--point", "loop.step", "--nth", str(nth))
-    recover(witness)
-
-
-def leave_orphans(witness: Witness) -> None:
-    """A life that ends in the middle of jobs of each kind."""
-    with witness.life("--point", "handler:middle"):
-        witness.create(*BURST, *BURST, "crash.again")
-        witness.until_killed()
-
-
-@pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize(
-    ("name", "passings"),
+    ("points", "passings"),
     [
-        ("worker.recover", (1,)),
-        ("app.committed", (1,)),
-        ("journal.recover", PASSINGS),
-        ("journal.finish", PASSINGS),
-        ("database.commit", (1,)),
-        ("outbox.notify", (1,)),
+        *(pytest.param(points, (1,), id=layer) for layer, points in POINTS.items()),
+        *(nightly((point,), (1, 2, 3), id=point) for points in POINTS.values() for point in points),
     ],
 )
-def test_a_kill_while_a_crash_is_being_recovered_from_counts_for_nothing(
-    witness: Witness, name: str, passings: tuple[int, ...], side: str
+def test_a_kill_before_or_after_an_operation_loses_repeats_and_invents_nothing(
+    client: RecoveringClient, points: tuple[str, ...], passings: tuple[int, ...]
+) -> None:
+    for point in points:
+        for side in SIDES:
+            for nth in passings:
+                run_until_killed(client, "--point", f"{point}:{side}", "--nth", str(nth))
+    recover(client)
+
+
+@pytest.mark.parametrize("passings", PASSINGS)
+@pytest.mark.parametrize("point", ["handler:start", "handler:middle", "handler:end", "writer.torn"])
+def test_a_kill_inside_a_handler_or_a_line_loses_repeats_and_invents_nothing(
+    client: RecoveringClient, point: str, passings: tuple[int, ...]
 ) -> None:
     for nth in passings:
-        leave_orphans(witness)
-        with witness.life("--boot", "--point", f"{name}:{side}", "--nth", str(nth)):
-            witness.until_killed()
-    recover(witness)
+        run_until_killed(client, "--point", point, "--nth", str(nth))
+    recover(client)
 
 
-def test_a_cancel_that_comes_while_a_crash_is_being_recovered_from_wins(witness: Witness) -> None:
-    leave_orphans(witness)
-    with witness.life("--oddity", "patient"):
-        running = [key for key in witness.acknowledged if witness.status(key) == "running"]
+@pytest.mark.parametrize("first", [1, *(nightly(first) for first in range(7, 30, 6))])
+def test_a_kill_between_any_two_steps_of_the_loop_loses_repeats_and_invents_nothing(
+    client: RecoveringClient, first: int
+) -> None:
+    """The loop steps at every `await` that waits, about 160 times in one run of the sidecar."""
+    for nth in range(first, 151, 35):
+        run_until_killed(client, "--point", "loop.step", "--nth", str(nth))
+    recover(client)
+
+
+def leave_orphans(client: RecoveringClient) -> None:
+    """Runs a sidecar that dies in the middle of jobs of each kind."""
+    with client.sidecar("--point", "handler:middle"):
+        client.create(*BURST, *BURST, "crash.repeatable")
+        client.expect_killed()
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    ("point", "passings"),
+    [
+        ("journal.recover", (1,)),
+        ("database.commit", (1,)),
+        nightly("worker.recover", (1,)),
+        nightly("unit_of_work.committed", (1,)),
+        nightly("journal.recover", (1, 2, 3)),
+        nightly("journal.finish", (1, 2, 3)),
+        nightly("outbox.notify", (1,)),
+    ],
+)
+def test_a_kill_during_the_recovery_from_a_crash_does_not_count(
+    client: RecoveringClient, point: str, passings: tuple[int, ...], side: str
+) -> None:
+    for nth in passings:
+        leave_orphans(client)
+        with client.sidecar("--boot", "--point", f"{point}:{side}", "--nth", str(nth)):
+            client.expect_killed()
+    recover(client)
+
+
+def test_a_cancel_during_the_recovery_from_a_crash_wins(client: RecoveringClient) -> None:
+    leave_orphans(client)
+    with client.sidecar("--condition", "slow_recovery"):
+        running = [key for key in client.job_ids if client.status(key) == "running"]
         assert len(running) == 7
         for key in running:
-            witness.cancel(key)
-        assert witness.until(witness.all_final), "the sidecar ended"
-        assert {witness.status(key) for key in running} == {"cancelled"}
-        assert witness.quit() == 0
-    recover(witness)
+            client.cancel(key)
+        assert client.read_until(client.all_final), "the sidecar ended"
+        assert {client.status(key) for key in running} == {"cancelled"}
+        assert client.quit() == 0
+    recover(client)
 
 
-def test_a_job_that_dies_with_the_process_each_time_is_recovered_three_times_and_then_fails(witness: Witness) -> None:
-    with witness.life("--point", "handler:start"):
-        witness.create("crash.again")
-        witness.until_killed()
+def test_a_job_that_dies_with_each_process_is_recovered_three_times_and_then_fails(client: RecoveringClient) -> None:
+    with client.sidecar("--point", "handler:start"):
+        client.create("crash.repeatable")
+        client.expect_killed()
     for _ in range(3):
-        with witness.life("--boot", "--point", "handler:start"):
-            witness.until_killed()
-    recover(witness)
-    (job,) = witness.jobs.values()
+        with client.sidecar("--boot", "--point", "handler:start"):
+            client.expect_killed()
+    recover(client)
+    (job,) = client.jobs.values()
     assert (job["status"], job["error"]["kind"], job["recoveries"]) == ("failed", "recovery_limit", 3)
-    assert witness.ledger.read_text() == f"{job['job_id']} 1 start\n" * 4
+    assert client.step_log.read_text() == f"{job['job_id']} 1 start\n" * 4
 
 
-@pytest.mark.parametrize("side", ["before", "after"])
-def test_a_kill_while_a_job_is_put_off_loses_nothing(witness: Witness, side: str) -> None:
-    for nth in PASSINGS:
-        with witness.life("--point", f"journal.snooze:{side}", "--nth", str(nth)):
-            witness.create(*["crash.snoozing"] * 3, *BURST)
-            witness.until_killed()
-    recover(witness)
+@pytest.mark.parametrize("passings", PASSINGS)
+@pytest.mark.parametrize("side", SIDES)
+def test_a_kill_while_a_job_is_snoozed_loses_nothing(
+    client: RecoveringClient, side: str, passings: tuple[int, ...]
+) -> None:
+    for nth in passings:
+        with client.sidecar("--point", f"journal.snooze:{side}", "--nth", str(nth)):
+            client.create(*["crash.snoozing"] * 3, *BURST)
+            client.expect_killed()
+    recover(client)
 
 
 @pytest.mark.parametrize(
     ("point", "passings"),
     [
-        ("journal.put_back:before", PASSINGS),
-        ("journal.put_back:after", PASSINGS),
-        ("journal.finish:before", (1,)),
+        ("journal.put_back:after", (1,)),
         ("journal.finish:after", (1,)),
         ("app.end:before", (1,)),
-        ("app.end:after", (1,)),
+        nightly("journal.put_back:before", (1, 2, 3)),
+        nightly("journal.put_back:after", (1, 2, 3)),
+        nightly("journal.finish:before", (1,)),
+        nightly("app.end:after", (1,)),
     ],
 )
-def test_a_kill_during_the_shutdown_loses_nothing(witness: Witness, point: str, passings: tuple[int, ...]) -> None:
+def test_a_kill_during_the_shutdown_loses_nothing(
+    client: RecoveringClient, point: str, passings: tuple[int, ...]
+) -> None:
     for nth in passings:
-        with witness.life("--point", point, "--nth", str(nth)) as wire:
-            waiting = witness.create("crash.waiting", "crash.holding", "crash.waiting", "crash.holding")
+        with client.sidecar("--point", point, "--nth", str(nth)) as host:
+            waiting = client.create("crash.waiting", "crash.holding", "crash.waiting", "crash.holding")
             for key in waiting:
-                assert witness.until(lambda: witness.status(key) == "running")  # noqa: B023 - called before the next
-            wire.close_stdin()
-            witness.until_killed()
-    recover(witness)
+                assert client.read_until(lambda: client.status(key) == "running")  # noqa: B023 - called before the next
+            host.close_stdin()
+            client.expect_killed()
+    recover(client)

@@ -1,47 +1,48 @@
-"""kill -9 from outside, at any moment under load: after a number of lines that chance chooses, not after a time."""
+"""kill -9 from outside at any moment under load: after a random number of messages, not after a random time."""
 
 import random
 from typing import Final
 
 import pytest
 
-from tests.crashes.acknowledged import FAR, Witness
+from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
+from tests.crashes.recovering_client import FAR_FUTURE, RecoveringClient
 
 KILLS: Final = 10
-"""A database lives through so many, then is looked at."""
-MAX_LINES: Final = 250
-KINDS: Final = ("crash.once", "crash.again", "crash.again", "crash.flaky", "crash.flaky", "crash.waiting")
+"""Kills per database before it is checked."""
+MAX_MESSAGES: Final = 250
+JOB_TYPES: Final = ("crash.once", "crash.repeatable", "crash.repeatable", "crash.flaky", "crash.flaky", "crash.waiting")
 
 
-def act(witness: Witness, chance: random.Random) -> None:
-    """Do one of the things that a host does."""
-    key = chance.choice(list(witness.wanted))
-    match chance.randrange(6):
+def send_random_request(client: RecoveringClient, rng: random.Random) -> None:
+    """Sends a random request."""
+    key = rng.choice(list(client.creates))
+    match rng.randrange(6):
         case 0:
-            witness.create(*chance.choices(KINDS, k=chance.randint(1, 6)), priority=chance.randint(-5, 5))
+            client.create(*rng.choices(JOB_TYPES, k=rng.randint(1, 6)), priority=rng.randint(-5, 5))
         case 1:
-            witness.create("crash.once", run_at=FAR)
+            client.create("crash.once", run_at=FAR_FUTURE)
         case 2:
-            witness.ask_again(key)  # a key that is in use makes no second job
-        case 3 | 4 if key in witness.acknowledged:
-            witness.cancel(key)
+            client.repeat_creates(key)  # must not create a second job
+        case 3 | 4 if key in client.job_ids:
+            client.cancel(key)
         case _:
-            witness.ask("jobs.list", limit=chance.randint(1, 200))
+            client.send("jobs.list", limit=rng.randint(1, 200))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_kills_at_random_under_load_lose_repeat_and_invent_nothing(witness: Witness, seed: int) -> None:
-    chance = random.Random(seed)  # a failure names its seed: it is the test's parameter
+@pytest.mark.parametrize("seed", [0, *map(nightly, range(1, 5))])
+def test_random_kills_under_load_lose_repeat_and_invent_nothing(client: RecoveringClient, seed: int) -> None:
+    rng = random.Random(seed)
     for _ in range(KILLS):
-        last_line = chance.randint(1, MAX_LINES)
-        with witness.life() as wire:
-            witness.create(*chance.choices(KINDS, k=chance.randint(1, 8)))
-            witness.ask_again()
-            for _ in range(last_line):
-                if chance.random() < 0.3 or not witness.expects_more:
-                    act(witness, chance)
-                assert witness.step() is not None
-            wire.process.kill()
-            witness.until_killed()
-    recover(witness)
+        messages = rng.randint(1, MAX_MESSAGES)
+        with client.sidecar() as host:
+            client.create(*rng.choices(JOB_TYPES, k=rng.randint(1, 8)))
+            client.repeat_creates()
+            for _ in range(messages):
+                if rng.random() < 0.3 or not client.has_open_requests:
+                    send_random_request(client, rng)
+                assert client.read() is not None
+            host.process.kill()
+            client.expect_killed()
+    recover(client)

@@ -1,82 +1,91 @@
-"""kill -9 while a database is made, backed up or adopted: the next start goes on from there, and no row is missing."""
+"""kill -9 while a database is created, backed up or adopted: the next start continues and no row is missing."""
 
 import contextlib
 import sqlite3
 
 import pytest
 
-from tests.crashes.acknowledged import Witness
+from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
+from tests.crashes.recovering_client import RecoveringClient
 from tests.old_backend import ROWS, fill, old_database
-
-PASSINGS = (1, 2, 3)
 
 
 def rows(database: sqlite3.Connection) -> dict[str, int]:
-    """How many rows each of the old tables has."""
+    """Returns the number of rows of each table of the old backend."""
     return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ROWS}
 
 
-def adopt(witness: Witness) -> dict[str, int]:
-    """Put a database of the old backend where the sidecar will look for its own; its rows by table."""
-    witness.data_dir.mkdir()
-    with old_database(witness.data_dir) as database:
+def adopt(client: RecoveringClient) -> dict[str, int]:
+    """Puts a database of the old backend into the data folder; returns its number of rows per table."""
+    client.data_dir.mkdir()
+    with old_database(client.data_dir) as database:
         fill(database)
         return rows(database)
 
 
-def die_at(witness: Witness, point: str, passings: tuple[int, ...]) -> None:
-    """Starts, of which each ends at its passing of a point."""
+def start_and_die(client: RecoveringClient, point: str, passings: tuple[int, ...]) -> None:
+    """Starts the sidecar once per passing; each start dies at its passing of the point."""
     for nth in passings:
-        with witness.life("--boot", "--point", f"migrations.{point}", "--nth", str(nth)):
-            witness.until_killed()
+        with client.sidecar("--boot", "--point", f"migrations.{point}", "--nth", str(nth)):
+            client.expect_killed()
 
 
-def work(witness: Witness) -> None:
-    """A life with a job in it, killed in the middle of that; then one that is not."""
-    with witness.life("--point", "handler:middle"):
-        witness.create("crash.once", "crash.again")
-        witness.until_killed()
-    recover(witness)
+def crash_and_recover(client: RecoveringClient) -> None:
+    """Runs a job that is killed in the middle, then recovers."""
+    with client.sidecar("--point", "handler:middle"):
+        client.create("crash.once", "crash.repeatable")
+        client.expect_killed()
+    recover(client)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-@pytest.mark.parametrize(("point", "passings"), [("open_connection", (1,)), ("migrate", (1,)), ("step", PASSINGS)])
-def test_a_database_that_was_half_made_is_made(
-    witness: Witness, point: str, passings: tuple[int, ...], side: str
+@pytest.mark.parametrize(
+    ("point", "passings"),
+    [
+        ("step", (1,)),
+        nightly("step", (1, 2, 3)),
+        nightly("open_connection", (1,)),
+        nightly("migrate", (1,)),
+    ],
+)
+def test_the_next_start_completes_a_half_created_database(
+    client: RecoveringClient, point: str, passings: tuple[int, ...], side: str
 ) -> None:
-    die_at(witness, f"{point}:{side}", passings)
-    work(witness)
-    with contextlib.closing(sqlite3.connect(witness.data_dir / "sidecar.db")) as database:
+    start_and_die(client, f"{point}:{side}", passings)
+    crash_and_recover(client)
+    with contextlib.closing(sqlite3.connect(client.data_dir / "sidecar.db")) as database:
         assert database.execute("PRAGMA auto_vacuum").fetchone() == (2,)
 
 
 @pytest.mark.parametrize(
     ("point", "passings"),
     [
-        ("open_connection:after", (1,)),
-        ("back_up:before", (1,)),
-        ("back_up:after", (1,)),
-        ("copy", PASSINGS),
+        ("copy", (1,)),
         ("prune_backups:after", (1,)),
-        ("migrate:before", (1,)),
-        ("migrate:after", (1,)),
-        ("step:before", PASSINGS),
-        ("step:after", PASSINGS),
+        ("step:after", (1,)),
+        nightly("open_connection:after", (1,)),
+        nightly("back_up:before", (1,)),
+        nightly("back_up:after", (1,)),
+        nightly("copy", (1, 2, 3)),
+        nightly("migrate:before", (1,)),
+        nightly("migrate:after", (1,)),
+        nightly("step:before", (1, 2, 3)),
+        nightly("step:after", (1, 2, 3)),
     ],
 )
-def test_a_database_that_was_half_adopted_is_adopted_and_every_backup_is_whole(
-    witness: Witness, point: str, passings: tuple[int, ...]
+def test_the_next_start_completes_a_half_adopted_database_and_every_backup_is_complete(
+    client: RecoveringClient, point: str, passings: tuple[int, ...]
 ) -> None:
-    before = adopt(witness)
-    die_at(witness, point, passings)
-    with witness.life():
-        assert witness.until_answered()
-        assert witness.quit() == 0
-    with contextlib.closing(sqlite3.connect(witness.data_dir / "sidecar.db")) as database:
+    before = adopt(client)
+    start_and_die(client, point, passings)
+    with client.sidecar():
+        assert client.read_answers()
+        assert client.quit() == 0
+    with contextlib.closing(sqlite3.connect(client.data_dir / "sidecar.db")) as database:
         assert rows(database) == before
-    work(witness)
-    backups = [path for path in (witness.data_dir / "backups").iterdir() if path.suffix == ".db"]
+    crash_and_recover(client)
+    backups = [path for path in (client.data_dir / "backups").iterdir() if path.suffix == ".db"]
     assert backups
     for path in backups:
         with contextlib.closing(sqlite3.connect(path)) as backup:

@@ -1,4 +1,4 @@
-"""The disk and the file at their worst: a clear error or a wait, nothing lost, and all is well once that has passed."""
+"""Full disks, missing permissions, damaged files, held locks: a clear error or a wait, and no data is lost."""
 
 import contextlib
 import os
@@ -10,105 +10,109 @@ from typing import Final
 
 import pytest
 
-from tests.crashes.acknowledged import Witness
+from tests.crashes.cases import nightly
 from tests.crashes.invariants import recover
-from tests.process.host import Message
+from tests.crashes.recovering_client import RecoveringClient
+from tests.process.raw_client import Message
 
 CORRUPTION: Final = ("SQLite", "malformed", "not a database")
-POWERLESS: Final = ("--oddity", "powerless") if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
+UNPRIVILEGED: Final = ("--condition", "unprivileged") if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
 
 
-def reasons(witness: Witness) -> set[tuple[str, str]]:
-    """The kinds of the errors that were answered, and why."""
-    return {(error["data"]["kind"], error["data"]["details"][0]["reason"]) for error in witness.refused}
+def reasons(client: RecoveringClient) -> set[tuple[str, str]]:
+    """Returns the kind and the reason of each error received."""
+    return {(error["data"]["kind"], error["data"]["details"][0]["reason"]) for error in client.errors}
 
 
-def filled(witness: Witness) -> None:
-    """A database with some pages of finished jobs, closed in good order."""
-    with witness.life():
+def fill(client: RecoveringClient) -> None:
+    """Creates a database with a few pages of finished jobs and quits."""
+    with client.sidecar():
         for _ in range(5):
-            witness.create(*["crash.once"] * 40)
-        assert witness.until_answered()
-        assert witness.until(witness.all_final)
-        assert witness.quit() == 0
+            client.create(*["crash.once"] * 40)
+        assert client.read_answers()
+        assert client.read_until(client.all_final)
+        assert client.quit() == 0
 
 
-def refuses_to_start(witness: Witness) -> str:
-    """What it says when it ends with 74 instead of serving."""
-    with witness.life(*POWERLESS) as wire:
-        assert witness.until(lambda: False) is False
-        assert wire.ended() == 74
-        return wire.errors.read_text("utf-8")
+def refused_start(client: RecoveringClient) -> str:
+    """Starts the sidecar, which must end with 74; returns its stderr."""
+    with client.sidecar(*UNPRIVILEGED) as host:
+        assert client.read_to_end() == 74
+        return host.errors.read_text("utf-8")
 
 
-def fill_the_disk(witness: Witness) -> None:
-    """Create until there is no room."""
+def fill_the_disk(client: RecoveringClient) -> None:
+    """Creates jobs until one is refused."""
     for _ in range(200):
-        witness.create(*["crash.once", "crash.again", "crash.flaky"] * 3)
-        assert witness.until_answered(), "the sidecar ended"
-        if witness.refused:
+        client.create(*["crash.once", "crash.repeatable", "crash.flaky"] * 3)
+        assert client.read_answers(), "the sidecar ended"
+        if client.errors:
             return
-    raise AssertionError("the disk was never full")
+    raise AssertionError("no create was refused")
 
 
-@pytest.mark.parametrize("oddity", ["full", "brimming"])
-def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(witness: Witness, oddity: str) -> None:
-    with witness.life("--point", "handler:middle", "--nth", "3"):
-        witness.create(*["crash.once", "crash.again"] * 3)
-        witness.until_killed()
-    with witness.life("--oddity", oddity):
-        fill_the_disk(witness)
-        assert reasons(witness) == {("storage", "disk_full")}
-        assert witness.call("system.health")["version"]
-        assert witness.call("jobs.list")["jobs"]
-        assert witness.quit() == 0
-    recover(witness)
+@pytest.mark.parametrize("condition", ["disk_nearly_full", "disk_full"])
+def test_a_full_disk_refuses_writes_and_loses_nothing(client: RecoveringClient, condition: str) -> None:
+    with client.sidecar("--point", "handler:middle", "--nth", "3"):
+        client.create(*["crash.once", "crash.repeatable"] * 3)
+        client.expect_killed()
+    with client.sidecar("--condition", condition):
+        fill_the_disk(client)
+        assert reasons(client) == {("storage", "disk_full")}
+        assert client.call("system.health")["version"]
+        assert client.call("jobs.list")["jobs"]
+        assert client.quit() == 0
+    recover(client)
 
 
-@pytest.mark.parametrize("kills", [1, 2])
-def test_a_kill_while_the_disk_is_full_loses_nothing(witness: Witness, kills: int) -> None:
+@pytest.mark.parametrize("kills", [1, nightly(2)])
+def test_a_kill_while_the_disk_is_full_loses_nothing(client: RecoveringClient, kills: int) -> None:
     for _ in range(kills):
-        witness.refused.clear()
-        with witness.life("--oddity", "brimming") as wire:
-            fill_the_disk(witness)
-            wire.process.kill()
-            witness.until_killed()
-    recover(witness)
+        client.errors.clear()
+        with client.sidecar("--condition", "disk_full") as host:
+            fill_the_disk(client)
+            host.process.kill()
+            client.expect_killed()
+    recover(client)
 
 
 @contextlib.contextmanager
 def protected(path: Path, mode: int) -> Iterator[None]:
-    """Permissions for the time of the block."""
+    """Changes the permissions inside the block."""
     before = path.stat().st_mode
     path.chmod(mode)
     yield
     path.chmod(before)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="root's powers are given up by a system call of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="root drops its privileges by a system call of Linux")
 @pytest.mark.parametrize(("name", "mode"), [("", 0o500), ("sidecar.db", 0o400)], ids=["folder", "file"])
-def test_what_must_not_be_written_ends_with_74_and_stays_as_it_is(witness: Witness, name: str, mode: int) -> None:
-    filled(witness)
-    before = (witness.data_dir / "sidecar.db").read_bytes()
-    with protected(witness.data_dir / name, mode):
-        assert str(witness.data_dir) in refuses_to_start(witness)
-        assert (witness.data_dir / "sidecar.db").read_bytes() == before
-    recover(witness)
+def test_a_read_only_folder_or_database_ends_the_start_with_74_and_is_not_changed(
+    client: RecoveringClient, name: str, mode: int
+) -> None:
+    fill(client)
+    before = (client.data_dir / "sidecar.db").read_bytes()
+    with protected(client.data_dir / name, mode):
+        assert str(client.data_dir) in refused_start(client)
+        assert (client.data_dir / "sidecar.db").read_bytes() == before
+    recover(client)
 
 
-def test_a_folder_or_database_in_whose_place_something_else_stands_ends_with_74(witness: Witness) -> None:
-    witness.data_dir.write_text("a file")
-    assert str(witness.data_dir) in refuses_to_start(witness)
-    witness.data_dir.unlink()
-    (witness.data_dir / "sidecar.db").mkdir(parents=True)
-    assert str(witness.data_dir) in refuses_to_start(witness)
-    (witness.data_dir / "sidecar.db").rmdir()
-    filled(witness)
-    recover(witness)
+def test_a_file_in_place_of_the_folder_or_a_folder_in_place_of_the_database_ends_the_start_with_74(
+    client: RecoveringClient,
+) -> None:
+    client.data_dir.write_text("a file")
+    assert str(client.data_dir) in refused_start(client)
+    client.data_dir.unlink()
+    (client.data_dir / "sidecar.db").mkdir(parents=True)
+    assert str(client.data_dir) in refused_start(client)
+    (client.data_dir / "sidecar.db").rmdir()
+    fill(client)
+    recover(client)
 
 
-def damage(path: Path, how: str) -> None:
-    """Spoil a database of at least four pages."""
+def damage(path: Path, part: str) -> None:
+    """Damages a database of more than eight pages."""
     content = path.read_bytes()
     page = int.from_bytes(content[16:18], "big")
     assert len(content) > 8 * page
@@ -121,114 +125,115 @@ def damage(path: Path, how: str) -> None:
             "all but the schema": content[:page] + noise[page:],
             "second half": content[: len(content) // 2] + noise[len(content) // 2 :],
             "cut": content[: len(content) // 2 // page * page],
-        }[how]
+        }[part]
     )
 
 
-@pytest.mark.parametrize("how", ["header", "half a header", "schema"])
-def test_a_file_that_is_no_database_any_more_ends_with_74_and_stays_as_it_is(witness: Witness, how: str) -> None:
-    filled(witness)
-    path = witness.data_dir / "sidecar.db"
-    damage(path, how)
+@pytest.mark.parametrize("part", ["header", nightly("half a header"), "schema"])
+def test_a_damaged_header_or_schema_ends_the_start_with_74_and_is_not_changed(
+    client: RecoveringClient, part: str
+) -> None:
+    fill(client)
+    path = client.data_dir / "sidecar.db"
+    damage(path, part)
     before = path.read_bytes()
-    said = refuses_to_start(witness)
-    assert str(path) in said
-    assert any(word in said for word in CORRUPTION)
-    assert "Traceback" not in said
+    stderr = refused_start(client)
+    assert str(path) in stderr
+    assert any(word in stderr for word in CORRUPTION)
+    assert "Traceback" not in stderr
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("how", ["all but the schema", "second half", "cut"])
-def test_damage_in_the_middle_is_said_to_whoever_asks_or_ends_with_74(witness: Witness, how: str) -> None:
-    filled(witness)
-    damage(witness.data_dir / "sidecar.db", how)
-    with witness.life() as wire:
-        witness.ask("jobs.list")
-        if witness.until_answered():
-            witness.create("crash.once")
-            assert witness.until_answered(), wire.errors.read_text("utf-8")
-            assert reasons(witness) == {("storage", "db_corrupt")}
-            assert witness.call("system.health")["version"]
-            assert witness.quit() == 0
+@pytest.mark.parametrize("part", ["all but the schema", nightly("second half"), "cut"])
+def test_damaged_pages_are_reported_to_the_client_or_end_the_start_with_74(client: RecoveringClient, part: str) -> None:
+    fill(client)
+    damage(client.data_dir / "sidecar.db", part)
+    with client.sidecar() as host:
+        client.send("jobs.list")
+        if client.read_answers():
+            client.create("crash.once")
+            assert client.read_answers(), host.errors.read_text("utf-8")
+            assert reasons(client) == {("storage", "db_corrupt")}
+            assert client.call("system.health")["version"]
+            assert client.quit() == 0
         else:
-            assert wire.ended() == 74, wire.errors.read_text("utf-8")
-            assert any(word in wire.errors.read_text("utf-8") for word in CORRUPTION)
+            assert host.exit_code() == 74, host.errors.read_text("utf-8")
+            assert any(word in host.errors.read_text("utf-8") for word in CORRUPTION)
 
 
-def test_a_second_instance_ends_with_73_and_takes_nothing_from_the_first(witness: Witness) -> None:
-    second = Witness(witness.data_dir, witness.ledger.with_name("another ledger"))
-    with witness.life() as wire:
-        witness.create(*["crash.once", "crash.again"] * 20)
-        with second.life() as other:
-            assert second.until(lambda: False) is False
-            assert other.ended() == 73
-            assert f"process {wire.process.pid}" in other.errors.read_text("utf-8")
-        assert witness.until_answered()
-        assert witness.until(witness.all_final)
-        assert witness.quit() == 0
-    assert second.ledger.read_text() == ""
-    recover(witness)
+def test_a_second_instance_ends_with_73_and_does_not_disturb_the_first(client: RecoveringClient) -> None:
+    second = RecoveringClient(client.data_dir, client.step_log.with_name("second step log"))
+    with client.sidecar() as host:
+        client.create(*["crash.once", "crash.repeatable"] * 20)
+        with second.sidecar() as other:
+            assert second.read_to_end() == 73
+            assert f"process {host.process.pid}" in other.errors.read_text("utf-8")
+        assert client.read_answers()
+        assert client.read_until(client.all_final)
+        assert client.quit() == 0
+    assert second.step_log.read_text() == ""
+    recover(client)
 
 
 @contextlib.contextmanager
-def browser(witness: Witness) -> Iterator[sqlite3.Connection]:
-    """Somebody else's connection to the database."""
-    with contextlib.closing(sqlite3.connect(witness.data_dir / "sidecar.db", isolation_level=None)) as connection:
+def other_connection(client: RecoveringClient) -> Iterator[sqlite3.Connection]:
+    """Opens a connection to the database next to the sidecar's."""
+    with contextlib.closing(sqlite3.connect(client.data_dir / "sidecar.db", isolation_level=None)) as connection:
         yield connection
 
 
-def test_a_reader_that_holds_the_database_is_in_nobodys_way(witness: Witness) -> None:
-    filled(witness)
-    with witness.life(), browser(witness) as reader:
+def test_an_open_read_transaction_blocks_nothing(client: RecoveringClient) -> None:
+    fill(client)
+    with client.sidecar(), other_connection(client) as reader:
         reader.execute("BEGIN")
         before = reader.execute("SELECT * FROM jobs ORDER BY job_id").fetchall()
-        witness.create(*["crash.once", "crash.again", "crash.flaky"] * 20)
-        assert witness.until_answered()
-        assert witness.until(witness.all_final)
+        client.create(*["crash.once", "crash.repeatable", "crash.flaky"] * 20)
+        assert client.read_answers()
+        assert client.read_until(client.all_final)
         assert reader.execute("SELECT * FROM jobs ORDER BY job_id").fetchall() == before
-        assert witness.quit() == 0
+        assert client.quit() == 0
         reader.execute("ROLLBACK")
-    recover(witness)
+    recover(client)
 
 
-def test_a_writer_that_holds_the_database_for_a_moment_is_waited_for(witness: Witness) -> None:
-    with witness.life(), browser(witness) as writer:
-        assert witness.until_answered()
+def test_a_short_write_lock_of_another_process_is_waited_for(client: RecoveringClient) -> None:
+    with client.sidecar(), other_connection(client) as writer:
+        assert client.read_answers()
         for _ in range(10):
             writer.execute("BEGIN IMMEDIATE")
-            witness.create("crash.once", "crash.again")
+            client.create("crash.once", "crash.repeatable")
             writer.execute("ROLLBACK")
-            assert witness.until_answered()
-        assert witness.refused == []
-        assert witness.quit() == 0
-    recover(witness)
+            assert client.read_answers()
+        assert client.errors == []
+        assert client.quit() == 0
+    recover(client)
 
 
-def test_a_writer_that_holds_the_database_too_long_costs_an_error_and_no_more(witness: Witness) -> None:
-    with witness.life() as wire, browser(witness) as writer:
-        (waiting,) = witness.create("crash.waiting")
-        assert witness.until(lambda: witness.status(waiting) == "running")
+def test_a_long_write_lock_of_another_process_is_reported_and_loses_nothing(client: RecoveringClient) -> None:
+    with client.sidecar() as host, other_connection(client) as writer:
+        (waiting,) = client.create("crash.waiting")
+        assert client.read_until(lambda: client.status(waiting) == "running")
         writer.execute("BEGIN IMMEDIATE")
-        witness.create(*["crash.once"] * 60)  # each for itself would wait 2 s
-        witness.cancel(waiting)
-        assert witness.until_answered()
-        assert reasons(witness) == {("storage", "db_busy")}
-        assert len(witness.refused) == 61
-        wire.process.kill()
-        witness.until_killed()
+        client.create(*["crash.once"] * 60)  # one after the other they would wait 2 s each
+        client.cancel(waiting)
+        assert client.read_answers()
+        assert reasons(client) == {("storage", "db_busy")}
+        assert len(client.errors) == 61
+        host.process.kill()
+        client.expect_killed()
         writer.execute("ROLLBACK")
-    recover(witness)
+    recover(client)
 
 
-def test_a_start_while_somebody_holds_the_database_serves_all_the_same(witness: Witness) -> None:
-    with witness.life("--point", "handler:middle", "--nth", "3"):
-        witness.create(*["crash.once", "crash.again"] * 3)
-        witness.until_killed()
-    with browser(witness) as writer, witness.life():
+def test_a_start_during_a_write_lock_of_another_process_serves_requests(client: RecoveringClient) -> None:
+    with client.sidecar("--point", "handler:middle", "--nth", "3"):
+        client.create(*["crash.once", "crash.repeatable"] * 3)
+        client.expect_killed()
+    with other_connection(client) as writer, client.sidecar():
         writer.execute("BEGIN IMMEDIATE")
-        found: list[Message] = witness.call("jobs.list")["jobs"]
-        assert len(found) == len(witness.acknowledged)
+        found: list[Message] = client.call("jobs.list")["jobs"]
+        assert len(found) == len(client.job_ids)
         writer.execute("ROLLBACK")
-        assert witness.until(witness.all_final)
-        assert witness.quit() == 0
-    recover(witness)
+        assert client.read_until(client.all_final)
+        assert client.quit() == 0
+    recover(client)

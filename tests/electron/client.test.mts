@@ -1,29 +1,29 @@
-// One client and one process: the real sidecar, and scripts for what no sidecar does.
+// The client with the real sidecar, and with scripted ones for behaviour that the real one does not have.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_IN_FLIGHT, REQUEST_NAMES, RpcError } from "../../protocol/typescript/client.ts";
+import { GRACE_MS, MAX_IN_FLIGHT, REQUEST_NAMES, RpcError } from "../../protocol/typescript/client.ts";
 import { nested } from "../../protocol/typescript/calls.ts";
-import { COMMAND, failure, ODD, scripted, startProcess, until } from "./rig.mts";
+import { COMMAND, COMMAND_WITH_TEST_JOBS, failure, scriptedSidecar, startProcess, until } from "./sidecar_harness.mts";
 
 const job = (client: { on: any }, id: string) => {
   let found: any = null;
   return until(
-    (look) =>
+    (check) =>
       client.on("jobs.updated", ({ job }: any) => {
         if (job.job_id === id && job.finished_at !== null) found = job;
-        look();
+        check();
       }),
     () => found,
   );
 };
 
-test("the answer to the handshake is this contract's", async (t) => {
+test("the handshake returns this contract's protocol version", async (t) => {
   const { initialized } = await startProcess(t, COMMAND);
   assert.equal(initialized?.protocol_version, 1);
   assert.equal(initialized?.events.latest_seq, 0);
 });
 
-test("every call of a burst is answered, with its own answer", async (t) => {
+test("every call of a burst gets its own response", async (t) => {
   const { client, faults } = await startProcess(t, COMMAND);
   const calls = Array.from({ length: 3_000 }, (_, index) =>
     index % 3 === 0
@@ -31,15 +31,15 @@ test("every call of a burst is answered, with its own answer", async (t) => {
       : client.call("jobs.get", { job_id: `no ${index}` }).catch((error: RpcError) => error.kind),
   );
   assert.ok(client.unanswered === 3_000 && MAX_IN_FLIGHT < 3_000);
-  const answers = await Promise.all(calls);
+  const responses = await Promise.all(calls);
   assert.deepEqual(
-    answers,
-    answers.map((_, index) => (index % 3 === 0 ? 0 : "job_not_found")),
+    responses,
+    responses.map((_, index) => (index % 3 === 0 ? 0 : "job_not_found")),
   );
   assert.deepEqual([client.unanswered, faults], [0, []]);
 });
 
-test("the methods are there as nested functions, all of them, and cannot be replaced", async (t) => {
+test("all methods exist as nested functions, which cannot be replaced", async (t) => {
   const { client } = await startProcess(t, COMMAND);
   const api = nested(client);
   assert.deepEqual(await api.calendar.accounts.list(), { accounts: [] });
@@ -53,7 +53,7 @@ test("the methods are there as nested functions, all of them, and cannot be repl
   assert.throws(() => Object.assign(api.jobs, { list: () => undefined }), TypeError);
 });
 
-test("an error has its code, its kind and what to do about it", async (t) => {
+test("an error has its code, kind and details", async (t) => {
   const { client } = await startProcess(t, COMMAND);
   const error = await failure(client.call("jobs.list", { limit: 0 }));
   assert.ok(error instanceof RpcError && error instanceof Error);
@@ -65,37 +65,37 @@ test("an error has its code, its kind and what to do about it", async (t) => {
   assert.equal((await failure(client.call("jobs.list", { cursor: "x" }))).kind, "invalid_cursor");
 });
 
-test("a megabyte comes back as it went", async (t) => {
-  const { client } = await startProcess(t, ODD);
+test("a megabyte of text is unchanged after a round trip", async (t) => {
+  const { client } = await startProcess(t, COMMAND_WITH_TEST_JOBS);
   const text = "ü\u2028\u{1f600}".repeat(100_000);
-  const made = await client.call("jobs.create", {
+  const created = await client.call("jobs.create", {
     type: "test.echo",
     payload: { text },
   } as never);
-  const done = await job(client, made.job.job_id);
+  const done = await job(client, created.job.job_id);
   assert.ok(JSON.stringify(done).length > 2 * text.length);
   assert.equal(done.result.text === text && done.payload.text === text, true);
 });
 
-test("an answer of 20 MB is an answer like any other", async (t) => {
+test("a response of 20 MB is received", async (t) => {
   const { client } = await startProcess(
     t,
-    scripted(`({ id, method }, say) => {
-    if (method === "jobs.list") say({ id, result: { jobs: [], next_cursor: "x".repeat(20_000_000) } });
+    scriptedSidecar(`({ id, method }, send) => {
+    if (method === "jobs.list") send({ id, result: { jobs: [], next_cursor: "x".repeat(20_000_000) } });
   }`),
   );
   assert.equal((await client.call("jobs.list")).next_cursor?.length, 20_000_000);
 });
 
-test("a call that is given up rejects at once, and the sidecar hears of it", async (t) => {
+test("an aborted call rejects at once, and the sidecar receives a cancellation", async (t) => {
   const { client, faults } = await startProcess(
     t,
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, send) => {
     globalThis.asked ??= [];
     if (method === "system.diagnostics") asked.push(id);
     if (method === "$/cancelRequest") {
-      say({ id: params.id, error: { code: -32800, message: "cancelled", data: { kind: "cancelled" } } });
-      say({ method: "system.state", params: { state: asked.indexOf(params.id) } });
+      send({ id: params.id, error: { code: -32800, message: "cancelled", data: { kind: "cancelled" } } });
+      send({ method: "system.state", params: { state: asked.indexOf(params.id) } });
     }
   }`),
   );
@@ -112,13 +112,13 @@ test("a call that is given up rejects at once, and the sidecar hears of it", asy
     "the window closed",
   );
   await until(
-    (look) => client.onEvery(look),
+    (check) => client.onAny(check),
     () => states.length === 2,
   );
   assert.deepEqual([states, client.unanswered, faults], [[1, 0], 0, []]);
 });
 
-test("the real sidecar answers a cancelled request too", async (t) => {
+test("the real sidecar responds to a cancelled request", async (t) => {
   const { client, faults } = await startProcess(t, COMMAND);
   const controller = new AbortController();
   const call = client.call("system.diagnostics", {}, { signal: controller.signal });
@@ -129,19 +129,23 @@ test("the real sidecar answers a cancelled request too", async (t) => {
   assert.deepEqual([client.unanswered, faults], [0, []]);
 });
 
-test("the sidecar keeps a deadline, and where it does not, the client does", async (t) => {
+test("the sidecar enforces a deadline, and if it does not, the client does", async (t) => {
   const { client } = await startProcess(t, COMMAND);
   const late = await failure(client.call("system.diagnostics", {}, { timeoutMs: 1 }));
   assert.deepEqual([late.kind, late.code], ["server_cancelled", -32802]);
-  const silent = await startProcess(t, scripted("() => {}"));
-  const given = await failure(silent.client.call("system.health", {}, { timeoutMs: 1 }));
-  assert.deepEqual([given.kind, given.data.retryable], ["timed_out", true]);
+  const silent = await startProcess(t, scriptedSidecar("() => {}"));
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const timedOut = failure(silent.client.call("system.health", {}, { timeoutMs: 1 }));
+  t.mock.timers.tick(1 + GRACE_MS);
+  const { kind, data } = await timedOut;
+  assert.deepEqual([kind, data.retryable], ["timed_out", true]);
+  t.mock.timers.reset();
   for (const timeoutMs of [0, 1.5, Infinity, Number.NaN]) {
     assert.ok((await failure(client.call("system.health", {}, { timeoutMs }))) instanceof RangeError);
   }
 });
 
-test("a line that is refused rejects the call that it was", async (t) => {
+test("a refused line rejects its call", async (t) => {
   const { client, faults } = await startProcess(t, COMMAND);
   const huge = {
     type: "maintenance.backup",
@@ -155,30 +159,30 @@ test("a line that is refused rejects the call that it was", async (t) => {
   assert.deepEqual([health.status, client.unanswered, faults], ["ok", 0, []]);
 });
 
-test("what is no JSON is refused before it is sent, and harms nothing else", async (t) => {
+test("params that are not JSON are refused before they are sent, and other calls are not affected", async (t) => {
   const { client } = await startProcess(t, COMMAND);
   const wrong = { job_id: 1n } as never;
   assert.ok((await failure(client.call("jobs.get", wrong))) instanceof TypeError);
   assert.equal((await client.call("system.health")).status, "ok");
 });
 
-test("progress reaches the one who asked for it", async (t) => {
+test("progress is delivered to the call that asked for it", async (t) => {
   const { client } = await startProcess(
     t,
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, send) => {
     if (method !== "system.health") return;
     const token = params._meta?.progress_token ?? id;
-    for (const fraction of [0, 0.5]) say({ method: "$/progress", params: { token, value: { kind: "report", fraction, message: null } } });
-    say({ id, result: { status: "ok", version: "", checks: [] } });
+    for (const fraction of [0, 0.5]) send({ method: "$/progress", params: { token, value: { kind: "report", fraction, message: null } } });
+    send({ id, result: { status: "ok", version: "", checks: [] } });
   }`),
   );
-  const heard: unknown[] = [];
-  const onProgress = ({ fraction }: { fraction: number | null }): void => void heard.push(fraction);
+  const received: unknown[] = [];
+  const onProgress = ({ fraction }: { fraction: number | null }): void => void received.push(fraction);
   await Promise.all([client.call("system.health", {}, { onProgress }), client.call("system.health")]);
-  assert.deepEqual(heard, [0, 0.5]);
+  assert.deepEqual(received, [0, 0.5]);
 });
 
-test("a crash in mid-call rejects the call and says how it ended", async (t) => {
+test("a crash during a call rejects the call with the exit code or signal", async (t) => {
   const { client, running } = await startProcess(t, COMMAND);
   const calls = [client.call("system.diagnostics"), client.call("system.diagnostics")];
   running.kill();
@@ -189,12 +193,12 @@ test("a crash in mid-call rejects the call and says how it ended", async (t) => 
   assert.equal((await failure(client.call("system.health"))).kind, "sidecar_ended");
 });
 
-test("what was answered before the end is not rejected", async (t) => {
+test("a response that was written before the process ended is received", async (t) => {
   const { client, running } = await startProcess(
     t,
-    scripted(`({ id, method }, say) => {
+    scriptedSidecar(`({ id, method }, send) => {
     if (method !== "jobs.list") return;
-    say({ id, result: { jobs: [], next_cursor: "x".repeat(5_000_000) } }, () => process.exit(0));
+    send({ id, result: { jobs: [], next_cursor: "x".repeat(5_000_000) } }, () => process.exit(0));
   }`),
   );
   const [listed, lost] = await Promise.all([client.call("jobs.list"), failure(client.call("system.health"))]);
@@ -203,10 +207,10 @@ test("what was answered before the end is not rejected", async (t) => {
   assert.equal((await running.ended).code, 0);
 });
 
-test("lines that are no messages are told, and do not end the conversation", async (t) => {
+test("lines that are not messages are reported as faults and do not end the connection", async (t) => {
   const { client, faults } = await startProcess(
     t,
-    scripted(`({ method }, say) => {
+    scriptedSidecar(`({ method }, send) => {
     if (method === "system.status") process.stdout.write("Traceback: hunter2\\n7\\n" + '{"id":99,"result":1}\\n{"half', () => process.exit(1));
   }`),
   );
@@ -214,26 +218,26 @@ test("lines that are no messages are told, and do not end the conversation", asy
   assert.deepEqual(faults.map(String), [
     "Error: a line of 18 characters is not JSON",
     "Error: a line is not a JSON-RPC message",
-    "Error: an answer fits no request",
+    "Error: a response matches no request",
     "Error: the sidecar ended 6 bytes into a line",
   ]);
 });
 
-test("a listener that throws harms neither the others nor the calls", async (t) => {
+test("a listener that throws affects neither other listeners nor calls", async (t) => {
   const { client, faults } = await startProcess(t, COMMAND);
-  const heard: string[] = [];
+  const received: string[] = [];
   client.on("jobs.updated", () => assert.fail("a bug in a view"));
-  const end = client.on("jobs.updated", ({ job: { status } }) => heard.push(status));
-  const { job: made } = await client.call("jobs.create", {
+  const end = client.on("jobs.updated", ({ job: { status } }) => received.push(status));
+  const { job: created } = await client.call("jobs.create", {
     type: "maintenance.backup",
   });
-  await job(client, made.job_id);
-  assert.deepEqual(heard, ["queued", "running", "succeeded"]);
+  await job(client, created.job_id);
+  assert.deepEqual(received, ["queued", "running", "succeeded"]);
   assert.equal(faults.length, 3);
   end();
   const again = await client.call("jobs.create", {
     type: "maintenance.backup",
   });
   await job(client, again.job.job_id);
-  assert.equal(heard.length, 3);
+  assert.equal(received.length, 3);
 });

@@ -1,5 +1,6 @@
-"""Compile protocol/typescript together with the TypeScript of its tests and benchmark, so that Node can run them."""
+"""Compiles protocol/typescript together with its tests and its benchmark, so that Node can run them."""
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ MODULES: Final = PACKAGE / "node_modules"
 
 
 def missing() -> str | None:
-    """What is not installed; None: it can be compiled."""
+    """Returns what must be installed first, or None if everything is."""
     if shutil.which("node") is None:
         return "node is not installed"
     for name in ("typescript", "electron", "esbuild", "playwright-core", "vscode-jsonrpc"):
@@ -21,9 +22,20 @@ def missing() -> str | None:
 
 
 def compile_into(out: Path) -> str:
-    """Write the JavaScript into `out`, as the repository is laid out; what the compiler objects to."""
+    """Writes the JavaScript into `out`, in the repository's layout, and returns the compiler's errors."""
     (out / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (out / "node_modules").symlink_to(MODULES, target_is_directory=True)
     command = [str(MODULES / ".bin" / "tsc"), "-p", str(ROOT / "tests" / "electron"), "--outDir", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
+
+
+def compile_once(out: Path) -> str:
+    """Compiles into `out` unless another process has done so; returns the compiler's errors in both cases."""
+    errors = out / "compiler_errors.txt"
+    with out.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not errors.exists():
+            out.mkdir()
+            errors.write_text(compile_into(out), encoding="utf-8")
+    return errors.read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Fixtures of the tests of protocol/typescript: they are compiled together with what they test, and run by Node.
+"""Fixtures for the tests of protocol/typescript, which are compiled together with the package and run by Node.
 
-Each `*.test.mts` is one test here; its own tests are named in its report.
+pytest sees each `*.test.mts` file as one test; Node's report names the tests in it.
 """
 
 import os
@@ -13,19 +13,19 @@ from typing import Final
 
 import pytest
 
-from tests.electron.compiling import MODULES, ROOT, compile_into, missing
-from tests.process.host import environment
+from tests.electron.compiling import MODULES, ROOT, compile_once, missing
+from tests.process.raw_client import environment
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
-PATIENCE_MS: Final = 120_000
-"""Of a file of tests, each of which gives up sooner; on an idle machine the slowest takes 15 s."""
+FILE_TIMEOUT_MS: Final = 240_000
+"""Timeout of one file of tests, in milliseconds; on an idle machine the slowest file takes about 20 s."""
 
 RunNode = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """The package's development dependencies, with Node to run them."""
+    """The folder of the package's development dependencies."""
     if (absent := missing()) is not None:
         pytest.skip(absent)
     return MODULES
@@ -33,15 +33,18 @@ def node_modules() -> Path:
 
 @pytest.fixture(scope="session")
 def compiled(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and its tests as JavaScript; whatever the compiler objects to fails here."""
-    out = tmp_path_factory.mktemp("electron")
-    assert compile_into(out) == ""
+    """The package and its tests as JavaScript, compiled once for all workers of pytest-xdist."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    out = shared / "typescript"
+    assert compile_once(out) == ""
     return out
 
 
 @pytest.fixture
 def run_node(compiled: Path, tmp_path: Path) -> RunNode:
-    """Run one file of tests, with more in its environment."""
+    """Runs one file of tests, with additional environment variables."""
 
     def run(name: str, **more_environment: str) -> None:
         file = compiled / "tests" / "electron" / f"{name}.test.mjs"
@@ -54,11 +57,11 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
             **more_environment,
         }
         done = subprocess.run(
-            ["node", "--test", "--test-reporter=spec", f"--test-timeout={PATIENCE_MS}", str(file)],
+            ["node", "--test", "--test-reporter=spec", f"--test-timeout={FILE_TIMEOUT_MS}", str(file)],
             env=environment(tmp_path / "unused", more),
             capture_output=True,
             text=True,
-            timeout=PATIENCE_MS / 1_000 + 10,
+            timeout=FILE_TIMEOUT_MS / 1_000 + 10,
             check=False,
         )
         assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
@@ -67,5 +70,5 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
 
 
 def chromium() -> str | None:
-    """A Chromium to drive; None: there is none."""
+    """Returns the path of a Chromium, or None if none is installed."""
     return os.environ.get(CHROMIUM) or shutil.which("chromium") or shutil.which("chromium-browser")

@@ -17,7 +17,7 @@ function split(chunks: Iterable<Uint8Array>, limit?: number) {
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "utf-8");
 
-test("lines come out whole, however the bytes were cut", () => {
+test("lines are the same however the bytes are divided into chunks", () => {
   const text = '{"a":"ü 数据 \u{1f600}"}\n\n{"b":1}\r\nrest';
   const whole = split([bytes(text)]);
   assert.deepEqual(whole, {
@@ -28,15 +28,15 @@ test("lines come out whole, however the bytes were cut", () => {
   assert.deepEqual(split([...bytes(text)].map((byte) => Uint8Array.of(byte))), whole);
 });
 
-test("only the byte 0x0A ends a line: what else Unicode calls a line's end stays inside", () => {
+test("only the byte 0x0A ends a line, no other line separator of Unicode", () => {
   assert.deepEqual(split([bytes("one\u2028two\u2029three\u0085four\vfive\n")]).lines.length, 1);
 });
 
-test("a bad byte costs a character, a byte order mark nothing", () => {
+test("an invalid byte is replaced and a byte order mark is dropped", () => {
   assert.deepEqual(split([Uint8Array.of(0xef, 0xbb, 0xbf, 0x61, 0xff, 0x0a)]).lines, ["a\ufffd"]);
 });
 
-test("a line over the limit is dropped, and the next one is read", () => {
+test("a line over the limit is dropped and the next line is read", () => {
   const { lines, dropped } = split([bytes("123"), bytes("456\nok\n1234"), bytes("5\n12345\n123456\n")], 5);
   assert.deepEqual(
     [lines, dropped],
@@ -47,7 +47,7 @@ test("a line over the limit is dropped, and the next one is read", () => {
   );
 });
 
-test("a line of 20 MB comes through a pipe", async () => {
+test("a line of 20 MB is read from a pipe", async () => {
   const size = 20_000_000;
   const script = `process.stdout.write("x".repeat(${size}) + "\\nnext\\n")`;
   const child = spawn(process.execPath, ["-e", script], {
@@ -57,7 +57,7 @@ test("a line of 20 MB comes through a pipe", async () => {
   const lines: string[] = [];
   const splitter = new LineSplitter(
     (line) => lines.push(line),
-    () => assert.fail("it was dropped"),
+    () => assert.fail("the line was dropped"),
   );
   child.stdout.on("data", (chunk: Buffer) => {
     chunks += 1;
@@ -68,5 +68,5 @@ test("a line of 20 MB comes through a pipe", async () => {
     lines.map((line) => line.length),
     [size, 4],
   );
-  assert.ok(chunks > 100, "it came in pieces");
+  assert.ok(chunks > 100, "the line was read in one chunk");
 });

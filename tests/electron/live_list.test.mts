@@ -1,9 +1,9 @@
-// A list that stays right, whatever overtakes what; and over the real sidecar.
+// Live lists, with responses and notifications in any order, and with the real sidecar.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { liveList } from "../../protocol/typescript/renderer.ts";
 import type { Job, LiveListOptions } from "../../protocol/typescript/renderer.ts";
-import { start, status, until } from "./rig.mts";
+import { start, status, tick, until } from "./sidecar_harness.mts";
 
 interface Thing {
   id: string;
@@ -11,13 +11,13 @@ interface Thing {
   name?: string;
 }
 
-/** A source that says what it is told to, and a snapshot that arrives when it is let go. */
+/** A fake source: the test emits its notifications and completes its loads. */
 function source() {
   const listeners = new Map<string, (params: any) => void>();
   let toState: (state: any) => void = () => undefined;
   const loads: Array<{
-    give: (things: Thing[]) => void;
-    fail: (error: unknown) => void;
+    resolve: (things: Thing[]) => void;
+    reject: (error: unknown) => void;
   }> = [];
   const from = {
     on(name: string, listener: (params: any) => void) {
@@ -29,7 +29,7 @@ function source() {
       return () => undefined;
     },
   };
-  const load = (): Promise<Thing[]> => new Promise((give, fail) => void loads.push({ give, fail }));
+  const load = (): Promise<Thing[]> => new Promise((resolve, reject) => void loads.push({ resolve, reject }));
   const options = {
     load,
     key: ({ id }: Thing) => id,
@@ -52,7 +52,7 @@ function source() {
         job: { id, version, ...(name === undefined ? {} : { name }) },
       }),
     drop: (id: string) => listeners.get("claude.session_updated")?.({ session: id }),
-    say: (name: string) => listeners.get(name)?.({}),
+    notify: (name: string) => listeners.get(name)?.({}),
     state: (status: string) => toState({ status }),
     loads,
     listeners,
@@ -60,152 +60,151 @@ function source() {
 }
 
 const thing = (id: string, version: number): Thing => ({ id, version });
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const shown = (list: { items(): readonly Thing[] }): string[] =>
   list.items().map(({ id, version }) => `${id}${version}`);
 
-test("a snapshot is shown, and then every change", async () => {
-  const { open, put, drop, say, loads } = source();
+test("a list contains the snapshot and then every change", async () => {
+  const { open, put, drop, notify, loads } = source();
   const list = open();
   assert.deepEqual([list.items(), list.isLoaded], [[], false]);
-  loads[0]?.give([thing("a", 1), thing("b", 1)]);
-  await turn();
+  loads[0]?.resolve([thing("a", 1), thing("b", 1)]);
+  await tick();
   assert.deepEqual([shown(list), list.isLoaded], [["a1", "b1"], true]);
   put("b", 2);
   put("c", 1);
-  say("jobs.log_added");
-  await turn();
+  notify("jobs.log_added");
+  await tick();
   assert.deepEqual(shown(list), ["a1", "b2", "c1"]);
   drop("a");
   drop("no such");
-  await turn();
+  await tick();
   assert.deepEqual(shown(list), ["b2", "c1"]);
 });
 
-test("of two states the newer one stays, whichever came first", async () => {
+test("the newer of two states wins, regardless of their order", async () => {
   const { open, put, loads } = source();
   const list = open();
-  put("a", 5); // overtaken by the snapshot's answer
+  put("a", 5); // newer than the snapshot that arrives later
   put("b", 1); // older than the snapshot
-  put("new", 1); // made after the snapshot was taken
-  loads[0]?.give([thing("a", 4), thing("b", 3)]);
-  await turn();
+  put("new", 1); // created after the snapshot was taken
+  loads[0]?.resolve([thing("a", 4), thing("b", 3)]);
+  await tick();
   assert.deepEqual(shown(list), ["a5", "b3", "new1"]);
   put("b", 2);
-  await turn();
+  await tick();
   assert.deepEqual(shown(list), ["a5", "b3", "new1"]);
 });
 
-test("what has gone while a snapshot was on its way does not come back with it", async () => {
+test("an item that is deleted during a load does not return with the snapshot", async () => {
   const { open, put, drop, loads } = source();
   const list = open();
-  loads[0]?.give([thing("a", 1), thing("b", 1)]);
-  await turn();
+  loads[0]?.resolve([thing("a", 1), thing("b", 1)]);
+  await tick();
   void list.reload();
   drop("a");
   put("c", 1);
-  loads[1]?.give([thing("a", 1), thing("b", 1)]);
-  await turn();
+  loads[1]?.resolve([thing("a", 1), thing("b", 1)]);
+  await tick();
   assert.deepEqual(shown(list), ["b1", "c1"]);
 });
 
-test("what a new snapshot does not have any more leaves", async () => {
-  const { open, loads, say } = source();
+test("an item that is missing in a new snapshot is removed", async () => {
+  const { open, loads, notify } = source();
   const list = open();
-  loads[0]?.give([thing("a", 1), thing("b", 1)]);
-  await turn();
-  say("events.resync");
-  loads[1]?.give([thing("b", 1)]);
-  await turn();
+  loads[0]?.resolve([thing("a", 1), thing("b", 1)]);
+  await tick();
+  notify("events.resync");
+  loads[1]?.resolve([thing("b", 1)]);
+  await tick();
   assert.deepEqual(shown(list), ["b1"]);
 });
 
-test("a resync during a load is followed by another load", async () => {
-  const { open, loads, say } = source();
+test("a resync during a load causes another load", async () => {
+  const { open, loads, notify } = source();
   const list = open();
-  say("events.resync");
-  say("events.resync");
-  loads[0]?.give([thing("early", 1)]);
-  await turn();
+  notify("events.resync");
+  notify("events.resync");
+  loads[0]?.resolve([thing("early", 1)]);
+  await tick();
   assert.equal(loads.length, 2);
-  loads[1]?.give([thing("late", 1)]);
-  await turn();
+  loads[1]?.resolve([thing("late", 1)]);
+  await tick();
   assert.deepEqual([shown(list), loads.length], [["late1"], 2]);
 });
 
-test("without versions, what was told while loading is the newer", async () => {
+test("without versions, a notification during a load is newer than the snapshot", async () => {
   const { open, put, loads } = source();
   const list = open({}, ["version"]);
-  put("a", 1, "told");
-  loads[0]?.give([
+  put("a", 1, "notified");
+  loads[0]?.resolve([
     { id: "a", version: 1, name: "loaded" },
     { id: "b", version: 1, name: "loaded" },
   ]);
-  await turn();
+  await tick();
   assert.deepEqual(
     list.items().map(({ name }) => name),
-    ["told", "loaded"],
+    ["notified", "loaded"],
   );
 });
 
-test("order, limit and what belongs to it are the list's own", async () => {
+test("a list applies its order, its limit and its filter", async () => {
   const { open, put, loads } = source();
   const list = open({
     compare: (one, other) => other.version - one.version,
     keep: ({ name }) => name !== "done",
     limit: 2,
   });
-  loads[0]?.give([thing("a", 1), thing("b", 2)]);
-  await turn();
+  loads[0]?.resolve([thing("a", 1), thing("b", 2)]);
+  await tick();
   put("c", 3);
-  await turn();
+  await tick();
   assert.deepEqual(shown(list), ["c3", "b2"]);
   put("c", 4, "done");
   put("d", 9, "done");
-  await turn();
+  await tick();
   assert.deepEqual(shown(list), ["b2"]);
 });
 
-test("a load that fails is said, and tried again once the sidecar is ready", async () => {
+test("a failed load is reported and retried once the sidecar is ready", async () => {
   const { open, loads, state } = source();
   const list = open();
-  loads[0]?.fail(new Error("it has ended"));
-  await turn();
-  assert.deepEqual([String(list.error), list.isLoaded], ["Error: it has ended", false]);
+  loads[0]?.reject(new Error("no connection"));
+  await tick();
+  assert.deepEqual([String(list.error), list.isLoaded], ["Error: no connection", false]);
   state("restarting");
   assert.equal(loads.length, 1);
   state("ready");
-  loads[1]?.give([thing("a", 1)]);
-  await turn();
+  loads[1]?.resolve([thing("a", 1)]);
+  await tick();
   assert.deepEqual([list.error, shown(list)], [null, ["a1"]]);
   state("ready");
   assert.equal(loads.length, 2);
 });
 
-test("watchers hear once a turn, see the same array until it changes, and nothing after the end", async () => {
+test("watchers are called once per tick, items() returns the same array until it changes, and a removed watcher is not called", async () => {
   const { open, put, loads, listeners } = source();
   const list = open();
-  loads[0]?.give([]);
-  await turn();
-  let heard = 0;
-  const end = list.watch(() => (heard += 1));
+  loads[0]?.resolve([]);
+  await tick();
+  let calls = 0;
+  const remove = list.watch(() => (calls += 1));
   const given: number[] = [];
   list.subscribe((items) => given.push(items.length));
   const before = list.items();
   assert.equal(list.items(), before);
   put("a", 1);
   put("b", 1);
-  await turn();
-  assert.deepEqual([heard, given, list.items() === before, Object.isFrozen(list.items())], [1, [0, 2], false, true]);
-  end();
+  await tick();
+  assert.deepEqual([calls, given, list.items() === before, Object.isFrozen(list.items())], [1, [0, 2], false, true]);
+  remove();
   put("c", 1);
-  await turn();
-  assert.equal(heard, 1);
+  await tick();
+  assert.equal(calls, 1);
   list.close();
   assert.equal(listeners.size, 0);
 });
 
-test("the jobs of the real sidecar, over its crash", async (t) => {
+test("a list of the real sidecar's jobs survives a crash", async (t) => {
   const sidecar = start(t, { restarts: { firstDelayMs: 1 } });
   const list = liveList<Job>(sidecar, {
     load: () => sidecar.jobs.list().then(({ jobs }) => jobs),

@@ -1,77 +1,74 @@
-// A transcript in place of the sidecar: the package's own client, and no process.
+// The package's own client with a transcript in place of a sidecar process.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Client, RpcError } from "../../protocol/typescript/client.ts";
 import { ReplayTransport } from "../../protocol/typescript/replay.ts";
-import { ROOT, until } from "./rig.mts";
+import { ROOT, tick } from "./sidecar_harness.mts";
 
 const BACKUP = join(ROOT, "tests", "transcripts", "a_backup_runs_and_its_log_is_read.jsonl");
 const CLIENT = { protocol_version: 1, client_info: { name: "test", version: "1" } };
 
-function played(options = {}): { client: Client; faults: unknown[]; replay: ReplayTransport } {
-  const faults: unknown[] = [];
-  const replay = new ReplayTransport(readFileSync(BACKUP, "utf8"), options);
+function replayed(options = {}): { client: Client; faults: unknown[]; statuses: string[] } {
+  const [faults, statuses]: [unknown[], string[]] = [[], []];
+  const replay = new ReplayTransport(readFileSync(BACKUP, "utf8"), (chunk) => client.receive(chunk), options);
   const client = new Client({ send: replay.send, onFault: (fault) => faults.push(fault) });
-  replay.onData = (chunk) => client.receive(chunk);
-  return { client, faults, replay };
+  client.on("jobs.updated", ({ job }) => statuses.push(job.status));
+  return { client, faults, statuses };
 }
 
-test("the client follows a job through its recorded life", async () => {
-  const { client, faults } = played();
-  const states: string[] = [];
+test("the client receives a job's recorded states", async () => {
+  const { client, faults, statuses } = replayed();
   await client.initialize(CLIENT);
-  const ended = until(
-    (look) =>
-      client.on("jobs.updated", ({ job }) => {
-        states.push(job.status);
-        look();
-      }),
-    () => states.at(-1) === "succeeded",
+  const succeeded = new Promise<void>((resolve) =>
+    client.on("jobs.updated", ({ job }) => void (job.status === "succeeded" && resolve())),
   );
   const { job } = await client.call("jobs.create", { type: "maintenance.backup", payload: { keep: 2 } });
-  await ended;
-  assert.deepEqual(states, ["queued", "running", "succeeded"]);
+  await succeeded;
+  assert.deepEqual(statuses, ["queued", "running", "succeeded"]);
   assert.equal((await client.call("jobs.get", { job_id: job.job_id })).status, "succeeded");
   assert.deepEqual(faults, []);
 });
 
 for (const pace of ["fast", "recorded"]) {
-  test(`played ${pace}, a window that is slow to listen is told nothing unasked before it asks`, async () => {
-    const { client } = played({ pace, waitFor: "jobs.log.list" });
-    const told: string[] = [];
-    client.on("jobs.updated", ({ job }) => told.push(job.status));
-    await client.initialize(CLIENT);
-    await new Promise((resolve) => setTimeout(resolve, 200)); // four times as long as a silent client is left alone
-    assert.deepEqual(told, []);
-    await until(
-      (look) => {
-        const off = client.on("jobs.updated", look);
-        void client.call("jobs.log.list", { job_id: "nobody's" }).catch(look);
-        return off;
-      },
-      () => told.at(-1) === "succeeded",
-    );
+  test(`at the pace "${pace}", no notification is sent before the client calls the method of waitFor`, async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    const aWhile = 30_000; // longer than the recording, shorter than the client's timeout
+    const { client, statuses } = replayed({ pace, waitFor: "jobs.log.list" });
+    const initialized = client.initialize(CLIENT);
+    for (let times = 0; times < 3; times += 1) {
+      await tick();
+      t.mock.timers.tick(aWhile);
+    }
+    await initialized;
+    assert.deepEqual(statuses, []);
+    const listed = client.call("jobs.log.list", { job_id: "unknown" }).catch(() => undefined);
+    while (statuses.at(-1) !== "succeeded") {
+      await tick();
+      t.mock.timers.tick(aWhile);
+    }
+    await listed;
   });
 }
 
-test("what is waited for must be in the transcript", () => {
-  assert.throws(() => played({ waitFor: "jobs.lst" }), /has no jobs.lst/);
+test("the method of waitFor must be in the transcript", () => {
+  assert.throws(() => replayed({ waitFor: "jobs.lst" }), /has no jobs.lst/);
 });
 
-test("what was not recorded is an error that names the nearest line", async () => {
-  const { client } = played();
+test("a request that was not recorded fails with an error that names the most similar line", async () => {
+  const { client } = replayed();
   await assert.rejects(client.call("jobs.list", { limit: 7 }), (error) => {
     assert.ok(error instanceof RpcError);
     assert.equal(error.kind, "not_recorded");
-    assert.match(error.message, /The nearest stands in line \d+/);
+    assert.match(error.message, /The most similar is in line \d+/);
     return true;
   });
 });
 
-test("a file that is no transcript is refused", () => {
-  assert.throws(() => new ReplayTransport("{}\n"), /A transcript begins with/);
-  assert.throws(() => new ReplayTransport('{"transcript":2}\n'), /version 2/);
-  assert.throws(() => new ReplayTransport('{"transcript":1}\n', { life: 2 }), /no life 2/);
+test("a file that is not a transcript is refused", () => {
+  const open = (text: string, run = 1) => new ReplayTransport(text, () => undefined, { run });
+  assert.throws(() => open("{}\n"), /A transcript begins with/);
+  assert.throws(() => open('{"transcript":2}\n'), /version 2/);
+  assert.throws(() => open('{"transcript":1}\n', 2), /no run 2/);
 });

@@ -1,4 +1,4 @@
-// The sign-in: a person's browser is played by real requests to the real listener, Google by a function.
+// The sign-in, with real HTTP requests in place of the user's browser and a function in place of Google.
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { connect } from "node:net";
@@ -6,9 +6,9 @@ import { test } from "node:test";
 import { RpcError, signInWithGoogle } from "../../protocol/typescript/main.ts";
 import type { CalendarAccount, SignInStarted } from "../../protocol/typescript/contract.ts";
 import type { GoogleOAuth, SignInOptions } from "../../protocol/typescript/main.ts";
-import { failure, start } from "./rig.mts";
+import { failure, start } from "./sidecar_harness.mts";
 
-const STATE = "the state that the sidecar made";
+const STATE = "the state from the sidecar";
 const ADA = { account_id: "ada" } as CalendarAccount;
 const started = (authorization_url: string): SignInStarted => ({
   authorization_url,
@@ -16,15 +16,15 @@ const started = (authorization_url: string): SignInStarted => ({
   expires_at: "2999-01-01T00:00:00.000Z",
 });
 
-interface Seen {
+interface Page {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
 }
 
-function get(url: string, { method = "GET", headers = {} as Record<string, string> } = {}): Promise<Seen> {
+function get(url: string, { method = "GET", headers = {} as Record<string, string> } = {}): Promise<Page> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { method, headers }, (response) => {
+    const sent = request(url, { method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf-8").on("data", (part: string) => (text += part));
       response.on("end", () =>
@@ -35,11 +35,11 @@ function get(url: string, { method = "GET", headers = {} as Record<string, strin
         }),
       );
     });
-    asked.on("error", reject).end();
+    sent.on("error", reject).end();
   });
 }
 
-function listens(url: string): Promise<boolean> {
+function isListening(url: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
     socket.on("connect", () => resolve(true)).on("error", () => resolve(false));
@@ -47,7 +47,7 @@ function listens(url: string): Promise<boolean> {
   });
 }
 
-/** Signs in while `browse`, the person's browser, does as it likes with the redirect's address. */
+/** Signs in; `browse` takes the place of the user's browser and receives the redirect address. */
 function signIn(
   browse: (redirect: string) => unknown,
   more: Partial<SignInOptions> = {},
@@ -78,15 +78,15 @@ function signIn(
   return { done, calls, redirect: () => redirect };
 }
 
-const returned = (redirect: string, more = "code=4/abc", state = STATE): string =>
+const redirectUrl = (redirect: string, more = "code=4/abc", state = STATE): string =>
   `${redirect}?state=${encodeURIComponent(state)}&${more}`;
 
-test("a person signs in, sees that it worked, and nothing listens any more", async () => {
-  let seen: Promise<Seen> | undefined;
-  const { done, calls, redirect } = signIn((address) => (seen = get(returned(address))));
+test("a user signs in, sees the closing page, and the server is closed", async () => {
+  let seen: Promise<Page> | undefined;
+  const { done, calls, redirect } = signIn((address) => (seen = get(redirectUrl(address))));
   assert.deepEqual(await done, ADA);
   const page = await seen;
-  const url = returned(redirect());
+  const url = redirectUrl(redirect());
   assert.match(redirect(), /^http:\/\/127\.0\.0\.1:\d+\//);
   assert.deepEqual(calls, [
     ["start", { login_hint: "ada@example.com", redirect_uri: redirect() }],
@@ -101,41 +101,41 @@ test("a person signs in, sees that it worked, and nothing listens any more", asy
   assert.match(String(page?.headers["content-security-policy"]), /default-src 'none'/);
   assert.match(page?.text ?? "", /You are signed in/);
   assert.equal(page?.text.includes("4/abc"), false);
-  assert.equal(await listens(redirect()), false);
+  assert.equal(await isListening(redirect()), false);
 });
 
-test("whatever else knocks is sent away, and the sign-in goes on", async () => {
+test("other requests are refused and do not end the sign-in", async () => {
   const seen: number[] = [];
   const { done } = signIn(async (redirect) => {
     const { origin, port } = new URL(redirect);
     for (const url of [
-      returned(redirect, "code=stolen", "another state"),
+      redirectUrl(redirect, "code=stolen", "another state"),
       `${redirect}?code=stolen`,
       `${origin}/favicon.ico`,
       `${origin}/`,
     ])
       seen.push((await get(url)).status);
-    seen.push((await get(returned(redirect), { method: "POST" })).status);
+    seen.push((await get(redirectUrl(redirect), { method: "POST" })).status);
     seen.push(
       (
-        await get(returned(redirect), {
+        await get(redirectUrl(redirect), {
           headers: { Host: `evil.example:${port}` },
         })
       ).status,
     );
-    await get(returned(redirect));
+    await get(redirectUrl(redirect));
   });
   assert.deepEqual(await done, ADA);
   assert.deepEqual(seen, [400, 400, 404, 404, 404, 404]);
 });
 
-test("a code is taken once", async () => {
-  let second: Seen | undefined;
+test("a code is accepted once", async () => {
+  let second: Page | undefined;
   const { done, calls } = signIn(
-    (redirect) => void get(returned(redirect)).catch(() => undefined),
+    (redirect) => void get(redirectUrl(redirect)).catch(() => undefined),
     {},
     async () => {
-      second = await get(returned(String((calls[0]?.[1] as { redirect_uri: string }).redirect_uri)));
+      second = await get(redirectUrl(String((calls[0]?.[1] as { redirect_uri: string }).redirect_uri)));
       return ADA;
     },
   );
@@ -144,77 +144,77 @@ test("a code is taken once", async () => {
   assert.equal(calls.filter(([name]) => name === "callback").length, 1);
 });
 
-test("a person who refuses is told so, and so is the app, in the sidecar's words", async () => {
-  let seen: Promise<Seen> | undefined;
+test("when the user denies access, the browser and the app get the sidecar's error", async () => {
+  let seen: Promise<Page> | undefined;
   const refusal = new RpcError({
     code: 4031,
     message: "Access was refused.",
     data: { kind: "sign_in_denied" },
   });
   const { done, calls, redirect } = signIn(
-    (address) => (seen = get(returned(address, "error=access_denied"))),
+    (address) => (seen = get(redirectUrl(address, "error=access_denied"))),
     {},
     () => Promise.reject(refusal),
   );
   assert.equal(await failure(done), refusal);
   assert.match((await seen)?.text ?? "", /Access was refused/);
-  const url = new URL(returned(redirect(), "error=access_denied")).href;
+  const url = new URL(redirectUrl(redirect(), "error=access_denied")).href;
   assert.deepEqual(calls.slice(2), [
     ["callback", { url }],
     ["complete", { state: STATE }],
   ]);
-  assert.equal(await listens(redirect()), false);
+  assert.equal(await isListening(redirect()), false);
 });
 
-test("what the sidecar objects to is shown as text, and thrown as it is", async () => {
-  const objection = new RpcError({
+test("an error of the sidecar is shown as text and thrown unchanged", async () => {
+  const error = new RpcError({
     code: 5021,
     message: "<script>alert(1)</script>",
     data: { kind: "internal" },
   });
-  let seen: Promise<Seen> | undefined;
+  let seen: Promise<Page> | undefined;
   const { done } = signIn(
-    (redirect) => (seen = get(returned(redirect))),
+    (redirect) => (seen = get(redirectUrl(redirect))),
     {},
-    () => Promise.reject(objection),
+    () => Promise.reject(error),
   );
-  assert.equal(await failure(done), objection);
+  assert.equal(await failure(done), error);
   assert.equal((await seen)?.text.includes("<script>"), false);
 });
 
-test("a host may show its own page", async () => {
-  let seen: Promise<Seen> | undefined;
-  const { done } = signIn((redirect) => (seen = get(returned(redirect))), {
+test("the app may render its own closing page", async () => {
+  let seen: Promise<Page> | undefined;
+  const { done } = signIn((redirect) => (seen = get(redirectUrl(redirect))), {
     page: ({ ok }) => `<p>ok: ${ok}</p>`,
   });
   await done;
   assert.equal((await seen)?.text, "<p>ok: true</p>");
 });
 
-test("nobody is waited for longer than is said, nor after the app gave up", async () => {
-  const late = signIn(() => undefined, { patienceMs: 5 });
-  assert.equal((await failure(late.done)).kind, "sign_in_abandoned");
+test("the sign-in ends after its timeout and when the app aborts it", async () => {
+  const timedOut = signIn(() => undefined, { timeoutMs: 5 });
+  assert.equal((await failure(timedOut.done)).kind, "sign_in_abandoned");
   const controller = new AbortController();
-  const given = signIn(() => controller.abort(), { signal: controller.signal });
-  assert.equal((await failure(given.done)).name, "AbortError");
-  const before = signIn(() => undefined, { signal: AbortSignal.abort() });
-  assert.equal((await failure(before.done)).name, "AbortError");
-  for (const { redirect } of [late, given, before])
-    assert.equal(redirect() !== "" && (await listens(redirect())), false);
+  const aborted = signIn(() => controller.abort(), { signal: controller.signal });
+  assert.equal((await failure(aborted.done)).name, "AbortError");
+  const abortedBefore = signIn(() => undefined, { signal: AbortSignal.abort() });
+  assert.equal((await failure(abortedBefore.done)).name, "AbortError");
+  for (const { redirect } of [timedOut, aborted, abortedBefore])
+    assert.equal(redirect() !== "" && (await isListening(redirect())), false);
 });
 
-test("a browser that hangs up early does not hold the sign-in", async () => {
+test("a browser that closes the connection early does not block the sign-in", async () => {
   const { done, redirect } = signIn((address) => {
     const socket = connect(Number(new URL(address).port), "127.0.0.1", () => {
-      const { pathname, search, host } = new URL(returned(address));
+      const { pathname, search, host } = new URL(redirectUrl(address));
       socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => socket.destroy());
     });
   });
   assert.deepEqual(await done, ADA);
-  assert.equal(await listens(redirect()), false);
+  assert.equal(await isListening(redirect()), false);
 });
 
-test("no address but an https one is opened, and a browser that cannot be started is an error", async () => {
+test("only https addresses are opened, and a browser that cannot be opened is an error", async () => {
   for (const url of ["file:///etc/passwd", "javascript:alert(1)", "http://example.com/", "ssh://x"]) {
     const opened: string[] = [];
     const oauth = { start: async () => started(url), callback: failing, complete: failing };
@@ -227,10 +227,10 @@ test("no address but an https one is opened, and a browser that cannot be starte
     openExternal: () => Promise.reject(new Error("no browser")),
   });
   assert.equal((await failure(broken.done)).message, "no browser");
-  assert.equal(await listens(broken.redirect()), false);
+  assert.equal(await isListening(broken.redirect()), false);
 });
 
-test("an app without a browser says so, and knows only Google", async (t) => {
+test("sign-in is unavailable without a shell and with unknown providers", async (t) => {
   const without = start(t);
   assert.equal((await failure(without.signIn("google"))).kind, "sign_in_unavailable");
   const shell = { openExternal: () => Promise.resolve() };
@@ -238,4 +238,4 @@ test("an app without a browser says so, and knows only Google", async (t) => {
   assert.match((await failure(other.signIn("outlook" as never))).message, /outlook/);
 });
 
-const failing = (): Promise<never> => Promise.reject(new Error("it was not asked for"));
+const failing = (): Promise<never> => Promise.reject(new Error("unexpected request"));

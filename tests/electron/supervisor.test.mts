@@ -1,26 +1,27 @@
-// startSidecar in plain Node: crashes, restarts, and what listeners hear over them.
+// startSidecar in plain Node: crashes, restarts, and the notifications that listeners receive meanwhile.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { GRACE_MS } from "../../protocol/typescript/client.ts";
 import type { EventName, Sidecar } from "../../protocol/typescript/main.ts";
-import { failure, isAlive, ODD, scripted, start, status, until } from "./rig.mts";
+import { failure, isAlive, COMMAND_WITH_TEST_JOBS, scriptedSidecar, start, status, until } from "./sidecar_harness.mts";
 
 const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 
-function hear(sidecar: Sidecar) {
-  const told: Array<{ name: string; seq: number }> = [];
-  sidecar.onEvery((name, params) => void told.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
+function listen(sidecar: Sidecar) {
+  const received: Array<{ name: string; seq: number }> = [];
+  sidecar.onAny((name, params) => void received.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
   return {
-    told,
-    seqs: () => told.map(({ seq }) => seq).filter((seq) => seq > 0),
+    received,
+    seqs: () => received.map(({ seq }) => seq).filter((seq) => seq > 0),
   };
 }
 
-/** Resolves once so many jobs have succeeded from now on. */
+/** Resolves once `count` more jobs have succeeded. */
 function succeeded(sidecar: Sidecar, count: number): Promise<unknown> {
   const done = new Set<string>();
   sidecar.on("jobs.updated", ({ job }) => void (job.status === "succeeded" && done.add(job.job_id)));
   return until(
-    (look) => sidecar.onEvery(look),
+    (check) => sidecar.onAny(check),
     () => done.size === count,
   );
 }
@@ -31,22 +32,22 @@ async function backUp(sidecar: Sidecar): Promise<void> {
   await done;
 }
 
-/** Resolves once listeners have been told everything that has happened; the number of the last event. */
+/** Waits until all notifications were delivered; returns the `seq` of the last one. */
 async function upToDate(sidecar: Sidecar): Promise<number> {
   const { latest_seq: latest } = await sidecar.events.replay({
     after_seq: 0,
     limit: 1,
   });
   await until(
-    (look) => sidecar.onEvery(look),
+    (check) => sidecar.onAny(check),
     () => sidecar.position?.seq === latest,
   );
   return latest;
 }
 
-const numbersTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+const seqsTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
-test("calls wait for the handshake, and the state says how things are", async (t) => {
+test("calls wait for the handshake, and the state is ready", async (t) => {
   const sidecar = start(t);
   assert.equal(sidecar.state.status, "starting");
   assert.equal((await sidecar.system.health()).status, "ok");
@@ -67,35 +68,35 @@ test("calls wait for the handshake, and the state says how things are", async (t
   assert.ok(Object.isFrozen(state) && isAlive(sidecar.pid ?? 0));
 });
 
-test("a process that is killed comes back, and listeners miss and repeat nothing", async (t) => {
+test("a killed process is restarted, and listeners receive every notification once", async (t) => {
   const sidecar = start(t, { restarts: { ...FAST, steadyMs: 0 } });
-  const { told, seqs } = hear(sidecar);
-  for (let life = 0; life < 3; life += 1) {
+  const { received, seqs } = listen(sidecar);
+  for (let restarts = 0; restarts < 3; restarts += 1) {
     await backUp(sidecar);
     const [pid, call] = [sidecar.pid ?? 0, sidecar.system.diagnostics()];
     const back = until(
-      (look) => sidecar.onState(look),
+      (check) => sidecar.onState(check),
       () => sidecar.state.status === "restarting",
     );
     process.kill(pid, "SIGKILL");
     assert.equal((await failure(call)).kind, "sidecar_ended");
     await back;
-    // Made while no process runs: it waits for the next one.
+    // Called while no process is running: it waits for the next one.
     assert.equal((await sidecar.system.health()).status, "ok");
     assert.notEqual(sidecar.pid, pid);
   }
   await backUp(sidecar);
   const last = await upToDate(sidecar);
-  assert.deepEqual(seqs(), numbersTo(last));
+  assert.deepEqual(seqs(), seqsTo(last));
   assert.equal(
-    told.some(({ name }) => name === "events.resync"),
+    received.some(({ name }) => name === "events.resync"),
     false,
   );
 });
 
-test("what was committed while nobody listened is told after the restart", async (t) => {
+test("notifications that were committed during a crash are delivered after the restart", async (t) => {
   const sidecar = start(t, { restarts: FAST });
-  const { seqs } = hear(sidecar);
+  const { seqs } = listen(sidecar);
   await sidecar.ready();
   const kill = sidecar.on("jobs.log_added", () => process.kill(sidecar.pid ?? 0, "SIGKILL"));
   const lost = sidecar.jobs.create({ type: "maintenance.backup" });
@@ -104,50 +105,50 @@ test("what was committed while nobody listened is told after the restart", async
   await sidecar.ready();
   assert.equal((await sidecar.jobs.list()).jobs.length, 1);
   const last = await upToDate(sidecar);
-  assert.deepEqual(seqs(), numbersTo(last));
+  assert.deepEqual(seqs(), seqsTo(last));
 });
 
-test("a host that is told megabytes hears every event, lagging or not", async (t) => {
-  const sidecar = start(t, { command: ODD });
-  const { told, seqs } = hear(sidecar);
+test("a client that lags behind megabytes of notifications receives every one", async (t) => {
+  const sidecar = start(t, { command: COMMAND_WITH_TEST_JOBS });
+  const { received, seqs } = listen(sidecar);
   const text = "ü\u2028\u{1f600}".repeat(300_000);
   const done = succeeded(sidecar, 3);
   for (let job = 0; job < 3; job += 1) await sidecar.call("jobs.create", { type: "test.echo", payload: { text } });
   await done;
   const last = await upToDate(sidecar);
-  assert.deepEqual(seqs(), numbersTo(last));
+  assert.deepEqual(seqs(), seqsTo(last));
   assert.equal(
-    told.some(({ name }) => name === "events.lag" || name === "events.resync"),
+    received.some(({ name }) => name === "events.lag" || name === "events.resync"),
     false,
   );
 });
 
-test("another database is another epoch: listeners are told to load anew", async (t) => {
+test("another database is another epoch and causes a resync", async (t) => {
   const sidecar = start(t, {
     restarts: FAST,
-    command: scripted(`({ method, params }, say, greeting) => {
-    if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 9, resume: "resync" };
-    if (method === "initialize") setTimeout(say, 0, params.resume
-      ? { method: "events.resync", params: { reason: "The database is another one." } }
+    command: scriptedSidecar(`({ method, params }, send, initialized) => {
+    if (method === "initialize" && params.resume) initialized.events = { epoch: "f", oldest_seq: 1, latest_seq: 9, resume: "resync" };
+    if (method === "initialize") setTimeout(send, 0, params.resume
+      ? { method: "events.resync", params: { reason: "The database was replaced." } }
       : { method: "jobs.updated", params: { seq: 1 } });
     if (method === "system.status") process.exit(70);
   }`),
   });
-  const { told } = hear(sidecar);
+  const { received } = listen(sidecar);
   await until(
-    (look) => sidecar.onEvery(look),
-    () => told.length === 1,
+    (check) => sidecar.onAny(check),
+    () => received.length === 1,
   );
   assert.deepEqual(sidecar.position, { epoch: "e", seq: 1 });
   await failure(sidecar.system.status());
   await until(
-    (look) => sidecar.onEvery(look),
-    () => told.length === 2,
+    (check) => sidecar.onAny(check),
+    () => received.length === 2,
   );
-  assert.deepEqual([told[1]?.name, sidecar.position], ["events.resync", { epoch: "f", seq: 9 }]);
+  assert.deepEqual([received[1]?.name, sidecar.position], ["events.resync", { epoch: "f", seq: 9 }]);
 });
 
-test("stop resolves once the process is gone, and start brings it back", async (t) => {
+test("stop resolves once the process has ended, and start restarts it", async (t) => {
   const sidecar = start(t);
   await sidecar.ready();
   const { pid = 0 } = sidecar;
@@ -158,23 +159,27 @@ test("stop resolves once the process is gone, and start brings it back", async (
   assert.equal((await failure(sidecar.system.health())).data.retryable, false);
   await sidecar.start();
   assert.equal((await sidecar.system.health()).status, "ok");
-  // Without waiting in between: the second process starts when the first one has ended.
+  // Without waiting in between, the second process starts after the first one has ended.
   const stopped = sidecar.stop();
   await Promise.all([stopped, sidecar.start()]);
   assert.equal((await sidecar.system.health()).status, "ok");
 });
 
-test("a process that does not listen is ended all the same", async (t) => {
+test("a process that ignores the end of stdin is terminated", async (t) => {
   const sidecar = start(t, {
-    command: scripted(`() => { globalThis.forever ??= setInterval(() => {}, 1000); }`),
+    command: scriptedSidecar(`() => { globalThis.forever ??= setInterval(() => {}, 1000); }`),
   });
   await sidecar.ready();
   const { pid = 0 } = sidecar;
-  await sidecar.stop();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const stopped = sidecar.stop();
+  t.mock.timers.tick(6_000);
+  t.mock.timers.reset();
+  await stopped;
   assert.equal(isAlive(pid), false);
 });
 
-test("stopping ends the waiting for a restart", async (t) => {
+test("stop cancels a scheduled restart", async (t) => {
   const sidecar = start(t, {
     command: [process.execPath, "-e", "process.exit(70)"],
     restarts: { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000 },
@@ -185,17 +190,20 @@ test("stopping ends the waiting for a restart", async (t) => {
   assert.equal((await failure(call)).kind, "sidecar_ended");
 });
 
-test("a call that waits for a process can be given up, and has its deadline", async (t) => {
-  const sidecar = start(t, { command: scripted(`() => true`) });
+test("a call that waits for a process can be aborted and has a timeout", async (t) => {
+  const sidecar = start(t, { command: scriptedSidecar(`() => true`) });
   const controller = new AbortController();
-  const given = sidecar.system.health({}, { signal: controller.signal });
-  const late = failure(sidecar.system.health({}, { timeoutMs: 1 }));
+  const aborted = sidecar.system.health({}, { signal: controller.signal });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const timedOut = failure(sidecar.system.health({}, { timeoutMs: 1 }));
+  t.mock.timers.tick(1 + GRACE_MS);
+  t.mock.timers.reset();
   controller.abort();
-  assert.equal((await failure(given)).name, "AbortError");
-  assert.equal((await late).kind, "timed_out");
+  assert.equal((await failure(aborted)).name, "AbortError");
+  assert.equal((await timedOut).kind, "timed_out");
 });
 
-test("a bug report has the log, also that of a process which is no more", async (t) => {
+test("a bug report contains the log, also after the process has ended", async (t) => {
   const lines: string[] = [];
   const sidecar = start(t, { onLog: (line) => lines.push(line) });
   await sidecar.ready();
@@ -204,14 +212,14 @@ test("a bug report has the log, also that of a process which is no more", async 
   assert.equal(report.state.status, "ready");
   await sidecar.stop();
   const later = await sidecar.bugReport();
-  assert.ok(later.log.length > 0 && later.log.some((line) => line.includes("shook hands")));
+  assert.ok(later.log.length > 0 && later.log.some((line) => line.includes(" connected with protocol ")));
   assert.deepEqual([later.diagnostics, later.log], [null, lines.slice(-300)]);
 });
 
-test("what nobody wants is not sent", async (t) => {
+test("notifications in optOut are not sent", async (t) => {
   const optOut: EventName[] = ["jobs.log_added", "jobs.progress"];
   const sidecar = start(t, { optOut });
-  const { told } = hear(sidecar);
+  const { received } = listen(sidecar);
   await backUp(sidecar);
-  assert.deepEqual([...new Set(told.map(({ name }) => name))].sort(), ["jobs.updated", "system.state"]);
+  assert.deepEqual([...new Set(received.map(({ name }) => name))].sort(), ["jobs.updated", "system.state"]);
 });

@@ -1,4 +1,4 @@
-"""The example app in a real browser: its own build, the real sidecar, the real Claude CLI where there is one."""
+"""The example app in a real browser, with its own build, the real sidecar and, if installed, the real Claude CLI."""
 
 import os
 from pathlib import Path
@@ -9,43 +9,38 @@ from tests.claude.conftest import real_claude, release
 from tests.electron.compiling import MODULES
 from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
-ITS_MODULES = ("marked", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
+EXAMPLE_MODULES = ("marked", "@fontsource-variable/instrument-sans", "@fontsource-variable/jetbrains-mono")
 
 __all__ = ["real_claude", "release"]
 
 
 @pytest.fixture
-def run_hub(run_node: RunNode) -> RunNode:
-    """Run a file of the example's tests."""
+def run_example(run_node: RunNode) -> RunNode:
+    """Runs one file of the example's tests."""
     if chromium() is None:
         pytest.skip(f"no chromium on PATH; set {CHROMIUM}")
-    for name in ITS_MODULES:
+    for name in EXAMPLE_MODULES:
         if not (MODULES / name / "package.json").is_file():
             pytest.skip(f"{name} is not installed: `npm install --ignore-scripts` in protocol/typescript")
     return run_node
 
 
-@pytest.mark.timeout(120)
-def test_the_hub(run_hub: RunNode) -> None:
-    run_hub("hub")
+def test_the_example_app(run_example: RunNode) -> None:
+    run_example("example")
 
 
-@pytest.mark.timeout(120)
-def test_the_hub_with_a_transcript_in_place_of_its_sidecar(run_hub: RunNode) -> None:
-    run_hub("hub_replay")
+def test_the_example_app_with_a_transcript_in_place_of_the_sidecar(run_example: RunNode) -> None:
+    run_example("example_replay")
 
 
-@pytest.mark.timeout(120)
-def test_the_hub_with_claude(run_hub: RunNode, real_claude: Path) -> None:
-    run_hub("hub_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
+def test_the_example_app_with_claude(run_example: RunNode, real_claude: Path) -> None:
+    run_example("example_claude", SIDECAR_REAL_CLAUDE=str(real_claude))
 
 
-@pytest.mark.timeout(120)
-def test_the_hub_with_accounts(run_hub: RunNode) -> None:
-    run_hub("hub_accounts")
+def test_the_example_app_with_accounts(run_example: RunNode) -> None:
+    run_example("example_accounts")
 
 
-@pytest.mark.timeout(120)
-def test_the_hub_in_a_picture(run_hub: RunNode, real_claude: Path) -> None:
-    """`UPDATE=1` takes the one that README shows anew."""
-    run_hub("hub_picture", SIDECAR_REAL_CLAUDE=str(real_claude), SIDECAR_UPDATE=os.environ.get("UPDATE", ""))
+def test_the_example_app_for_its_screenshot(run_example: RunNode, real_claude: Path) -> None:
+    """With `UPDATE=1` it replaces the screenshot in the README."""
+    run_example("example_screenshot", SIDECAR_REAL_CLAUDE=str(real_claude), SIDECAR_UPDATE=os.environ.get("UPDATE", ""))

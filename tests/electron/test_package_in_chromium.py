@@ -1,12 +1,11 @@
-"""The bridge in a real browser, which stands in for Electron's windows, against the real sidecar."""
+"""The bridge in Chromium, in place of Electron's windows, with the real sidecar."""
 
 import pytest
 
 from tests.electron.conftest import CHROMIUM, RunNode, chromium
 
 
-@pytest.mark.timeout(140)
 def test_in_chromium(run_node: RunNode) -> None:
     if chromium() is None:
         pytest.skip(f"no chromium on PATH; set {CHROMIUM}")
-    run_node("page")
+    run_node("bridge_in_chromium")

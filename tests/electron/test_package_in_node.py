@@ -1,4 +1,4 @@
-"""protocol/typescript in plain Node: against the real sidecar, and with Electron's parts stood in for."""
+"""protocol/typescript in plain Node, with the real sidecar and fakes of Electron's modules."""
 
 from pathlib import Path
 
@@ -7,11 +7,10 @@ import pytest
 from tests.electron.conftest import RunNode
 
 HERE = Path(__file__).parent
-IN_CHROMIUM = {"page", *(path.name.removesuffix(".test.mts") for path in HERE.glob("hub*.test.mts"))}
 FILES = sorted(path.name.removesuffix(".test.mts") for path in HERE.glob("*.test.mts"))
+IN_NODE = [name for name in FILES if name != "bridge_in_chromium" and not name.startswith("example")]
 
 
-@pytest.mark.timeout(140)
-@pytest.mark.parametrize("name", [name for name in FILES if name not in IN_CHROMIUM])
+@pytest.mark.parametrize("name", IN_NODE)
 def test_in_node(name: str, run_node: RunNode) -> None:
     run_node(name)

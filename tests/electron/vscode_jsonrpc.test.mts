@@ -1,4 +1,4 @@
-// vscode-jsonrpc, as it comes, over the sidecar's lines.
+// vscode-jsonrpc with the package's reader and writer.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,13 +6,13 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { CancellationTokenSource, createMessageConnection, ResponseError } from "vscode-jsonrpc/node";
 import { LineMessageReader, LineMessageWriter } from "../../protocol/typescript/vscode_jsonrpc.ts";
-import { COMMAND, failure, newFolder, ROOT, scripted } from "./rig.mts";
+import { COMMAND, failure, newDataDir, ROOT, scriptedSidecar } from "./sidecar_harness.mts";
 
 async function connected(t: TestContext, command: readonly string[] = COMMAND) {
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
     cwd: ROOT,
-    env: { ...process.env, APP_DATA_DIR: newFolder() },
+    env: { ...process.env, APP_DATA_DIR: newDataDir() },
     stdio: ["pipe", "pipe", "ignore"],
   });
   const connection = createMessageConnection(new LineMessageReader(child.stdout), new LineMessageWriter(child.stdin));
@@ -30,7 +30,7 @@ async function connected(t: TestContext, command: readonly string[] = COMMAND) {
   return { child, connection, errors };
 }
 
-test("requests, errors and notifications pass", async (t) => {
+test("requests, errors and notifications work", async (t) => {
   const { connection, child, errors } = await connected(t);
   const updated = new Promise<any>((resolve) => connection.onNotification("jobs.updated", resolve));
   const { job } = await connection.sendRequest<any>("jobs.create", {
@@ -40,9 +40,9 @@ test("requests, errors and notifications pass", async (t) => {
   const error = await failure(connection.sendRequest("jobs.get", { job_id: "none" }));
   assert.ok(error instanceof ResponseError);
   assert.deepEqual([error.code, (error.data as any).kind], [4041, "job_not_found"]);
-  const many = await Promise.all(Array.from({ length: 200 }, () => connection.sendRequest<any>("system.health")));
+  const responses = await Promise.all(Array.from({ length: 200 }, () => connection.sendRequest<any>("system.health")));
   assert.equal(
-    many.every(({ status }) => status === "ok"),
+    responses.every(({ status }) => status === "ok"),
     true,
   );
   const closed = new Promise<void>((resolve) => connection.onClose(resolve));
@@ -51,13 +51,13 @@ test("requests, errors and notifications pass", async (t) => {
   assert.deepEqual(errors, []);
 });
 
-test("a request can be cancelled, and a refused line rejects the request that it was", async (t) => {
+test("a request can be cancelled, and a refused line rejects its request", async (t) => {
   const { connection } = await connected(
     t,
-    scripted(`({ id, method, params }, say) => {
-    if (method === "$/cancelRequest") say({ id: params.id, error: { code: -32800, message: "Cancelled" } });
-    if (method === "refuse") say({ id: null, error: { code: -32600, message: "Refused", data: { recovered_id: id } } });
-    if (method === "garbage") process.stdout.write("not JSON\\n\\n", () => say({ id, result: 1 }));
+    scriptedSidecar(`({ id, method, params }, send) => {
+    if (method === "$/cancelRequest") send({ id: params.id, error: { code: -32800, message: "Cancelled" } });
+    if (method === "refuse") send({ id: null, error: { code: -32600, message: "Refused", data: { recovered_id: id } } });
+    if (method === "garbage") process.stdout.write("not JSON\\n\\n", () => send({ id, result: 1 }));
   }`),
   );
   const source = new CancellationTokenSource();
@@ -65,7 +65,7 @@ test("a request can be cancelled, and a refused line rejects the request that it
   source.cancel();
   assert.equal((await failure(waiting)).code, -32800);
   assert.equal((await failure(connection.sendRequest("refuse", {}))).message, "Refused");
-  const told = new Promise((resolve) => connection.onError(([error]) => resolve(error.message)));
+  const reported = new Promise((resolve) => connection.onError(([error]) => resolve(error.message)));
   assert.equal(await connection.sendRequest("garbage", {}), 1);
-  assert.equal(await told, "a line of 8 characters is not JSON");
+  assert.equal(await reported, "a line of 8 characters is not JSON");
 });

@@ -1,26 +1,26 @@
-// Several windows, one sidecar: the whole way from a page through preload and main to the real process and back.
+// Windows that share a sidecar: from a page through preload script and main process to the real sidecar and back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RpcError } from "../../protocol/typescript/renderer.ts";
-import { failure, scripted, until } from "./rig.mts";
-import { app, backUp, load } from "./windows_rig.mts";
+import { failure, scriptedSidecar, until } from "./sidecar_harness.mts";
+import { app, backUp, load } from "./window_harness.mts";
 
-test("a page calls and listens as the main process does", async (t) => {
+test("a page calls methods and listens like the main process", async (t) => {
   const { page } = app(t).open();
   assert.deepEqual(await page.calendar.accounts.list(), { accounts: [] });
   const statuses: string[] = [];
-  const end = page.on("jobs.updated", ({ job }) => statuses.push(job.status));
+  const removeListener = page.on("jobs.updated", ({ job }) => statuses.push(job.status));
   await page.jobs.create(backUp);
   await until(
-    (look) => page.on("jobs.updated", look),
+    (check) => page.on("jobs.updated", check),
     () => statuses.length === 3,
   );
   assert.deepEqual(statuses, ["queued", "running", "succeeded"]);
-  end();
+  removeListener();
   assert.equal((await page.state()).status, "ready");
 });
 
-test("an error keeps its kind and its data on the way into the page", async (t) => {
+test("an error in a page has its kind and data", async (t) => {
   const { page } = app(t).open();
   const error = await failure(page.jobs.get({ job_id: "none" }));
   assert.ok(error instanceof RpcError);
@@ -29,14 +29,14 @@ test("an error keeps its kind and its data on the way into the page", async (t) 
   assert.deepEqual((wrong.data.details as any[])[0].path, "limit");
 });
 
-test("each window hears what it asked for, as often as it asked, until it does not", async (t) => {
+test("each window receives the notifications it listens to, once per listener, and only those", async (t) => {
   const { open, sidecar } = app(t);
   const [one, other] = [open(), open()];
-  const heard: string[] = [];
-  const ends = [
-    one.page.on("jobs.updated", () => heard.push("one a")),
-    one.page.on("jobs.updated", () => heard.push("one b")),
-    other.page.on("jobs.log_added", () => heard.push("other")),
+  const received: string[] = [];
+  const removeListeners = [
+    one.page.on("jobs.updated", () => received.push("one a")),
+    one.page.on("jobs.updated", () => received.push("one b")),
+    other.page.on("jobs.log_added", () => received.push("other")),
   ];
   await Promise.all([one.page.system.health(), other.page.system.health()]);
   const sent: string[] = [];
@@ -52,25 +52,25 @@ test("each window hears what it asked for, as often as it asked, until it does n
     run_at: "2999-01-01T00:00:00Z",
   });
   await until(
-    (look) => other.page.on("jobs.log_added", look),
-    () => heard.includes("other"),
+    (check) => other.page.on("jobs.log_added", check),
+    () => received.includes("other"),
   );
-  assert.deepEqual(sent, ["one jobs.updated", "other jobs.event"]);
+  assert.deepEqual(sent, ["one jobs.updated", "other jobs.log_added"]);
   assert.deepEqual(
-    heard.filter((who) => who !== "other"),
+    received.filter((who) => who !== "other"),
     ["one a", "one b"],
   );
-  ends.forEach((end) => end());
+  removeListeners.forEach((removeListener) => removeListener());
   await one.page.system.health();
   await sidecar.jobs.cancel({ job_id: job.job_id });
   await Promise.all([one.page.system.health(), other.page.system.health()]);
   assert.deepEqual(
-    [sent.filter((what) => what.startsWith("one")).length, heard.filter((who) => who !== "other").length],
+    [sent.filter((what) => what.startsWith("one")).length, received.filter((who) => who !== "other").length],
     [1, 2],
   );
 });
 
-test("a window that crashes again and again is watched once", async (t) => {
+test("listeners do not accumulate when a window crashes repeatedly", async (t) => {
   const { window } = app(t).open();
   for (let crash = 0; crash < 3; crash += 1) {
     window.contents.emit("render-process-gone", {}, { reason: "crashed" });
@@ -79,12 +79,12 @@ test("a window that crashes again and again is watched once", async (t) => {
   assert.equal(window.contents.listenerCount("render-process-gone"), 1);
 });
 
-test("a call can be given up from the page", async (t) => {
+test("a page can abort a call", async (t) => {
   const { open, sidecar } = app(
     t,
     {},
-    scripted(`({ id, method, params }, say) => {
-    if (method === "$/cancelRequest") say({ id: params.id, error: { code: -32800, message: "", data: { kind: "cancelled" } } });
+    scriptedSidecar(`({ id, method, params }, send) => {
+    if (method === "$/cancelRequest") send({ id: params.id, error: { code: -32800, message: "", data: { kind: "cancelled" } } });
   }`),
   );
   const { page } = open();
@@ -98,73 +98,73 @@ test("a call can be given up from the page", async (t) => {
   await sidecar.stop();
 });
 
-test("deadlines and progress cross the bridge", async (t) => {
+test("timeouts and progress pass through the bridge", async (t) => {
   const { page } = app(
     t,
     {},
-    scripted(`({ id, method, params }, say) => {
+    scriptedSidecar(`({ id, method, params }, send) => {
     if (method !== "system.health") return;
     const { progress_token: token, timeout_ms: ms } = params._meta;
-    say({ method: "$/progress", params: { token, value: { kind: "report", fraction: ms / 1000, message: null } } });
-    say({ id, result: { status: "ok", version: "", checks: [] } });
+    send({ method: "$/progress", params: { token, value: { kind: "report", fraction: ms / 1000, message: null } } });
+    send({ id, result: { status: "ok", version: "", checks: [] } });
   }`),
   ).open();
-  await page.position(); // it is ready: waiting for that would count
-  const heard: unknown[] = [];
-  await page.system.health({}, { timeoutMs: 250, onProgress: ({ fraction }) => void heard.push(fraction) });
-  assert.deepEqual(heard, [0.25]);
+  await page.position(); // resolves once the sidecar is ready; waiting would reduce the timeout
+  const received: unknown[] = [];
+  await page.system.health({}, { timeoutMs: 250, onProgress: ({ fraction }) => void received.push(fraction) });
+  assert.deepEqual(received, [0.25]);
 });
 
-test("a page that is loaded again hears nothing that was meant for the one before", async (t) => {
+test("a reloaded page receives no notification for its previous load", async (t) => {
   const { open, sidecar } = app(t);
   const { window, page } = open();
   const old: unknown[] = [];
   page.on("jobs.updated", (params) => old.push(params));
   await page.system.health();
   const again = load(window).page;
-  const heard: string[] = [];
-  again.on("jobs.updated", ({ job }) => heard.push(job.status));
+  const received: string[] = [];
+  again.on("jobs.updated", ({ job }) => received.push(job.status));
   await again.system.health();
   await sidecar.jobs.create(backUp);
   await until(
-    (look) => again.on("jobs.updated", look),
-    () => heard.length === 3,
+    (check) => again.on("jobs.updated", check),
+    () => received.length === 3,
   );
   assert.deepEqual(old, []);
 });
 
-test("a page that is loaded again can hear what happened meanwhile, once, in order", async (t) => {
+test("a reloaded page can receive the notifications it missed, once and in order", async (t) => {
   const { open, sidecar } = app(t);
   const { window, page } = open();
   const seen: number[] = [];
   const since = await page.position();
   assert.ok(since !== null);
-  const leave = page.on("jobs.updated", ({ seq }) => void seen.push((since.seq = seq)));
+  const removeListener = page.on("jobs.updated", ({ seq }) => void seen.push((since.seq = seq)));
   await page.jobs.create(backUp);
   await until(
-    (look) => page.on("jobs.updated", look),
+    (check) => page.on("jobs.updated", check),
     () => seen.length === 3,
   );
-  leave(); // nobody listens while the page is away
+  removeListener(); // nothing listens during the reload
   const first = await sidecar.jobs.create({
     ...backUp,
     run_at: "2999-01-01T00:00:00Z",
   });
   await sidecar.jobs.cancel({ job_id: first.job.job_id });
   const again = load(window).page;
-  const told: Array<[number, string]> = [];
+  const received: Array<[number, string]> = [];
   const all = new Promise<void>((resolve) => {
     again.onSince(since, {
-      "jobs.updated": ({ seq, job }) => void (told.push([seq, job.status]) === 3 && resolve()),
+      "jobs.updated": ({ seq, job }) => void (received.push([seq, job.status]) === 3 && resolve()),
     });
   });
   await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
   await all;
   assert.deepEqual(
-    told.map(([, status]) => status),
+    received.map(([, status]) => status),
     ["queued", "cancelled", "queued"],
   );
-  const seqs = told.map(([seq]) => seq);
+  const seqs = received.map(([seq]) => seq);
   assert.deepEqual(
     seqs,
     [...new Set(seqs)].sort((one, other) => one - other),
@@ -172,42 +172,42 @@ test("a page that is loaded again can hear what happened meanwhile, once, in ord
   assert.ok(Math.min(...seqs) > Math.max(...seen));
 });
 
-test("a page that comes back to another database is told to load anew", async (t) => {
+test("a page whose position is from another database receives a resync", async (t) => {
   const { page } = app(t).open();
   const reasons: string[] = [];
   page.onSince({ epoch: "another", seq: 3 }, { "events.resync": ({ reason }) => void reasons.push(reason) });
   await page.system.health();
-  assert.deepEqual(reasons, ["The database is another one."]);
+  assert.deepEqual(reasons, ["The database was replaced."]);
 });
 
-test("a page that has caught up in one database hears of the next one, whose numbers begin anew", async (t) => {
+test("a page that has caught up in one database receives the notifications of the next one, which start from its own seq", async (t) => {
   const { open, sidecar } = app(
     t,
     {},
-    scripted(`({ id, method, params }, say, greeting) => {
-      if (method === "initialize") greeting.events.latest_seq = 5;
-      if (method === "initialize" && params.resume) greeting.events = { epoch: "f", oldest_seq: 1, latest_seq: 1, resume: "resync" };
-      if (method === "events.replay") say({ id, result: { events: [{ method: "jobs.updated", params: { seq: 5 } }], latest_seq: 5, epoch: "e", truncated: false } });
-      if (method === "jobs.list") say({ method: "jobs.updated", params: { seq: 2 } });
-      if (method === "jobs.list") say({ id, result: { jobs: [], next_cursor: null } });
+    scriptedSidecar(`({ id, method, params }, send, initialized) => {
+      if (method === "initialize") initialized.events.latest_seq = 5;
+      if (method === "initialize" && params.resume) initialized.events = { epoch: "f", oldest_seq: 1, latest_seq: 1, resume: "resync" };
+      if (method === "events.replay") send({ id, result: { events: [{ method: "jobs.updated", params: { seq: 5 } }], latest_seq: 5, epoch: "e", truncated: false } });
+      if (method === "jobs.list") send({ method: "jobs.updated", params: { seq: 2 } });
+      if (method === "jobs.list") send({ id, result: { jobs: [], next_cursor: null } });
       if (method === "system.status") process.exit(70);
     }`),
   );
   const { page } = open();
-  const heard: number[] = [];
-  page.onSince({ epoch: "e", seq: 4 }, { "jobs.updated": ({ seq }) => void heard.push(seq) });
+  const received: number[] = [];
+  page.onSince({ epoch: "e", seq: 4 }, { "jobs.updated": ({ seq }) => void received.push(seq) });
   await page.position();
   await until(
-    (look) => sidecar.onState(look),
+    (check) => sidecar.onState(check),
     () => sidecar.position?.epoch === "e",
   );
   await failure(page.system.status());
   await page.jobs.list();
   await page.jobs.list();
-  assert.deepEqual(heard, [5, 2]);
+  assert.deepEqual(received, [5, 2]);
 });
 
-test("a page signs in through the person's browser, and can give that up", async (t) => {
+test("a page can sign in through the user's browser, and can abort that", async (t) => {
   const visits: string[] = [];
   let browse: (url: string) => Promise<unknown> = fetch;
   const openExternal = async (url: string): Promise<void> => {
@@ -215,14 +215,14 @@ test("a page signs in through the person's browser, and can give that up", async
     const { searchParams } = new URL(url);
     void browse(`${searchParams.get("redirect_uri")}?state=s&code=c`);
   };
-  const sidecar = scripted(`({ id, method, params }, say) => {
+  const sidecar = scriptedSidecar(`({ id, method, params }, send) => {
     const step = method.split(".").at(-1);
     if (step === "start") {
       const authorization_url = "https://accounts.example/?" + new URLSearchParams(params);
-      say({ id, result: { state: "s", authorization_url, expires_at: "2999-01-01T00:00:00.000Z" } });
+      send({ id, result: { state: "s", authorization_url, expires_at: "2999-01-01T00:00:00.000Z" } });
     }
-    if (step === "callback") say({ id, result: { state: "s", status: params.url.includes("code=c") ? "authorized" : "refused" } });
-    if (step === "complete") say({ id, result: { account_id: params.state } });
+    if (step === "callback") send({ id, result: { state: "s", status: params.url.includes("code=c") ? "authorized" : "refused" } });
+    if (step === "complete") send({ id, result: { account_id: params.state } });
   }`);
   const { page } = app(t, {}, sidecar, { shell: { openExternal } }).open();
   const account = await page.signIn("google", {
@@ -231,31 +231,31 @@ test("a page signs in through the person's browser, and can give that up", async
   assert.equal(account.account_id, "s");
   assert.equal(new URL(visits[0] ?? "").searchParams.get("login_hint"), "ada@example.com");
   const controller = new AbortController();
-  browse = async () => controller.abort(); // the person changes their mind
+  browse = async () => controller.abort(); // the user changes their mind
   assert.equal((await failure(page.signIn("google", {}, { signal: controller.signal }))).name, "AbortError");
   const unknown = await failure(page.signIn("outlook" as never));
   assert.equal(unknown.kind, "sign_in_unavailable");
 });
 
-test("a window that goes is forgotten, and the others hear on", async (t) => {
+test("a closed or crashed window receives nothing, and the others continue", async (t) => {
   const { open, sidecar, faults } = app(t);
   const [gone, crashed, stays] = [open(), open(), open()];
-  const heard: string[] = [];
-  gone.page.on("jobs.updated", () => heard.push("gone"));
-  crashed.page.on("jobs.updated", () => heard.push("crashed"));
-  stays.page.on("jobs.updated", () => heard.push("stays"));
+  const received: string[] = [];
+  gone.page.on("jobs.updated", () => received.push("gone"));
+  crashed.page.on("jobs.updated", () => received.push("crashed"));
+  stays.page.on("jobs.updated", () => received.push("stays"));
   await Promise.all([gone.page.system.health(), crashed.page.system.health(), stays.page.system.health()]);
   gone.window.close();
   crashed.window.contents.emit("render-process-gone", {}, { reason: "crashed" });
   await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
   await until(
-    (look) => stays.page.on("jobs.updated", look),
-    () => heard.length > 0,
+    (check) => stays.page.on("jobs.updated", check),
+    () => received.length > 0,
   );
-  assert.deepEqual([heard, faults], [["stays"], []]);
+  assert.deepEqual([received, faults], [["stays"], []]);
 });
 
-test("a page sees the sidecar end and come back", async (t) => {
+test("a page is notified when the sidecar removeListeners and restarts", async (t) => {
   const { open, sidecar } = app(t);
   const { page } = open();
   await page.system.health();
@@ -263,14 +263,14 @@ test("a page sees the sidecar end and come back", async (t) => {
   page.onState(({ status }) => statuses.push(status));
   process.kill(sidecar.pid ?? 0, "SIGKILL");
   await until(
-    (look) => page.onState(look),
+    (check) => page.onState(check),
     () => statuses.includes("ready"),
   );
   assert.deepEqual([...new Set(statuses)], ["restarting", "ready"]);
   assert.equal((await page.system.health()).status, "ok");
 });
 
-test("what was registered with Electron is taken back", async (t) => {
+test("dispose removes all handlers and listeners from Electron's modules", async (t) => {
   const { ipc, sidecar, open } = app(t);
   const { page } = open();
   await page.system.health();

@@ -21,7 +21,7 @@ from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, settle_orphan
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
@@ -55,13 +55,19 @@ class Queue(RuleBasedStateMachine):
         path = Path(self.folder.name) / "sidecar.db"
         shutil.copy(self.migrated, path)
         self.clock = ManualClock()
-        self.turn = UnitOfWork(lambda _: None)
+        self.unit_of_work = UnitOfWork(lambda _: None)
         connection = open_database(path, schema_dir(), "test")
         connection.execute("PRAGMA synchronous = OFF")  # what is tested here does not survive a power cut
-        self.database = Database(connection, path, self.turn.soon)
+        self.database = Database(connection, path, self.unit_of_work.request_commit)
         self.log = EventLog(self.database)
-        self.outbox = Outbox(self.database, self.log, self.clock, soon=self.turn.soon, later=lambda *_: None)
-        self.turn.connect(self.database, self.outbox)
+        self.outbox = Outbox(
+            self.database,
+            self.log,
+            self.clock,
+            request_commit=self.unit_of_work.request_commit,
+            call_later=lambda *_: None,
+        )
+        self.unit_of_work.connect(self.database, self.outbox)
         self.new_id = Uuid7(self.clock)
         self.store = JobsStore(self.database)
         self.model = Model(self.clock)
@@ -283,7 +289,7 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def the_same_jobs_are_in_the_same_states(self) -> None:
-        self.turn.end()
+        self.unit_of_work.commit()
         page = json.loads(done(self.service.list(limit=500)).json_bytes())
         names = [name for name in Job.__dataclass_fields__ if name not in HIDDEN]
         found = {job["job_id"]: {name: job[name] for name in names} for job in page["jobs"]}
@@ -299,12 +305,16 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def each_transition_was_told_once_and_in_order(self) -> None:
-        self.turn.end()
+        self.unit_of_work.commit()
         rows = self.log.after(self.seq, 1_000)
         assert [seq for seq, *_ in rows] == list(range(self.seq + 1, self.seq + 1 + len(rows)))
         self.seq += len(rows)
         told, self.model.told = self.model.told, []
-        updates = [json.loads(f"{{{members}}}")["job"] for _, _, method, members in rows if method == "jobs.updated"]
+        updates = [
+            json.loads(f"{{{params_fragment}}}")["job"]
+            for _, _, method, params_fragment in rows
+            if method == "jobs.updated"
+        ]
         assert [{name: job[name] for name in one} for job, one in zip(updates, told, strict=True)] == told
 
     @invariant()

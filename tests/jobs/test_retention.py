@@ -13,7 +13,7 @@ from sidecar_protocol.system import VacuumDatabase
 
 from sidecar.job_handler import JobFailed, Registration
 from sidecar.jobs.running import LOG_FULL, MAX_LOG_BYTES, MAX_LOG_LINES
-from sidecar.storage.database import WAL_BYTES
+from sidecar.storage.database import WAL_LIMIT_BYTES
 from sidecar.system.maintenance import PruneHandler, VacuumHandler
 from sidecar.wire.event_log import LOG_BYTES, LOG_ROWS
 from tests.jobs.harness import Again, Shop, Work, open_shop
@@ -29,8 +29,7 @@ def maintenance(shop: Shop) -> None:
 
 
 def look_after(shop: Shop) -> None:
-    for spec, handler in shop.features._maintenance_handlers():
-        shop.types[spec.type] = Registration(spec, handler)
+    shop.types.update({one.spec.type: one for one in shop.features.maintenance().registrations})
 
 
 async def maintain(shop: Shop, what: str, **payload: Any) -> dict[str, Any]:
@@ -123,12 +122,12 @@ async def test_logs_and_results_count_as_well(shop: Shop) -> None:
 async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -> None:
     for number in range(60):
         work_off(shop, str(number))
-    shop.turn.end()
+    shop.unit_of_work.commit()
     left: list[int] = []
     events = iter([200, 0])
 
     async def committed() -> None:
-        await shop._committed()
+        await shop.runtime.committed()
         with closing(sqlite3.connect(f"{shop.database.path.as_uri()}?mode=ro", uri=True)) as other:
             left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.once'").fetchone()[0])
 
@@ -143,7 +142,7 @@ async def test_maintenance_tells_how_far_it_is(shop: Shop) -> None:
     for number in range(300):
         work_off(shop, str(number), size=30_000)
     shop.clock.advance(31 * DAY_S)
-    shop.chance = 0
+    shop.random_fraction = 0
     await maintain(shop, "prune")
     await maintain(shop, "vacuum")
     rows = shop.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
@@ -312,33 +311,33 @@ def free_some(shop: Shop, count: int = 600) -> None:
     """Leave free pages behind: about 30 bytes for each of the 10,000 of `count` jobs."""
     for number in range(count):
         work_off(shop, str(number), size=10_000)
-    shop.turn.end()
+    shop.unit_of_work.commit()
     with shop.database.write():
         for table in ("jobs", "job_events", "event_log"):
             shop.database.execute(f"DELETE FROM {table}")
-    shop.turn.end()
+    shop.unit_of_work.commit()
 
 
 async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
     free_some(shop)
-    free, size = shop.database.free_pages(), file_bytes(shop)
-    assert free * shop.database.page_bytes() > 20_000_000
+    free, size = shop.database.freelist_count(), file_bytes(shop)
+    assert free * shop.database.page_size() > 20_000_000
     result = await maintain(shop, "vacuum")
-    assert result["freed_bytes"] >= free * shop.database.page_bytes() - 1_000_000
-    assert shop.database.free_pages() == 0
+    assert result["freed_bytes"] >= free * shop.database.page_size() - 1_000_000
+    assert shop.database.freelist_count() == 0
     assert file_bytes(shop) < size - 20_000_000
     assert shop.database.rows("PRAGMA integrity_check") == [("ok",)]
 
 
 async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_disk(shop: Shop) -> None:
     log_events(shop, 10, size=4_000_000)
-    shop.turn.end()
+    shop.unit_of_work.commit()
     log = shop.database.path.with_name("sidecar.db-wal")
     assert log.stat().st_size > 40_000_000
     for _ in range(2):
         log_events(shop, 1)
-        shop.turn.end()
-    assert log.stat().st_size <= WAL_BYTES
+        shop.unit_of_work.commit()
+    assert log.stat().st_size <= WAL_LIMIT_BYTES
 
 
 async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> None:
@@ -346,14 +345,14 @@ async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> Non
     others = iter(range(20))
 
     async def committed() -> None:
-        await shop._committed()
+        await shop.runtime.committed()
         for number in islice(others, 1):
             with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
-                shop.database.execute("INSERT INTO database_facts VALUES (?, '')", (f"fact {number}",))
+                shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     shop.types["maintenance.vacuum"] = Registration(VacuumDatabase, VacuumHandler(shop.database, committed))
     await maintain(shop, "vacuum")
-    assert (shop.database.free_pages(), next(others, None)) == (0, None)
+    assert (shop.database.freelist_count(), next(others, None)) == (0, None)
 
 
 async def test_an_old_backends_database_gives_space_back_once_it_is_adopted(tmp_path: Path) -> None:
@@ -379,7 +378,7 @@ async def test_an_old_backends_database_gives_space_back_once_it_is_adopted(tmp_
         size = file_bytes(shop)
         assert (await maintain(shop, "prune"))["jobs"] == 501
         assert (await maintain(shop, "vacuum"))["freed_bytes"] > 9_000_000
-        assert (shop.database.free_pages(), file_bytes(shop) < size - 9_000_000) == (0, True)
+        assert (shop.database.freelist_count(), file_bytes(shop) < size - 9_000_000) == (0, True)
     (backup,) = (tmp_path / "backups").iterdir()
     with closing(sqlite3.connect(backup)) as kept:
         assert kept.execute("SELECT count(*) FROM jobs").fetchone() == (501,)

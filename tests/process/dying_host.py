@@ -1,9 +1,9 @@
-"""A host that is about to be killed, started as a script: `dying_host.py DATA_DIR [early | wrapped]`.
+"""A host that the test kills, started as a script: `dying_host.py DATA_DIR [early | wrapped]`.
 
-It spawns a sidecar and leaves a copy of the pipe's writing end to a `sleep`, so that the sidecar's stdin never ends.
-`early`: the sidecar has not begun to watch it yet.  `wrapped`: a process stands between the two, which survives the
-host; `initialize` names the host's own id.
-It prints the sidecar's id and the sleeper's, and then waits for its end.
+It spawns a sidecar, and a `sleep` that inherits the pipe's writing end, so that the sidecar's stdin never ends.
+`early`: the sidecar does not watch its parent yet.  `wrapped`: another process between the two survives the host;
+`initialize` passes the host's process id.
+It prints the process ids of the sidecar and of `sleep`, and then waits to be killed.
 """
 
 import os
@@ -14,13 +14,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.process.host import CLIENT, ODD, environment, line
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, environment, line
 from tests.strict_json import parse
 
 WRAPPER = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'sidecar'], check=False)"
 COMMANDS = {
     "": [sys.executable, "-m", "sidecar"],
-    "early": [*ODD, "late"],
+    "early": [*MODIFIED_SIDECAR, "late"],
     "wrapped": [sys.executable, "-c", WRAPPER],
 }
 

@@ -1,4 +1,4 @@
-"""A real host: Node spawns the sidecar as Electron's main process would, and the sidecar runs Claude for it."""
+"""A Node host spawns the sidecar as Electron's main process does, and the sidecar runs Claude."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from sidecar_protocol.claude.runs import ClaudeRunResult
 
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
-from tests.process.host import Host, environment
+from tests.process.raw_client import PATIENCE_S, RawClient, environment
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="the host reads /proc to know the sidecar's children"
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(
 TEXT = "w0 w1 w2 w3 w4 w5 w6 w7 "
 
 
-def play(data_dir: Path, more: Mapping[str, str], **prompts: dict[str, Any]) -> dict[str, Any]:
-    """Let the host do its part; what it has to report."""
+def run_host(data_dir: Path, more: Mapping[str, str], **prompts: dict[str, Any]) -> dict[str, Any]:
+    """Runs host.mjs and returns its report."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
@@ -34,24 +34,24 @@ def play(data_dir: Path, more: Mapping[str, str], **prompts: dict[str, Any]) -> 
         stdout=subprocess.PIPE,
         env=environment(data_dir, more),
         cwd=data_dir.parent,
-        timeout=55,
+        timeout=120,
         check=True,
     )
     report: dict[str, Any] = json.loads(ran.stdout)
     return report
 
 
-def gone(pids: list[int], within_s: float) -> list[int]:
-    """Those of the processes that are still there after this time."""
+def survivors(pids: list[int], within_s: float) -> list[int]:
+    """Waits for the processes to end and returns those that have not."""
     until = time.monotonic() + within_s
-    left = [pid for pid in pids if _lives(pid)]
+    left = [pid for pid in pids if _is_running(pid)]
     while left and time.monotonic() < until:
         time.sleep(0.01)
-        left = [pid for pid in left if _lives(pid)]
+        left = [pid for pid in left if _is_running(pid)]
     return left
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -59,7 +59,7 @@ def _lives(pid: int) -> bool:
 
 
 def check(report: dict[str, Any], data_dir: Path) -> None:
-    """What holds whoever plays Claude."""
+    """Asserts what holds for the real Claude and for the fake."""
     first, finished, stopped = report["first"], report["finished"], report["stopped"]
     assert report["initialized"]["events"] == {**report["initialized"]["events"], "latest_seq": 0, "resume": "ok"}
     assert (first["status"], first["type"]) == ("queued", "claude.run")
@@ -77,11 +77,10 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
     assert report["asked"]["cancel_requested"] is True
     assert (stopped["status"], stopped["result"]) == ("cancelled", None)
     assert report["exit"] == {"code": 0, "signal": None}
-    assert report["ended_in_ms"] < 2_000
     assert len(report["pids"]) >= 2
-    assert gone(report["pids"], 2.0 - report["ended_in_ms"] / 1_000) == []
+    assert survivors(report["pids"], PATIENCE_S) == []
     assert {"claude.delta", "jobs.log_added", "jobs.updated", "system.state"} <= set(report["methods"])
-    with Host(data_dir) as again:
+    with RawClient(data_dir) as again:
         again.initialize()
         left = again.call("jobs.get", job_id=report["left_job"])
         assert (left["status"], left["error"]["kind"]) == ("interrupted", "shutdown")
@@ -90,7 +89,7 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
 
 def test_a_host_runs_claude_cancels_it_and_quits(data_dir: Path) -> None:
     data_dir.mkdir(parents=True)
-    report = play(
+    report = run_host(
         data_dir,
         {"CLAUDE_PATH": str(ROOT / "tests" / "fakes" / "claude")},
         answered={"prompt": "[[slow:8]]", "cwd": str(data_dir.parent)},
@@ -108,7 +107,7 @@ def test_a_host_runs_the_real_claude(data_dir: Path, tmp_path: Path) -> None:
         pytest.skip(f"no real claude at {claude}; set SIDECAR_TEST_CLAUDE")
     data_dir.mkdir(parents=True)
     with FakeAnthropic() as api:
-        report = play(
+        report = run_host(
             data_dir,
             {**api.environment(tmp_path / "home"), "CLAUDE_PATH": str(claude)},
             answered={"prompt": "[[slow:8]]", "cwd": str(data_dir)},

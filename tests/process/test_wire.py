@@ -1,4 +1,4 @@
-"""The real process on real pipes: whatever is sent, each line is answered once, and nothing else is on the wire."""
+"""The real process on real pipes: every line that needs a response gets one, and nothing else reaches stdout."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.handlers import NOISE
-from tests.process.host import CLIENT, ODD, Host, line
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, RawClient, line
 
 GARBAGE = [
     b"this is not JSON",
@@ -34,12 +34,12 @@ SILENT = [b"", b"\r", b"  ", b'{"jsonrpc":"2.0","method":"nobody.knows.this"}', 
 
 
 def refused(answer: Any) -> tuple[int, str]:
-    """An error's code and kind."""
+    """Returns an error's code and kind."""
     return answer["error"]["code"], answer["error"]["data"]["kind"]
 
 
 def hanging(folder: Path) -> str:
-    """A `claude` that does not come back from --version."""
+    """Returns the path of a `claude` that hangs in --version."""
     path = folder / "hanging claude"
     path.write_text("#!/bin/sh\nexec sleep 600\n")
     path.chmod(0o700)
@@ -47,7 +47,7 @@ def hanging(folder: Path) -> str:
 
 
 def burst(number: int, seed: int) -> tuple[list[bytes], Counter[int | str | None]]:
-    """Lines of all kinds, and under which ids they must be answered."""
+    """Returns random valid and invalid lines, and how often each id must get a response."""
     chance = random.Random(seed)
     lines: list[bytes] = []
     expected: Counter[int | str | None] = Counter()
@@ -76,221 +76,225 @@ def burst(number: int, seed: int) -> tuple[list[bytes], Counter[int | str | None
     return lines, expected
 
 
-def of(answers: list[Any]) -> Counter[int | str | None]:
-    """How often each id was answered."""
+def count_by_id(answers: list[Any]) -> Counter[int | str | None]:
+    """Counts responses by id."""
     return Counter(answer["id"] for answer in answers)
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_every_line_of_a_hostile_burst_is_answered_once_cancels_and_all(
-    host: StartHost, tmp_path: Path, seed: int
+def test_every_line_of_a_burst_of_invalid_and_cancelled_requests_gets_one_response(
+    raw_client: StartRawClient, tmp_path: Path, seed: int
 ) -> None:
     lines, expected = burst(1_200, seed)
-    with host(command=ODD, CLAUDE_PATH=hanging(tmp_path)) as wire:
-        wire.initialize()
+    with raw_client(command=MODIFIED_SIDECAR, CLAUDE_PATH=hanging(tmp_path)) as client:
+        client.initialize()
         data, chance = b"\n".join(lines) + b"\n", random.Random(seed)
         while data:
             size = chance.choice([1, 100, 4_096, 70_000])
-            wire.send(data[:size])
+            client.send(data[:size])
             data = data[size:]
         for request_id in range(len(lines)):
-            wire.send(line("$/cancelRequest", id=request_id))
-        answers = [wire.next_answer() for _ in range(expected.total())]
-        assert of(answers) == expected
-        wire.close_stdin()
-        assert [message for message in wire.rest() if "method" not in message] == []
-        assert wire.ended() == 0
+            client.send(line("$/cancelRequest", id=request_id))
+        answers = [client.next_answer() for _ in range(expected.total())]
+        assert count_by_id(answers) == expected
+        client.close_stdin()
+        assert [message for message in client.remaining() if "method" not in message] == []
+        assert client.exit_code() == 0
 
 
 @pytest.mark.parametrize("pipes", [True, False])
-def test_the_end_of_stdin_in_the_middle_of_a_burst_loses_no_answer(
-    host: StartHost, tmp_path: Path, pipes: bool
+def test_the_end_of_stdin_during_a_burst_loses_no_response(
+    raw_client: StartRawClient, tmp_path: Path, pipes: bool
 ) -> None:
     lines, expected = burst(1_000, seed=7)
-    with host(command=ODD, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as wire:
-        wire.initialize()
-        wire.send(b"\n".join([*lines, line("system.health", "cut")[:-9]]))
-        wire.close_stdin()
-        answers = [message for message in wire.rest() if "method" not in message]
-        assert of(answers) == expected + Counter([None])
+    with raw_client(command=MODIFIED_SIDECAR, pipes=pipes, CLAUDE_PATH=hanging(tmp_path)) as client:
+        client.initialize()
+        client.send(b"\n".join([*lines, line("system.health", "cut")[:-9]]))
+        client.close_stdin()
+        answers = [message for message in client.remaining() if "method" not in message]
+        assert count_by_id(answers) == expected + Counter([None])
         assert answers[-1]["id"] is not None or len(answers) > 1
-        assert wire.ended() == 0
+        assert client.exit_code() == 0
 
 
-def test_large_answers_that_wait_at_the_end_of_stdin_are_all_written(host: StartHost) -> None:
-    with host() as wire:
-        wire.initialize()
-        # 15 MB; the document grows with the contract, and what a drain can write does not.
-        wire.send(b"".join(line("rpc.discover", number) for number in range(64)))
-        wire.close_stdin()
-        assert of([message for message in wire.rest() if "method" not in message]) == Counter(range(64))
-        assert wire.ended() == 0
+def test_large_responses_queued_at_the_end_of_stdin_are_all_written(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        client.initialize()
+        # 15 MB; the document grows with the contract, while the time to write it at the end does not.
+        client.send(b"".join(line("rpc.discover", number) for number in range(64)))
+        client.close_stdin()
+        assert count_by_id([message for message in client.remaining() if "method" not in message]) == Counter(range(64))
+        assert client.exit_code() == 0
 
 
-def test_a_line_of_forty_mebibytes_is_refused_and_the_session_lives(host: StartHost) -> None:
-    with host() as wire:
-        wire.initialize()
-        wire.send(b'{"jsonrpc":"2.0","id":"huge","method":"system.health","params":{"x":"')
+def test_a_line_of_forty_mebibytes_is_refused_and_the_session_continues(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        client.initialize()
+        client.send(b'{"jsonrpc":"2.0","id":"huge","method":"system.health","params":{"x":"')
         for _ in range(40):
-            wire.send(b"x" * 1024 * 1024)
-        wire.send(b'"}}\n' + line("system.health", "next"))
-        first = wire.next_answer()
+            client.send(b"x" * 1024 * 1024)
+        client.send(b'"}}\n' + line("system.health", "next"))
+        first = client.next_answer()
         assert refused(first) == (4131, "message_too_large")
         assert (first["id"], first["error"]["data"]["recovered_id"]) == (None, "huge")
-        assert wire.answer("next")["result"]["status"] in ("ok", "degraded")
-        assert wire.call("system.status")["rss_bytes"] < 150 * 1024 * 1024
+        assert client.answer("next")["result"]["status"] in ("ok", "degraded")
+        assert client.call("system.status")["rss_bytes"] < 150 * 1024 * 1024
 
 
-def test_what_is_not_said_before_the_handshake_is_refused_until_it(host: StartHost) -> None:
-    with host() as wire:
-        assert refused(wire.call("jobs.list")) == (-32002, "not_initialized")
-        assert refused(wire.call("shutdown")) == (-32002, "not_initialized")
-        assert refused(wire.call("no.such.method")) == (-32601, "method_not_found")
-        assert wire.call("system.health")["status"] in ("ok", "degraded")
-        assert wire.call("rpc.discover")["openrpc"].startswith("1.")
-        wire.send(line("initialized") + line("jobs.create", type="maintenance.backup"))
-        assert wire.initialize(protocol_version=99)["protocol_version"] == 1  # the client decides
-        assert wire.call("jobs.list") == {"jobs": [], "next_cursor": None}
-        assert refused(wire.initialize()) == (-32600, "invalid_request")
-        assert wire.call("initialized") is None
+def test_most_methods_are_refused_before_initialize(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        assert refused(client.call("jobs.list")) == (-32002, "not_initialized")
+        assert refused(client.call("shutdown")) == (-32002, "not_initialized")
+        assert refused(client.call("no.such.method")) == (-32601, "method_not_found")
+        assert client.call("system.health")["status"] in ("ok", "degraded")
+        assert client.call("rpc.discover")["openrpc"].startswith("1.")
+        client.send(line("initialized") + line("jobs.create", type="maintenance.backup"))
+        assert client.initialize(protocol_version=99)["protocol_version"] == 1  # the client decides
+        assert client.call("jobs.list") == {"jobs": [], "next_cursor": None}
+        assert refused(client.initialize()) == (-32600, "invalid_request")
+        assert client.call("initialized") is None
 
 
-def test_initialize_says_who_answers_and_what_it_can_take(host: StartHost) -> None:
-    with host() as wire:
-        first = wire.initialize(schema_hash="another")
-        assert first["server_info"]["pid"] == wire.process.pid
+def test_initialize_returns_server_info_and_limits(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        first = client.initialize(schema_hash="another")
+        assert first["server_info"]["pid"] == client.process.pid
         assert first["limits"] == {"max_message_bytes": 32 * 1024 * 1024, "max_in_flight": 256, "max_batch": 64}
         assert (first["schema_match"], first["secrets"], first["events"]["resume"]) == (False, "unprotected", "ok")
-    with host() as wire:
-        assert wire.initialize(schema_hash=first["schema_hash"])["schema_match"] is True
+    with raw_client() as client:
+        assert client.initialize(schema_hash=first["schema_hash"])["schema_match"] is True
 
 
-def test_without_the_token_nothing_is_open_but_what_is_open_to_all(host: StartHost) -> None:
-    with host(BACKEND_TOKEN="tökén") as wire:
+def test_without_the_token_only_public_methods_are_served(raw_client: StartRawClient) -> None:
+    with raw_client(BACKEND_TOKEN="tökén") as client:
         for token in (None, "wrong", "tökén ", "TÖKÉN"):
-            assert refused(wire.initialize(token=token)) == (4010, "unauthorized")
-            assert refused(wire.call("jobs.list")) == (4010, "unauthorized")
-        assert wire.call("system.health")["version"]
-        assert wire.initialize(token="tökén")["protocol_version"] == 1
-        assert wire.call("jobs.list")["jobs"] == []
-        wire.close_stdin()
-        assert wire.ended() == 0
-        assert "tökén" not in wire.errors.read_text("utf-8")
+            assert refused(client.initialize(token=token)) == (4010, "unauthorized")
+            assert refused(client.call("jobs.list")) == (4010, "unauthorized")
+        assert client.call("system.health")["version"]
+        assert client.initialize(token="tökén")["protocol_version"] == 1
+        assert client.call("jobs.list")["jobs"] == []
+        client.close_stdin()
+        assert client.exit_code() == 0
+        assert "tökén" not in client.errors.read_text("utf-8")
 
 
-def test_what_a_client_opts_out_of_is_not_sent_to_it(host: StartHost) -> None:
-    with host(command=ODD) as wire:
-        wire.initialize(capabilities={"opt_out": ["jobs.log_added", "system.state"]})
-        job = wire.call("jobs.create", type="test.echo")["job"]
-        wire.until_job(job["job_id"], "succeeded")
-        wire.close_stdin()
-        names = {message["method"] for message in [*wire.notifications, *wire.rest()]}
+def test_notifications_that_a_client_opted_out_of_are_not_sent(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as client:
+        client.initialize(capabilities={"opt_out": ["jobs.log_added", "system.state"]})
+        job = client.call("jobs.create", type="test.echo")["job"]
+        client.until_job(job["job_id"], "succeeded")
+        client.close_stdin()
+        names = {message["method"] for message in [*client.notifications, *client.remaining()]}
         assert names in ({"jobs.updated"}, set())
 
 
-def test_params_are_refused_by_path_and_never_repeated(host: StartHost) -> None:
-    with host() as wire:
-        wire.initialize()
-        answer = wire.call("jobs.create", type="maintenance.backup", priority="hunter2", payload={}, colour="hunter2")
+def test_invalid_params_are_reported_by_path_without_their_values(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        client.initialize()
+        answer = client.call("jobs.create", type="maintenance.backup", priority="hunter2", payload={}, colour="hunter2")
         assert refused(answer) == (-32602, "invalid_params")
         assert {detail["path"] for detail in answer["error"]["data"]["details"]} == {"priority", "colour"}
         assert "hunter2" not in json.dumps(answer)
-        inner = wire.call("jobs.create", type="maintenance.backup", payload={"keep": 0})
+        inner = client.call("jobs.create", type="maintenance.backup", payload={"keep": 0})
         assert [detail["path"] for detail in inner["error"]["data"]["details"]] == ["payload.keep"]
         for meta in (None, {"timeout_ms": 0}, {"deadline": 5}):
-            assert refused(wire.call("system.health", _meta=meta)) == (-32602, "invalid_params")
+            assert refused(client.call("system.health", _meta=meta)) == (-32602, "invalid_params")
 
 
-def test_a_request_that_waits_is_given_up_when_its_deadline_passes(host: StartHost, tmp_path: Path) -> None:
-    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
-        wire.initialize()
-        answer = wire.call("system.diagnostics", _meta={"timeout_ms": 50})
+def test_a_request_is_cancelled_when_its_deadline_passes(raw_client: StartRawClient, tmp_path: Path) -> None:
+    with raw_client(CLAUDE_PATH=hanging(tmp_path)) as client:
+        client.initialize()
+        answer = client.call("system.diagnostics", _meta={"timeout_ms": 50})
         assert refused(answer) == (-32802, "server_cancelled")
         assert answer["error"]["data"]["retryable"] is True
 
 
-def test_a_request_that_waits_can_be_cancelled_and_its_progress_ends_with_its_answer(
-    host: StartHost, tmp_path: Path
+def test_a_request_can_be_cancelled_and_no_progress_follows_its_response(
+    raw_client: StartRawClient, tmp_path: Path
 ) -> None:
-    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
-        wire.initialize()
-        wire.send(line("system.diagnostics", 1, _meta={"progress_token": "one"}))
-        assert wire.until("$/progress", token="one")["value"]["kind"] in ("begin", "report")
-        wire.send(line("$/cancelRequest", id=1))
-        assert refused(wire.answer(1)) == (-32800, "cancelled")
-        wire.send(line("system.diagnostics", 2, _meta={"progress_token": "two"}) + line("$/cancelRequest", id=2))
-        assert refused(wire.answer(2)) == (-32800, "cancelled")
-        wire.send(line("$/cancelRequest", id=2) + line("$/cancelRequest", id="never") + line("$/cancelRequest", id=[]))
-        wire.notifications.clear()
-        wire.close_stdin()
-        assert [message for message in wire.rest() if message.get("method") == "$/progress"] == []
+    with raw_client(CLAUDE_PATH=hanging(tmp_path)) as client:
+        client.initialize()
+        client.send(line("system.diagnostics", 1, _meta={"progress_token": "one"}))
+        assert client.until("$/progress", token="one")["value"]["kind"] in ("begin", "report")
+        client.send(line("$/cancelRequest", id=1))
+        assert refused(client.answer(1)) == (-32800, "cancelled")
+        client.send(line("system.diagnostics", 2, _meta={"progress_token": "two"}) + line("$/cancelRequest", id=2))
+        assert refused(client.answer(2)) == (-32800, "cancelled")
+        client.send(
+            line("$/cancelRequest", id=2) + line("$/cancelRequest", id="never") + line("$/cancelRequest", id=[])
+        )
+        client.notifications.clear()
+        client.close_stdin()
+        assert [message for message in client.remaining() if message.get("method") == "$/progress"] == []
 
 
-def test_no_progress_follows_its_answer_even_when_the_host_reads_late(host: StartHost) -> None:
-    with host() as wire:
-        wire.initialize()
-        wire.send(b"".join(line("rpc.discover", f"filler {number}") for number in range(40)))
+def test_no_progress_follows_the_response_even_if_the_client_reads_late(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        client.initialize()
+        client.send(b"".join(line("rpc.discover", f"filler {number}") for number in range(40)))
         for number in range(20):
-            wire.send(line("system.diagnostics", number, _meta={"progress_token": number}))
-        wire.send(line("system.diagnostics", "last"))
+            client.send(line("system.diagnostics", number, _meta={"progress_token": number}))
+        client.send(line("system.diagnostics", "last"))
         answered: set[int] = set()
         while len(answered) < 20:
-            message = wire.receive()
+            message = client.receive()
             assert message is not None
             if message.get("method") == "$/progress":
                 assert message["params"]["token"] not in answered
             elif isinstance(message.get("id"), int):
                 answered.add(message["id"])
-        wire.close_stdin()
-        assert [message for message in wire.rest() if message.get("method") == "$/progress"] == []
+        client.close_stdin()
+        assert [message for message in client.remaining() if message.get("method") == "$/progress"] == []
 
 
-def test_more_than_256_waiting_requests_are_too_many_and_say_when_to_come_back(host: StartHost, tmp_path: Path) -> None:
-    with host(CLAUDE_PATH=hanging(tmp_path)) as wire:
-        wire.initialize()
-        wire.send(b"".join(line("system.diagnostics", number) for number in range(300)))
-        overloaded = [wire.next_answer() for _ in range(44)]
+def test_more_than_256_requests_in_flight_are_refused_with_a_retry_delay(
+    raw_client: StartRawClient, tmp_path: Path
+) -> None:
+    with raw_client(CLAUDE_PATH=hanging(tmp_path)) as client:
+        client.initialize()
+        client.send(b"".join(line("system.diagnostics", number) for number in range(300)))
+        overloaded = [client.next_answer() for _ in range(44)]
         assert {refused(answer) for answer in overloaded} == {(5030, "overloaded")}
         assert {answer["error"]["data"]["retry_after_ms"] for answer in overloaded} == {200}
         assert sorted(answer["id"] for answer in overloaded) == list(range(256, 300))
-        assert wire.call("system.health")["version"]  # what does not wait is served all the same
-        wire.send(b"".join(line("$/cancelRequest", id=number) for number in range(256)))
-        assert Counter(refused(wire.next_answer()) for _ in range(256)) == {(-32800, "cancelled"): 256}
+        assert client.call("system.health")["version"]  # methods that do not wait are still served
+        client.send(b"".join(line("$/cancelRequest", id=number) for number in range(256)))
+        assert Counter(refused(client.next_answer()) for _ in range(256)) == {(-32800, "cancelled"): 256}
 
 
-def test_an_answer_that_is_too_large_becomes_an_error(host: StartHost) -> None:
-    with host("small", command=ODD) as wire:
-        wire.initialize()
-        answer = wire.call("rpc.discover")
+def test_a_result_that_is_too_large_becomes_an_error(raw_client: StartRawClient) -> None:
+    with raw_client("small", command=MODIFIED_SIDECAR) as client:
+        client.initialize()
+        answer = client.call("rpc.discover")
         assert refused(answer) == (4130, "result_too_large")
-        assert wire.call("jobs.list")["jobs"] == []
+        assert client.call("jobs.list")["jobs"] == []
 
 
-def test_a_batch_is_answered_by_one_array_after_which_come_its_events(host: StartHost) -> None:
-    with host(command=ODD) as wire:
-        wire.initialize()
+def test_a_batch_gets_one_array_and_its_events_follow_it(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as client:
+        client.initialize()
         create = json.loads(line("jobs.create", "a", type="test.echo"))
         diagnose = json.loads(line("system.diagnostics", "c", _meta={"progress_token": "t"}))
         batch = [create, 1, json.loads(line("initialized")), {**create, "id": "b"}, diagnose]
-        wire.send(json.dumps(batch).encode() + b"\n")
-        while not isinstance(message := wire.receive(), list):
+        client.send(json.dumps(batch).encode() + b"\n")
+        while not isinstance(message := client.receive(), list):
             assert message is not None
-            assert message["method"] == "system.state"  # an event of a job before the answer would be a stranger
+            assert message["method"] == "system.state"  # the client does not know the job before the response
         assert Counter(answer["id"] for answer in message) == Counter(["a", "b", "c", None])
         jobs = {answer["id"]: answer["result"]["job"]["job_id"] for answer in message if answer["id"] in ("a", "b")}
         for job_id in jobs.values():
-            wire.until_job(job_id, "succeeded")
-        assert [one for one in wire.notifications if one["method"] == "$/progress"] == []
+            client.until_job(job_id, "succeeded")
+        assert [one for one in client.notifications if one["method"] == "$/progress"] == []
 
 
-def test_an_event_never_comes_before_the_answer_that_names_its_job(host: StartHost) -> None:
-    with host(command=ODD) as wire:
-        wire.initialize()
-        wire.send(b"".join(line("jobs.create", number, type="test.echo") for number in range(300)))
+def test_no_event_precedes_the_response_that_names_its_job(raw_client: StartRawClient) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as client:
+        client.initialize()
+        client.send(b"".join(line("jobs.create", number, type="test.echo") for number in range(300)))
         known: set[str] = set()
         ended = 0
         while ended < 300:
-            message = wire.receive()
+            message = client.receive()
             assert message is not None
             if "result" in message:
                 known.add(message["result"]["job"]["job_id"])
@@ -299,47 +303,47 @@ def test_an_event_never_comes_before_the_answer_that_names_its_job(host: StartHo
                 ended += message["params"]["job"]["status"] == "succeeded"
 
 
-def test_stdin_may_be_a_file_and_stdout_too(data_dir: Path, tmp_path: Path) -> None:
+def test_stdin_may_be_a_file(data_dir: Path, tmp_path: Path) -> None:
     wanted = tmp_path / "requests.jsonl"
     wanted.write_bytes(
         line("initialize", 1, **CLIENT)
         + b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(2, 900))
         + line("system.health", "last")[:-1]
     )
-    with wanted.open("rb") as file, Host(data_dir, stdin=file.fileno()) as wire:
-        answers = [message for message in wire.rest() if "method" not in message]
+    with wanted.open("rb") as file, RawClient(data_dir, stdin=file.fileno()) as client:
+        answers = [message for message in client.remaining() if "method" not in message]
         assert [answer["id"] for answer in answers] == [*range(1, 900), "last"]
-        assert wire.ended() == 0
+        assert client.exit_code() == 0
 
 
-def test_a_host_that_closes_stdout_ends_it_with_74(host: StartHost) -> None:
+def test_a_closed_stdout_ends_the_process_with_74(raw_client: StartRawClient) -> None:
     for pipes in (True, False):
-        with host(pipes=pipes) as wire:
-            wire.initialize()
-            wire.close_stdout()
-            wire.send(line("system.health", 1))
-            assert wire.ended() == 74
+        with raw_client(pipes=pipes) as client:
+            client.initialize()
+            client.close_stdout()
+            client.send(line("system.health", 1))
+            assert client.exit_code() == 74
 
 
-def test_prints_reach_stderr_and_never_the_wire(host: StartHost) -> None:
-    with host("noisy", command=ODD) as wire:
-        wire.initialize()
-        job = wire.call("jobs.create", type="test.noise")["job"]
-        assert wire.call("system.health")["version"]
-        ended = wire.until_job(job["job_id"], "succeeded", "failed")
+def test_prints_reach_stderr_and_never_stdout(raw_client: StartRawClient) -> None:
+    with raw_client("noisy", command=MODIFIED_SIDECAR) as client:
+        client.initialize()
+        job = client.call("jobs.create", type="test.noise")["job"]
+        assert client.call("system.health")["version"]
+        ended = client.until_job(job["job_id"], "succeeded", "failed")
         assert ended["status"] == "succeeded"
         inherited = dict(entry.split() for entry in ended["result"]["text"].splitlines())
-        assert set(inherited) == {"0", "1", "2"}, "a child has a descriptor of ours"
-        wire.close_stdin()
-        assert NOISE not in json.dumps([*wire.notifications, *wire.rest()])
-        assert wire.ended() == 0
-        assert wire.errors.read_text("utf-8").count(NOISE) >= 12
+        assert set(inherited) == {"0", "1", "2"}, "a child inherited one of our descriptors"
+        client.close_stdin()
+        assert NOISE not in json.dumps([*client.notifications, *client.remaining()])
+        assert client.exit_code() == 0
+        assert client.errors.read_text("utf-8").count(NOISE) >= 12
 
 
-def test_the_descriptors_0_and_1_of_the_process_are_not_the_wire(host: StartHost) -> None:
-    with host() as wire:
-        wire.initialize()
-        folder = Path(f"/proc/{wire.process.pid}/fd")
+def test_descriptors_0_and_1_are_not_the_pipes(raw_client: StartRawClient) -> None:
+    with raw_client() as client:
+        client.initialize()
+        folder = Path(f"/proc/{client.process.pid}/fd")
         if not folder.is_dir():
             pytest.skip("needs /proc")
         assert (folder / "0").readlink() == Path(os.devnull)
@@ -347,11 +351,11 @@ def test_the_descriptors_0_and_1_of_the_process_are_not_the_wire(host: StartHost
         assert (folder / "1").samefile(folder / "2")
 
 
-def test_the_log_is_json_and_names_no_port(host: StartHost) -> None:
-    with host(BACKEND_PORT="8000", RUN_ENV="dev") as wire:
-        wire.initialize()
-        wire.close_stdin()
-        assert wire.ended() == 0
-        messages = [entry["msg"] for entry in wire.log()]
+def test_the_log_is_json_and_notes_that_the_port_is_ignored(raw_client: StartRawClient) -> None:
+    with raw_client(BACKEND_PORT="8000", RUN_ENV="dev") as client:
+        client.initialize()
+        client.close_stdin()
+        assert client.exit_code() == 0
+        messages = [entry["msg"] for entry in client.log()]
         assert "BACKEND_PORT is ignored: the sidecar opens no port" in messages
-        assert {entry["level"] for entry in wire.log()} <= {"debug", "info", "warning"}
+        assert {entry["level"] for entry in client.log()} <= {"debug", "info", "warning"}

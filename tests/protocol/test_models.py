@@ -1,4 +1,4 @@
-"""The contract's models are built when they are first used, by its users' first calls: here all of them are."""
+"""Every model of the contract can be built; the process builds a model at its first use only."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,18 @@ from sidecar_protocol import catalog
 from sidecar_protocol.contract import Model
 
 
-def below(model: type[Model]) -> Iterator[type[Model]]:
-    """Every class of a model in the modules that the catalog lists."""
-    for one in model.__subclasses__():
-        if one.__module__.startswith("protocol."):
-            yield one
-        yield from below(one)
+def subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    """Yields every subclass that is declared in the package of the contract."""
+    for subclass in model.__subclasses__():
+        if subclass.__module__.startswith("sidecar_protocol."):
+            yield subclass
+        yield from subclasses(subclass)
 
 
-@pytest.mark.parametrize(
-    "model", [*below(Model), *(declared.params for declared in catalog.methods())], ids=lambda model: model.__name__
-)
-def test_a_model_can_be_built(model: type[Model]) -> None:
-    model.model_rebuild(force=True)
-    assert model.__pydantic_complete__
+def test_every_model_can_be_built(subtests: pytest.Subtests) -> None:
+    models = [*subclasses(Model), *(declared.params for declared in catalog.methods())]
+    assert len(models) > 200
+    for model in models:
+        with subtests.test(model.__name__):
+            model.model_rebuild(force=True)
+            assert model.__pydantic_complete__

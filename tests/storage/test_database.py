@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from sidecar.storage.database import PAGE_BYTES, Database, open_connection, storage_error
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.loopback import Loopback
-from tests.process.host import ODD, line
+from tests.process.raw_client import MODIFIED_SIDECAR, line
 
 Call = tuple[str, dict[str, Any]]
 needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
@@ -51,9 +51,9 @@ def fill_up(database: Database, room: int = 2) -> None:
 def test_writes_of_a_turn_are_seen_by_others_once_it_is_committed(database: Database) -> None:
     add(database, "a")
     add(database, "b")
-    assert (stored(database), database.dirty) == ([], True)
+    assert (stored(database), database.in_transaction) == ([], True)
     database.commit()
-    assert (stored(database), database.dirty) == (["a", "b"], False)
+    assert (stored(database), database.in_transaction) == (["a", "b"], False)
     database.commit()  # a turn that wrote nothing
 
 
@@ -78,7 +78,7 @@ def test_the_first_block_of_a_turn_that_fails_leaves_nothing(database: Database)
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert not database.dirty
+    assert not database.in_transaction
     add(database, "b")
     database.commit()
     assert stored(database) == ["b"]
@@ -173,10 +173,10 @@ def test_the_connection_is_set_up_for_safety(database: Database) -> None:
 
 
 @needs_modes
-def test_only_the_owner_can_read_what_is_written(host: StartHost, data_dir: Path) -> None:
+def test_only_the_owner_can_read_what_is_written(raw_client: StartRawClient, data_dir: Path) -> None:
     old = os.umask(0)
     try:
-        with host() as wire:
+        with raw_client() as wire:
             wire.initialize()
             job = wire.call("jobs.create", type="maintenance.backup")["job"]
             wire.until_job(job["job_id"], "succeeded")
@@ -191,16 +191,16 @@ def test_only_the_owner_can_read_what_is_written(host: StartHost, data_dir: Path
 
 
 @needs_modes
-def test_a_folder_that_was_there_keeps_its_mode(host: StartHost, data_dir: Path) -> None:
+def test_a_folder_that_was_there_keeps_its_mode(raw_client: StartRawClient, data_dir: Path) -> None:
     data_dir.mkdir()
     data_dir.chmod(0o750)
-    with host() as wire:
+    with raw_client() as wire:
         wire.initialize()
     assert data_dir.stat().st_mode & 0o777 == 0o750
 
 
-def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(host: StartHost) -> None:
-    with host("full", command=ODD) as wire:
+def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(raw_client: StartRawClient) -> None:
+    with raw_client("full", command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         answers: list[Any] = []
         for start in range(0, 900, 300):
@@ -214,7 +214,7 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(
             (5070, "storage", "disk_full")
         }
         assert len(wire.call("jobs.list", limit=500)["jobs"]) == min(500, len(kept))  # reading goes on
-    with host(command=ODD) as wire:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         assert wire.call("system.status")["queue"] == {"queued": len(kept)}
         assert {wire.call("jobs.get", job_id=job_id)["status"] for job_id in kept} <= {"queued"}
@@ -243,8 +243,8 @@ async def test_what_is_answered_is_so_though_the_disk_was_full_for_some(rig: Loo
     assert [one["job"]["job_id"] for one in rig.named("jobs.updated")] == kept[::-1]
 
 
-def test_another_programs_lock_costs_an_error_and_no_more(host: StartHost, data_dir: Path) -> None:
-    with host(command=ODD) as wire:
+def test_another_programs_lock_costs_an_error_and_no_more(raw_client: StartRawClient, data_dir: Path) -> None:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db", isolation_level=None)) as browser:
             browser.execute("BEGIN IMMEDIATE")
@@ -259,9 +259,11 @@ def test_another_programs_lock_costs_an_error_and_no_more(host: StartHost, data_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process")
-def test_a_copy_of_the_files_at_any_moment_holds_all_that_was_acknowledged(host: StartHost, tmp_path: Path) -> None:
+def test_a_copy_of_the_files_at_any_moment_holds_all_that_was_acknowledged(
+    raw_client: StartRawClient, tmp_path: Path
+) -> None:
     """What a power cut leaves, less what the disk itself forgets."""
-    with host(command=ODD) as wire:
+    with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         known: list[str] = []
         for start in range(0, 2_000, 500):

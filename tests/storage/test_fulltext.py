@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from sidecar.storage.database import Database, open_connection
-from sidecar.storage.fulltext import STEP_ROWS, FullTextIndex, Plan, like, match_of, snippet, terms_of
+from sidecar.storage.fulltext import (
+    STEP_ROWS,
+    FullTextIndex,
+    SearchPlan,
+    like_conditions,
+    match_expression,
+    search_terms,
+    snippet,
+)
 
 COLUMNS = ("title", "body")
 TEXTS = (
@@ -62,8 +70,8 @@ def lacking(path: Path) -> Database:
 def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
     """The ids of the rows that a query finds, as a store would ask for them."""
 
-    def run(plan: Plan) -> list[int]:
-        conditions, parameters = like(COLUMNS, plan.like)
+    def run(plan: SearchPlan) -> list[int]:
+        conditions, parameters = like_conditions(COLUMNS, plan.like)
         values: Sequence[object] = parameters
         if plan.match is not None:
             conditions = ["id IN (SELECT rowid FROM texts_search WHERE texts_search MATCH ?)", *conditions]
@@ -71,7 +79,7 @@ def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
         rows = database.rows(f"SELECT id FROM texts WHERE {' AND '.join(conditions)} ORDER BY id", tuple(values))
         return [row[0] for row in rows]
 
-    return index.search(terms_of(query), run)
+    return index.search(search_terms(query), run)
 
 
 FOUND = {
@@ -104,16 +112,16 @@ def test_whatever_the_user_types_is_searched_for_as_it_stands(database: Database
 def test_the_same_is_found_where_sqlite_has_no_trigrams(database: Database, query: str) -> None:
     without = lacking(database.path)
     index = index_of(without)
-    assert index.available is False
+    assert index.is_available is False
     assert find(without, index, query) == FOUND[query]
     without.close()
 
 
 def test_terms_are_words_and_what_stands_in_quotes() -> None:
-    assert terms_of('one  "two three" one four"five six') == ["one", "two three", "four", "five six"]
-    assert terms_of(' "" \0 \t ') == []
-    assert match_of([]) is None
-    assert match_of(['a"b', "c"]) == '"a""b" AND "c"'
+    assert search_terms('one  "two three" one four"five six') == ["one", "two three", "four", "five six"]
+    assert search_terms(' "" \0 \t ') == []
+    assert match_expression([]) is None
+    assert match_expression(['a"b', "c"]) == '"a""b" AND "c"'
 
 
 def test_as_many_terms_as_fit_into_a_query_are_looked_for(database: Database) -> None:
@@ -160,7 +168,7 @@ def test_what_an_sqlite_without_trigrams_wrote_is_found_by_the_next_one_with_the
     put(without, ("written without", None))
     without.close()
     index = index_of(database)
-    assert index.available
+    assert index.is_available
     index.check()
     assert find(database, index, "written") == [6]
 
@@ -188,7 +196,7 @@ def test_the_pieces_that_many_writes_have_left_become_one(database: Database) ->
     assert pieces() > 1
     steps = 0
     for _ in index.merge(1):
-        assert database.dirty
+        assert database.in_transaction
         database.commit()
         steps += 1
     database.commit()
@@ -204,19 +212,19 @@ def test_a_damaged_index_is_left_out_and_the_next_start_makes_it_anew(database: 
         database.execute("DELETE FROM texts_search_data WHERE id > 10")
     database.commit()
     again = FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS)
-    again.available = True
+    again.is_available = True
     assert find(database, again, "brûlée") == [4]
-    assert again.available is False
+    assert again.is_available is False
     put(database, ("still writable", None))
     index = index_of(database)
     index.check()
-    assert (index.available, find(database, index, "writable")) == (True, [6])
+    assert (index.is_available, find(database, index, "writable")) == (True, [6])
 
 
 def test_a_start_that_finds_its_index_in_order_writes_nothing(database: Database) -> None:
     index_of(database)
     FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS).prepare()
-    assert database.dirty is False
+    assert database.in_transaction is False
 
 
 def long_table(database: Database) -> list[int]:
@@ -228,13 +236,13 @@ def long_table(database: Database) -> list[int]:
 def test_a_long_table_is_taken_in_by_steps_and_searched_meanwhile(database: Database) -> None:
     ids = long_table(database)
     index = index_of(database)
-    was_available = [index.available]
+    was_available = [index.is_available]
     for _ in index.fill():
         database.commit()
-        was_available.append(index.available)
+        was_available.append(index.is_available)
         assert find(database, index, "common words") == ids[len(TEXTS) :]
     assert was_available == [False] * len(was_available)
-    assert index.available
+    assert index.is_available
     assert find(database, index, "common words") == ids[len(TEXTS) :]
     index.check()
     assert list(index.fill()) == []
@@ -253,7 +261,7 @@ def test_what_is_written_while_a_table_is_taken_in_is_found(database: Database) 
     database.commit()
     for _ in index.fill():
         database.commit()
-    assert index.available
+    assert index.is_available
     index.check()
     assert find(database, index, "changed") == [ids[0], ids[-1]]
     assert find(database, index, "added") == [-5, ids[-1] + 20]
@@ -270,9 +278,9 @@ def test_a_next_start_goes_on_where_the_last_one_ended(database: Database) -> No
     taken = "SELECT key FROM texts_search_upto"
     before = database.rows(taken)
     again = index_of(database)
-    assert (again.available, database.rows(taken)) == (False, before)
+    assert (again.is_available, database.rows(taken)) == (False, before)
     assert len(list(again.fill())) == 2
-    assert again.available
+    assert again.is_available
     again.check()
 
 
@@ -283,17 +291,17 @@ def test_a_snippet_shows_the_first_hit_and_marks_all_in_it() -> None:
     assert found.text.endswith("yyy…")
     assert "\n" not in found.text
     units = found.text.encode("utf-16-le")
-    marked = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in found.marks]
+    marked = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in found.highlights]
     assert marked == ["one", "Needle", "needle"]
 
 
 def test_a_snippet_without_a_hit_is_the_beginning() -> None:
     assert snippet("short", []) == snippet("short", ["other"])
-    assert snippet("short", ["other"]).marks == []
+    assert snippet("short", ["other"]).highlights == []
     assert snippet("a" * 300, ["other"]).text == "a" * 160 + "…"
 
 
 def test_a_snippet_is_long_enough_for_its_hit() -> None:
     term = "b" * 300
     found = snippet("a " * 100 + term + " c", [term])
-    assert found.text[found.marks[0][0] : found.marks[0][1]] == term
+    assert found.text[found.highlights[0][0] : found.highlights[0][1]] == term

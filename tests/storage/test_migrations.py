@@ -1,6 +1,7 @@
 """From the old backend's database to ours: every row is kept, and nothing is changed that cannot be undone."""
 
 import contextlib
+import re
 import shutil
 import sqlite3
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.migrations import (
     BACKUPS_KEPT,
     DatabaseNewer,
@@ -19,9 +20,9 @@ from sidecar.storage.migrations import (
     migrate,
     migration_files,
     open_database,
-    schema_text,
 )
-from tests.conftest import StartHost
+from sidecar.storage.schema_sql import schema_text
+from tests.conftest import StartRawClient
 from tests.old_backend import STAMPS, fill, insert, old_database
 
 TABLES = (
@@ -152,7 +153,7 @@ def test_a_new_database_needs_no_backup(data_dir: Path) -> None:
     data_dir.mkdir()
     (data_dir / "sidecar.db").touch()  # a start that was killed leaves such a file
     with opened(data_dir / "sidecar.db") as connection:
-        assert connection.execute("SELECT count(*) FROM database_facts").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM database_metadata").fetchone() == (1,)
     assert not (data_dir / "backups").exists()
 
 
@@ -197,7 +198,7 @@ def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path
     with opened(old, directory.parent, stamp="one"):
         pass
     with opened(old, stamp="two") as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+        names = [name for (name,) in connection.execute("SELECT name FROM schema_migrations ORDER BY id")]
     assert names == [first[0], *(name for name, _ in rest)]
     assert backups(old) == [
         "sidecar-before-0001_initial-one.db",
@@ -218,7 +219,7 @@ def test_an_old_database_that_lacks_an_index_or_a_table_gets_it(old: Path) -> No
 def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
     with opened(old) as connection:
         connection.execute(
-            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
+            "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
         )
     before = listing(old.parent)
     with pytest.raises(DatabaseNewer, match="9999_future"):
@@ -264,11 +265,43 @@ def test_a_backup_never_overwrites_anything(old: Path) -> None:
     assert target.read_text() == "mine"
 
 
-def test_the_committed_schema_is_what_the_migrations_add_up_to() -> None:
+@contextlib.contextmanager
+def migrated() -> Iterator[sqlite3.Connection]:
+    """An empty database in memory after all migrations."""
     known = migration_files(schema_dir())
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         migrate(connection, known, list(known))
-        assert (schema_dir() / "schema.sql").read_text("utf-8") == schema_text(connection)
+        yield connection
+
+
+def test_the_committed_schema_is_generated_from_the_migrations() -> None:
+    with migrated() as connection:
+        text = schema_text(connection, migration_files(schema_dir()).values())
+    assert (schema_dir() / "schema.sql").read_text("utf-8") == text
+
+
+def test_the_schema_file_creates_the_same_database_as_the_migrations() -> None:
+    def statements(connection: sqlite3.Connection) -> dict[str, str]:
+        """Every object's SQL without comments and whitespace."""
+        rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_[as]*'")
+        return {name: re.sub(r"--[^\n]*|\s", "", sql) for name, sql in rows}
+
+    with migrated() as connection, contextlib.closing(sqlite3.connect(":memory:")) as other:
+        other.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
+        assert statements(other) == statements(connection)
+        for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            for pragma in ("table_xinfo", "foreign_key_list"):
+                question = f"PRAGMA {pragma}({table})"
+                assert other.execute(question).fetchall() == connection.execute(question).fetchall(), table
+
+
+def test_the_schema_file_has_each_column_on_a_line_of_its_own() -> None:
+    text = (schema_dir() / "schema.sql").read_text("utf-8")
+    with migrated() as connection:
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT NULL").fetchall()
+        for (table,) in tables:
+            for _, column, *_ in connection.execute(f"PRAGMA table_xinfo({table})").fetchall():
+                assert re.search(rf'^  "?{column}"? [A-Z]', text, re.MULTILINE), f"{table}.{column}"
 
 
 def test_an_adopted_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
@@ -277,8 +310,8 @@ def test_an_adopted_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Pa
     assert schema_of(old) == schema_of(tmp_path / "new.db")
 
 
-def test_the_process_adopts_an_old_database_and_serves_it(old: Path, host: StartHost) -> None:
-    with host() as wire:
+def test_the_process_adopts_an_old_database_and_serves_it(old: Path, raw_client: StartRawClient) -> None:
+    with raw_client() as wire:
         wire.initialize()
         assert [job["job_id"] for job in wire.call("jobs.list")["jobs"]] == ["job-1"]
         assert wire.call("activity.events.list")["events"][0]["event_id"] == "a-1"

@@ -5,12 +5,12 @@ import { readFileSync } from "node:fs";
 const [module, path, pace] = process.argv.slice(2);
 const { ReplayTransport } = await import(module);
 const text = readFileSync(path, "utf8");
-const replay = new ReplayTransport(text, { pace });
 const came = [];
 const decoder = new TextDecoder();
-replay.onData = (chunk) => {
+const onData = (chunk) => {
   for (const line of decoder.decode(chunk).split("\n").slice(0, -1)) came.push(JSON.parse(line));
 };
+const replay = new ReplayTransport(text, onData, { pace });
 const lines = text
   .split("\n")
   .filter(Boolean)

@@ -24,7 +24,7 @@ from tests.calendar.ics_harness import vcalendar, vevent
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
-from tests.process.host import Host
+from tests.process.raw_client import RawClient
 from tests.transcripts.recording import CORPUS
 
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
@@ -41,7 +41,7 @@ MOMENT: Final = re.compile(rb'^\{"t":[0-9.]+,')
 PROCESS: Final = re.compile(rb'("server_info":\{[^{}]*"pid":)[0-9]+')
 DAY_MS: Final = 24 * 3600 * 1000
 
-Play = Callable[[Host], None]
+Play = Callable[[RawClient], None]
 Scene = Callable[[int], AbstractContextManager[tuple[Mapping[str, str], Play]]]
 """A world for the time of one run, its cloud at that port: the environment that leads there, and what the host says."""
 
@@ -60,7 +60,7 @@ def google(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     with FakeGoogle(port, _now_s) as cloud:
         seed(cloud)
 
-        def play(host: Host) -> None:
+        def play(host: RawClient) -> None:
             host.initialize(client_info=CLIENT)
             host.call("calendar.providers.list")
             begun = host.call("calendar.oauth.google.start", redirect_uri="http://127.0.0.1:8000/callback")
@@ -96,7 +96,7 @@ def brought_along(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         scopes = tuple(SCOPE + name for name in ("calendar.calendarlist.readonly", "calendar.events.readonly"))
         token = cloud.oauth.give(ADA, scopes).refresh_token
 
-        def play(host: Host) -> None:
+        def play(host: RawClient) -> None:
             host.initialize(client_info=CLIENT)
             host.call("jobs.queue.pause")
             credentials = {"refresh_token": token}
@@ -119,7 +119,7 @@ def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         cloud.put(vcalendar(standup, head=head))
         cloud.moved = {"/old/private-0123456789abcdef/basic.ics": urlsplit(cloud.address).path}
 
-        def play(host: Host) -> None:
+        def play(host: RawClient) -> None:
             host.initialize(client_info=CLIENT)
             address = f"{cloud.origin}/old/private-0123456789abcdef/basic.ics"
             account = {"provider": "ics", "email": ADA, "display_name": "Team", "credentials": {"address": address}}
@@ -171,7 +171,7 @@ def confluence(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) -> Play:
     ada = site.user("ada")
 
-    def play(host: Host) -> None:
+    def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
         account = {"org": "Example", "base_url": site.url, "email": ada.email}
         host.call(f"{service}.accounts.create", **account, api_token="ATATT3x-of-somebody-else")
@@ -192,7 +192,7 @@ def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) ->
 def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """A prompt that is answered and one that fails; no cloud, but the scripted Claude."""
 
-    def play(host: Host) -> None:
+    def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
         said = host.call("claude.spawn", prompt="Say hello.", allowed_tools=["Read"])["job_id"]
         host.until_job(said, "succeeded")
@@ -210,7 +210,7 @@ def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """Claude asks twice before it acts: once it may, once it may not."""
 
-    def play(host: Host) -> None:
+    def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
         session_id = host.call("claude.sessions.create")["session_id"]
         first = _until_asked(host, session_id, "ls")
@@ -227,7 +227,7 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     yield STEADY_CLAUDE, play
 
 
-def _until_asked(host: Host, session_id: str, command: str) -> Any:
+def _until_asked(host: RawClient, session_id: str, command: str) -> Any:
     """The question whether a command may be run."""
     asked = json.dumps({"command": command}, separators=(",", ":"))
     host.call("claude.sessions.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
@@ -241,7 +241,7 @@ def _until_asked(host: Host, session_id: str, command: str) -> Any:
 def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     """Jobs that are planned and called off, without any cloud."""
 
-    def play(host: Host) -> None:
+    def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
         job_id = host.call("jobs.create", type="maintenance.backup", run_at="2026-11-26T08:00:00Z")["job"]["job_id"]
         host.call("jobs.create", type="maintenance.prune", run_at="2026-11-27T08:00:00Z")
@@ -252,12 +252,12 @@ def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     yield {}, play
 
 
-def _until_synced(host: Host) -> None:
+def _until_synced(host: RawClient) -> None:
     while (status := host.until("jobs.updated")["job"]["status"]) != "succeeded":
         assert status in ("queued", "running"), status
 
 
-def _delete(host: Host, service: str, account_id: str) -> None:
+def _delete(host: RawClient, service: str, account_id: str) -> None:
     host.call(f"{service}.accounts.delete", account_id=account_id)
     host.until("accounts.updated", status="deleted")
 
@@ -297,10 +297,10 @@ def _run(scene: Scene, port: int, *arguments: str) -> Mapping[str, str]:
             name: str((CORPUS / text).resolve()) if text.startswith("../") else text for name, text in env.items()
         }
         fixed = ("--now", NOW.isoformat(), "--seed", str(SEED))
-        with Host(Path(folder) / "data", "serve", *fixed, *arguments, **found) as host:
+        with RawClient(Path(folder) / "data", "serve", *fixed, *arguments, **found) as host:
             play(host)
             host.close_stdin()
-            assert host.ended() == 0
+            assert host.exit_code() == 0
     return env
 
 

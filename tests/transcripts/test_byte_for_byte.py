@@ -15,7 +15,7 @@ import pytest
 
 from sidecar.transcripts.verify.check import Terms, check, contract, explain
 from tests.fakes.ics import PRIVATE
-from tests.process.host import Host
+from tests.process.raw_client import RawClient
 from tests.strict_json import parse
 from tests.transcripts.recording import BACKUP, CORPUS, TRANSCRIPTS, changed, lines_of, said_by
 from tests.transcripts.scenes import NOW, SCENES, record, steady
@@ -80,19 +80,22 @@ def test_what_nothing_fixes_cannot_be_exact() -> None:
 def test_the_next_life_of_a_fixed_sidecar_makes_other_ids(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
-        with Host(tmp_path / "data", "serve", "--now", NOW.isoformat(), "--seed", "1") as host:
+        with RawClient(tmp_path / "data", "serve", "--now", NOW.isoformat(), "--seed", "1") as host:
             host.initialize()
             job = host.call("jobs.create", type="maintenance.backup", run_at="2026-12-24T08:00:00Z")["job"]
             made.append(job["job_id"])
             host.close_stdin()
-            assert host.ended() == 0
+            assert host.exit_code() == 0
     assert len(set(made)) == 2
 
 
 def test_sidecars_with_one_seed_leave_each_others_claude_alone(tmp_path: Path) -> None:
     fixed: dict[str, Any] = {"CLAUDE_PATH": str(CORPUS.parent / "fakes" / "claude"), "HOME": str(tmp_path)}
     arguments = ("serve", "--now", NOW.isoformat(), "--seed", "1")
-    with Host(tmp_path / "one", *arguments, **fixed) as one, Host(tmp_path / "other", *arguments, **fixed) as other:
+    with (
+        RawClient(tmp_path / "one", *arguments, **fixed) as one,
+        RawClient(tmp_path / "other", *arguments, **fixed) as other,
+    ):
         for host in (one, other):
             host.initialize()
         slow = one.call("claude.spawn", prompt="[[hang]]")["job_id"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import StartHost
-from tests.process.host import Message
-from tests.process.test_guarantees import created, everything, names, seqs
+from tests.conftest import StartRawClient
+from tests.process.raw_client import Message
+from tests.process.test_guarantees import created, everything, job_id_of, seqs
 from tests.protocol.conversation import deserved
 from tests.strict_json import parse
 from tests.transcripts.recording import CORPUS, said_to
@@ -74,20 +74,20 @@ def _owed(line: bytes) -> int:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_damaged_conversation_breaks_no_guarantee(host: StartHost, seed: int) -> None:
+def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, seed: int) -> None:
     chance = random.Random(seed)
     lines = damaged(conversation(chance), chance)
-    with host() as wire:
+    with raw_client() as wire:
         wire.initialize()
         wire.send(b"\n".join(lines) + b"\n")
         came = everything(wire)
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
     told = seqs([message for message in came if isinstance(message, dict)])
     assert told == sorted(set(told)), "G1, G4"
     known: set[str] = set()
     for message in came:
         known.update(created(message))
-        job_id = None if isinstance(message, list) else names(message)
+        job_id = None if isinstance(message, list) else job_id_of(message)
         assert job_id is None or job_id in known or _is_scheduled(message), "G2"
     answers = [message for message in came if isinstance(message, list) or "method" not in message]
     assert len(answers) == answers_owed(lines), "G5"

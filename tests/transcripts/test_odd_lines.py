@@ -9,11 +9,11 @@ import pytest
 
 from sidecar.transcripts.verify.check import Terms, check, explain
 from sidecar.transcripts.verify.sidecar_process import replay_command
-from tests.conftest import StartHost
+from tests.conftest import StartRawClient
 from tests.transcripts.recording import ask, lines_of, said_to
 
 HELLO = ask(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})
-ODD = [
+MODIFIED_SIDECAR = [
     *({**ask(0, "jobs.list"), "id": odd} for odd in ([1], {"a": 1}, 1.5, True, None)),
     [{**ask(0, "jobs.list"), "id": [2]}, ask(3, "jobs.list"), 4],
     5,
@@ -26,14 +26,14 @@ ODD = [
 
 
 @pytest.fixture
-def recorded(host: StartHost, tmp_path: Path) -> Path:
+def recorded(raw_client: StartRawClient, tmp_path: Path) -> Path:
     """All of it, recorded by the real sidecar."""
     path = tmp_path / "odd.jsonl"
-    with host("--record", str(path)) as wire:
-        wire.send(b"".join(json.dumps(one).encode() + b"\n" for one in [HELLO, *ODD]))
+    with raw_client("--record", str(path)) as wire:
+        wire.send(b"".join(json.dumps(one).encode() + b"\n" for one in [HELLO, *MODIFIED_SIDECAR]))
         wire.close_stdin()
-        wire.rest()
-        assert wire.ended() == 0
+        wire.remaining()
+        assert wire.exit_code() == 0
     return path
 
 
@@ -43,7 +43,7 @@ def explained(path: Path, terms: Terms) -> str:
 
 
 def test_odd_lines_are_recorded_and_end_nothing(recorded: Path) -> None:
-    assert said_to(recorded) == [HELLO, *ODD]
+    assert said_to(recorded) == [HELLO, *MODIFIED_SIDECAR]
     assert lines_of(recorded)[-1]["exit"] == 0
 
 
@@ -55,5 +55,5 @@ def test_odd_lines_are_verified_and_played(recorded: Path) -> None:
 def test_odd_lines_are_shown(recorded: Path, tmp_path: Path) -> None:
     for more in ([], ["--json"], ["--html", str(tmp_path / "page.html")]):
         command = [sys.executable, "-m", "sidecar", "inspect", str(recorded), *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

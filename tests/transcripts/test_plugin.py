@@ -9,7 +9,7 @@ import pytest
 
 from tests.transcripts.recording import BACKUP, changed
 
-pytestmark = pytest.mark.timeout(180)  # each test runs pytest up to three times, and that starts sidecars
+pytestmark = pytest.mark.timeout(600)  # each test runs pytest up to three times, and that starts sidecars
 INI = "[pytest]\nsidecar_transcripts = conversations\nsidecar_environment =\n    CLAUDE_PATH=./no-claude\n"
 USES = """
 def test_a_stand_in_answers(replayed_sidecar):
@@ -39,7 +39,7 @@ def run(project: Path, **more: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "--rootdir", str(project)]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "UPDATE"))}
     return subprocess.run(
-        command, cwd=project, env={**env, **more}, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=project, env={**env, **more}, capture_output=True, text=True, timeout=180, check=False
     )
 
 

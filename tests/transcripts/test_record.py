@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.transcripts.file.addresses import stand_in
-from tests.conftest import StartHost
-from tests.process.host import CLIENT, line
+from tests.conftest import StartRawClient
+from tests.process.raw_client import CLIENT, line
 from tests.transcripts.recording import lines_of, said_by, said_to
 
 KEY = "c2VjcmV0IGtleSBvZiAzMiBieXRlcyBpbiBiYXNlNjQ="
@@ -20,13 +20,13 @@ def record(tmp_path: Path) -> Path:
     return tmp_path / "conversation.jsonl"
 
 
-def test_what_was_said_stands_in_the_file_in_the_order_of_the_wire(host: StartHost, record: Path) -> None:
-    with host("--record", str(record)) as wire:
+def test_what_was_said_stands_in_the_file_in_the_order_of_the_wire(raw_client: StartRawClient, record: Path) -> None:
+    with raw_client("--record", str(record)) as wire:
         wire.initialize()
         wire.send(b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(20)))
         wire.close_stdin()
-        heard = wire.rest()
-        assert wire.ended() == 0
+        heard = wire.remaining()
+        assert wire.exit_code() == 0
     header, first, *_, last = lines_of(record)
     assert header["transcript"] == 1
     assert {"protocol_version", "schema_hash", "server", "started_at"} <= header.keys()
@@ -38,19 +38,21 @@ def test_what_was_said_stands_in_the_file_in_the_order_of_the_wire(host: StartHo
     assert times == sorted(times)
 
 
-def test_what_the_host_was_told_stands_in_the_file_though_the_process_is_killed(host: StartHost, record: Path) -> None:
-    with host("--record", str(record)) as wire:
+def test_what_the_host_was_told_stands_in_the_file_though_the_process_is_killed(
+    raw_client: StartRawClient, record: Path
+) -> None:
+    with raw_client("--record", str(record)) as wire:
         wire.initialize()
         created = wire.call("jobs.create", type="maintenance.backup", run_at="2100-01-01T00:00:00Z")
         wire.process.kill()
-        wire.ended()
+        wire.exit_code()
     assert created in [message.get("result") for message in said_by(record)]
 
 
-def test_no_secret_is_recorded_wherever_it_stands(host: StartHost, record: Path) -> None:
+def test_no_secret_is_recorded_wherever_it_stands(raw_client: StartRawClient, record: Path) -> None:
     params = {**CLIENT, "token": SESAME, "secrets": {"key": KEY}}
     escaped = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "initialize", "params": params})
-    with host("--record", str(record), BACKEND_TOKEN="another") as wire:
+    with raw_client("--record", str(record), BACKEND_TOKEN="another") as wire:
         wire.send(line("initialize", 1, **params))
         wire.send(escaped.replace('"token"', '"\\u0074oken"').replace('"key"', '"k\\u0065y"').encode() + b"\n")
         wire.send(line("initialise", 3, token=SESAME))
@@ -59,8 +61,8 @@ def test_no_secret_is_recorded_wherever_it_stands(host: StartHost, record: Path)
         wire.send(b'{"jsonrpc":"2.0","id":6,"method":"initialize","params":{"token":"%s\n' % SESAME.encode())
         wire.send(b"[%s]\n" % line("initialize", 7, token=SESAME).strip())
         wire.close_stdin()
-        wire.rest()
-        wire.ended()
+        wire.remaining()
+        wire.exit_code()
     text = record.read_text("utf-8")
     assert SESAME not in text
     assert KEY not in text
@@ -71,16 +73,16 @@ def test_no_secret_is_recorded_wherever_it_stands(host: StartHost, record: Path)
     assert lines_of(record)  # each line is JSON, whatever came
 
 
-def test_of_a_secret_address_there_is_what_to_say_in_its_place(host: StartHost, record: Path) -> None:
+def test_of_a_secret_address_there_is_what_to_say_in_its_place(raw_client: StartRawClient, record: Path) -> None:
     address = "https://example.com/ical/hush/basic.ics"
     account = {"provider": "ics", "email": "ada@example.com"}
-    with host("--record", str(record)) as wire:
+    with raw_client("--record", str(record)) as wire:
         wire.send(line("calendar.accounts.create", 1, **account, credentials={"address": address}))
         wire.send(line("calendar.accounts.create", 2, **account, credentials={"address": "/home/hush/team.ics"}))
         wire.send(line("calendar.accounts.create", 3, **account, credentials={"address": "file:///hush/team.ics"}))
         wire.close_stdin()
-        wire.rest()
-        wire.ended()
+        wire.remaining()
+        wire.exit_code()
     assert [message["params"]["credentials"]["address"] for message in said_to(record)] == [
         {"$secret": 1, "$like": stand_in(address)},
         {"$secret": 2},
@@ -89,36 +91,38 @@ def test_of_a_secret_address_there_is_what_to_say_in_its_place(host: StartHost, 
     assert "hush" not in record.read_text("utf-8")
 
 
-def test_lines_that_are_no_json_are_kept_as_they_came(host: StartHost, record: Path) -> None:
-    with host("--record", str(record)) as wire:
+def test_lines_that_are_no_json_are_kept_as_they_came(raw_client: StartRawClient, record: Path) -> None:
+    with raw_client("--record", str(record)) as wire:
         wire.send(b"no JSON \xff\n\n  \n" + line("system.health", 1))
         wire.answer(1)
     raw = [entry["raw"] for entry in lines_of(record) if "raw" in entry]
     assert raw == ["bm8gSlNPTiD/"]
 
 
-def test_another_life_is_appended_also_after_half_a_line(host: StartHost, record: Path) -> None:
+def test_another_life_is_appended_also_after_half_a_line(raw_client: StartRawClient, record: Path) -> None:
     for _ in range(2):
-        with host("--record", str(record)) as wire:
+        with raw_client("--record", str(record)) as wire:
             wire.initialize()
             wire.process.kill()
-            wire.ended()
+            wire.exit_code()
         record.write_bytes(record.read_bytes() + b'{"t":1.5,"di')  # what a power cut leaves
     text = record.read_bytes()
     assert text.count(b'"transcript":1') == 2
     assert text.count(b'\n{"t":1.5,"di\n{"transcript"') == 1
 
 
-def test_a_file_that_cannot_be_written_to_any_more_ends_the_recording_not_the_sidecar(host: StartHost) -> None:
-    with host("--record", "/dev/full") as wire:
+def test_a_file_that_cannot_be_written_to_any_more_ends_the_recording_not_the_sidecar(
+    raw_client: StartRawClient,
+) -> None:
+    with raw_client("--record", "/dev/full") as wire:
         assert wire.initialize()["protocol_version"] == 1
         assert wire.call("system.health")["status"] == "ok"
         wire.close_stdin()
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
         assert any("the recording ends here" in entry["msg"] for entry in wire.log())
 
 
-def test_a_file_that_cannot_be_opened_is_said_at_once(host: StartHost, tmp_path: Path) -> None:
-    with host("--record", str(tmp_path / "missing" / "file.jsonl")) as wire:
-        assert wire.ended() == 74
+def test_a_file_that_cannot_be_opened_is_said_at_once(raw_client: StartRawClient, tmp_path: Path) -> None:
+    with raw_client("--record", str(tmp_path / "missing" / "file.jsonl")) as wire:
+        assert wire.exit_code() == 74
         assert "missing" in wire.errors.read_text("utf-8")

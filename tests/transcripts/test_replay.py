@@ -10,8 +10,8 @@ import pytest
 
 from sidecar.transcripts.file.patterns import example
 from sidecar.transcripts.verify.sidecar_process import replay_command
-from tests.conftest import StartHost
-from tests.process.host import Host, line
+from tests.conftest import StartRawClient
+from tests.process.raw_client import RawClient, line
 from tests.transcripts.recording import BACKUP, answer, ask, c2s, s2c, said_by, said_to, tell, write
 
 JOBS = "jobs.list"
@@ -39,12 +39,12 @@ def tape(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def standin(host: StartHost) -> Any:
+def standin(raw_client: StartRawClient) -> Any:
     """Start a stand-in as a host would, as in `with standin(tape) as wire`."""
-    return lambda *arguments: host(command=replay_command(*map(str, arguments)))
+    return lambda *arguments: raw_client(command=replay_command(*map(str, arguments)))
 
 
-def heard(wire: Host, count: int) -> list[Any]:
+def heard(wire: RawClient, count: int) -> list[Any]:
     """The next messages, short: results as they are, notifications by what they tell."""
     messages: list[Any] = [wire.receive() for _ in range(count)]
     return [message.get("result") or message.get("params") or message["error"]["data"] for message in messages]
@@ -121,7 +121,7 @@ def test_what_was_told_before_an_answer_is_told_with_it_however_long_the_client_
 
 def test_what_is_waited_for_must_be_a_method(standin: Any, tape: Path) -> None:
     with standin(tape, "--wait-for", "jobs.lst") as wire:
-        assert wire.ended() == 2
+        assert wire.exit_code() == 2
         assert "--wait-for jobs.lst: there is no such method; jobs.list" in wire.errors.read_text("utf-8")
 
 
@@ -158,7 +158,7 @@ def test_at_the_end_all_is_told_that_no_request_stands_before(standin: Any, tmp_
     with standin(odd, "--pace", pace) as wire:
         wire.initialize()
         wire.close_stdin()
-        assert [message["params"]["state"] for message in wire.rest()] == ["ready", "draining"]
+        assert [message["params"]["state"] for message in wire.remaining()] == ["ready", "draining"]
 
 
 def test_at_the_recorded_pace_things_take_their_time(standin: Any, tape: Path) -> None:
@@ -175,7 +175,7 @@ def test_at_either_pace_nothing_overtakes(standin: Any) -> None:
         with standin(BACKUP, "--pace", pace) as wire:
             wire.send(b"".join(json.dumps(message).encode() + b"\n" for message in said_to(BACKUP)))
             wire.close_stdin()
-            came = [message for message in wire.rest() if message.get("method") != "system.state"]
+            came = [message for message in wire.remaining() if message.get("method") != "system.state"]
         assert sorted(map(str, came)) == sorted(map(str, expected))
         told = [message for message in came if "method" in message]
         assert told == [message for message in expected if "method" in message]
@@ -203,7 +203,7 @@ def test_bad_lines_batches_and_the_end_are_as_with_the_real_one(standin: Any, ta
         assert [one["result"]["jobs"] for one in batch] == [["first"], ["second"]]
         assert wire.call("shutdown")["drained"] is True
         wire.send(line("exit"))
-        assert wire.ended() == 0
+        assert wire.exit_code() == 0
 
 
 def test_of_several_transcripts_the_first_that_has_the_request_answers(
@@ -242,14 +242,14 @@ def test_it_goes_wrong_where_it_should(standin: Any, tmp_path: Path, fault: str,
         wire.send(line(JOBS, 1) + line(JOBS, 2))
         assert [_next(wire) for _ in then] == then
         if fault.startswith("kill"):
-            assert wire.ended() == -9
+            assert wire.exit_code() == -9
         elif fault.startswith("close"):
             assert wire.process.poll() is None  # it lives, but says nothing
             wire.close_stdin()
-            assert wire.ended() == 0
+            assert wire.exit_code() == 0
 
 
-def _next(wire: Host) -> Any:
+def _next(wire: RawClient) -> Any:
     message = wire.receive()
     return "end" if message is None else message["result"]
 
@@ -258,7 +258,7 @@ def test_garbage_comes_as_a_line_of_its_own(standin: Any, tape: Path) -> None:
     with standin(tape, "--fault", "garbage@jobs.list#2") as wire:
         wire.send(line(JOBS, 1, limit=5) + line(JOBS, 2, limit=5))
         wire.close_stdin()
-        lines = [text for text in wire.rest_unparsed().splitlines() if b'"method"' not in text]
+        lines = [text for text in wire.remaining_bytes().splitlines() if b'"method"' not in text]
     assert [text.startswith(b'{"jsonrpc"') for text in lines] == [True, False, True]
 
 
@@ -267,14 +267,14 @@ def test_a_stalled_one_lives_and_says_nothing(standin: Any, tape: Path) -> None:
         wire.initialize()
         wire.send(line(JOBS, 1, limit=5) + line(JOBS, 2, limit=5))
         wire.close_stdin()
-        assert [message for message in wire.rest() if "id" in message] == []
-        assert wire.ended() == 0
+        assert [message for message in wire.remaining() if "id" in message] == []
+        assert wire.exit_code() == 0
 
 
 @pytest.mark.parametrize("fault", ["", "explode@jobs.list", "delay@jobs.list", "kill=3@jobs.list", "kill"])
 def test_a_fault_that_makes_no_sense_is_refused(standin: Any, tape: Path, fault: str) -> None:
     with standin(tape, "--fault", fault) as wire:
-        assert wire.ended() == 2
+        assert wire.exit_code() == 2
         assert "--fault delay=500@jobs.list" in re.sub(r"\s+", " ", wire.errors.read_text("utf-8"))
 
 
@@ -288,7 +288,7 @@ def test_what_is_no_transcript_is_refused_with_a_reason(standin: Any, tmp_path: 
     ):
         path.write_text(content)
         with standin(path) as wire:
-            assert wire.ended() == 2
+            assert wire.exit_code() == 2
             assert reason in wire.errors.read_text("utf-8")
 
 
@@ -299,5 +299,5 @@ def test_damage_in_the_middle_is_said_when_it_is_met(standin: Any, tape: Path) -
     with standin(tape) as wire:
         wire.send(line("initialize", 1))
         wire.send(line(JOBS, 2, limit=5))
-        assert wire.ended() == 2
+        assert wire.exit_code() == 2
         assert "tape.jsonl:5: not JSON" in wire.errors.read_text("utf-8")

@@ -28,6 +28,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "lib": ["es2023", "dom"],
             "noEmit": False,
             "allowImportingTsExtensions": False,
+            "rewriteRelativeImportExtensions": True,
             "outDir": str(out),
             "rootDir": str(TYPESCRIPT),
         },
@@ -35,7 +36,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (out / "tsconfig.json").write_text(json.dumps(config))
     (out / "package.json").write_text('{"type":"module"}')
-    done = subprocess.run(["node", str(tsc), "-p", str(out)], capture_output=True, text=True, timeout=55, check=False)
+    done = subprocess.run(["node", str(tsc), "-p", str(out)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
     return out / "replay.js"
 
@@ -43,7 +44,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def played(module: Path, path: Path, pace: str = "fast") -> list[Any]:
     """What came in Node."""
     command = ["node", str(SCRIPT), module.as_uri(), str(path), pace]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     came: list[Any] = json.loads(done.stdout)
     return came

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sidecar.http import Http, Request, Response, Unreachable
+from sidecar.http import Http, HttpRequest, HttpResponse, ServerUnreachable
 from sidecar.transcripts.file.addresses import digest_of, stand_in
 from sidecar.transcripts.upstream import NotOnTape, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock
@@ -30,8 +30,8 @@ async def server() -> AsyncIterator[Server]:
         yield made
 
 
-async def _ask(upstream: UpstreamRecorder | UpstreamPlayer, *requests: Request) -> list[Response]:
-    http = Http(ManualClock(), chance=lambda: 0.5, sleep=_at_once, upstream=upstream)
+async def _ask(upstream: UpstreamRecorder | UpstreamPlayer, *requests: HttpRequest) -> list[HttpResponse]:
+    http = Http(ManualClock(), random_fraction=lambda: 0.5, sleep=_at_once, upstream=upstream)
     try:
         return [await http.send(request) for request in requests]
     finally:
@@ -52,8 +52,10 @@ def body(text: str) -> bytes:
 
 async def test_what_was_recorded_is_played_without_the_server(server: Server, tmp_path: Path) -> None:
     tape = tmp_path / "clouds.upstream"
-    token = Request("POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"})
-    items = Request("GET", server.url, "The calendar", params=[("page", "1")], auth=("me", "basic-password"))
+    token = HttpRequest(
+        "POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"}
+    )
+    items = HttpRequest("GET", server.url, "The calendar", params=[("page", "1")], auth=("me", "basic-password"))
     server.answers = [
         body('{"access_token":"a-token","refresh_token":"another-token","expires_in":3600}'),
         refusal(503),
@@ -81,11 +83,13 @@ async def test_a_request_that_differs_only_in_its_secrets_is_the_same_and_any_ot
 ) -> None:
     tape = tmp_path / "clouds.upstream"
     server.answers = [OK]
-    await _ask(UpstreamRecorder(tape), Request("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}))
-    again = Request("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
+    await _ask(
+        UpstreamRecorder(tape), HttpRequest("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"})
+    )
+    again = HttpRequest("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
     assert (await _ask(UpstreamPlayer(tape), again, again))[1].json() == {}
     with pytest.raises(NotOnTape, match="Tokens: POST was not recorded like this"):
-        await _ask(UpstreamPlayer(tape), Request("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
+        await _ask(UpstreamPlayer(tape), HttpRequest("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
 
 
 async def test_where_a_secret_address_leads_is_played_without_being_shown(server: Server, tmp_path: Path) -> None:
@@ -93,10 +97,10 @@ async def test_where_a_secret_address_leads_is_played_without_being_shown(server
     moved = refusal(302, "Location: /where?hush\r\n")
     server.answers = [moved, body('{"at":"the end"}'), moved, refusal(404)]
 
-    async def followed(upstream: UpstreamRecorder | UpstreamPlayer, address: str) -> list[Response]:
+    async def followed(upstream: UpstreamRecorder | UpstreamPlayer, address: str) -> list[HttpResponse]:
         answers = []
         for _ in range(2):
-            ask = partial(Request, "GET", what="The calendar's address", has_secret_address=True)
+            ask = partial(HttpRequest, "GET", what="The calendar's address", has_secret_address=True)
             answers += await _ask(upstream, ask(address))
             answers += await _ask(upstream, ask(urljoin(address, answers[-1].headers["location"])))
         return answers
@@ -115,7 +119,7 @@ async def test_where_any_other_address_leads_is_kept_but_for_what_may_be_a_token
     server: Server, tmp_path: Path
 ) -> None:
     tape = tmp_path / "clouds.upstream"
-    asked = Request("GET", server.url, "Jira's sign-in")
+    asked = HttpRequest("GET", server.url, "Jira's sign-in")
     places = ("https://me:hush@id.example.com/login?continue=hush#hush", "/login?hush", "http://[")
     server.answers = [refusal(302, f"Location: {place}\r\n") for place in places]
     await _ask(UpstreamRecorder(tape), *[asked] * 3)
@@ -144,7 +148,7 @@ def test_what_stands_for_an_address_is_of_its_kind_and_stands_for_itself(address
 
 async def test_that_nothing_has_changed_is_said_only_to_who_asks_for_that(server: Server, tmp_path: Path) -> None:
     tape = tmp_path / "clouds.upstream"
-    plain = Request("GET", server.url, "The calendar")
+    plain = HttpRequest("GET", server.url, "The calendar")
     conditional = replace(plain, headers={"If-None-Match": "e1"})
     server.answers = [body("{}"), refusal(304)]
     await _ask(UpstreamRecorder(tape), plain, conditional)
@@ -155,7 +159,7 @@ async def test_that_nothing_has_changed_is_said_only_to_who_asks_for_that(server
 @pytest.mark.parametrize("content", [b"BEGIN:VCALENDAR\r\nSUMMARY:Caf\xc3\xa9\r\n", b"\xff\xfe\x00", b""])
 async def test_what_is_no_json_is_played_byte_for_byte(server: Server, tmp_path: Path, content: bytes) -> None:
     tape = tmp_path / "clouds.upstream"
-    asked = Request("GET", server.url, "The calendar")
+    asked = HttpRequest("GET", server.url, "The calendar")
     server.answers = [refusal(404, body=content)]
     await _ask(UpstreamRecorder(tape), asked)
     assert (await _ask(UpstreamPlayer(tape), asked))[0].body == content
@@ -170,8 +174,8 @@ def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path) -> None:
 
 async def test_that_no_answer_came_is_played_too(tmp_path: Path) -> None:
     tape = tmp_path / "clouds.upstream"
-    nobody = Request("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
+    nobody = HttpRequest("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
     for upstream in (UpstreamRecorder(tape), UpstreamPlayer):
-        with pytest.raises(Unreachable, match="The calendar cannot be reached"):
+        with pytest.raises(ServerUnreachable, match="The calendar: the server could not be reached"):
             await _ask(upstream if isinstance(upstream, UpstreamRecorder) else upstream(tape), nobody)
-    assert json.loads(tape.read_text("utf-8"))["trouble"] == "Unreachable"
+    assert json.loads(tape.read_text("utf-8"))["trouble"] == "ServerUnreachable"

@@ -1,4 +1,4 @@
-"""Notifications on their way out: what is durable is never lost, what is not is merged, and a slow host is told so."""
+"""The outbox: durable notifications are never lost, ephemeral ones are coalesced, a slow client gets `events.lag`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from sidecar_protocol.system import ProcessState, SystemState
 
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.wire.event_log import LOG_ROWS, PRUNE_EVERY
-from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES, LANE_CHARS, RESUME_BYTES
+from sidecar.wire.outbox import COALESCE_BYTES, LAG_BYTES, MAX_COALESCED_CHARS, RESUME_BYTES
 from tests.conftest import StartSidecar
 from tests.handlers import Echo
 from tests.loopback import EIGHT_O_CLOCK, Loopback
@@ -28,7 +28,7 @@ def delta(rig: Loopback, offset: int, text: str, job_id: str = "j") -> None:
 
 
 async def create(rig: Loopback, number: int = 1, **payload: Any) -> list[str]:
-    """Queue jobs, one after another."""
+    """Creates jobs one after another and returns their ids."""
     call = ("jobs.create", {"type": "test.echo", "payload": payload})
     answers = [(await rig.burst(call))[0].result for _ in range(number)]
     return [answer["job"]["job_id"] for answer in answers]
@@ -39,7 +39,7 @@ def seqs(received: list[Received]) -> list[int]:
 
 
 async def replay(rig: Loopback, after_seq: int) -> list[Received]:
-    """Everything after a seq, page by page."""
+    """Replays everything after a seq, page by page."""
     found: list[Received] = []
     events = rig.remote(Events)
     while True:
@@ -50,7 +50,7 @@ async def replay(rig: Loopback, after_seq: int) -> list[Received]:
         after_seq = found[-1].params["seq"]
 
 
-async def test_a_durable_notification_carries_its_seq_its_time_and_the_whole_state(rig: Loopback) -> None:
+async def test_a_durable_notification_has_its_seq_its_time_and_the_whole_object(rig: Loopback) -> None:
     (job_id,) = await create(rig, text="x")
     job = await rig.call("jobs.get", {"job_id": job_id})
     log = await rig.call("jobs.log.list", {"job_id": job_id})
@@ -60,7 +60,7 @@ async def test_a_durable_notification_carries_its_seq_its_time_and_the_whole_sta
     ]
 
 
-async def test_what_was_pushed_can_be_replayed_as_it_was(rig: Loopback) -> None:
+async def test_sent_notifications_are_replayed_unchanged(rig: Loopback) -> None:
     await create(rig, 5)
     assert await replay(rig, 0) == rig.received
     assert await replay(rig, 4) == rig.received[4:]
@@ -71,7 +71,7 @@ async def test_what_was_pushed_can_be_replayed_as_it_was(rig: Loopback) -> None:
     assert (beyond["events"], beyond["truncated"]) == ([], False)
 
 
-async def test_seqs_rise_without_gaps_across_restarts_and_the_epoch_stays(rig: Loopback) -> None:
+async def test_seq_increases_without_gaps_across_restarts_and_the_epoch_stays(rig: Loopback) -> None:
     await create(rig, 3)
     epoch = rig.outbox.log.epoch()
     rig.close()
@@ -86,7 +86,7 @@ async def test_seqs_rise_without_gaps_across_restarts_and_the_epoch_stays(rig: L
     another.close()
 
 
-async def test_seqs_rise_even_when_the_whole_log_has_been_pruned(rig: Loopback) -> None:
+async def test_seq_increases_even_if_the_whole_log_was_pruned(rig: Loopback) -> None:
     await create(rig, 3)
     rig.outbox.log.prune(NEXT_YEAR, 100)
     rig.database.commit()
@@ -110,12 +110,14 @@ async def test_the_log_keeps_ten_thousand_rows_and_a_week(rig: Loopback) -> None
     rig.clock.advance(8 * 24 * 3600)
     for _ in range(PRUNE_EVERY // 2):
         await create(rig)
-    assert rig.outbox.log.window()[0] >= oldest + PRUNE_EVERY  # more goes than comes, until all that is old is gone
+    assert (
+        rig.outbox.log.window()[0] >= oldest + PRUNE_EVERY
+    )  # more events are pruned than added until no old ones are left
     rig.outbox.log.prune(rig.clock.now_ms(), 100_000)
     assert rig.outbox.log.window()[0] > latest
 
 
-async def test_a_client_that_comes_back_gets_what_it_missed_before_anything_new(rig: Loopback) -> None:
+async def test_a_reconnecting_client_gets_missed_events_before_new_ones(rig: Loopback) -> None:
     await create(rig, 4)
     missed, epoch = rig.received[3:], rig.outbox.log.epoch()
     rig.close()
@@ -130,7 +132,7 @@ async def test_a_client_that_comes_back_gets_what_it_missed_before_anything_new(
 
 
 @pytest.mark.parametrize(("epoch", "after_seq"), [("another", 3), (None, 9), (None, 0)])
-async def test_a_client_whose_past_is_gone_must_fetch_snapshots(
+async def test_a_client_whose_missed_events_were_pruned_gets_a_resync(
     rig: Loopback, epoch: str | None, after_seq: int
 ) -> None:
     await create(rig, 4)
@@ -146,10 +148,10 @@ async def test_a_client_whose_past_is_gone_must_fetch_snapshots(
     again.close()
 
 
-async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in_between(
+async def test_requests_are_served_while_thousands_of_missed_events_are_sent(
     rig: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidecar.wire.outbox.PUSH_S", -1.0)  # a turn's time is always up
+    monkeypatch.setattr("sidecar.wire.outbox.PUSH_S", -1.0)  # the time of an iteration is always up
     with rig.database.write():
         for _ in range(3_000):
             rig.outbox.log.append(AT, "jobs.updated", b'"job":{}')
@@ -165,7 +167,7 @@ async def test_a_client_that_missed_thousands_gets_them_all_and_requests_come_in
     again.close()
 
 
-async def test_a_client_is_told_of_events_that_were_forgotten_before_they_could_be_sent(rig: Loopback) -> None:
+async def test_a_client_gets_a_resync_if_events_were_pruned_before_they_were_sent(rig: Loopback) -> None:
     with rig.database.write():
         for _ in range(5):
             rig.outbox.log.append(AT, "jobs.updated", b'"job":{}')
@@ -175,10 +177,10 @@ async def test_a_client_is_told_of_events_that_were_forgotten_before_they_could_
     assert seqs(rig.received) == [4, 5, 6, 7]
 
 
-async def test_what_was_undone_is_not_told(rig: Loopback) -> None:
+async def test_rolled_back_changes_are_not_sent(rig: Loopback) -> None:
     def queue_and_fail() -> None:
         with rig.database.write():
-            rig.features.journal.queue(Echo())
+            rig.job_queue.journal.queue(Echo())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -187,7 +189,7 @@ async def test_what_was_undone_is_not_told(rig: Loopback) -> None:
     assert seqs(rig.received) == [1, 2]
 
 
-async def test_what_a_client_opted_out_of_is_kept_in_the_log_but_not_sent(rig: Loopback) -> None:
+async def test_notifications_that_a_client_opted_out_of_are_logged_but_not_sent(rig: Loopback) -> None:
     again = Loopback(rig.database.path.with_name("another.db"))
     await again.initialize(capabilities={"opt_out": ["jobs.log_added", "system.state", "jobs.progress"]})
     await create(again, 2)
@@ -198,27 +200,27 @@ async def test_what_a_client_opted_out_of_is_kept_in_the_log_but_not_sent(rig: L
     again.close()
 
 
-async def test_nothing_is_told_before_the_handshake(rig: Loopback) -> None:
-    stranger = Loopback(rig.database.path.with_name("another.db"))
-    progress(stranger, "j", 0.5)
-    stranger.outbox.notify(SystemState(state=ProcessState.DEGRADED))
-    stranger.features.journal.queue(Echo())
-    await stranger.settle()
-    assert stranger.received == []
-    await stranger.initialize()
-    await stranger.settle()
-    assert [one.method for one in stranger.received] == ["system.state"]
-    stranger.close()
+async def test_nothing_is_sent_before_the_handshake(rig: Loopback) -> None:
+    other = Loopback(rig.database.path.with_name("another.db"))
+    progress(other, "j", 0.5)
+    other.outbox.notify(SystemState(state=ProcessState.DEGRADED))
+    other.job_queue.journal.queue(Echo())
+    await other.settle()
+    assert other.received == []
+    await other.initialize()
+    await other.settle()
+    assert [one.method for one in other.received] == ["system.state"]
+    other.close()
 
 
-async def test_ephemeral_notifications_have_no_seq_and_the_latest_wins(rig: Loopback) -> None:
+async def test_ephemeral_notifications_have_no_seq_and_the_latest_replaces_earlier_ones(rig: Loopback) -> None:
     for step in range(1, 101):
         progress(rig, "j", step / 100)
     await rig.settle()
     assert rig.received == [Received("jobs.progress", {"job_id": "j", "progress": 1.0, "message": None})]
 
 
-async def test_progress_comes_at_most_ten_times_a_second_for_each_job(rig: Loopback) -> None:
+async def test_progress_is_sent_at_most_ten_times_a_second_for_each_job(rig: Loopback) -> None:
     for step in range(1, 101):
         progress(rig, "a", step / 100)
         progress(rig, "b", step / 100)
@@ -228,17 +230,17 @@ async def test_progress_comes_at_most_ten_times_a_second_for_each_job(rig: Loopb
     rig.clock.advance(0.1)
     await rig.settle()
     for job_id in ("a", "b"):
-        told = [one["progress"] for one in rig.named("jobs.progress") if one["job_id"] == job_id]
-        assert 19 <= len(told) <= 22  # in two seconds
-        assert told == sorted(told)
-        assert told[-1] == 1.0
+        sent = [one["progress"] for one in rig.named("jobs.progress") if one["job_id"] == job_id]
+        assert 19 <= len(sent) <= 22  # in two seconds
+        assert sent == sorted(sent)
+        assert sent[-1] == 1.0
 
 
-async def test_progress_stays_within_its_rate_though_durable_notifications_come_faster(rig: Loopback) -> None:
+async def test_progress_stays_within_its_rate_while_durable_notifications_are_sent_faster(rig: Loopback) -> None:
     (job_id,) = await create(rig)
     for step in range(1, 101):
         progress(rig, job_id, step / 100)
-        rig.features.journal.log(job_id, "info", f"step {step}")
+        rig.job_queue.journal.log(job_id, "info", f"step {step}")
         await rig.settle()
         rig.clock.advance(0.01)
         await rig.settle()
@@ -262,28 +264,28 @@ async def test_no_progress_follows_the_end_of_its_job(rig: Loopback) -> None:
     assert "jobs.progress" not in [method for method, _ in methods[end:]]
 
 
-async def test_waiting_for_a_rate_costs_no_turns(rig: Loopback) -> None:
-    ended = 0
-    settle = rig.wire.settle
+async def test_a_rate_limit_causes_no_needless_commits(rig: Loopback) -> None:
+    commits = 0
+    on_commit = rig.wire.on_commit
 
     def counted(failure: Exception | None) -> None:
-        nonlocal ended
-        ended += 1
-        settle(failure)
+        nonlocal commits
+        commits += 1
+        on_commit(failure)
 
-    rig.wire.settle = counted  # type: ignore[method-assign]
+    rig.wire.on_commit = counted  # type: ignore[method-assign]
     progress(rig, "j", 0.1)
     await rig.settle()
     progress(rig, "j", 0.2)
-    ended = 0
+    commits = 0
     await rig.settle()
-    assert ended <= 2
+    assert commits <= 2
     rig.clock.advance(0.1)
     await rig.settle()
     assert [one["progress"] for one in rig.named("jobs.progress")] == [0.1, 0.2]
 
 
-async def test_text_that_is_appended_is_merged_and_never_lost(rig: Loopback) -> None:
+async def test_appended_text_is_coalesced_and_never_lost(rig: Loopback) -> None:
     words = [f"w{number} " for number in range(200)]
     offset = 0
     for word in words:
@@ -293,24 +295,24 @@ async def test_text_that_is_appended_is_merged_and_never_lost(rig: Loopback) -> 
         rig.clock.advance(0.001)
     rig.clock.advance(1)
     await rig.settle()
-    told = rig.named("claude.delta")
-    assert len(told) < 200
-    assert "".join(one["text"] for one in told) == "".join(words)
-    assert [one["offset"] for one in told] == [sum(len(one["text"]) for one in told[:n]) for n in range(len(told))]
+    sent = rig.named("claude.delta")
+    assert len(sent) < 200
+    assert "".join(one["text"] for one in sent) == "".join(words)
+    assert [one["offset"] for one in sent] == [sum(len(one["text"]) for one in sent[:n]) for n in range(len(sent))]
 
 
-async def test_a_text_that_grew_too_long_unread_starts_anew_where_its_offset_says(rig: Loopback) -> None:
+async def test_unread_text_that_is_too_long_is_dropped_and_the_offset_shows_the_gap(rig: Loopback) -> None:
     rig.wire.host_reads = False
     rig.wire.notify("filler", b'{"x":"%s"}' % (b"x" * COALESCE_BYTES))
     for number in range(3):
-        delta(rig, number * (LANE_CHARS // 2 + 1), "x" * (LANE_CHARS // 2 + 1))
+        delta(rig, number * (MAX_COALESCED_CHARS // 2 + 1), "x" * (MAX_COALESCED_CHARS // 2 + 1))
         await rig.settle()
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.settle()
-    (told,) = rig.named("claude.delta")
-    assert len(told["text"]) + told["offset"] == 3 * (LANE_CHARS // 2 + 1)
-    assert told["offset"] > 0
+    (sent,) = rig.named("claude.delta")
+    assert len(sent["text"]) + sent["offset"] == 3 * (MAX_COALESCED_CHARS // 2 + 1)
+    assert sent["offset"] > 0
 
 
 async def test_notifications_keep_their_order(rig: Loopback) -> None:
@@ -319,25 +321,25 @@ async def test_notifications_keep_their_order(rig: Loopback) -> None:
     delta(rig, 0, "a", job_id)
     await rig.settle()
     delta(rig, 1, "b", job_id)
-    rig.features.journal.log(job_id, "info", "between")
+    rig.job_queue.journal.log(job_id, "info", "between")
     delta(rig, 2, "c", job_id)
     await rig.settle()
     rig.clock.advance(1)
     await rig.settle()
-    told = [one.params.get("text") or one.params["line"]["message"] for one in rig.received]
-    assert "".join(told).replace("between", "|") in ("abc|", "ab|c")
+    sent = [one.params.get("text") or one.params["line"]["message"] for one in rig.received]
+    assert "".join(sent).replace("between", "|") in ("abc|", "ab|c")
 
 
-async def test_a_host_that_does_not_read_misses_no_durable_notification_once_it_has_replayed(rig: Loopback) -> None:
+async def test_a_client_that_does_not_read_gets_every_durable_notification_by_replay(rig: Loopback) -> None:
     rig.wire.host_reads = False
     epoch_start = rig.outbox.log.window()[1]
     call = b'{"jsonrpc":"2.0","method":"jobs.create","params":{"type":"test.echo","payload":{"text":"%s"}}}\n'
     for _ in range(1_500):
         rig.send(call % (b"x" * 10_000))
     assert rig.outbox.lagged
-    assert LAG_BYTES < rig.wire.unread_bytes < LAG_BYTES + 100_000
+    assert LAG_BYTES < rig.wire.pending_bytes < LAG_BYTES + 100_000
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.until(lambda rig: rig.named("events.lag"))
     await create(rig)
     (lagged,) = rig.named("events.lag")
@@ -351,16 +353,16 @@ async def test_a_host_that_does_not_read_misses_no_durable_notification_once_it_
     ]
 
 
-async def test_ephemeral_notifications_wait_and_merge_while_the_host_is_behind(rig: Loopback) -> None:
+async def test_ephemeral_notifications_are_coalesced_while_the_client_is_behind(rig: Loopback) -> None:
     rig.wire.host_reads = False
     rig.wire.notify("filler", b'{"x":"%s"}' % (b"x" * (COALESCE_BYTES + 1)))
     for step in range(50):
         progress(rig, "j", step / 50)
         rig.clock.advance(0.2)
         await rig.settle()
-    assert rig.wire.unread_bytes < COALESCE_BYTES + 100
+    assert rig.wire.pending_bytes < COALESCE_BYTES + 100
     rig.wire.host_reads = True
-    rig.turn.soon()
+    rig.unit_of_work.request_commit()
     await rig.settle()
     assert [one["progress"] for one in rig.named("jobs.progress")] == [0.98]
     assert RESUME_BYTES < COALESCE_BYTES < LAG_BYTES
@@ -369,20 +371,20 @@ async def test_ephemeral_notifications_wait_and_merge_while_the_host_is_behind(r
 @pytest.mark.parametrize(
     "params", [{}, {"after_seq": -1}, {"after_seq": 0, "limit": 0}, {"after_seq": 0, "limit": 1_001}]
 )
-async def test_a_replay_says_where_it_starts(rig: Loopback, params: dict[str, int]) -> None:
+async def test_invalid_replay_params_are_refused(rig: Loopback, params: dict[str, int]) -> None:
     with pytest.raises(RemoteError) as refused:
         await rig.call("events.replay", params)
     assert refused.value.kind == "invalid_params"
 
 
-async def test_a_replay_of_large_events_comes_in_pages(rig: Loopback) -> None:
+async def test_a_replay_of_large_events_is_paged(rig: Loopback) -> None:
     await create(rig, 3, text="x" * 3_000_000)
     page = await rig.call("events.replay", {"after_seq": 0})
     assert [one["params"]["seq"] for one in page["events"]] == [1, 2]
     assert seqs(await replay(rig, 0)) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_second_life_of_the_process_goes_on_where_the_first_was_killed(sidecar: StartSidecar) -> None:
+async def test_a_restarted_process_continues_after_the_events_of_the_killed_one(sidecar: StartSidecar) -> None:
     async with sidecar() as client:
         first = (await client.initialize("tests"))["events"]
         await client.call("jobs.create", {"type": "maintenance.backup", "run_at": "2999-01-01T00:00:00Z"})

@@ -70,7 +70,7 @@ class ActivityEvent(Model):
     """What an issue's status means: todo, doing, done or blocked."""
     links: list[str]
     """Further issues that it is linked with, by their keys."""
-    revision: Count
+    version: Count
     """1, and one more each time it was told anew in other words."""
     created_at: UtcTime
     updated_at: UtcTime

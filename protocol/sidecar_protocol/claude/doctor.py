@@ -1,36 +1,36 @@
-"""How the user's own Claude Code is: found, working, logged in, and what to do where it is not."""
+"""The state of the user's own Claude Code: whether it is installed, runs and is logged in."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.scalars import Flag, UtcTime
 
 
 class ExecutableSource(StrEnum):
-    """Who knew where `claude` is."""
+    """How the path of `claude` was found."""
 
     SETTING = "setting"
-    """CLAUDE_PATH."""
+    """The environment variable CLAUDE_PATH."""
     PATH = "path"
-    """A folder of the PATH that the sidecar was started with."""
+    """A directory on the sidecar's PATH."""
     LOGIN_SHELL = "login_shell"
-    """The user's login shell: a terminal has a PATH that an app started from a desktop has not."""
+    """The user's login shell; an app started from a desktop has a shorter PATH than a terminal."""
     KNOWN_PLACE = "known_place"
-    """A folder where an installer puts it."""
+    """A directory that an installer of Claude Code uses."""
 
 
 class ClaudeCandidate(Model):
-    """A `claude` that was found."""
+    """One `claude` executable on this computer."""
 
     path: str
     source: ExecutableSource
     version: str | None
-    """What `--version` says: `2.1.330 (Claude Code)`.  Null: it does not run."""
+    """The output of `--version`, for example `2.1.330 (Claude Code)`; null if it does not run."""
 
 
 class LoginState(StrEnum):
-    """Whether Claude has an account to work with; that the account still works shows when it is used."""
+    """Whether Claude has credentials.  Only a request to its API would show whether they are still valid."""
 
     LOGGED_IN = "logged_in"
     LOGGED_OUT = "logged_out"
@@ -38,73 +38,74 @@ class LoginState(StrEnum):
 
 
 class ClaudeLogin(Model):
-    """What shows of the login without spending anything, and without anything secret."""
+    """Claude's login, without secrets; reading it costs nothing."""
 
     state: LoginState
     method: str | None = None
-    """Claude's word: `api_key`, `oauth_token`, `third_party`; null where it did not say."""
+    """Claude's own word: `api_key`, `oauth_token`, `third_party`; null if unknown."""
     provider: str | None = None
-    """`firstParty`, `bedrock`, `vertex`."""
+    """`firstParty`, `bedrock` or `vertex`; null if unknown."""
     expires_at: UtcTime | None = None
 
 
 class FindingState(StrEnum):
-    """How something is."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
-    """Claude works, but not in every case or not as expected."""
+    """It works, but not in every case or not as expected."""
     PROBLEM = "problem"
-    """Claude does not work."""
+    """It does not work."""
 
 
-class FindingName(StrEnum):
-    """What was looked at."""
+class Finding(Model):
+    """The result of one check of a doctor."""
 
-    EXECUTABLE = "executable"
-    VERSION = "version"
-    NODE = "node"
-    """Only where `claude` is a script."""
-    LOGIN = "login"
-    PATH = "path"
-    ROOT = "root"
-    """Only for root."""
-    FILES = "files"
-    """The folder of Claude's own settings and sessions."""
-
-
-class ClaudeFinding(Model):
-    """One thing that was looked at."""
-
-    name: FindingName
+    name: str
+    """What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+    Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
+    sessions).
+    """
     state: FindingState
     detail: str
     advice: str | None = None
-    """What to do, in words for the user."""
+    """What the user can do about it; null if nothing is wrong."""
+
+    @classmethod
+    def ok(cls, name: str, detail: str) -> Self:
+        return cls(name=name, state=FindingState.OK, detail=detail)
+
+    @classmethod
+    def warning(cls, name: str, detail: str, advice: str | None) -> Self:
+        return cls(name=name, state=FindingState.WARNING, detail=detail, advice=advice)
+
+    @classmethod
+    def problem(cls, name: str, detail: str, advice: str | None) -> Self:
+        return cls(name=name, state=FindingState.PROBLEM, detail=detail, advice=advice)
 
 
 class ClaudeReport(Model):
-    """How Claude is."""
+    """The state of the user's Claude Code."""
 
     ok: Flag
-    """No finding is a problem."""
+    """True if no finding is a problem."""
     path: str | None
-    """The one that is used; null: none can be."""
+    """The executable that runs use; null if none can be used."""
     source: ExecutableSource | None
     version: str | None
     candidates: list[ClaudeCandidate]
-    """All that were found, in the order in which they would be used."""
+    """All executables found, in order of preference."""
     login: ClaudeLogin
-    findings: list[ClaudeFinding]
+    findings: list[Finding]
 
 
 class ClaudeDoctor(Protocol):
-    """The state of the user's own Claude Code."""
+    """Checks of the user's own Claude Code."""
 
     @method("claude.doctor", waits=True)
     async def doctor(self) -> ClaudeReport:
-        """Look at everything that keeps Claude from working, without a request to its API.
+        """Check everything that can keep Claude from working, without a request to its API.
 
-        It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+        Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
         """
         ...

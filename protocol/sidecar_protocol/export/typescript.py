@@ -75,7 +75,7 @@ def _interface(name: str, doc: str, members: list[str]) -> str:
 
 def _member(name: str, schema: Json, required: bool, anything: Anything) -> str:  # noqa: FBT001 - a value of the document
     key = name if _IDENTIFIER.fullmatch(name) else json.dumps(name)
-    return f"{_jsdoc(_prose(schema), '  ')}  {key}{'' if required else '?'}: {_type(schema, anything)};\n"
+    return f"{_jsdoc(_prose(schema), '  ')}  {key}{'' if required else '?'}: {type_text(schema, anything)};\n"
 
 
 def _enum(name: str, schema: Json) -> str:
@@ -98,7 +98,7 @@ def _params_name(method: Json) -> str:
 
 
 def _request(method: Json, common: frozenset[str]) -> tuple[str, str, str]:
-    value = f"{{ params: {_params_name(method)}; result: {_type(method['result']['schema'])} }}"
+    value = f"{{ params: {_params_name(method)}; result: {type_text(method['result']['schema'])} }}"
     return method["name"], _request_doc(method, common), value
 
 
@@ -130,7 +130,7 @@ def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
         if (method := node.get("method")) is not None:
             doc = _jsdoc(_request_doc(method, common), indent)
             mark = "" if any(param["required"] for param in method["params"]) else "?"
-            result = _type(method["result"]["schema"])
+            result = type_text(method["result"]["schema"])
             types.append(f"((params{mark}: {_params_name(method)}, options?: Options) => Promise<{result}>)")
         if node["members"]:
             types.append(f"{{\n{_nested_members(node['members'], common, indent + '  ')}{indent}}}")
@@ -143,11 +143,11 @@ def _told(method: Json) -> tuple[str, str, str]:
 
 
 def _notification(notification: Json) -> tuple[str, str, str]:
-    return notification["name"], _summary(notification), _type(notification["params"])
+    return notification["name"], _summary(notification), type_text(notification["params"])
 
 
 def _job_type(job: Json) -> tuple[str, str, str]:
-    return job["name"], _summary(job), f"{{ payload: {_type(job['payload'])}; result: {_type(job['result'])} }}"
+    return job["name"], _summary(job), f"{{ payload: {type_text(job['payload'])}; result: {type_text(job['result'])} }}"
 
 
 def _table(name: str, doc: str, rows: Iterable[tuple[str, str, str]]) -> str:
@@ -169,23 +169,23 @@ def _errors(errors: Json) -> str:
     )
 
 
-def _type(schema: Json, anything: Anything = "unknown") -> str:
+def type_text(schema: Json, anything: Anything = "unknown") -> str:
     """The TypeScript type of a draft-07 schema, as far as the contract uses it."""
     match schema:
         case {"$ref": str(ref)} | {"allOf": [{"$ref": str(ref)}]}:
             return ref.removeprefix(PREFIX)
         case {"anyOf": choices} | {"oneOf": choices}:
-            return " | ".join(dict.fromkeys(_type(choice, anything) for choice in choices))
+            return " | ".join(dict.fromkeys(type_text(choice, anything) for choice in choices))
         case {"const": value}:
             return json.dumps(value)
         case {"enum": values}:
             return " | ".join(map(json.dumps, values))
         case {"type": "array"}:
-            items = _type(schema.get("items", {}), anything)
+            items = type_text(schema.get("items", {}), anything)
             return f"{items}[]" if _IDENTIFIER.fullmatch(items) else f"Array<{items}>"
         case {"type": "object"} if "properties" not in schema:
             values = schema.get("additionalProperties", True)
-            return f"Record<string, {anything if values is True else _type(values, anything)}>"
+            return f"Record<string, {anything if values is True else type_text(values, anything)}>"
         case {"type": str(name)} if name in _PRIMITIVES:
             return _PRIMITIVES[name]
         case _ if not schema.keys() - {"default", "description", "title"}:

@@ -27,7 +27,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(join(out, "fonts"), { recursive: true });
 bundle("main.ts", "main.mjs", { format: "esm", platform: "node", external: ["electron"] });
 bundle("preload.ts", "preload.cjs", { format: "cjs", platform: "browser", external: ["electron"] });
-bundle("page/hub.ts", "hub.js", { format: "iife", platform: "browser" });
+bundle("page/app.ts", "page.js", { format: "iife", platform: "browser" });
 bundle("page/style/all.css", "style.css", { external: ["*.woff2"] });
 copyFileSync(join(here, "page", "index.html"), join(out, "index.html"));
 for (const [font, file] of [

@@ -29,8 +29,9 @@ from sidecar.claude.permissions.store import NewRequest, PermissionStore, Resolu
 from sidecar.claude.queue import Enqueue
 from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.texts import storable
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.ids import MakeId
+from sidecar.runtime import AfterCommit
 from sidecar.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,6 @@ TOO_MANY = Answer(allowed=False, message="Too many questions are open. Wait unti
 TOO_LARGE = Answer(allowed=False, message="This input is too large to be shown to the user. Do it in smaller steps.")
 NOT_STORED = Answer(allowed=False, message="The question could not be stored, so nobody can be asked. Try again later.")
 
-AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
-"""Calls back once what was written so far is durable, or with why it is not."""
 Deliver = Callable[[Answer], None]
 
 
@@ -145,7 +144,7 @@ class PermissionJournal:
                 updated_input=None if updated_input is None else to_json(updated_input).decode(),
                 remembered=to_json(request.rules if remember else []).decode(),
                 resumed_by=turn,
-                granted=answer.allowed and turn is not None,
+                has_unused_grant=answer.allowed and turn is not None,
             )
             resolved = self._resolve(request_id, request.session_id, resolution)
         assert resolved is not None  # it was open a few lines above
@@ -191,7 +190,7 @@ class PermissionJournal:
             rules=to_json([str(rule) for rule in ask.rules]).decode(),
             suggested_mode=ask.suggested_mode,
         )
-        stored = self._store.insert(new, self._now())
+        stored = self._store.insert(new, iso_now(self._clock))
         self._notify(ClaudePermissionRequested(request=stored.as_model()))
         return new.request_id
 
@@ -215,7 +214,7 @@ class PermissionJournal:
             waiting[1](answer)
 
     def _resolve(self, request_id: str, session_id: str, resolution: Resolution) -> Encoded[PermissionRequest] | None:
-        resolved = self._store.resolve(request_id, resolution, self._now())
+        resolved = self._store.resolve(request_id, resolution, iso_now(self._clock))
         if resolved is None:
             return None
         self._notify(ClaudePermissionResolved(request=resolved.as_model()))
@@ -236,9 +235,6 @@ class PermissionJournal:
         except sqlite3.Error:
             log.exception("a question of Claude's could not be written")
             return None
-
-    def _now(self) -> str:
-        return iso(self._clock.now_ms())
 
 
 def _check(

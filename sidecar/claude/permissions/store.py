@@ -43,7 +43,7 @@ class NewRequest:
 class Resolution:
     """What becomes of a question; `updated_input` and `remembered` are JSON.
 
-    `granted`: the call that it allows is still to come, in the turn `resumed_by`.
+    `has_unused_grant`: the call that it allows is still to come, in the turn `resumed_by`.
     """
 
     status: str
@@ -51,7 +51,7 @@ class Resolution:
     updated_input: str | None = None
     remembered: str = "[]"
     resumed_by: str | None = None
-    granted: bool = False
+    has_unused_grant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,14 @@ class PermissionStore:
         row = self._database.row(
             f"""
             UPDATE claude_permissions SET
-                status = ?, message = ?, updated_input_json = ?, remembered_json = ?, resumed_by = ?, granted = ?,
+                status = ?, message = ?, updated_input_json = ?, remembered_json = ?, resumed_by = ?,
+                has_unused_grant = ?,
                 resolved_at = ?, version = version + 1
             WHERE request_id = ? AND status = 'open'
             RETURNING {REQUEST_JSON}
             """,
             (resolution.status, resolution.message, resolution.updated_input, resolution.remembered,
-             resolution.resumed_by, resolution.granted, now, request_id),
+             resolution.resumed_by, resolution.has_unused_grant, now, request_id),
         )  # fmt: skip
         return None if row is None else Encoded(PermissionRequest, row[0].encode())
 
@@ -139,7 +140,7 @@ class PermissionStore:
         rows = self._database.rows(
             """
             SELECT request_id, input_json, coalesce(updated_input_json, input_json) FROM claude_permissions
-            WHERE resumed_by = ? AND granted = 1
+            WHERE resumed_by = ? AND has_unused_grant = 1
             """,
             (job_id,),
         )
@@ -147,7 +148,7 @@ class PermissionStore:
 
     def spend(self, request_id: str) -> None:
         """The call was made."""
-        self._database.execute("UPDATE claude_permissions SET granted = 0 WHERE request_id = ?", (request_id,))
+        self._database.execute("UPDATE claude_permissions SET has_unused_grant = 0 WHERE request_id = ?", (request_id,))
 
     def forget(self, session_id: str, kept: int) -> None:
         """Delete the oldest closed questions of a session beyond so many."""

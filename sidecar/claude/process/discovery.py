@@ -1,7 +1,7 @@
-"""Find the user's own `claude`.
+"""Finds the user's own `claude` executable.
 
-An app started from a desktop has a poor PATH, so that what works in a terminal is not found: after PATH the login shell
-is asked, then the known places of the installers are tried.  Nothing is bundled; its licence does not allow it.
+The search goes through PATH, then the login shell, then the folders that installers use: an app started from a desktop
+has a shorter PATH than a terminal.  The sidecar bundles no Claude Code, since its licence does not allow that.
 """
 
 import contextlib
@@ -21,30 +21,36 @@ from anyio.abc import ByteReceiveStream
 from sidecar.claude.process.environment import cli_environment, inherited
 from sidecar.job_handler import JobFailed
 
-LOGIN_SHELL_TIMEOUT_S = 3.0  # a heavy profile (nvm, conda) takes about a second
-VERSION_TIMEOUT_S = 10.0  # 13 ms measured; the first start after an update can be checked by antivirus software
+LOGIN_SHELL_TIMEOUT_S = 3.0
+"""A profile that loads nvm or conda takes about a second."""
+VERSION_TIMEOUT_S = 10.0
+"""`--version` takes about 13 ms, but antivirus software may scan the program at the first start after an update."""
 OUTPUT_LIMIT = 16_384
-TIDY_S = 0.5
-"""For what a profile was at: killed in it, pyenv leaves a lock, for which every terminal waits a minute (measured)."""
-CANDIDATES = 20
-"""More than anybody has; each is started by the doctor."""
+"""In bytes."""
+TERMINATE_GRACE_S = 0.5
+"""Between SIGTERM and SIGKILL; pyenv, if killed in a profile, leaves a lock that delays every terminal by 60 s."""
+MAX_CANDIDATES = 20
+"""The doctor starts each of them."""
 INSTALL = "npm install -g @anthropic-ai/claude-code"
-# The npm package puts a script beside the real program on Windows; a script would pass our arguments through cmd.exe.
+# On Windows the npm package also installs a script, which would pass our arguments through cmd.exe.
 NAME = "claude.exe" if sys.platform == "win32" else "claude"
-QUESTION = f'command -v {NAME}; printf "\\nPATH=%s\\n" "$PATH"'
+SHELL_COMMAND = f'command -v {NAME}; printf "\\nPATH=%s\\n" "$PATH"'
 NPM_EXE = Path("node_modules", "@anthropic-ai", "claude-code", "bin", "claude.exe")
 
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """Where `claude` is, and who knew: `setting`, `path`, `login_shell` or `known_place`."""
+    """The path of a `claude`, and how it was found: `setting`, `path`, `login_shell` or `known_place`."""
 
     path: Path
     source: str
 
 
 class Discovery:
-    """Finds the executable anew for each run, since the user may install or update it at any time."""
+    """Searches again for each run, since the user may install or update Claude Code at any time.
+
+    `setting` is CLAUDE_PATH: if it is set, nothing else is used, even if it is wrong.
+    """
 
     def __init__(
         self,
@@ -54,14 +60,13 @@ class Discovery:
         home: Path,
         shell_timeout_s: float = LOGIN_SHELL_TIMEOUT_S,
     ) -> None:
-        """`setting` is CLAUDE_PATH; it is taken as it stands or refused, never fallen back from."""
         self._setting = setting
         self._environment = inherited(environment)
         self._home = home
         self._shell_timeout_s = shell_timeout_s
 
     async def find(self) -> Executable:
-        """The executable; raises `JobFailed` (`executable_missing`) with what to do."""
+        """Returns the executable to use.  Raises `JobFailed` (`executable_missing`) with a hint."""
         if not self._setting:
             async with contextlib.aclosing(self._search()) as places:
                 async for executable in places:
@@ -69,23 +74,21 @@ class Discovery:
         return self.chosen([])
 
     def chosen(self, candidates: Sequence[Executable]) -> Executable:
-        """Of all the `candidates` the one that is used; raises as `find` does."""
+        """Returns the one of all `candidates` that `find` returns.  Raises as `find` does."""
         if self._setting:
             return _configured(self._setting)
         if candidates:
             return candidates[0]
         raise JobFailed(
-            "Claude Code is not installed, or not where it can be found.",
+            "Claude Code was not found.",
             kind="executable_missing",
             hint=f"Install it with `{INSTALL}`, or set CLAUDE_PATH to the full path of `claude`.",
         )
 
     async def survey(self) -> tuple[list[Executable], str | None]:
-        """All that there are, the one that `find` takes first; and the PATH of the user's login shell, where there is
-        one that answers.
-        """
+        """Returns all executables in order of preference, and the PATH of the login shell (None if unknown)."""
         found: dict[Path, Executable] = {}
-        shell = await self._ask_login_shell()
+        shell = await self._query_login_shell()
         if self._setting:
             with contextlib.suppress(JobFailed):
                 configured = _configured(self._setting)
@@ -93,30 +96,30 @@ class Discovery:
         async with contextlib.aclosing(self._search(shell)) as places:
             async for executable in places:
                 found.setdefault(executable.path, executable)
-                if len(found) == CANDIDATES:
+                if len(found) == MAX_CANDIDATES:
                     break
         return list(found.values()), shell.path
 
     async def _search(self, shell: "_LoginShell | None" = None) -> AsyncGenerator[Executable, None]:
-        """Where it is, the first the best; the login shell is asked, if it was not, only if there is nothing better."""
+        """Yields executables in order of preference; starts the login shell only once PATH is exhausted."""
         for folder in self._environment.get("PATH", "").split(os.pathsep):
-            # A relative entry would mean another folder to a run, which has a working directory of its own.
+            # A run has its own working directory, in which a relative entry would name another folder.
             if Path(folder).is_absolute() and (on_path := which(NAME, path=folder)) is not None:
                 yield Executable(Path(on_path), "path")
-        told = (shell or await self._ask_login_shell()).claude
-        if told is not None:
-            yield Executable(Path(told), "login_shell")
+        in_shell = (shell or await self._query_login_shell()).claude
+        if in_shell is not None:
+            yield Executable(Path(in_shell), "login_shell")
         for place in known_places(self._environment, self._home):
             if which(str(place)):
                 yield Executable(place, "known_place")
 
-    async def _ask_login_shell(self) -> "_LoginShell":
-        """One shell for both questions: profiles are slow, and two at once can wait for each other (pyenv)."""
+    async def _query_login_shell(self) -> "_LoginShell":
+        """Starts one shell for both answers: profiles are slow, and two at once can wait for each other (pyenv)."""
         shell = self._environment.get("SHELL")
         if not shell or not which(shell):  # Windows has no login shell
             return _LoginShell(None, None)
-        printed = await output([shell, "-lc", QUESTION], self._environment, self._shell_timeout_s)
-        # A profile may print a greeting first, and an alias is answered with its definition.
+        printed = await output([shell, "-lc", SHELL_COMMAND], self._environment, self._shell_timeout_s)
+        # A profile may print a greeting first, and `command -v` prints an alias as its definition.
         lines = [line.strip() for line in reversed(printed.splitlines())]
         claude = next((line for line in lines if line.startswith("/") and which(line)), None)
         path = next((line.removeprefix("PATH=") for line in lines if line.startswith("PATH=")), None)
@@ -125,14 +128,14 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class _LoginShell:
-    """What the user's login shell says: where `claude` is, and its PATH; None each where it does not."""
+    """The login shell's path of `claude`, and its PATH; each None if unknown."""
 
     claude: str | None
     path: str | None
 
 
 def known_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """Where the installers put it, the most usual first."""
+    """Yields the paths that installers use, the most common first."""
     yield home / ".local" / "bin" / NAME
     if sys.platform == "win32":
         yield Path(environment.get("APPDATA", home / "AppData" / "Roaming"), "npm", NPM_EXE)
@@ -156,7 +159,7 @@ def _posix_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 
 async def version(path: Path, environment: Mapping[str, str]) -> str:
-    """What `claude --version` prints, such as `2.1.330 (Claude Code)`; raises `JobFailed` (`executable_broken`)."""
+    """Returns the output of `--version`: `2.1.330 (Claude Code)`.  Raises `JobFailed` (`executable_broken`)."""
     printed = await output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
     if not printed:
         raise JobFailed(
@@ -172,16 +175,16 @@ def _configured(setting: str) -> Executable:
     if path.is_absolute() and which(str(path)):
         return Executable(path, "setting")
     raise JobFailed(
-        f"CLAUDE_PATH is {setting!r}, and that is not a program that can be run.",
+        f"CLAUDE_PATH is {setting!r}, which is not an executable program.",
         kind="executable_missing",
-        hint=f"Set CLAUDE_PATH to the full path of `claude`, or unset it; `{INSTALL}` installs Claude Code.",
+        hint=f"Set CLAUDE_PATH to the full path of `claude`, or unset it.  To install Claude Code: `{INSTALL}`.",
     )
 
 
 async def output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
-    """What a command prints within the time, at most 16 KiB; an empty string where it cannot be started."""
+    """Returns what a command prints, at most `OUTPUT_LIMIT` bytes, or an empty string if it cannot be started."""
     try:
-        # Its own session: what a profile starts must not share our terminal or our signals.
+        # In a session of its own: the programs that a profile starts must not get our terminal or our signals.
         process = await anyio.open_process(
             command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True
         )
@@ -204,15 +207,15 @@ async def output(command: list[str], environment: Mapping[str, str], timeout_s: 
 
 
 async def _end_session(leader: int) -> None:
-    """Ask everything in a session to end, and kill what has not after a moment."""
+    """Terminates all processes of a session, then kills those that remain."""
     with contextlib.suppress(ProcessLookupError):
         if sys.platform == "win32":
             os.kill(leader, signal.SIGTERM)
         else:
             os.killpg(leader, signal.SIGTERM)
-            with anyio.move_on_after(TIDY_S):
+            with anyio.move_on_after(TERMINATE_GRACE_S):
                 while True:
-                    os.killpg(leader, 0)  # until there is nobody
+                    os.killpg(leader, 0)  # raises once the group is empty
                     await anyio.sleep(0.01)
             os.killpg(leader, signal.SIGKILL)
 

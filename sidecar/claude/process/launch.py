@@ -10,6 +10,7 @@ import anyio
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
 from sidecar.claude.process.discovery import INSTALL, Discovery
 from sidecar.claude.process.environment import job_environment, session_environment
+from sidecar.claude.process.orphans import start_time
 from sidecar.claude.process.process_table import KnownProcess, ProcessLedger
 from sidecar.job_handler import JobFailed
 
@@ -59,12 +60,10 @@ class Launcher:
 
     def _note(self, process: ClaudeProcess, owner_id: str) -> None:
         """Write down that it runs, until it is gone."""
-        from sidecar.claude.process.orphans import start_time  # noqa: PLC0415 - see there
-
         pid = process.pid
-        started_at = start_time(pid)
-        if started_at is not None:
-            self._ledger.started(KnownProcess(pid, started_at, owner_id))
+        started_ts = start_time(pid)
+        if started_ts is not None:
+            self._ledger.started(KnownProcess(pid, started_ts, owner_id))
             process.on_release = lambda: self._ledger.ended(pid)
 
 

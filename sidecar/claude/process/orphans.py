@@ -3,7 +3,6 @@
 Claude's Bash tool gives each command a session of its own, so that signals to the CLI's group do not reach it, and when
 the CLI is gone nothing links the two.  The environment does: it names the owner, a job or a session, and the owner's
 database in every one of them.
-psutil takes 40 ms to import, so import this module late.
 """
 
 from collections.abc import Collection, Iterable
@@ -75,7 +74,7 @@ def _survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
     for one in recorded:
         try:
             process = psutil.Process(one.pid)
-            if abs(process.create_time() - one.started_at) < SAME_START_S:
+            if abs(process.create_time() - one.started_ts) < SAME_START_S:
                 found |= {process, *process.children(recursive=True)}
         except (psutil.Error, OSError):
             continue

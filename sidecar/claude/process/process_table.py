@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KnownProcess:
-    """A CLI; `started_at` in seconds since 1970, `owner_id` a job's or a session's."""
+    """A CLI; `started_ts` in seconds since 1970, `owner_id` a job's or a session's."""
 
     pid: int
-    started_at: float
+    started_ts: float
     owner_id: str
 
 
@@ -35,8 +35,8 @@ class ProcessLedger:
         try:
             with self._database.write():
                 self._database.execute(
-                    "INSERT OR REPLACE INTO claude_processes (pid, started_at, owner_id) VALUES (?, ?, ?)",
-                    (process.pid, process.started_at, process.owner_id),
+                    "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)",
+                    (process.pid, process.started_ts, process.owner_id),
                 )
         except sqlite3.Error:
             log.exception("a process could not be noted")
@@ -50,7 +50,7 @@ class ProcessLedger:
 
     def left(self) -> list[KnownProcess]:
         """What was not seen to end."""
-        rows = self._database.rows("SELECT pid, started_at, owner_id FROM claude_processes")
+        rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
         return [KnownProcess(*row) for row in rows]
 
     def forget(self, pids: Iterable[int]) -> None:

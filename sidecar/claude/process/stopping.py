@@ -5,14 +5,12 @@ what it started leaves its tools running (measured).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import anyio
+from psutil import Process
 
 from sidecar.claude.process.cli_process import ClaudeProcess, interrupt_request
-
-if TYPE_CHECKING:
-    from psutil import Process
+from sidecar.claude.process.orphans import family, kill_leftovers
 
 EXIT_GRACE_S = 30.0
 """From the result to the exit.  CLIs were seen alive 36 minutes after their result; background tasks hold them too."""
@@ -64,8 +62,6 @@ async def stop(process: ClaudeProcess, owner_id: str, pace: Pace) -> None:
 
     Call it in a shielded scope, and exactly once for every process that was started.
     """
-    from sidecar.claude.process.orphans import kill_leftovers  # noqa: PLC0415 - see there
-
     begun = anyio.current_time()
     known = set() if process.exited.is_set() else await _climb_down(process, owner_id, pace)
     # Whatever the pace, one good look is taken at what is left.
@@ -76,10 +72,8 @@ async def stop(process: ClaudeProcess, owner_id: str, pace: Pace) -> None:
     process.release()
 
 
-async def _climb_down(process: ClaudeProcess, owner_id: str, pace: Pace) -> set["Process"]:
+async def _climb_down(process: ClaudeProcess, owner_id: str, pace: Pace) -> set[Process]:
     """The steps before SIGKILL.  Gives what it consisted of, some of which may live on."""
-    from sidecar.claude.process.orphans import family  # noqa: PLC0415 - see there
-
     begun = anyio.current_time()
     if not process.settled.is_set():
         process.send(interrupt_request())

@@ -27,7 +27,7 @@ from sidecar.claude.sessions.store import Changed, ClaudeStore, NewMessage, NewS
 from sidecar.claude.sessions.texts import storable, title_of
 from sidecar.claude.stream import Spent
 from sidecar.claude.usage import UsageStore
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.ids import MakeId
 from sidecar.storage.database import Database
 
@@ -70,12 +70,12 @@ class Conversations:
         tools = to_json(list(allowed_tools)).decode()
         new = NewSession(self._new_id(), title, cwd, model, permission_mode, tools, system_prompt)
         with self._database.write():
-            return self._changed(self._store.insert(new, self._now()))
+            return self._changed(self._store.insert(new, iso_now(self._clock)))
 
     def fork(self, session_id: str, title: str | None) -> Encoded[Session] | None:
         """A session that goes on from where another stands; None where there is no such other."""
         with self._database.write():
-            made = self._store.fork(session_id, self._new_id(), title, self._now())
+            made = self._store.fork(session_id, self._new_id(), title, iso_now(self._clock))
             return None if made is None else self._changed(made)
 
     def update(
@@ -90,7 +90,9 @@ class Conversations:
         """Change what is not None; None where there is no such session."""
         tools = None if allowed_tools is None else to_json(list(allowed_tools)).decode()
         with self._database.write():
-            changed = self._store.update(session_id, Changed(title, model, permission_mode, tools), self._now())
+            changed = self._store.update(
+                session_id, Changed(title, model, permission_mode, tools), iso_now(self._clock)
+            )
             return None if changed is None else self._changed(changed)
 
     def follow(self, session_id: str, mode: PermissionMode) -> None:
@@ -112,7 +114,7 @@ class Conversations:
     def begin(self, session_id: str, job_id: str, prompt: str, *, asked_before: bool) -> Encoded[Session] | None:
         """A turn begins, maybe not for the first time; None where the session is gone."""
         with self._database.write():
-            session = self._store.begin(session_id, title_of(prompt), self._now())
+            session = self._store.begin(session_id, title_of(prompt), iso_now(self._clock))
             if session is None:
                 return None
             if not asked_before:
@@ -137,14 +139,14 @@ class Conversations:
 
         def put_down() -> None:
             self._usage.book(job_id, session_id, spent)
-            self._tell(self._store.end(session_id, status, spending, self._now()))
+            self._tell(self._store.end(session_id, status, spending, iso_now(self._clock)))
 
         self._safely(put_down)
 
     def set_status(self, session_id: str, status: SessionStatus) -> bool:
         """A turn waits, or waits no more; whether there is such a session."""
         with self._database.write():
-            session = self._store.set_status(session_id, status, self._now())
+            session = self._store.set_status(session_id, status, iso_now(self._clock))
             self._tell(session)
         return session is not None
 
@@ -171,15 +173,15 @@ class Conversations:
         with self._database.write():
             for session_id in session_ids:
                 self._store.process_ended(session_id)
-            for session in self._store.interrupt_running(to_json(list(asking)).decode(), self._now()):
+            for session in self._store.interrupt_running(to_json(list(asking)).decode(), iso_now(self._clock)):
                 self._changed(session)
 
     def _learn(self, session_id: str, claude_session_id: str) -> None:
-        self._tell(self._store.learn(session_id, claude_session_id, self._now()))
+        self._tell(self._store.learn(session_id, claude_session_id, iso_now(self._clock)))
 
     def _add(self, session_id: str, job_id: str, item: Item, raw: str | None) -> None:
         new = NewMessage(session_id, job_id, item.kind, storable(item.text), item.api_message_id, raw)
-        message = self._store.add(new, self._now())
+        message = self._store.add(new, iso_now(self._clock))
         if message is not None:
             self._notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message.as_model()))
 
@@ -197,9 +199,6 @@ class Conversations:
                 write()
         except sqlite3.Error:
             log.exception("a session could not be written")
-
-    def _now(self) -> str:
-        return iso(self._clock.now_ms())
 
 
 def storable_raw(line: bytes, message: Mapping[str, Any]) -> str:

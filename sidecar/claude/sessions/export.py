@@ -11,7 +11,7 @@ from sidecar_protocol.errors import ResultTooLarge
 
 from sidecar.claude.sessions.markdown import Transcript
 from sidecar.claude.sessions.store import ClaudeStore
-from sidecar.clock import Clock, iso
+from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext, JobFailed
 
@@ -62,7 +62,7 @@ class ExportHandler:
             raise JobFailed("The session was deleted.", kind="session_not_found")
         if job.path is None:
             path = self._files.default_path(
-                _name(from_json(session.json), iso(self._clock.now_ms())[:10]), SUFFIXES[job.format]
+                _name(from_json(session.json), iso_now(self._clock)[:10]), SUFFIXES[job.format]
             )
         else:
             path = self._files.chosen_path(job.path, overwrite=job.overwrite)

@@ -18,7 +18,7 @@ from sidecar_protocol.scalars import SessionId
 from sidecar.claude.sessions.store import ClaudeStore, Stretch
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
-from sidecar.storage.fulltext import FullTextIndex, Plan, snippet, terms_of
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
 from sidecar.storage.paging import decode_cursor, encode_cursor
 
 INDEXED_STRETCH: Final = 4_000
@@ -50,7 +50,7 @@ class SearchService(ClaudeSearch):
     ) -> MessageHits:
         if session_id is not None and self._store.get(session_id) is None:
             raise SessionNotFound
-        wanted = _Wanted(terms_of(query), session_id, kind)
+        wanted = _Wanted(search_terms(query), session_id, kind)
         # A position means nothing in another session, or among all messages.
         scope = session_id or ""
         high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, scope)
@@ -75,7 +75,7 @@ class SearchService(ClaudeSearch):
     def _step(self, wanted: "_Wanted", high: int, times: int, room: int) -> tuple[list[Row], bool, int]:
         """One stretch, so many times as long as the first: what is in it, whether more is, and where it begins."""
 
-        def run(plan: Plan) -> tuple[list[Row], bool, int]:
+        def run(plan: SearchPlan) -> tuple[list[Row], bool, int]:
             low = 0
             if plan.match is None:
                 low = max(0, high - times * READ_STRETCH)
@@ -84,7 +84,7 @@ class SearchService(ClaudeSearch):
             return *self._store.search(plan, Stretch(wanted.session_id, wanted.kind, low, high), room), low
 
         if wanted.session_id is not None:  # the index knows of all sessions: reading the texts of one is cheaper
-            return run(Plan(None, tuple(wanted.terms)))
+            return run(SearchPlan(None, tuple(wanted.terms)))
         return self._index.search(wanted.terms, run)
 
 
@@ -114,5 +114,5 @@ def _hit(row: Row, terms: list[str]) -> MessageHit:
         kind=kind,
         created_at=created_at,
         snippet=shown.text,
-        marks=[SearchMark(start=start, end=end) for start, end in shown.marks],
+        marks=[SearchMark(start=start, end=end) for start, end in shown.highlights],
     )

@@ -9,7 +9,7 @@ from sidecar_protocol.claude.sessions import ClaudeMessage, Session
 from sidecar_protocol.contract import Encoded
 
 from sidecar.storage.database import Database, Row
-from sidecar.storage.fulltext import FullTextIndex, Plan, like
+from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
 from sidecar.storage.paging import PagedList
 
 SESSION_JSON: Final = """json_object(
@@ -38,7 +38,7 @@ SEARCH: Final = "claude_messages_search"
 
 def search_index(database: Database) -> FullTextIndex:
     """The index of what was said."""
-    return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searched_text",))
+    return FullTextIndex(database, name=SEARCH, table="claude_messages", key="id", columns=("searchable_text",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class ResumePoint:
     """Where the CLI takes a session up: its own session, or the one to branch off; neither: it begins anew."""
 
     claude_session_id: str | None
-    fork_of: str | None
+    fork_claude_session_id: str | None
 
 
 class ClaudeStore:
@@ -132,9 +132,10 @@ class ClaudeStore:
         """A session with another's settings and messages; None where there is no such other."""
         made = self._session(
             f"""
-            INSERT INTO claude_sessions (session_id, fork_of, forked_from, title, cwd, model, permission_mode,
-                                         allowed_tools_json, system_prompt, created_at, updated_at, last_message_at)
-            SELECT :session_id, coalesce(claude_session_id, fork_of), session_id, coalesce(:title, title), cwd, model,
+            INSERT INTO claude_sessions (session_id, fork_claude_session_id, forked_from, title, cwd, model,
+                permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, last_message_at)
+            SELECT :session_id, coalesce(claude_session_id, fork_claude_session_id), session_id,
+                coalesce(:title, title), cwd, model,
                 permission_mode, allowed_tools_json, system_prompt, :now, :now, last_message_at
             FROM claude_sessions WHERE session_id = :parent_id
             RETURNING {SESSION_JSON}
@@ -186,7 +187,7 @@ class ClaudeStore:
     def resume_point(self, session_id: str) -> ResumePoint:
         """Where the CLI takes the session up."""
         row = self._database.row(
-            "SELECT claude_session_id, fork_of FROM claude_sessions WHERE session_id = ?", (session_id,)
+            "SELECT claude_session_id, fork_claude_session_id FROM claude_sessions WHERE session_id = ?", (session_id,)
         )
         return ResumePoint(None, None) if row is None else ResumePoint(*row)
 
@@ -308,13 +309,13 @@ class ClaudeStore:
             row = self._database.row("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
         return row[0] or 0 if row is not None else 0
 
-    def search(self, plan: Plan, stretch: Stretch, limit: int) -> tuple[list[Row], bool]:
+    def search(self, plan: SearchPlan, stretch: Stretch, limit: int) -> tuple[list[Row], bool]:
         """The newest messages of a stretch that a plan finds, and whether there are more.
 
         Each is: searched text, position, message id, session id, session title, job id, seq, kind, created at.
         """
         position = "id" if stretch.session_id is None else "seq"
-        conditions, parameters = like(("claude_messages.searched_text",), plan.like)
+        conditions, parameters = like_conditions(("claude_messages.searchable_text",), plan.like)
         conditions += [f"claude_messages.{position} >= ?", f"claude_messages.{position} < ?"]
         values: list[object] = [*parameters, stretch.low, stretch.high]
         source = "claude_messages"
@@ -328,8 +329,8 @@ class ClaudeStore:
                 values.append(value)
         return self._database.page(
             f"""
-            SELECT claude_messages.searched_text, {position}, session_id || ':' || seq, session_id, title, job_id, seq,
-                kind, claude_messages.created_at
+            SELECT claude_messages.searchable_text, {position}, session_id || ':' || seq, session_id, title, job_id,
+                seq, kind, claude_messages.created_at
             FROM {source} CROSS JOIN claude_sessions USING (session_id)
             WHERE {" AND ".join(conditions)}
             ORDER BY {position if plan.match is None else f"{SEARCH}.rowid"} DESC LIMIT ?

@@ -4,6 +4,8 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from sidecar.text import well_formed
+
 TEXT_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of UTF-8 in a job's result or a message: they are stored, and sent with every snapshot of the job."""
 JSON_LIMIT: Final = 4 * 1024 * 1024
@@ -18,10 +20,8 @@ def limited(text: str) -> tuple[str, bool]:
 
 
 def storable(text: str) -> str:
-    """Text as SQLite and JSON can hold it: whole characters, and not without end."""
-    if not text.isascii():
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text, _ = limited(text)
+    """Returns text that SQLite and JSON can hold: within the limits, without lone surrogates."""
+    text, _ = limited(well_formed(text))
     return text if len(to_json(text)) <= JSON_LIMIT else text[: JSON_LIMIT // 6]
 
 

@@ -121,7 +121,7 @@ class TurnHandler:
         try:
             live.process.ask(job.prompt)
             with time:
-                await turn.report.settle(live.process, self._silence_s, is_asking=lambda: questions.open)
+                await turn.report.wait_for_result(live.process, self._silence_s, is_asking=lambda: questions.open)
         finally:
             in_time = live.process.settled.is_set()
             unanswered = time.cancel_called and questions.open
@@ -144,8 +144,8 @@ class TurnHandler:
         point = self._conversations.resume_point(session.session_id)
         options = RunOptions(
             model=settings.model,
-            session_id=point.claude_session_id or point.fork_of,
-            fork=point.claude_session_id is None and point.fork_of is not None,
+            session_id=point.claude_session_id or point.fork_claude_session_id,
+            fork=point.claude_session_id is None and point.fork_claude_session_id is not None,
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,

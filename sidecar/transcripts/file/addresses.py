@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+from sidecar.loopback import is_loopback
+
 OF_THE_WEB: Final = frozenset({"http", "https", "webcal", "webcals"})
 UNREADABLE: Final = "http://["
 """Stands for what is no address: it is none either."""
@@ -34,7 +35,7 @@ def stand_in(address: str) -> str:
         found = None
     if found is None:
         return UNREADABLE
-    place = "localhost/recorded" if host in LOOPBACK else "recorded.invalid"
+    place = "localhost/recorded" if is_loopback(host) else "recorded.invalid"
     return f"{found[1].lower()}://{place}/{digest_of(address)}"
 
 

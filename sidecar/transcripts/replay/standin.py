@@ -18,15 +18,16 @@ from typing import Any, Final, NoReturn
 from sidecar_protocol.connection import Connection, Event, Notified, Refused, Request
 
 from sidecar import exit_codes
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import Contract
 from sidecar.transcripts.replay.faults import HELP, Fault, FaultKind, Faults
 from sidecar.transcripts.replay.player import SHUTDOWN, Player, not_recorded
 from sidecar.transcripts.replay.tape import Tape
+from sidecar.wire.descriptors import claim_stdio
 from sidecar.wire.host_watch import watch_parent
-from sidecar.wire.stdio import Host, Reader, claim, make_writer
+from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 LAST_WRITE_S: Final = 2.0
 """As long as the sidecar takes for its end."""
@@ -78,7 +79,7 @@ def main(argv: list[str]) -> NoReturn:
     parent = os.getppid()
     gc.disable()  # what is read of a transcript stays, and holds no cycles: to look for some costs a third of the speed
     options = arguments(argv)
-    wire = claim()
+    wire = claim_stdio()
     try:
         contract = Contract((schema_dir() / "openrpc.json").read_bytes())
         _check_method(options.wait_for, contract)
@@ -139,18 +140,17 @@ class StandIn:
         self._parent = parent
         self._out = wire[1]
         self._is_silent = False
-        self._turn = UnitOfWork(self._loop.call_soon)
+        self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._connection = Connection()
-        self._writer = make_writer(wire[1], self._loop, self._end)
-        self._host = Host(self._connection, self._writer)
-        self._turn.connect(None, self._host)
+        self._writer = PlatformWriter(wire[1], self._end)
+        self._unit_of_work.connect(None, WireOut(self._connection, self._writer))
         self._tapes = tapes
         self._waits_for = waits_for
         self._players = [
             Player(tape, self, self._loop, at_recorded_pace=pace == "recorded", is_held=waits_for is not None)
             for tape in tapes
         ]
-        self._reader = Reader(wire[0], self._loop, self._connection, self._handle, self._turn, on_eof=self._on_eof)
+        self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
         """Stand in until the end; the exit code."""
@@ -196,7 +196,7 @@ class StandIn:
                 self._failure = error
                 self._end(exit_codes.USAGE)
         elif type(event) is Refused and event.reply:
-            self._writer.answer(event.reply)
+            self._writer.queue_response(event.reply)
         elif type(event) is Notified and event.method == "exit":
             self._on_eof()
 
@@ -210,8 +210,8 @@ class StandIn:
             self.answer(request, SHUTDOWN, is_error=False)
             return
         error = not_recorded(self._tapes, request.method, request.params)
-        self._writer.answer(self._connection.reply_error(request, error.json_bytes()))
-        self._turn.soon()
+        self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
+        self._unit_of_work.request_commit()
 
     # --- out ----------------------------------------------------------------------------------------------------
 
@@ -219,23 +219,23 @@ class StandIn:
         """Answer a request under its own id."""
         reply = self._connection.reply_error if is_error else self._connection.reply
         if self._faults:
-            self._say(request.method, lambda: self._writer.answer(reply(request, answer)))
+            self._say(request.method, lambda: self._writer.queue_response(reply(request, answer)))
         else:
-            self._writer.answer(reply(request, answer))
-            self._turn.soon()
+            self._writer.queue_response(reply(request, answer))
+            self._unit_of_work.request_commit()
 
     def tell(self, method: str, message: bytes) -> None:
         """Tell something unasked, in its place among the answers."""
-        self._say(method, lambda: self._writer.answer(message + b"\n"))
+        self._say(method, lambda: self._writer.queue_response(message + b"\n"))
 
     def _say(self, name: str, send: Callable[[], None]) -> None:
         if not self._faults:
             send()
-            self._turn.soon()
+            self._unit_of_work.request_commit()
             return
         for fault in self._faults.at(name):
             if fault.kind is FaultKind.GARBAGE:
-                self._writer.answer(GARBAGE)
+                self._writer.queue_response(GARBAGE)
             elif fault.kind is FaultKind.DELAY:
                 self._loop.call_later(fault.delay_s, lambda: self._send(send))
                 return
@@ -247,7 +247,7 @@ class StandIn:
     def _send(self, send: Callable[[], None]) -> None:
         if not self._is_silent:
             send()
-            self._turn.soon()
+            self._unit_of_work.request_commit()
 
     def _fail(self, kind: FaultKind) -> None:
         if kind is FaultKind.DROP:

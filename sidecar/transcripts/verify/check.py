@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.settings import schema_dir
+from sidecar.paths import schema_dir
 from sidecar.transcripts.file.format import Entry, Header, read_lives, write
 from sidecar.transcripts.file.patterns import is_secret, said_again
 from sidecar.transcripts.file.schemas import Contract

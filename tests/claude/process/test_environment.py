@@ -42,7 +42,7 @@ def test_the_users_configuration_passes_and_nothing_else_of_ours() -> None:
 async def test_what_a_child_sees_is_the_users_configuration_and_its_mark(
     sidecar: StartSidecar, standin: Path, method: str
 ) -> None:
-    with anyio.fail_after(30):
+    with anyio.fail_after(120):
         async with sidecar(**CONFIGURATION, **FOREIGN, CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests", token=FOREIGN["BACKEND_TOKEN"])
             talk = Talk(client)

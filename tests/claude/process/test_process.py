@@ -23,7 +23,7 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
         lines.append(line)
         return b'"type": "result"' in line
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         process = await start(executable, RunOptions(), cwd=cwd, environment=dict(os.environ), on_line=on_line)
         process.ask(prompt)
         await process.settled.wait()
@@ -68,7 +68,7 @@ async def test_an_exit_is_seen_while_a_grandchild_holds_the_pipe(standin: Path, 
             grandchildren.append(int(event["delta"]["text"]))
         return False
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
         process.ask("[[holder]] [[exit:3]]")
         await process.exited.wait()
@@ -100,7 +100,7 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
             seen.append((open_files(str(process.pid)), os.getsid(process.pid), os.getpgid(process.pid)))
         return True
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(120):
         process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
         process.ask("hi")
         await process.settled.wait()

@@ -53,7 +53,7 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
 
     environment = job_environment(os.environ, executable=standin, job_id=job_id)
     try:
-        with anyio.fail_after(20):
+        with anyio.fail_after(120):
             process = await start(standin, RunOptions(), cwd=cwd, environment=environment, on_line=on_line)
             process.ask(prompt)
             await answering.wait()
@@ -118,7 +118,7 @@ async def test_a_killed_sidecar_takes_its_cli_with_it(
 
     said = b""
     try:
-        with anyio.fail_after(30):
+        with anyio.fail_after(120):
             async with await anyio.open_process(command, env=environment, cwd=tmp_path, stderr=None) as parent:
                 assert parent.stdout is not None
                 while b"message_start" not in said:

@@ -9,8 +9,11 @@ import pytest
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHits
 from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 
+from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.items import Item
-from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH, SearchService
+from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH
+from sidecar.claude.sessions.store import ClaudeStore
+from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.loopback import Loopback
 
@@ -20,10 +23,12 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.rig = Loopback(path)
-        feature = self.rig.features._claude
-        self.conversations = feature._conversations
-        (service,) = (one for one in feature.services if isinstance(one, SearchService))
-        self.index = service._index
+        runtime = self.rig.runtime
+        store, usage = ClaudeStore(runtime.database), UsageStore(runtime.database, runtime.clock)
+        self.conversations = Conversations(
+            runtime.database, store, runtime.notify, runtime.clock, runtime.new_id, usage
+        )
+        (self.index,) = self.rig.features.get("claude").indexes
         self.search = self.rig.remote(ClaudeSearch)
         self.sessions = self.rig.remote(Sessions)
 
@@ -184,7 +189,7 @@ async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(arch
 async def test_without_an_index_the_same_is_found(archive: Archive) -> None:
     session = await archive.sessions.create()
     archive.say(session, "The grey Heron stands in the pond.", "日本語")
-    archive.index.available = False
+    archive.index.is_available = False
     assert await archive.find("heron") == ["The grey [Heron] stands in the pond."]
     assert await archive.find("日本語") == ["[日本語]"]
 

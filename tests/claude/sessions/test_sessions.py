@@ -317,7 +317,7 @@ async def test_a_first_turn_that_claude_never_answered_is_not_resumed(sidecar: S
 
 
 async def test_a_killed_sidecar_leaves_nothing_and_its_session_goes_on(sidecar: StartSidecar, standin: Path) -> None:
-    with anyio.fail_after(50):
+    with anyio.fail_after(120):
         async with sidecar(CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests")
             talk = Talk(client)

@@ -1,11 +1,11 @@
-// A page as an app's author writes it: a live list of jobs, and two buttons.
+// A page as an app's author writes it, with a live list of jobs.
 import { connectSidecar, liveList } from "../../../protocol/typescript/renderer.ts";
 import type { Job } from "../../../protocol/typescript/renderer.ts";
 
 const sidecar = connectSidecar();
 const list = document.createElement("ul");
-const told = document.createElement("p");
-document.body.append(list, told);
+const received = document.createElement("p");
+document.body.append(list, received);
 
 const jobs = liveList<Job>(sidecar, {
   load: () => sidecar.jobs.list({ limit: 20 }).then((page) => page.jobs),
@@ -24,16 +24,16 @@ jobs.subscribe((items) =>
   ),
 );
 
-// What happened while the page was away: everything since the last notification that its former life heard.
-const KEPT = "position";
-const kept = sessionStorage.getItem(KEPT);
-const position = kept === null ? await sidecar.position() : JSON.parse(kept);
-const hear = ({ seq, job }: { seq: number; job: Job }): void => {
+// After a reload, first receive the notifications since the last one that was stored.
+const STORAGE_KEY = "position";
+const stored = sessionStorage.getItem(STORAGE_KEY);
+const position = stored === null ? await sidecar.position() : JSON.parse(stored);
+const onJobUpdated = ({ seq, job }: { seq: number; job: Job }): void => {
   position.seq = seq;
-  sessionStorage.setItem(KEPT, JSON.stringify(position));
-  told.textContent += `${seq}:${job.status} `;
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(position));
+  received.textContent += `${seq}:${job.status} `;
 };
-sidecar.onSince(position, { "jobs.updated": hear });
+sidecar.onSince(position, { "jobs.updated": onJobUpdated });
 
 addEventListener("back up", () => void sidecar.jobs.create({ type: "maintenance.backup" }));
 document.body.dataset["ready"] = "yes";

@@ -12,7 +12,7 @@ export interface Account {
   email: string;
   status: AtlassianAccount["status"] | CalendarAccount["status"];
   /** Why it needs somebody, and what to do. */
-  trouble: string | null;
+  problem: string | null;
   lastSyncAt: string | null;
 }
 
@@ -73,7 +73,7 @@ function ofCalendar(account: CalendarAccount): Account {
     email,
     name: name ?? email,
     status,
-    trouble: troubleOf(status, reason, hint),
+    problem: problemOf(status, reason, hint),
     lastSyncAt,
   };
 }
@@ -86,12 +86,12 @@ function ofSite(account: AtlassianAccount): Account {
     name,
     email,
     status,
-    trouble: troubleOf(status, reason, hint),
+    problem: problemOf(status, reason, hint),
     lastSyncAt,
   };
 }
 
-function troubleOf(status: string, reason: string | null, hint: string | null): string | null {
+function problemOf(status: string, reason: string | null, hint: string | null): string | null {
   if (status !== "needs_reauth" && reason === null) return null;
   return [REASONS[reason ?? ""], hint].filter(Boolean).join(" ") || "It has to be connected again.";
 }

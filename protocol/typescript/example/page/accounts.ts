@@ -4,11 +4,11 @@ import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
 import type { Account } from "./account_list.ts";
 import { calendarChoice } from "./calendars.ts";
 import { addressForm, siteForm, tokenForm } from "./connect.ts";
-import { button, confirmed, fill, h, setAttribute } from "./dom.ts";
+import { button, confirmButton, fill, h, setAttribute } from "./dom.ts";
 import { googleSignIn } from "./google.ts";
-import { NoticePlace } from "./notice.ts";
+import { NoticeArea } from "./notice.ts";
 import { empty, listView } from "./panel.ts";
-import { ago } from "./words.ts";
+import { ago } from "./format.ts";
 
 export interface Accounts {
   dialog: HTMLDialogElement;
@@ -18,7 +18,7 @@ export interface Accounts {
 }
 
 export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): Accounts {
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const rows = h("div", { class: "account-list" });
   const connect = connectSection(sidecar);
   const close = button("Close", () => dialog.close(), { class: "quiet-button" });
@@ -52,12 +52,12 @@ function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
     const needy = list.items().filter(({ status }) => status === "needs_reauth");
     fill(
       banners,
-      ...needy.map(({ service, name, trouble }) =>
+      ...needy.map(({ service, name, problem }) =>
         h(
           "div",
           { class: "banner" },
           h("strong", {}, `${SERVICE_NAMES[service]}: ${name}`),
-          h("span", {}, trouble),
+          h("span", {}, problem),
           button("Connect again", open, { class: "plain" }),
         ),
       ),
@@ -70,7 +70,7 @@ function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
 function connectSection(sidecar: PageSidecar): { element: HTMLElement; reload: () => Promise<void> } {
   const place = h("div", { class: "connect-form" });
   const choices = h("div", { class: "connect-choices" });
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const offer = (words: string, make: (done: () => void) => HTMLElement): HTMLElement => {
     const done = (): void => {
       fill(place);
@@ -107,7 +107,7 @@ function providerForm(sidecar: PageSidecar, provider: CalendarProvider, done: ()
 
 function accountRow(
   sidecar: PageSidecar,
-  notices: NoticePlace,
+  notices: NoticeArea,
   account: Account,
 ): { element: HTMLElement; update: (account: Account) => void } {
   const { service, accountId, status } = account;
@@ -121,7 +121,7 @@ function accountRow(
         class: "quiet-button",
       }),
     status !== "deleting" &&
-      confirmed("Remove", "Remove it and its events?", () =>
+      confirmButton("Remove", "Remove it and its events?", () =>
         notices.attempt(() => methods.delete({ account_id: accountId })),
       ),
   );
@@ -144,9 +144,9 @@ function accountRow(
     actions,
     below,
   );
-  const update = ({ email, name: title, lastSyncAt, trouble }: Account): void => {
+  const update = ({ email, name: title, lastSyncAt, problem }: Account): void => {
     const synced = lastSyncAt === null ? "not synced yet" : `synced ${ago(lastSyncAt)}`;
-    const stand = status === "deleting" ? "being removed" : (trouble ?? synced);
+    const stand = status === "deleting" ? "being removed" : (problem ?? synced);
     fill(facts, [email === title ? null : email, stand].filter((word) => word !== null).join(" · "));
   };
   update(account);

@@ -6,9 +6,9 @@ import { feedRows } from "./feed_rows.ts";
 import type { FeedRow } from "./feed_rows.ts";
 import { heatmap } from "./heatmap.ts";
 import { empty, loading, panel } from "./panel.ts";
-import { notice, troubleOf } from "./notice.ts";
+import { notice, problemOf } from "./notice.ts";
 import { standupDialog } from "./standup.ts";
-import { dayStart, fromIsoDay, longDay } from "./words.ts";
+import { dayStart, fromIsoDay, longDay } from "./format.ts";
 
 const PAGE = 60;
 const MOST = 500;
@@ -152,7 +152,7 @@ class Feed {
           : "What happens in your calendars, in Jira, Confluence and with Claude will be told here.";
     const state =
       this.#list.error !== null
-        ? notice(troubleOf(this.#list.error), () => this.#list.reload())
+        ? notice(problemOf(this.#list.error), () => this.#list.reload())
         : items.length > 0
           ? null
           : this.#list.isLoaded

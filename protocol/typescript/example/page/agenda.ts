@@ -2,9 +2,9 @@
 import { liveList } from "sidecar-electron/renderer";
 import type { Calendar, CalendarEvent, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { fill, h, keep, link, Rows, setAttribute } from "./dom.ts";
-import { notice, troubleOf } from "./notice.ts";
+import { notice, problemOf } from "./notice.ts";
 import { empty, loading, panel } from "./panel.ts";
-import { clock, counted, dayStart, isoDay, longDay, span } from "./words.ts";
+import { clock, counted, dayStart, isoDay, longDay, span } from "./format.ts";
 
 const A_MINUTE = 60_000;
 const COLOR = /^#[0-9a-f]{6}$/i;
@@ -90,9 +90,9 @@ function bodyOf(
   nothing: { planned: Node; connected: Node; loaded: Node },
   full: Node[],
 ): Array<Node | null> {
-  const trouble = list.error === null ? null : notice(troubleOf(list.error), () => list.reload());
-  if (events > 0) return [trouble, ...full];
-  if (trouble !== null) return [trouble];
+  const problem = list.error === null ? null : notice(problemOf(list.error), () => list.reload());
+  if (events > 0) return [problem, ...full];
+  if (problem !== null) return [problem];
   if (!list.isLoaded) return [nothing.loaded];
   return [calendars > 0 ? nothing.planned : nothing.connected];
 }

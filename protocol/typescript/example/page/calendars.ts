@@ -2,12 +2,12 @@
 import { liveList } from "sidecar-electron/renderer";
 import type { Calendar, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
-import { NoticePlace } from "./notice.ts";
+import { NoticeArea } from "./notice.ts";
 import { empty, listView } from "./panel.ts";
 
 export function calendarChoice(sidecar: PageSidecar, accountId: string): HTMLElement {
   const place = h("div", { class: "calendar-choice" });
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const element = h("details", {}, h("summary", {}, "Calendars"), notices.element, place);
   let list: LiveList<Calendar> | null = null;
   element.addEventListener("toggle", () => {
@@ -17,13 +17,13 @@ export function calendarChoice(sidecar: PageSidecar, accountId: string): HTMLEle
   return element;
 }
 
-function open(sidecar: PageSidecar, accountId: string, place: Element, notices: NoticePlace): LiveList<Calendar> {
+function open(sidecar: PageSidecar, accountId: string, place: Element, notices: NoticeArea): LiveList<Calendar> {
   const list = liveList<Calendar>(sidecar, {
     load: () => sidecar.calendar.calendars.list({ account_id: accountId }).then(({ calendars }) => calendars),
     key: ({ calendar_id }) => calendar_id,
     changes: {},
   });
-  const row = ({ calendar_id, name, selected, sync_error: trouble }: Calendar) => {
+  const row = ({ calendar_id, name, selected, sync_error: problem }: Calendar) => {
     const box = h("input", { type: "checkbox", checked: selected });
     box.addEventListener("change", async () => {
       await notices.attempt(() =>
@@ -32,9 +32,9 @@ function open(sidecar: PageSidecar, accountId: string, place: Element, notices: 
       await list.reload();
     });
     const words =
-      trouble === null
+      problem === null
         ? null
-        : h("span", { class: "hint" }, trouble === "forbidden" ? " may not be read" : " is not there any more");
+        : h("span", { class: "hint" }, problem === "forbidden" ? " may not be read" : " is not there any more");
     return { element: h("li", {}, h("label", { class: "choice" }, box, h("span", {}, name, words))) };
   };
   listView(place, list, {

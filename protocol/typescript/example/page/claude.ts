@@ -8,7 +8,7 @@ import { panel } from "./panel.ts";
 import type { Panel } from "./panel.ts";
 import { sessionMenu } from "./sessions.ts";
 import { Transcript } from "./transcript.ts";
-import { counted, dollars } from "./words.ts";
+import { counted, dollars } from "./format.ts";
 
 /** Which conversation was open, over a reload. */
 const OPEN = "hub.session";

@@ -1,7 +1,7 @@
 // Forms that connect an account by what a person knows: an address, or a token.
 import type { PageSidecar } from "sidecar-electron/renderer";
 import { h, link } from "./dom.ts";
-import { NoticePlace } from "./notice.ts";
+import { NoticeArea } from "./notice.ts";
 
 const TOKENS = "https://id.atlassian.com/manage-profile/security/api-tokens";
 
@@ -21,7 +21,7 @@ function form(
   submit: (values: Record<string, string>) => Promise<unknown>,
   done: () => void,
 ): HTMLFormElement {
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const send = h("button", { type: "submit", class: "primary" }, words);
   const made = h(
     "form",

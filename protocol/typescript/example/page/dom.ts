@@ -92,7 +92,7 @@ export function button(
 }
 
 /** A button that asks once more, in its own place. */
-export function confirmed(text: string, question: string, act: () => Promise<unknown>): HTMLElement {
+export function confirmButton(text: string, question: string, act: () => Promise<unknown>): HTMLElement {
   const place = h("span", { class: "confirmed" });
   const first = (): HTMLElement => place.firstElementChild as HTMLElement;
   const rest = (): void => fill(place, button(text, ask, { class: "quiet-button" }));

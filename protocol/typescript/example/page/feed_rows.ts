@@ -1,7 +1,7 @@
 // The feed's rows, day by day.
 import type { ActivityEvent, SearchMark } from "sidecar-electron/renderer";
 import { h, link, Rows } from "./dom.ts";
-import { clock, counted, fromIsoDay, isoDay, relativeDay, span } from "./words.ts";
+import { clock, counted, fromIsoDay, isoDay, relativeDay, span } from "./format.ts";
 
 export interface FeedRow {
   event: ActivityEvent;

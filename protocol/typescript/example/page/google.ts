@@ -1,10 +1,10 @@
 // Signing in with Google: the person's own browser does it, the hub waits and can be told not to.
 import type { PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h } from "./dom.ts";
-import { NoticePlace } from "./notice.ts";
+import { NoticeArea } from "./notice.ts";
 
 export function googleSignIn(sidecar: PageSidecar, params: { account_id?: string }, done: () => void): HTMLElement {
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const actions = h("div", { class: "form-actions" });
   const words = h(
     "p",

@@ -1,8 +1,8 @@
 // Half a year of days, the more that happened the darker.  Arrow keys move through it, Enter shows a day.
 import type { HeatmapDay, PageSidecar } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
-import { notice, troubleOf } from "./notice.ts";
-import { counted, dayStart, fromIsoDay, longDay } from "./words.ts";
+import { notice, problemOf } from "./notice.ts";
+import { counted, dayStart, fromIsoDay, longDay } from "./format.ts";
 
 const WEEKS = 26;
 const DAYS = 7;
@@ -49,7 +49,7 @@ export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): He
       if (focused !== undefined) entry?.focus();
       tell(document.activeElement);
     } catch (error) {
-      fill(caption, notice(troubleOf(error), reload));
+      fill(caption, notice(problemOf(error), reload));
     }
   };
   const mark = (wanted: string | null): void => {

@@ -2,10 +2,11 @@
 import { liveList } from "sidecar-electron/renderer";
 import type { JobLogLine, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
+import { pagedReader } from "./paging.ts";
 import { empty, listView } from "./panel.ts";
-import { clock } from "./words.ts";
+import { clock } from "./format.ts";
 
-const LINES = 500;
+const PAGE = 500;
 
 export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElement; close: () => void } {
   const lines = h("div", { class: "log" });
@@ -20,13 +21,16 @@ export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElem
 
 function open(sidecar: PageSidecar, jobId: string, place: Element): LiveList<JobLogLine> {
   const list = liveList<JobLogLine>(sidecar, {
-    load: () => sidecar.jobs.log.list({ job_id: jobId, limit: LINES }).then(({ events }) => events),
-    key: ({ event_id }) => event_id,
-    changes: { "jobs.log_added": ({ event }) => (event.job_id === jobId ? { put: event } : null) },
+    load: pagedReader(async (cursor) => {
+      const { lines: items, next_cursor } = await sidecar.jobs.log.list({ job_id: jobId, limit: PAGE, cursor });
+      return { items, next_cursor };
+    }),
+    key: ({ line_id }) => line_id,
+    changes: { "jobs.log_added": ({ line }) => (line.job_id === jobId ? { put: line } : null) },
   });
   listView(place, list, {
     label: "Log",
-    key: ({ event_id }) => event_id,
+    key: ({ line_id }) => line_id,
     row: ({ created_at, level, message }) => ({
       element: h(
         "li",

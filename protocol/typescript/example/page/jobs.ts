@@ -4,8 +4,8 @@ import type { Job, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobLog } from "./job_log.ts";
 import { empty, listView, panel } from "./panel.ts";
-import type { NoticePlace } from "./notice.ts";
-import { ago, clock, counted, span } from "./words.ts";
+import type { NoticeArea } from "./notice.ts";
+import { ago, clock, counted, span } from "./format.ts";
 
 const SHOWN = 30;
 /** Of job types, as people would say it; a type that is not here is called by its name. */
@@ -99,7 +99,7 @@ class JobRow {
   /** It is not shown any more. */
   readonly close: () => void;
   readonly #sidecar: PageSidecar;
-  readonly #notices: NoticePlace;
+  readonly #notices: NoticeArea;
   readonly #name = h("span", { class: "job-name" });
   readonly #state = h("span", { class: "job-state" });
   readonly #detail = h("span", { class: "job-detail" });
@@ -109,7 +109,7 @@ class JobRow {
   /** Whether its state says what its message would say again. */
   #isToldOtherwise = false;
 
-  constructor(sidecar: PageSidecar, notices: NoticePlace, job: Job) {
+  constructor(sidecar: PageSidecar, notices: NoticeArea, job: Job) {
     this.#sidecar = sidecar;
     this.#notices = notices;
     const log = jobLog(sidecar, job.job_id);

@@ -2,12 +2,12 @@
 import { RpcError } from "sidecar-electron/renderer";
 import { button, h } from "./dom.ts";
 
-export interface Trouble {
+export interface Problem {
   message: string;
   hint: string | null;
 }
 
-export function troubleOf(error: unknown): Trouble {
+export function problemOf(error: unknown): Problem {
   if (error instanceof RpcError) return { message: error.message, hint: error.data.hint ?? firstDetail(error) };
   return { message: error instanceof Error ? error.message : String(error), hint: null };
 }
@@ -19,22 +19,22 @@ function firstDetail({ data: { details } }: RpcError): string | null {
 }
 
 /** A box that says it. */
-export function notice(trouble: Trouble, retry?: () => unknown): HTMLElement {
+export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   return h(
     "div",
     { class: "notice", role: "alert" },
-    h("p", { class: "notice-message" }, trouble.message),
-    trouble.hint !== null && h("p", { class: "notice-hint" }, trouble.hint),
+    h("p", { class: "notice-message" }, problem.message),
+    problem.hint !== null && h("p", { class: "notice-hint" }, problem.hint),
     retry !== undefined && button("Try again", retry, { class: "plain" }),
   );
 }
 
 /** A place for one notice: `tell` shows an error there, `attempt` that of what it runs. */
-export class NoticePlace {
+export class NoticeArea {
   readonly element = h("div", { class: "notice-place" });
 
   tell(error: unknown): void {
-    this.element.replaceChildren(notice(troubleOf(error)));
+    this.element.replaceChildren(notice(problemOf(error)));
   }
 
   clear(): void {

@@ -1,22 +1,22 @@
-// A panel of the hub: a heading with its actions, and a body that is loading, empty, in trouble, or full.
+// A panel of the hub: a heading with its actions, and a body that is loading, empty, in problem, or full.
 import type { LiveList } from "sidecar-electron/renderer";
 import { h, keep, Rows } from "./dom.ts";
 import type { Row } from "./dom.ts";
-import { notice, NoticePlace, troubleOf } from "./notice.ts";
+import { notice, NoticeArea, problemOf } from "./notice.ts";
 
 export interface Panel {
   element: HTMLElement;
   title: HTMLElement;
   actions: HTMLElement;
   body: HTMLElement;
-  notices: NoticePlace;
+  notices: NoticeArea;
 }
 
 /** `name` is the panel's id, and what the narrow layout's tabs go by. */
 export function panel(name: string, heading: string, ...actions: Node[]): Panel {
   const title = h("h2", { id: `${name}-title` }, heading);
   const side = h("div", { class: "panel-actions" }, ...actions);
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const body = h("div", { class: "panel-body" });
   const head = h("header", { class: "panel-head" }, title, side);
   const element = h(
@@ -52,9 +52,9 @@ export function listView<Item>(body: Element, list: LiveList<Item>, options: Lis
   const show = (): void => {
     const items = pick(list.items());
     rows.show(items);
-    const trouble = list.error === null ? null : notice(troubleOf(list.error), () => list.reload());
-    if (items.length > 0) keep(body, trouble, place);
-    else keep(body, trouble ?? (list.isLoaded ? nothing() : loading()));
+    const problem = list.error === null ? null : notice(problemOf(list.error), () => list.reload());
+    if (items.length > 0) keep(body, problem, place);
+    else keep(body, problem ?? (list.isLoaded ? nothing() : loading()));
   };
   list.watch(show);
   show();

@@ -7,7 +7,7 @@ import type {
 } from "sidecar-electron/renderer";
 import { button, h } from "./dom.ts";
 import { markdown } from "./markdown.ts";
-import { NoticePlace } from "./notice.ts";
+import { NoticeArea } from "./notice.ts";
 
 type Answer = Omit<ClaudePermissionsRespondParams, "request_id">;
 type Respond = (answer: Answer) => Promise<unknown>;
@@ -20,7 +20,7 @@ interface Question {
 }
 
 export function permissionCard(sidecar: PageSidecar, request: PermissionRequest): HTMLElement {
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   const respond: Respond = (answer) =>
     notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...answer }));
   const allowMode = async (mode: PermissionMode): Promise<void> => {

@@ -1,8 +1,8 @@
 // The list of conversations, in a popover: light dismissal and Escape come with it.
 import type { LiveList, PermissionRequest, Session } from "sidecar-electron/renderer";
-import { confirmed, fill, h } from "./dom.ts";
+import { confirmButton, fill, h } from "./dom.ts";
 import { empty, listView } from "./panel.ts";
-import { ago, dollars } from "./words.ts";
+import { ago, dollars } from "./format.ts";
 
 export interface SessionActions {
   open: (sessionId: string) => void;
@@ -40,7 +40,7 @@ function sessionRow(
     title,
     facts,
   );
-  const remove = confirmed("Delete", "Delete it for good?", () => actions.remove(session.session_id));
+  const remove = confirmButton("Delete", "Delete it for good?", () => actions.remove(session.session_id));
   const update = (current: Session): void => {
     fill(title, current.title ?? "Conversation");
     const asks = questions.items().some(({ session_id }) => session_id === current.session_id);

@@ -3,15 +3,15 @@ import type { PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { timeZone } from "./heatmap.ts";
 import { markdown } from "./markdown.ts";
-import { NoticePlace } from "./notice.ts";
+import { NoticeArea } from "./notice.ts";
 import { loading } from "./panel.ts";
-import { dayStart } from "./words.ts";
+import { dayStart } from "./format.ts";
 
 type Span = "last" | "week";
 
 export function standupDialog(sidecar: PageSidecar): { dialog: HTMLDialogElement; open: () => void } {
   const text = h("div", { class: "prose standup-text", tabindex: 0, role: "document", "aria-label": "Summary" });
-  const notices = new NoticePlace();
+  const notices = new NoticeArea();
   let told = "";
   const copy = button(
     "Copy as Markdown",

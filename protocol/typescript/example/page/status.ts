@@ -1,4 +1,4 @@
-// How the sidecar is, in the head of the page; and a banner where it is in trouble.
+// How the sidecar is, in the head of the page; and a banner where it is in problem.
 import type { Failure, PageSidecar, SidecarState } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
 

@@ -7,7 +7,8 @@ import type { DraftText } from "./drafts.ts";
 import { itemRow, shownOf } from "./items.ts";
 import type { Shown } from "./items.ts";
 import { markdown } from "./markdown.ts";
-import { notice, troubleOf } from "./notice.ts";
+import { notice, problemOf } from "./notice.ts";
+import { pagedReader } from "./paging.ts";
 import { loading } from "./panel.ts";
 import { permissionCard } from "./permission.ts";
 
@@ -17,7 +18,6 @@ const NEAR_PX = 80;
 
 export class Transcript {
   readonly element = h("div", { class: "transcript", role: "log", "aria-label": "Conversation", tabindex: 0 });
-  readonly #sidecar: PageSidecar;
   readonly #sessionId: string;
   readonly #list: LiveList<ClaudeMessage>;
   readonly #questions: LiveList<PermissionRequest>;
@@ -44,7 +44,6 @@ export class Transcript {
   readonly #askRows: Rows<PermissionRequest>;
 
   constructor(sidecar: PageSidecar, session: Session, questions: LiveList<PermissionRequest>) {
-    this.#sidecar = sidecar;
     this.#sessionId = session.session_id;
     this.#questions = questions;
     this.#itemRows = new Rows(
@@ -67,7 +66,12 @@ export class Transcript {
       }),
     );
     this.#list = liveList<ClaudeMessage>(sidecar, {
-      load: () => this.#load(),
+      load: pagedReader(async (cursor) => {
+        const { session_id } = session;
+        const { messages, next_cursor } = await sidecar.claude.messages.list({ session_id, limit: PAGE, cursor });
+        messages.forEach((message) => this.#drafts.finish(message));
+        return { items: messages, next_cursor };
+      }),
       key: ({ message_id }) => message_id,
       changes: {
         "claude.message_added": ({ message }) => (message.session_id === this.#sessionId ? this.#heard(message) : null),
@@ -116,21 +120,6 @@ export class Transcript {
     return { put: message };
   }
 
-  async #load(): Promise<ClaudeMessage[]> {
-    const all: ClaudeMessage[] = [];
-    for (let more = true; more;) {
-      const page = await this.#sidecar.claude.messages.list({
-        session_id: this.#sessionId,
-        after: all.at(-1)?.seq ?? 0,
-        limit: PAGE,
-      });
-      page.messages.forEach((message) => this.#drafts.finish(message));
-      all.push(...page.messages);
-      more = page.has_more;
-    }
-    return all;
-  }
-
   /** Once a frame, however much is heard. */
   #redraw(toEnd = false): void {
     this.#isAtEnd ||= toEnd;
@@ -146,7 +135,7 @@ export class Transcript {
     const { error, isLoaded } = this.#list;
     fill(
       this.#state,
-      error !== null ? notice(troubleOf(error), () => this.#list.reload()) : isLoaded ? null : loading(),
+      error !== null ? notice(problemOf(error), () => this.#list.reload()) : isLoaded ? null : loading(),
     );
     this.#itemRows.show(shownOf(this.#list.items()));
     const drafts = this.#drafts.texts();

@@ -1,0 +1,103 @@
+"""Formats values for people: short, on one line, and without control characters."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+# Escape sequences in a job's message or in Claude's answer must not reach the terminal.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?")
+_UNITS: Final = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_DATE_AFTER_S: Final = 7 * 86_400
+
+
+def printable(text: str) -> str:
+    """Returns the text without control characters, except line breaks and tabs."""
+    return _CONTROLS.sub("", text)
+
+
+def defused(text: str) -> str:
+    """Returns the text with each control character replaced by U+FFFD, so that its length stays the same."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def one_line(value: Any) -> str:
+    """Formats a JSON value on one line, without quotes and without members that are null."""
+    match value:
+        case str():
+            return " ".join(printable(value).split())
+        case bool() | int() | float() | None:
+            return json.dumps(value)
+        case dict():
+            return "{" + members(value) + "}"
+        case list():
+            return "[" + ", ".join(map(one_line, value)) + "]"
+        case _:
+            return one_line(str(value))
+
+
+def members(value: Mapping[str, Any]) -> str:
+    """Formats the members of an object on one line."""
+    return ", ".join(f"{name}: {one_line(member)}" for name, member in value.items() if member is not None)
+
+
+def hanging(console: Console, head: Text, body: str) -> Text:
+    """Returns `head` with `body` next to it, wrapped in the rest of the console's width."""
+    wrapped = Text(printable(body)).wrap(console, console.width - head.cell_len)
+    for line in wrapped:
+        line.rstrip()
+    return Text.assemble(head, Text("\n" + head.cell_len * " ").join(wrapped))
+
+
+def duration(seconds: float) -> str:
+    """Formats seconds as `1.9 ms`, `209 ms`, `3.41 s` or `2 min 5 s`."""
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def ago(stamp: str, now: datetime) -> str:
+    """Formats a time of the wire relative to `now`: `3 min ago`, `in 2 h`; its date if it is over a week away."""
+    try:
+        seconds = (now - datetime.fromisoformat(stamp)).total_seconds()
+    except (ValueError, TypeError):
+        return stamp
+    if abs(seconds) >= _DATE_AFTER_S:
+        return stamp[:10]
+    unit, length = next((one for one in _UNITS if abs(seconds) >= one[1]), _UNITS[-1])
+    count = int(abs(seconds) // length)
+    plural = "s" if unit == "day" and count != 1 else ""
+    if count == 0:
+        return "now"
+    return f"{count} {unit}{plural} ago" if seconds > 0 else f"in {count} {unit}{plural}"
+
+
+def local_time(text: str) -> str:
+    """Formats a time of the wire as `Thu 26 Nov 09:30` in local time, or a date as `Thu 26 Nov`; keeps other text."""
+    if _TIME.fullmatch(text) is None:
+        return text
+    moment = datetime.fromisoformat(text)
+    return f"{moment:%a %d %b}" if len(text) == len("2026-11-26") else f"{moment.astimezone():%a %d %b %H:%M}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def size(count: float) -> str:
+    """Formats a number of bytes as `12 bytes`, `4.1 kB` or `12.0 MB`."""
+    unit = "bytes"
+    for larger in ("kB", "MB", "GB"):
+        if count < 1_000:
+            break
+        count, unit = count / 1_000, larger
+    return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"

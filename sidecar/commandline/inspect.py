@@ -1,0 +1,138 @@
+"""`sidecar inspect`: prints a transcript as a timeline with statistics or as JSON, or writes an HTML page."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sidecar.commandline.client import Received, RemoteError
+from sidecar.commandline.formatting import duration, one_line, size
+from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
+from sidecar.commandline.timeline import Timeline
+from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
+from sidecar.transcripts.inspect.survey import Life, survey
+from sidecar.transcripts.inspect.waterfall import page
+
+DEFAULT_LIMIT: Final = 200
+"""Messages of a timeline; longer ones need --all or the HTML page."""
+
+
+@click.command()
+@click.argument("file", type=EXISTING_FILE)
+@JSON
+@click.option("--html", "page_path", metavar="PAGE", type=NEW_FILE, help="Write an HTML page with a waterfall diagram.")
+@click.option("--all", "show_all", is_flag=True, help=f"Print every message, not only the first {DEFAULT_LIMIT}.")
+def inspect(file: Path, *, as_json: bool, page_path: Path | None, show_all: bool) -> None:
+    """Show the messages of a transcript and their statistics.
+
+    Prints a timeline, the latencies and sizes per method, and errors and pauses.
+    """
+    try:
+        if page_path is not None:
+            page_path.write_text(page(file), "utf-8")
+        elif as_json:
+            json.dump({"file": str(file), "lives": [life.as_json() for life in survey(read(file))]}, sys.stdout)
+            sys.stdout.write("\n")
+        else:
+            _print(file, show_all=show_all)
+    except NotATranscript as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _print(path: Path, *, show_all: bool) -> None:
+    console = Console(highlight=False)
+    lives = survey(read(path))
+    messages = sum(life.messages for life in lives)
+    limit = messages if show_all else DEFAULT_LIMIT
+    names = {name for life in lives for name in (*life.methods(), *life.notifications())}
+    _print_timeline(console, path, limit, max(map(len, names), default=0))
+    if messages > limit:
+        console.print(Text(f"  … {messages - limit:,} more messages; use --all or --html", style="dim"))
+    for number, life in enumerate(lives, 1):
+        console.print()
+        _print_statistics(console, life, f"life {number} of {len(lives)}, " if len(lives) > 1 else "")
+
+
+def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -> None:
+    seconds = 0.0
+    timeline = Timeline(console, lambda: seconds, name_width)
+    requests: dict[Any, tuple[str, float]] = {}
+    for count, line in enumerate(read(path)):
+        if isinstance(line, Header):
+            timeline.flush_line()
+            facts = line.facts
+            console.print(
+                Text(f"{facts.get('server', 'a sidecar')}, {facts.get('started_at', 'some time')}", style="bold")
+            )
+            requests, seconds = {}, 0.0
+            continue
+        if count > limit:
+            break
+        timeline.flush_line() if line.t / 1000 - seconds > 1 else None
+        seconds = line.t / 1000
+        _print_entry(console, timeline, line, requests)
+    timeline.flush_line()
+
+
+def _print_entry(console: Console, timeline: Timeline, entry: Entry, requests: dict[Any, tuple[str, float]]) -> None:
+    if entry.message is None:
+        timeline.flush_line()
+        console.print(Text(f"{entry.t / 1000:7.3f}  {_event(entry)}", style="dim"))
+    for message in entry.message if isinstance(entry.message, list) else [entry.message]:
+        if not isinstance(message, dict):
+            continue
+        method, params = message.get("method"), message.get("params") or {}
+        if method is not None and entry.sent:
+            if isinstance(message.get("id"), int | str):  # a request without a valid id is refused, with id null
+                requests[message["id"]] = (str(method), entry.t)
+            timeline.request(str(method), params if isinstance(params, dict) else {"": params})
+        elif method is not None:
+            timeline.notification(Received(str(method), params))
+        else:
+            name, since = requests.pop(message.get("id"), ("(no id)", entry.t))
+            took_s = (entry.t - since) / 1000
+            if "error" in message:
+                timeline.refusal(name, took_s, RemoteError(message["error"]))
+            else:
+                timeline.response(name, took_s, message.get("result"))
+
+
+def _event(entry: Entry) -> str:
+    if entry.is_eof:
+        return "→ (end of stdin)"
+    if entry.exit_code is not None:
+        return f"← (exit code {entry.exit_code})"
+    raw = (entry.raw or b"").decode("utf-8", "replace")
+    return f"→ (not JSON) {one_line(raw)[:60]}"
+
+
+def _print_statistics(console: Console, life: Life, which: str) -> None:
+    facts = [f"{life.messages:,} messages", f"{size(life.bytes)} in {duration(life.duration_ms / 1000)}"]
+    facts += [f"{life.unreadable} lines that are not JSON"] if life.unreadable else []
+    facts += [] if life.exit_code is None else [f"exit code {life.exit_code}"]
+    console.print(Text(which + ", ".join(facts), style="bold"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("method", "calls", "errors", "p50", "p95", "longest", "bytes"):
+        table.add_column(name, justify="left" if name == "method" else "right")
+    for method, one in life.methods().items():
+        times = [_ms(one.p50_ms), _ms(one.p95_ms), _ms(one.max_ms)]
+        errors = Text(str(one.errors + one.unanswered or ""), style="red")
+        table.add_row(Text(method), f"{one.calls:,}", errors, *times, size(one.bytes))
+    console.print(table)
+    counts = [f"{name} ×{count:,}" for name, count in life.notifications().items()]
+    if counts:
+        console.print(Text("notifications: " + ", ".join(counts)), soft_wrap=True)
+    for call in life.calls:
+        if call.error or call.latency_ms is None:
+            console.print(Text(f"line {call.line}: {call.method}: {call.error or 'no response'}", style="red"))
+    for gap in life.longest_gaps():
+        console.print(Text(f"line {gap.line}: pause of {duration(gap.ms / 1000)}", style="yellow"))
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else duration(value / 1000)

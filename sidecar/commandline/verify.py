@@ -1,0 +1,71 @@
+"""`sidecar verify`: replays transcripts against a sidecar and prints the differences."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from sidecar.commandline.formatting import printable
+from sidecar.commandline.options import EXISTING_FILE, environment_option
+from sidecar.transcripts.file.format import NotATranscript
+from sidecar.transcripts.verify.check import Terms, check, explain, record_anew
+from sidecar.transcripts.verify.sidecar_process import PATIENCE_S
+from sidecar.transcripts.verify.update import CutShort
+
+STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=EXISTING_FILE)
+@click.option("--update", is_flag=True, help="Rewrite transcripts that differ with the sidecar's present answers.")
+@click.option("--exact", is_flag=True, help="Also compare ids and times; the clock and the seed must be fixed.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Start with a copy of this data folder instead of an empty one.",
+)
+@click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
+@click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
+@environment_option("Set an environment variable of the sidecar.")
+@click.option("--command", metavar="COMMAND", default="", help="Start this sidecar, for example a packaged one.")
+@click.option("--patience", metavar="SECONDS", type=float, default=PATIENCE_S, help="Time limit of a response (30).")
+def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: float, **terms: Any) -> None:
+    """Compare a sidecar's answers with recorded transcripts.
+
+    Starts a sidecar, sends it the recorded requests and compares what it sends back.  Ids, times and cursors may
+    differ.  Prints a diff for each message that does not match, and exits with 1.
+    """
+    if terms["exact"] and update:
+        raise click.UsageError("--update keeps the recorded ids; for an exact transcript, record it again.")
+    options = Terms(command=tuple(shlex.split(command)), patience_s=patience, **terms)
+    console = Console(highlight=False)
+    results = [_verify(console, path, options, update=update) for path in files]
+    sys.exit(0 if all(results) else 1)
+
+
+def _verify(console: Console, path: Path, terms: Terms, *, update: bool) -> bool:
+    """Verifies one file and prints the result; returns whether it matches."""
+    updated = False
+    try:
+        findings = check(path, terms)
+        if findings and update:
+            record_anew(path, terms)
+            updated = True
+            findings = check(path, terms)  # an order of messages that varies between runs still differs
+    except CutShort as error:
+        raise click.ClickException(f"{path}: {error}") from None
+    except (NotATranscript, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    if findings:
+        word = ("updated, and differs again  " if updated else "differs  ", "red")
+    else:
+        word = ("updated  ", "yellow") if updated else ("as recorded  ", "green")
+    console.print(Text.assemble(word, str(path)), soft_wrap=True)
+    for finding in findings:
+        for line in explain(path, finding).splitlines():
+            console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
+    return not findings

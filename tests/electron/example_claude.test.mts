@@ -1,0 +1,205 @@
+// Conversations in the example app, with the real Claude CLI and a fake Messages API on loopback.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { fakeApi, openExample } from "./example_harness.mts";
+import type { Script } from "./example_harness.mts";
+import { FIX, script, timetable, WHY } from "./claude_script.mts";
+import { newDataDir } from "./sidecar_harness.mts";
+import type { Page } from "./fake_electron/chromium.mts";
+
+const text = (words: string) => ({ type: "text", text: words });
+const use = (name: string, input: object) => ({
+  type: "tool_use",
+  name,
+  input,
+});
+
+async function conversation(t: TestContext, script: Script = {}, folder?: string) {
+  const { environment, release } = await fakeApi(t, script);
+  const example = await openExample(t, { env: environment });
+  if (folder !== undefined) await example.page.getByLabel("Folder").fill(folder);
+  const log = example.page.getByRole("log", { name: "Conversation" });
+  t.after(() => assert.deepEqual(example.pageErrors, []));
+  return { ...example, log, release };
+}
+
+async function send(page: Page, prompt: string): Promise<void> {
+  await page.getByLabel("Message to Claude").fill(prompt);
+  await page.keyboard.press("Enter");
+}
+
+const items = (page: Page): Promise<string[]> =>
+  page
+    .locator(".items:not(.queued) > .item")
+    .evaluateAll((all) => all.map((one) => (one as HTMLElement).innerText.replace(/\s+/g, " ").trim()));
+
+test("a turn shows its text and tools, and an edit can be allowed", async (t) => {
+  const folder = timetable(newDataDir());
+  const { page, log, sidecar } = await conversation(t, script(folder), folder);
+  await send(page, WHY);
+  await log.getByText("no stored time changes").waitFor();
+  await page.waitForFunction(() => document.querySelector(".draft") === null);
+  assert.deepEqual((await items(page)).slice(0, 2), [
+    WHY,
+    "I'll look at how the importer decides which stops belong to a trip.",
+  ]);
+  assert.deepEqual(
+    await log.locator(".tool").evaluateAll((tools) => tools.map((tool) => tool.getAttribute("data-status"))),
+    ["done", "done"],
+  );
+  await log.getByText("Read", { exact: true }).click();
+  await log.getByText("def stops_of(trip)").waitFor();
+  await send(page, FIX);
+  const card = log.getByRole("group", { name: "Allow Edit?" });
+  await card.getByText("return max(24 * 60, day_end)").waitFor();
+  await page.getByRole("button", { name: "1 question from Claude" }).waitFor();
+  await card.getByRole("button", { name: "Allow", exact: true }).click();
+  await log.getByText("can go to review").waitFor();
+  assert.equal(await card.count(), 0);
+  assert.match(readFileSync(join(folder, "importer.py"), "utf-8"), /max\(24 \* 60, day_end\)/);
+  const { sessions } = await sidecar.claude.sessions.list();
+  assert.deepEqual(
+    sessions.map(({ title, cwd }) => [title, cwd]),
+    [[WHY, folder]],
+  );
+});
+
+test("a denied tool does not run, and Claude gets the reason", async (t) => {
+  const folder = timetable(newDataDir());
+  const { page, log } = await conversation(
+    t,
+    {
+      [FIX]: [[use("Bash", { command: "rm importer.py", description: "Remove it" })], [text("Then I will leave it.")]],
+    },
+    folder,
+  );
+  await send(page, FIX);
+  const card = log.getByRole("group", { name: "Allow Bash?" });
+  await card.locator("pre").getByText("rm importer.py").waitFor();
+  await card.getByLabel("Why not, or what to do instead").fill("Keep the file, please.");
+  await card.getByRole("button", { name: "Deny" }).click();
+  await log.getByText("Then I will leave it.").waitFor();
+  assert.equal(await log.locator('.tool[data-status="failed"]').count(), 1);
+  await log.locator(".tool summary").click();
+  await log.getByText("Keep the file, please.").waitFor();
+  assert.ok(readFileSync(join(folder, "importer.py")).length > 0);
+});
+
+test("a question is answered by choosing an option", async (t) => {
+  const question = {
+    question: "Which feed first?",
+    header: "Feed",
+    multiSelect: false,
+    options: [
+      { label: "Trams", description: "Small" },
+      { label: "Buses", description: "Large" },
+    ],
+  };
+  const { page, log } = await conversation(t, {
+    "Begin.": [[use("AskUserQuestion", { questions: [question] })], [text("Buses it is.")]],
+  });
+  await send(page, "Begin.");
+  const card = log.getByRole("group", { name: "Claude asks" });
+  await card.getByLabel("Buses").check();
+  await card.getByRole("button", { name: "Answer" }).click();
+  await log.getByText("Buses it is.").waitFor();
+  await log.locator(".tool summary").click();
+  await log.locator(".tool-said").getByText("Buses").waitFor();
+});
+
+test("a reload during a turn loses no text", async (t) => {
+  const { page, log, release } = await conversation(t);
+  await send(page, "[[gate:4]]");
+  await release(2);
+  await log.locator(".draft").getByText("w0 w1").waitFor();
+  await page.reload();
+  await log.getByText("[[gate:4]]").waitFor();
+  await release(1);
+  await log.locator(".draft").getByText("… w2").waitFor();
+  await release(1);
+  await log.locator(".answer:not(.draft)").getByText("w0 w1 w2 w3").waitFor();
+  assert.deepEqual(await items(page), ["[[gate:4]]", "w0 w1 w2 w3"]);
+  assert.equal(await log.locator(".draft").count(), 0);
+});
+
+test("an open permission request survives a reload", async (t) => {
+  const folder = timetable(newDataDir());
+  const { page, log } = await conversation(t, script(folder), folder);
+  await send(page, FIX);
+  const card = log.getByRole("group", { name: "Allow Edit?" });
+  await card.waitFor();
+  await page.reload();
+  await card.getByRole("button", { name: "Allow", exact: true }).click();
+  await log.getByText("can go to review").waitFor();
+  assert.match(readFileSync(join(folder, "importer.py"), "utf-8"), /max\(24 \* 60, day_end\)/);
+});
+
+test("a prompt that is sent during a turn waits for its own turn, and Stop ends the running one", async (t) => {
+  const { page, log } = await conversation(t, {
+    "Second.": [[text("And the second.")]],
+  });
+  await send(page, "[[hang]]");
+  await page.getByText("Claude is working").first().waitFor();
+  await send(page, "Second.");
+  await page.getByRole("list", { name: "Waiting for their turn" }).getByText("Second.").waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await log.getByText("And the second.").waitFor();
+  assert.equal(await page.getByRole("list", { name: "Waiting for their turn" }).getByRole("listitem").count(), 0);
+});
+
+test("Claude's text becomes text and web links, never markup", async (t) => {
+  const hostile =
+    'Look: <img src=x onerror="document.title=1"> <script>document.title=2</script>\n\n' +
+    "[run](javascript:document.title=3) [file](file:///etc/passwd) ![spy](https://spy.example/p.png) [ok](https://example.com/?a=1&b=2)\n\n" +
+    "<iframe src='https://spy.example'></iframe>";
+  const { page, log } = await conversation(t, { "Be hostile.": [[text(hostile)]] });
+  await send(page, "Be hostile.");
+  await log.getByRole("link", { name: "ok" }).waitFor();
+  await page.waitForFunction(() => document.querySelector(".draft") === null);
+  assert.deepEqual(await log.locator("a").evaluateAll((links) => links.map((one) => one.getAttribute("href"))), [
+    "https://spy.example/p.png",
+    "https://example.com/?a=1&b=2",
+  ]);
+  assert.equal(await log.locator("img, script, iframe").count(), 0);
+  assert.ok((await log.innerText()).includes("<script>document.title=2</script>"));
+  assert.equal(await page.title(), "Hub");
+});
+
+test("conversations can be reopened, and deleted after a confirmation", async (t) => {
+  const { page, log, sidecar } = await conversation(t, {
+    "One.": [[text("First.")]],
+    "Two.": [[text("Second.")]],
+  });
+  await send(page, "One.");
+  await log.getByText("First.").waitFor();
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByText("What shall Claude do?").waitFor();
+  await send(page, "Two.");
+  await log.getByText("Second.").waitFor();
+  await page.getByRole("button", { name: "Conversations", exact: true }).click();
+  const menu = page.locator("#session-menu");
+  await menu.getByRole("button", { name: /^One/ }).click();
+  await log.getByText("First.").waitFor();
+  await page.getByRole("button", { name: "Conversations", exact: true }).click();
+  const row = menu.getByRole("listitem").filter({ hasText: "One." });
+  await row.getByRole("button", { name: "Delete" }).click();
+  await row.getByRole("button", { name: "Delete it for good?" }).click();
+  await page.getByText("What shall Claude do?").waitFor();
+  assert.deepEqual(
+    (await sidecar.claude.sessions.list()).sessions.map(({ title }) => title),
+    ["Two."],
+  );
+});
+
+test("without the Claude CLI the turn shows how to install it", async (t) => {
+  const { page } = await openExample(t, { env: { CLAUDE_PATH: "/no/claude" } });
+  await send(page, "Hello?");
+  await page.getByRole("log").getByRole("alert").waitFor();
+  await page
+    .getByText(/npm install -g/)
+    .first()
+    .waitFor();
+});

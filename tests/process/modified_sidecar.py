@@ -1,0 +1,95 @@
+"""The sidecar with the tests' job types, started as a script; its arguments name further modifications.
+
+noisy        system.health prints to every stream while it is served
+small        a result may have 2,000 bytes
+impatient    a client that leaves 1 MiB unread for half a second has hung
+late         the parent is watched only after it has died; until then the data folder has a file `waiting`
+full         the database may grow by 60 pages, then the disk is full
+"""
+
+import asyncio
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from sidecar_protocol import catalog
+from sidecar_protocol.system import Health
+
+import sidecar.app
+import sidecar.serve
+import sidecar.wire.dispatch
+import sidecar.wire.stdio
+from sidecar.job_handler import Registration
+from sidecar.jobs.worker import JobsWorker
+from sidecar.storage import migrations
+from sidecar.system.service import SystemService
+from sidecar.wire import host_watch
+from tests.handlers import make_noise, registrations
+
+
+def add_job_types() -> None:
+    """Adds them to the catalog and to the worker."""
+    ours = registrations()
+    catalog.JOB_TYPES += tuple(one.spec for one in ours.values())
+    make = JobsWorker.__init__
+
+    def make_with_ours(self: JobsWorker, journal: Any, theirs: Mapping[str, Registration], **more: Any) -> None:
+        make(self, journal, {**theirs, **ours}, **more)
+
+    setattr(JobsWorker, "__init__", make_with_ours)  # noqa: B010 - mypy would want the whole signature
+
+
+def noisy() -> None:
+    answer: Callable[[SystemService], Awaitable[Health]] = SystemService.health
+
+    async def health(self: SystemService) -> Health:
+        make_noise()
+        return await answer(self)
+
+    SystemService.health = health  # type: ignore[method-assign]
+
+
+def small() -> None:
+    sidecar.wire.dispatch.MAX_RESULT_BYTES = 2_000  # type: ignore[misc]
+
+
+def full() -> None:
+    opened = migrations.open_database
+
+    def open_database(path: Path, directory: Path, *more: Any) -> sqlite3.Connection:
+        connection = opened(path, directory, *more)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 60}")
+        return connection
+
+    setattr(sidecar.app, "open_database", open_database)  # noqa: B010 - mypy: not exported
+
+
+def late() -> None:
+    watch = host_watch.watch_parent
+
+    def watch_late(pid: int, loop: asyncio.AbstractEventLoop, on_exit: Callable[[], None]) -> None:
+        Path(os.environ["APP_DATA_DIR"], "waiting").touch()
+        while os.getppid() == pid:
+            time.sleep(0.01)
+        watch(pid, loop, on_exit)
+
+    setattr(sidecar.app, "watch_parent", watch_late)  # noqa: B010 - mypy: not exported
+
+
+def impatient() -> None:
+    sidecar.wire.stdio.STALLED_BYTES = 1024 * 1024  # type: ignore[misc]
+    sidecar.wire.stdio.STALL_TIMEOUT_S = 0.5  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    add_job_types()
+    for modification in sys.argv[1:]:
+        {"noisy": noisy, "small": small, "impatient": impatient, "full": full, "late": late}[modification]()
+    sidecar.serve.main([])
