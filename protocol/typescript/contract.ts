@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "8284073ea4844e4f";
+export const SCHEMA_HASH = "e10ee54f7df4b8cf";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -63,7 +63,7 @@ export interface ActivityEvent {
   /** Further issues that it is linked with, by their keys. */
   links: string[];
   /** 1, and one more each time it was told anew in other words. */
-  revision: number;
+  version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -120,7 +120,7 @@ export interface ActivityHit {
   /** Further issues that it is linked with, by their keys. */
   links: string[];
   /** 1, and one more each time it was told anew in other words. */
-  revision: number;
+  version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -654,131 +654,108 @@ export const SignInStatus = {
  */
 export type SignInStatus = "authorized" | "refused";
 
-/** How Claude is. */
+/** The state of the user's Claude Code. */
 export interface ClaudeReport {
-  /** No finding is a problem. */
+  /** True if no finding is a problem. */
   ok: boolean;
-  /** The one that is used; null: none can be. */
+  /** The executable that runs use; null if none can be used. */
   path: string | null;
   source: ExecutableSource | null;
   version: string | null;
-  /** All that were found, in the order in which they would be used. */
+  /** All executables found, in order of preference. */
   candidates: ClaudeCandidate[];
   login: ClaudeLogin;
-  findings: ClaudeFinding[];
+  findings: Finding[];
 }
 
 /**
- * Who knew where `claude` is.
+ * How the path of `claude` was found.
  *
- * - `setting`: CLAUDE_PATH.
- * - `path`: A folder of the PATH that the sidecar was started with.
- * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
- * - `known_place`: A folder where an installer puts it.
+ * - `setting`: The environment variable CLAUDE_PATH.
+ * - `path`: A directory on the sidecar's PATH.
+ * - `login_shell`: The user's login shell; an app started from a desktop has a shorter PATH than a terminal.
+ * - `known_place`: A directory that an installer of Claude Code uses.
  */
 export const ExecutableSource = {
-  /** CLAUDE_PATH. */
+  /** The environment variable CLAUDE_PATH. */
   SETTING: "setting",
-  /** A folder of the PATH that the sidecar was started with. */
+  /** A directory on the sidecar's PATH. */
   PATH: "path",
-  /** The user's login shell: a terminal has a PATH that an app started from a desktop has not. */
+  /** The user's login shell; an app started from a desktop has a shorter PATH than a terminal. */
   LOGIN_SHELL: "login_shell",
-  /** A folder where an installer puts it. */
+  /** A directory that an installer of Claude Code uses. */
   KNOWN_PLACE: "known_place",
 } as const;
 /**
- * Who knew where `claude` is.
+ * How the path of `claude` was found.
  *
- * - `setting`: CLAUDE_PATH.
- * - `path`: A folder of the PATH that the sidecar was started with.
- * - `login_shell`: The user's login shell: a terminal has a PATH that an app started from a desktop has not.
- * - `known_place`: A folder where an installer puts it.
+ * - `setting`: The environment variable CLAUDE_PATH.
+ * - `path`: A directory on the sidecar's PATH.
+ * - `login_shell`: The user's login shell; an app started from a desktop has a shorter PATH than a terminal.
+ * - `known_place`: A directory that an installer of Claude Code uses.
  */
 export type ExecutableSource = "setting" | "path" | "login_shell" | "known_place";
 
-/** A `claude` that was found. */
+/** One `claude` executable on this computer. */
 export interface ClaudeCandidate {
   path: string;
   source: ExecutableSource;
-  /** What `--version` says: `2.1.330 (Claude Code)`.  Null: it does not run. */
+  /** The output of `--version`, for example `2.1.330 (Claude Code)`; null if it does not run. */
   version: string | null;
 }
 
-/** What shows of the login without spending anything, and without anything secret. */
+/** Claude's login, without secrets; reading it costs nothing. */
 export interface ClaudeLogin {
   state: LoginState;
-  /** Claude's word: `api_key`, `oauth_token`, `third_party`; null where it did not say. */
+  /** Claude's own word: `api_key`, `oauth_token`, `third_party`; null if unknown. */
   method: string | null;
-  /** `firstParty`, `bedrock`, `vertex`. */
+  /** `firstParty`, `bedrock` or `vertex`; null if unknown. */
   provider: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   expires_at: string | null;
 }
 
-/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+/** Whether Claude has credentials.  Only a request to its API would show whether they are still valid. */
 export const LoginState = {
   LOGGED_IN: "logged_in",
   LOGGED_OUT: "logged_out",
   UNKNOWN: "unknown",
 } as const;
-/** Whether Claude has an account to work with; that the account still works shows when it is used. */
+/** Whether Claude has credentials.  Only a request to its API would show whether they are still valid. */
 export type LoginState = "logged_in" | "logged_out" | "unknown";
 
-/** One thing that was looked at. */
-export interface ClaudeFinding {
-  name: FindingName;
+/** The result of one check of a doctor. */
+export interface Finding {
+  /**
+   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+   * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
+   * sessions).
+   */
+  name: string;
   state: FindingState;
   detail: string;
-  /** What to do, in words for the user. */
+  /** What the user can do about it; null if nothing is wrong. */
   advice: string | null;
 }
 
 /**
- * What was looked at.
+ * The result of a check.
  *
- * - `node`: Only where `claude` is a script.
- * - `root`: Only for root.
- * - `files`: The folder of Claude's own settings and sessions.
- */
-export const FindingName = {
-  EXECUTABLE: "executable",
-  VERSION: "version",
-  /** Only where `claude` is a script. */
-  NODE: "node",
-  LOGIN: "login",
-  PATH: "path",
-  /** Only for root. */
-  ROOT: "root",
-  /** The folder of Claude's own settings and sessions. */
-  FILES: "files",
-} as const;
-/**
- * What was looked at.
- *
- * - `node`: Only where `claude` is a script.
- * - `root`: Only for root.
- * - `files`: The folder of Claude's own settings and sessions.
- */
-export type FindingName = "executable" | "version" | "node" | "login" | "path" | "root" | "files";
-
-/**
- * How something is.
- *
- * - `warning`: Claude works, but not in every case or not as expected.
- * - `problem`: Claude does not work.
+ * - `warning`: It works, but not in every case or not as expected.
+ * - `problem`: It does not work.
  */
 export const FindingState = {
   OK: "ok",
-  /** Claude works, but not in every case or not as expected. */
+  /** It works, but not in every case or not as expected. */
   WARNING: "warning",
-  /** Claude does not work. */
+  /** It does not work. */
   PROBLEM: "problem",
 } as const;
 /**
- * How something is.
+ * The result of a check.
  *
- * - `warning`: Claude works, but not in every case or not as expected.
- * - `problem`: Claude does not work.
+ * - `warning`: It works, but not in every case or not as expected.
+ * - `problem`: It does not work.
  */
 export type FindingState = "ok" | "warning" | "problem";
 
@@ -2778,9 +2755,9 @@ export interface Methods {
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
   /**
-   * Look at everything that keeps Claude from working, without a request to its API.
+   * Check everything that can keep Claude from working, without a request to its API.
    *
-   * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+   * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
    */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
   /**
@@ -3199,9 +3176,9 @@ export interface NestedMethods<Options> {
   };
   readonly claude: {
     /**
-     * Look at everything that keeps Claude from working, without a request to its API.
+     * Check everything that can keep Claude from working, without a request to its API.
      *
-     * It takes a second, or as long as a slow shell profile does; half a minute at the very worst.
+     * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
      */
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
     readonly sessions: {
