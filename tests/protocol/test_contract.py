@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any, ClassVar, Protocol
 
 import anyio
@@ -10,7 +11,9 @@ import pytest
 from pydantic import ValidationError
 from sidecar_protocol import catalog, errors
 from sidecar_protocol.accounts import AccountUpdated
+from sidecar_protocol.claude.runs import ClaudeDelta
 from sidecar_protocol.contract import (
+    Encoded,
     Ephemeral,
     Input,
     JobSpec,
@@ -18,16 +21,17 @@ from sidecar_protocol.contract import (
     Model,
     Notification,
     RpcError,
+    as_models,
+    encode,
     is_secret,
     method,
     methods_of,
-    page,
     pascal_case,
     remote,
     snake_case,
 )
 from sidecar_protocol.entities import Job, JobError, JobStatus
-from sidecar_protocol.jobs import JobCreated, JobNotFound, JobProgress, Jobs, JobUpdated
+from sidecar_protocol.jobs import JobCreated, JobNotFound, JobPage, JobProgress, Jobs, JobUpdated
 from sidecar_protocol.meta import Meta
 from sidecar_protocol.scalars import Token
 from sidecar_protocol.system import Lifecycle, Secrets
@@ -123,69 +127,79 @@ def test_a_remote_gives_none_for_what_has_no_result() -> None:
     assert sent == [("$/cancelRequest", {"id": 7})]
 
 
-# --- models that are JSON already -------------------------------------------------------------------------------------
+# --- encoded models ---------------------------------------------------------------------------------------------------
 
 
-def test_an_encoded_model_is_sent_as_it_is() -> None:
+def test_an_encoded_model_is_sent_unchanged() -> None:
     data = b'{"job_id": "1", "spaces": "kept"}'
-    assert Job.encoded(data).json_bytes() is data
+    assert Encoded(Job, data).json is data
+    assert Encoded(Job, data).as_model().json_bytes() is data
 
 
-def test_an_encoded_model_is_decoded_when_a_field_is_read() -> None:
-    job = Job.encoded(JOB.json_bytes())
-    assert (job.job_id, job.status, job.error, job.version) == ("1", JobStatus.QUEUED, None, 1)
-
-
-def test_an_encoded_model_is_not_read_before_that() -> None:
-    job = Job.encoded(b"not JSON")
-    assert job.json_bytes() == b"not JSON"
+def test_an_encoded_model_is_decoded_only_on_demand() -> None:
+    assert Encoded(Job, JOB.json_bytes()).load() == JOB
+    broken = Encoded(Job, b"not JSON")
+    assert broken.json_bytes() == b"not JSON"
     with pytest.raises(ValidationError):
-        _ = job.job_id
+        broken.load()
 
 
-def test_an_encoded_model_has_no_fields_but_its_own() -> None:
-    with pytest.raises(AttributeError, match="jobid"):
-        _ = Job.encoded(JOB.json_bytes()).jobid  # type: ignore[attr-defined]
+def test_an_encoded_model_has_no_fields() -> None:
+    with pytest.raises(AttributeError, match="job_id"):
+        _ = Encoded(Job, JOB.json_bytes()).as_model().job_id
 
 
-def test_a_notifications_members_stand_without_braces() -> None:
-    told = JobProgress(job_id="1", progress=0.5, message=None)
-    assert told.members() == b'"job_id":"1","progress":0.5,"message":null'
+def test_a_model_is_encoded_from_encoded_fields() -> None:
+    job = Encoded(Job, JOB.json_bytes())
+    assert encode(JobCreated, job=job.as_model()).load() == JobCreated(job=JOB)
+    jobs = as_models([job, Encoded(Job, b"{}")])
+    page = encode(JobPage, jobs=jobs, next_cursor='x"y')
+    assert page.json == b'{"jobs":[%s,{}],"next_cursor":"x\\"y"}' % job.json
+    assert encode(JobPage, jobs=[JOB]).load() == JobPage(jobs=[JOB], next_cursor=None)
+    assert encode(JobPage, jobs=[]).json == b'{"jobs":[],"next_cursor":null}'
 
 
-def test_a_notification_carries_encoded_entities_as_they_are() -> None:
-    assert JobUpdated(job=Job.encoded(b'{"job_id": "1"}')).members() == b'"job":{"job_id": "1"}'
+def test_the_members_of_a_notification_have_no_braces() -> None:
+    progress = JobProgress(job_id="1", progress=0.5, message=None)
+    assert progress.members() == b'"job_id":"1","progress":0.5,"message":null'
+    assert progress.json_bytes() == b"{%s}" % progress.members()
 
 
-class Told(Notification):
-    """Many entities at once."""
+def test_a_notification_contains_encoded_entities_unchanged() -> None:
+    job = Encoded(Job, b'{"job_id": "1"}')
+    assert JobUpdated(job=job.as_model()).members() == b'"job":{"job_id": "1"}'
 
-    name: ClassVar[str] = "test.told"
+
+class JobsChanged(Notification):
+    """Contains many entities at once."""
+
+    name: ClassVar[str] = "test.jobs_changed"
     jobs: list[Job]
     error: JobError | None = None
 
 
-def test_a_notification_may_carry_many_entities_encoded_or_not() -> None:
-    encoded = Job.encoded(b'{"job_id": "2"}')
-    assert Told(jobs=[encoded, encoded]).members() == b'"jobs":[{"job_id": "2"},{"job_id": "2"}],"error":null'
-    assert json.loads(b"{%s}" % Told(jobs=[JOB]).members()) == {"jobs": [json.loads(JOB.json_bytes())], "error": None}
-    assert Told(jobs=[]).members() == b'"jobs":[],"error":null'
+def test_a_notification_may_contain_many_entities_encoded_or_not() -> None:
+    job = Encoded(Job, b'{"job_id": "2"}').as_model()
+    assert JobsChanged(jobs=[job, job]).members() == b'"jobs":[{"job_id": "2"},{"job_id": "2"}],"error":null'
+    assert json.loads(JobsChanged(jobs=[JOB]).json_bytes()) == {"jobs": [json.loads(JOB.json_bytes())], "error": None}
+    assert JobsChanged(jobs=[]).members() == b'"jobs":[],"error":null'
 
 
-def test_a_result_may_hold_an_encoded_entity() -> None:
-    created = JobCreated(job=Job.encoded(JOB.json_bytes()))
-    assert json.loads(created.json_bytes()) == json.loads(JobCreated(job=JOB).json_bytes())
+def test_nan_is_sent_as_null() -> None:
+    assert (
+        JobProgress(job_id="1", progress=float("nan"), message=None).members()
+        == b'"job_id":"1","progress":null,"message":null'
+    )
 
 
-def test_what_is_not_a_number_goes_as_null() -> None:
-    progressed = JobProgress.model_construct(job_id="1", progress=float("nan"), message=None)
-    assert progressed.json_bytes() == b'{"job_id":"1","progress":null,"message":null}'
-    assert progressed.members() == b'"job_id":"1","progress":null,"message":null'
+def test_ephemeral_notifications_of_one_key_are_merged() -> None:
+    def delta(text: str) -> ClaudeDelta:
+        return ClaudeDelta(session_id="s", job_id="j", message_id="m", offset=0, text=text)
 
-
-def test_a_page_is_made_of_items_that_are_json_already() -> None:
-    assert page("jobs", [b'{"a":1}', b"{}"], 'x"y') == b'{"jobs":[{"a":1},{}],"next_cursor":"x\\"y"}'
-    assert page("jobs", [], None) == b'{"jobs":[],"next_cursor":null}'
+    assert delta("ab").followed_by(delta("c"), 3) == delta("abc")
+    assert delta("ab").followed_by(delta("cd"), 3) == delta("cd"), "too long to be concatenated"
+    later = JobProgress(job_id="1", progress=0.5, message=None)
+    assert JobProgress(job_id="1", progress=0.4, message=None).followed_by(later, 3) is later
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
@@ -373,9 +387,9 @@ def test_the_catalog_lists_every_notification_and_job_type() -> None:
 def test_an_ephemeral_notification_is_merged_by_fields_that_it_has() -> None:
     for told in catalog.NOTIFICATIONS:
         if issubclass(told, Ephemeral):
-            fields = told.model_fields
-            assert set(told.key) <= fields.keys(), told.name
-            assert told.appends is None or fields[told.appends].annotation is str, told.name
+            types = {field.name: field.type for field in fields(told)}
+            assert set(told.key) <= types.keys(), told.name
+            assert told.appends is None or types[told.appends] is str, told.name
             assert told.max_per_s > 0, told.name
 
 
