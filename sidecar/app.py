@@ -1,41 +1,40 @@
-"""The composition root: makes every object once and hands each what it needs.  Features meet only here.
+"""The composition root: makes each object of the process once and hands it what it needs.
 
-What is heavy and not needed for the first answers (anyio, psutil, httpx) is imported when work begins.
+What the first answers do not need (anyio, psutil, httpx, the features) is imported when work begins.
 """
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.connection import Connection, Id
-from sidecar_protocol.system import (
-    OutboxStatus,
-    ProgressKind,
-    ProgressValue,
-    RequestProgress,
-)
+from sidecar_protocol.system import OutboxStatus, ProgressKind, ProgressValue, RequestProgress, SecretsState
 
 from sidecar import exit_codes
 from sidecar.clock import FixedClock, SystemClock, iso_now
-from sidecar.features import Features
+from sidecar.features import SECRETS, Features, job_types
+from sidecar.feed import Feed
 from sidecar.ids import Uuid7
+from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
 from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
+from sidecar.runtime import Runtime
 from sidecar.settings import Settings
 from sidecar.storage.database import Database, LockFile
 from sidecar.storage.migrations import open_database
-from sidecar.storage.sync_state import SyncState
+from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.system.service import Probes, SystemService
-from sidecar.wire.dispatch import Dispatcher, Routes
+from sidecar.system.service import SystemService
+from sidecar.wire.dispatch import Answers, Dispatcher, Routes
 from sidecar.wire.event_log import EventLog, EventsService
 from sidecar.wire.host_watch import watch_parent, watch_process
 from sidecar.wire.in_flight import InFlightRequests
@@ -44,24 +43,30 @@ from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
+    from sidecar.http.client import Http, Upstream
     from sidecar.transcripts.record import Recorder
 
 log = logging.getLogger(__name__)
 
 WORK_AFTER_S: Final = 0.01
-"""Work begins this long after the handshake, so that its imports do not delay the first answers."""
+"""Delay from the handshake to the start of work, whose imports would delay the first answers."""
 WORK_AT_LATEST_S: Final = 1.0
-"""Work begins without a handshake, too: what is queued is due."""
+"""Delay from the start of the process to that of work if no client shakes hands: queued jobs are due."""
 LAST_WRITE_S: Final = 0.2
+"""Time for handling and writing what is left once the work is stopped."""
 
 
 class App:
     """The running sidecar."""
 
-    def __init__(self, settings: Settings, logs: Logs, wire: tuple[int, int], parent: int) -> None:
+    def __init__(
+        self, settings: Settings, logs: Logs, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]
+    ) -> None:
+        """`on_loaded` is called whenever a stage of the start has imported and made its objects."""
         self._settings = settings
         self._logs = logs
         self._parent = parent
+        self._on_loaded = on_loaded
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._ending: asyncio.Task[None] | None = None
@@ -72,29 +77,22 @@ class App:
         self._connection = Connection()
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
-        self._chance = Randomness(settings.seed, life=event_log.window()[1])
-        self._new_id = Uuid7(self._clock, self._chance.bytes_for("ids"))
-        self._outbox = Outbox(
-            self._database,
-            event_log,
-            self._clock,
-            request_commit=self._unit_of_work.request_commit,
-            call_later=self._loop.call_later,
-        )
+        self._randomness = Randomness(settings.seed, life=event_log.window()[1])
+        self._new_id = Uuid7(self._clock, self._randomness.bytes_for("ids"))
+        commit, later = self._unit_of_work.request_commit, self._loop.call_later
+        self._outbox = Outbox(self._database, event_log, self._clock, request_commit=commit, call_later=later)
         self._recorder = self._record()
         recording = () if self._recorder is None else (self._recorder,)
         on_send = None if self._recorder is None else self._recorder.on_send
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
-        self._dispatcher = Dispatcher(
-            self._connection,
-            self._writer,
-            self._database,
-            request_commit=self._unit_of_work.request_commit,
-            new_id=self._new_id,
-        )
-        self._unit_of_work.connect(self._database, self._dispatcher, self._outbox, self._wire_out, *recording)
-        self._serve()
+        self._answers = Answers(self._connection, self._writer, self._database, commit, self._new_id)
+        # The one late binding: what is called after a commit needs the database, which requests the commits.
+        self._unit_of_work.connect(self._database, self._answers, self._outbox, self._wire_out, *recording)
+        self._jobs = JobsFeature(self._database, self._outbox, self._clock, self._new_id, job_types)
+        self._runtime = self._make_runtime()
+        self._features = Features(self._runtime, self._jobs, event_log)
+        self._dispatcher = self._make_dispatcher()
         self._reader = Reader(
             wire[0],
             self._connection,
@@ -115,75 +113,76 @@ class App:
         )
 
     def _record(self) -> "Recorder | None":
-        """Have the conversation recorded where that is wanted."""
+        """Starts recording the conversation, if `--record` asks for it."""
         if self._settings.record is None:
             return None
-        from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs do not
+        from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
         recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.kept = recorder.received
+        self._connection.received = recorder.received
         return recorder
 
-    def _serve(self) -> None:
-        """Make the services, and the routes to them."""
-        self._features = Features(
-            self._settings,
-            self._database,
-            self._outbox,
-            self._clock,
-            self._new_id,
-            self._chance,
-            committed=self._committed,
+    def _make_runtime(self) -> Runtime:
+        return Runtime(
+            settings=self._settings,
+            database=self._database,
+            clock=self._clock,
+            new_id=self._new_id,
+            randomness=self._randomness,
+            notify=self._outbox.notify,
+            committed=self._unit_of_work.committed,
             after_commit=self._unit_of_work.after_commit,
-            is_draining=self._is_draining,
+            is_draining=lambda: self._lifecycle.is_draining,
+            vault=Vault(self._database, self._settings.data_dir, SECRETS),
+            queue=self._jobs.queue,
+            schedules=self._jobs.schedules,
+            feed=self._feed,
+            http=cache(self._make_http),
         )
-        waiting = InFlightRequests(
-            self._dispatcher.answer,
-            self._tell_progress,
-            lambda token: self._outbox.discard(RequestProgress, token),
+
+    def _feed(self) -> Feed:
+        return self._features.feed()
+
+    def _make_http(self) -> "Http":
+        from sidecar.http.client import Http  # noqa: PLC0415 - it brings anyio, which the start does without
+
+        random_fraction = self._randomness.fractions_for("pauses of requests")
+        return Http(self._clock, random_fraction=random_fraction, upstream=self._upstream())
+
+    def _upstream(self) -> "Upstream | None":
+        """Returns the recorder or the player of the vendors' answers, if the command line asks for one."""
+        if self._settings.upstream is None and self._settings.upstream_record is None:
+            return None
+        from sidecar.transcripts.upstream import UpstreamPlayer, UpstreamRecorder  # noqa: PLC0415 - as above
+
+        if self._settings.upstream is not None:
+            return UpstreamPlayer(self._settings.upstream)
+        return UpstreamRecorder(self._settings.upstream_record) if self._settings.upstream_record else None
+
+    def _make_dispatcher(self) -> Dispatcher:
+        in_flight = InFlightRequests(
+            self._answers.add, self._notify_progress, lambda token: self._outbox.discard(RequestProgress, token)
         )
         openrpc = schema_dir() / "openrpc.json"
         self._lifecycle = LifecycleService(
-            dispatcher=self._dispatcher,
-            waiting=waiting,
-            outbox=self._outbox,
-            wire=self._wire_out,
+            in_flight,
+            self._outbox,
+            self._wire_out,
+            self,
             token=self._settings.token,
             schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
-            unlock=self._features.unlock,
-            on_initialized=self._on_initialized,
-            stop_work=self._features.stop_work,
-            end=self.end,
         )
         services = (
             self._lifecycle,
-            SystemService(self._database, self._settings, self._probes(), self._clock, openrpc),
+            SystemService(self._runtime, self._features, self, self._logs, openrpc),
             EventsService(self._outbox.log),
-            *self._features.services,
+            *self._jobs.services,
         )
-        self._dispatcher.connect(Routes(services, self._features.later), self._lifecycle.admit, waiting)
-
-    def _probes(self) -> Probes:
-        return Probes(
-            queue=self._features.jobs_by_status,
-            accounts=self._features.account_counts,
-            syncs=SyncState(self._database).last_syncs,
-            outbox=lambda: OutboxStatus(
-                pending_bytes=self._writer.pending_bytes,
-                latest_seq=self._outbox.log.window()[1],
-                lagged=self._outbox.lagged,
-            ),
-            requests=lambda: self._dispatcher.requests,
-            work_trouble=self._work_trouble,
-            secrets=self._features.secrets_state,
-            logs_dropped=lambda: self._logs.dropped,
-            log_tail=self._logs.tail,
-            claude=self._features.probe_claude,
-        )
+        return Dispatcher(Routes(services, self._features.deferred), self._lifecycle.admit, self._answers, in_flight)
 
     async def run(self) -> int:
-        """Serve until the end; the exit code."""
+        """Serves until the end.  Returns the exit code."""
         self._loop.set_exception_handler(self._on_loop_error)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
@@ -193,8 +192,7 @@ class App:
             log.warning(note)
         log.info("process %d serves %s", os.getpid(), self._settings.database)
         self._reader.start()
-        gc.freeze()  # what stands now stays; see serve.py
-        gc.enable()
+        self._on_loaded()
         self._loop.call_later(WORK_AT_LATEST_S, self._start_work)
         return await self._ended
 
@@ -204,9 +202,9 @@ class App:
         self.end(exit_codes.OK)
 
     def end(self, code: int) -> None:
-        """Drain within its bound, then end with this exit code; the first call counts.
+        """Drains within the time limit, then ends with this exit code.
 
-        But for the host's death: a pipe that broke a moment before was its first sign.
+        Later calls have no effect, except that `HOST_DIED` replaces `IO`: the broken pipe was its first sign.
         """
         if self._ending is None or (code == exit_codes.HOST_DIED and self._code == exit_codes.IO):
             log.info("ending with exit code %d", code)
@@ -217,14 +215,14 @@ class App:
     async def _end(self) -> None:
         try:
             await self._finish()
-        finally:  # whatever went wrong there: a process that neither serves nor ends is the worst of all
+        finally:  # in any case: the host could not recover from a process that neither serves nor ends
             self._lock.release()
             self._ended.set_result(self._code)
 
     async def _finish(self) -> None:
         until = self._loop.time() + DRAIN_S + LAST_WRITE_S
         self._reader.stop()
-        # It keeps its time by itself, and at the end of it writes down what did not stop; this is for when that hangs.
+        # The drain keeps its own time limit and then stores what did not stop; this one is for a drain that hangs.
         await asyncio.wait({self._lifecycle.drain(DRAIN_S)}, timeout=DRAIN_S + LAST_WRITE_S)
         self._reader.finish(LAST_WRITE_S)
         self._unit_of_work.commit()
@@ -237,61 +235,62 @@ class App:
         except sqlite3.Error:
             log.exception("the database could not be closed")
 
-    def _on_initialized(self, process_id: int | None) -> None:
-        if process_id is not None and process_id not in (os.getppid(), os.getpid()):
-            watch_process(process_id, self._loop, lambda: self.end(exit_codes.HOST_DIED))
+    # --- for the handshake and the status -----------------------------------------------------------------------
+
+    def unlock(self, key: str | None) -> SecretsState:
+        return self._features.unlock(key)
+
+    def on_initialized(self, client_pid: int | None) -> None:
+        if client_pid is not None and client_pid not in (os.getppid(), os.getpid()):
+            watch_process(client_pid, self._loop, lambda: self.end(exit_codes.HOST_DIED))
         self._loop.call_later(WORK_AFTER_S, self._start_work)
+
+    async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
+        return await self._features.stop_work(deadline_s)
+
+    @property
+    def requests(self) -> int:
+        return self._dispatcher.requests
+
+    def outbox_status(self) -> OutboxStatus:
+        latest_seq = self._outbox.log.window()[1]
+        return OutboxStatus(pending_bytes=self._writer.pending_bytes, latest_seq=latest_seq, lagged=self._outbox.lagged)
+
+    # --- work ---------------------------------------------------------------------------------------------------
 
     def _start_work(self) -> None:
         if self._work is None and not self._lifecycle.is_draining:
             self._work = self._loop.create_task(self._run_work())
 
-    def _is_draining(self) -> bool:
-        return self._lifecycle.is_draining
-
-    def _work_trouble(self) -> str | None:
-        return "the worker has ended" if self._work is not None and self._work.done() else self._features.work_trouble()
-
     async def _run_work(self) -> None:
         try:
-            await self._features.run_work()
+            await self._features.run_work(self._on_loaded)
         except Exception:
-            log.exception("the worker has failed")
+            log.exception("the job worker has failed")
             self.end(exit_codes.CRASHED)
 
-    async def _committed(self) -> None:
-        """Return once what was written so far is durable; raise what kept it from that."""
-        done: asyncio.Future[None] = self._loop.create_future()
-
-        def on_commit(failure: sqlite3.Error | None) -> None:
-            if not done.done():
-                done.set_result(None) if failure is None else done.set_exception(failure)
-
-        self._unit_of_work.after_commit(on_commit)
-        await done
-
-    def _tell_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
+    def _notify_progress(self, token: Id, kind: str, message: str | None, fraction: float | None) -> None:
         value = ProgressValue(kind=ProgressKind(kind), message=message, fraction=fraction)
         self._outbox.notify(RequestProgress(token=token, value=value))
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A callback failed: a bug that may have left things half done, so start anew."""
+        """Ends the process: a callback that failed may have left its work half done, and a new process recovers."""
         del loop
         log.critical("%s", context.get("message"), exc_info=context.get("exception"))
         if "handle" in context:
             self.end(exit_codes.CRASHED)
 
 
-def serve(settings: Settings, wire: tuple[int, int], parent: int) -> int:
-    """Run a sidecar on two claimed descriptors until its end, or its parent's; the exit code.
+def serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
+    """Serves on two claimed descriptors until the end.  Returns the exit code.
 
-    Raises what opening the database raises: `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable`, OSError.
+    Raises `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable` or OSError if the database cannot be opened.
     """
     logs = Logs(settings.log_dir, logging.DEBUG if settings.run_env == "dev" else logging.INFO)
     logs.start()
 
     async def main() -> int:
-        return await App(settings, logs, wire, parent).run()
+        return await App(settings, logs, wire, parent, on_loaded).run()
 
     # Never closed: that would wait for every task and thread, and the process ends with `os._exit` anyway.
     runner = asyncio.Runner()

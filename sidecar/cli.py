@@ -1,29 +1,28 @@
-"""The `sidecar` command: serves, or hands over to the commands for people.
+"""The `sidecar` command: runs the server, or one of the commands for people.
 
-Serving imports nothing of those: a host waits for it.
+A host waits for `serve` and `replay`, so that neither imports the other commands.
 """
 
 import os
 import sys
 
 SERVE_OPTIONS = ("--db", "--record", "--now", "--seed", "--upstream", "--upstream-record")
-"""What `serve` takes; the word itself may be left out."""
+"""Options of `serve`, whose name can be omitted."""
 COMPLETION = "_SIDECAR_COMPLETE"
-"""Set by a shell that asks for completions; click's name for it."""
+"""The variable with which a shell requests completions, as click names it."""
 
 
 def main() -> None:
-    """Run what the arguments name."""
     try:
         if _serves(sys.argv[1:]):
-            from sidecar.serve import main as serve  # noqa: PLC0415 - only one of the two is needed
+            from sidecar.serve import main as serve  # noqa: PLC0415 - only one of the three is needed
 
             serve(sys.argv[2:] if sys.argv[1:2] == ["serve"] else sys.argv[1:])
         if sys.argv[1:2] == ["replay"] and COMPLETION not in os.environ:
-            from sidecar.transcripts.replay.standin import main as replay  # noqa: PLC0415 - as above: a host waits for it
+            from sidecar.transcripts.replay.server import main as replay  # noqa: PLC0415 - see above
 
             replay(sys.argv[2:])
-        from sidecar.commandline.commands import main as commands  # noqa: PLC0415
+        from sidecar.commandline.commands import main as commands  # noqa: PLC0415 - see above
 
         commands()
     except KeyboardInterrupt:
@@ -34,7 +33,7 @@ def _serves(arguments: list[str]) -> bool:
     if COMPLETION in os.environ:
         return False
     if not arguments:
-        # A host spawns us with pipes; to a person who only typed the name, help says more than silence.
+        # A host connects pipes; a user who only typed `sidecar` gets the help.
         return not (sys.stdin is not None and sys.stdin.isatty())
     return arguments[0] == "serve" or arguments[0].split("=")[0] in SERVE_OPTIONS
 

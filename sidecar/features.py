@@ -1,352 +1,184 @@
-"""The features, composed: who is given what of whom.  They meet nowhere else.
+"""The features: which there are, when each is made, and the work that all of them share.  They never meet elsewhere.
 
-Each is made when it is first wanted: by a call of one of its methods, or when work begins.  What is heavy (anyio,
-httpx, psutil) is imported by what needs it.
+A feature's code is imported by the first call of one of its methods, or when work begins; it is the only laziness of
+its kind, and keeps the start short.
 """
 
 import asyncio
-import gc
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Final
 
 from sidecar_protocol.contract import JobSpec
-from sidecar_protocol.system import BackUpDatabase, ClaudeInstallation, PruneHistory, SecretsState, VacuumDatabase
+from sidecar_protocol.system import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
-from sidecar.clock import DAY_S, Clock
-from sidecar.files import UserFiles
-from sidecar.ids import MakeId
-from sidecar.job_handler import Registration
-from sidecar.jobs.journal import JobJournal
-from sidecar.jobs.scheduler import Scheduler
-from sidecar.jobs.schedules import SchedulesStore
-from sidecar.jobs.service import JobsService
-from sidecar.jobs.store import JobsStore
-from sidecar.randomness import Randomness
-from sidecar.settings import Settings
-from sidecar.storage.database import Database
-from sidecar.storage.secrets import Vault
-from sidecar.wire.outbox import Outbox
-
-if TYPE_CHECKING:
-    from sidecar.activity.feature import ActivityFeature
-    from sidecar.activity.service import ActivityService
-    from sidecar.atlassian.feature import AtlassianFeature
-    from sidecar.calendar.feature import CalendarFeature
-    from sidecar.claude.feature import ClaudeFeature
-    from sidecar.claude.permissions.journal import AfterCommit
-    from sidecar.http import Http, Upstream
-    from sidecar.job_handler import JobHandler
-    from sidecar.jobs.worker import JobsWorker
+from sidecar.feed import Feed
+from sidecar.jobs.feature import JobsFeature
+from sidecar.runtime import Feature, Program, Runtime
+from sidecar.wire.event_log import EventLog
 
 log = logging.getLogger(__name__)
 
-MAINTENANCE: Final = (
-    ("maintenance.backup", BackUpDatabase, DAY_S),
-    ("maintenance.prune", PruneHistory, DAY_S),
-    ("maintenance.vacuum", VacuumDatabase, 7 * DAY_S),
-)
-"""What the database needs, unasked."""
+FEATURES: Final[Mapping[str, tuple[str, ...]]] = {
+    "claude": ("claude",),
+    "activity": ("activity",),
+    "calendar": ("calendar",),
+    "atlassian": ("jira", "confluence"),
+}
+"""Each feature's package, with the domains of the wire that it serves: the first parts of its methods' names.
+
+In this order they are made when work begins.  A new feature is one line here."""
 SECRETS: Final = (CREDENTIALS, CONFIG, VERIFIER, CODE, API_TOKEN)
-"""Every column with sealed values."""
+"""Every column with encrypted values."""
+
+
+@cache
+def job_types() -> dict[str, type[JobSpec]]:
+    """Returns every job type of the contract, by name."""
+    from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract, which the start does without
+
+    return {spec.type: spec for spec in catalog.JOB_TYPES}
 
 
 class Features:
-    """Every feature's objects."""
+    """Makes each feature once, and runs their work."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        outbox: Outbox,
-        clock: Clock,
-        new_id: MakeId,
-        chance: Randomness,
-        *,
-        committed: Callable[[], Awaitable[None]],
-        after_commit: "AfterCommit",
-        is_draining: Callable[[], bool],
-    ) -> None:
-        self._settings = settings
-        self._database = database
-        self._outbox = outbox
-        self._clock, self._new_id = clock, new_id
-        self._chance = chance
-        self._committed, self._after_commit = committed, after_commit
-        self._is_draining = is_draining
-        self._worker: JobsWorker | None = None
-        self._client: Http | None = None
+    def __init__(self, runtime: Runtime, jobs: JobsFeature, event_log: EventLog) -> None:
+        self._runtime = runtime
+        self._jobs = jobs
+        self._event_log = event_log
+        self._made: dict[str, Feature] = {}
         self._unlocked = asyncio.Event()
-        self._vault = Vault(database, settings.data_dir, SECRETS)
-        self._jobs = JobsStore(database)
-        self._journal = JobJournal(database, self._jobs, outbox, clock, new_id, boot_id=new_id())
-        self._queue = JobsService(
-            self._jobs, self._journal, lambda: self.specs, wake=self._wake, on_cancel=self._cancel
-        )
-        schedules = SchedulesStore(database)
-        self._scheduler = Scheduler(
-            database,
-            schedules,
-            self._jobs,
-            self._journal,
-            lambda: self.specs,
-            clock=clock,
-            notify=outbox.notify,
-            wake=self._wake,
-        )
-        self.services: tuple[object, ...] = (self._queue, self._scheduler)
-        self.later: Mapping[str, Callable[[], Iterable[object]]] = {
-            "activity": lambda: self._activity_feature.services,
-            "calendar": lambda: self._calendar.services,
-            "claude": lambda: self._claude.services,
-            "confluence": lambda: self._atlassian.services,
-            "jira": lambda: self._atlassian.services,
+        self._has_ended = False
+        self.deferred: Mapping[str, Callable[[], Iterable[object]]] = {
+            domain: partial(self._services, name) for name, domains in FEATURES.items() for domain in domains
         }
-        """What makes the other services, by the domain of their methods."""
+        """By domain, makes the services of the features that are not made yet."""
 
-    @cached_property
-    def specs(self) -> dict[str, type[JobSpec]]:
-        """Every job type, by name."""
-        from sidecar_protocol import catalog  # noqa: PLC0415 - it imports the whole contract
+    def get(self, name: str) -> Feature:
+        """Returns a feature by the name of its package."""
+        if name not in self._made:
+            self._made[name] = import_module(f"sidecar.{name}.feature").make(self._runtime)
+        return self._made[name]
 
-        return {spec.type: spec for spec in catalog.JOB_TYPES}
+    def _services(self, name: str) -> Iterable[object]:
+        return self.get(name).services
 
-    @cached_property
-    def _activity_feature(self) -> "ActivityFeature":
-        from sidecar.activity.feature import ActivityFeature  # noqa: PLC0415 - see the module's docstring
+    def feed(self) -> Feed:
+        """Returns the activity feed."""
+        feed = self.get("activity").feed
+        assert feed is not None
+        return feed
 
-        return ActivityFeature(
-            self._database,
-            self._clock,
-            notify=self._outbox.notify,
-            committed=self._committed,
-            files=UserFiles(self._settings.data_dir, self._settings.log_dir),
-        )
+    def maintenance(self) -> Feature:
+        """Returns the jobs that maintain the database."""
+        from sidecar.system.feature import make  # noqa: PLC0415 - it brings anyio, which the start does without
 
-    @property
-    def _activity(self) -> "ActivityService":
-        return self._activity_feature.feed
+        def prune_events(limit: int) -> int:
+            return self._event_log.prune(self._runtime.clock.now_ms(), limit) or self._event_log.prune_bytes(limit)
 
-    @cached_property
-    def _claude(self) -> "ClaudeFeature":
-        from sidecar.claude.feature import ClaudeFeature  # noqa: PLC0415 - see the module's docstring
+        return make(self._runtime, self._jobs.store, prune_events, self.merge_indexes)
 
-        return ClaudeFeature(
-            self._settings,
-            self._database,
-            self._clock,
-            self._new_id,
-            notify=self._outbox.notify,
-            enqueue=self._queue.enqueue,
-            cancel_holders=self._queue.cancel_holders,
-            record=self._record_run,
-            is_draining=self._is_draining,
-            after_commit=self._after_commit,
-        )
+    # --- for the handshake and the status -----------------------------------------------------------------------
 
-    @cached_property
-    def _calendar(self) -> "CalendarFeature":
-        from sidecar.calendar.feature import CalendarFeature  # noqa: PLC0415 - see the module's docstring
-
-        return CalendarFeature(
-            self._settings,
-            self._database,
-            self._clock,
-            self._new_id,
-            self._chance.bytes_for("sign-ins"),
-            notify=self._outbox.notify,
-            feed=self._activity,
-            vault=self._vault,
-            queue=self._queue,
-            schedule=self._scheduler,
-            http=self.http,
-            committed=self._committed,
-        )
-
-    @cached_property
-    def _atlassian(self) -> "AtlassianFeature":
-        from sidecar.atlassian.feature import AtlassianFeature  # noqa: PLC0415 - see the module's docstring
-
-        return AtlassianFeature(
-            self._settings,
-            self._database,
-            self._clock,
-            self._new_id,
-            notify=self._outbox.notify,
-            feed=self._activity,
-            vault=self._vault,
-            queue=self._queue,
-            schedule=self._scheduler,
-            http=self.http,
-            committed=self._committed,
-        )
-
-    def unlock(self, host_key: str | None) -> SecretsState:
-        """Take the key of the stored credentials, as the host hands it over; None: it has none."""
-        state = self._vault.unlock(host_key)
+    def unlock(self, key: str | None) -> SecretsState:
+        """Takes the host's key of the stored credentials (base64), or None if the host has none."""
+        state = self._runtime.vault.unlock(key)
         self._unlocked.set()
         return state
 
     def secrets_state(self) -> SecretsState | None:
-        """How the stored credentials are kept, and whether they can be read; None before the handshake."""
-        return self._vault.state if self._unlocked.is_set() else None
+        """Returns how the stored credentials are protected; None before the handshake."""
+        return self._runtime.vault.state if self._unlocked.is_set() else None
 
     def jobs_by_status(self) -> dict[str, int]:
-        """How many jobs there are."""
-        return self._jobs.counts()
+        return self._jobs.store.counts()
 
     def account_counts(self) -> dict[str, int]:
-        """How many accounts there are, by service."""
-        return self._calendar.account_counts() | self._atlassian.account_counts()
+        """Returns the number of connected accounts by service."""
+        return {service: count for name in FEATURES for service, count in self.get(name).account_counts().items()}
 
     def work_trouble(self) -> str | None:
-        """Why no jobs are taken at the moment; None: they are."""
-        return self._worker.trouble if self._worker is not None else None
+        """Returns why no jobs are run at the moment; None if they are."""
+        return "the worker has ended" if self._has_ended else self._jobs.trouble
 
-    async def run_work(self) -> None:
-        """Make the handlers and run jobs until `stop_work`."""
-        import anyio  # noqa: PLC0415 - see the module's docstring
+    async def claude_program(self) -> Program:
+        """Looks for the user's Claude CLI."""
+        look = self.get("claude").program
+        assert look is not None
+        return await look()
 
-        from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415
+    # --- work ---------------------------------------------------------------------------------------------------
 
-        registrations = await self._registrations()
-        if self._is_draining():  # meanwhile: `stop_work` has found nothing to stop
+    async def run_work(self, on_loaded: Callable[[], None]) -> None:
+        """Makes all features and runs jobs until `stop_work`.  Calls `on_loaded` once everything is imported."""
+        try:
+            await self._run_work(on_loaded)
+        finally:
+            self._has_ended = True
+
+    async def _run_work(self, on_loaded: Callable[[], None]) -> None:
+        features = [self.maintenance()]
+        for name in FEATURES:
+            await asyncio.sleep(0)  # requests are served between two imports
+            features.append(self.get(name))
+        if self._runtime.is_draining():  # `stop_work` was called meanwhile, and found nothing to stop
             return
-        gc.freeze()  # what was made for the work stays, as what was made before it
-        self._schedule_maintenance()
-        self._worker = JobsWorker(
-            self._journal,
-            {one.spec.type: one for one in registrations},
-            scheduler=self._scheduler,
-            clock=self._clock,
-            new_id=self._new_id,
-            chance=self._chance.fractions_for("pauses of jobs"),
-            committed=self._committed,
-            reap=self._claude.reap,
+        worker = self._jobs.make_worker(
+            self._runtime, [one for feature in features for one in feature.registrations], self._kill_orphans
         )
-        await self._claude.recover()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._claude.run)
-            tasks.start_soon(self._seal_secrets)
-            tasks.start_soon(self._fill_indexes)
-            tasks.start_soon(self._calendar.start)
-            tasks.start_soon(self._atlassian.start)
-            await self._worker.run()
-            await self._claude.stop()
-            tasks.cancel_scope.cancel()
-
-    async def _registrations(self) -> list[Registration]:
-        """Every job type.  Requests that come meanwhile wait for the import of one feature, not of all."""
-        found = [Registration(spec, handler) for spec, handler in self._maintenance_handlers()]
-        await asyncio.sleep(0)
-        found += self._claude.registrations()
-        await asyncio.sleep(0)
-        found += self._activity_feature.registrations()
-        await asyncio.sleep(0)
-        found += self._calendar.registrations()
-        await asyncio.sleep(0)
-        found += self._atlassian.registrations()
-        return found
-
-    async def _seal_secrets(self) -> None:
-        """What the old backend stored as it was is encrypted as soon as there is a key."""
-        await self._unlocked.wait()
-        try:
-            await self._vault.seal_all(self._committed)
-        except (sqlite3.Error, OSError):  # no room, or somebody's database browser
-            log.exception("stored credentials could not be encrypted; the next start will do it")
-
-    async def _fill_indexes(self) -> None:
-        """An old database's first start takes its texts into the full-text indexes, while it serves."""
-        try:
-            for _ in chain(self._activity_feature.fill(), self._claude.fill()):
-                await self._committed()
-        except sqlite3.Error:
-            log.exception("the texts could not all be indexed; the next start goes on with it")
-
-    def _schedule_maintenance(self) -> None:
-        try:
-            for schedule_id, spec, period_s in MAINTENANCE:
-                self._scheduler.ensure(schedule_id, spec(), period_s=period_s)
-        except sqlite3.Error:  # a full disk, or somebody's database browser: no reason to end
-            log.exception("the maintenance could not be scheduled; the next start will do it")
+        on_loaded()
+        for feature in features:
+            await feature.prepare()
+        async with asyncio.TaskGroup() as group:
+            background = [self.seal_secrets, self._fill_indexes, *(feature.run for feature in features)]
+            tasks = [group.create_task(run()) for run in background]
+            await worker.run()
+            await self._stop_features()
+            for task in tasks:
+                task.cancel()
 
     async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
-        """Stop running jobs and idle Claude processes: how many jobs ran, and whether all ended in time."""
-        if self._worker is None:
+        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
+        if self._jobs.worker is None:
             return 0, True
-        idle = asyncio.ensure_future(self._claude.stop())
-        until = self._clock.monotonic() + deadline_s
-        stopped = await self._worker.stop(deadline_s)
-        await asyncio.wait({idle}, timeout=max(0.0, until - self._clock.monotonic()))
+        stopping = asyncio.ensure_future(self._stop_features())
+        until = self._runtime.clock.monotonic() + deadline_s
+        stopped = await self._jobs.stop(deadline_s)
+        await asyncio.wait({stopping}, timeout=max(0.0, until - self._runtime.clock.monotonic()))
         return stopped
 
-    def _maintenance_handlers(self) -> "tuple[tuple[type[Any], JobHandler[Any, Any]], ...]":
-        from sidecar.system.maintenance import BackUpHandler, PruneHandler, VacuumHandler  # noqa: PLC0415
+    async def _stop_features(self) -> None:
+        await asyncio.gather(*(feature.stop() for feature in self._made.values()))
 
-        events = self._outbox.log
-        prune = PruneHandler(
-            self._database,
-            self._jobs,
-            lambda limit: events.prune(self._clock.now_ms(), limit) or events.prune_bytes(limit),
-            self._clock,
-            self._committed,
-        )
-        return (
-            (BackUpDatabase, BackUpHandler(self._settings.database, self._clock)),
-            (PruneHistory, prune),
-            (VacuumDatabase, VacuumHandler(self._database, self._committed, self._tidy)),
-        )
+    async def _kill_orphans(self, job_ids: Collection[str]) -> int:
+        return sum([await feature.kill_orphans(job_ids) for feature in self._made.values()])
 
-    def _tidy(self, pages: int) -> Iterator[None]:
-        """Put the full-text indexes in order, so many pages a step."""
-        return chain(self._activity_feature.tidy(pages), self._claude.tidy(pages))
-
-    def _record_run(self, **event: Any) -> None:
-        """Put a finished run into the feed; if that fails, the run itself has not."""
+    async def seal_secrets(self) -> None:
+        """Encrypts the credentials that the old backend stored in plain text, once the host has handed over its key."""
+        await self._unlocked.wait()
         try:
-            self._activity.record(**event)
+            await self._runtime.vault.seal_all(self._runtime.committed)
+        except (sqlite3.Error, OSError):  # a full disk, or a lock held by another program
+            log.exception("stored credentials could not be encrypted; the next start tries again")
+
+    async def _fill_indexes(self) -> None:
+        """Adds the texts of an old database to the full-text indexes, step by step."""
+        try:
+            for name in FEATURES:
+                for index in self.get(name).indexes:
+                    for _ in index.fill():
+                        await self._runtime.committed()
         except sqlite3.Error:
-            log.exception("a run could not be put into the feed")
+            log.exception("not all texts could be indexed; the next start goes on")
 
-    def http(self) -> "Http":
-        """The one client of the vendors' clouds, made when it is first wanted."""
-        if self._client is None:
-            from sidecar.http import Http  # noqa: PLC0415 - it is slow to import, and serving does without
-
-            chance = self._chance.fractions_for("pauses of requests")
-            self._client = Http(self._clock, random_fraction=chance, upstream=self._upstream())
-        return self._client
-
-    def _upstream(self) -> "Upstream | None":
-        """What stands between the client and the clouds, where transcripts want it."""
-        if self._settings.upstream is not None:
-            from sidecar.transcripts.upstream import UpstreamPlayer  # noqa: PLC0415 - as above
-
-            return UpstreamPlayer(self._settings.upstream)
-        if self._settings.upstream_record is not None:
-            from sidecar.transcripts.upstream import UpstreamRecorder  # noqa: PLC0415
-
-            return UpstreamRecorder(self._settings.upstream_record)
-        return None
-
-    def _wake(self) -> None:
-        if self._worker is not None:
-            self._worker.wake()
-
-    def _cancel(self, job_id: str) -> None:
-        if self._worker is not None:
-            self._worker.cancel(job_id)
-
-    async def probe_claude(self) -> ClaudeInstallation:
-        """The user's own Claude CLI, as it is found now; `claude.doctor` looks at more."""
-        used, finding = await self._claude.glance()
-        problem = f"{finding.detail} {finding.advice}" if finding.advice else None
-        if used is None:
-            return ClaudeInstallation(path=None, version=None, problem=problem)
-        return ClaudeInstallation(path=used.path, version=used.version, problem=problem)
+    def merge_indexes(self, pages: int) -> Iterator[None]:
+        """Merges the full-text indexes, this many pages a step."""
+        for name in FEATURES:
+            for index in self.get(name).indexes:
+                yield from index.merge(pages)

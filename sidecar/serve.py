@@ -1,6 +1,6 @@
 """`sidecar serve`: the process that a host spawns.
 
-The claim on the pipes comes first, the heavy imports after it: whatever they print cannot reach the wire.
+It claims the pipes before it imports anything heavy, so that nothing that an import prints reaches the wire.
 """
 
 import gc
@@ -8,19 +8,16 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType
 from typing import NoReturn
 
 from sidecar import exit_codes
 from sidecar.wire.descriptors import claim_stdio
 
-SEED = "make the same ids every time, for tests: what guards a sign-in can then be foretold"
-PLUGIN_SEARCH = "pydantic.plugin._loader"
-"""Where pydantic, with its first model, searches every installed package for plugins."""
+SEED_HELP = "create the same ids every time, for tests: what protects a sign-in becomes predictable"
 
 
 class Options:
-    """What the command line says."""
+    """The command line's options."""
 
     db: str | None = None
     record: Path | None = None
@@ -31,10 +28,10 @@ class Options:
 
 
 def arguments(argv: list[str]) -> Options:
-    """The options; `--help` and mistakes end the process here."""
-    if not argv:  # as a host starts it, which need not wait for the parser
+    """Parses the options; `--help` and mistakes end the process here."""
+    if not argv:
         return Options()
-    import argparse  # noqa: PLC0415
+    import argparse  # noqa: PLC0415 - a host passes no options, and should not wait for the parser
 
     parser = argparse.ArgumentParser(
         prog="sidecar serve",
@@ -48,12 +45,12 @@ def arguments(argv: list[str]) -> Options:
     parser.add_argument(
         "--now", metavar="TIME", type=_moment, help="let the clock stand still, at 2026-11-23T08:00:00Z"
     )
-    parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED)
+    parser.add_argument("--seed", metavar="NUMBER", type=int, help=SEED_HELP)
     return parser.parse_args(argv, Options())
 
 
 def _moment(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 time."""
+    """Returns an ISO 8601 time in milliseconds since 1970."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time needs its offset")
@@ -61,22 +58,26 @@ def _moment(text: str) -> int:
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Serve until the end, then end the process at once: nothing that is left over may keep it alive."""
-    parent = os.getppid()  # before anything that takes time: a host that dies meanwhile must not be taken for init
+    """Serves until the end, then ends the process at once: no thread or task that is left may keep it alive."""
+    parent = os.getppid()  # first: a host that dies during the start must be noticed
     options = arguments(argv)
-    # Nothing made while starting is garbage; looking for some in it costs a tenth of the start.
-    gc.disable()
+    gc.disable()  # until `freeze`: nothing made during the start is garbage, and looking for some takes a tenth of it
     code = _serve(options, claim_stdio(), parent)
     sys.stderr.flush()
     os._exit(code)
 
 
+def freeze() -> None:
+    """Exempts everything imported and made so far from garbage collection, which is on from here."""
+    gc.freeze()
+    gc.enable()
+
+
 def _serve(options: Options, wire: tuple[int, int], parent: int) -> int:
-    _forgo_plugins()
-    from sidecar.app import serve  # noqa: PLC0415 - after the claim
-    from sidecar.settings import process_settings  # noqa: PLC0415
-    from sidecar.storage.database import DatabaseLocked  # noqa: PLC0415
-    from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable  # noqa: PLC0415
+    from sidecar import app  # noqa: PLC0415 - after the claim
+    from sidecar.settings import process_settings  # noqa: PLC0415 - after the claim
+    from sidecar.storage.database import DatabaseLocked  # noqa: PLC0415 - after the claim
+    from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable  # noqa: PLC0415 - after the claim
 
     try:
         settings = process_settings(
@@ -87,7 +88,7 @@ def _serve(options: Options, wire: tuple[int, int], parent: int) -> int:
             upstream_record=options.upstream_record,
             upstream=options.upstream,
         )
-        return serve(settings, wire, parent)
+        return app.serve(settings, wire, parent, freeze)
     except ValueError as error:
         return _refuse(exit_codes.USAGE, str(error))
     except DatabaseLocked as error:
@@ -96,30 +97,11 @@ def _serve(options: Options, wire: tuple[int, int], parent: int) -> int:
         return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
     except (DatabaseUnusable, OSError) as error:
         return _refuse(exit_codes.IO, str(error))
-    except BaseException:  # noqa: BLE001 - the last line of defence: say it, and let the host restart us
-        import traceback  # noqa: PLC0415
+    except BaseException:  # noqa: BLE001 - the last resort: print it, and let the host start a new process
+        import traceback  # noqa: PLC0415 - needed only here
 
         traceback.print_exc()
         return exit_codes.CRASHED
-
-
-def _forgo_plugins() -> None:
-    """Put a module in the place of pydantic's search, which takes 7 ms of each start and 1.5 MiB, and finds nothing.
-
-    Its own switch for that, an environment variable, leaves most of it, and what Claude runs would inherit it.
-    """
-
-    def real(name: str) -> object:  # a pydantic that wants more of the module than we know of gets it
-        if name.startswith("__"):  # `import` itself looks whether it is a package
-            raise AttributeError(name)
-        import importlib  # noqa: PLC0415
-
-        del sys.modules[PLUGIN_SEARCH]
-        return getattr(importlib.import_module(PLUGIN_SEARCH), name)
-
-    nothing = ModuleType(PLUGIN_SEARCH)
-    vars(nothing).update(get_plugins=tuple, __getattr__=real)
-    sys.modules[PLUGIN_SEARCH] = nothing
 
 
 def _refuse(code: int, why: str) -> int:

@@ -7,6 +7,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -16,18 +17,24 @@ import anyio.lowlevel
 from pydantic_core import to_json
 from sidecar_protocol import contract
 from sidecar_protocol.connection import Answered, Connection, Notified
+from sidecar_protocol.system import SecretsState
 
+from sidecar.activity.service import ActivityService
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.features import Features
+from sidecar.features import SECRETS, Features, job_types
+from sidecar.http.client import Http
 from sidecar.ids import Uuid7
+from sidecar.jobs.feature import JobsFeature
 from sidecar.jobs.worker import JobsWorker
 from sidecar.paths import schema_dir
 from sidecar.randomness import Randomness
+from sidecar.runtime import Runtime
 from sidecar.settings import Settings
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
+from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Dispatcher, Routes
+from sidecar.wire.dispatch import Answers, Dispatcher, Routes
 from sidecar.wire.event_log import EventLog, EventsService
 from sidecar.wire.in_flight import InFlightRequests
 from sidecar.wire.lifecycle import LifecycleService
@@ -103,41 +110,7 @@ class MemoryWire:
         self.flush()
 
 
-class TestFeatures(Features):
-    """The real features, but for what jobs there are, and for chance."""
-
-    __test__ = False
-
-    def __init__(self, *parts: Any, **more: Any) -> None:
-        super().__init__(*parts, **more)
-        self.registrations = registrations()
-        self.journal = self._journal
-        self.activity = self._activity
-        self.calendar = self._calendar
-        self.claude = self._claude
-        self.scheduler = self._scheduler
-        self.specs.update({name: one.spec for name, one in self.registrations.items()})
-
-    async def run_work(self) -> None:
-        """Run the tests' jobs until `stop_work`."""
-        self._worker = JobsWorker(
-            self._journal,
-            self.registrations,
-            scheduler=self._scheduler,
-            clock=self._clock,
-            new_id=self._new_id,
-            chance=lambda: 0.5,
-            committed=self._committed,
-            reap=_nothing_left,
-        )
-        await self._worker.run()
-
-    def look(self) -> None:
-        """Wake the worker."""
-        self._wake()
-
-
-async def _nothing_left(job_ids: Collection[str]) -> int:
+async def _no_orphans(job_ids: Collection[str]) -> int:
     return 0
 
 
@@ -162,44 +135,70 @@ class Loopback:
             call_later=self.clock.later,
         )
         self.wire.on_written = self.outbox.on_written
-        self._new_id = Uuid7(self.clock)
-        self.dispatcher = Dispatcher(
-            self._server, self.wire, self.database, request_commit=self.unit_of_work.request_commit, new_id=self._new_id
+        self.answers = Answers(
+            self._server, self.wire, self.database, self.unit_of_work.request_commit, Uuid7(self.clock)
         )
-        self.unit_of_work.connect(self.database, self.dispatcher, self.outbox, self.wire)
-        self._serve()
+        self.unit_of_work.connect(self.database, self.answers, self.outbox, self.wire)
+        self.registrations = registrations()
+        self.specs = {**job_types(), **{name: one.spec for name, one in self.registrations.items()}}
+        self.is_draining = False
+        self._compose()
 
     def settings(self) -> Settings:
-        """What the process would be given by its environment."""
+        """The settings that a process would have by its environment."""
         return Settings(database=self.database.path, log_dir=self.database.path.parent, **self._settings)
 
-    def _serve(self) -> None:
-        self.features = TestFeatures(
-            self.settings(),
-            self.database,
-            self.outbox,
-            self.clock,
-            self._new_id,
-            Randomness(None),
-            committed=self._committed,
+    def make_http(self) -> Http:
+        """The client of the vendors' servers."""
+        return Http(self.clock, random_fraction=lambda: 0.5)
+
+    def _compose(self) -> None:
+        new_id = Uuid7(self.clock)
+        self.job_queue = JobsFeature(self.database, self.outbox, self.clock, new_id, lambda: self.specs)
+        settings = self.settings()
+        self.runtime = Runtime(
+            settings=settings,
+            database=self.database,
+            clock=self.clock,
+            new_id=new_id,
+            randomness=Randomness(None),
+            notify=self.outbox.notify,
+            committed=self.unit_of_work.committed,
             after_commit=self.unit_of_work.after_commit,
-            is_draining=lambda: False,
+            is_draining=lambda: self.is_draining,
+            vault=Vault(self.database, settings.data_dir, SECRETS),
+            queue=self.job_queue.queue,
+            schedules=self.job_queue.schedules,
+            feed=lambda: self.activity,
+            http=cache(self.make_http),
         )
-        waiting = InFlightRequests(self.dispatcher.answer, lambda *_: None, lambda _: None)
-        lifecycle = LifecycleService(
-            dispatcher=self.dispatcher,
-            waiting=waiting,
-            outbox=self.outbox,
-            wire=self.wire,
-            token=None,
-            schema_hash="test",
-            unlock=self.features.unlock,
-            on_initialized=lambda _: None,
-            stop_work=self.features.stop_work,
-            end=lambda _: None,
-        )
-        services = (*self.features.services, EventsService(self.outbox.log), lifecycle)
-        self.dispatcher.connect(Routes(services, self.features.later), lifecycle.admit, waiting)
+        self.features = Features(self.runtime, self.job_queue, self.outbox.log)
+        in_flight = InFlightRequests(self.answers.add, lambda *_: None, lambda _: None)
+        lifecycle = LifecycleService(in_flight, self.outbox, self.wire, self, token=None, schema_hash="test")
+        self.services = (*self.job_queue.services, EventsService(self.outbox.log), lifecycle)
+        self.routes = Routes(self.services, self.features.deferred)
+        self.dispatcher = Dispatcher(self.routes, lifecycle.admit, self.answers, in_flight)
+
+    @property
+    def activity(self) -> ActivityService:
+        """The feed."""
+        feed = self.features.feed()
+        assert isinstance(feed, ActivityService)
+        return feed
+
+    # --- the process, as the lifecycle reaches it ---------------------------------------------------------------
+
+    def unlock(self, key: str | None) -> SecretsState:
+        return self.features.unlock(key)
+
+    def on_initialized(self, client_pid: int | None) -> None:
+        del client_pid
+
+    async def stop_work(self, deadline_s: float) -> tuple[int, bool]:
+        return await self.features.stop_work(deadline_s)
+
+    def end(self, code: int) -> None:
+        del code
 
     # --- the client's side --------------------------------------------------------------------------------------
 
@@ -277,28 +276,26 @@ class Loopback:
             await anyio.lowlevel.checkpoint()
 
     def look_for_jobs(self) -> None:
-        """What the worker does by itself once a minute: the clock may have moved."""
-        self.features.look()
+        """Wake the worker, as its timer does once a minute: the clock may have moved."""
+        self.job_queue.wake()
 
     # --- the worker ---------------------------------------------------------------------------------------------
+
+    def make_worker(self) -> JobsWorker:
+        """A worker for the tests' own job types."""
+        return self.job_queue.make_worker(self.runtime, self.registrations.values(), _no_orphans)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Jobs are run inside this block and interrupted at its end."""
+        worker = self.make_worker()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.features.run_work)
+            tasks.start_soon(worker.run)
             try:
                 yield
             finally:
                 with anyio.CancelScope(shield=True):
-                    await self.features.stop_work(PATIENCE_S)
-
-    async def _committed(self) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.unit_of_work.after_commit(
-            lambda failure: done.set_exception(failure) if failure else done.set_result(None)
-        )
-        await done
+                    await worker.stop(PATIENCE_S)
 
     def close(self) -> None:
         """End it, in good order."""

@@ -8,13 +8,13 @@ from sidecar_protocol.activity import reports as activity_reports
 from sidecar_protocol.calendar import accounts as calendar_accounts
 from sidecar_protocol.calendar import calendars as calendar
 from sidecar_protocol.calendar import google_sign_in as calendar_oauth
+from sidecar_protocol.claude import delays as claude_delays
 from sidecar_protocol.claude import doctor as claude_doctor
 from sidecar_protocol.claude import export as claude_export
 from sidecar_protocol.claude import permissions as claude_permissions
 from sidecar_protocol.claude import runs as claude_runs
 from sidecar_protocol.claude import search as claude_search
 from sidecar_protocol.claude import sessions as claude
-from sidecar_protocol.claude import trouble as claude_trouble
 from sidecar_protocol.claude import usage as claude_usage
 from sidecar_protocol.contract import JobSpec, Method, Notification, RpcError, methods_of
 
@@ -60,8 +60,8 @@ NOTIFICATIONS: tuple[type[Notification], ...] = (
     claude.ClaudeSessionDeleted,
     claude_permissions.ClaudePermissionRequested,
     claude_permissions.ClaudePermissionResolved,
-    claude_trouble.ClaudeStall,
-    claude_trouble.ClaudeApiRetry,
+    claude_delays.ClaudeStall,
+    claude_delays.ClaudeApiRetry,
     accounts.AccountUpdated,
     calendar.CalendarChanged,
     activity.ActivityChanged,

@@ -16,6 +16,7 @@ from sidecar_protocol.errors import ResultTooLarge
 
 from sidecar.activity.filters import ms_of, position_of
 from sidecar.activity.heatmap import heatmap
+from sidecar.activity.markdown import summary_text
 from sidecar.activity.rows import ToldRow
 from sidecar.activity.store import ActivityStore
 from sidecar.activity.summary import Account, is_meeting, meetings_of
@@ -76,8 +77,6 @@ class ReportsService(ActivityReports):
         # A year's account takes long enough to be noticed; it is reckoned without the database, so elsewhere.
         made = await asyncio.to_thread(account.close, start, end, time_zone, days, ahead)
         if format is SummaryFormat.MARKDOWN:
-            from sidecar.activity.markdown import summary_text  # noqa: PLC0415 - for those who ask
-
             return made.model_copy(update={"markdown": summary_text(made)})
         return made
 

@@ -1,12 +1,7 @@
-"""The accounts: how one comes to be, changes, stops working and goes.  Jira's and Confluence's are alike in all of it.
+"""The life cycle of Jira and Confluence accounts, which is the same for both."""
 
-What talks to a site is imported when it is first wanted: httpx is slow to import.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from sidecar_protocol.atlassian import (
@@ -22,24 +17,21 @@ from sidecar_protocol.atlassian import (
     SiteUnavailable,
 )
 from sidecar_protocol.confluence import SyncConfluence
-from sidecar_protocol.contract import JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.jira import SyncJira
 
 from sidecar.atlassian.address import site_address
+from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut
 from sidecar.atlassian.reasons import HINTS
 from sidecar.atlassian.records import Records, connector
 from sidecar.atlassian.sealed import API_TOKEN
+from sidecar.atlassian.sign_in import Door, Owner, Reception
 from sidecar.atlassian.store import StoredAccount
 from sidecar.clock import DAY_MS, iso_now
 from sidecar.feed import Origin
-from sidecar.http import BadResponse, HttpError, RateLimited
-from sidecar.ids import MakeId
+from sidecar.http.client import BadResponse, HttpError, RateLimited
 from sidecar.job_handler import JobFailed, JobSnoozed
-from sidecar.storage.secrets import Vault
-
-if TYPE_CHECKING:
-    from sidecar.atlassian.sign_in import Door, Owner, Reception
+from sidecar.runtime import Runtime
 
 SYNC_EVERY_S: Final = 300
 EXPIRY_WARNING_MS: Final = 14 * DAY_MS
@@ -53,48 +45,14 @@ _REJECTED_HINT: Final = (
 )
 
 
-class Queue(Protocol):
-    """What the accounts need of the queue."""
-
-    def enqueue(self, spec: JobSpec) -> Job:
-        """Queue a job."""
-
-    def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
-        """Cancel the jobs that have this lock or want it."""
-
-
-class Schedule(Protocol):
-    """What the accounts need of the scheduler."""
-
-    def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
-        """See to it that there is a schedule."""
-
-    def remove(self, schedule_id: str) -> None:
-        """End a schedule."""
-
-    async def run(self, *, schedule_id: str) -> Job:
-        """Make its job now, or answer with the one that is still live.  Never suspends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the accounts are given of the rest of the process."""
-
-    queue: Queue
-    schedule: Schedule
-    vault: Vault
-    new_id: MakeId
-    notify: Callable[[Notification], None]
-    reception: "Callable[[], Reception]"
-
-
 class Accounts:
     """Every account, of both products."""
 
-    def __init__(self, records: Records, around: Surroundings) -> None:
+    def __init__(self, records: Records, runtime: Runtime, reception: Reception) -> None:
         self._records = records
         self._store = records.accounts
-        self._around = around
+        self._runtime = runtime
+        self._reception = reception
 
     def list(self, service: AtlassianService) -> AtlassianAccountList:
         """All accounts of one product."""
@@ -114,8 +72,8 @@ class Accounts:
         """See `jira.accounts.create`."""
         address = site_address(base_url)
         self._refuse_duplicate(service, address, email)
-        account_id = self._around.new_id()
-        sealed = self._around.vault.seal(api_token, API_TOKEN, account_id)
+        account_id = self._runtime.new_id()
+        sealed = self._runtime.vault.seal(api_token, API_TOKEN, account_id)
         door, person = await self._check(service, address, email, api_token)
         self._refuse_duplicate(service, address, email)  # somebody may have been quicker
         with self._records.database.write():
@@ -133,7 +91,7 @@ class Accounts:
             )
             self._tell(account)
         self._schedule(service, account_id)
-        await self._around.schedule.run(schedule_id=_schedule_id(service, account_id))
+        await self._runtime.schedules.run(schedule_id=_schedule_id(service, account_id))
         return account
 
     async def update(
@@ -152,7 +110,7 @@ class Accounts:
         changes = {name: value for name, value in fields.items() if value is not None}
         reads_anew = scope is not None and scope != before.scope
         if api_token is not None:
-            sealed = self._around.vault.seal(api_token, API_TOKEN, account_id)
+            sealed = self._runtime.vault.seal(api_token, API_TOKEN, account_id)
             address = site_address(before.base_url)
             door, person = await self._check(service, address, before.email, api_token)
             before = self._get(service, account_id)  # it may have been deleted meanwhile
@@ -169,7 +127,7 @@ class Accounts:
         if api_token is not None or reads_anew:
             self._schedule(service, account_id)
             # Not the job that is under way: that one began with what the account was.
-            self._around.queue.enqueue(SPECS[service](account_id=account_id))
+            self._runtime.queue.enqueue(SPECS[service](account_id=account_id))
         return account
 
     async def delete(self, service: AtlassianService, account_id: str) -> AtlassianAccountDeleted:
@@ -184,9 +142,9 @@ class Accounts:
         """See `jira.accounts.sync`.  Never suspends."""
         account = self._get(service, account_id)
         if full or account.status != AccountStatus.ACTIVE:
-            return self._around.queue.enqueue(SPECS[service](account_id=account_id, full=full))
+            return self._runtime.queue.enqueue(SPECS[service](account_id=account_id, full=full))
         self._schedule(service, account_id)
-        return await self._around.schedule.run(schedule_id=_schedule_id(service, account_id))
+        return await self._runtime.schedules.run(schedule_id=_schedule_id(service, account_id))
 
     async def resume(self) -> None:
         """At a start: every active account has its schedule, and what was being deleted goes on to be."""
@@ -206,7 +164,7 @@ class Accounts:
             hint = HINTS["site_address_invalid"]
             raise JobFailed(invalid.message, kind="site_address_invalid", hint=hint) from None
 
-    def signed_in(self, account: StoredAccount, door: "Door", person: "Owner", base_url: str) -> None:
+    def signed_in(self, account: StoredAccount, door: Door, person: Owner, base_url: str) -> None:
         """A sync has found the token to be good: note how, and for whom."""
         known = {**_known(door, person), "base_url": base_url}
         with self._records.database.write():
@@ -240,7 +198,7 @@ class Accounts:
         if account is None or account.status == AccountStatus.DELETING:
             return
         with self._records.database.write():
-            self._around.schedule.remove(_schedule_id(AtlassianService(account.service), account_id))
+            self._runtime.schedules.remove(_schedule_id(AtlassianService(account.service), account_id))
             if (account.status, account.reason) != (AccountStatus.NEEDS_REAUTH, reason):
                 self._set_status(account_id, AccountStatus.NEEDS_REAUTH, reason)
 
@@ -249,9 +207,9 @@ class Accounts:
         origin = Origin(service, account_id)
         with self._records.database.write():
             self._set_status(account_id, AccountStatus.DELETING, None)
-            self._around.schedule.remove(_schedule_id(service, account_id))
+            self._runtime.schedules.remove(_schedule_id(service, account_id))
             lock = SPECS[service](account_id=account_id).lock_key()
-            self._around.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._records.forget(origin)
         if self._store.get(account_id) is None:  # asked for twice
             return
@@ -259,7 +217,7 @@ class Accounts:
             self._records.sync_state.remove(connector(origin))
             self._store.remove(account_id)
             told = AccountUpdated(service=AccountService(service), account_id=account_id, status=AccountStatus.DELETED)
-            self._around.notify(told)
+            self._runtime.notify(told)
 
     def _set_status(self, account_id: str, status: AccountStatus, reason: str | None) -> None:
         with self._records.database.write():
@@ -267,12 +225,10 @@ class Accounts:
             if changed is not None:
                 self._tell(changed)
 
-    async def _check(self, service: AtlassianService, address: str, email: str, api_token: str) -> "tuple[Door, Owner]":
+    async def _check(self, service: AtlassianService, address: str, email: str, api_token: str) -> tuple[Door, Owner]:
         """Whether the site takes the token; raises what a client is told where it does not."""
-        from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut  # noqa: PLC0415
-
         try:
-            _, door, person = await self._around.reception().sign_in(service, address, Credentials(email, api_token))
+            _, door, person = await self._reception.sign_in(service, address, Credentials(email, api_token))
         except SignedOut:
             raise CredentialsRejected(hint=_REJECTED_HINT.format(product=PRODUCT_NAMES[service])) from None
         except BadResponse as trouble:
@@ -307,7 +263,7 @@ class Accounts:
     def _schedule(self, service: AtlassianService, account_id: str) -> None:
         spec = SPECS[service](account_id=account_id)
         schedule_id = _schedule_id(service, account_id)
-        self._around.schedule.ensure(schedule_id, spec, period_s=SYNC_EVERY_S, jitter_s=SYNC_EVERY_S)
+        self._runtime.schedules.ensure(schedule_id, spec, period_s=SYNC_EVERY_S, jitter_s=SYNC_EVERY_S)
 
     def _tell(self, account: AtlassianAccount) -> None:
         told = AccountUpdated(
@@ -317,10 +273,10 @@ class Accounts:
             reason=account.reason,
             hint=HINTS.get(account.reason or ""),
         )
-        self._around.notify(told)
+        self._runtime.notify(told)
 
 
-def _known(door: "Door", person: "Owner") -> dict[str, Any]:
+def _known(door: Door, person: Owner) -> dict[str, Any]:
     """What is learnt by signing in, by column."""
     return {
         "api_route": door.route,

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
@@ -16,7 +15,6 @@ from sidecar_protocol.calendar.calendars import (
     CalendarChanged,
     CalendarNotFound,
 )
-from sidecar_protocol.contract import JobSpec
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.calendar.accounts_store import AccountRow, AccountsStore
@@ -27,8 +25,8 @@ from sidecar.calendar.providers import Providers
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso_now
 from sidecar.feed import Origin
-from sidecar.ids import MakeId
-from sidecar.storage.secrets import SecretUnreadable, Vault
+from sidecar.runtime import Runtime
+from sidecar.storage.secrets import SecretUnreadable
 from sidecar.storage.sync_state import SyncState
 
 log = logging.getLogger(__name__)
@@ -40,49 +38,16 @@ UNREADABLE: Final = AccountRefused(
 )
 
 
-class Queue(Protocol):
-    """What the accounts need of the queue."""
-
-    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Job:
-        """Queue a job."""
-
-    def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
-        """Cancel the jobs that have this lock or want it."""
-
-
-class Schedule(Protocol):
-    """What the accounts need of the scheduler."""
-
-    def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
-        """See to it that there is a schedule."""
-
-    def remove(self, schedule_id: str) -> None:
-        """End a schedule."""
-
-    async def run(self, *, schedule_id: str) -> Job:
-        """Make its job now, or answer with the one that is still live.  Never suspends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the accounts are given of the rest of the process."""
-
-    queue: Queue
-    schedule: Schedule
-    vault: Vault
-    new_id: MakeId
-
-
 class Accounts:
     """Every calendar account."""
 
     def __init__(
-        self, store: AccountsStore, books: Books, sync_state: SyncState, providers: Providers, around: Surroundings
+        self, store: AccountsStore, books: Books, sync_state: SyncState, providers: Providers, runtime: Runtime
     ) -> None:
         self._store = store
         self._books = books
         self._sync_state = sync_state
-        self._around = around
+        self._runtime = runtime
         self.providers = providers
 
     def get(self, account_id: str) -> AccountRow:
@@ -115,7 +80,7 @@ class Accounts:
     def opened(self, row: AccountRow) -> StoredAccount:
         """An account with what it signs in with.  Raises `SecretUnreadable`."""
         sealed = row.credentials
-        text = self._around.vault.open(sealed, CREDENTIALS, row.account_id) if sealed else "{}"
+        text = self._runtime.vault.open(sealed, CREDENTIALS, row.account_id) if sealed else "{}"
         try:
             credentials = from_json(text)
         except ValueError:
@@ -135,7 +100,7 @@ class Accounts:
         """
         now = iso_now(self._books.clock)
         is_new = account_id is None
-        account_id = account_id or self._around.new_id()
+        account_id = account_id or self._runtime.new_id()
         changes: dict[str, Any] = {"status": AccountStatus.ACTIVE, "reason": None, "hint": None, "signed_in_at": now}
         if found.display_name is not None:
             changes["display_name"] = found.display_name
@@ -150,7 +115,7 @@ class Accounts:
             self._books.calendars.put(account_id, found.calendars, now)
             self.tell(account_id)
             self._ensure_schedule(account_id, provider_id)
-        await self._around.schedule.run(schedule_id=_schedule_id(account_id))
+        await self._runtime.schedules.run(schedule_id=_schedule_id(account_id))
         return CalendarAccount.encoded(account)
 
     def keep(self, account_id: str, credentials: Mapping[str, Any]) -> None:
@@ -194,9 +159,9 @@ class Accounts:
         """See `calendar.accounts.sync`.  Never suspends."""
         row = self.get(account_id)
         if full or row.status != AccountStatus.ACTIVE:
-            return self._around.queue.enqueue(SyncCalendar(account_id=account_id, full=full))
+            return self._runtime.queue.enqueue(SyncCalendar(account_id=account_id, full=full))
         self._ensure_schedule(account_id, row.provider)
-        return await self._around.schedule.run(schedule_id=_schedule_id(account_id))
+        return await self._runtime.schedules.run(schedule_id=_schedule_id(account_id))
 
     def succeeded(self, account_id: str) -> None:
         """A sync is through; part of the caller's `write`."""
@@ -217,7 +182,7 @@ class Accounts:
         if row is None or row.status == AccountStatus.DELETING:
             return
         with self._books.database.write():
-            self._around.schedule.remove(_schedule_id(account_id))
+            self._runtime.schedules.remove(_schedule_id(account_id))
             if (row.status, row.reason) != (AccountStatus.NEEDS_REAUTH, refusal.reason):
                 self._store.change(
                     account_id,
@@ -237,9 +202,9 @@ class Accounts:
                     account_id, iso_now(self._books.clock), status=AccountStatus.DELETING, reason=None, hint=None
                 )
                 self.tell(account_id)
-            self._around.schedule.remove(_schedule_id(account_id))
+            self._runtime.schedules.remove(_schedule_id(account_id))
             lock = SyncCalendar(account_id=account_id).lock_key()
-            self._around.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._books.committed()
         revoked = await self._revoke(row)
         origin = self.origin(row)
@@ -264,7 +229,7 @@ class Accounts:
             elif row.status == AccountStatus.ACTIVE and row.provider in ready and row.credentials:
                 self._ensure_schedule(row.account_id, row.provider)
             else:
-                self._around.schedule.remove(_schedule_id(row.account_id))
+                self._runtime.schedules.remove(_schedule_id(row.account_id))
 
     def tell(self, account_id: str) -> None:
         """`accounts.updated`, of the account as it stands."""
@@ -294,11 +259,11 @@ class Accounts:
             return False
 
     def _sealed(self, account_id: str, credentials: Mapping[str, Any]) -> str:
-        return self._around.vault.seal(to_json(dict(credentials)).decode(), CREDENTIALS, account_id)
+        return self._runtime.vault.seal(to_json(dict(credentials)).decode(), CREDENTIALS, account_id)
 
     def _ensure_schedule(self, account_id: str, provider_id: str) -> None:
         every_s = self.providers.every_s(provider_id)
-        self._around.schedule.ensure(
+        self._runtime.schedules.ensure(
             _schedule_id(account_id),
             SyncCalendar(account_id=account_id),
             period_s=every_s,

@@ -4,9 +4,10 @@ import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from anyio import to_thread
 from sidecar_protocol.calendar.accounts import CalendarUnreachable
 from sidecar_protocol.calendar.calendars import CalendarAccount
 from sidecar_protocol.calendar.google_sign_in import (
@@ -31,19 +32,17 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.changes import Books
+from sidecar.calendar.google import GoogleProvider
+from sidecar.calendar.oauth import Client, GoogleOAuth, Grant, OAuthRefused, authorization_url
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
+from sidecar.calendar.tokens import AccessTokens, FixedToken
 from sidecar.clock import iso, iso_now
-from sidecar.http import HttpError
+from sidecar.http.client import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
 from sidecar.storage.secrets import SecretUnreadable, Vault
-
-if TYPE_CHECKING:
-    from sidecar.calendar.google import GoogleProvider
-    from sidecar.calendar.oauth import Client, GoogleOAuth, Grant
-    from sidecar.calendar.tokens import AccessTokens
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +56,12 @@ _AGAIN: Final = "Start the sign-in again."
 
 @dataclass(frozen=True, slots=True)
 class Google:
-    """What a sign-in needs of Google; made when first wanted, since it is slow to import."""
+    """The parts of the Google connection that a sign-in uses."""
 
-    client: "Client"
-    oauth: "GoogleOAuth"
-    tokens: "AccessTokens"
-    provider: "GoogleProvider"
+    client: Client
+    oauth: GoogleOAuth
+    tokens: AccessTokens
+    provider: GoogleProvider
 
 
 class GoogleSignInService(GoogleSignIn):
@@ -91,10 +90,6 @@ class GoogleSignInService(GoogleSignIn):
     async def start(
         self, *, redirect_uri: str, login_hint: str | None = None, account_id: str | None = None
     ) -> SignInStarted:
-        from anyio import to_thread  # noqa: PLC0415 - serving does without
-
-        from sidecar.calendar.oauth import authorization_url  # noqa: PLC0415 - it brings httpx
-
         _check_redirect(redirect_uri)
         if account_id is not None:
             account = self._accounts.get(account_id)
@@ -167,8 +162,6 @@ class GoogleSignInService(GoogleSignIn):
         return account
 
     async def _exchange(self, google: Google, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
-        from sidecar.calendar.oauth import OAuthRefused  # noqa: PLC0415 - see `start`
-
         try:
             grant = await google.oauth.exchange(
                 google.client, code=code, verifier=verifier, redirect_uri=sign_in.redirect_uri
@@ -196,7 +189,7 @@ class GoogleSignInService(GoogleSignIn):
         google.tokens.learn(account.account_id, grant, grant.refresh_token)
         return account
 
-    def _problem(self, grant: "Grant", email: str | None, sign_in: SignIn) -> RpcError | None:
+    def _problem(self, grant: Grant, email: str | None, sign_in: SignIn) -> RpcError | None:
         """What keeps a grant from becoming an account."""
         if not grant.reads_calendars:
             return SignInScopeMissing(hint=f"{_AGAIN} Leave the calendar's permissions ticked on Google's page.")
@@ -235,10 +228,8 @@ class GoogleSignInService(GoogleSignIn):
         return urlsafe_b64encode(self._randomness(RANDOM_BYTES)).decode()
 
 
-async def _calendars(google: Google, grant: "Grant") -> list[RemoteCalendar]:
+async def _calendars(google: Google, grant: Grant) -> list[RemoteCalendar]:
     """The calendars at once, so that there is something to see; what goes wrong here the first sync tells."""
-    from sidecar.calendar.tokens import FixedToken  # noqa: PLC0415 - it brings httpx
-
     try:
         return await google.provider.source(FixedToken(grant.access_token)).calendars()
     except (AccountRefused, JobFailed, JobSnoozed) as trouble:

@@ -1,215 +1,199 @@
-"""Claude, composed: what its parts are given of one another and of the rest of the process."""
+"""Claude, composed: runs and sessions, and the CLI processes behind them."""
 
 import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
-from functools import cached_property
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeReport, Finding
+from sidecar_protocol.claude.doctor import ClaudeReport
 from sidecar_protocol.claude.export import ExportSession
 from sidecar_protocol.claude.runs import RunClaude
-from sidecar_protocol.claude.sessions import Session, TakeTurn
-from sidecar_protocol.contract import Notification
+from sidecar_protocol.claude.sessions import TakeTurn
 
-from sidecar.claude.permissions.journal import AfterCommit, PermissionJournal
+from sidecar.claude.doctor import examine, glance
+from sidecar.claude.findings import this_user
+from sidecar.claude.handlers import ClaudeRunHandler
+from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.store import PermissionStore
-from sidecar.claude.process.environment import DATABASE_MARK
-from sidecar.claude.process.process_table import ProcessLedger
-from sidecar.claude.queue import CancelHolders, Enqueue
+from sidecar.claude.process.discovery import Discovery
+from sidecar.claude.process.environment import DATABASE_ENV
+from sidecar.claude.process.launch import Launcher
+from sidecar.claude.process.orphans import kill_orphans, still_running
+from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, DoctorService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.store import ClaudeStore, search_index
+from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
-from sidecar.clock import Clock
+from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
-from sidecar.ids import MakeId
-from sidecar.job_handler import JobHandler, OnDemand, Registration
-from sidecar.settings import Settings
-from sidecar.storage.database import Database
-
-if TYPE_CHECKING:
-    from sidecar.claude.process.discovery import Discovery
-    from sidecar.claude.process.launch import Launcher
-    from sidecar.claude.process.pool import Pool
-    from sidecar.claude.report import RecordRun
+from sidecar.job_handler import Registration
+from sidecar.runtime import Feature, Program, Runtime
 
 log = logging.getLogger(__name__)
 
 REAP_S: Final = 5.0
-"""What an earlier process left is looked for at most this long; nothing else begins before."""
+"""Time limit for killing what an earlier process left, since no job runs before that."""
 
 
-class ClaudeFeature:
-    """Runs and conversations, with the processes behind them."""
+def make(runtime: Runtime) -> Feature:
+    parts = _Parts(runtime)
+    return Feature(
+        services=_services(runtime, parts),
+        registrations=_registrations(runtime, parts),
+        indexes=(parts.index,),
+        program=parts.doctor.program,
+        prepare=parts.orphans.recover,
+        run=parts.pool.run,
+        stop=parts.pool.stop,
+        kill_orphans=parts.orphans.kill,
+    )
 
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        clock: Clock,
-        new_id: MakeId,
-        *,
-        notify: Callable[[Notification], None],
-        enqueue: Enqueue,
-        cancel_holders: CancelHolders,
-        record: "RecordRun",
-        is_draining: Callable[[], bool],
-        after_commit: AfterCommit,
-    ) -> None:
-        self._settings = settings
-        self._database_name = str(settings.database.resolve())
-        self._clock = clock
-        self._notify = notify
-        self._record = record
-        self._is_draining = is_draining
-        self._pool: Pool | None = None
-        self._examining = asyncio.Lock()
-        store = self._store = ClaudeStore(database)
-        index = search_index(database)
-        index.prepare()
-        self.fill, self.tidy = index.fill, index.merge
-        self._usage = UsageStore(database, clock)
-        self._ledger = ProcessLedger(database)
-        self._conversations = Conversations(database, store, notify, clock, new_id, self._usage)
-        asked = PermissionStore(database)
-        self._permissions = PermissionJournal(
+
+class _Parts:
+    """What several services and handlers share."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        database, clock, notify, new_id = runtime.database, runtime.clock, runtime.notify, runtime.new_id
+        self.store = ClaudeStore(database)
+        self.index = search_index(database)
+        self.index.prepare()
+        self.usage = UsageStore(database, clock)
+        self.conversations = Conversations(database, self.store, notify, clock, new_id, self.usage)
+        self.requests = PermissionStore(database)
+        self.permissions = PermissionJournal(
             database,
-            asked,
-            self._conversations,
+            self.requests,
+            self.conversations,
             notify=notify,
-            enqueue=enqueue,
-            after_commit=after_commit,
+            enqueue=runtime.queue.enqueue,
+            after_commit=runtime.after_commit,
             clock=clock,
             new_id=new_id,
         )
-        sessions = SessionsService(
-            store,
-            self._conversations,
-            self._permissions,
-            enqueue=enqueue,
-            cancel=cancel_holders,
-            drop_process=self._drop_process,
-            adapt_process=self._adapt_process,
-        )
-        self.services: tuple[object, ...] = (
-            ClaudeService(enqueue),
-            DoctorService(self.examine),
-            sessions,
-            PermissionsService(asked, self._permissions),
-            SearchService(store, index, clock),
-            ExportService(store),
-            UsageService(self._usage),
-        )
+        self.pool = ProcessPool(on_ended=self.conversations.process_ended, is_draining=runtime.is_draining)
+        self.orphans = Orphans(runtime, self.conversations, self.permissions)
+        self.discovery = Discovery(setting=runtime.settings.claude_path, environment=os.environ, home=Path.home())
+        self.doctor = Doctor(self.discovery)
 
-    def registrations(self) -> Iterable[Registration]:
-        """The job types, once work begins."""
-        from sidecar.claude.process.pool import Pool  # noqa: PLC0415 - serving needs none of this
 
-        pool = self._pool = Pool(on_gone=self._conversations.process_ended, is_draining=self._is_draining)
-        limit = self._settings.claude_concurrency
-        files = UserFiles(self._settings.data_dir, self._settings.log_dir)
-        yield Registration(RunClaude, OnDemand(self._make_runs), concurrency=limit, pool="claude")
-        yield Registration(TakeTurn, OnDemand(lambda: self._make_turns(pool)), concurrency=limit, pool="claude")
-        yield Registration(ExportSession, ExportHandler(self._store, files, self._clock))
+def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
+    sessions = SessionsService(
+        parts.store,
+        parts.conversations,
+        parts.permissions,
+        enqueue=runtime.queue.enqueue,
+        cancel=runtime.queue.cancel_holders,
+        drop_process=parts.pool.drop,
+        adapt_process=parts.pool.apply_settings,
+    )
+    return (
+        ClaudeService(runtime.queue.enqueue),
+        DoctorService(parts.doctor.examine),
+        sessions,
+        PermissionsService(parts.requests, parts.permissions),
+        SearchService(parts.store, parts.index, runtime.clock),
+        ExportService(parts.store),
+        UsageService(parts.usage),
+    )
 
-    @cached_property
-    def _launcher(self) -> "Launcher":
-        from sidecar.claude.process.launch import Launcher  # noqa: PLC0415 - as above
 
-        environment = {**os.environ, DATABASE_MARK: self._database_name}
-        return Launcher(discovery=self.discovery(), environment=environment, home=Path.home(), ledger=self._ledger)
+def _registrations(runtime: Runtime, parts: _Parts) -> tuple[Registration, ...]:
+    settings, clock = runtime.settings, runtime.clock
+    environment = {**os.environ, DATABASE_ENV: parts.orphans.database_name}
+    launcher = Launcher(
+        discovery=parts.discovery, environment=environment, home=Path.home(), process_table=parts.orphans.process_table
+    )
+    record = RecordRuns(runtime)
+    runs = ClaudeRunHandler(
+        launcher=launcher,
+        notify=runtime.notify,
+        record=record,
+        clock=clock,
+        book=parts.usage.book_safely,
+        owner_of=parts.store.owner_of,
+        is_draining=runtime.is_draining,
+    )
+    turns = TurnHandler(
+        launcher=launcher,
+        pool=parts.pool,
+        conversations=parts.conversations,
+        permissions=parts.permissions,
+        notify=runtime.notify,
+        record=record,
+        clock=clock,
+        is_draining=runtime.is_draining,
+    )
+    exports = ExportHandler(parts.store, UserFiles(settings.data_dir, settings.log_dir), clock)
+    limit = settings.claude_concurrency
+    return (
+        Registration(RunClaude, runs, concurrency=limit, pool="claude"),
+        Registration(TakeTurn, turns, concurrency=limit, pool="claude"),
+        Registration(ExportSession, exports),
+    )
 
-    def _make_runs(self) -> JobHandler[Any, Any]:
-        from sidecar.claude.handlers import ClaudeRunHandler  # noqa: PLC0415 - as above
 
-        return ClaudeRunHandler(
-            launcher=self._launcher,
-            notify=self._notify,
-            record=self._record,
-            clock=self._clock,
-            book=self._usage.book_safely,
-            owner_of=self._store.owner_of,
-            is_draining=self._is_draining,
-        )
+class RecordRuns:
+    """Writes finished runs into the activity feed.  Never raises: a run does not fail because of its record."""
 
-    def _make_turns(self, pool: "Pool") -> JobHandler[Any, Any]:
-        from sidecar.claude.sessions.turns import TurnHandler  # noqa: PLC0415 - as above
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
-        return TurnHandler(
-            launcher=self._launcher,
-            pool=pool,
-            conversations=self._conversations,
-            permissions=self._permissions,
-            notify=self._notify,
-            record=self._record,
-            clock=self._clock,
-            is_draining=self._is_draining,
-        )
-
-    async def run(self) -> None:
-        """Keep the sessions' idle processes until `stop`."""
-        assert self._pool is not None
-        await self._pool.run()
-
-    async def stop(self) -> None:
-        """End the idle processes; those that work are ended by their jobs."""
-        if self._pool is not None:
-            await self._pool.stop()
-
-    async def reap(self, job_ids: Collection[str]) -> int:
-        """Kill what is left of the processes of these jobs; how many there were."""
-        from sidecar.claude.process.orphans import kill_leftovers  # noqa: PLC0415
-
-        return await kill_leftovers(job_ids, self._database_name, timeout_s=REAP_S)
-
-    async def recover(self) -> None:
-        """Before any work begins: what a dead process left is killed, and no session runs; questions stay open."""
+    def __call__(self, *, source: str, **fields: Any) -> None:
         try:
-            session_ids = self._conversations.left_behind()
-            noted = self._ledger.left()
-            if session_ids or noted:
-                from sidecar.claude.process.orphans import kill_leftovers, survivors  # noqa: PLC0415 - most starts find none
+            event = FeedEvent(at_ms=self._runtime.clock.now_ms(), **fields)
+            self._runtime.feed().write(Origin(source), [event])
+        except sqlite3.Error:
+            log.exception("a run could not be written to the feed")
 
-                owners = {*session_ids, *(process.owner_id for process in noted)}
-                known = await survivors(noted)
-                killed = await kill_leftovers(owners, self._database_name, known=known, timeout_s=REAP_S)
-                log.warning("an earlier process left %d sessions open, and %d processes", len(session_ids), killed)
-                self._ledger.forget(process.pid for process in noted)
-                self._conversations.recover(session_ids, self._permissions.recover())
-        except sqlite3.Error:  # the next turn of each session puts it right
-            log.exception("the sessions of an earlier process could not be settled")
 
-    def _drop_process(self, session_id: str) -> None:
-        if self._pool is not None:
-            self._pool.drop(session_id)
+class Doctor:
+    """Examines the user's own CLI."""
 
-    def _adapt_process(self, session: Session) -> None:
-        if self._pool is not None:
-            self._pool.adapt(session)
+    def __init__(self, discovery: Discovery) -> None:
+        self._discovery = discovery
+        self._lock = asyncio.Lock()
 
     async def examine(self) -> ClaudeReport:
-        """How the user's own CLI is, now; one after another, since each look starts a login shell."""
-        from sidecar.claude.doctor import examine  # noqa: PLC0415
-        from sidecar.claude.findings import this_user  # noqa: PLC0415
+        """Returns the full report.  One call at a time, since each starts a login shell."""
+        async with self._lock:
+            return await examine(self._discovery, this_user())
 
-        async with self._examining:
-            return await examine(self.discovery(), this_user())
+    async def program(self) -> Program:
+        used, finding = await glance(self._discovery, this_user())
+        problem = f"{finding.detail} {finding.advice}" if finding.advice else None
+        return Program(problem=problem) if used is None else Program(used.path, used.version, problem)
 
-    async def glance(self) -> tuple[ClaudeCandidate | None, Finding]:
-        """Which one is used, and whether it runs."""
-        from sidecar.claude.doctor import glance  # noqa: PLC0415
-        from sidecar.claude.findings import this_user  # noqa: PLC0415
 
-        return await glance(self.discovery(), this_user())
+class Orphans:
+    """Kills the CLI processes that a dead sidecar left, and settles their sessions."""
 
-    def discovery(self) -> "Discovery":
-        """The search for the user's own CLI."""
-        from sidecar.claude.process.discovery import Discovery  # noqa: PLC0415
+    def __init__(self, runtime: Runtime, conversations: Conversations, permissions: PermissionJournal) -> None:
+        self.database_name = str(runtime.settings.database.resolve())
+        self.process_table = ProcessTable(runtime.database)
+        self._conversations = conversations
+        self._permissions = permissions
 
-        return Discovery(setting=self._settings.claude_path, environment=os.environ, home=Path.home())
+    async def kill(self, job_ids: Collection[str]) -> int:
+        return await kill_orphans(job_ids, self.database_name, timeout_s=REAP_S)
+
+    async def recover(self) -> None:
+        """Kills all that is left; afterwards no session is running, and open permission requests stay open."""
+        try:
+            session_ids = self._conversations.left_behind()
+            noted = self.process_table.left()
+            if session_ids or noted:
+                owners = {*session_ids, *(process.owner_id for process in noted)}
+                known = await still_running(noted)
+                killed = await kill_orphans(owners, self.database_name, known=known, timeout_s=REAP_S)
+                log.warning("an earlier process left %d sessions open and %d processes", len(session_ids), killed)
+                self.process_table.forget(process.pid for process in noted)
+                self._conversations.recover(session_ids, self._permissions.recover())
+        except sqlite3.Error:  # the next turn of each session repairs it
+            log.exception("the sessions of an earlier process could not be settled")

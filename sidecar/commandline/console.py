@@ -91,8 +91,9 @@ def _parse_variables(context: click.Context, option: click.Parameter, pairs: tup
 def console(*, script: Path | None, style: str | None, **options: Any) -> None:
     """Start a sidecar and call its methods line by line.
 
-    Reads lines from the terminal, from standard input or from a script.  A script stops at the first line that is
-    wrong or that waits in vain; the exit code is 1 if that happens or if the sidecar answers with an error.
+    Reads lines from the terminal, from standard input or from a script.  A script ends at the first invalid line
+    (exit code 2), or if it waits for a job that fails or for a notification that does not arrive (1).  It continues
+    after an error response, and exits with 1 at the end.
     """
     styles: dict[str | None, type[JsonOutput | TextOutput]] = {"json": JsonOutput, "timeline": TimelineOutput}
     output = styles.get(style, TextOutput)()
@@ -227,6 +228,8 @@ class _Console:
 
     async def _until(self, text: str) -> None:
         name, *conditions = map(self._references.fill_in, split_words(text) or [""])
+        if not name:
+            raise click.UsageError(".until needs the name of a notification.")
         with anyio.move_on_after(UNTIL_TIMEOUT_S):
             while not any(matches(received.method, received.params, name, conditions) for received in self._received):
                 await self._next_change()
@@ -235,8 +238,10 @@ class _Console:
         raise click.ClickException(f"No {name} {' '.join(conditions)} arrived within {UNTIL_TIMEOUT_S:g} s.")
 
     async def _wait(self, text: str) -> None:
-        job_id, status = [*split_words(text), "", ""][:2]
-        job_id, status = str(self._references.resolve(job_id)), status or JobStatus.SUCCEEDED.value
+        job_id, status = [*split_words(text), JobStatus.SUCCEEDED.value][:2] if text else ("", "")
+        job_id = str(self._references.resolve(job_id))
+        if not job_id:
+            raise click.UsageError(".wait needs the id of a job.")
         # The view must receive notifications before the job is requested, so that none is missed in between.
         view = JobView({"job_id": job_id, "version": 0, "status": JobStatus.QUEUED, "type": ""})
         self._views.append(view)
@@ -246,7 +251,7 @@ class _Console:
                 while not view.has_ended:
                     await self._next_change()
         except RemoteError as error:
-            raise click.ClickException(f"{job_id}: {error.message}") from None
+            raise click.ClickException(f"Job {job_id}: {error.message}") from None
         finally:
             self._views.remove(view)
         self._output.job_ended(view.job)

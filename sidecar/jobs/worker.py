@@ -15,14 +15,13 @@ from pydantic import ValidationError
 from sidecar_protocol.contract import JobPolicy, Recovery
 from sidecar_protocol.entities import JobError, JobStatus
 
-from sidecar.clock import Clock
-from sidecar.ids import MakeId
 from sidecar.job_handler import JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.running import RunningJob
 from sidecar.jobs.scheduler import Scheduler
 from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, carry_out, job_error, settle_orphan
+from sidecar.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +46,19 @@ class JobsWorker:
         registrations: Mapping[str, Registration],
         *,
         scheduler: Scheduler,
-        clock: Clock,
-        new_id: MakeId,
-        chance: Callable[[], float],
-        committed: Callable[[], Awaitable[None]],
-        reap: Callable[[Collection[str]], Awaitable[int]],
+        runtime: Runtime,
+        random_fraction: Callable[[], float],
+        kill_orphans: Callable[[Collection[str]], Awaitable[int]],
     ) -> None:
-        """`reap` kills what is left of the processes of a dead boot's jobs, and tells how many there were."""
+        """`kill_orphans` kills the processes that jobs of a dead boot have left, and returns their number."""
         self._journal = journal
         self._registrations = registrations
         self._scheduler = scheduler
-        self._clock = clock
-        self._new_id = new_id
-        self._chance = chance
-        self._committed = committed
-        self._reap = reap
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
+        self._random_fraction = random_fraction
+        self._committed = runtime.committed
+        self._kill_orphans = kill_orphans
         self._running: dict[str, RunningJob] = {}
         self._claimed: dict[str, ClaimedJob] = {}
         self._pools: Counter[str] = Counter()
@@ -134,7 +131,7 @@ class JobsWorker:
     async def _settle_orphans(self) -> None:
         orphans = self._journal.orphans()
         if orphans:
-            killed = await self._reap([orphan.job_id for orphan in orphans])
+            killed = await self._kill_orphans([orphan.job_id for orphan in orphans])
             log.warning("an earlier process left %d jobs running, and %d processes of theirs", len(orphans), killed)
             for orphan in self._journal.orphans():  # read anew: meanwhile somebody may have asked for a cancel
                 registration = self._registrations.get(orphan.type)
@@ -256,7 +253,7 @@ class JobsWorker:
     def _carry_out(self, claimed: ClaimedJob, verdict: Verdict) -> None:
         registration = self._registrations.get(claimed.type)
         policy = registration.policy if registration is not None else JobPolicy()
-        carry_out(self._journal, claimed, policy, verdict, self._chance())
+        carry_out(self._journal, claimed, policy, verdict, self._random_fraction())
 
 
 def _failed(kind: str, message: str, hint: str | None = None) -> Failed:

@@ -3,6 +3,7 @@
 Requests of one burst share a transaction, so each costs only a fraction of a disk flush.
 """
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -49,6 +50,17 @@ class UnitOfWork:
         """Calls `callback` once after the next commit, with the error that rolled it back or None."""
         self._callbacks.append(callback)
         self.request_commit()
+
+    async def committed(self) -> None:
+        """Returns once everything written so far is durable.  Raises the commit's `sqlite3.Error`."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_commit(failure: sqlite3.Error | None) -> None:
+            if not done.done():
+                done.set_result(None) if failure is None else done.set_exception(failure)
+
+        self.after_commit(on_commit)
+        await done
 
     def close(self) -> None:
         """Ignores every later commit; call it before closing the database."""

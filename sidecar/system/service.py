@@ -5,10 +5,9 @@ import platform
 import shutil
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.system import (
@@ -22,15 +21,14 @@ from sidecar_protocol.system import (
     OutboxStatus,
     SecretsState,
     Status,
-    SyncStatus,
     System,
 )
 
 from sidecar import __version__
-from sidecar.clock import Clock
-from sidecar.settings import Settings
-from sidecar.storage.database import Database
+from sidecar.logs import Logs
+from sidecar.runtime import Program, Runtime
 from sidecar.storage.migrations import applied_names, quick_check
+from sidecar.storage.sync_state import SyncState
 from sidecar.wire.in_flight import report_progress
 
 LOW_DISK_BYTES: Final = 100 * 1024 * 1024
@@ -45,32 +43,45 @@ WAL_RESET_FIXED: Final = (3, 51, 3)
 """sqlite.org/wal.html#walresetbug: two connections that write or checkpoint at once may lose a write before this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probes:
-    """What the service asks the rest of the process."""
+class FeaturesState(Protocol):
+    """The state of the features."""
 
-    queue: Callable[[], dict[str, int]]
-    accounts: Callable[[], dict[str, int]]
-    syncs: Callable[[], list[SyncStatus]]
-    outbox: Callable[[], OutboxStatus]
-    requests: Callable[[], int]
-    work_trouble: Callable[[], str | None]
-    secrets: Callable[[], SecretsState | None]
-    logs_dropped: Callable[[], int]
-    log_tail: Callable[[], list[str]]
-    claude: Callable[[], Awaitable[ClaudeInstallation]]
+    def jobs_by_status(self) -> dict[str, int]: ...
+
+    def account_counts(self) -> dict[str, int]: ...
+
+    def work_trouble(self) -> str | None:
+        """Why no jobs are run at the moment; None if they are."""
+
+    def secrets_state(self) -> SecretsState | None:
+        """How the stored credentials are protected; None before the handshake."""
+
+    def claude_program(self) -> Awaitable[Program]: ...
+
+
+class WireState(Protocol):
+    """The state of the connection to the host."""
+
+    @property
+    def requests(self) -> int:
+        """Requests received so far."""
+
+    def outbox_status(self) -> OutboxStatus: ...
 
 
 class SystemService(System):
-    """How the process is."""
+    """The state of the process."""
 
-    def __init__(self, database: Database, settings: Settings, probes: Probes, clock: Clock, openrpc: Path) -> None:
-        self._database = database
-        self._settings = settings
-        self._probes = probes
-        self._clock = clock
+    def __init__(self, runtime: Runtime, features: FeaturesState, wire: WireState, logs: Logs, openrpc: Path) -> None:
+        self._database = runtime.database
+        self._settings = runtime.settings
+        self._clock = runtime.clock
+        self._sync_state = SyncState(runtime.database)
+        self._features = features
+        self._wire = wire
+        self._logs = logs
         self._openrpc = openrpc
-        self._started = clock.monotonic()
+        self._started = runtime.clock.monotonic()
         self._document: bytes | None = None
         self._health: Health | None = None
         self._looked_at = 0.0
@@ -102,18 +113,18 @@ class SystemService(System):
             version=__version__,
             pid=os.getpid(),
             uptime_s=round(self._clock.monotonic() - self._started, 3),
-            queue=self._probes.queue(),
-            accounts=self._probes.accounts(),
-            syncs=self._probes.syncs(),
+            queue=self._features.jobs_by_status(),
+            accounts=self._features.account_counts(),
+            syncs=self._sync_state.last_syncs(),
             database=self._database_status(),
-            outbox=self._probes.outbox(),
+            outbox=self._wire.outbox_status(),
             rss_bytes=_rss_bytes(),
-            requests=self._probes.requests(),
+            requests=self._wire.requests,
         )
 
     async def diagnostics(self) -> Diagnostics:
         report_progress("Looking for the Claude CLI", 0.1)
-        claude = await self._probes.claude()
+        claude = await self._features.claude_program()
         report_progress("Checking the database", 0.4)
         integrity = await quick_check(self._database.path, INTEGRITY_S)
         return Diagnostics(
@@ -123,9 +134,9 @@ class SystemService(System):
             status=await self.status(),
             health=await self.health(),
             integrity=integrity,
-            claude=claude,
+            claude=ClaudeInstallation(path=claude.path, version=claude.version, problem=claude.problem),
             settings=self._settings.public(),
-            log_tail=self._probes.log_tail(),
+            log_tail=self._logs.tail(),
         )
 
     def _check_database(self) -> HealthCheck:
@@ -143,18 +154,18 @@ class SystemService(System):
         return HealthCheck(name="disk", status=HealthStatus.OK)
 
     def _check_worker(self) -> HealthCheck:
-        if trouble := self._probes.work_trouble():
+        if trouble := self._features.work_trouble():
             return HealthCheck(name="worker", status=HealthStatus.DEGRADED, detail=f"no jobs are taken: {trouble}")
         return HealthCheck(name="worker", status=HealthStatus.OK)
 
     def _check_secrets(self) -> HealthCheck:
-        state = self._probes.secrets()
+        state = self._features.secrets_state()
         trouble = SECRETS_TROUBLE.get(state) if state is not None else None
         status = HealthStatus.OK if trouble is None else HealthStatus.DEGRADED
         return HealthCheck(name="secrets", status=status, detail=trouble)
 
     def _check_logs(self) -> HealthCheck:
-        if dropped := self._probes.logs_dropped():
+        if dropped := self._logs.dropped:
             detail = f"{dropped} records were dropped: stderr or the log file is not taking them"
             return HealthCheck(name="logs", status=HealthStatus.DEGRADED, detail=detail)
         return HealthCheck(name="logs", status=HealthStatus.OK)

@@ -1,7 +1,7 @@
-"""From a request to its answer: find the method, validate, call, reply.  The only place where errors become answers.
+"""Serves requests: finds the method, validates the params, calls the handler, and turns exceptions into error answers.
 
-A handler that does not wait is stepped to its end in place: no task, no thread.  Answers are held back until the
-turn's writes are committed.
+A handler that never suspends is run to its end in place, without a task.  Answers are sent once the writes of the
+request are committed.
 """
 
 import logging
@@ -22,13 +22,16 @@ from sidecar.wire.in_flight import HandlerOutcome, InFlightRequests
 log = logging.getLogger(__name__)
 
 MAX_RESULT_BYTES: Final = 8 * 1024 * 1024
+"""A larger result is refused with `ResultTooLarge`: lists are paged, and a line is held in memory as a whole."""
 MAX_DETAILS: Final = 20
+"""Invalid params listed in one error."""
 
 Admit = Callable[["Route"], RpcError | None]
+"""Returns the error with which a method is refused at the moment; None if it may be called."""
 
 
-class Send(Protocol):
-    """Where framed answers go."""
+class AnswerSink(Protocol):
+    """Takes framed answers."""
 
     def queue_response(self, line: bytes) -> None: ...
 
@@ -45,135 +48,77 @@ class Route:
         self._validate: Callable[[Any], Any] | None = None
 
     def call(self, params: dict[str, Any]) -> Coroutine[Any, Any, Model | None]:
-        """The handler, called with the validated params."""
-        if self._validate is None:  # the model is built at the first call, not at start
+        """Validates the params and calls the handler.  Raises `ValidationError`."""
+        if self._validate is None:  # the model is built at the first call, not at the start
             self.declared.params.model_rebuild()
             self._validate = self.declared.params.__pydantic_validator__.validate_python
         return self.handler(**self._validate(params).__dict__)
 
 
 class Routes:
-    """Who serves which method: the services at hand, and those of other domains once one of their methods is called.
+    """The table of methods.
 
-    `later` makes a domain's services, by the first part of its methods' names: what nobody has asked for yet is not
-    even imported.
+    `deferred` maps a domain, the first part of a method's name, to a function that makes its services; it is called
+    with the first request for one of them.
     """
 
-    def __init__(self, services: Iterable[object], later: Mapping[str, Callable[[], Iterable[object]]]) -> None:
-        self._later = dict(later)
+    def __init__(self, services: Iterable[object], deferred: Mapping[str, Callable[[], Iterable[object]]]) -> None:
+        self._deferred = dict(deferred)
         self._table = dict(_routes(services))
-        self.known = self._table.get
-        """The route of a method that is at hand, or None."""
 
     def find(self, name: str) -> Route | None:
-        """The route of a method that is not at hand yet; None: there is no such method."""
-        domain = name.partition(".")[0]
-        if (make := self._later.get(domain)) is not None:
-            self._table.update(_routes(make()))
-            del self._later[domain]
-        return self._table.get(name)
+        """Returns the route of a method, or None if there is no such method."""
+        route = self._table.get(name)
+        if route is None and (domain := name.partition(".")[0]) in self._deferred:
+            self._table.update(_routes(self._deferred[domain]()))
+            del self._deferred[domain]  # only now: a failed attempt is repeated with the next request
+            route = self._table.get(name)
+        return route
 
 
 def _routes(services: Iterable[object]) -> Iterator[tuple[str, Route]]:
-    """A route for each method of the interfaces that these services implement."""
     for service in services:
         for interface in type(service).__mro__:
             for declared in methods_of(interface):
                 yield declared.name, Route(declared, getattr(service, declared.attribute))
 
 
-class Dispatcher:
-    """Serves one connection."""
+class Answers:
+    """Holds answers back until the writes of their requests are committed, then frames and sends them."""
 
     def __init__(
         self,
         connection: Connection,
-        send: Send,
+        sink: AnswerSink,
         database: Database,
-        *,
         request_commit: Callable[[], None],
         new_id: MakeId,
     ) -> None:
         self._connection = connection
-        self._send = send
+        self._sink = sink
         self._database = database
         self._request_commit = request_commit
         self._new_id = new_id
-        self._routes = Routes((), {})
-        self._known = self._routes.known
-        self._admit: Admit | None = None
         self._outcomes: list[tuple[Request, HandlerOutcome, bool]] = []
-        self.requests = 0
-        self.waiting: InFlightRequests | None = None
 
-    def connect(self, table: Routes, admit: Admit, waiting: InFlightRequests) -> None:
-        """Name what serves the methods, and who says whether a method may be called now."""
-        self._routes, self._known = table, table.known
-        self._admit = admit
-        self.waiting = waiting
-
-    def admit_by(self, admit: Admit | None) -> None:
-        """Change who says whether a method may be called; None: all may."""
-        self._admit = admit
-
-    def handle(self, event: Event) -> None:
-        """Serve one thing that the peer said."""
-        if type(event) is Request:
-            self.requests += 1
-            try:
-                self._serve(event)
-            except Exception as error:  # noqa: BLE001 - the boundary: whatever it was, the request is answered
-                self.answer(event, error)
-        elif type(event) is Notified:
-            self._take(event)
-        elif type(event) is Refused:
-            log.warning("a line was refused: %s", event.reason)
-            if event.reply:
-                self._send.queue_response(event.reply)
-                self._request_commit()
-        else:
-            log.warning("the client answered a request that was never sent")
-
-    def answer(self, request: Request, outcome: HandlerOutcome) -> None:
-        """Answer once the turn is committed: with a result, with None where the method has none, or with an error."""
+    def add(self, request: Request, outcome: HandlerOutcome) -> None:
+        """Answers a request with a result, with None if its method has no result, or with an exception."""
         self._outcomes.append((request, outcome, self._database.in_transaction))
         self._request_commit()
 
-    def _serve(self, request: Request) -> None:
-        route = self._known(request.method) or self._routes.find(request.method)
-        if route is None:
-            raise MethodNotFound
-        if self._admit is not None and (refusal := self._admit(route)) is not None:
-            raise refusal
-        params = request.params
-        try:
-            meta = Meta.model_validate(params.pop("_meta")) if "_meta" in params else None
-            handler = route.call(params)
-        except ValidationError as error:
-            raise invalid_params(error) from None
-        if route.waits and self.waiting is not None:
-            self.waiting.start(request, handler, meta)
-            return
-        self.answer(request, _step(handler, route))
-
-    def _take(self, event: Notified) -> None:
-        """Serve a notification; nobody is told how that went, but the log."""
-        try:
-            route = self._known(event.method) or self._routes.find(event.method)
-            if route is None or route.waits or (self._admit is not None and self._admit(route) is not None):
-                log.warning("the client's notification was ignored: not known, or not now")
-                return
-            event.params.pop("_meta", None)
-            _step(route.call(event.params), route)
-        except Exception as error:  # noqa: BLE001 - there is nobody to answer
-            log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
+    def add_line(self, line: bytes) -> None:
+        """Sends a framed answer."""
+        self._sink.queue_response(line)
+        self._request_commit()
 
     def on_commit(self, failure: sqlite3.Error | None) -> None:
-        """The turn is committed, or undone: send what was answered in it."""
+        """Sends the answers; where the commit failed, requests that wrote are answered with that error."""
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
-            for request, outcome, depends in outcomes:
-                self._send.queue_response(self._frame(request, failure if failure is not None and depends else outcome))
+            for request, outcome, has_written in outcomes:
+                self._sink.queue_response(
+                    self._frame(request, failure if failure is not None and has_written else outcome)
+                )
 
     def _frame(self, request: Request, outcome: HandlerOutcome) -> bytes:
         if not isinstance(outcome, BaseException):
@@ -187,7 +132,7 @@ class Dispatcher:
         return self._connection.reply_error(request, self._rpc_error(request, outcome).json_bytes())
 
     def _rpc_error(self, request: Request, error: BaseException) -> RpcError:
-        """The error as the client sees it; what is not meant for it goes into the log under an id."""
+        """Returns the error for the client; of an unexpected one it gets an id, under which the log has the rest."""
         if isinstance(error, RpcError):
             return error
         if isinstance(error, sqlite3.Error):
@@ -198,8 +143,65 @@ class Dispatcher:
         return Internal(error_id=error_id)
 
 
+class Dispatcher:
+    """Serves one connection."""
+
+    def __init__(self, routes: Routes, admit: Admit, answers: Answers, in_flight: InFlightRequests) -> None:
+        self._find = routes.find
+        self._admit = admit
+        self._answers = answers
+        self._in_flight = in_flight
+        self.requests = 0
+        """Requests received so far."""
+
+    def handle(self, event: Event) -> None:
+        """Serves one message of the client."""
+        if type(event) is Request:
+            self.requests += 1
+            try:
+                self._serve(event)
+            except Exception as error:  # noqa: BLE001 - the boundary: every request is answered
+                self._answers.add(event, error)
+        elif type(event) is Notified:
+            self._serve_notification(event)
+        elif type(event) is Refused:
+            log.warning("a line was refused: %s", event.reason)
+            if event.reply:
+                self._answers.add_line(event.reply)
+        else:
+            log.warning("the client answered a request that was never sent")
+
+    def _serve(self, request: Request) -> None:
+        route = self._find(request.method)
+        if route is None:
+            raise MethodNotFound
+        if (refusal := self._admit(route)) is not None:
+            raise refusal
+        params = request.params
+        try:
+            meta = Meta.model_validate(params.pop("_meta")) if "_meta" in params else None
+            handler = route.call(params)
+        except ValidationError as error:
+            raise invalid_params(error) from None
+        if route.waits:
+            self._in_flight.start(request, handler, meta)
+        else:
+            self._answers.add(request, _step(handler, route))
+
+    def _serve_notification(self, event: Notified) -> None:
+        try:
+            route = self._find(event.method)
+            if route is None or route.waits or self._admit(route) is not None:
+                log.warning("the client's notification was ignored: unknown, or not allowed now")
+                return
+            event.params.pop("_meta", None)
+            _step(route.call(event.params), route)
+        except Exception as error:  # noqa: BLE001 - a notification has no answer
+            log.warning("the client's notification %s failed: %s", event.method, type(error).__name__)
+
+
 def _step(handler: Coroutine[Any, Any, Model | None], route: Route) -> Model | None:
-    """Run a handler that does not wait to its end."""
+    """Runs a handler that never suspends to its end."""
     try:
         handler.send(None)
     except StopIteration as end:
@@ -210,7 +212,7 @@ def _step(handler: Coroutine[Any, Any, Model | None], route: Route) -> Model | N
 
 
 def invalid_params(error: ValidationError, prefix: str = "") -> InvalidParams:
-    """What is wrong with the params, by path; never with the value itself."""
+    """Returns an error that lists the invalid params by path, never their values."""
     details = [
         {"path": ".".join([*filter(None, [prefix]), *map(str, item["loc"])]), "message": item["msg"]}
         for item in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAILS]

@@ -4,8 +4,8 @@ import asyncio
 import hmac
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, Protocol
 
 from sidecar_protocol.connection import MAX_BATCH, MAX_MESSAGE_BYTES
 from sidecar_protocol.contract import RpcError
@@ -30,7 +30,7 @@ from sidecar_protocol.system import (
 )
 
 from sidecar import __version__
-from sidecar.wire.dispatch import Dispatcher, Route
+from sidecar.wire.dispatch import Route
 from sidecar.wire.in_flight import MAX_IN_FLIGHT, InFlightRequests
 from sidecar.wire.outbox import Outbox, Wire
 
@@ -42,33 +42,44 @@ FINISH_S: Final = 0.3
 """Seconds of DRAIN_S that requests have to finish before they are cancelled."""
 
 
+class Process(Protocol):
+    """The parts of the process that the handshake and the shutdown reach."""
+
+    def unlock(self, key: str | None) -> SecretsState:
+        """Takes the key of the stored credentials.  Returns whether they can be read."""
+
+    def on_initialized(self, client_pid: int | None) -> None:
+        """Called after the handshake."""
+
+    def stop_work(self, deadline_s: float) -> Awaitable[tuple[int, bool]]:
+        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
+
+    def end(self, code: int) -> None:
+        """Ends the process with this exit code."""
+
+
 class LifecycleService(Lifecycle):
-    """`initialize`, `shutdown`, `exit` and cancelling."""
+    """Serves `initialize`, `shutdown`, `exit` and `$/cancelRequest`.
+
+    `initialize` must pass `token`, unless it is None.
+    """
 
     def __init__(
         self,
-        *,
-        dispatcher: Dispatcher,
-        waiting: InFlightRequests,
+        in_flight: InFlightRequests,
         outbox: Outbox,
         wire: Wire,
+        process: Process,
+        *,
         token: str | None,
         schema_hash: str,
-        unlock: Callable[[str | None], SecretsState],
-        on_initialized: Callable[[int | None], None],
-        stop_work: Callable[[float], Awaitable[tuple[int, bool]]],
-        end: Callable[[int], None],
     ) -> None:
-        self._dispatcher = dispatcher
-        self._waiting = waiting
+        self._in_flight = in_flight
         self._outbox = outbox
         self._wire = wire
+        self._process = process
         self._token = token
         self._schema_hash = schema_hash
-        self._unlock = unlock
-        self._on_initialized = on_initialized
-        self._stop_work = stop_work
-        self._end = end
         self._initialized = False
         self._draining: asyncio.Task[Drained] | None = None
 
@@ -78,7 +89,7 @@ class LifecycleService(Lifecycle):
         return self._draining is not None
 
     def admit(self, route: Route) -> RpcError | None:
-        """Whether a method may be called now; None: yes."""
+        """Returns the error with which a method is refused at the moment; None if it may be called."""
         if route.declared.before_initialize:
             return None
         if self._draining is not None:
@@ -107,9 +118,8 @@ class LifecycleService(Lifecycle):
             raise Unauthorized(hint="Pass the value of BACKEND_TOKEN as `token`.")
         window = self._resume(resume, frozenset(capabilities.opt_out if capabilities else ()))
         self._initialized = True
-        self._dispatcher.admit_by(None)
-        log.info("%s %s shook hands, protocol %d", client_info.name, client_info.version, protocol_version)
-        self._on_initialized(process_id)
+        log.info("client %s %s connected with protocol %d", client_info.name, client_info.version, protocol_version)
+        self._process.on_initialized(process_id)
         return Initialized(
             protocol_version=PROTOCOL_VERSION,
             server_info=ServerInfo(name="sidecar", version=__version__, pid=os.getpid()),
@@ -117,7 +127,7 @@ class LifecycleService(Lifecycle):
             events=window,
             schema_hash=self._schema_hash,
             schema_match=None if schema_hash is None else schema_hash == self._schema_hash,
-            secrets=self._unlock(secrets.key if secrets is not None else None),
+            secrets=self._process.unlock(secrets.key if secrets is not None else None),
         )
 
     def _resume(self, resume: Resume | None, opted_out: frozenset[str]) -> EventWindow:
@@ -143,21 +153,20 @@ class LifecycleService(Lifecycle):
         return await asyncio.shield(self.drain(deadline_ms / 1000))
 
     async def exit(self) -> None:
-        self._end(0)
+        self._process.end(0)
 
     async def cancel_request(self, *, id: int | str) -> None:
-        self._waiting.cancel(id)
+        self._in_flight.cancel(id)
 
     def drain(self, deadline_s: float) -> "asyncio.Task[Drained]":
         """Stops all work within the deadline, in seconds; a second call waits for the first one's result."""
         if self._draining is None:
-            self._dispatcher.admit_by(self.admit)
             self._outbox.notify(SystemState(state=ProcessState.DRAINING))
             self._draining = asyncio.get_running_loop().create_task(self._drain(deadline_s))
         return self._draining
 
     async def _drain(self, deadline_s: float) -> Drained:
         grace_s = min(FINISH_S, deadline_s)
-        cancelling = asyncio.ensure_future(self._waiting.drain(grace_s, deadline_s - grace_s))
-        interrupted, stopped = await self._stop_work(deadline_s)
+        cancelling = asyncio.ensure_future(self._in_flight.drain(grace_s, deadline_s - grace_s))
+        interrupted, stopped = await self._process.stop_work(deadline_s)
         return Drained(drained=stopped, cancelled_requests=await cancelling, interrupted_jobs=interrupted)

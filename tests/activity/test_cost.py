@@ -53,7 +53,7 @@ def fill(rig: Loopback, count: int) -> None:
     kinds.append((Origin("claude"), "run_completed"))
     for at, (origin, event_type) in enumerate(kinds):
         numbers = range(at, count, len(kinds))
-        rig.features.activity.write(
+        rig.activity.write(
             origin,
             [
                 event(
@@ -130,7 +130,7 @@ async def test_a_deep_page_costs_what_the_first_one_does(rig: Loopback) -> None:
 async def test_a_write_costs_the_same_in_a_feed_of_any_length(rig: Loopback) -> None:
     def step(name: str) -> int:
         with counted(rig) as steps:
-            rig.features.activity.write(Origin("jira", "a"), [event(f"{name}:{number}") for number in range(50)])
+            rig.activity.write(Origin("jira", "a"), [event(f"{name}:{number}") for number in range(50)])
         return steps[0]
 
     fill(rig, FEW)
@@ -165,8 +165,8 @@ async def test_no_statement_reads_the_whole_feed(rig: Loopback) -> None:
     span = {"start": "2026-11-20T00:00:00Z", "end": "2026-11-24T00:00:00Z", "time_zone": "Asia/Seoul"}
     await rig.call("activity.heatmap", span)
     await rig.call("activity.summary", span)
-    rig.features.activity.remove_below(Origin("jira", "a"), "issue_created:a:1")
-    await rig.features.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
+    rig.activity.remove_below(Origin("jira", "a"), "issue_created:a:1")
+    await rig.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
     connection.set_trace_callback(None)
     statements = {one for one in said if "activity_" in one and not one.startswith("--")}
     assert len(statements) > 20

@@ -13,6 +13,7 @@ from sidecar_protocol.activity.feed import ActivityFile, ExportActivity
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
+from sidecar.activity.store import ActivityStore
 from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
 from tests.conftest import StartRawClient
@@ -51,7 +52,7 @@ def event(event_id: str, **fields: Any) -> FeedEvent:
 
 
 def handler(rig: Loopback, folder: Path) -> ExportHandler:
-    return ExportHandler(rig.features.activity._store, UserFiles(folder, folder / "logs"), rig.clock)
+    return ExportHandler(ActivityStore(rig.database), UserFiles(folder, folder / "logs"), rig.clock)
 
 
 async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ActivityFile, str]:
@@ -60,7 +61,7 @@ async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ActivityFi
 
 
 async def test_a_table_has_a_row_for_each_event(rig: Loopback, tmp_path: Path) -> None:
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         [
             event("e-1", title='Tee, "grün"\n日本語', issue_key="PROJ-1", links=("A-1", "B-2"), description="x"),
@@ -82,7 +83,7 @@ async def test_a_table_has_a_row_for_each_event(rig: Loopback, tmp_path: Path) -
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 async def test_no_cell_is_a_formula(rig: Loopback, tmp_path: Path, first: str) -> None:
     fields = {"title": f"{first}HYPERLINK(1)", "description": f"{first}1", "actor": f"{first}x", "status": f"{first}2"}
-    rig.features.activity.write(JIRA, [event(f"{first}e", container=f"{first}c", **fields)])
+    rig.activity.write(JIRA, [event(f"{first}e", container=f"{first}c", **fields)])
     _, text = await export(rig, tmp_path)
     (row,) = csv.DictReader(text.removeprefix("\ufeff").splitlines(keepends=True))
     for column in (*fields, "container", "event_id"):
@@ -91,14 +92,14 @@ async def test_no_cell_is_a_formula(rig: Loopback, tmp_path: Path, first: str) -
 
 
 async def test_json_lines_are_what_the_list_tells(rig: Loopback, tmp_path: Path) -> None:
-    rig.features.activity.write(JIRA, [event(f"e-{number}", title="a\nb\u2028c") for number in range(3)])
+    rig.activity.write(JIRA, [event(f"e-{number}", title="a\nb\u2028c") for number in range(3)])
     _, text = await export(rig, tmp_path, format="jsonl")
     told = (await rig.call("activity.events.list"))["events"]
     assert [json.loads(line) for line in text.split("\n")[:-1]] == told
 
 
 async def test_markdown_is_a_list(rig: Loopback, tmp_path: Path) -> None:
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         [
             event("e-1", title="Tea *hot*", issue_key="PROJ-1", url="https://x.example/1"),
@@ -115,11 +116,9 @@ async def test_markdown_is_a_list(rig: Loopback, tmp_path: Path) -> None:
 
 
 async def test_filters_choose_what_is_written(rig: Loopback, tmp_path: Path) -> None:
-    rig.features.activity.write(
-        JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(9)]
-    )
-    rig.features.activity.write(JIRA, [event("tea", title="tea", issue_key="PROJ-1")])
-    rig.features.activity.write(Origin("claude"), [event("c", event_type="run_completed")])
+    rig.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(9)])
+    rig.activity.write(JIRA, [event("tea", title="tea", issue_key="PROJ-1")])
+    rig.activity.write(Origin("claude"), [event("c", event_type="run_completed")])
 
     async def rows(**fields: Any) -> int:
         return (await export(rig, tmp_path, format="jsonl", **fields))[0].rows
@@ -136,9 +135,7 @@ async def test_filters_choose_what_is_written(rig: Loopback, tmp_path: Path) -> 
 async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancelled(
     rig: Loopback, tmp_path: Path
 ) -> None:
-    rig.features.activity.write(
-        JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(ROWS * 5)]
-    )
+    rig.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(ROWS * 5)])
     context = Context()
     path = str(tmp_path / "all.csv")
     result = await handler(rig, tmp_path / "data").run(ExportActivity(path=path), context)

@@ -22,7 +22,7 @@ UNTOLD = dict.fromkeys(
 
 
 def record(rig: Loopback, event_id: str, **fields: Any) -> None:
-    rig.features.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
+    rig.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
 
 
 def moment(seconds: float) -> str:

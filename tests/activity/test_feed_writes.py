@@ -37,9 +37,7 @@ async def told(rig: Loopback) -> list[dict[str, Any]]:
 
 
 async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(rig: Loopback) -> None:
-    assert rig.features.activity.write(JIRA, [event(f"e-{number:02d}", number) for number in range(60)]) == FeedChange(
-        60
-    )
+    assert rig.activity.write(JIRA, [event(f"e-{number:02d}", number) for number in range(60)]) == FeedChange(60)
     assert await told(rig) == [
         {
             "added": 60,
@@ -52,7 +50,7 @@ async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(rig: Loo
 
 
 async def test_rows_that_say_the_same_are_neither_counted_nor_touched(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     full = event(
         "full",
         end_ms=EIGHT_O_CLOCK + HOUR_MS,
@@ -97,19 +95,19 @@ async def test_rows_that_say_the_same_are_neither_counted_nor_touched(rig: Loopb
 
 async def test_each_change_raises_the_revision(rig: Loopback) -> None:
     for title in ("a", "a", "b", "c"):
-        rig.features.activity.write(JIRA, [event("e-1", title=title)])
+        rig.activity.write(JIRA, [event("e-1", title=title)])
     page = await rig.call("activity.events.list")
     assert [(one["version"], one["title"]) for one in page["events"]] == [(3, "c")]
 
 
 async def test_of_an_id_that_is_given_twice_the_last_one_holds(rig: Loopback) -> None:
-    change = rig.features.activity.write(JIRA, [event("e-1", title="old"), event("e-1", title="new")], remove=["e-1"])
+    change = rig.activity.write(JIRA, [event("e-1", title="old"), event("e-1", title="new")], remove=["e-1"])
     assert change == FeedChange(1)
     assert [one["title"] for one in (await rig.call("activity.events.list"))["events"]] == ["new"]
 
 
 async def test_deletions_are_told_with_what_else_changed(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(JIRA, [event("e-1"), event("e-2")])
     await told(rig)
     change = feed.write(JIRA, [event("e-2", title="new"), event("e-3")], remove=["e-1", "e-never"])
@@ -122,7 +120,7 @@ async def test_deletions_are_told_with_what_else_changed(rig: Loopback) -> None:
 
 
 async def test_nobody_deletes_what_another_account_has(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(OTHER, [event("e-1")])
     feed.write(Origin("confluence", "acc"), [event("e-2")])
     assert feed.write(JIRA, remove=["e-1", "e-2"]) == FeedChange()
@@ -131,7 +129,7 @@ async def test_nobody_deletes_what_another_account_has(rig: Loopback) -> None:
 
 
 async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     names = ["p:1:", "p:1:a", "p:1:\U0010fffe", "p:1:世界", "p:1", "p:10:a", "p:2:a", "P:1:a", "p%1:a", "p:1;"]
     feed.write(JIRA, [event(name) for name in names])
     assert feed.remove_below(JIRA, "p:1:") == FeedChange(removed=4)
@@ -139,7 +137,7 @@ async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(rig: Loopback) 
 
 
 async def test_a_sweep_deletes_what_a_full_sync_has_not_seen_within_its_window(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(JIRA, [event(f"e-{hours}", hours, container_id="a" if hours % 2 else "b") for hours in range(10)])
     feed.write(OTHER, [event("other", 5)])
     feed.write(Origin("confluence", "acc"), [event("page", 5)])
@@ -156,7 +154,7 @@ async def test_a_sweep_deletes_what_a_full_sync_has_not_seen_within_its_window(r
 
 
 async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(JIRA, [event(f"e-{number}", number / 100, container_id=str(number % 2)) for number in range(1_200)])
     feed.write(OTHER, [event("other")])
     await told(rig)
@@ -168,7 +166,7 @@ async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(ri
 
 
 async def test_what_cannot_be_stored_as_it_is_does_not_stop_a_sync(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     odd = event("e-1", title="half \ud83d", description="x\0y" + "z" * 10_000, actor="世" * 5_000)
     assert feed.write(JIRA, [odd, event("e-2")]) == FeedChange(2)
     assert feed.write(JIRA, [odd]) == FeedChange()
@@ -179,7 +177,7 @@ async def test_what_cannot_be_stored_as_it_is_does_not_stop_a_sync(rig: Loopback
 
 
 async def test_a_batch_that_fails_leaves_nothing_behind(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     with pytest.raises(sqlite3.Error):
         feed.write(JIRA, [event("e-1"), event("e-2", issue_key=object())])
     assert await ids(rig) == []

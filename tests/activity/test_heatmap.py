@@ -43,7 +43,7 @@ async def counts(rig: Loopback, start: str, end: str, time_zone: str, **params: 
     ],
 )
 async def test_a_day_is_what_it_is_in_the_zone(rig: Loopback, time_zone: str, days: dict[str, int]) -> None:
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         events("2026-11-23T00:00:00Z", "2026-11-23T12:00:00Z", "2026-11-23T18:15:00Z", "2026-11-24T00:00:00Z"),
     )
@@ -54,7 +54,7 @@ async def test_a_day_is_what_it_is_in_the_zone(rig: Loopback, time_zone: str, da
 
 async def test_the_day_on_which_clocks_are_set_forward_has_23_hours(rig: Loopback) -> None:
     """Berlin, 2026-03-29: 02:00 becomes 03:00."""
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         events(
             "2026-03-28T22:59:59.999Z",
@@ -69,7 +69,7 @@ async def test_the_day_on_which_clocks_are_set_forward_has_23_hours(rig: Loopbac
 
 async def test_the_day_on_which_clocks_are_set_back_has_25_hours(rig: Loopback) -> None:
     """New York, 2026-11-01: 02:00 becomes 01:00."""
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         events(
             "2026-11-01T03:59:59.999Z",
@@ -86,10 +86,10 @@ async def test_the_day_on_which_clocks_are_set_back_has_25_hours(rig: Loopback) 
 
 async def test_a_day_may_begin_at_one_o_clock_and_a_date_may_be_left_out(rig: Loopback) -> None:
     """Beirut sets its clocks forward at midnight; Samoa went without 2011-12-30."""
-    rig.features.activity.write(JIRA, events("2026-03-28T21:59:59Z", "2026-03-28T22:00:00Z"))
+    rig.activity.write(JIRA, events("2026-03-28T21:59:59Z", "2026-03-28T22:00:00Z"))
     found = await counts(rig, "2026-03-28T00:00:00+02:00", "2026-03-30T00:00:00+03:00", "Asia/Beirut")
     assert found == {"2026-03-28": 1, "2026-03-29": 1}
-    rig.features.activity.write(CALENDAR, events("2011-12-30T09:59:59Z", "2011-12-30T10:00:00Z"))
+    rig.activity.write(CALENDAR, events("2011-12-30T09:59:59Z", "2011-12-30T10:00:00Z"))
     found = await counts(rig, "2011-12-29T00:00:00-10:00", "2012-01-01T00:00:00+14:00", "Pacific/Apia")
     assert found == {"2011-12-29": 1, "2011-12-30": 0, "2011-12-31": 1}
 
@@ -97,7 +97,7 @@ async def test_a_day_may_begin_at_one_o_clock_and_a_date_may_be_left_out(rig: Lo
 @pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "UTC", "Etc/GMT+12", "America/Los_Angeles"])
 async def test_an_all_day_event_counts_on_its_date_in_every_zone(rig: Loopback, time_zone: str) -> None:
     """The calendar is in Auckland, where the day begins thirteen hours before it does in Greenwich."""
-    rig.features.activity.write(
+    rig.activity.write(
         CALENDAR,
         events("2026-11-24T00:00:00+13:00", local_date="2026-11-24", event_type="event_scheduled")
         + events("2026-11-24T12:00:00Z"),
@@ -109,7 +109,7 @@ async def test_an_all_day_event_counts_on_its_date_in_every_zone(rig: Loopback, 
 
 
 async def test_a_source_can_be_counted_alone_and_changes_are_followed(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(JIRA, events("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z"))
     feed.write(CALENDAR, events("2026-11-23T12:00:00Z"))
     span = ("2026-11-23T00:00:00Z", "2026-11-25T00:00:00Z", "UTC")
@@ -122,7 +122,7 @@ async def test_a_source_can_be_counted_alone_and_changes_are_followed(rig: Loopb
 
 
 async def test_days_are_whole_however_the_span_lies(rig: Loopback) -> None:
-    rig.features.activity.write(JIRA, events("2026-11-23T00:00:00Z", "2026-11-23T23:59:59.999Z"))
+    rig.activity.write(JIRA, events("2026-11-23T00:00:00Z", "2026-11-23T23:59:59.999Z"))
     assert await counts(rig, "2026-11-23T11:00:00Z", "2026-11-23T12:00:00Z", "UTC") == {"2026-11-23": 2}
     assert await counts(rig, "2026-11-23T11:00:00Z", "2026-11-24T00:00:00Z", "UTC") == {"2026-11-23": 2}
     reports = rig.remote(ActivityReports)

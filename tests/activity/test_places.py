@@ -28,13 +28,13 @@ async def listed(rig: Loopback, **params: Any) -> list[str]:
 
 async def test_within_a_second_milliseconds_decide_and_then_what_was_told_last(rig: Loopback) -> None:
     moments = {"b": 5, "a": 7, "c": 5, "d": 0, "e": 999, "f": 1000, "g": -1}
-    rig.features.activity.write(JIRA, [event(name, EIGHT_O_CLOCK + moment) for name, moment in moments.items()])
+    rig.activity.write(JIRA, [event(name, EIGHT_O_CLOCK + moment) for name, moment in moments.items()])
     assert await listed(rig) == ["f", "e", "a", "c", "b", "d", "g"]
     assert await listed(rig, start="2026-11-23T08:00:00.005Z", end="2026-11-23T08:00:00.999Z") == ["a", "c", "b"]
 
 
 async def test_an_event_that_is_moved_is_where_it_belongs(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(JIRA, [event(name, EIGHT_O_CLOCK + at) for at, name in enumerate("abc")])
     feed.write(JIRA, [event("b", EIGHT_O_CLOCK + 9), event("c", EIGHT_O_CLOCK - 9)])
     assert await listed(rig) == ["b", "a", "c"]
@@ -45,15 +45,15 @@ async def test_an_event_that_is_moved_is_where_it_belongs(rig: Loopback) -> None
 async def test_there_is_room_for_more_than_a_thousand_events_in_one_millisecond(rig: Loopback) -> None:
     """All-day events do all begin at midnight."""
     names = [f"e-{number:04d}" for number in range(2_500)]
-    rig.features.activity.write(JIRA, [event(name, EIGHT_O_CLOCK) for name in names])
-    rig.features.activity.write(JIRA, [event("before", EIGHT_O_CLOCK - 1), event("after", EIGHT_O_CLOCK + 1_000)])
+    rig.activity.write(JIRA, [event(name, EIGHT_O_CLOCK) for name in names])
+    rig.activity.write(JIRA, [event("before", EIGHT_O_CLOCK - 1), event("after", EIGHT_O_CLOCK + 1_000)])
     assert await listed(rig) == ["after", *reversed(names), "before"]
 
 
 async def test_moments_before_1970_and_far_ahead_have_places(rig: Loopback) -> None:
     for name, year in (("first", 1), ("old", 1965), ("last", 9999)):
         seconds = (year - 1970) * 31_556_952
-        rig.features.activity.write(JIRA, [event(name, max(seconds, -62_135_596_800) * 1000 + 1)])
+        rig.activity.write(JIRA, [event(name, max(seconds, -62_135_596_800) * 1000 + 1)])
     assert await listed(rig) == ["last", "old", "first"]
 
 
@@ -69,7 +69,7 @@ async def test_old_rows_keep_their_order_however_many_share_a_second(tmp_path: P
     assert await listed(rig) == [f"e-{number:04d}" for number in reversed(range(3_100))]
     page = await rig.call("activity.search", {"query": "3099"})
     assert [hit["event_id"] for hit in page["hits"]] == ["e-3099"]
-    rig.features.activity.write(JIRA, [event("new", 1_550_000), event("e-3099", 5, title="tea 3099")])
+    rig.activity.write(JIRA, [event("new", 1_550_000), event("e-3099", 5, title="tea 3099")])
     assert (await listed(rig))[:2] == ["new", "e-3098"]
     rig.close()
 

@@ -41,7 +41,7 @@ async def search(rig: Loopback, query: str, **params: Any) -> list[str]:
 @pytest.fixture(params=["indexed", "not indexed"])
 def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
     """Some events; on a SQLite that has trigrams, and as on one that has not."""
-    rig.features.activity.write(
+    rig.activity.write(
         PAGES,
         [
             event("0", "Deploy the login page", "weekly review with the team"),
@@ -55,7 +55,7 @@ def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
         ],
     )
     if request.param == "not indexed":
-        rig.features.activity._store.index.is_available = False
+        rig.features.get("activity").indexes[0].is_available = False
     return rig
 
 
@@ -97,7 +97,7 @@ async def test_all_words_are_found_whatever_they_are_written_in(corpus: Loopback
 
 
 async def test_filters_hold_while_searching(corpus: Loopback) -> None:
-    corpus.features.activity.write(JIRA, [event("8", "Deploy it", event_type="issue_created")])
+    corpus.activity.write(JIRA, [event("8", "Deploy it", event_type="issue_created")])
     assert await search(corpus, "deploy") == ["8", "7", "0"]
     assert await search(corpus, "deploy", source="jira") == ["8"]
     assert await search(corpus, "deploy", account_id="c", limit=1) == ["7", "0"]
@@ -108,7 +108,7 @@ async def test_filters_hold_while_searching(corpus: Loopback) -> None:
 
 
 async def test_an_issue_s_key_finds_that_issue_and_no_longer_number(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(PAGES, [event("1", "About PROJ-12"), event("2", "About PROJ-123"), event("3", "PROJ-12 and beans")])
     feed.write(JIRA, [event("4", "Beans", issue_key="PROJ-12"), event("5", "UTF-8 beans")])
     assert await search(rig, "PROJ-12") == ["4", "3", "1"]
@@ -119,9 +119,7 @@ async def test_an_issue_s_key_finds_that_issue_and_no_longer_number(rig: Loopbac
 
 
 async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
-    rig.features.activity.write(
-        PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")]
-    )
+    rig.activity.write(PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")])
     page = await rig.call("activity.search", {"query": "tea"})
     described, titled = page["hits"][1], page["hits"][0]
     (mark,) = described["marks"]
@@ -137,7 +135,7 @@ async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
 
 
 async def test_the_index_follows_every_change(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(PAGES, [event("1", "first words", "and more"), event("2", "second words")])
     feed.write(PAGES, [event("1", "other words", at_ms=EIGHT_O_CLOCK + 9_000), event("2", "second thoughts")])
     feed.write(PAGES, [event("3", "words, too")], remove=["2"])
@@ -145,11 +143,11 @@ async def test_the_index_follows_every_change(rig: Loopback) -> None:
     assert await search(rig, "first") == []
     assert await search(rig, "more") == []
     assert await search(rig, "thoughts") == []
-    feed._store.index.check()
+    rig.features.get("activity").indexes[0].check()
 
 
 async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir: Any) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(PAGES, [event(str(number), f"word{number}") for number in range(20)])
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
     rig.unit_of_work.commit()
@@ -158,28 +156,26 @@ async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir
         copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
     rig.database.rows("VACUUM")
     assert await search(rig, "word7") == ["7"]
-    feed._store.index.check()
+    rig.features.get("activity").indexes[0].check()
 
 
 async def test_a_vacuum_makes_one_piece_of_the_index(rig: Loopback) -> None:
     for number in range(60):
-        rig.features.activity.write(
-            PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)]
-        )
+        rig.activity.write(PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)])
         rig.unit_of_work.commit()
 
     def pieces() -> int:
         return int(rig.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
 
     assert pieces() > 1
-    vacuum = VacuumHandler(rig.database, rig._committed, rig.features._tidy)
+    vacuum = VacuumHandler(rig.database, rig.runtime.committed, rig.features.merge_indexes)
     await vacuum.run(VacuumDatabase(), Context())
     assert pieces() == 1
     assert await search(rig, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]
 
 
 async def test_a_page_ends_where_it_has_looked_enough_and_the_next_goes_on(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(PAGES, [event("0", "ox")])
     feed.write(PAGES, [event(str(number), "cattle of all kinds") for number in range(1, 1_200)])
     page = await rig.call("activity.search", {"query": "ox"})
@@ -198,12 +194,12 @@ async def test_a_query_has_a_length(rig: Loopback, query: str) -> None:
 
 @pytest.mark.parametrize("query", [" ", '""', "\0"])
 async def test_a_query_of_nothing_finds_everything(rig: Loopback, query: str) -> None:
-    rig.features.activity.write(PAGES, [event("1", "a"), event("2", "b")])
+    rig.activity.write(PAGES, [event("1", "a"), event("2", "b")])
     assert await search(rig, query) == ["2", "1"]
 
 
 async def test_the_longest_query_can_be_answered(rig: Loopback) -> None:
-    rig.features.activity.write(PAGES, [event("1", " ".join(f"{number:03}" for number in range(200)))])
+    rig.activity.write(PAGES, [event("1", " ".join(f"{number:03}" for number in range(200)))])
     assert await search(rig, " ".join(f"{number:03}" for number in range(125))) == ["1"]
 
 

@@ -37,7 +37,7 @@ def all_day(event_id: str, first: str, end: str | None, title: str, **fields: An
 
 def fill(rig: Loopback) -> None:
     """Two days of somebody's work."""
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(
         CALENDAR,
         [
@@ -285,7 +285,7 @@ async def test_nothing_is_a_report_too(rig: Loopback) -> None:
 
 
 async def test_other_people_s_titles_stay_text_in_the_report(rig: Loopback) -> None:
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         [
             event(
@@ -310,7 +310,7 @@ async def test_other_people_s_titles_stay_text_in_the_report(rig: Loopback) -> N
 
 async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed(rig: Loopback) -> None:
     """Berlin: 02:00 becomes 03:00 on 2026-03-29, and 03:00 becomes 02:00 on 2026-10-25."""
-    rig.features.activity.write(
+    rig.activity.write(
         CALENDAR,
         [
             meeting("s", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "Spring"),
@@ -333,7 +333,7 @@ async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed
 
 
 async def test_midnight_divides_days_at_both_ends_of_the_world(rig: Loopback) -> None:
-    rig.features.activity.write(JIRA, [event("i", "issue_created", "2026-11-23T11:00:00Z", issue_key="PROJ-1")])
+    rig.activity.write(JIRA, [event("i", "issue_created", "2026-11-23T11:00:00Z", issue_key="PROJ-1")])
     reports = rig.remote(ActivityReports)
     for time_zone, day in (
         ("Pacific/Kiritimati", "2026-11-24"),
@@ -346,10 +346,10 @@ async def test_midnight_divides_days_at_both_ends_of_the_world(rig: Loopback) ->
 
 async def test_rows_of_the_old_backend_are_told_as_well(rig: Loopback) -> None:
     """Whose types have dots, and whose cells may hold anything."""
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA, [event("i1", "issue.updated", "2026-11-23T10:00:00Z"), event("i2", "nonsense", "2026-11-23T10:00:00Z")]
     )
-    rig.features.activity.write(
+    rig.activity.write(
         CLAUDE, [event("r", "run_completed", "2026-11-23T10:00:00Z", raw={"total_cost_usd": "much", "duration_ms": []})]
     )
     summary = await rig.remote(ActivityReports).summary(**WEEK)
@@ -357,7 +357,7 @@ async def test_rows_of_the_old_backend_are_told_as_well(rig: Loopback) -> None:
 
 
 async def test_a_report_of_a_year_lets_others_have_their_turn(rig: Loopback) -> None:
-    rig.features.activity.write(
+    rig.activity.write(
         JIRA,
         [event(f"i{number}", "issue_updated", "2026-11-23T10:00:00Z", issue_key="PROJ-1") for number in range(2_000)],
     )

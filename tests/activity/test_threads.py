@@ -59,7 +59,7 @@ def test_who_searches_may_write_a_key_in_any_case() -> None:
 
 
 async def test_a_thread_has_the_issue_and_whatever_names_it(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(CALENDAR, [event("meeting", event_type="event_scheduled", title="PROJ-1 회의", at_ms=EIGHT_O_CLOCK + 1)])
     feed.write(CLAUDE, [event("run", event_type="run_completed", title="Fix it", full_text="Fix it.\nIt is PROJ-1.")])
     assert await thread(rig, "PROJ-1") == []  # as far as is known, PROJ is no project
@@ -77,8 +77,8 @@ async def test_a_thread_has_the_issue_and_whatever_names_it(rig: Loopback) -> No
 
 
 async def test_a_thread_has_pages_like_any_list(rig: Loopback) -> None:
-    rig.features.activity.write(JIRA, [event(f"e-{number}", issue_key="PROJ-1") for number in range(7)])
-    rig.features.activity.write(
+    rig.activity.write(JIRA, [event(f"e-{number}", issue_key="PROJ-1") for number in range(7)])
+    rig.activity.write(
         CALENDAR, [event(f"m-{number}", title="PROJ-1", at_ms=EIGHT_O_CLOCK - number) for number in range(1, 7)]
     )
     found: list[str] = []
@@ -93,7 +93,7 @@ async def test_a_thread_has_pages_like_any_list(rig: Loopback) -> None:
 
 
 async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(CALENDAR, [event("meeting", title="UTF-8, ISO-8601, SHA-256, COVID-19 and ISOLATE-1")])
     feed.write(JIRA, [event("issue", issue_key="ISOLATE-1"), event("other", issue_key="SH-1")])
     for key in ("UTF-8", "ISO-8601", "SHA-256", "COVID-19"):
@@ -102,7 +102,7 @@ async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(
 
 
 async def test_links_follow_what_becomes_of_an_event(rig: Loopback) -> None:
-    feed = rig.features.activity
+    feed = rig.activity
     feed.write(JIRA, [event("issue", issue_key="PROJ-9")])
     feed.write(CALENDAR, [event("meeting", title="PROJ-1 and PROJ-2")])
     feed.write(CALENDAR, [event("meeting", title="PROJ-2 and PROJ-3", at_ms=EIGHT_O_CLOCK + 3_600_000)])

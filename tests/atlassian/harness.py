@@ -12,7 +12,9 @@ from sidecar_protocol.atlassian import AtlassianAccount
 from sidecar_protocol.confluence import Confluence
 from sidecar_protocol.jira import Jira
 
+from sidecar.http.client import Http
 from sidecar.settings import Settings
+from sidecar.storage.sync_state import SyncState
 from tests.fakes.atlassian import Asked, FakeSite, Token, User
 from tests.loopback import Loopback, ManualClock
 
@@ -40,15 +42,15 @@ class Desk(Loopback):
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Syncs are run inside this block."""
-        from sidecar.http import Http
-
-        self.features._client = Http(self.clock, random_fraction=lambda: 0.5, sleep=self._pause)
-        atlassian = self.features._atlassian
-        self.features.registrations.update({one.spec.type: one for one in atlassian.registrations()})
+        atlassian = self.features.get("atlassian")
+        self.registrations.update({one.spec.type: one for one in atlassian.registrations})
         async with super().working():
-            await atlassian.start()
+            await atlassian.run()
             yield
-        await self.features._client.close()
+        await self.runtime.http().close()
+
+    def make_http(self) -> Http:
+        return Http(self.clock, random_fraction=lambda: 0.5, sleep=self._pause)
 
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -82,7 +84,7 @@ class Desk(Loopback):
 
     def position(self, account: AtlassianAccount) -> Any:
         """Where the account's next sync begins, as it is stored."""
-        return self.features._atlassian._records.sync_state.cursor(f"{account.service.value}:{account.account_id}")
+        return SyncState(self.database).cursor(f"{account.service.value}:{account.account_id}")
 
     async def events(self, **wanted: Any) -> list[tuple[str, str | None, str | None]]:
         """Type, title and description of the feed's events, oldest first."""

@@ -1,6 +1,6 @@
 """The benchmarks' command line: `python -m tests.bench [--quick] [--json] [--only NAME] [--server COMMAND]`.
 
-Exits 0 whatever the figures are; 1 only where the sidecar could be measured in nothing.
+Exits with 0 whatever the figures are, and with 1 only if nothing could be measured.
 """
 
 import argparse
@@ -14,52 +14,61 @@ from typing import Final
 
 from rich.console import Console
 
-from tests.bench import bridge, lives, loads, taped, telling, working
-from tests.bench.arena import FULL, QUICK, Arena, Pace, Stage
-from tests.bench.contestants import Contestant, fastapi, missing, the_floor, the_sidecar, the_working_sidecar
+from tests.bench import bridge, event_delivery, job_queue, processes, recording, request_load
+from tests.bench.benchmark import PACES, Benchmark, Pace, ServerPool
 from tests.bench.report import as_json, print_table
+from tests.bench.server_kinds import (
+    ServerKind,
+    baseline_kind,
+    fastapi_kind,
+    missing,
+    sidecar_kind,
+    sidecar_with_benchmark_jobs,
+)
 
-GROUPS: Final[dict[str, Callable[[Arena], None]]] = {
-    "life": lives.life,
-    "idle": lives.idle,
-    "unread": lives.unread,
-    "one_in_flight": loads.one_in_flight,
-    "trivial": loads.trivial,
-    "node": lives.node,
+GROUPS: Final[dict[str, Callable[[Benchmark], None]]] = {
+    "life": processes.life,
+    "idle": processes.idle,
+    "unread": processes.unread,
+    "one_in_flight": request_load.one_in_flight,
+    "trivial": request_load.trivial,
+    "node": processes.node,
     "bridge": bridge.bridge,
-    "jobs_get": loads.jobs_get,
-    "jobs_list": loads.jobs_list,
-    "jobs_create": loads.jobs_create,
-    "after_load": lives.after_load,
-    "notifications": loads.notifications,
-    "events": telling.events,
-    "unread_events": telling.unread_events,
-    "replay": telling.replay,
-    "queue": working.queue,
-    "big_answer": loads.big_answer,
-    "transcripts": taped.transcripts,
+    "jobs_get": request_load.jobs_get,
+    "jobs_list": request_load.jobs_list,
+    "jobs_create": request_load.jobs_create,
+    "after_load": processes.after_load,
+    "notifications": request_load.notifications,
+    "events": event_delivery.events,
+    "unread_events": event_delivery.unread_events,
+    "replay": event_delivery.replay,
+    "queue": job_queue.queue,
+    "big_answer": request_load.big_answer,
+    "transcripts": recording.transcripts,
 }
 
 TABLE_WIDTH: Final = 170
-"""What all columns need; on a narrower screen the lines wrap, in a file they do not."""
+"""Width of the table with all its columns; lines wrap on a narrower terminal, not in a file."""
 
 
 def main(arguments: list[str]) -> int:
-    """Measure what was asked for and print it."""
+    """Measures the chosen groups and prints the figures."""
     options = _parser().parse_args(arguments)
-    contestants = [the_sidecar(shlex.split(options.server) if options.server else [sys.executable, "-m", "sidecar"])]
-    contestants.append(the_floor())
-    # A start of FastAPI takes a second, and a run needs a dozen.
-    absent = "too slow to start for --quick" if options.quick else missing("fastapi", "uvicorn")
+    kinds = [
+        sidecar_kind(shlex.split(options.server) if options.server else [sys.executable, "-m", "sidecar"]),
+        baseline_kind(),
+    ]
+    # FastAPI takes a second to start, and a run starts it a dozen times.
+    absent = "it starts too slowly for a short run" if options.pace != "full" else missing("fastapi", "uvicorn")
     if not absent:
-        contestants.append(fastapi())
+        kinds.append(fastapi_kind())
+    kind_with_jobs = None if options.server else sidecar_with_benchmark_jobs()
     with tempfile.TemporaryDirectory(prefix="sidecar-bench-", ignore_cleanup_errors=True) as folder:
-        working = None if options.server else the_working_sidecar()
-        arena = _arena(contestants, working, Path(folder), QUICK if options.quick else FULL)
+        benchmark = _benchmark(kinds, kind_with_jobs, Path(folder), PACES[options.pace])
         if absent:
-            arena.notes["FastAPI"] = f"left out: {absent}"
-        arena.run({name: group for name, group in GROUPS.items() if name in (options.only or GROUPS)})
-        report = as_json(arena, quick=options.quick)
+            benchmark.notes["FastAPI"] = f"left out: {absent}"
+        benchmark.run({name: group for name, group in GROUPS.items() if name in (options.only or GROUPS)})
+        report = as_json(benchmark, pace=options.pace)
     if options.json:
         print(json.dumps(report, indent=2))
     else:
@@ -67,20 +76,37 @@ def main(arguments: list[str]) -> int:
     return 0 if any(row["sidecar"] is not None for row in report["measures"]) else 1
 
 
-def _arena(contestants: list[Contestant], working: Contestant | None, folder: Path, pace: Pace) -> Arena:
-    stages = [Stage(contestant, folder / contestant.name, pace) for contestant in contestants]
-    at_work = Stage(working, folder / "working", pace) if working else None
-    for stage in (*stages, *([at_work] if at_work else [])):
-        stage.folder.mkdir()
-    return Arena(stages, pace, at_work)
+def _benchmark(kinds: list[ServerKind], kind_with_jobs: ServerKind | None, folder: Path, pace: Pace) -> Benchmark:
+    pools = [ServerPool(kind, folder / kind.name, pace) for kind in kinds]
+    pool_with_jobs = ServerPool(kind_with_jobs, folder / "with_jobs", pace) if kind_with_jobs else None
+    for pool in (*pools, *([pool_with_jobs] if pool_with_jobs else [])):
+        pool.folder.mkdir()
+    return Benchmark(pools, pace, pool_with_jobs)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="The sidecar beside a bare Python loop.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under 30 s, and noisier")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="Measures the sidecar and a bare Python loop in the same run."
+    )
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--quick",
+        dest="pace",
+        action="store_const",
+        const="quick",
+        default="full",
+        help="fewer and shorter rounds: under 30 s, noisier figures",
+    )
+    pace.add_argument(
+        "--smoke",
+        dest="pace",
+        action="store_const",
+        const="smoke",
+        help="one tiny round, to see that every benchmark runs; the figures mean nothing",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--only", action="append", choices=sorted(GROUPS), metavar="NAME", help=", ".join(GROUPS))
-    parser.add_argument("--server", help="another NDJSON JSON-RPC server to measure in the sidecar's place")
+    parser.add_argument("--server", help="the command of another NDJSON JSON-RPC server to measure in place of ours")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What a call costs that comes from an Electron page: protocol/typescript, driven by Node."""
+"""Cost of a call from an Electron page: protocol/typescript, driven by Node."""
 
 import json
 import subprocess
@@ -6,36 +6,36 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench.arena import Arena, Values
-from tests.bench.contestants import ROOT, Refused
+from tests.bench.benchmark import Benchmark, Values
 from tests.bench.server import environment
+from tests.bench.server_kinds import ROOT, Refused
 from tests.electron.compiling import compile_into, missing
 
-NODE_S: Final = 30.0
-"""A driver that takes longer than this hangs."""
+NODE_S: Final = 120.0
+"""Timeout of the Node driver."""
 
 
-def bridge(arena: Arena) -> None:
-    """The median of a trivial call from the main process, from a page, and the difference."""
+def bridge(benchmark: Benchmark) -> None:
+    """Measures the median of a trivial call from the main process and from a page, and the difference."""
     if (absent := missing()) is not None:
-        arena.notes["bridge"] = f"left out: {absent}"
+        benchmark.notes["bridge"] = f"left out: {absent}"
         return
-    stage = arena.stages[0]
+    pool = benchmark.pools[0]
     with tempfile.TemporaryDirectory(prefix="sidecar-bridge-") as folder:
         compile_into(Path(folder))
         script = Path(folder, "tests", "bench", "bridge.mjs")
 
         def sample() -> Values:
-            return _driven(script, stage.contestant.command(stage.data("bridge")), stage.data("bridge"), arena)
+            return _driven(script, pool.kind.command(pool.data("bridge")), pool.data("bridge"), benchmark)
 
-        arena.take_turns("bridge", {stage.contestant.name: sample})
+        benchmark.sample_each("bridge", {pool.kind.name: sample})
 
 
-def _driven(script: Path, command: list[str], folder: Path, arena: Arena) -> Values:
-    order = {"command": command, "dataDir": str(folder), "seconds": 4 * arena.pace.seconds}
+def _driven(script: Path, command: list[str], folder: Path, benchmark: Benchmark) -> Values:
+    options = {"command": command, "dataDir": str(folder), "seconds": 4 * benchmark.pace.seconds}
     try:
         done = subprocess.run(
-            ["node", str(script), json.dumps(order)],
+            ["node", str(script), json.dumps(options)],
             cwd=ROOT,
             env=environment(folder),
             capture_output=True,

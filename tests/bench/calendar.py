@@ -1,8 +1,8 @@
-"""The calendar with much in it: `python -m tests.bench.calendar [--calendars 50] [--events 100000] [--json]`.
+"""Sync of large calendars: `python -m tests.bench.calendar [--calendars 50] [--events 100000] [--json]`.
 
-A first sync, an incremental sync of 100 changes, and a month's events, of the real process against the fake Google, at
-a tenth of the size and at all of it: the last two must not grow.  With gcal_sync installed (`uv run --with gcal_sync
-python -m tests.bench.calendar`) that syncs the same calendars from the same fake beside it, into memory.
+Measures a first sync, an incremental sync of 100 changes and a page of a month's events against the fake Google, at a
+tenth of the size and at the full size; the last two must not grow.  If gcal_sync is installed (`uv run --with gcal_sync
+python -m tests.bench.calendar`), it syncs the same calendars into memory for comparison.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from tests.process.raw_client import RawClient
 
 CHANGES: Final = 100
 DAYS: Final = (-170, 390)
-"""All of it lies within the window of a sync."""
+"""First and last day of the events, relative to today; inside the window of a sync."""
 PATIENCE_S: Final = 600.0
 
 
 def fill(google: FakeGoogle, calendars: int, events: int) -> None:
-    """Calendars with meetings of an hour, spread evenly."""
+    """Adds calendars with meetings of one hour, spread evenly."""
     now = google.now().replace(microsecond=0)
     for number in range(calendars):
         name = ADA if number == 0 else f"team{number}@example.com"
@@ -45,10 +45,10 @@ def fill(google: FakeGoogle, calendars: int, events: int) -> None:
 
 
 def meeting(begins: datetime, title: str) -> dict[str, Any]:
-    """An event about as large as those that people have."""
+    """Returns an event of realistic size."""
     return {
         "summary": title,
-        "description": "Agenda: what was, what is, what comes. " * 4,
+        "description": "Agenda: review, status, next steps, open questions. " * 4,
         "location": "Room 4",
         "start": {"dateTime": begins.isoformat(), "timeZone": "Europe/Berlin"},
         "end": {"dateTime": (begins + timedelta(hours=1)).isoformat(), "timeZone": "Europe/Berlin"},
@@ -60,7 +60,7 @@ def meeting(begins: datetime, title: str) -> dict[str, Any]:
 
 @contextmanager
 def serving(calendars: int, events: int) -> Iterator[str]:
-    """A filled fake in a process of its own: its URL."""
+    """Runs a filled fake in its own process; yields its URL."""
     command = [sys.executable, "-m", "tests.bench.calendar", "--serve", str(calendars), str(events)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as fake:
         assert fake.stdout is not None
@@ -72,7 +72,7 @@ def serving(calendars: int, events: int) -> Iterator[str]:
 
 
 def change(url: str, calendars: int) -> None:
-    """CHANGES new events, over all calendars."""
+    """Adds CHANGES new events, spread over all calendars."""
     begins = datetime.now(UTC) + timedelta(days=1)
     with httpx.Client() as client:
         for number in range(CHANGES):
@@ -82,7 +82,7 @@ def change(url: str, calendars: int) -> None:
 
 
 def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
-    """The figures of the real process, in milliseconds."""
+    """Returns the figures of the sidecar, in milliseconds."""
     environment: dict[str, Any] = {**FakeGoogle.environment_of(url)}
     with tempfile.TemporaryDirectory() as folder, RawClient(Path(folder) / "data", **environment) as wire:
         wire.initialize()
@@ -93,7 +93,7 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
         account = wire.call("calendar.oauth.google.complete", state=started["state"])
         job_id = wire.call("jobs.list", type="calendar.sync")["jobs"][0]["job_id"]
         first = wire.until_job(job_id, "succeeded", "failed", patience_s=PATIENCE_S)
-        figures = {"first_sync_ms": _lasted(first), "first_sync_cpu_ms": _cpu_ms(process)}
+        figures = {"first_sync_ms": _duration_ms(first), "first_sync_cpu_ms": _cpu_ms(process)}
         assert first["status"] == "succeeded", first
         walls, cpus, months = [], [], []
         for _ in range(rounds):
@@ -102,7 +102,7 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
             job = wire.call("calendar.accounts.sync", account_id=account["account_id"])
             ended = wire.until_job(job["job_id"], "succeeded", "failed", patience_s=PATIENCE_S)
             assert ended["result"]["added"] == CHANGES, ended
-            walls.append(_lasted(ended))
+            walls.append(_duration_ms(ended))
             cpus.append(_cpu_ms(process) - before)
             months.append(_month(wire))
         figures |= {"changes_ms": median(walls), "changes_cpu_ms": median(cpus), "month_page_ms": median(months)}
@@ -113,7 +113,7 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
 
 
 def _month(wire: RawClient) -> float:
-    """The first page of a month of one calendar, as a renderer asks for it."""
+    """Measures the first page of a month of one calendar."""
     now = datetime.now(UTC)
     begun = time.perf_counter()
     start, end = (moment.isoformat() for moment in (now, now + timedelta(days=30)))
@@ -122,7 +122,7 @@ def _month(wire: RawClient) -> float:
     return (time.perf_counter() - begun) * 1_000
 
 
-def _lasted(job: dict[str, Any]) -> float:
+def _duration_ms(job: dict[str, Any]) -> float:
     began, ended = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
     return (ended - began).total_seconds() * 1_000
 
@@ -132,8 +132,8 @@ def _cpu_ms(process: psutil.Process) -> float:
     return float(times.user + times.system) * 1_000
 
 
-async def beside(url: str, calendars: int, rounds: int) -> dict[str, float]:
-    """The same work by gcal_sync: each calendar's events by its sync manager, into its store in memory."""
+async def gcal_sync_figures(url: str, calendars: int, rounds: int) -> dict[str, float]:
+    """Measures the same syncs with gcal_sync, into its in-memory store."""
     import aiohttp  # type: ignore[import-not-found]
     from gcal_sync.api import GoogleCalendarService  # type: ignore[import-not-found]
     from gcal_sync.auth import AbstractAuth  # type: ignore[import-not-found]
@@ -165,19 +165,19 @@ async def beside(url: str, calendars: int, rounds: int) -> dict[str, float]:
 
 
 def _token(url: str) -> str:
-    """An access token, by a sign-in of its own."""
+    """Returns an access token of the fake."""
     found: str = httpx.post(f"{url}/fake/token", json={"email": ADA}).json()["access_token"]
     return found
 
 
 def measure(calendars: int, events: int, rounds: int) -> dict[str, Any]:
-    """Everything, at a tenth of the size and at all of it."""
+    """Measures at a tenth of the size and at the full size."""
     report: dict[str, Any] = {"calendars": calendars, "sizes": {}}
     for size in (events // 10, events):
         with serving(calendars, size) as url:
             found = {"sidecar": sidecar(url, calendars, rounds)}
             if find_spec("gcal_sync") is not None:
-                found["gcal_sync"] = asyncio.run(beside(url, calendars, rounds))
+                found["gcal_sync"] = asyncio.run(gcal_sync_figures(url, calendars, rounds))
             report["sizes"][str(size)] = found
     if find_spec("gcal_sync") is None:
         report["note"] = "gcal_sync is not installed; uv run --with gcal_sync python -m tests.bench.calendar"
@@ -185,7 +185,7 @@ def measure(calendars: int, events: int, rounds: int) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print."""
+    """Measures and prints."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.calendar", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--calendars", type=int, default=50)
     parser.add_argument("--events", type=int, default=100_000)
@@ -205,8 +205,8 @@ def main(arguments: list[str]) -> int:
         return 0
     for size, found in report["sizes"].items():
         for who, figures in found.items():
-            told = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
-            print(f"{int(size):,} events, {who}: {told}")
+            text = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
+            print(f"{int(size):,} events, {who}: {text}")
     if "note" in report:
         print(report["note"])
     return 0

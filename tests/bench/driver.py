@@ -1,7 +1,7 @@
-"""The host's side of a measurement: raw bytes in and out of one server, with as little Python as possible.
+"""The client side of a measurement: raw bytes to and from one server, with as little Python as possible.
 
-The driver shares the machine with what it measures, so requests are prepared beforehand, answers are counted and not
-parsed, and reads and writes are plain system calls.  A server that dies or is killed shows up as `ServerGone`.
+The driver shares the machine with the server.  Requests are prepared beforehand, answers are counted and not parsed,
+and reads and writes are plain system calls.  The end of a server raises `ServerGone`.
 """
 
 import os
@@ -11,30 +11,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from tests.bench.observe import cpu_seconds
+from tests.bench.process_stats import cpu_seconds
 
 READ_BYTES: Final = 256 * 1024
-"""More than a socket holds by default (208 KiB on Linux), so that one read empties it."""
+"""Larger than the default buffer of a socket (208 KiB on Linux), so that one read empties it."""
 NOTIFICATION: Final = b'"method":'
-"""What makes a line a notification, where it stands in the line's head; a result may name methods too."""
+"""Marks a notification if it occurs in the first bytes of a line; a result may contain it too."""
 HEAD_BYTES: Final = 40
-"""`{"jsonrpc": "2.0", "method": ` and no further, so that nothing inside a result is looked at."""
+"""Length of `{"jsonrpc": "2.0", "method": `, rounded up; excludes the content of results."""
 
 
 class ServerGone(Exception):
-    """The server closed its end before it had answered everything."""
+    """The server closed its output before it had answered everything."""
 
 
 class Framing(Protocol):
-    """Finds the ends of answers in what was read."""
+    """Counts the answers in the bytes read."""
 
     notifications: int
-    """How many notifications have come."""
+    """Number of notifications read."""
     block: bytes
     """The last bytes that completed at least one message."""
 
     def feed(self, chunk: bytes) -> int:
-        """Take what was read; give how many answers it completed."""
+        """Takes the bytes of one read; returns the number of answers that they complete."""
         ...
 
 
@@ -47,7 +47,7 @@ class LineFraming:
         self._parts: list[bytes] = []
 
     def feed(self, chunk: bytes) -> int:
-        """Count the lines; those that carry a method are notifications."""
+        """Counts the lines with and without a method."""
         end = chunk.rfind(b"\n") + 1
         if not end:
             self._parts.append(chunk)
@@ -59,33 +59,33 @@ class LineFraming:
         if end < len(chunk):
             self._parts.append(chunk[end:])
         self.block = block
-        if NOTIFICATION not in block:  # one fast search, where looking at each line would cost more than reading it
+        if NOTIFICATION not in block:  # one search is cheaper than a look at each line
             return block.count(b"\n")
         lines = block.split(b"\n")
-        told = sum(NOTIFICATION in line[:HEAD_BYTES] for line in lines)
-        self.notifications += told
-        return len(lines) - 1 - told
+        notifications = sum(NOTIFICATION in line[:HEAD_BYTES] for line in lines)
+        self.notifications += notifications
+        return len(lines) - 1 - notifications
 
 
 class MarkedLines(LineFraming):
-    """Newline-delimited JSON-RPC in which one kind of line is counted."""
+    """Newline-delimited JSON-RPC that also counts the lines with a marker."""
 
-    def __init__(self, mark: bytes) -> None:
+    def __init__(self, marker: bytes) -> None:
         super().__init__()
-        self._mark = mark
+        self._marker = marker
         self.marked = 0
-        """How many lines with the mark have come."""
+        """Number of lines with the marker."""
 
     def feed(self, chunk: bytes) -> int:
-        """Count the answers, and the marks beside them."""
+        """Counts the answers and the markers."""
         answers = super().feed(chunk)
         if b"\n" in chunk:  # only then is the block a new one
-            self.marked += self.block.count(self._mark)
+            self.marked += self.block.count(self._marker)
         return answers
 
 
 class HttpFraming:
-    """HTTP/1.1 responses that follow each other on one connection, each with a Content-Length."""
+    """HTTP/1.1 responses with Content-Length on one connection."""
 
     def __init__(self) -> None:
         self.notifications = 0
@@ -93,7 +93,7 @@ class HttpFraming:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> int:
-        """Count the responses, by their Content-Length."""
+        """Counts the responses."""
         data = self._rest + chunk
         answers = start = 0
         while (head_end := data.find(b"\r\n\r\n", start)) >= 0:
@@ -119,7 +119,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a burst of pipelined requests came to."""
+    """The result of a burst of pipelined requests."""
 
     answers: int
     elapsed_s: float
@@ -137,14 +137,14 @@ class Exchange:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write everything, however often the system takes only a part."""
+    """Writes all of the data."""
     sent = os.write(descriptor, data)
     while sent < len(data):
         sent += os.write(descriptor, data[sent:])
 
 
-def ask(wire: Wire, request: bytes) -> bytes:
-    """Send one request and give the bytes that completed its answer (notifications may stand beside it)."""
+def send_request(wire: Wire, request: bytes) -> bytes:
+    """Sends one request; returns the bytes that completed its answer, which may contain notifications too."""
     write_all(wire.write_fd, request)
     while not wire.framing.feed(_read(wire.read_fd)):
         pass
@@ -152,7 +152,7 @@ def ask(wire: Wire, request: bytes) -> bytes:
 
 
 def exchange(wire: Wire, requests: Sequence[bytes], window: int, seconds: float) -> Exchange:
-    """Keep `window` requests in flight for so long, then collect what is still out."""
+    """Keeps `window` requests in flight for this time, then reads the open answers."""
     ring = [*requests, *requests[:window]]
     size, write_fd, read_fd, feed = len(requests), wire.write_fd, wire.read_fd, wire.framing.feed
     cpu = cpu_seconds(wire.pid)
@@ -172,8 +172,8 @@ def exchange(wire: Wire, requests: Sequence[bytes], window: int, seconds: float)
     return Exchange(answered, elapsed, cpu_seconds(wire.pid) - cpu)
 
 
-def deliver(wire: Wire, requests: Sequence[bytes], window: int) -> None:
-    """Send each request once, at most `window` in flight, and collect the answers."""
+def send_all(wire: Wire, requests: Sequence[bytes], window: int) -> None:
+    """Sends each request once, at most `window` in flight, and reads the answers."""
     sent = min(window, len(requests))
     write_all(wire.write_fd, b"".join(requests[:sent]))
     answered = 0
@@ -186,7 +186,7 @@ def deliver(wire: Wire, requests: Sequence[bytes], window: int) -> None:
 
 
 def round_trips(wire: Wire, requests: Sequence[bytes], seconds: float) -> list[int]:
-    """One request in flight at a time for so long: each one's nanoseconds, sorted."""
+    """Sends one request at a time for this time; returns the sorted durations in nanoseconds."""
     taken: list[int] = []
     clock, feed, read_fd, write_fd = time.perf_counter_ns, wire.framing.feed, wire.read_fd, wire.write_fd
     end = clock() + int(seconds * 1e9)
@@ -200,27 +200,27 @@ def round_trips(wire: Wire, requests: Sequence[bytes], seconds: float) -> list[i
 
 
 def round_trip(wire: Wire, request: bytes) -> int:
-    """The nanoseconds that one request takes while nothing else of ours is in flight."""
+    """Returns the duration of one request in nanoseconds."""
     start = time.perf_counter_ns()
-    ask(wire, request)
+    send_request(wire, request)
     return time.perf_counter_ns() - start
 
 
-def hear(wire: Wire, seconds: float) -> int:
-    """Read once what comes unasked; give how many answers it completed.  TimeoutError after so long a silence."""
+def read_once(wire: Wire, seconds: float) -> int:
+    """Reads once; returns the number of completed answers.  Raises `TimeoutError` after this silence."""
     if not select.select([wire.read_fd], [], [], seconds)[0]:
         raise TimeoutError(f"the server was silent for {seconds:g} s")
     return wire.framing.feed(_read(wire.read_fd))
 
 
 def drain(wire: Wire, quiet_s: float) -> None:
-    """Read what still comes unasked until nothing has come for so long."""
+    """Reads until nothing has arrived for this time."""
     while select.select([wire.read_fd], [], [], quiet_s)[0]:
         wire.framing.feed(_read(wire.read_fd))
 
 
-def stuff(wire: Wire, data: bytes, seconds: float) -> int:
-    """Write without ever reading, until a stall of so long; give how many bytes the server took."""
+def write_until_stalled(wire: Wire, data: bytes, seconds: float) -> int:
+    """Writes without reading until the server has taken nothing for this time; returns the number of bytes taken."""
     os.set_blocking(wire.write_fd, False)
     sent = 0
     while sent < len(data) and select.select([], [wire.write_fd], [], seconds)[1]:

@@ -1,8 +1,8 @@
-"""The feed at its size: `python -m tests.bench.feed [--rows N] [--json]`.
+"""Queries of a small and a large activity feed: `python -m tests.bench.feed [--rows N] [--json]`.
 
-The same questions to a feed of a thousand rows and to one of a million, over the same years, asked in turn; what is
-measured is the sidecar's side of a request, from the line's bytes to the answer's.  Making the large one takes a minute
-and 1.5 GB beside the temporary files.
+Sends the same requests to a feed of a thousand rows and to one of a million over the same years, alternating.  Measures
+the sidecar's part of a request, from the bytes of the request to those of the answer.  Creating the large feed takes a
+minute and 1.5 GB of temporary files.
 """
 
 import argparse
@@ -60,65 +60,65 @@ KINDS: Final = (
     ("claude", "local", "turn_completed"),
 )  # fmt: skip
 MILESTONES: Final = 20
-"""Rows with a word that no other has."""
+"""Rows with a word that occurs nowhere else."""
 
-Ask = tuple[str, dict[str, Any]]
+Request = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A question in several forms, so that no cache answers it."""
+    """A request with varying params, so that no cache answers it."""
 
     name: str
-    asks: Callable[[random.Random], Ask]
+    request: Callable[[random.Random], Request]
     must: float | None
-    """How much slower it may be in a feed a thousand times as long."""
+    """Limit of the factor by which it may be slower in the large feed."""
 
 
-def _somewhere(chance: random.Random) -> str:
-    return (END - timedelta(seconds=chance.randrange(30 * 86_400, 365 * 86_400))).isoformat()
+def _random_time(rng: random.Random) -> str:
+    return (END - timedelta(seconds=rng.randrange(30 * 86_400, 365 * 86_400))).isoformat()
 
 
-def _page(chance: random.Random, **wanted: Any) -> Ask:
-    return "activity.events.list", {"limit": 50, "end": _somewhere(chance), **wanted}
+def _page(rng: random.Random, **wanted: Any) -> Request:
+    return "activity.events.list", {"limit": 50, "end": _random_time(rng), **wanted}
 
 
-def _search(query: str, **wanted: Any) -> Ask:
+def _search(query: str, **wanted: Any) -> Request:
     return "activity.search", {"query": query, "limit": 50, **wanted}
 
 
-def _span(chance: random.Random, days: int) -> dict[str, Any]:
-    end = END - timedelta(days=chance.randrange(60))
+def _span(rng: random.Random, days: int) -> dict[str, Any]:
+    end = END - timedelta(days=rng.randrange(60))
     return {"start": (end - timedelta(days=days)).isoformat(), "end": end.isoformat(), "time_zone": "Europe/Berlin"}
 
 
 MEASURES: Final = (
     Measure("page of 200, newest", lambda _: ("activity.events.list", {"limit": 200}), 1.5),
     Measure("page of 50, newest", lambda _: ("activity.events.list", {"limit": 50}), 1.5),
-    Measure("page of 50, long ago", _page, 1.5),
-    Measure("page of 50 of a source", lambda chance: _page(chance, source="jira"), 1.5),
-    Measure("page of 50 of an account", lambda chance: _page(chance, account_id="jira-1"), 1.5),
-    Measure("page of 50 of a type", lambda chance: _page(chance, event_type="issue_commented"), 1.5),
+    Measure("page of 50, random time", _page, 1.5),
+    Measure("page of 50 of a source", lambda rng: _page(rng, source="jira"), 1.5),
+    Measure("page of 50 of an account", lambda rng: _page(rng, account_id="jira-1"), 1.5),
+    Measure("page of 50 of a type", lambda rng: _page(rng, event_type="issue_commented"), 1.5),
     Measure(
-        "page of 50 of source and account", lambda chance: _page(chance, source="jira", account_id="jira-0"), 1.5
+        "page of 50 of source and account", lambda rng: _page(rng, source="jira", account_id="jira-0"), 1.5
     ),
-    Measure("search: a common word", lambda chance: _search(chance.choice(ENGLISH)), 1.5),
-    Measure("search: a common word, before", lambda chance: _search("deploy", end=_somewhere(chance)), 1.5),
-    Measure("search: two common words", lambda chance: _search(" ".join(chance.sample(ENGLISH, 2))), 1.5),
-    Measure("search: CJK, two characters", lambda chance: _search(chance.choice(("회의", "会議", "部署"))), 1.5),
-    Measure("search: CJK, three characters", lambda chance: _search(chance.choice(("로그인", "請求書"))), 1.5),
+    Measure("search: a common word", lambda rng: _search(rng.choice(ENGLISH)), 1.5),
+    Measure("search: a common word, before", lambda rng: _search("deploy", end=_random_time(rng)), 1.5),
+    Measure("search: two common words", lambda rng: _search(" ".join(rng.sample(ENGLISH, 2))), 1.5),
+    Measure("search: CJK, two characters", lambda rng: _search(rng.choice(("회의", "会議", "部署"))), 1.5),
+    Measure("search: CJK, three characters", lambda rng: _search(rng.choice(("로그인", "請求書"))), 1.5),
     Measure("search: a word of twenty rows", lambda _: _search("milestone"), 1.5),
-    Measure("search: an issue's key", lambda chance: _search(f"PROJ-{chance.randrange(1, 100)}"), 1.5),
-    Measure("search: a word that is nowhere", lambda _: _search("xylophone"), 1.5),
-    Measure("search: a rare phrase", lambda chance: _search(f'"{" ".join(chance.sample(ENGLISH, 3))}"'), None),
-    Measure("summary of a month", lambda chance: ("activity.summary", _span(chance, 30)), None),
-    Measure("summary of a day", lambda chance: ("activity.summary", _span(chance, 1)), None),
-    Measure("heatmap of a year", lambda chance: ("activity.heatmap", _span(chance, 365)), None),
+    Measure("search: an issue's key", lambda rng: _search(f"PROJ-{rng.randrange(1, 100)}"), 1.5),
+    Measure("search: a missing word", lambda _: _search("xylophone"), 1.5),
+    Measure("search: a rare phrase", lambda rng: _search(f'"{" ".join(rng.sample(ENGLISH, 3))}"'), None),
+    Measure("summary of a month", lambda rng: ("activity.summary", _span(rng, 30)), None),
+    Measure("summary of a day", lambda rng: ("activity.summary", _span(rng, 1)), None),
+    Measure("heatmap of a year", lambda rng: ("activity.heatmap", _span(rng, 365)), None),
 )  # fmt: skip
 
 
 def fill(path: Path, rows: int) -> None:
-    """A database with so many events, spread evenly over the years; the index is made when it is opened next."""
+    """Creates a database with this number of events, spread evenly over the years; the next start builds its index."""
     with closing(open_database(path, schema_dir(), "bench")) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
@@ -134,16 +134,16 @@ def fill(path: Path, rows: int) -> None:
 
 
 def _rows(count: int) -> Iterator[tuple[Any, ...]]:
-    chance = random.Random(1)
+    rng = random.Random(1)
     begin = END.timestamp() - YEARS * 365 * 86_400
     for number in range(count):
         ts = int(begin + number * YEARS * 365 * 86_400 / count)
-        source, account_id, event_type = chance.choice(KINDS)
-        key = f"PROJ-{chance.randrange(1, max(100, count // 5))}" if source == "jira" else None
-        title = " ".join(chance.choices(WORDS, k=6))
+        source, account_id, event_type = rng.choice(KINDS)
+        key = f"PROJ-{rng.randrange(1, max(100, count // 5))}" if source == "jira" else None
+        title = " ".join(rng.choices(WORDS, k=6))
         if number % (count // MILESTONES) == 0:
             title += " milestone"
-        description = " ".join(chance.choices(WORDS, k=20)) if chance.random() < 0.6 else None
+        description = " ".join(rng.choices(WORDS, k=20)) if rng.random() < 0.6 else None
         end = ts + 1_800 if source == "google_calendar" else None
         at = iso(ts * 1000)
         url = f"https://example.atlassian.net/browse/{key}"
@@ -153,33 +153,33 @@ def _rows(count: int) -> Iterator[tuple[Any, ...]]:
         )  # fmt: skip
 
 
-class Asked:
-    """A feed that is asked without a client: bytes in, bytes out."""
+class FeedServer:
+    """The services on one database, without a process: bytes in, bytes out."""
 
     def __init__(self, path: Path) -> None:
         self.rig = Loopback(path)
         self._answer = b""
-        self._came = asyncio.Event()
+        self._answered = asyncio.Event()
 
     async def start(self) -> None:
-        """Shake hands."""
+        """Shakes hands."""
         await self.rig.initialize()
         self.rig.wire._deliver = self._take
 
     def _take(self, data: bytes) -> None:
         self._answer += data
-        if data:  # a turn may end without an answer
-            self._came.set()
+        if data:  # a commit may write nothing
+            self._answered.set()
 
-    async def ask(self, ask: Ask) -> float:
-        """Milliseconds until the answer was written."""
-        method, params = ask
+    async def send(self, request: Request) -> float:
+        """Returns the milliseconds until the answer was written."""
+        method, params = request
         line = b'{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}\n' % (method.encode(), to_json(params))
         self._answer = b""
-        self._came.clear()
+        self._answered.clear()
         begun = time.perf_counter()
         self.rig.send(line)
-        await self._came.wait()
+        await self._answered.wait()
         taken = time.perf_counter() - begun
         if b'"error"' in self._answer[:200]:
             raise RuntimeError(self._answer[:500].decode())
@@ -187,19 +187,19 @@ class Asked:
 
 
 async def measure(folder: Path, sizes: tuple[int, int], rounds: int) -> list[dict[str, Any]]:
-    """Each measure at both sizes: medians, and how the one has grown."""
-    feeds: list[Asked] = []
+    """Returns the medians of each measure at both sizes, and their ratio."""
+    feeds: list[FeedServer] = []
     for size in sizes:
         path = folder / f"{size}" / "sidecar.db"
         fill(path, size)
-        feeds.append(Asked(path))
+        feeds.append(FeedServer(path))
         await feeds[-1].start()
     found = []
     for one in MEASURES:
         taken: list[list[float]] = [[], []]
-        chances = random.Random(2), random.Random(2)
+        rngs = random.Random(2), random.Random(2)
         for at, _ in zip(cycle((0, 1)), range(2 * (rounds + 2)), strict=False):
-            taken[at].append(await feeds[at].ask(one.asks(chances[at])))
+            taken[at].append(await feeds[at].send(one.request(rngs[at])))
         small, large = (statistics.median(values[2:]) for values in taken)
         found.append(
             {"name": one.name, "small_ms": small, "large_ms": large, "growth": large / small, "must": one.must}
@@ -210,13 +210,13 @@ async def measure(folder: Path, sizes: tuple[int, int], rounds: int) -> list[dic
     return found
 
 
-def _writes(feeds: list[Asked]) -> dict[str, Any]:
-    """A sync's batch: 100 events, a third of them new, a third changed, a third as they were; without its commit."""
+def _writes(feeds: list[FeedServer]) -> dict[str, Any]:
+    """Measures the write of 100 events, one third each new, changed and unchanged; excludes the commit."""
     taken: list[list[float]] = [[], []]
     for number in range(10):
         for at, feed in enumerate(feeds):
             begun = time.perf_counter()
-            feed.rig.features.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
+            feed.rig.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
             taken[at].append((time.perf_counter() - begun) * 1000)
             feed.rig.unit_of_work.commit()
     small, large = (statistics.median(values[2:]) for values in taken)
@@ -224,7 +224,7 @@ def _writes(feeds: list[Asked]) -> dict[str, Any]:
 
 
 def _written(number: int, one: int) -> FeedEvent:
-    """Of each three the first is new each time, the second says something else, the third is as it was."""
+    """Returns an event: of each three, one is new, one is changed and one is unchanged."""
     kind = one % 3
     event_id = f"written:{one}:{number if kind == 0 else ''}"
     title = f"deploy the login page {number if kind == 1 else ''}"
@@ -233,9 +233,11 @@ def _written(number: int, one: int) -> FeedEvent:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.feed", description="The feed, short and long.")
-    parser.add_argument("--rows", type=int, default=LARGE, help="of the long one")
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.feed", description="Queries of a small and a large feed."
+    )
+    parser.add_argument("--rows", type=int, default=LARGE, help="size of the large feed")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)

@@ -1,7 +1,6 @@
-"""The job queue that both floors serve: plain sqlite3 on the old backend's tables, and nothing else.
+"""The job queue of both baselines: plain sqlite3 on the old backend's tables.
 
-It is what the sidecar's store is measured against, so it must stay naive: dicts, json.loads and json.dumps, one
-transaction per write.
+The sidecar's store is compared with it, so it stays naive: dicts, json.loads and json.dumps, one transaction per write.
 """
 
 import os
@@ -14,7 +13,7 @@ _COLUMNS = "job_id, type, status, created_at, updated_at, progress, message, pay
 
 
 class PlainJobs:
-    """Jobs in a database file with the eight tables, written with full durability like the sidecar's."""
+    """Jobs in a database file, written with full durability like the sidecar's."""
 
     def __init__(self, path: str) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -25,7 +24,7 @@ class PlainJobs:
             self._db.executescript(_tables())
 
     def create(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Store a job and the first line of its log, committed."""
+        """Stores a job and the first line of its log, and commits."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         job_id = os.urandom(16).hex()
         payload = dumps(params.get("payload", {}))
@@ -42,25 +41,25 @@ class PlainJobs:
         return {"job": self.get({"job_id": job_id}), "deduplicated": False}
 
     def get(self, params: dict[str, Any]) -> dict[str, Any]:
-        """One job; KeyError where there is none."""
+        """Returns a job.  Raises `KeyError`."""
         row = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE job_id = ?", (params["job_id"],)).fetchone()
         if row is None:
             raise KeyError(params["job_id"])
         return _job(row)
 
     def list(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The newest jobs.  By rowid, since the old tables have no index on created_at."""
+        """Returns the newest jobs by rowid; the old tables have no index on created_at."""
         limit = int(params.get("limit", 50))
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY rowid DESC LIMIT ?", (limit,))
         return {"jobs": [_job(row) for row in rows], "next_cursor": None}
 
     def count(self) -> int:
-        """How many jobs there are."""
+        """Returns the number of jobs."""
         return int(self._db.execute("SELECT count(*) FROM jobs").fetchone()[0])
 
 
 def _tables() -> str:
-    from pathlib import Path  # only for a new database: it costs a start 4 ms
+    from pathlib import Path  # needed for a new database only, and takes 4 ms
 
     return (Path(__file__).parents[2] / "schema" / "migrations" / "0001_initial.sql").read_text(encoding="utf-8")
 

@@ -1,6 +1,6 @@
-"""A started server: its process, its two ends of the wire, and its end.
+"""A running server: its process and its two pipes or sockets.
 
-Every live server is in `LIVE`, so that the watchdog can end a run that hangs: a killed server reads as `ServerGone`.
+Every running server is in `RUNNING`, so that a watchdog can kill them all; the driver then raises `ServerGone`.
 """
 
 import contextlib
@@ -15,27 +15,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.bench.contestants import ROOT, Contestant, Link
 from tests.bench.driver import Wire
+from tests.bench.server_kinds import ROOT, Link, ServerKind
 
-LIVE: Final[set[subprocess.Popen[bytes]]] = set()
+RUNNING: Final[set[subprocess.Popen[bytes]]] = set()
 STOP_S: Final = 5.0
-"""The sidecar's drain is bounded at 2 s; one that needs more than this is killed."""
-_QUIET: Final = (
+"""Timeout of an orderly end, then the server is killed; the sidecar promises 2 s."""
+_REMOVED_VARIABLES: Final = (
     "BACKEND_TOKEN",
     "BACKEND_PORT",
     "PYTHONPROFILEIMPORTTIME",
     "PYTHONDEVMODE",
     "PYTHONDONTWRITEBYTECODE",
 )
-"""What would make the server ask for a token, write and check more than in real use, or compile itself each time."""
+"""Would require a token, add output and checks, or make each start compile the sources."""
 
 
 @dataclass(slots=True)
 class Server:
-    """One process that answers on `wire`."""
+    """One server process."""
 
-    contestant: Contestant
+    kind: ServerKind
     process: subprocess.Popen[bytes]
     wire: Wire
     started_at: float
@@ -43,11 +43,11 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """The process id."""
         return self.process.pid
 
     def stop(self) -> float:
-        """End its input (or, over TCP, terminate it); give the milliseconds until the process was gone."""
+        """Closes its stdin (over TCP: sends SIGTERM); returns the milliseconds until the process has ended."""
         start = time.perf_counter()
         if self.wire.read_fd == self.wire.write_fd:
             self.process.send_signal(signal.SIGTERM)
@@ -56,12 +56,12 @@ class Server:
         with _killed_after(self.process, STOP_S):
             self.process.wait()
         taken = 1e3 * (time.perf_counter() - start)
-        LIVE.discard(self.process)
+        RUNNING.discard(self.process)
         self._close(self.wire.read_fd)
         return taken
 
-    def abandon(self) -> None:
-        """Kill it, as a host that hangs is killed: no orderly end can be asked of one whose answers nobody reads."""
+    def kill(self) -> None:
+        """Kills it; a server whose answers are not read cannot end in order."""
         self.process.kill()
         self.stop()
 
@@ -73,39 +73,39 @@ class Server:
             owner.close()
 
 
-def launch(contestant: Contestant, link: Link, folder: Path) -> Server:
-    """Start the server on its data folder, without waiting for anything."""
+def launch(kind: ServerKind, link: Link, folder: Path) -> Server:
+    """Starts the server on its data folder, without waiting for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = contestant.command(folder)
+    command = kind.command(folder)
     started_at = time.perf_counter()
     if link is Link.TCP:
-        return _over_tcp(contestant, command, folder, started_at)
+        return _over_tcp(kind, command, folder, started_at)
     if link is Link.PIPE:
         process = _spawn(command, folder, subprocess.PIPE, subprocess.PIPE)
         assert process.stdin is not None
         assert process.stdout is not None
-        # Own copies, so that the Popen object's buffered files play no part.
-        wire = Wire(process.pid, os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno()), contestant.framing())
+        # Duplicates, so that the buffered files of the Popen object are not involved.
+        wire = Wire(process.pid, os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno()), kind.framing())
         process.stdin.close()
         process.stdout.close()
-        return Server(contestant, process, wire, started_at)
+        return Server(kind, process, wire, started_at)
     to_server, its_input = socket.socketpair()
     from_server, its_output = socket.socketpair()
     with its_input, its_output:
         process = _spawn(command, folder, its_input.fileno(), its_output.fileno())
-    wire = Wire(process.pid, to_server.fileno(), from_server.fileno(), contestant.framing())
-    return Server(contestant, process, wire, started_at, [to_server, from_server])
+    wire = Wire(process.pid, to_server.fileno(), from_server.fileno(), kind.framing())
+    return Server(kind, process, wire, started_at, [to_server, from_server])
 
 
-def _over_tcp(contestant: Contestant, command: list[str], folder: Path, started_at: float) -> Server:
-    # The driver listens and the server inherits the socket: no port to find out, and no polling until it is open.
+def _over_tcp(kind: ServerKind, command: list[str], folder: Path, started_at: float) -> Server:
+    # The server inherits a listening socket: no port to discover, no polling until it is open.
     with socket.create_server(("127.0.0.1", 0)) as listening:
         descriptor = listening.fileno()
         process = _spawn([*command, str(descriptor)], folder, subprocess.DEVNULL, subprocess.DEVNULL, (descriptor,))
         connected = socket.create_connection(listening.getsockname())
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    wire = Wire(process.pid, connected.fileno(), connected.fileno(), contestant.framing())
-    return Server(contestant, process, wire, started_at, [connected])
+    wire = Wire(process.pid, connected.fileno(), connected.fileno(), kind.framing())
+    return Server(kind, process, wire, started_at, [connected])
 
 
 def _spawn(
@@ -115,18 +115,18 @@ def _spawn(
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(folder), stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds
         )
-    LIVE.add(process)
+    RUNNING.add(process)
     return process
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Give a server this process's environment, with the data and log folders inside `folder`."""
-    kept = {name: value for name, value in os.environ.items() if name not in _QUIET}
+    """Returns this process's environment with the data and log folders inside `folder`."""
+    kept = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
     return kept | {"APP_DATA_DIR": str(folder), "LOG_DIR": str(folder / "logs")}
 
 
-def last_words(folder: Path) -> str:
-    """Find the end of what a server wrote to stderr."""
+def last_stderr_line(folder: Path) -> str:
+    """Returns the last line that a server wrote to stderr."""
     try:
         lines = (folder / "stderr.txt").read_text(errors="replace").strip().splitlines()
     except OSError:
@@ -135,14 +135,14 @@ def last_words(folder: Path) -> str:
 
 
 def kill_all() -> None:
-    """End every live server at once."""
-    for process in list(LIVE):
+    """Kills every running server."""
+    for process in list(RUNNING):
         process.kill()
 
 
 @contextlib.contextmanager
 def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-    # Popen.wait(timeout) polls every 50 ms in the end; waiting without one is exact.
+    # Popen.wait with a timeout polls every 50 ms, without one it returns at once.
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:

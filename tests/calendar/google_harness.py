@@ -14,7 +14,7 @@ from sidecar_protocol.calendar.accounts import CalendarAccounts
 from sidecar_protocol.calendar.calendars import CalendarAccount, Calendars
 from sidecar_protocol.calendar.google_sign_in import GoogleSignIn
 
-from sidecar.http import Http
+from sidecar.http.client import Http
 from tests.fakes.google import ADA, API, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, CLIENT_SECRET
 from tests.loopback import Loopback, ManualClock
@@ -40,10 +40,12 @@ class CalendarRig(Loopback):
     def __init__(self, path: Path, clock: ManualClock, **settings: Any) -> None:
         super().__init__(path, clock, **settings)
         self.waits = Waits()
-        self.features._client = Http(clock, random_fraction=lambda: 0.5, sleep=self.waits)
-        self.features.registrations.update({one.spec.type: one for one in self.features.calendar.registrations()})
+        self.registrations.update({one.spec.type: one for one in self.features.get("calendar").registrations})
         self.accounts = self.remote(CalendarAccounts)
         self.calendars = self.remote(Calendars)
+
+    def make_http(self) -> Http:
+        return Http(self.clock, random_fraction=lambda: 0.5, sleep=self.waits)
 
     async def synced(self, account_id: str, status: str = "succeeded", *, full: bool = False) -> dict[str, Any]:
         """One sync, run to this end; the job."""
@@ -143,7 +145,7 @@ async def rig_with(
     try:
         yield rig
     finally:
-        await rig.features.http().close()
+        await rig.runtime.http().close()
         rig.close()
 
 

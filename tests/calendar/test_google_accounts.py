@@ -148,7 +148,7 @@ async def test_an_account_of_the_old_backend_is_synced_as_it_is(
     of_the_old_backend(data_dir, google.oauth.give(ADA, BOTH).refresh_token)
     with_event = google.calendars.add(ADA, summary="Meeting", **PAST)
     async with rig_with(data_dir / "sidecar.db", google, clock) as office:
-        await office.features.calendar.start()
+        await office.features.get("calendar").run()
         [schedule] = (await office.remote(Schedules).list()).schedules
         assert (schedule.type, schedule.payload) == ("calendar.sync", {"account_id": "old-0", "full": False})
         await office.synced("old-0")
@@ -178,7 +178,7 @@ async def test_what_was_being_deleted_when_the_process_died_is_deleted_by_the_ne
         job = await office.synced(account.account_id, "failed")
         assert job["error"]["kind"] == "account_not_found"
     async with rig_with(data_dir / "sidecar.db", google, clock) as later:
-        await later.features.calendar.start()
+        await later.features.get("calendar").run()
         assert (await later.calendars.list_accounts()).accounts == []
         assert await later.events(include_unselected=True) == []
         assert await later.feed() == []
@@ -189,7 +189,7 @@ async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
 ) -> None:
     of_the_old_backend(data_dir, google.oauth.give(ADA, BOTH).refresh_token)
     async with rig_with(data_dir / "sidecar.db", google, clock, has_client=False) as office:
-        await office.features.calendar.start()
+        await office.features.get("calendar").run()
         assert (await office.remote(Schedules).list()).schedules == []
         job = await office.synced("old-0", "failed")
         assert job["error"]["kind"] == "provider_unavailable"

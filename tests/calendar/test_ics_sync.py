@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from sidecar.commandline.client import RemoteError
-from sidecar.http import MAX_BODY_BYTES
+from sidecar.http.client import MAX_BODY_BYTES
 from tests.calendar.google_harness import CalendarRig, tables
 from tests.calendar.ics_harness import OWNER, vcalendar, vevent
 from tests.fakes.ics import FakeIcs
@@ -39,7 +39,7 @@ async def office(data_dir: Path, clock: ManualClock) -> AsyncIterator[CalendarRi
     try:
         yield rig
     finally:
-        await rig.features.http().close()
+        await rig.runtime.http().close()
         rig.close()
 
 
@@ -157,12 +157,14 @@ async def test_a_restart_reads_the_file_once_and_goes_on(
     data_dir: Path, office: CalendarRig, server: FakeIcs, clock: ManualClock
 ) -> None:
     account_id = await connect(office, server.address)
-    office.features.calendar._providers._made.clear()  # what a process knew of its files ends with it
-    office.received.clear()
-    await office.synced(account_id)
+    later = CalendarRig(data_dir / "sidecar.db", clock)
+    await later.initialize()
+    await later.synced(account_id)
     assert server.statuses()[-1] == 200
-    assert office.named("calendar.changed") == []
+    assert later.named("calendar.changed") == []
     assert len(server.asked) == 3
+    await later.runtime.http().close()
+    later.close()
 
 
 async def test_redirects_are_followed_but_not_for_ever_and_never_into_the_open(

@@ -17,8 +17,8 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.process_table import ProcessLedger
-from sidecar.claude.stream import Spent
+from sidecar.claude.process.process_table import ProcessTable
+from sidecar.claude.stream import RunUsage
 from sidecar.clock import SystemClock
 from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
@@ -61,11 +61,11 @@ class Rig:
         self.deltas: list[ClaudeDelta] = []
         self.troubles: list[Notification] = []
         self.records: list[dict[str, Any]] = []
-        self.booked: list[tuple[str, str | None, Spent]] = []
+        self.booked: list[tuple[str, str | None, RunUsage]] = []
         self.context = RecordingContext()
         connection = sqlite3.connect(":memory:", isolation_level=None)
         connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
-        self.ledger = ProcessLedger(Database(connection, home / "none.db", lambda: None))
+        self.ledger = ProcessTable(Database(connection, home / "none.db", lambda: None))
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
@@ -73,7 +73,7 @@ class Rig:
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
-                ledger=self.ledger,
+                process_table=self.ledger,
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import anyio
 import pytest
+from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
 from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage, RunClaude, session_lock
-from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
 
 from sidecar.claude import handlers
-from sidecar.claude.process.stopping import Pace
+from sidecar.claude.process.stopping import StopTimeouts
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import Rig, StartRig
 
@@ -150,7 +150,7 @@ async def test_a_cancelled_run_leaves_no_process(rig: Rig) -> None:
 async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "CANCEL", Pace(terminate_s=600, kill_s=600, end_s=600))
+    monkeypatch.setattr(handlers, "CANCEL", StopTimeouts(terminate_s=600, kill_s=600, end_s=600))
     rig.is_draining = True
     with anyio.fail_after(120):
         await rig.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: bool(rig.text))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
+from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
 
 from tests.claude.harness import Rig, StartRig
 from tests.claude.talk import talking

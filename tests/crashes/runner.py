@@ -38,7 +38,7 @@ from sidecar_protocol.entities import WaitingFor
 import sidecar.app
 import sidecar.serve
 import sidecar.storage.migrations
-from sidecar.claude.feature import ClaudeFeature
+from sidecar.claude.feature import Orphans
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
@@ -46,7 +46,7 @@ from sidecar.jobs.service import JobsService
 from sidecar.jobs.worker import JobsWorker
 from sidecar.storage.database import Database
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.wire.dispatch import Dispatcher
+from sidecar.wire.dispatch import Answers
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import Writer
@@ -246,10 +246,10 @@ def add_faults(faults: Faults) -> None:
         faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")
     for operation in ("begin", "commit"):
         faults.wrap(Database, operation, f"database.{operation}")
-    faults.wrap(sidecar.app.App, "_committed", "app.committed")
+    faults.wrap(UnitOfWork, "committed", "unit_of_work.committed")
     faults.wrap(sidecar.app.App, "_end", "app.end")
     faults.wrap(UnitOfWork, "commit", "unit_of_work.commit")
-    faults.wrap(Dispatcher, "on_commit", "dispatcher.on_commit")
+    faults.wrap(Answers, "on_commit", "answers.on_commit")
     faults.wrap(Outbox, "notify", "outbox.notify")
     faults.wrap(Outbox, "on_commit", "outbox.on_commit")
     faults.wrap(EventLog, "append", "event_log.append")
@@ -335,10 +335,10 @@ def drop_privileges() -> None:
 
 def slow_down_recovery() -> None:
     """Makes the recovery wait for the first cancel after it has looked for orphaned processes."""
-    reap, request = ClaudeFeature.reap, JobJournal.request_cancel
+    reap, request = Orphans.kill, JobJournal.request_cancel
     cancelled = anyio.Event()
 
-    async def reap_and_wait(self: ClaudeFeature, job_ids: Collection[str]) -> int:
+    async def reap_and_wait(self: Orphans, job_ids: Collection[str]) -> int:
         found = await reap(self, job_ids)
         await cancelled.wait()
         return found
@@ -347,7 +347,7 @@ def slow_down_recovery() -> None:
         cancelled.set()
         return request(self, job_id)
 
-    ClaudeFeature.reap = reap_and_wait  # type: ignore[method-assign]
+    Orphans.kill = reap_and_wait  # type: ignore[method-assign]
     JobJournal.request_cancel = request_and_set  # type: ignore[method-assign]
 
 

@@ -15,8 +15,8 @@ PASSINGS: Final = [pytest.param((1,), id="first"), nightly((1, 2, 3), id="three"
 POINTS: Final = {
     "journal": ("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
     "worker": ("worker.execute", "worker.verdict", "worker.settle"),
-    "commit": ("unit_of_work.commit", "app.committed", "database.begin", "database.commit"),
-    "wire": ("dispatcher.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
+    "commit": ("unit_of_work.commit", "unit_of_work.committed", "database.begin", "database.commit"),
+    "wire": ("answers.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
 }
 """The operations by layer."""
 SIDES: Final = ("before", "after")
@@ -88,7 +88,7 @@ def leave_orphans(client: RecoveringClient) -> None:
         ("journal.recover", (1,)),
         ("database.commit", (1,)),
         nightly("worker.recover", (1,)),
-        nightly("app.committed", (1,)),
+        nightly("unit_of_work.committed", (1,)),
         nightly("journal.recover", (1, 2, 3)),
         nightly("journal.finish", (1, 2, 3)),
         nightly("outbox.notify", (1,)),

@@ -129,14 +129,14 @@ class Shop(Loopback):
         super().__init__(path, clock)
         self.hands = Hands()
         self.store = JobsStore(self.database)
-        self.journal = self.features.journal
-        self.scheduler = self.features.scheduler
+        self.journal = self.job_queue.journal
+        self.scheduler = self.job_queue.schedules
         self.jobs = self.remote(Jobs)
-        self.chance = 0.0
+        self.random_fraction = 0.0
         self.reaped: list[list[str]] = []
         self.on_reap: Callable[[], None] = lambda: None
         self.types = {spec.type: Registration(spec, self.hands) for spec in TYPES}
-        self.features.specs.update({spec.type: spec for spec in TYPES})
+        self.specs.update({spec.type: spec for spec in TYPES})
 
     async def make(self, name: str, spec: type[Work] = Work, key: str | None = None, **params: Any) -> str:
         """A job's id."""
@@ -184,15 +184,13 @@ class Shop(Loopback):
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Jobs are run inside this block and interrupted at its end."""
-        worker = self.features._worker = JobsWorker(
+        worker = self.job_queue.worker = JobsWorker(
             self.journal,
             self.types,
             scheduler=self.scheduler,
-            clock=self.clock,
-            new_id=self._new_id,
-            chance=lambda: self.chance,
-            committed=self._committed,
-            reap=self._reap,
+            runtime=self.runtime,
+            random_fraction=lambda: self.random_fraction,
+            kill_orphans=self._kill_orphans,
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(worker.run)
@@ -202,7 +200,7 @@ class Shop(Loopback):
                 with anyio.CancelScope(shield=True):
                     await worker.stop(PATIENCE_S)
 
-    async def _reap(self, job_ids: Collection[str]) -> int:
+    async def _kill_orphans(self, job_ids: Collection[str]) -> int:
         self.reaped.append(list(job_ids))
         self.on_reap()
         return 0

@@ -15,7 +15,7 @@ async def test_a_job_whose_claim_could_not_be_committed_does_not_begin(
     with shop.database.write():
         shop.database.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
         shop.database.execute("CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)")
-    await shop._committed()
+    await shop.runtime.committed()
     claim = JobJournal.claim
     claimed: list[str] = []
 
@@ -37,7 +37,7 @@ async def test_a_job_whose_claim_could_not_be_committed_does_not_begin(
         assert (claimed, shop.hands.order) == ([job_id], [])
         job = await shop.call("jobs.get", {"job_id": job_id})
         assert (job["status"], job["attempt"]) == ("queued", 0)
-        worker = shop.features._worker
+        worker = shop.job_queue.worker
         assert worker is not None
         assert "FOREIGN KEY" in (worker.trouble or "")
 

@@ -150,8 +150,8 @@ async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(rig: Loopback
 
 async def test_what_a_handler_logs_is_kept_within_bounds(rig: Loopback) -> None:
     job_id = (await rig.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"]
-    rig.features.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
-    rig.features.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
+    rig.job_queue.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
+    rig.job_queue.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
     page = await rig.call("jobs.log.list", {"job_id": job_id})
     (_, first, second) = page["lines"]
     assert (len(first["message"]), first["meta"]["small"], second["meta"]) == (2_000, None, {"truncated": True})

@@ -29,8 +29,7 @@ def maintenance(shop: Shop) -> None:
 
 
 def look_after(shop: Shop) -> None:
-    for spec, handler in shop.features._maintenance_handlers():
-        shop.types[spec.type] = Registration(spec, handler)
+    shop.types.update({one.spec.type: one for one in shop.features.maintenance().registrations})
 
 
 async def maintain(shop: Shop, what: str, **payload: Any) -> dict[str, Any]:
@@ -128,7 +127,7 @@ async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -
     events = iter([200, 0])
 
     async def committed() -> None:
-        await shop._committed()
+        await shop.runtime.committed()
         with closing(sqlite3.connect(f"{shop.database.path.as_uri()}?mode=ro", uri=True)) as other:
             left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.once'").fetchone()[0])
 
@@ -143,7 +142,7 @@ async def test_maintenance_tells_how_far_it_is(shop: Shop) -> None:
     for number in range(300):
         work_off(shop, str(number), size=30_000)
     shop.clock.advance(31 * DAY_S)
-    shop.chance = 0
+    shop.random_fraction = 0
     await maintain(shop, "prune")
     await maintain(shop, "vacuum")
     rows = shop.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
@@ -346,7 +345,7 @@ async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> Non
     others = iter(range(20))
 
     async def committed() -> None:
-        await shop._committed()
+        await shop.runtime.committed()
         for number in islice(others, 1):
             with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
                 shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))

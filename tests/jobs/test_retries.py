@@ -186,7 +186,7 @@ def test_a_time_that_the_remote_named_is_kept_to_for_a_day_at_most(named: float,
 
 
 async def test_the_next_try_comes_when_the_remote_said(shop: Shop) -> None:
-    shop.chance = 1.0
+    shop.random_fraction = 1.0
     job_id = await shop.make("a", Again)
     async with shop.working():
         (await shop.hands.next("a")).fail(passing(retry_after_s=90))
@@ -199,7 +199,7 @@ async def test_the_next_try_comes_when_the_remote_said(shop: Shop) -> None:
 
 
 async def test_chance_lengthens_the_wait(shop: Shop) -> None:
-    shop.chance = 0.5
+    shop.random_fraction = 0.5
     job_id = await shop.make("a", Again)
     async with shop.working():
         (await shop.hands.next("a")).fail(passing())

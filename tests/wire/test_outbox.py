@@ -180,7 +180,7 @@ async def test_a_client_gets_a_resync_if_events_were_pruned_before_they_were_sen
 async def test_rolled_back_changes_are_not_sent(rig: Loopback) -> None:
     def queue_and_fail() -> None:
         with rig.database.write():
-            rig.features.journal.queue(Echo())
+            rig.job_queue.journal.queue(Echo())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -204,7 +204,7 @@ async def test_nothing_is_sent_before_the_handshake(rig: Loopback) -> None:
     other = Loopback(rig.database.path.with_name("another.db"))
     progress(other, "j", 0.5)
     other.outbox.notify(SystemState(state=ProcessState.DEGRADED))
-    other.features.journal.queue(Echo())
+    other.job_queue.journal.queue(Echo())
     await other.settle()
     assert other.received == []
     await other.initialize()
@@ -240,7 +240,7 @@ async def test_progress_stays_within_its_rate_while_durable_notifications_are_se
     (job_id,) = await create(rig)
     for step in range(1, 101):
         progress(rig, job_id, step / 100)
-        rig.features.journal.log(job_id, "info", f"step {step}")
+        rig.job_queue.journal.log(job_id, "info", f"step {step}")
         await rig.settle()
         rig.clock.advance(0.01)
         await rig.settle()
@@ -321,7 +321,7 @@ async def test_notifications_keep_their_order(rig: Loopback) -> None:
     delta(rig, 0, "a", job_id)
     await rig.settle()
     delta(rig, 1, "b", job_id)
-    rig.features.journal.log(job_id, "info", "between")
+    rig.job_queue.journal.log(job_id, "info", "between")
     delta(rig, 2, "c", job_id)
     await rig.settle()
     rig.clock.advance(1)

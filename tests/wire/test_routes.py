@@ -1,4 +1,4 @@
-"""Who serves which method, and that what nobody asks for is not made or begun."""
+"""Which service serves which method, and that a feature is not made before one of its methods is called."""
 
 from collections.abc import Iterable
 
@@ -8,11 +8,9 @@ from sidecar_protocol import catalog
 from sidecar_protocol.events import EventPage, Events
 from sidecar_protocol.system import System
 
-from sidecar.features import Features
+from sidecar.features import FEATURES
 from sidecar.system.service import SystemService
 from sidecar.wire.dispatch import Routes
-from sidecar.wire.event_log import EventsService
-from sidecar.wire.lifecycle import LifecycleService
 from tests.loopback import Loopback
 
 
@@ -25,15 +23,29 @@ class Replay(Events):
 
 async def test_every_method_of_the_contract_is_served_by_an_implementation_of_its_own(rig: Loopback) -> None:
     """Nothing lists the services, so that a method without one would be found by its first caller."""
-    later = {type(one) for make in rig.features.later.values() for one in make()}
-    implementations = {SystemService, EventsService, LifecycleService, *map(type, rig.features.services), *later}
+    deferred = {type(one) for make in rig.features.deferred.values() for one in make()}
+    implementations = {SystemService, *map(type, rig.services), *deferred}
     for declared in catalog.methods():
-        route = rig.dispatcher._routes.find(declared.name)
-        if declared.interface is not System:  # the rig has no process to speak of
-            assert route is not None, declared.name
+        if declared.interface is not System:  # it is about the process, which the rig lacks
+            assert rig.routes.find(declared.name) is not None, declared.name
         found = [getattr(one, declared.attribute) for one in implementations if declared.interface in one.__mro__]
         assert len(found) == 1, declared.name
         assert found != [vars(declared.interface)[declared.attribute]], declared.name
+
+
+async def test_each_domain_of_the_contract_is_served_at_the_start_or_by_the_one_feature_that_lists_it(
+    rig: Loopback,
+) -> None:
+    domains = [domain for listed in FEATURES.values() for domain in listed]
+    assert len(set(domains)) == len(domains)
+    at_the_start = Routes((*rig.services, SystemService.__new__(SystemService)), {})
+    for declared in catalog.methods():
+        domain = declared.name.partition(".")[0]
+        assert (at_the_start.find(declared.name) is None) == (domain in domains), declared.name
+    for name, listed in FEATURES.items():
+        served = Routes(rig.features.get(name).services, {})
+        for declared in catalog.methods():
+            assert (served.find(declared.name) is not None) == (declared.name.partition(".")[0] in listed)
 
 
 def test_a_domain_is_made_once_when_one_of_its_methods_is_called() -> None:
@@ -44,11 +56,11 @@ def test_a_domain_is_made_once_when_one_of_its_methods_is_called() -> None:
         return (Replay(),)
 
     routes = Routes((), {"events": make, "calendar": lambda: pytest.fail("nobody asked for it")})
-    assert (routes.known("events.replay"), made) == (None, [])
     assert routes.find("jobs.list") is None
+    assert made == []
     route = routes.find("events.replay")
     assert route is not None
-    assert routes.known("events.replay") is route
+    assert routes.find("events.replay") is route
     assert routes.find("events.forget") is None
     assert made == ["events"]
 
@@ -69,9 +81,9 @@ def test_a_domain_that_could_not_be_made_is_tried_again_at_the_next_call() -> No
 
 
 async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(rig: Loopback) -> None:
-    rig.features._is_draining = lambda: True
+    rig.is_draining = True
     with anyio.fail_after(120):
-        await Features.run_work(rig.features)
+        await rig.features.run_work(lambda: None)
         assert await rig.features.stop_work(1.0) == (0, True)
-    assert rig.features._worker is None
+    assert rig.job_queue.worker is None
     assert (await rig.call("jobs.schedules.list"))["schedules"] == []

@@ -31,6 +31,7 @@ from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.texts import storable
 from sidecar.clock import Clock, iso_now
 from sidecar.ids import MakeId
+from sidecar.runtime import AfterCommit
 from sidecar.storage.database import Database
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,6 @@ TOO_MANY = Answer(allowed=False, message="Too many questions are open. Wait unti
 TOO_LARGE = Answer(allowed=False, message="This input is too large to be shown to the user. Do it in smaller steps.")
 NOT_STORED = Answer(allowed=False, message="The question could not be stored, so nobody can be asked. Try again later.")
 
-AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
-"""Calls back once what was written so far is durable, or with why it is not."""
 Deliver = Callable[[Answer], None]
 
 

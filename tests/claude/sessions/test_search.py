@@ -9,8 +9,11 @@ import pytest
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHits
 from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 
+from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.items import Item
-from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH, SearchService
+from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH
+from sidecar.claude.sessions.store import ClaudeStore
+from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.loopback import Loopback
 
@@ -20,10 +23,12 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.rig = Loopback(path)
-        feature = self.rig.features._claude
-        self.conversations = feature._conversations
-        (service,) = (one for one in feature.services if isinstance(one, SearchService))
-        self.index = service._index
+        runtime = self.rig.runtime
+        store, usage = ClaudeStore(runtime.database), UsageStore(runtime.database, runtime.clock)
+        self.conversations = Conversations(
+            runtime.database, store, runtime.notify, runtime.clock, runtime.new_id, usage
+        )
+        (self.index,) = self.rig.features.get("claude").indexes
         self.search = self.rig.remote(ClaudeSearch)
         self.sessions = self.rig.remote(Sessions)
 

@@ -1,8 +1,8 @@
-"""The huey floor: the same jobs through huey's SqliteHuey with its defaults, and one worker thread.
+"""The same jobs with huey's SqliteHuey in its default configuration and one worker thread.
 
-huey is no dependency of the project: `uv run --with huey python -m tests.bench`.  Run as `python -m
-tests.bench.huey_floor DATABASE JOBS FINISHED`; prints its figures as JSON.  Producer and worker share a process, which
-is how a program without a sidecar would use it: a job crosses no pipe, and nobody is told about it.
+huey is not a dependency of the project: `uv run --with huey python -m tests.bench`.  Run as `python -m
+tests.bench.huey_queue DATABASE JOBS FINISHED`; prints its figures as JSON.  Producer and worker share a process, as in
+a program without a sidecar: no job crosses a pipe, and no client is notified.
 """
 
 import importlib
@@ -13,14 +13,14 @@ import threading
 import time
 from typing import Any, Final
 
-from tests.bench.observe import rss_mib
+from tests.bench.process_stats import rss_mib
 
-PATIENCE_S: Final = 60.0
-"""Jobs that have not ended by then will not end."""
+TIMEOUT_S: Final = 60.0
+"""Timeout of all jobs of a measurement."""
 
 
 class Work:
-    """A queue, a task that does nothing, and how many of it have ended."""
+    """A queue with an empty task, and a count of the tasks to end."""
 
     def __init__(self, database: str) -> None:
         huey: Any = importlib.import_module("huey")
@@ -40,36 +40,36 @@ class Work:
         self.nothing = self.queue.task()(nothing)
         self.queue.signal(signals.SIGNAL_COMPLETE)(ended)  # sent once the result is stored
 
-    def has_finished(self, jobs: int) -> None:
-        """Store the results of so many earlier jobs, which is all that huey keeps of one."""
+    def add_finished(self, jobs: int) -> None:
+        """Stores the results of earlier jobs, the only thing that huey keeps."""
         storage = self.queue.storage
         rows = [(storage.name, f"seeded-{number}", b'{"lines": 0}') for number in range(jobs)]
         with storage.db(commit=True) as cursor:
             cursor.executemany("INSERT INTO kv (queue, key, value) VALUES (?, ?, ?)", rows)
 
     def expect(self, jobs: int) -> None:
-        """Count this many from now on."""
+        """Sets the number of jobs that `wait` waits for."""
         self._awaited = jobs
         self._all_ended.clear()
 
     def create(self, jobs: int) -> None:
-        """Queue so many, one after the other: huey has no other way."""
+        """Queues jobs one after the other; huey has no bulk operation."""
         for _ in range(jobs):
             self.nothing()
 
     def wait(self) -> None:
-        """Return when all that are expected have ended."""
-        if not self._all_ended.wait(PATIENCE_S):
-            raise TimeoutError(f"{self._awaited} jobs have not ended after {PATIENCE_S:g} s")
+        """Waits until all expected jobs have ended."""
+        if not self._all_ended.wait(TIMEOUT_S):
+            raise TimeoutError(f"{self._awaited} jobs have not ended after {TIMEOUT_S:g} s")
 
     def pragmas(self) -> dict[str, Any]:
-        """What its own connection is set to."""
+        """Returns the settings of huey's connection."""
         names = ("journal_mode", "synchronous")
         return {name: self.queue.storage.sql(f"PRAGMA {name}", results=True)[0][0] for name in names}
 
 
 def measure(work: Work, jobs: int) -> dict[str, Any]:
-    """The figures that the sidecar has, too: queue all, then run all, then both at once."""
+    """Returns the figures of `tests.bench.job_queue`: queue all, run all, then both at once."""
     work.expect(jobs)
     start = time.perf_counter()
     work.create(jobs)
@@ -89,9 +89,9 @@ def measure(work: Work, jobs: int) -> dict[str, Any]:
 
 
 def main(database: str, jobs: int, finished: int) -> None:
-    """Measure once."""
+    """Measures once and prints the figures."""
     work = Work(database)
-    work.has_finished(finished)
+    work.add_finished(finished)
     print(json.dumps(measure(work, jobs)))
 
 

@@ -1,6 +1,6 @@
-"""What the operating system says about a process: CPU time, memory, wake-ups, and the cores it may use.
+"""CPU time, memory and wake-ups of a process, and pinning to a core.
 
-Linux answers exactly; elsewhere psutil answers as well as it can, and what it cannot tell is NaN.
+Exact on Linux; other systems use psutil, and unknown values are NaN.
 """
 
 import math
@@ -18,21 +18,21 @@ _VOLUNTARY = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)$", re.MULTILINE)
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all its threads so far."""
+    """Returns the user and system time of all threads so far."""
     if sys.platform != "linux":
         times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)
-    # The kernel's per-process CPU clock (clock_getcpuclockid): nanoseconds, where /proc/<pid>/stat counts in 10 ms.
+    # The kernel's per-process CPU clock (clock_getcpuclockid): nanoseconds, while /proc/<pid>/stat counts in 10 ms.
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def rss_mib(pid: int) -> float:
-    """Resident memory."""
+    """Returns the resident memory in MiB."""
     return float(psutil.Process(pid).memory_info().rss) / 2**20
 
 
 def wake_ups(pid: int) -> float:
-    """How often any of its threads has gone to sleep so far, which is how often it has been woken."""
+    """Returns how often its threads have gone to sleep so far, which is how often they were woken."""
     if sys.platform != "linux":
         try:
             return float(psutil.Process(pid).num_ctx_switches().voluntary)
@@ -48,9 +48,9 @@ def wake_ups(pid: int) -> float:
 
 @contextmanager
 def on_one_core(pid: int) -> Iterator[None]:
-    """Keep this process and that one on the same core, where the system can.
+    """Pins this process and the other one to the same core; does nothing on systems other than Linux.
 
-    One in flight takes about 10 us when both share a core and about 55 us when each wake-up crosses cores.
+    A round trip takes about 10 us on one core and about 55 us across cores.
     """
     if sys.platform != "linux":
         yield
@@ -65,7 +65,7 @@ def on_one_core(pid: int) -> Iterator[None]:
 
 
 def can_pin() -> bool:
-    """Whether `on_one_core` does anything here."""
+    """Whether `on_one_core` has an effect on this system."""
     return sys.platform == "linux"
 
 
@@ -76,5 +76,5 @@ def _threads(pid: int) -> list[int]:
 def _pin(threads: list[int], cores: set[int]) -> None:
     if sys.platform == "linux":
         for thread in threads:
-            with suppress(ProcessLookupError):  # a thread may have ended meanwhile
+            with suppress(ProcessLookupError):  # the thread has ended
                 os.sched_setaffinity(thread, cores)

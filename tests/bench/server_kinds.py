@@ -1,6 +1,6 @@
-"""Who is measured: how each is started, and how a request is said to it.
+"""The kinds of server that are measured: how each is started and how its requests and answers are encoded.
 
-All are asked the same things in JSON-RPC's words; FastAPI gets them translated into the old backend's endpoints.
+All get the same JSON-RPC requests; those to FastAPI are translated into endpoints of the old backend.
 """
 
 import importlib.util
@@ -18,50 +18,50 @@ from tests.bench.driver import Framing, HttpFraming, LineFraming, MarkedLines
 
 ROOT: Final = Path(__file__).parents[2]
 FAR_FUTURE: Final = "2099-01-01T00:00:00Z"
-"""Jobs that must stay queued run at this time."""
-TALK: Final = "bench.talk"
-NOTHING: Final = "bench.nothing"
-"""Job types of `tests.bench.working_sidecar`."""
+"""`run_at` of jobs that must stay queued."""
+LOG_LINES_JOB: Final = "bench.log_lines"
+EMPTY_JOB: Final = "bench.empty"
+"""Job types of `tests.bench.job_sidecar`."""
 SUCCEEDED: Final = b'","status":"succeeded"'
-"""In the `jobs.updated` that tells a job's end; a job without a message or result of that wording has it once."""
+"""Occurs once in the `jobs.updated` of a job that succeeded."""
 
 
 class Link(StrEnum):
-    """What carries the bytes."""
+    """The transport between client and server."""
 
     SOCKET_PAIR = "socket pair"
-    """What Node gives its children."""
+    """Used by Node for child processes."""
     PIPE = "pipe"
-    """What a shell gives, and what Node gives on Windows."""
+    """Used by shells, and by Node on Windows."""
     TCP = "tcp"
 
 
 class Refused(Exception):
-    """The server answered with an error, so there is nothing to measure."""
+    """The server answered with an error, so that nothing can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
+class ServerKind:
     """One kind of server."""
 
     name: str
     command: Callable[[Path], list[str]]
-    """The command that serves the data folder."""
+    """Returns the command that serves a data folder."""
     encode: Callable[[int, str, dict[str, Any]], bytes]
-    """Id, method and params as bytes."""
+    """Encodes id, method and params."""
     decode: Callable[[bytes], Any]
-    """The result in the last answer of these bytes; raises Refused."""
+    """Returns the result of the last answer in these bytes.  Raises `Refused`."""
     framing: Callable[[], Framing]
     links: tuple[Link, ...]
-    """What it can be reached by; the first is the usual one."""
+    """The supported transports, the usual one first."""
 
     def many(self, method: str, each: list[dict[str, Any]]) -> list[bytes]:
-        """A request for each of the params, with ids from 1."""
+        """Returns a request for each of the params, with ids from 1."""
         return [self.encode(number, method, params) for number, params in enumerate(each, start=1)]
 
 
 def encode_line(request_id: int, method: str, params: dict[str, Any]) -> bytes:
-    """A JSON-RPC request as Electron would write it."""
+    """Returns a JSON-RPC request as Electron writes it."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
     if params:
         message["params"] = params
@@ -69,7 +69,7 @@ def encode_line(request_id: int, method: str, params: dict[str, Any]) -> bytes:
 
 
 def decode_line(block: bytes) -> Any:
-    """The result on the last line that is an answer."""
+    """Returns the result of the last answer."""
     for line in reversed(block.splitlines()):
         message = json.loads(line)
         if "error" in message:
@@ -80,7 +80,7 @@ def decode_line(block: bytes) -> Any:
 
 
 def encode_http(_: int, method: str, params: dict[str, Any]) -> bytes:
-    """The old endpoint for a method; what had none asks for its health."""
+    """Returns a request to the old endpoint of a method, or to its health endpoint if there is none."""
     path, body = "/health", b""
     if method == "jobs.get":
         path = f"/jobs/{params['job_id']}"
@@ -94,7 +94,7 @@ def encode_http(_: int, method: str, params: dict[str, Any]) -> bytes:
 
 
 def decode_http(block: bytes) -> Any:
-    """The body of the last response."""
+    """Returns the body of the last response."""
     head, _, body = block[block.rfind(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 2"):
         raise Refused(head.partition(b"\r\n")[0].decode(errors="replace"))
@@ -105,45 +105,47 @@ def _streams() -> tuple[Link, ...]:
     return (Link.PIPE,) if sys.platform == "win32" else (Link.SOCKET_PAIR, Link.PIPE)
 
 
-def over_streams(name: str, command: Callable[[Path], list[str]]) -> Contestant:
-    """A server that speaks newline-delimited JSON-RPC on its standard streams."""
-    return Contestant(name, command, encode_line, decode_line, LineFraming, _streams())
+def over_streams(name: str, command: Callable[[Path], list[str]]) -> ServerKind:
+    """Returns a kind of server that speaks newline-delimited JSON-RPC on its standard streams."""
+    return ServerKind(name, command, encode_line, decode_line, LineFraming, _streams())
 
 
-def the_sidecar(command: list[str]) -> Contestant:
-    """What is measured; it finds its data folder in APP_DATA_DIR."""
+def sidecar_kind(command: list[str]) -> ServerKind:
+    """Returns the sidecar; it reads its data folder from APP_DATA_DIR."""
     return over_streams("sidecar", lambda _: command)
 
 
-def the_working_sidecar() -> Contestant:
-    """The sidecar with job types that measure; its framing counts their ends."""
-    command = [sys.executable, "-m", "tests.bench.working_sidecar"]
-    return replace(the_sidecar(command), framing=lambda: MarkedLines(SUCCEEDED))
+def sidecar_with_benchmark_jobs() -> ServerKind:
+    """Returns the sidecar with benchmark job types; its framing counts the jobs that succeeded."""
+    command = [sys.executable, "-m", "tests.bench.job_sidecar"]
+    return replace(sidecar_kind(command), framing=lambda: MarkedLines(SUCCEEDED))
 
 
-def the_floor() -> Contestant:
-    """The bare Python loop."""
-    return over_streams("floor", lambda folder: [sys.executable, "-m", "tests.bench.floor", str(folder / "floor.db")])
+def baseline_kind() -> ServerKind:
+    """Returns the bare Python loop."""
+    return over_streams(
+        "baseline", lambda folder: [sys.executable, "-m", "tests.bench.baseline_server", str(folder / "baseline.db")]
+    )
 
 
-def fastapi() -> Contestant:
-    """The kind of backend that the sidecar replaces; `missing` says whether it can run."""
+def fastapi_kind() -> ServerKind:
+    """Returns the kind of backend that the sidecar replaces; needs the packages fastapi and uvicorn."""
 
     def command(folder: Path) -> list[str]:
-        return [sys.executable, "-m", "tests.bench.http_floor", str(folder / "floor.db")]
+        return [sys.executable, "-m", "tests.bench.fastapi_server", str(folder / "baseline.db")]
 
-    return Contestant("fastapi", command, encode_http, decode_http, HttpFraming, (Link.TCP,))
+    return ServerKind("fastapi", command, encode_http, decode_http, HttpFraming, (Link.TCP,))
 
 
 def missing(*packages: str) -> str:
-    """Why what needs these packages cannot be measured here; empty if it can."""
+    """Returns which of the packages are not installed as text, or an empty string."""
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     options = " ".join(f"--with {name}" for name in packages)
     return f"{' and '.join(absent)} not installed (uv run {options} ...)" if absent else ""
 
 
 def trivial_method() -> str:
-    """The request that does least: `rpc.ping` where the contract has it, otherwise `system.health`."""
+    """Returns the cheapest method: `rpc.ping` if the contract has it, else `system.health`."""
     try:
         contract = json.loads((ROOT / "schema" / "openrpc.json").read_bytes())
     except (OSError, ValueError):
@@ -153,7 +155,7 @@ def trivial_method() -> str:
 
 
 def handshake(events: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The params of `initialize`; with `events` (from an earlier answer), all events since the first are wanted."""
+    """Returns the params of `initialize`; `events` of an earlier answer requests all events from the first on."""
     params: dict[str, Any] = {
         "protocol_version": 1,
         "client_info": {"name": "bench", "version": "0"},

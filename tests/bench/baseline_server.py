@@ -1,7 +1,7 @@
-"""The bare Python floor: what a loop of json.loads and json.dumps over the same tables does, and no more.
+"""The baseline: a loop of json.loads and json.dumps over the same tables.
 
-It keeps none of the sidecar's promises (no validation, no limits, no cancelling, one thing at a time), so it is what
-Python itself costs.  Run as `python -m tests.bench.floor DATABASE`.
+It has no validation, limits, cancellation or concurrency, so it measures the cost of Python itself.  Run as
+`python -m tests.bench.baseline_server DATABASE`.
 """
 
 import json
@@ -15,7 +15,7 @@ Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def serve(jobs: PlainJobs, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer line after line until stdin ends; a method that it does not know is answered with `{}`."""
+    """Answers one line after the other until stdin ends; the result of an unknown method is `{}`."""
     handlers: dict[str, Handler] = {
         "initialize": lambda _: {"protocol_version": 1, "events": _events(jobs)},
         "system.health": lambda _: {"status": "ok", "version": "0", "checks": []},
@@ -35,7 +35,7 @@ def serve(jobs: PlainJobs, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _events(jobs: PlainJobs) -> dict[str, Any]:
-    return {"epoch": "floor", "oldest_seq": 1, "latest_seq": jobs.count(), "resume": "ok"}
+    return {"epoch": "baseline", "oldest_seq": 1, "latest_seq": jobs.count(), "resume": "ok"}
 
 
 def _replay(jobs: PlainJobs, answers: BinaryIO) -> None:

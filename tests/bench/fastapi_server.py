@@ -1,7 +1,7 @@
-"""The FastAPI floor: the same tables behind the kind of server that the sidecar replaces.
+"""The FastAPI baseline: the same tables behind the kind of server that the sidecar replaces.
 
-FastAPI and uvicorn are no dependencies of the project: `uv run --with fastapi --with uvicorn python -m tests.bench`.
-Run as `python -m tests.bench.http_floor DATABASE FD`, where FD is a listening socket that the driver opened.
+FastAPI and uvicorn are not dependencies of the project: `uv run --with fastapi --with uvicorn python -m tests.bench`.
+Run as `python -m tests.bench.fastapi_server DATABASE FD`, where FD is a listening socket that the driver opened.
 """
 
 import importlib
@@ -23,7 +23,7 @@ class JobIn(BaseModel):
 
 
 def application(jobs: PlainJobs) -> Any:
-    """The old endpoints that are measured, with handlers on the loop's thread: the fastest way that FastAPI has."""
+    """Returns an app with the measured endpoints; async handlers are FastAPI's fastest kind."""
     fastapi: Any = importlib.import_module("fastapi")
 
     async def health() -> dict[str, Any]:
@@ -47,9 +47,9 @@ def application(jobs: PlainJobs) -> Any:
 
 
 def serve(database: str, descriptor: int) -> None:
-    """Serve on the socket until SIGTERM."""
+    """Serves on the socket until SIGTERM."""
     uvicorn: Any = importlib.import_module("uvicorn")
-    # By default uvicorn drops a connection that was silent for 5 s, as this one is while the others are measured.
+    # By default uvicorn closes a connection after 5 s of silence, which occurs while other servers are measured.
     config = uvicorn.Config(
         application(PlainJobs(database)), log_level="warning", access_log=False, timeout_keep_alive=3_600
     )

@@ -1,0 +1,87 @@
+"""The job queue, composed.  Unlike the other features it is made at the start: they all queue jobs."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from sidecar_protocol.contract import JobSpec
+
+from sidecar.clock import Clock
+from sidecar.ids import MakeId
+from sidecar.job_handler import Registration
+from sidecar.jobs.journal import JobJournal, Notifier
+from sidecar.jobs.scheduler import Scheduler
+from sidecar.jobs.schedules import SchedulesStore
+from sidecar.jobs.service import JobsService
+from sidecar.jobs.store import JobsStore
+from sidecar.runtime import Runtime
+from sidecar.storage.database import Database
+
+if TYPE_CHECKING:
+    from sidecar.jobs.worker import JobsWorker
+
+KillOrphans = Callable[[Collection[str]], Awaitable[int]]
+
+
+class JobsFeature:
+    """The queue, its schedules, and its worker while jobs are run.
+
+    `specs` returns every job type by name.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        clock: Clock,
+        new_id: MakeId,
+        specs: Callable[[], Mapping[str, type[JobSpec]]],
+    ) -> None:
+        self.store = JobsStore(database)
+        self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
+        self.queue = JobsService(self.store, self.journal, specs, wake=self.wake, on_cancel=self._cancel)
+        self.schedules = Scheduler(
+            database,
+            SchedulesStore(database),
+            self.store,
+            self.journal,
+            specs,
+            clock=clock,
+            notify=notifier.notify,
+            wake=self.wake,
+        )
+        self.services = (self.queue, self.schedules)
+        self.worker: JobsWorker | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no job could be claimed at the last attempt; None if one could."""
+        return self.worker.trouble if self.worker is not None else None
+
+    def make_worker(
+        self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans
+    ) -> "JobsWorker":
+        """Makes the worker, which then has to be run.  Until then, jobs are only queued."""
+        from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415 - it brings anyio, which the start does without
+
+        self.worker = JobsWorker(
+            self.journal,
+            {one.spec.type: one for one in registrations},
+            scheduler=self.schedules,
+            runtime=runtime,
+            random_fraction=runtime.randomness.fractions_for("pauses of jobs"),
+            kill_orphans=kill_orphans,
+        )
+        return self.worker
+
+    async def stop(self, deadline_s: float) -> tuple[int, bool]:
+        """Interrupts the running jobs.  Returns their number, and whether all ended in time."""
+        return await self.worker.stop(deadline_s) if self.worker is not None else (0, True)
+
+    def wake(self) -> None:
+        """Makes the worker look for jobs: one was queued, or the clock was set."""
+        if self.worker is not None:
+            self.worker.wake()
+
+    def _cancel(self, job_id: str) -> None:
+        if self.worker is not None:
+            self.worker.cancel(job_id)

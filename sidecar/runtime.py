@@ -1,0 +1,121 @@
+"""What the process gives to every feature, and what a feature gives back.
+
+A feature is a package with a module `feature` whose `make(runtime)` returns a `Feature`; `features.py` lists them.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sidecar_protocol.contract import JobSpec, Notification
+from sidecar_protocol.entities import Job, JobStatus
+
+from sidecar.clock import Clock
+from sidecar.feed import Feed
+from sidecar.ids import MakeId
+from sidecar.job_handler import Registration
+from sidecar.randomness import Randomness
+from sidecar.settings import Settings
+from sidecar.storage.database import Database
+from sidecar.storage.secrets import Vault
+
+if TYPE_CHECKING:
+    from sidecar.http.client import Http
+    from sidecar.storage.fulltext import FullTextIndex
+
+AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
+"""Registers a callback for the next commit; it receives the error if that commit fails."""
+
+
+class Queue(Protocol):
+    """The job queue, as features use it."""
+
+    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Job:
+        """Adds a job to the queue and returns it."""
+
+    def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
+        """Cancels the jobs that hold this lock or wait for it and have one of these statuses."""
+
+
+class Schedules(Protocol):
+    """The schedules of periodic jobs, as features use them."""
+
+    def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
+        """Creates the schedule if it does not exist; an existing one keeps what its user changed."""
+
+    def remove(self, schedule_id: str) -> None:
+        """Deletes a schedule."""
+
+    async def run(self, *, schedule_id: str) -> Job:
+        """Returns the schedule's unfinished job, or queues one now.  Never suspends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything that a feature is given."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    new_id: MakeId
+    randomness: Randomness
+    notify: Callable[[Notification], None]
+    """Sends a notification to the client; a durable one belongs into the transaction that makes it true."""
+    committed: Callable[[], Awaitable[None]]
+    """Returns once everything written so far is durable.  Raises the commit's `sqlite3.Error`."""
+    after_commit: AfterCommit
+    is_draining: Callable[[], bool]
+    """Whether the process is shutting down."""
+    vault: Vault
+    queue: Queue
+    schedules: Schedules
+    feed: Callable[[], Feed]
+    """Returns the activity feed.  A call, because the feed belongs to a feature, which is made from this runtime."""
+    http: "Callable[[], Http]"
+    """Returns the process's HTTP client.  A call, because its module imports anyio, which the start does without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that a feature runs, as found on this computer."""
+
+    path: str | None = None
+    version: str | None = None
+    problem: str | None = None
+    """Why it cannot be used; None if it can."""
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _no_processes(job_ids: Collection[str]) -> int:
+    del job_ids
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Everything that a feature offers."""
+
+    services: tuple[object, ...] = ()
+    """Implementations of the contract's interfaces."""
+    registrations: tuple[Registration, ...] = ()
+    """The job types that it can run."""
+    indexes: "tuple[FullTextIndex, ...]" = ()
+    """Full-text indexes, which are filled and merged while the process serves."""
+    feed: Feed | None = None
+    """The activity feed, from the one feature that owns it."""
+    program: Callable[[], Awaitable[Program]] | None = None
+    """Looks for the program that it runs."""
+    prepare: Callable[[], Awaitable[None]] = _nothing
+    """Called once, before the first job runs."""
+    run: Callable[[], Coroutine[Any, Any, None]] = _nothing
+    """Runs in a task of its own while jobs are run; cancelled at the end."""
+    stop: Callable[[], Coroutine[Any, Any, None]] = _nothing
+    """Ends what would outlive the process; called once no job runs, or while the jobs are being stopped."""
+    kill_orphans: Callable[[Collection[str]], Awaitable[int]] = _no_processes
+    """Kills the processes that these jobs, of a process that died, have left.  Returns their number."""
+    account_counts: Callable[[], Mapping[str, int]] = dict
+    """Returns the number of connected accounts by service."""
