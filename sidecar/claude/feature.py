@@ -25,8 +25,8 @@ from sidecar.claude.process.orphans import kill_orphans, still_running
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, DoctorService, PermissionsService, SessionsService
-from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.export import ExportHandler, ExportService
+from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.search import SearchService
 from sidecar.claude.sessions.store import ClaudeStore, search_index
 from sidecar.claude.sessions.turns import TurnHandler
@@ -65,20 +65,20 @@ class _Parts:
         self.index = search_index(database)
         self.index.prepare()
         self.usage = UsageStore(database, clock)
-        self.conversations = Conversations(database, self.store, notify, clock, new_id, self.usage)
+        self.sessions = SessionJournal(database, self.store, notify, clock, new_id, self.usage)
         self.requests = PermissionStore(database)
         self.permissions = PermissionJournal(
             database,
             self.requests,
-            self.conversations,
+            self.sessions,
             notify=notify,
             enqueue=runtime.queue.enqueue,
             after_commit=runtime.after_commit,
             clock=clock,
             new_id=new_id,
         )
-        self.pool = ProcessPool(on_ended=self.conversations.process_ended, is_draining=runtime.is_draining)
-        self.orphans = Orphans(runtime, self.conversations, self.permissions)
+        self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=runtime.is_draining)
+        self.orphans = Orphans(runtime, self.sessions, self.permissions)
         self.discovery = Discovery(setting=runtime.settings.claude_path, environment=os.environ, home=Path.home())
         self.doctor = Doctor(self.discovery)
 
@@ -86,7 +86,7 @@ class _Parts:
 def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
     sessions = SessionsService(
         parts.store,
-        parts.conversations,
+        parts.sessions,
         parts.permissions,
         enqueue=runtime.queue.enqueue,
         cancel=runtime.queue.cancel_holders,
@@ -117,13 +117,13 @@ def _registrations(runtime: Runtime, parts: _Parts) -> tuple[Registration, ...]:
         record=record,
         clock=clock,
         book=parts.usage.book_safely,
-        owner_of=parts.store.owner_of,
+        session_with=parts.store.session_with,
         is_draining=runtime.is_draining,
     )
     turns = TurnHandler(
         launcher=launcher,
         pool=parts.pool,
-        conversations=parts.conversations,
+        sessions=parts.sessions,
         permissions=parts.permissions,
         notify=runtime.notify,
         record=record,
@@ -174,10 +174,10 @@ class Doctor:
 class Orphans:
     """Kills the CLI processes that a dead sidecar left, and settles their sessions."""
 
-    def __init__(self, runtime: Runtime, conversations: Conversations, permissions: PermissionJournal) -> None:
+    def __init__(self, runtime: Runtime, sessions: SessionJournal, permissions: PermissionJournal) -> None:
         self.database_name = str(runtime.settings.database.resolve())
         self.process_table = ProcessTable(runtime.database)
-        self._conversations = conversations
+        self._sessions = sessions
         self._permissions = permissions
 
     async def kill(self, job_ids: Collection[str]) -> int:
@@ -186,7 +186,7 @@ class Orphans:
     async def recover(self) -> None:
         """Kills all that is left; afterwards no session is running, and open permission requests stay open."""
         try:
-            session_ids = self._conversations.left_behind()
+            session_ids = self._sessions.left_behind()
             noted = self.process_table.left()
             if session_ids or noted:
                 owners = {*session_ids, *(process.owner_id for process in noted)}
@@ -194,6 +194,6 @@ class Orphans:
                 killed = await kill_orphans(owners, self.database_name, known=known, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open and %d processes", len(session_ids), killed)
                 self.process_table.forget(process.pid for process in noted)
-                self._conversations.recover(session_ids, self._permissions.recover())
+                self._sessions.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be settled")

@@ -15,16 +15,16 @@ from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
-from sidecar.claude.report import (
+from sidecar.claude.progress import (
     DESCRIPTION_CHARS,
     SILENCE_S,
+    ProgressReporter,
     RecordRun,
-    Report,
     answer_fields,
     recorded,
     timed_out,
 )
-from sidecar.claude.sessions.texts import title_of
+from sidecar.claude.sessions.messages import title_of
 from sidecar.claude.stream import RunOutcome, RunUsage, parse
 from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
@@ -47,11 +47,11 @@ class ClaudeRunHandler:
         record: RecordRun,
         clock: Clock,
         book: Book,
-        owner_of: Callable[[str], str | None],
+        session_with: Callable[[str], str | None],
         is_draining: Callable[[], bool],
         silence_s: float = SILENCE_S,
     ) -> None:
-        """`is_draining` tells that the whole process is on its way out, in a hurry; `owner_of` which of our sessions
+        """`is_draining` tells that the whole process is on its way out, in a hurry; `session_with` which of our sessions
         has one of the CLI's.
         """
         self._launcher = launcher
@@ -59,7 +59,7 @@ class ClaudeRunHandler:
         self._record = record
         self._clock = clock
         self._book = book
-        self._owner_of = owner_of
+        self._owner_of = session_with
         self._is_draining = is_draining
         self._silence_s = silence_s
 
@@ -67,7 +67,9 @@ class ClaudeRunHandler:
         """Run the prompt; raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout`, and
         `session_held`.
         """
-        report = Report(context, self._notify, on_session=lambda session_id: context.lock(session_lock(session_id)))
+        report = ProgressReporter(
+            context, self._notify, on_session=lambda session_id: context.lock(session_lock(session_id))
+        )
         try:
             outcome = await self._carry_out(job, context, report)
         except JobFailed as failure:
@@ -86,7 +88,7 @@ class ClaudeRunHandler:
         self._remember(job, context, report, "run_completed", result.text, recorded(result))
         return result
 
-    async def _carry_out(self, job: RunClaude, context: JobContext, report: Report) -> RunOutcome:
+    async def _carry_out(self, job: RunClaude, context: JobContext, report: ProgressReporter) -> RunOutcome:
         if job.session_id is not None and (owner := self._owner_of(job.session_id)) is not None:
             # Its own process may live and write the same file; and what is said here would be missing there.
             raise JobFailed(
@@ -126,7 +128,7 @@ class ClaudeRunHandler:
         self,
         job: RunClaude,
         context: JobContext,
-        report: Report,
+        report: ProgressReporter,
         event_type: str,
         description: str | None,
         raw: Mapping[str, object],

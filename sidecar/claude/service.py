@@ -39,7 +39,7 @@ from sidecar_protocol.scalars import FolderPath, LongText, Priority, Seconds
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.store import PermissionStore
 from sidecar.claude.queue import CancelHolders, Enqueue
-from sidecar.claude.sessions.conversations import Conversations
+from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.store import ClaudeStore
 
 
@@ -93,7 +93,7 @@ class SessionsService(Sessions):
     def __init__(
         self,
         store: ClaudeStore,
-        conversations: Conversations,
+        sessions: SessionJournal,
         permissions: PermissionJournal,
         *,
         enqueue: Enqueue,
@@ -102,7 +102,7 @@ class SessionsService(Sessions):
         adapt_process: Callable[[Session], None],
     ) -> None:
         self._store = store
-        self._conversations = conversations
+        self._sessions = sessions
         self._permissions = permissions
         self._enqueue = enqueue
         self._cancel = cancel
@@ -119,7 +119,7 @@ class SessionsService(Sessions):
         allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
         system_prompt: SystemPrompt | None = None,
     ) -> Session:
-        return self._conversations.create(
+        return self._sessions.create(
             title=title,
             cwd=cwd,
             model=model,
@@ -150,7 +150,7 @@ class SessionsService(Sessions):
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules | None = None,
     ) -> Session:
-        session = self._conversations.update(
+        session = self._sessions.update(
             session_id, title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools
         )
         if session is None:
@@ -160,7 +160,7 @@ class SessionsService(Sessions):
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
         self._permissions.close(session_id, "The session was deleted.")
-        if not self._conversations.delete(session_id):
+        if not self._sessions.delete(session_id):
             raise SessionNotFound
         self._cancel(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
         self._drop_process(session_id)
@@ -176,7 +176,7 @@ class SessionsService(Sessions):
         return session.as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None) -> Session:
-        forked = self._conversations.fork(session_id, title)
+        forked = self._sessions.fork(session_id, title)
         if forked is None:
             raise SessionNotFound
         return forked.as_model()

@@ -79,7 +79,7 @@ class RunHarness:
             record=lambda **fields: self.records.append(fields),
             clock=SystemClock(),
             book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
-            owner_of=lambda _: None,
+            session_with=lambda _: None,
             is_draining=lambda: self.is_draining,
             silence_s=0.5,
         )

@@ -8,8 +8,8 @@ from sidecar_protocol.claude.runs import ClaudeUsage
 
 from sidecar.claude.process.discovery import version
 from sidecar.job_handler import JobFailed
+from tests.claude.client import both_releases
 from tests.claude.harness import RunHarness, tools_of
-from tests.claude.talk import both_releases
 from tests.fakes.anthropic import FakeAnthropic
 
 

@@ -20,7 +20,7 @@ from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.process_table import ProcessTable
-from sidecar.claude.sessions.conversations import Conversations
+from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.store import ClaudeStore
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageStore
@@ -36,7 +36,7 @@ from tests.loopback import ManualClock
 N = TypeVar("N", bound=Notification)
 
 
-class TurnRig:
+class TurnHarness:
     """`take` takes a turn; `notified` and `queued` are what came of it, `failing` makes commits fail."""
 
     def __init__(self, executable: Path, home: Path, **waits: float) -> None:
@@ -55,7 +55,7 @@ class TurnRig:
         self.store = ClaudeStore(self.database)
         self.asked = PermissionStore(self.database)
         usage = UsageStore(self.database, clock)
-        self.conversations = Conversations(self.database, self.store, self.notified.append, clock, new_id, usage)
+        self.conversations = SessionJournal(self.database, self.store, self.notified.append, clock, new_id, usage)
         self.journal = PermissionJournal(
             self.database,
             self.asked,
@@ -76,7 +76,7 @@ class TurnRig:
                 process_table=ProcessTable(self.database),
             ),
             pool=self.pool,
-            conversations=self.conversations,
+            sessions=self.conversations,
             permissions=self.journal,
             notify=self.notified.append,
             record=lambda **_: None,
@@ -133,13 +133,13 @@ class TurnRig:
 
 
 @asynccontextmanager
-async def turns(executable: Path, home: Path, **waits: float) -> AsyncIterator[TurnRig]:
-    """A rig whose idle processes live inside this block."""
-    rig = TurnRig(executable, home, **waits)
+async def turns(executable: Path, home: Path, **waits: float) -> AsyncIterator[TurnHarness]:
+    """A harness whose idle processes live inside this block."""
+    harness = TurnHarness(executable, home, **waits)
     with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(rig.pool.run)
-            yield rig
-            rig.is_draining = True
-            await rig.pool.stop()
-    rig.database.close()
+            tasks.start_soon(harness.pool.run)
+            yield harness
+            harness.is_draining = True
+            await harness.pool.stop()
+    harness.database.close()

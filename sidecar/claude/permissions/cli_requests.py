@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from sidecar_protocol.claude.permissions import PermissionKind
 from sidecar_protocol.claude.runs import PermissionMode
 
-from sidecar.claude.sessions.texts import storable
+from sidecar.claude.sessions.messages import storable
 
 MAX_INPUT_BYTES: Final = 1024 * 1024
 """As JSON.  A page and a notification with such an input still fit into a message, and into a turn's prompt."""
@@ -47,7 +47,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CliRequest:
     """A question of the CLI's; `cli_id` is how the CLI calls it."""
 
     cli_id: str
@@ -67,7 +67,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a question is answered with: an input to use and rules to remember, or a denial."""
 
     allowed: bool
@@ -76,7 +76,7 @@ class Answer:
     rules: Sequence[Rule] = ()
 
 
-def read_ask(line: Line) -> Ask | None:
+def parse_request(line: Line) -> CliRequest | None:
     """The question that a control request is; None where it is another request."""
     request, cli_id = line.get("request"), line.get("request_id")
     if not isinstance(request, dict) or request.get("subtype") != "can_use_tool" or not isinstance(cli_id, str):
@@ -86,7 +86,7 @@ def read_ask(line: Line) -> Ask | None:
         return None
     kind = KINDS.get(tool_name, PermissionKind.TOOL)
     suggestions = _suggestions(request) if kind is PermissionKind.TOOL else None
-    return Ask(
+    return CliRequest(
         cli_id=cli_id,
         kind=kind,
         tool_name=tool_name,
@@ -99,7 +99,7 @@ def read_ask(line: Line) -> Ask | None:
     )
 
 
-def answer_line(cli_id: str, answer: Answer) -> Line:
+def response_line(cli_id: str, answer: Response) -> Line:
     """The line that answers a question.  Rules hold for the process from then on; no settings file is changed."""
     if not answer.allowed:
         return _response(cli_id, {"behavior": "deny", "message": answer.message})
@@ -113,13 +113,13 @@ def answer_line(cli_id: str, answer: Answer) -> Line:
     return _response(cli_id, response)
 
 
-def refusal_line(line: Line) -> Line:
+def unsupported_line(line: Line) -> Line:
     """The answer to a control request that is none of ours; without one the CLI would wait for ever."""
     failure = {"subtype": "error", "request_id": line.get("request_id"), "error": "This host does not support it."}
     return {"type": "control_response", "response": failure}
 
 
-def late_prompt(kind: PermissionKind, tool_name: str, answer: Answer) -> str:
+def late_response_prompt(kind: PermissionKind, tool_name: str, answer: Response) -> str:
     """What Claude is told when the turn that asked is gone.
 
     The CLI's own record says of the call only that it was interrupted.

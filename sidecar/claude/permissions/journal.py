@@ -24,11 +24,11 @@ from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
 from sidecar_protocol.contract import Encoded, Notification
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.claude.permissions.cli_requests import MAX_INPUT_BYTES, Answer, Ask, late_prompt
+from sidecar.claude.permissions.cli_requests import MAX_INPUT_BYTES, CliRequest, Response, late_response_prompt
 from sidecar.claude.permissions.store import NewRequest, PermissionStore, Resolution
 from sidecar.claude.queue import Enqueue
-from sidecar.claude.sessions.conversations import Conversations
-from sidecar.claude.sessions.texts import storable
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.messages import storable
 from sidecar.clock import Clock, iso_now
 from sidecar.ids import MakeId
 from sidecar.runtime import AfterCommit
@@ -43,11 +43,13 @@ KEPT: Final = 200
 """Closed ones of a session, so that a dialog that was open long ago can still be explained."""
 DENIED: Final = "The user denied this."
 
-TOO_MANY = Answer(allowed=False, message="Too many questions are open. Wait until the user has answered some.")
-TOO_LARGE = Answer(allowed=False, message="This input is too large to be shown to the user. Do it in smaller steps.")
-NOT_STORED = Answer(allowed=False, message="The question could not be stored, so nobody can be asked. Try again later.")
+TOO_MANY = Response(allowed=False, message="Too many questions are open. Wait until the user has answered some.")
+TOO_LARGE = Response(allowed=False, message="This input is too large to be shown to the user. Do it in smaller steps.")
+NOT_STORED = Response(
+    allowed=False, message="The question could not be stored, so nobody can be asked. Try again later."
+)
 
-Deliver = Callable[[Answer], None]
+Deliver = Callable[[Response], None]
 
 
 class PermissionJournal:
@@ -57,7 +59,7 @@ class PermissionJournal:
         self,
         database: Database,
         store: PermissionStore,
-        conversations: Conversations,
+        sessions: SessionJournal,
         *,
         notify: Callable[[Notification], None],
         enqueue: Enqueue,
@@ -67,15 +69,15 @@ class PermissionJournal:
     ) -> None:
         self._database = database
         self._store = store
-        self._conversations = conversations
+        self._sessions = sessions
         self._notify = notify
         self._enqueue = enqueue
         self._after_commit = after_commit
         self._clock = clock
         self._new_id = new_id
-        self._waiting: dict[str, tuple[Ask, Deliver]] = {}
+        self._waiting: dict[str, tuple[CliRequest, Deliver]] = {}
 
-    def ask(self, session_id: str, job_id: str, ask: Ask, deliver: Deliver) -> str | None:
+    def ask(self, session_id: str, job_id: str, ask: CliRequest, deliver: Deliver) -> str | None:
         """A turn asks; `deliver` gets the answer, maybe at once.  The question's id; None where nobody is asked.
 
         Never raises: what cannot be stored is denied.
@@ -128,7 +130,7 @@ class PermissionJournal:
             raise PermissionAlreadyResolved(hint=f"It is {request.status.value}.")
         _check(request, decision, updated_input, message, remember=remember)
         ask, deliver = self._waiting.get(request_id, (None, None))
-        answer = Answer(
+        answer = Response(
             allowed=decision is PermissionDecision.ALLOW,
             input=updated_input if updated_input is not None else request.input,
             message=message or DENIED,
@@ -136,7 +138,7 @@ class PermissionJournal:
         )
         with self._database.write():
             if remember:
-                self._conversations.allow_tools(request.session_id, request.rules)
+                self._sessions.allow_tools(request.session_id, request.rules)
             turn = None if deliver is not None else self._go_on(request, answer)
             resolution = Resolution(
                 PermissionStatus.ALLOWED if answer.allowed else PermissionStatus.DENIED,
@@ -172,10 +174,10 @@ class PermissionJournal:
         """No turn runs.  The sessions that have open questions."""
         with self._database.write():
             self._tell_kept(None)
-        return self._store.asking_sessions()
+        return self._store.sessions_with_open_requests()
 
-    def _store_new(self, session_id: str, job_id: str, ask: Ask, shown: bytes) -> str | None:
-        if not self._conversations.set_status(session_id, SessionStatus.WAITING):
+    def _store_new(self, session_id: str, job_id: str, ask: CliRequest, shown: bytes) -> str | None:
+        if not self._sessions.set_status(session_id, SessionStatus.WAITING):
             return None  # the session was deleted, and its turn is on its way out
         new = NewRequest(
             request_id=self._new_id(),
@@ -194,21 +196,21 @@ class PermissionJournal:
         self._notify(ClaudePermissionRequested(request=stored.as_model()))
         return new.request_id
 
-    def _granted(self, job_id: str, ask: Ask) -> Answer | None:
+    def _granted(self, job_id: str, ask: CliRequest) -> Response | None:
         """The answer that was given before this turn, for exactly this call and only once."""
         for grant in self._store.grants(job_id):
             allowed = from_json(grant.allowed)
             if ask.input in (from_json(grant.shown), allowed):
                 self._store.spend(grant.request_id)
-                return Answer(allowed=True, input=allowed)
+                return Response(allowed=True, input=allowed)
         return None
 
-    def _go_on(self, request: PermissionRequest, answer: Answer) -> str:
+    def _go_on(self, request: PermissionRequest, answer: Response) -> str:
         """Begin the turn that takes up the session with a late answer."""
-        prompt = storable(late_prompt(PermissionKind(request.kind), request.tool_name, answer))
+        prompt = storable(late_response_prompt(PermissionKind(request.kind), request.tool_name, answer))
         return self._enqueue(TakeTurn(session_id=request.session_id, prompt=prompt), priority=0).load().job_id
 
-    def deliver(self, request_id: str, answer: Answer) -> None:
+    def deliver(self, request_id: str, answer: Response) -> None:
         """The answer is durable: whoever waits for it gets it."""
         if (waiting := self._waiting.pop(request_id, None)) is not None:
             waiting[1](answer)
@@ -221,7 +223,7 @@ class PermissionJournal:
         self._store.forget(session_id, KEPT)
         if not self._store.open_ids(session_id):
             ended = resolved.load().turn_ended
-            self._conversations.set_status(session_id, SessionStatus.INTERRUPTED if ended else SessionStatus.RUNNING)
+            self._sessions.set_status(session_id, SessionStatus.INTERRUPTED if ended else SessionStatus.RUNNING)
         return resolved
 
     def _tell_kept(self, session_id: str | None) -> None:

@@ -10,26 +10,26 @@ from typing import Any, Final
 import anyio
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.claude.permissions.cli_requests import Answer, Ask, answer_line, read_ask, refusal_line
+from sidecar.claude.permissions.cli_requests import CliRequest, Response, parse_request, response_line, unsupported_line
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobContext
 
-ANSWER_S: Final = 1_800.0
+RESPONSE_S: Final = 1_800.0
 """Who has not answered by then has left; the question is kept, and its answer begins a new turn."""
 
 WITHDRAWN: Final = "Claude took the question back."
-OVER = Answer(allowed=False, message="The turn is over, so nobody can be asked. Ask again when the user writes.")
+TURN_OVER = Response(allowed=False, message="The turn is over, so nobody can be asked. Ask again when the user writes.")
 
 
-class TurnQuestions:
+class TurnRequests:
     """The questions of a turn, from its beginning until `end`; afterwards nobody is asked."""
 
-    def __init__(self, session_id: str, context: JobContext, journal: PermissionJournal, answer_s: float) -> None:
+    def __init__(self, session_id: str, context: JobContext, journal: PermissionJournal, response_s: float) -> None:
         self._session_id = session_id
         self._context = context
         self._journal = journal
-        self._answer_s = answer_s
+        self._answer_s = response_s
         self._asked: dict[str, str] = {}
         self._live: SessionProcess | None = None
         self._time = anyio.CancelScope()
@@ -55,9 +55,9 @@ class TurnQuestions:
                 self._journal.withdraw(self._session_id, request_id, WITHDRAWN)
                 self._closed(str(line.get("request_id")))
         elif line.get("type") == "control_request" and self._live is not None:
-            ask = read_ask(line)
+            ask = parse_request(line)
             if ask is None:
-                self._live.process.send(refusal_line(line))
+                self._live.process.send(unsupported_line(line))
             else:
                 self._ask(ask, self._live)
 
@@ -74,17 +74,17 @@ class TurnQuestions:
             self._journal.close(self._session_id, why or "")
         if self._live is not None and not is_deaf:
             for cli_id in asked:
-                self._live.process.send(answer_line(cli_id, OVER))
+                self._live.process.send(response_line(cli_id, TURN_OVER))
         self._over = True
 
-    def _ask(self, ask: Ask, live: SessionProcess) -> None:
-        def deliver(answer: Answer) -> None:
+    def _ask(self, ask: CliRequest, live: SessionProcess) -> None:
+        def deliver(answer: Response) -> None:
             self._closed(ask.cli_id)
             live.add_rules(str(rule) for rule in answer.rules)
-            live.process.send(answer_line(ask.cli_id, answer))
+            live.process.send(response_line(ask.cli_id, answer))
 
         if self._over:
-            live.process.send(answer_line(ask.cli_id, OVER))
+            live.process.send(response_line(ask.cli_id, TURN_OVER))
             return
         request_id = self._journal.ask(self._session_id, self._context.job_id, ask, deliver)
         if request_id is None:

@@ -130,7 +130,7 @@ class PermissionStore:
         )
         return [Encoded(PermissionRequest, row[0].encode()) for row in rows]
 
-    def asking_sessions(self) -> list[str]:
+    def sessions_with_open_requests(self) -> list[str]:
         """The sessions that have open questions."""
         rows = self._database.rows("SELECT DISTINCT session_id FROM claude_permissions WHERE status = 'open'")
         return [row[0] for row in rows]

@@ -14,7 +14,7 @@ from sidecar_protocol.claude.sessions import Session
 
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
-from sidecar.claude.sessions.live_settings import Settings, changes
+from sidecar.claude.sessions.session_settings import Settings, changes
 
 IDLE_S: Final = 180.0
 """An idle CLI takes 190 MB and 1 % of a core (measured); who has said nothing for so long is likely elsewhere."""

@@ -1,1 +1,1 @@
-"""Conversations with Claude: sessions, messages, turns."""
+"""SessionJournal with Claude: sessions, messages, turns."""

@@ -9,7 +9,7 @@ from sidecar_protocol.claude.export import ClaudeExport, ExportFormat, ExportRes
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.errors import ResultTooLarge
 
-from sidecar.claude.sessions.markdown import Transcript
+from sidecar.claude.sessions.markdown import MarkdownSession
 from sidecar.claude.sessions.store import ClaudeStore
 from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
@@ -34,7 +34,7 @@ class ExportService(ClaudeExport):
         session = self._store.get(session_id)
         if session is None:
             raise SessionNotFound
-        transcript = Transcript(thinking=thinking)
+        transcript = MarkdownSession(thinking=thinking)
         pieces = [transcript.heading(from_json(session.json))]
         size = messages = 0
         for page in _pages(self._store, session_id, self._store.last_position(session_id)):
@@ -84,7 +84,7 @@ def _renderer(job: ExportSession, session: bytes) -> tuple[Callable[[bytes], byt
     """How to write a message, and what the file begins with."""
     if job.format is ExportFormat.JSONL:
         return _message_line, b'{"type":"session","session":%s}\n' % session
-    transcript = Transcript(thinking=job.thinking)
+    transcript = MarkdownSession(thinking=job.thinking)
     heading = transcript.heading(from_json(session)).encode()
     return (lambda message: transcript.message(from_json(message)).encode()), heading
 

@@ -88,7 +88,7 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SearchWindow:
     """A part of the messages to be searched: positions from `low` on and below `high`, which are `seq` in a session and
     `id` among all.
     """
@@ -177,7 +177,7 @@ class ClaudeStore:
             title, now, session_id,
         )  # fmt: skip
 
-    def owner_of(self, claude_session_id: str) -> str | None:
+    def session_with(self, claude_session_id: str) -> str | None:
         """The session that has this one of the CLI's; None where none has."""
         row = self._database.row(
             "SELECT session_id FROM claude_sessions WHERE claude_session_id = ?", (claude_session_id,)
@@ -222,7 +222,7 @@ class ClaudeStore:
         """Nothing of the session's process is left."""
         self._database.execute("UPDATE claude_sessions SET has_process = 0 WHERE session_id = ?", (session_id,))
 
-    def open_sessions(self) -> list[str]:
+    def unfinished_sessions(self) -> list[str]:
         """The sessions that run, or of which a process may be alive."""
         rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
         return [row[0] for row in rows]
@@ -302,14 +302,14 @@ class ClaudeStore:
         return _MESSAGES.page(self._database, limit, cursor, equal={"session_id": session_id}, list_id=session_id)
 
     def last_position(self, session_id: str | None) -> int:
-        """The highest position of a message, see `Stretch`; 0 where there is none."""
+        """The highest position of a message, see `SearchWindow`; 0 where there is none."""
         if session_id is None:
             row = self._database.row("SELECT max(id) FROM claude_messages")
         else:
             row = self._database.row("SELECT max(seq) FROM claude_messages WHERE session_id = ?", (session_id,))
         return row[0] or 0 if row is not None else 0
 
-    def search(self, plan: SearchPlan, stretch: Stretch, limit: int) -> tuple[list[Row], bool]:
+    def search(self, plan: SearchPlan, stretch: SearchWindow, limit: int) -> tuple[list[Row], bool]:
         """The newest messages of a stretch that a plan finds, and whether there are more.
 
         Each is: searched text, position, message id, session id, session title, job id, seq, kind, created at.

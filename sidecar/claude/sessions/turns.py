@@ -15,24 +15,24 @@ from sidecar_protocol.contract import Notification
 
 from sidecar.claude.limits import snooze_until_reset
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.permissions.open_requests import ANSWER_S, TurnQuestions
+from sidecar.claude.permissions.open_requests import RESPONSE_S, TurnRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.report import (
+from sidecar.claude.progress import (
     DESCRIPTION_CHARS,
     SILENCE_S,
+    ProgressReporter,
     RecordRun,
-    Report,
     answer_fields,
     recorded,
     timed_out,
 )
-from sidecar.claude.sessions.conversations import Conversations, storable_raw
-from sidecar.claude.sessions.items import Item, items_of
-from sidecar.claude.sessions.live_settings import Settings, refusal, told_mode
-from sidecar.claude.sessions.texts import title_of
+from sidecar.claude.sessions.journal import SessionJournal, raw_json
+from sidecar.claude.sessions.messages import NewMessage, messages_in
+from sidecar.claude.sessions.session_settings import Settings, refusal, reported_mode
+from sidecar.claude.sessions.messages import title_of
 from sidecar.claude.stream import RunOutcome, parse
 from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
@@ -53,7 +53,7 @@ class TurnHandler:
         *,
         launcher: Launcher,
         pool: ProcessPool,
-        conversations: Conversations,
+        sessions: SessionJournal,
         permissions: PermissionJournal,
         notify: Callable[[Notification], None],
         record: RecordRun,
@@ -61,11 +61,11 @@ class TurnHandler:
         is_draining: Callable[[], bool],
         timeout_s: float = TIMEOUT_S,
         silence_s: float = SILENCE_S,
-        answer_s: float = ANSWER_S,
+        response_s: float = RESPONSE_S,
     ) -> None:
         self._launcher = launcher
         self._pool = pool
-        self._conversations = conversations
+        self._sessions = sessions
         self._permissions = permissions
         self._notify = notify
         self._record = record
@@ -73,18 +73,18 @@ class TurnHandler:
         self._is_draining = is_draining
         self._timeout_s = timeout_s
         self._silence_s = silence_s
-        self._answer_s = answer_s
+        self._answer_s = response_s
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
         """Take the turn; raises `JobFailed` with the kinds of a run, `session_not_found` and `unanswered`."""
         self._permissions.close(job.session_id, WENT_ON)
-        session = self._conversations.begin(
+        session = self._sessions.begin(
             job.session_id, context.job_id, job.prompt, asked_before=context.snoozed_for_s > 0
         )
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
-        questions = TurnQuestions(job.session_id, context, self._permissions, self._answer_s)
-        turn = _Turn(session.load(), context, self._conversations, questions, self._notify)
+        questions = TurnRequests(job.session_id, context, self._permissions, self._answer_s)
+        turn = _Turn(session.load(), context, self._sessions, questions, self._notify)
         status = SessionStatus.INTERRUPTED
         try:
             outcome = await self._carry_out(job, turn)
@@ -102,7 +102,7 @@ class TurnHandler:
             raise
         finally:
             status = SessionStatus.WAITING if questions.kept else status
-            self._conversations.end(job.session_id, context.job_id, status, turn.report.reader.usage)
+            self._sessions.end(job.session_id, context.job_id, status, turn.report.reader.usage)
         fields = answer_fields(outcome) | {"usage": turn.usage}
         result = ClaudeTurnResult(**fields, session_id=job.session_id)
         turn.report.finished(result)
@@ -139,11 +139,11 @@ class TurnHandler:
         return turn.report.outcome(live.process)
 
     def _settings(self, session: Session) -> Settings:
-        latest = self._conversations.get(session.session_id)
+        latest = self._sessions.get(session.session_id)
         return Settings.of(session if latest is None else latest.load())
 
     async def _start(self, session: Session, settings: Settings, on_line: Callable[[bytes], bool]) -> ClaudeProcess:
-        point = self._conversations.resume_point(session.session_id)
+        point = self._sessions.resume_point(session.session_id)
         options = RunOptions(
             model=settings.model,
             session_id=point.claude_session_id or point.fork_claude_session_id,
@@ -185,19 +185,19 @@ class _Turn:
         self,
         session: Session,
         context: JobContext,
-        conversations: Conversations,
-        questions: TurnQuestions,
+        sessions: SessionJournal,
+        questions: TurnRequests,
         notify: Callable[[Notification], None],
     ) -> None:
         self.session = session
         self.job_id = context.job_id
         self.questions = questions
-        self._conversations = conversations
+        self._sessions = sessions
         self._told_error = False
         self._claude_id = session.claude_session_id
         self._context = context
         self.live: SessionProcess | None = None
-        self.report = Report(context, notify, session_id=session.session_id)
+        self.report = ProgressReporter(context, notify, session_id=session.session_id)
 
     @property
     def usage(self) -> ClaudeUsage:
@@ -210,10 +210,10 @@ class _Turn:
             return False
         message = parse(line)
         if message is None:
-            self._add(Item(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")), None)
+            self._add(NewMessage(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")), None)
         else:
-            for item in items_of(message):
-                self._add(item, storable_raw(line, message))
+            for item in messages_in(message):
+                self._add(item, raw_json(line, message))
             self._learn(message)
             self.questions.on_message(message)
             self._follow(message)
@@ -222,13 +222,13 @@ class _Turn:
     def failed(self, failure: JobFailed) -> None:
         """Why the turn failed belongs to the conversation, unless the CLI has said it there."""
         if not self._told_error:
-            self._add(Item(MessageKind.ERROR, failure.message), None)
+            self._add(NewMessage(MessageKind.ERROR, failure.message), None)
 
     def _learn(self, message: Mapping[str, Any]) -> None:
         claude_id = message.get("session_id")
         if isinstance(claude_id, str) and claude_id != self._claude_id and message.get("type") in ANSWERS:
             self._claude_id = claude_id
-            self._conversations.learn(self.session.session_id, claude_id)
+            self._sessions.learn(self.session.session_id, claude_id)
 
     def _follow(self, message: Mapping[str, Any]) -> None:
         """What the CLI says of its settings."""
@@ -237,18 +237,18 @@ class _Turn:
         if (why := refusal(message)) is not None:
             self.live.settings = None
             self._context.log(f"Claude Code takes the new settings from the next turn on: {why}", level="warning")
-        elif (mode := told_mode(message)) is not None and mode != self.live.settings.permission_mode:
+        elif (mode := reported_mode(message)) is not None and mode != self.live.settings.permission_mode:
             self.live.settings = replace(self.live.settings, permission_mode=mode)
-            self._conversations.follow(self.session.session_id, mode)
+            self._sessions.follow(self.session.session_id, mode)
 
-    def _add(self, item: Item, raw: str | None) -> None:
+    def _add(self, item: NewMessage, raw: str | None) -> None:
         self._told_error = self._told_error or item.kind is MessageKind.ERROR
-        self._conversations.add(self.session.session_id, self.job_id, item, raw)
+        self._sessions.add(self.session.session_id, self.job_id, item, raw)
 
 
-def _unanswered(answer_s: float) -> JobFailed:
+def _unanswered(response_s: float) -> JobFailed:
     return JobFailed(
-        f"Nobody answered Claude's question within {answer_s / 60:g} minutes, so the turn was stopped.",
+        f"Nobody answered Claude's question within {response_s / 60:g} minutes, so the turn was stopped.",
         kind="unanswered",
         hint="The question is kept: answer it, and the session goes on in a new turn.",
     )

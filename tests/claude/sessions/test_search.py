@@ -9,23 +9,23 @@ import pytest
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHits
 from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 
-from sidecar.claude.sessions.conversations import Conversations
-from sidecar.claude.sessions.items import Item
-from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.messages import NewMessage
+from sidecar.claude.sessions.search import INDEXED_WINDOW, SCANNED_WINDOW
 from sidecar.claude.sessions.store import ClaudeStore
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.loopback import Loopback
 
 
-class Archive:
+class SearchHarness:
     """The services over a real database, and messages as a turn would add them."""
 
     def __init__(self, path: Path) -> None:
         self.rig = Loopback(path)
         runtime = self.rig.runtime
         store, usage = ClaudeStore(runtime.database), UsageStore(runtime.database, runtime.clock)
-        self.conversations = Conversations(
+        self.conversations = SessionJournal(
             runtime.database, store, runtime.notify, runtime.clock, runtime.new_id, usage
         )
         (self.index,) = self.rig.features.get("claude").indexes
@@ -34,7 +34,7 @@ class Archive:
 
     def say(self, session: Session, *texts: str, kind: MessageKind = MessageKind.ASSISTANT_TEXT) -> None:
         for text in texts:
-            self.conversations.add(session.session_id, "job", Item(kind, text))
+            self.conversations.add(session.session_id, "job", NewMessage(kind, text))
 
     async def find(self, query: str, **more: Any) -> list[str]:
         """The texts around the hits, over all pages, the hits marked by [ ]."""
@@ -57,14 +57,14 @@ def marked(text: str, marks: list[tuple[int, int]]) -> str:
 
 
 @pytest.fixture
-async def archive(data_dir: Path) -> AsyncIterator[Archive]:
-    made = Archive(data_dir / "sidecar.db")
+async def archive(data_dir: Path) -> AsyncIterator[SearchHarness]:
+    made = SearchHarness(data_dir / "sidecar.db")
     await made.rig.initialize()
     yield made
     made.rig.close()
 
 
-async def test_a_message_is_found_by_its_words_in_any_order_and_case(archive: Archive) -> None:
+async def test_a_message_is_found_by_its_words_in_any_order_and_case(archive: SearchHarness) -> None:
     session = await archive.sessions.create(title="Birds")
     archive.say(session, "The grey Heron stands in the pond.", "A stork flies.", "Nothing of interest.")
     (hit,) = (await archive.search.search_messages(query="POND heron")).hits
@@ -79,7 +79,7 @@ async def test_a_message_is_found_by_its_words_in_any_order_and_case(archive: Ar
     assert await archive.find('"heron grey"') == []
 
 
-async def test_words_of_any_length_are_found_in_any_script(archive: Archive) -> None:
+async def test_words_of_any_length_are_found_in_any_script(archive: SearchHarness) -> None:
     session = await archive.sessions.create()
     archive.say(session, "東京都に住んでいます", "C# is not Go", "naïve façade", "emoji 🙂 here", "PROJ-123: done")
     assert await archive.find("東京") == ["[東京]都に住んでいます"]
@@ -92,7 +92,7 @@ async def test_words_of_any_length_are_found_in_any_script(archive: Archive) -> 
     assert await archive.find("% OR 1=1") == []
 
 
-async def test_the_newest_come_first_page_by_page_and_none_twice(archive: Archive) -> None:
+async def test_the_newest_come_first_page_by_page_and_none_twice(archive: SearchHarness) -> None:
     sessions = [await archive.sessions.create(title=title) for title in "ab"]
     for number in range(25):
         archive.say(sessions[number % 2], f"needle {number:02}", f"hay {number:02}")
@@ -107,7 +107,7 @@ async def test_the_newest_come_first_page_by_page_and_none_twice(archive: Archiv
     assert found == [f"needle {number:02}" for number in reversed(range(25))]
 
 
-async def test_a_search_can_be_held_to_a_session_and_to_a_kind(archive: Archive) -> None:
+async def test_a_search_can_be_held_to_a_session_and_to_a_kind(archive: SearchHarness) -> None:
     one, two = [await archive.sessions.create(title=title) for title in "ab"]
     archive.say(one, "the heron of one")
     archive.say(two, "the heron of two")
@@ -118,7 +118,7 @@ async def test_a_search_can_be_held_to_a_session_and_to_a_kind(archive: Archive)
     assert await archive.find("heron", session_id=one.session_id, kind=MessageKind.USER) == []
 
 
-async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(archive: Archive) -> None:
+async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(archive: SearchHarness) -> None:
     session = await archive.sessions.create(title="parent")
     archive.say(session, "a heron")
     fork = await archive.sessions.fork(session_id=session.session_id, title="fork")
@@ -129,18 +129,18 @@ async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(archive: A
     archive.index.check()
 
 
-async def test_what_a_tool_was_given_is_found(archive: Archive) -> None:
+async def test_what_a_tool_was_given_is_found(archive: SearchHarness) -> None:
     session = await archive.sessions.create()
     block = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "grep heron *.md"}}
     for raw in (json.dumps({"message": {"content": [block]}}), '{"truncated":true,"bytes":70000}', None):
-        archive.conversations.add(session.session_id, "job", Item(MessageKind.TOOL_USE, "Bash"), raw)
+        archive.conversations.add(session.session_id, "job", NewMessage(MessageKind.TOOL_USE, "Bash"), raw)
     assert await archive.find("grep HERON") == ['Bash {"command":"[grep] [heron] *.md"}']
     assert len(await archive.find("bash")) == 3
     assert await archive.find("tool_use") == []
     archive.index.check()
 
 
-async def test_only_the_beginning_of_a_very_long_message_is_searched(archive: Archive) -> None:
+async def test_only_the_beginning_of_a_very_long_message_is_searched(archive: SearchHarness) -> None:
     session = await archive.sessions.create()
     archive.say(session, "x" * 32_000 + " heron " + "y" * 70_000 + " stork")
     (snippet,) = await archive.find("heron")
@@ -151,10 +151,10 @@ async def test_only_the_beginning_of_a_very_long_message_is_searched(archive: Ar
 
 
 @pytest.mark.parametrize("query", ["needle th", "ne"])
-async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: Archive, query: str) -> None:
+async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: SearchHarness, query: str) -> None:
     session = await archive.sessions.create()
     archive.say(session, "the needle")
-    stretch = INDEXED_STRETCH if len(query) > 2 else READ_STRETCH
+    stretch = INDEXED_WINDOW if len(query) > 2 else SCANNED_WINDOW
     with archive.rig.database.write():  # as if so many messages had come and gone
         archive.rig.database.execute("UPDATE claude_messages SET id = ?", (3 * stretch,))
     archive.say(session, "hay")
@@ -178,15 +178,15 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: Arch
     assert pages == [0, 0, 0, 1]
 
 
-async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(archive: Archive) -> None:
+async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(archive: SearchHarness) -> None:
     session = await archive.sessions.create()
-    archive.say(session, *(f"ab {number}" for number in range(READ_STRETCH + 2)))
-    page = await archive.search.search_messages(query="ab", limit=READ_STRETCH)
-    rest = await archive.search.search_messages(query="ab", limit=READ_STRETCH, cursor=page.next_cursor)
-    assert (len(page.hits), len(rest.hits), rest.next_cursor) == (READ_STRETCH, 2, None)
+    archive.say(session, *(f"ab {number}" for number in range(SCANNED_WINDOW + 2)))
+    page = await archive.search.search_messages(query="ab", limit=SCANNED_WINDOW)
+    rest = await archive.search.search_messages(query="ab", limit=SCANNED_WINDOW, cursor=page.next_cursor)
+    assert (len(page.hits), len(rest.hits), rest.next_cursor) == (SCANNED_WINDOW, 2, None)
 
 
-async def test_without_an_index_the_same_is_found(archive: Archive) -> None:
+async def test_without_an_index_the_same_is_found(archive: SearchHarness) -> None:
     session = await archive.sessions.create()
     archive.say(session, "The grey Heron stands in the pond.", "日本語")
     archive.index.is_available = False
@@ -195,11 +195,11 @@ async def test_without_an_index_the_same_is_found(archive: Archive) -> None:
 
 
 async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
-    first = Archive(data_dir / "sidecar.db")
+    first = SearchHarness(data_dir / "sidecar.db")
     await first.rig.initialize()
     first.say(await first.sessions.create(), "a heron")
     first.rig.close()
-    second = Archive(data_dir / "sidecar.db")
+    second = SearchHarness(data_dir / "sidecar.db")
     await second.rig.initialize()
     assert await second.find("heron") == ["a [heron]"]
     second.index.check()
@@ -207,13 +207,13 @@ async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["", '""', ' " ', "x" * 501])
-async def test_a_query_without_words_is_refused(archive: Archive, query: str) -> None:
+async def test_a_query_without_words_is_refused(archive: SearchHarness, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await archive.rig.call("claude.messages.search", {"query": query})
     assert refused.value.data["kind"] == "invalid_params"
 
 
-async def test_cursors_and_sessions_that_do_not_fit_are_refused(archive: Archive) -> None:
+async def test_cursors_and_sessions_that_do_not_fit_are_refused(archive: SearchHarness) -> None:
     session = await archive.sessions.create()
     archive.say(session, "heron", "heron")
     page = await archive.search.search_messages(query="heron", limit=1)

@@ -22,9 +22,9 @@ from sidecar_protocol.claude.sessions import (
 from sidecar_protocol.contract import Encoded, Notification
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.claude.sessions.items import Item
+from sidecar.claude.sessions.messages import NewMessage
 from sidecar.claude.sessions.store import Changed, ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
-from sidecar.claude.sessions.texts import storable, title_of
+from sidecar.claude.sessions.messages import storable, title_of
 from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import Clock, iso_now
@@ -37,7 +37,7 @@ RAW_LIMIT: Final = 64 * 1024
 """A line over this is mostly its text, which is kept anyway, or a picture."""
 
 
-class Conversations:
+class SessionJournal:
     """The one way to change a session."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Conversations:
             if session is None:
                 return None
             if not asked_before:
-                self._add(session_id, job_id, Item(MessageKind.USER, prompt), None)
+                self._add(session_id, job_id, NewMessage(MessageKind.USER, prompt), None)
             return self._changed(session)
 
     def resume_point(self, session_id: str) -> ResumePoint:
@@ -129,7 +129,7 @@ class Conversations:
         """The CLI has told its id of the session.  Never raises: the turn is worth more than the note of it."""
         self._safely(lambda: self._learn(session_id, claude_session_id))
 
-    def add(self, session_id: str, job_id: str, item: Item, raw: str | None = None) -> None:
+    def add(self, session_id: str, job_id: str, item: NewMessage, raw: str | None = None) -> None:
         """One more item, with the JSON that told it.  Never raises, see `learn`."""
         self._safely(lambda: self._add(session_id, job_id, item, raw))
 
@@ -166,7 +166,7 @@ class Conversations:
 
     def left_behind(self) -> list[str]:
         """The sessions that an earlier life of this process did not bring to rest."""
-        return self._store.open_sessions()
+        return self._store.unfinished_sessions()
 
     def recover(self, session_ids: Sequence[str], asking: Sequence[str]) -> None:
         """What was left of these is gone, and no turn runs; the sessions `asking` have questions open."""
@@ -179,7 +179,7 @@ class Conversations:
     def _learn(self, session_id: str, claude_session_id: str) -> None:
         self._tell(self._store.learn(session_id, claude_session_id, iso_now(self._clock)))
 
-    def _add(self, session_id: str, job_id: str, item: Item, raw: str | None) -> None:
+    def _add(self, session_id: str, job_id: str, item: NewMessage, raw: str | None) -> None:
         new = NewMessage(session_id, job_id, item.kind, storable(item.text), item.api_message_id, raw)
         message = self._store.add(new, iso_now(self._clock))
         if message is not None:
@@ -201,7 +201,7 @@ class Conversations:
             log.exception("a session could not be written")
 
 
-def storable_raw(line: bytes, message: Mapping[str, Any]) -> str:
+def raw_json(line: bytes, message: Mapping[str, Any]) -> str:
     """A line that was parsed to `message`, as JSON that SQLite and every client can read."""
     if len(line) > RAW_LIMIT:
         return to_json({"truncated": True, "bytes": len(line)}).decode()

@@ -18,9 +18,9 @@ from sidecar_protocol.claude.permissions import (
 from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.claude.permissions.cli_requests import Answer, read_ask
+from sidecar.claude.permissions.cli_requests import Response, parse_request
 from sidecar.claude.permissions.journal import KEPT, MAX_OPEN, NOT_STORED, TOO_LARGE
-from sidecar.claude.permissions.open_requests import OVER, TurnQuestions
+from sidecar.claude.permissions.open_requests import TURN_OVER, TurnRequests
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobFailed
@@ -43,149 +43,149 @@ class Overheard(ClaudeProcess):
         self.sent.append(message)
 
 
-def said(answer: Answer) -> str:
+def said(answer: Response) -> str:
     """A denial as the stand-in repeats it."""
     return json.dumps({"behavior": "deny", "message": answer.message})
 
 
 async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path, answer_s=0.3) as rig:
-        session = rig.create()
+    async with turns(standin, tmp_path, response_s=0.3) as harness:
+        session = harness.create()
         with pytest.raises(JobFailed) as failed:
-            await rig.take(session.session_id, PROMPT)
+            await harness.take(session.session_id, PROMPT)
         assert failed.value.kind == "unanswered"
-        (request,) = rig.requests()
+        (request,) = harness.requests()
         assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
-        assert rig.session(session.session_id).status is SessionStatus.WAITING
-        told = rig.told(ClaudePermissionRequested)
+        assert harness.session(session.session_id).status is SessionStatus.WAITING
+        told = harness.told(ClaudePermissionRequested)
         assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in told] == [False, True]
-        rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
-        (turn,) = rig.queued
+        harness.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+        (turn,) = harness.queued
         assert isinstance(turn, TakeTurn)
         assert turn.session_id == session.session_id
-        assert rig.session(session.session_id).status is SessionStatus.INTERRUPTED
-        rig.context.job_id = "queued-1"
-        assert json.loads((await rig.take(session.session_id, turn.prompt)).text) == ALLOWED
-        (closed,) = rig.told(ClaudePermissionResolved)
+        assert harness.session(session.session_id).status is SessionStatus.INTERRUPTED
+        harness.context.job_id = "queued-1"
+        assert json.loads((await harness.take(session.session_id, turn.prompt)).text) == ALLOWED
+        (closed,) = harness.told(ClaudePermissionResolved)
         resolved = json.loads(closed.json_bytes())["request"]
         assert (resolved["status"], resolved["resumed_by"]) == (PermissionStatus.ALLOWED, "queued-1")
 
 
 async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path, answer_s=0.3) as rig:
-        session = rig.create()
+    async with turns(standin, tmp_path, response_s=0.3) as harness:
+        session = harness.create()
         with pytest.raises(JobFailed):
-            await rig.take(session.session_id, PROMPT)
-        (request,) = rig.requests()
-        rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
-        rig.context.job_id = "queued-1"
+            await harness.take(session.session_id, PROMPT)
+        (request,) = harness.requests()
+        harness.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+        harness.context.job_id = "queued-1"
         with pytest.raises(JobFailed) as failed:
-            await rig.take(session.session_id, PROMPT * 2)
+            await harness.take(session.session_id, PROMPT * 2)
         assert failed.value.kind == "unanswered"
-        assert [one.status for one in rig.requests()] == [PermissionStatus.OPEN, PermissionStatus.ALLOWED]
+        assert [one.status for one in harness.requests()] == [PermissionStatus.OPEN, PermissionStatus.ALLOWED]
 
 
 async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
+    async with turns(standin, tmp_path) as harness:
+        session = harness.create()
         live, process = SessionProcess(session.session_id, lambda _: False), Overheard(lambda _: False)
         live.process = process
-        questions = TurnQuestions(session.session_id, rig.context, rig.journal, answer_s=1_000)
+        questions = TurnRequests(session.session_id, harness.context, harness.journal, response_s=1_000)
         begun = anyio.current_time()
         time = anyio.CancelScope(deadline=begun + 100)
         questions.begin(live, time)
         asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
         questions.on_message({"type": "control_request", "request_id": "r1", "request": asked})
         assert time.deadline == pytest.approx(begun + 1_000, abs=50)
-        rig.journal.answer((await rig.question()).request_id, ALLOW, None, None, remember=False)
+        harness.journal.answer((await harness.question()).request_id, ALLOW, None, None, remember=False)
         await until(lambda: process.sent)
         assert process.sent[0]["response"]["response"] == ALLOWED
         assert time.deadline == pytest.approx(begun + 100, abs=50)
-        assert rig.context.waited_for == [WaitingFor.APPROVAL, None]
+        assert harness.context.waited_for == [WaitingFor.APPROVAL, None]
 
 
 async def test_nobody_is_told_of_silence_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path, silence_s=0.1) as rig, anyio.create_task_group() as tasks:
-        session = rig.create()
+    async with turns(standin, tmp_path, silence_s=0.1) as harness, anyio.create_task_group() as tasks:
+        session = harness.create()
         told: list[int] = []
 
         async def answer_late() -> None:
-            request = await rig.question()
+            request = await harness.question()
             for _ in range(2):
                 await anyio.sleep(0.3)
-                told.append(len(rig.told(ClaudeStall)))
-            rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+                told.append(len(harness.told(ClaudeStall)))
+            harness.journal.answer(request.request_id, ALLOW, None, None, remember=False)
 
         tasks.start_soon(answer_late)
-        assert json.loads((await rig.take(session.session_id, PROMPT)).text) == ALLOWED
+        assert json.loads((await harness.take(session.session_id, PROMPT)).text) == ALLOWED
         assert told[0] == told[1]
 
 
 async def test_more_questions_than_anybody_can_look_through_are_denied(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path, answer_s=0.5) as rig:
-        session = rig.create()
+    async with turns(standin, tmp_path, response_s=0.5) as harness:
+        session = harness.create()
         with pytest.raises(JobFailed):
-            await rig.take(session.session_id, PROMPT * (MAX_OPEN + 1))
-        assert len(rig.requests()) == MAX_OPEN
+            await harness.take(session.session_id, PROMPT * (MAX_OPEN + 1))
+        assert len(harness.requests()) == MAX_OPEN
 
 
 async def test_what_cannot_be_shown_is_not_asked(standin: Path, tmp_path: Path) -> None:
     large = f'[[ask:Write:{{"content":"{"x" * 1_048_576}"}}]]'
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
-        assert (await rig.take(session.session_id, large)).text == said(TOO_LARGE)
-        assert (await rig.take(session.session_id, r'[[ask:Write:{"content":"\ud83d"}]]')).text == said(TOO_LARGE)
-        assert rig.requests() == []
-        assert rig.session(session.session_id).status is SessionStatus.IDLE
+    async with turns(standin, tmp_path) as harness:
+        session = harness.create()
+        assert (await harness.take(session.session_id, large)).text == said(TOO_LARGE)
+        assert (await harness.take(session.session_id, r'[[ask:Write:{"content":"\ud83d"}]]')).text == said(TOO_LARGE)
+        assert harness.requests() == []
+        assert harness.session(session.session_id).status is SessionStatus.IDLE
 
 
 async def test_a_question_that_cannot_be_stored_is_denied(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
-        rig.failing = sqlite3.OperationalError("database or disk is full")
-        assert (await rig.take(session.session_id, PROMPT)).text == said(NOT_STORED)
+    async with turns(standin, tmp_path) as harness:
+        session = harness.create()
+        harness.failing = sqlite3.OperationalError("database or disk is full")
+        assert (await harness.take(session.session_id, PROMPT)).text == said(NOT_STORED)
 
 
 async def test_an_answer_that_cannot_be_stored_does_not_reach_claude(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path, answer_s=0.5) as rig, anyio.create_task_group() as tasks:
-        session = rig.create()
+    async with turns(standin, tmp_path, response_s=0.5) as harness, anyio.create_task_group() as tasks:
+        session = harness.create()
 
         async def answer_in_vain() -> None:
-            request = await rig.question()
+            request = await harness.question()
             await anyio.lowlevel.checkpoint()
-            rig.failing = sqlite3.OperationalError("database or disk is full")
-            rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
+            harness.failing = sqlite3.OperationalError("database or disk is full")
+            harness.journal.answer(request.request_id, ALLOW, None, None, remember=False)
 
         tasks.start_soon(answer_in_vain)
         with pytest.raises(JobFailed) as failed:
-            await rig.take(session.session_id, PROMPT)
+            await harness.take(session.session_id, PROMPT)
         assert failed.value.kind == "unanswered"
 
 
 async def test_what_is_asked_when_no_turn_runs_is_denied(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
-        assert (await rig.take(session.session_id, "[[late]]")).text == "later"
-        await until(lambda: any(message.text == said(OVER) for message in rig.messages(session.session_id)))
-        assert {request.status for request in rig.requests()} <= {PermissionStatus.CANCELLED}
-        assert rig.session(session.session_id).status is SessionStatus.IDLE
+    async with turns(standin, tmp_path) as harness:
+        session = harness.create()
+        assert (await harness.take(session.session_id, "[[late]]")).text == "later"
+        await until(lambda: any(message.text == said(TURN_OVER) for message in harness.messages(session.session_id)))
+        assert {request.status for request in harness.requests()} <= {PermissionStatus.CANCELLED}
+        assert harness.session(session.session_id).status is SessionStatus.IDLE
 
 
 async def test_a_request_of_an_unknown_kind_is_refused_and_not_left_unanswered(standin: Path, tmp_path: Path) -> None:
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
-        answer = json.loads((await rig.take(session.session_id, "[[request]]")).text)
+    async with turns(standin, tmp_path) as harness:
+        session = harness.create()
+        answer = json.loads((await harness.take(session.session_id, "[[request]]")).text)
         assert (answer["subtype"], answer["error"]) == ("error", "This host does not support it.")
 
 
 async def test_closed_questions_are_forgotten_beyond_a_number(tmp_path: Path, standin: Path) -> None:
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
+    async with turns(standin, tmp_path) as harness:
+        session = harness.create()
         asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
         for number in range(KEPT + 2):
-            ask = read_ask({"request_id": str(number), "request": asked})
+            ask = parse_request({"request_id": str(number), "request": asked})
             assert ask is not None
-            rig.journal.ask(session.session_id, "job", ask, lambda _: None)
-            rig.journal.close(session.session_id, "enough")
-        rows, _ = rig.asked.page(session.session_id, None, 500, None)
+            harness.journal.ask(session.session_id, "job", ask, lambda _: None)
+            harness.journal.close(session.session_id, "enough")
+        rows, _ = harness.asked.page(session.session_id, None, 500, None)
         assert len(rows) == KEPT

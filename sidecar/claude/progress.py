@@ -10,7 +10,7 @@ from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeUsage
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.process.cli_process import ClaudeProcess
-from sidecar.claude.sessions.texts import limited
+from sidecar.claude.sessions.messages import limited
 from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started
 from sidecar.job_handler import JobContext, JobFailed
 
@@ -39,7 +39,7 @@ class RecordRun(Protocol):
     ) -> None: ...
 
 
-class Report:
+class ProgressReporter:
     """Reads one prompt's lines and passes on what they mean."""
 
     def __init__(

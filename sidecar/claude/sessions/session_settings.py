@@ -59,7 +59,7 @@ def refusal(line: Mapping[str, Any]) -> str | None:
     return str(response.get("error")) if ours and response.get("subtype") == "error" else None
 
 
-def told_mode(line: Mapping[str, Any]) -> PermissionMode | None:
+def reported_mode(line: Mapping[str, Any]) -> PermissionMode | None:
     """The permission mode that the CLI is in from now on; it changes it by itself too, as when a plan is approved."""
     if line.get("type") != "system" or line.get("subtype") != "status":
         return None
