@@ -21,7 +21,7 @@ from sidecar.clock import iso
 from sidecar.paths import make_private_dir
 
 QUEUE_RECORDS: Final = 2_000
-"""Records that wait for the thread: about 2 MB when stderr blocks."""
+"""Records queued while stderr blocks; further ones are dropped."""
 FILE_BYTES: Final = 5_000_000
 """Size at which the log file is rotated; with OLD_FILES, logs take at most 20 MB."""
 OLD_FILES: Final = 3

@@ -12,11 +12,11 @@ from sidecar.clock import DAY_MS, iso
 from sidecar.storage.database import PAGE_BYTES, Database
 
 LOG_ROWS: Final = 10_000
-"""Maximum number of events; a client that missed more fetches snapshots, which is faster than replaying them."""
+"""Maximum number of events; a client that missed more must fetch snapshots."""
 LOG_BYTES: Final = 64 * 1024 * 1024
-"""Maximum size of the events' parameters, in bytes; bounds the database file when single events are large."""
+"""Maximum total size of the events' params, in bytes; bounds the file when single events are large."""
 LOG_MS: Final = 7 * DAY_MS
-"""Maximum age of an event, in milliseconds: an app that was closed over a week starts from snapshots."""
+"""Maximum age of an event in milliseconds; an app that was closed for longer must fetch snapshots."""
 PRUNE_EVERY: Final = 256
 """Events between two prunings; pruning at every insert would cost more than the few extra rows."""
 PRUNE_EVERY_BYTES: Final = LOG_BYTES // 4

@@ -59,9 +59,9 @@ class Process(Protocol):
 
 
 class LifecycleService(Lifecycle):
-    """`initialize`, `shutdown`, `exit` and cancelling.
+    """Serves `initialize`, `shutdown`, `exit` and `$/cancelRequest`.
 
-    `token` is required of `initialize`; None if anyone may connect.
+    `initialize` must pass `token`, unless it is None.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class LifecycleService(Lifecycle):
             raise Unauthorized(hint="Pass the value of BACKEND_TOKEN as `token`.")
         window = self._resume(resume, frozenset(capabilities.opt_out if capabilities else ()))
         self._initialized = True
-        log.info("%s %s shook hands, protocol %d", client_info.name, client_info.version, protocol_version)
+        log.info("client %s %s connected with protocol %d", client_info.name, client_info.version, protocol_version)
         self._process.on_initialized(process_id)
         return Initialized(
             protocol_version=PROTOCOL_VERSION,

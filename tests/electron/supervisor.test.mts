@@ -212,7 +212,7 @@ test("a bug report contains the log, also after the process has ended", async (t
   assert.equal(report.state.status, "ready");
   await sidecar.stop();
   const later = await sidecar.bugReport();
-  assert.ok(later.log.length > 0 && later.log.some((line) => line.includes("shook hands")));
+  assert.ok(later.log.length > 0 && later.log.some((line) => line.includes(" connected with protocol ")));
   assert.deepEqual([later.diagnostics, later.log], [null, lines.slice(-300)]);
 });
 
