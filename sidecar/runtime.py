@@ -21,7 +21,7 @@ from sidecar.storage.database import Database
 from sidecar.storage.secrets import Vault
 
 if TYPE_CHECKING:
-    from sidecar.http import Http
+    from sidecar.http.client import Http
     from sidecar.storage.fulltext import FullTextIndex
 
 AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]

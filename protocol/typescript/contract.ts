@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "e10ee54f7df4b8cf";
+export const SCHEMA_HASH = "59b5ea4a5ec7ad50";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -1548,6 +1548,38 @@ export interface CalendarChanged {
   removed: number;
 }
 
+/**
+ * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ *
+ * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+ * itself gives a dead connection up after five minutes.
+ */
+export interface ClaudeStall {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** For how long. */
+  silent_s: number;
+  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  tools: string[];
+}
+
+/** Claude's API refused a request or was out of reach; the CLI asks again. */
+export interface ClaudeApiRetry {
+  /** As in `claude.delta`. */
+  session_id: string;
+  job_id: string;
+  /** Of `max_retries`. */
+  attempt: number;
+  max_retries: number;
+  /** Until it asks again. */
+  delay_ms: number;
+  /** HTTP's; null where no answer came. */
+  status: number | null;
+  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  error: string;
+}
+
 /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
 export interface ClaudePermissionRequested {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
@@ -1604,38 +1636,6 @@ export interface ClaudeSessionDeleted {
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
   session_id: string;
-}
-
-/**
- * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
- *
- * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
- * itself gives a dead connection up after five minutes.
- */
-export interface ClaudeStall {
-  /** As in `claude.delta`. */
-  session_id: string;
-  job_id: string;
-  /** For how long. */
-  silent_s: number;
-  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
-  tools: string[];
-}
-
-/** Claude's API refused a request or was out of reach; the CLI asks again. */
-export interface ClaudeApiRetry {
-  /** As in `claude.delta`. */
-  session_id: string;
-  job_id: string;
-  /** Of `max_retries`. */
-  attempt: number;
-  max_retries: number;
-  /** Until it asks again. */
-  delay_ms: number;
-  /** HTTP's; null where no answer came. */
-  status: number | null;
-  /** The CLI's word for it: `overloaded`, `rate_limit`. */
-  error: string;
 }
 
 /** The host read too slowly: these events were not sent.  `events.replay` has them. */
@@ -3488,6 +3488,15 @@ export interface Notifications {
   "activity.changed": ActivityChanged;
   /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
   "calendar.changed": CalendarChanged;
+  /**
+   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   *
+   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
+   * itself gives a dead connection up after five minutes.
+   */
+  "claude.stall": ClaudeStall;
+  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  "claude.api_retry": ClaudeApiRetry;
   /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
   "claude.permission_requested": ClaudePermissionRequested;
   /** A question is closed, whichever way: take its dialog away. */
@@ -3500,15 +3509,6 @@ export interface Notifications {
   "claude.session_updated": ClaudeSessionUpdated;
   /** A session is gone, with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
-  /**
-   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
-   *
-   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
-   * itself gives a dead connection up after five minutes.
-   */
-  "claude.stall": ClaudeStall;
-  /** Claude's API refused a request or was out of reach; the CLI asks again. */
-  "claude.api_retry": ClaudeApiRetry;
   /** The host read too slowly: these events were not sent.  `events.replay` has them. */
   "events.lag": EventsLag;
   /** What the host asked to resume from is gone: fetch snapshots with the list methods. */
@@ -3629,14 +3629,14 @@ export const NOTIFICATION_NAMES = [
   "accounts.updated",
   "activity.changed",
   "calendar.changed",
+  "claude.stall",
+  "claude.api_retry",
   "claude.permission_requested",
   "claude.permission_resolved",
   "claude.delta",
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
-  "claude.stall",
-  "claude.api_retry",
   "events.lag",
   "events.resync",
   "jobs.queue_updated",

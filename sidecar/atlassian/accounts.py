@@ -30,7 +30,7 @@ from sidecar.atlassian.sign_in import Door, Owner, Reception
 from sidecar.atlassian.store import StoredAccount
 from sidecar.clock import DAY_MS, iso_now
 from sidecar.feed import Origin
-from sidecar.http import BadResponse, HttpError, RateLimited
+from sidecar.http.client import BadResponse, HttpError, RateLimited
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.runtime import Runtime
 

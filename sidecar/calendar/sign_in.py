@@ -39,7 +39,7 @@ from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.calendar.tokens import AccessTokens, FixedToken
 from sidecar.clock import iso, iso_now
-from sidecar.http import HttpError
+from sidecar.http.client import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
 from sidecar.storage.secrets import SecretUnreadable, Vault

@@ -18,8 +18,8 @@ from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.store import PermissionStore
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.pool import Pool
-from sidecar.claude.process.process_table import ProcessLedger
+from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.store import ClaudeStore
 from sidecar.claude.sessions.turns import TurnHandler
@@ -66,14 +66,14 @@ class TurnRig:
             clock=clock,
             new_id=new_id,
         )
-        self.pool = Pool(on_gone=self.conversations.process_ended, is_draining=lambda: self.is_draining)
+        self.pool = ProcessPool(on_ended=self.conversations.process_ended, is_draining=lambda: self.is_draining)
         environment = {"PATH": os.environ.get("PATH", os.defpath)}
         self.handler = TurnHandler(
             launcher=Launcher(
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
-                ledger=ProcessLedger(self.database),
+                process_table=ProcessTable(self.database),
             ),
             pool=self.pool,
             conversations=self.conversations,

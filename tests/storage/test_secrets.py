@@ -13,11 +13,11 @@ from sidecar_protocol.system import SecretsState
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.commandline.client import RemoteError, spawn
+from sidecar.program import isolated_environment
 from sidecar.storage.migrations import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
 from tests.loopback import Loopback
 from tests.old_backend import SECRETS, fill, old_database
-from tests.process.raw_client import environment
 
 KEY = b64encode(bytes(range(32))).decode()
 OTHER_KEY = b64encode(bytes(range(1, 33))).decode()
@@ -64,7 +64,7 @@ async def test_credentials_of_an_old_database_are_encrypted_and_remain_in_no_fil
 
 async def test_the_process_encrypts_credentials_after_initialize(data_dir: Path) -> None:
     path = old(data_dir)
-    async with spawn(env=environment(data_dir, {})) as client:
+    async with spawn(env=isolated_environment(data_dir, {})) as client:
         await client.initialize("tests", secrets={"key": KEY})
         with closing(sqlite3.connect(path)) as outside, anyio.fail_after(120):
             while not outside.execute("SELECT api_token FROM atlassian_accounts").fetchone()[0].startswith("enc:v1:"):
@@ -133,7 +133,7 @@ async def test_the_health_check_reports_credentials_without_their_key(
     await rig.initialize(secrets={"key": KEY})
     await rig.features.seal_secrets()
     rig.close()
-    async with spawn(env=environment(data_dir, {})) as client:
+    async with spawn(env=isolated_environment(data_dir, {})) as client:
         before = await client.call("system.health")
         assert before["status"] == "ok"
         await client.initialize("tests", secrets={"key": key} if key else None)

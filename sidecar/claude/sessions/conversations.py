@@ -25,7 +25,7 @@ from sidecar_protocol.errors import InvalidParams
 from sidecar.claude.sessions.items import Item
 from sidecar.claude.sessions.store import Changed, ClaudeStore, NewMessage, NewSession, ResumePoint, Spending
 from sidecar.claude.sessions.texts import storable, title_of
-from sidecar.claude.stream import Spent
+from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import Clock, iso_now
 from sidecar.ids import MakeId
@@ -133,9 +133,9 @@ class Conversations:
         """One more item, with the JSON that told it.  Never raises, see `learn`."""
         self._safely(lambda: self._add(session_id, job_id, item, raw))
 
-    def end(self, session_id: str, job_id: str, status: SessionStatus, spent: Spent) -> None:
+    def end(self, session_id: str, job_id: str, status: SessionStatus, spent: RunUsage) -> None:
         """A turn has ended.  Never raises, see `learn`."""
-        spending = Spending(**asdict(spent.usage), cost_usd=spent.cost_usd or 0.0)
+        spending = Spending(**asdict(spent.tokens), cost_usd=spent.cost_usd or 0.0)
 
         def put_down() -> None:
             self._usage.book(job_id, session_id, spent)
