@@ -19,7 +19,7 @@ def main() -> None:
 
             serve(sys.argv[2:] if sys.argv[1:2] == ["serve"] else sys.argv[1:])
         if sys.argv[1:2] == ["replay"] and COMPLETION not in os.environ:
-            from sidecar.transcripts.replay.standin import main as replay  # noqa: PLC0415 - see above
+            from sidecar.transcripts.replay.server import main as replay  # noqa: PLC0415 - see above
 
             replay(sys.argv[2:])
         from sidecar.commandline.commands import main as commands  # noqa: PLC0415 - see above

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
+from sidecar.program import isolated_environment
 from tests.loopback import Loopback
-from tests.process.raw_client import RawClient, environment
+from tests.process.raw_client import RawClient
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
 StartRawClient = Callable[..., RawClient]
@@ -33,7 +34,7 @@ def sidecar(data_dir: Path) -> StartSidecar:
     """Start the real process on `data_dir`, as in `async with sidecar() as client`; keywords go to its environment."""
 
     def start(*arguments: str, **more: str) -> AbstractAsyncContextManager[SidecarClient]:
-        return spawn(arguments, env=environment(data_dir, more))
+        return spawn(arguments, env=isolated_environment(data_dir, more))
 
     return start
 

@@ -1,4 +1,4 @@
-"""A database as the old backend left it: its eight tables, a row in each, and no record of any migration."""
+"""A database of the old backend: its eight tables with rows, and no record of any migration."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +10,7 @@ from sidecar.commandline.client import SidecarClient, spawn
 from sidecar.paths import schema_dir
 
 AT = "2025-03-01T09:00:00Z"
-STAMPS = {"created_at": AT, "updated_at": AT}
+STAMPS: dict[str, Any] = {"created_at": AT, "updated_at": AT}
 SECRETS = ("REFRESH-TOKEN-OF-OLD", "CLIENT-SECRET-OF-OLD", "API-TOKEN-OF-JIRA", "API-TOKEN-OF-CONFLUENCE")
 
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -86,20 +86,20 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 
 @contextmanager
 def old_database(folder: Path) -> Iterator[sqlite3.Connection]:
-    """`sidecar.db` in the folder with the tables of the old backend, all empty; committed at the end of the block."""
+    """Creates `sidecar.db` in the folder with the old backend's empty tables; commits at the end of the block."""
     with closing(sqlite3.connect(folder / "sidecar.db")) as connection, connection:
         connection.executescript((schema_dir() / "migrations" / "0001_initial.sql").read_text("utf-8"))
         yield connection
 
 
 def insert(connection: sqlite3.Connection, table: str, **row: Any) -> None:
-    """Write one row; a column that is not named is as its default says."""
-    places = ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+    """Inserts a row; other columns get their defaults."""
+    placeholders = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({placeholders})", tuple(row.values()))
 
 
 def fill(connection: sqlite3.Connection) -> None:
-    """Write ROWS."""
+    """Inserts ROWS."""
     for table, rows in ROWS.items():
         for row in rows:
             insert(connection, table, **row)
@@ -107,7 +107,7 @@ def fill(connection: sqlite3.Connection) -> None:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[SidecarClient]:
-    """A sidecar that has adopted the database in the folder, after the handshake."""
+    """Starts a sidecar on the database in the folder; yields its client, initialized."""
     with ExitStack() as afterwards:
         async with spawn(env={"APP_DATA_DIR": str(folder)}) as client:
             afterwards.callback(client.notifications.close)

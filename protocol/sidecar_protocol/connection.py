@@ -120,8 +120,8 @@ class Connection:
         self._open: dict[Id, Request] = {}
         self._batches = 0
         self._ids = count(1)
-        self.kept: list[bytes | Refused] | None = None
-        """For a recorder: each line that is not blank (of one that was too long its beginning), then its refusal."""
+        self.received: list[tuple[bytes, Refused | None]] | None = None
+        """For a recorder: each line that is not blank (the beginning of a line that is too long) and its refusal."""
 
     # --- in -----------------------------------------------------------------------------------------------------
 
@@ -174,10 +174,8 @@ class Connection:
             else:
                 event = self._read_line(line)
             if event is not None:
-                if self.kept is not None:
-                    self.kept.append(line)
-                    if type(event) is Refused:
-                        self.kept.append(event)
+                if self.received is not None:
+                    self.received.append((line, event if type(event) is Refused else None))
                 return event
 
     @property

@@ -5,7 +5,6 @@ The command line and the tests use it.
 
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from anyio.abc import Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from pydantic_core import to_json
 from sidecar_protocol import contract
-from sidecar_protocol.catalog import PROTOCOL_VERSION
 from sidecar_protocol.connection import Answered, Connection, Notified
+from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar import __version__
+from sidecar.program import command
 
 T = TypeVar("T")
 
@@ -155,11 +155,6 @@ class SidecarClient:
             self._send.send_nowait(received)
 
 
-def command() -> list[str]:
-    """Returns the command that starts this installation's sidecar."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sidecar"]
-
-
 @asynccontextmanager
 async def spawn(
     arguments: Sequence[str] = (),
@@ -174,7 +169,7 @@ async def spawn(
     """
     failure: Exception | SystemExit | None = None
     async with await anyio.open_process(
-        [*command(), *arguments],
+        command(*arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,

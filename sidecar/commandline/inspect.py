@@ -15,7 +15,7 @@ from sidecar.commandline.formatting import duration, one_line, size
 from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
 from sidecar.commandline.timeline import Timeline
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
-from sidecar.transcripts.inspect.survey import Life, survey
+from sidecar.transcripts.inspect.summary import RunSummary, summarize
 from sidecar.transcripts.inspect.waterfall import page
 
 DEFAULT_LIMIT: Final = 200
@@ -36,7 +36,7 @@ def inspect(file: Path, *, as_json: bool, page_path: Path | None, show_all: bool
         if page_path is not None:
             page_path.write_text(page(file), "utf-8")
         elif as_json:
-            json.dump({"file": str(file), "lives": [life.as_json() for life in survey(read(file))]}, sys.stdout)
+            json.dump({"file": str(file), "runs": [run.as_json() for run in summarize(read(file))]}, sys.stdout)
             sys.stdout.write("\n")
         else:
             _print(file, show_all=show_all)
@@ -46,16 +46,16 @@ def inspect(file: Path, *, as_json: bool, page_path: Path | None, show_all: bool
 
 def _print(path: Path, *, show_all: bool) -> None:
     console = Console(highlight=False)
-    lives = survey(read(path))
-    messages = sum(life.messages for life in lives)
+    runs = summarize(read(path))
+    messages = sum(run.messages for run in runs)
     limit = messages if show_all else DEFAULT_LIMIT
-    names = {name for life in lives for name in (*life.methods(), *life.notifications())}
+    names = {name for run in runs for name in (*run.methods(), *run.notification_counts())}
     _print_timeline(console, path, limit, max(map(len, names), default=0))
     if messages > limit:
         console.print(Text(f"  … {messages - limit:,} more messages; use --all or --html", style="dim"))
-    for number, life in enumerate(lives, 1):
+    for number, run in enumerate(runs, 1):
         console.print()
-        _print_statistics(console, life, f"life {number} of {len(lives)}, " if len(lives) > 1 else "")
+        _print_statistics(console, run, f"run {number} of {len(runs)}, " if len(runs) > 1 else "")
 
 
 def _print_timeline(console: Console, path: Path, limit: int, name_width: int) -> None:
@@ -87,7 +87,7 @@ def _print_entry(console: Console, timeline: Timeline, entry: Entry, requests: d
         if not isinstance(message, dict):
             continue
         method, params = message.get("method"), message.get("params") or {}
-        if method is not None and entry.sent:
+        if method is not None and entry.from_client:
             if isinstance(message.get("id"), int | str):  # a request without a valid id is refused, with id null
                 requests[message["id"]] = (str(method), entry.t)
             timeline.request(str(method), params if isinstance(params, dict) else {"": params})
@@ -111,26 +111,26 @@ def _event(entry: Entry) -> str:
     return f"→ (not JSON) {one_line(raw)[:60]}"
 
 
-def _print_statistics(console: Console, life: Life, which: str) -> None:
-    facts = [f"{life.messages:,} messages", f"{size(life.bytes)} in {duration(life.duration_ms / 1000)}"]
-    facts += [f"{life.unreadable} lines that are not JSON"] if life.unreadable else []
-    facts += [] if life.exit_code is None else [f"exit code {life.exit_code}"]
+def _print_statistics(console: Console, run: RunSummary, which: str) -> None:
+    facts = [f"{run.messages:,} messages", f"{size(run.bytes)} in {duration(run.duration_ms / 1000)}"]
+    facts += [f"{run.unreadable} lines that are not JSON"] if run.unreadable else []
+    facts += [] if run.exit_code is None else [f"exit code {run.exit_code}"]
     console.print(Text(which + ", ".join(facts), style="bold"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("method", "calls", "errors", "p50", "p95", "longest", "bytes"):
         table.add_column(name, justify="left" if name == "method" else "right")
-    for method, one in life.methods().items():
+    for method, one in run.methods().items():
         times = [_ms(one.p50_ms), _ms(one.p95_ms), _ms(one.max_ms)]
         errors = Text(str(one.errors + one.unanswered or ""), style="red")
         table.add_row(Text(method), f"{one.calls:,}", errors, *times, size(one.bytes))
     console.print(table)
-    counts = [f"{name} ×{count:,}" for name, count in life.notifications().items()]
+    counts = [f"{name} ×{count:,}" for name, count in run.notification_counts().items()]
     if counts:
         console.print(Text("notifications: " + ", ".join(counts)), soft_wrap=True)
-    for call in life.calls:
+    for call in run.calls:
         if call.error or call.latency_ms is None:
             console.print(Text(f"line {call.line}: {call.method}: {call.error or 'no response'}", style="red"))
-    for gap in life.longest_gaps():
+    for gap in run.longest_gaps():
         console.print(Text(f"line {gap.line}: pause of {duration(gap.ms / 1000)}", style="yellow"))
 
 

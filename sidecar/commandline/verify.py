@@ -12,9 +12,10 @@ from rich.text import Text
 from sidecar.commandline.formatting import printable
 from sidecar.commandline.options import EXISTING_FILE, environment_option
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.verify.check import Terms, check, explain, record_anew
-from sidecar.transcripts.verify.sidecar_process import PATIENCE_S
-from sidecar.transcripts.verify.update import CutShort
+from sidecar.transcripts.verify.check import VerifyOptions, check, explain
+from sidecar.transcripts.verify.check import update as update_transcript
+from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
+from sidecar.transcripts.verify.update import EndedEarly
 
 STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 
@@ -32,40 +33,40 @@ STYLES = {"  -": "red", "  +": "green", "  @": "cyan"}
 @click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
 @environment_option("Set an environment variable of the sidecar.")
 @click.option("--command", metavar="COMMAND", default="", help="Start this sidecar, for example a packaged one.")
-@click.option("--patience", metavar="SECONDS", type=float, default=PATIENCE_S, help="Time limit of a response (30).")
-def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: float, **terms: Any) -> None:
+@click.option("--patience", metavar="SECONDS", type=float, default=TIMEOUT_S, help="Time limit of a response (30).")
+def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: float, **options: Any) -> None:
     """Compare a sidecar's answers with recorded transcripts.
 
     Starts a sidecar, sends it the recorded requests and compares what it sends back.  Ids, times and cursors may
     differ.  Prints a diff for each message that does not match, and exits with 1.
     """
-    if terms["exact"] and update:
+    if options["exact"] and update:
         raise click.UsageError("--update keeps the recorded ids; for an exact transcript, record it again.")
-    options = Terms(command=tuple(shlex.split(command)), patience_s=patience, **terms)
+    verify_options = VerifyOptions(command=tuple(shlex.split(command)), timeout_s=patience, **options)
     console = Console(highlight=False)
-    results = [_verify(console, path, options, update=update) for path in files]
+    results = [_verify(console, path, verify_options, update=update) for path in files]
     sys.exit(0 if all(results) else 1)
 
 
-def _verify(console: Console, path: Path, terms: Terms, *, update: bool) -> bool:
+def _verify(console: Console, path: Path, options: VerifyOptions, *, update: bool) -> bool:
     """Verifies one file and prints the result; returns whether it matches."""
     updated = False
     try:
-        findings = check(path, terms)
-        if findings and update:
-            record_anew(path, terms)
+        mismatches = check(path, options)
+        if mismatches and update:
+            update_transcript(path, options)
             updated = True
-            findings = check(path, terms)  # an order of messages that varies between runs still differs
-    except CutShort as error:
+            mismatches = check(path, options)  # an order of messages that varies between runs still differs
+    except EndedEarly as error:
         raise click.ClickException(f"{path}: {error}") from None
     except (NotATranscript, OSError) as error:
         raise click.ClickException(str(error)) from None
-    if findings:
+    if mismatches:
         word = ("updated, and differs again  " if updated else "differs  ", "red")
     else:
         word = ("updated  ", "yellow") if updated else ("as recorded  ", "green")
     console.print(Text.assemble(word, str(path)), soft_wrap=True)
-    for finding in findings:
-        for line in explain(path, finding).splitlines():
+    for mismatch in mismatches:
+        for line in explain(path, mismatch).splitlines():
             console.print(Text(printable(line), style=STYLES.get(line[:3], "")), soft_wrap=True)
-    return not findings
+    return not mismatches

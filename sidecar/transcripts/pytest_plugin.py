@@ -1,11 +1,11 @@
-"""A pytest plugin: every transcript in a folder is a test, and sidecars, real and replayed, are fixtures.
+"""A pytest plugin: each transcript in a folder is a test; fixtures start real and replayed sidecars.
 
     [tool.pytest.ini_options]
-    sidecar_transcripts = ["tests/transcripts"]      # every *.jsonl below is verified against the real sidecar
+    sidecar_transcripts = ["tests/transcripts"]      # each *.jsonl below is verified against the real sidecar
     sidecar_environment = ["CLAUDE_PATH=./fakes/claude"]
 
-UPDATE=1 in the environment records anew what is no longer as recorded.  Nothing is imported before it is needed: the
-plugin is loaded by every pytest of an environment in which the sidecar is installed.
+UPDATE=1 in the environment updates transcripts that are no longer as recorded.  Imports are deferred, because every
+pytest run loads the plugin if the sidecar is installed in its environment.
 """
 
 import os
@@ -17,25 +17,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sidecar.transcripts.verify.check import Terms
-    from sidecar.transcripts.verify.sidecar_process import Process
+    from sidecar.transcripts.verify.check import VerifyOptions
+    from sidecar.transcripts.verify.sidecar_process import SidecarProcess
 
 UPDATE = "UPDATE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the settings."""
-    parser.addini("sidecar_transcripts", "folders whose *.jsonl files are verified", type="paths", default=[])
+    """Declares the settings."""
+    parser.addini(
+        "sidecar_transcripts",
+        "folders whose *.jsonl files are verified against the real sidecar",
+        type="paths",
+        default=[],
+    )
     parser.addini(
         "sidecar_environment",
-        "NAME=VALUE for the verified sidecar; a value that begins with ./ is seen from the root folder",
+        "NAME=VALUE for the verified sidecar; a value that begins with ./ or ../ is relative to the root folder",
         type="linelist",
         default=[],
     )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "TranscriptFile | None":
-    """A transcript below one of the folders is a file with one test."""
+    """Collects a transcript below one of the folders as a file with one test."""
     folders = parent.config.getini("sidecar_transcripts")
     if file_path.suffix == ".jsonl" and any(file_path.is_relative_to(folder) for folder in folders):
         return TranscriptFile.from_parent(parent, path=file_path)
@@ -46,73 +51,81 @@ class TranscriptFile(pytest.File):
     """One transcript."""
 
     def collect(self) -> Iterator["TranscriptItem"]:
-        """Its one test, which bears its name."""
+        """Yields one test, named after the file."""
         yield TranscriptItem.from_parent(self, name=self.path.stem)
 
 
 class TranscriptItem(pytest.Item):
-    """The real sidecar says what is recorded."""
+    """Verifies the transcript against the real sidecar."""
 
     def runtest(self) -> None:
-        """Verify; with UPDATE=1, record anew what differs."""
-        from sidecar.transcripts.verify.check import NotAsRecorded, check, explain, record_anew  # noqa: PLC0415 - see above
+        """Verifies the transcript; updates it first if it differs and UPDATE=1."""
+        from sidecar.transcripts.verify.check import NotAsRecorded, check, explain_all, update  # noqa: PLC0415 - see above
 
-        terms = _terms(self.config)
-        findings = check(self.path, terms)
-        if findings and os.environ.get(UPDATE) == "1":
-            record_anew(self.path, terms)
-            findings = check(self.path, terms)
-        if findings:
-            raise NotAsRecorded("\n".join(explain(self.path, finding) for finding in findings))
+        options = _options(self.config)
+        mismatches = check(self.path, options)
+        if mismatches and os.environ.get(UPDATE) == "1":
+            update(self.path, options)
+            mismatches = check(self.path, options)
+        if mismatches:
+            raise NotAsRecorded(explain_all(self.path, mismatches))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The diff, without our stack."""
+        """Returns the diff without a traceback."""
         from sidecar.transcripts.file.format import NotATranscript  # noqa: PLC0415
         from sidecar.transcripts.verify.check import NotAsRecorded  # noqa: PLC0415 - see above
-        from sidecar.transcripts.verify.update import CutShort  # noqa: PLC0415
+        from sidecar.transcripts.verify.update import EndedEarly  # noqa: PLC0415
 
         if isinstance(excinfo.value, NotAsRecorded):
-            return f"{excinfo.value}\n({UPDATE}=1 records it anew)"
-        if isinstance(excinfo.value, NotATranscript | CutShort):
+            return f"{excinfo.value}\n({UPDATE}=1 updates the transcript)"
+        if isinstance(excinfo.value, NotATranscript | EndedEarly):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where it stands."""
+        """Returns the location that pytest prints."""
         return self.path, None, f"transcript: {self.name}"
 
 
 @pytest.fixture
-def replayed_sidecar(tmp_path: Path) -> Iterator["Callable[..., Process]"]:
-    """Start a stand-in: `replayed_sidecar("a.jsonl", "--fault", "kill@jobs.list")`; it is gone after the test."""
-    from sidecar.transcripts.verify.sidecar_process import Process, environment, replay_command  # noqa: PLC0415 - see above
+def replayed_sidecar(tmp_path: Path) -> Iterator["Callable[..., SidecarProcess]"]:
+    """Returns a function that starts `sidecar replay` until the end of the test.
+
+    Its arguments are those of the command: `replayed_sidecar("a.jsonl", "--fault", "kill@jobs.list")`.
+    """
+    from sidecar.program import command, isolated_environment  # noqa: PLC0415 - see above
+    from sidecar.transcripts.verify.sidecar_process import SidecarProcess  # noqa: PLC0415
 
     with ExitStack() as stack:
 
-        def start(*arguments: str | Path) -> "Process":
-            return stack.enter_context(Process(replay_command(*map(str, arguments)), environment(tmp_path, {})))
+        def start(*arguments: str | Path) -> "SidecarProcess":
+            replay = command("replay", *map(str, arguments))
+            return stack.enter_context(SidecarProcess(replay, isolated_environment(tmp_path, {})))
 
         yield start
 
 
 @pytest.fixture
-def verified_sidecar(pytestconfig: pytest.Config) -> Iterator["Callable[..., Process]"]:
-    """A real sidecar brought to where a transcript ends, and verified on the way: `verified_sidecar("a.jsonl")`."""
-    from sidecar.transcripts.verify.check import brought_to  # noqa: PLC0415 - see above
+def verified_sidecar(pytestconfig: pytest.Config) -> Iterator["Callable[..., SidecarProcess]"]:
+    """Returns a function that starts a real sidecar and verifies a transcript; the sidecar then goes on.
+
+    Its arguments are the path and `VerifyOptions`: `verified_sidecar("a.jsonl")`.
+    """
+    from sidecar.transcripts.verify.check import sidecar_after  # noqa: PLC0415 - see above
 
     with ExitStack() as stack:
 
-        def start(path: str | Path, **terms: Any) -> "Process":
-            return stack.enter_context(brought_to(Path(path), _terms(pytestconfig, **terms)))
+        def start(path: str | Path, **options: Any) -> "SidecarProcess":
+            return stack.enter_context(sidecar_after(Path(path), _options(pytestconfig, **options)))
 
         yield start
 
 
-def _terms(config: pytest.Config, **more: Any) -> "Terms":
-    from sidecar.transcripts.verify.check import Terms  # noqa: PLC0415 - see above
+def _options(config: pytest.Config, **more: Any) -> "VerifyOptions":
+    from sidecar.transcripts.verify.check import VerifyOptions  # noqa: PLC0415 - see above
 
     env = {}
     for line in config.getini("sidecar_environment"):
         name, _, value = line.partition("=")
         env[name] = str((config.rootpath / value).resolve()) if value.startswith(("./", "../")) else value
-    return Terms(env=env, **more)
+    return VerifyOptions(env=env, **more)

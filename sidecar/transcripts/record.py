@@ -2,7 +2,7 @@
 
 Received lines are written together with the responses, in one write just before those are sent: the file contains
 everything that the client has received, even if the process is killed right after.  A line is parsed only if the name
-of a secret field occurs in the data.
+of a secret member occurs in the data.
 """
 
 import logging
@@ -16,43 +16,42 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
-from sidecar.transcripts.file import format as lines
-from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR
+from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
-from sidecar.transcripts.file.schemas import Contract
+from sidecar.transcripts.file.schemas import ContractSchemas
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
-"""A recording that somebody forgot must not fill the disk."""
+"""The recording stops at this size, so that a forgotten one does not fill the disk."""
 
 END: Final = b"}\n"
-"""What follows a message."""
+"""Completes the line of a message."""
 
 MAX_PARTS: Final = 1_000 if hasattr(os, "writev") else 0
-"""So many parts are written without being joined first, where the system can; it takes 1,024."""
+"""Up to this many parts are written without joining them first; `writev` takes 1,024 on Linux and macOS."""
 LONG_BYTES: Final = 2_048
-"""From this length on it costs less to hand lines to the system one by one than to copy them together."""
+"""From this average length on, passing lines to `writev` one by one costs less than copying them together."""
 
 log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Appends one life of the sidecar to a file.  A failing disk ends the recording, never the sidecar."""
+    """Appends one run of the sidecar to a file.  A failing disk ends the recording, never the sidecar."""
 
     def __init__(self, path: Path, facts: dict[str, Any], redactor: Redactor, seconds: Callable[[], float]) -> None:
-        """Raises OSError where the file cannot be written."""
+        """Writes the header.  Raises OSError if the file cannot be written."""
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self.received: list[bytes | Refused] = []
-        """Lines received since the last write, each refused line followed by its refusal: `Connection.kept`."""
+        self.received: list[tuple[bytes, Refused | None]] = []
+        """Lines received since the last write, each with its refusal: `Connection.received`."""
         self._received_at = 0.0
         self._sent_at = 0.0
         self._ready: list[bytes | memoryview] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self._size = os.fstat(self._file).st_size
-        if self._size and not _ends_in_newline(self._file, self._size):  # the last life was cut short
+        if self._size and not _ends_in_newline(self._file, self._size):  # the last run was killed in a write
             self._ready.append(b"\n")
-        self._ready.append(lines.header_line(facts))
+        self._ready.append(header_line(facts))
         self._write()
 
     def on_receive(self) -> None:
@@ -60,16 +59,16 @@ class Recorder:
         if not self.received:
             self._received_at = self._now()
 
-    def on_send(self, sent: list[bytes], data: bytes) -> None:
+    def on_send(self, lines: list[bytes], data: bytes) -> None:
         """Writes lines that are about to be sent; `data` is all of them joined."""
         self._take_received()
         self._sent_at = self._now()
-        start = lines.prefix(self._sent_at, TO_CLIENT)
-        if self._redactor.may_hold(data, sent=False):
-            redacted = (self._redactor.line(line[:-1], sent=False) or b"null" for line in sent)
+        start = message_prefix(self._sent_at, TO_CLIENT)
+        if self._redactor.may_contain_secret(data, from_client=False):
+            redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
             self._ready += [start + line + END for line in redacted]
-        elif len(data) > LONG_BYTES * len(sent):
-            for line in sent:  # pages are not copied
+        elif len(data) > LONG_BYTES * len(lines):
+            for line in lines:  # pages are not copied
                 self._ready += (start, memoryview(line)[:-1], END)
         else:
             self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
@@ -78,7 +77,7 @@ class Recorder:
     def on_eof(self) -> None:
         """Writes the end of stdin."""
         self._take_received()
-        self._ready.append(lines.event_line(self._now(), TO_SIDECAR, eof=True))
+        self._ready.append(event_line(self._now(), TO_SIDECAR, eof=True))
         self._write()
 
     def on_commit(self, failure: Exception | None) -> None:
@@ -89,9 +88,9 @@ class Recorder:
             self._write()
 
     def close(self, code: int) -> None:
-        """The sidecar ends with this exit code."""
+        """Writes the exit code and closes the file."""
         self._take_received()
-        self._ready.append(lines.event_line(self._now(), TO_CLIENT, exit=code))
+        self._ready.append(event_line(self._now(), TO_CLIENT, exit=code))
         self._write()
         if self._file >= 0:
             os.close(self._file)
@@ -105,35 +104,27 @@ class Recorder:
             return
         # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)
-        start = lines.prefix(self._received_at, TO_SIDECAR)
-        try:
-            whole: list[bytes] = self.received  # type: ignore[assignment]  # unless a line was refused
-            is_harmless = not self._redactor.may_hold(b"\n".join(whole), sent=True)
-        except TypeError:
-            is_harmless = False
-        if is_harmless:
-            self._ready += (start, (END + start).join(whole), END)
+        start = message_prefix(self._received_at, TO_SIDECAR)
+        lines = [line for line, refusal in self.received if refusal is None]
+        is_harmless = len(lines) == len(self.received)
+        if is_harmless and not self._redactor.may_contain_secret(b"\n".join(lines), from_client=True):
+            self._ready += (start, (END + start).join(lines), END)
         else:
-            self._take_one_by_one(start)
+            for line, refusal in self.received:
+                self._take_line(start, line, 0 if refusal is None else refusal.code)
         self.received.clear()
 
-    def _take_one_by_one(self, start: bytes) -> None:
-        for line, refusal in zip(self.received, [*self.received[1:], b""], strict=True):
-            if isinstance(line, Refused):
-                continue
-            code = refusal.code if isinstance(refusal, Refused) else 0
-            redacted = None if code in (PARSE_ERROR, MESSAGE_TOO_LARGE) else self._redactor.line(line, sent=True)
-            if redacted is None:  # no JSON, or only by our leniency: half a surrogate pair
-                self._keep_raw(line, code)
-            else:
-                self._ready.append(start + redacted + END)
-
-    def _keep_raw(self, line: bytes, code: int) -> None:
-        more = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
-        if self._redactor.may_hold_raw(line):
-            self._ready.append(lines.raw_line(self._received_at, TO_SIDECAR, b"", redacted=len(line), **more))
-        else:
-            self._ready.append(lines.raw_line(self._received_at, TO_SIDECAR, line, **more))
+    def _take_line(self, start: bytes, line: bytes, code: int) -> None:
+        is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
+        redacted = self._redactor.redacted(line, from_client=True) if is_json else None
+        if redacted is not None:
+            self._ready.append(start + redacted + END)
+            return
+        # Not JSON, or accepted only by our leniency (half a surrogate pair).
+        more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
+        if self._redactor.may_contain_secret_raw(line):
+            line, more = b"", {"redacted": len(line), **more}
+        self._ready.append(raw_line(self._received_at, line, **more))
 
     def _write(self) -> None:
         ready, self._ready = self._ready, []
@@ -142,7 +133,7 @@ class Recorder:
         size = sum(map(len, ready))
         self._size += size
         if self._size > MAX_BYTES:
-            self._stop(f"it has {MAX_BYTES} bytes")
+            self._stop(f"the file has reached {MAX_BYTES} bytes")
             return
         try:
             written = os.writev(self._file, ready) if len(ready) <= MAX_PARTS else 0
@@ -152,23 +143,23 @@ class Recorder:
         except OSError as error:
             self._stop(str(error))
 
-    def _stop(self, why: str) -> None:
-        log.error("the recording ends here: %s", why)
+    def _stop(self, reason: str) -> None:
+        log.error("recording stopped: %s", reason)
         os.close(self._file)
         self._file = -1
 
 
 def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
-    """A recorder that has begun a life of this sidecar.  Raises OSError where the file cannot be written."""
-    contract = Contract(openrpc)
+    """Returns a recorder that has begun a run of this sidecar.  Raises OSError if the file cannot be written."""
+    schemas = ContractSchemas(openrpc)
     facts = {
-        "protocol_version": int(contract.version),
+        "protocol_version": int(schemas.version),
         "schema_hash": sha256(openrpc).hexdigest()[:16],
         "server": f"sidecar {__version__}",
         "started_at": iso_now(clock),
         **({"fixed": fixed} if fixed else {}),
     }
-    return Recorder(path, facts, Redactor(contract), clock.monotonic)
+    return Recorder(path, facts, Redactor(schemas), clock.monotonic)
 
 
 def _ends_in_newline(descriptor: int, size: int) -> bool:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from sidecar.commandline.client import RemoteError
-from sidecar.http import MAX_BODY_BYTES
+from sidecar.http.client import MAX_BODY_BYTES
 from tests.calendar.google_harness import CalendarRig, tables
 from tests.calendar.ics_harness import OWNER, vcalendar, vevent
 from tests.fakes.ics import FakeIcs

@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.commandline.console_syntax import split_words
 from tests.commandline.harness import LIMIT_S, MODULE, ROOT, CliHarness
-from tests.transcripts.recording import lines_of, said_to
+from tests.transcripts.recording import lines_of, sent_by_client
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 
@@ -104,7 +104,7 @@ def test_a_script_is_run_line_by_line_and_recorded(cli: CliHarness, tmp_path: Pa
     )
     ended = cli.run("console", "--json", "--record", str(record), "--env", "BACKEND_PORT=1", stdin=script)
     assert (ended.code, ended.err) == (0, "")
-    methods = [message["method"] for message in said_to(record)]
+    methods = [message["method"] for message in sent_by_client(record)]
     assert methods == ["initialize", "jobs.create", "jobs.get", "initialized", "jobs.log.list"]
     header, *entries = lines_of(record)
     assert header["env"] == {"BACKEND_PORT": "1"}

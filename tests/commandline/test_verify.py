@@ -11,7 +11,7 @@ def test_the_exit_code_is_1_if_any_transcript_differs(cli: CliHarness) -> None:
     assert (ended.code, ended.out) == (0, f"as recorded  {FIXED}\n")
     ended = cli.run("verify", "--exact", str(FIXED), str(BACKUP))
     assert ended.code == 1
-    assert f"{BACKUP}:1: nothing fixes its clock and its ids (--now, --seed)" in ended.out
+    assert f"{BACKUP}:1: neither clock nor ids are fixed (--now, --seed)" in ended.out
 
 
 def test_exact_and_update_exclude_each_other(cli: CliHarness) -> None:

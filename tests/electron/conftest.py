@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
+from sidecar.program import isolated_environment
 from tests.electron.compiling import MODULES, ROOT, compile_once, missing
-from tests.process.raw_client import environment
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"
 FILE_TIMEOUT_MS: Final = 240_000
@@ -58,7 +58,7 @@ def run_node(compiled: Path, tmp_path: Path) -> RunNode:
         }
         done = subprocess.run(
             ["node", "--test", "--test-reporter=spec", f"--test-timeout={FILE_TIMEOUT_MS}", str(file)],
-            env=environment(tmp_path / "unused", more),
+            env=isolated_environment(tmp_path / "unused", more),
             capture_output=True,
             text=True,
             timeout=FILE_TIMEOUT_MS / 1_000 + 10,

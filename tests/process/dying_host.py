@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, environment, line
+from sidecar.program import isolated_environment
+from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, line
 from tests.strict_json import parse
 
 WRAPPER = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'sidecar'], check=False)"
@@ -28,7 +29,11 @@ COMMANDS = {
 def main(data_dir: Path, how: str) -> None:
     reads, writes = os.pipe()
     child = subprocess.Popen(
-        COMMANDS[how], stdin=reads, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(data_dir, {})
+        COMMANDS[how],
+        stdin=reads,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=isolated_environment(data_dir, {}),
     )
     sleeper = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, pass_fds=[writes])
     os.write(writes, line("initialize", 1, **CLIENT, **({"process_id": os.getpid()} if how == "wrapped" else {})))

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+from sidecar.program import isolated_environment
 from tests.strict_json import parse
 
 ROOT: Final = Path(__file__).parents[2]
@@ -32,13 +33,6 @@ def line(method: str, request_id: int | str | None = None, /, **params: Any) -> 
     """Returns a request, or a notification if there is no id, as a line."""
     members = {"jsonrpc": "2.0", "method": method, "params": params}
     return json.dumps(members if request_id is None else {**members, "id": request_id}).encode() + b"\n"
-
-
-def environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Returns an environment without this user's own settings."""
-    ours = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "CLAUDE", "SIDECAR_", "ATLASSIAN_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no claude"), **more}
 
 
 class RawClient:
@@ -73,7 +67,7 @@ class RawClient:
                 stdout=their_out,
                 stderr=errors,
                 cwd=ROOT,
-                env=environment(data_dir, more),
+                env=isolated_environment(data_dir, more),
             )
         os.close(their_in)
         os.close(their_out)

@@ -14,9 +14,10 @@ import psutil
 import pytest
 from sidecar_protocol.claude.runs import ClaudeRunResult
 
+from sidecar.program import isolated_environment
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
-from tests.process.raw_client import PATIENCE_S, RawClient, environment
+from tests.process.raw_client import PATIENCE_S, RawClient
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="the host reads /proc to know the sidecar's children"
@@ -32,7 +33,7 @@ def run_host(data_dir: Path, more: Mapping[str, str], **prompts: dict[str, Any])
     ran = subprocess.run(
         [node, str(Path(__file__).with_name("host.mjs")), sys.executable, json.dumps(prompts)],
         stdout=subprocess.PIPE,
-        env=environment(data_dir, more),
+        env=isolated_environment(data_dir, more),
         cwd=data_dir.parent,
         timeout=120,
         check=True,

@@ -1,4 +1,4 @@
-"""The one connection: writes of a turn stand or fall together, and what was acknowledged is in the file."""
+"""The database connection: shared transactions, durability, file modes, full disks and locks."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no
 
 @pytest.fixture
 def database(data_dir: Path) -> Iterator[Database]:
-    """An open database with one table of names."""
+    """An open database with the table `names`."""
     connection = open_connection(data_dir / "sidecar.db")
     connection.execute("CREATE TABLE names (name TEXT PRIMARY KEY, filler TEXT)")
     database = Database(connection, data_dir / "sidecar.db", lambda: None)
@@ -31,46 +31,48 @@ def database(data_dir: Path) -> Iterator[Database]:
     database.close()
 
 
-def add(database: Database, name: str, size: int = 0) -> None:
+def insert(database: Database, name: str, size: int = 0) -> None:
     with database.write():
         database.execute("INSERT INTO names (name, filler) VALUES (?, ?)", (name, "x" * size))
 
 
 def stored(database: Database) -> list[str]:
-    """The names that another program would see."""
+    """Returns the committed names, read through another connection."""
     with contextlib.closing(sqlite3.connect(database.path)) as other:
         return [name for (name,) in other.execute("SELECT name FROM names ORDER BY name")]
 
 
-def fill_up(database: Database, room: int = 2) -> None:
-    """Leave room for so many pages."""
+def limit_growth(database: Database, room: int = 2) -> None:
+    """Lets the file grow by `room` pages at most."""
     (pages,) = database.row("PRAGMA page_count") or (0,)
     database.row(f"PRAGMA max_page_count = {pages + room}")
 
 
-def test_writes_of_a_turn_are_seen_by_others_once_it_is_committed(database: Database) -> None:
-    add(database, "a")
-    add(database, "b")
+def test_writes_are_visible_to_other_connections_after_the_commit(database: Database) -> None:
+    insert(database, "a")
+    insert(database, "b")
     assert (stored(database), database.in_transaction) == ([], True)
     database.commit()
     assert (stored(database), database.in_transaction) == (["a", "b"], False)
-    database.commit()  # a turn that wrote nothing
+    database.commit()  # without writes
 
 
-def test_each_turn_that_writes_asks_for_its_end_once(data_dir: Path) -> None:
-    asked: list[None] = []
-    database = Database(open_connection(data_dir / "sidecar.db"), data_dir / "sidecar.db", lambda: asked.append(None))
+def test_each_transaction_requests_one_commit(data_dir: Path) -> None:
+    requests: list[None] = []
+    database = Database(
+        open_connection(data_dir / "sidecar.db"), data_dir / "sidecar.db", lambda: requests.append(None)
+    )
     with database.write():
         database.execute("CREATE TABLE names (name TEXT PRIMARY KEY, filler TEXT)")
-    add(database, "a")
+    insert(database, "a")
     database.commit()
-    add(database, "b")
+    insert(database, "b")
     database.commit()
     database.close()
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
-def test_the_first_block_of_a_turn_that_fails_leaves_nothing(database: Database) -> None:
+def test_a_failed_first_block_is_rolled_back(database: Database) -> None:
     def fail() -> None:
         with database.write():
             database.execute("INSERT INTO names (name) VALUES ('a')")
@@ -79,13 +81,13 @@ def test_the_first_block_of_a_turn_that_fails_leaves_nothing(database: Database)
     with pytest.raises(ZeroDivisionError):
         fail()
     assert not database.in_transaction
-    add(database, "b")
+    insert(database, "b")
     database.commit()
     assert stored(database) == ["b"]
 
 
-def test_a_later_block_that_fails_leaves_the_earlier_ones(database: Database) -> None:
-    add(database, "a")
+def test_a_failed_later_block_leaves_the_earlier_blocks(database: Database) -> None:
+    insert(database, "a")
 
     def fail() -> None:
         with database.write():
@@ -94,72 +96,72 @@ def test_a_later_block_that_fails_leaves_the_earlier_ones(database: Database) ->
 
     with pytest.raises(sqlite3.IntegrityError):
         fail()
-    add(database, "c")
+    insert(database, "c")
     database.commit()
     assert stored(database) == ["a", "c"]
 
 
-def test_a_block_inside_a_block_is_part_of_it(database: Database) -> None:
-    add(database, "a")
+def test_a_nested_block_is_part_of_the_outer_block(database: Database) -> None:
+    insert(database, "a")
 
     def fail() -> None:
         with database.write():
-            add(database, "b")
-            add(database, "c")
+            insert(database, "b")
+            insert(database, "c")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
     with database.write():
-        add(database, "d")
+        insert(database, "d")
     database.commit()
     assert stored(database) == ["a", "d"]
 
 
-def test_what_a_full_disk_undoes_is_told_at_the_end_of_the_turn(database: Database) -> None:
-    """SQLite rolls the whole transaction back by itself: what earlier blocks of the turn wrote is gone too."""
-    add(database, "kept")
+def test_a_transaction_that_a_full_disk_rolled_back_fails_at_the_commit(database: Database) -> None:
+    """SQLite rolls back the whole transaction, with the writes of earlier blocks."""
+    insert(database, "kept")
     database.commit()
-    fill_up(database)
-    add(database, "a")
-    for name in ("b", "c"):  # the second finds no transaction and begins one: that must not make the loss forgotten
+    limit_growth(database)
+    insert(database, "a")
+    for name in ("b", "c"):  # the second begins a new transaction, whose commit must still report the loss
         with pytest.raises(sqlite3.OperationalError, match="full"):
-            add(database, name, 100_000)
-    add(database, "d")
+            insert(database, name, 100_000)
+    insert(database, "d")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         database.commit()
     assert stored(database) == ["kept"]
-    add(database, "e")
+    insert(database, "e")
     database.commit()
     assert stored(database) == ["e", "kept"]
 
 
-def test_a_failed_write_that_was_alone_in_its_turn_is_told_once(database: Database) -> None:
-    fill_up(database)
+def test_a_failed_write_without_others_is_reported_once(database: Database) -> None:
+    limit_growth(database)
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        add(database, "a", 100_000)
-    database.commit()  # its own error has said it
+        insert(database, "a", 100_000)
+    database.commit()  # the block has raised the error already
     assert stored(database) == []
 
 
 def test_a_page_ends_early_when_its_rows_are_large(database: Database) -> None:
     for name in "abcde":
-        add(database, name, PAGE_BYTES // 2)
+        insert(database, name, PAGE_BYTES // 2)
     sql = "SELECT filler, name FROM names ORDER BY name LIMIT ?"
     assert [(name, more) for rows, more in [database.page(sql, (6,), 5)] for _, name in rows] == [
         ("a", True),
         ("b", True),
     ]
-    add(database, "A", PAGE_BYTES * 2)
+    insert(database, "A", PAGE_BYTES * 2)
     rows, more = database.page(sql, (6,), 5)
-    assert ([name for _, name in rows], more) == (["A"], True)  # the first always, or nobody would get past it
+    assert ([name for _, name in rows], more) == (["A"], True)  # always at least one row, or paging could not go on
     rows, more = database.page(sql.replace("filler", "name"), (7,), 6)
     assert ([name for _, name in rows], more) == (["A", "a", "b", "c", "d", "e"], False)
     rows, more = database.page(sql.replace("filler", "name"), (6,), 5)
     assert (len(rows), more) == (5, True)
 
 
-def test_the_connection_is_set_up_for_safety(database: Database) -> None:
+def test_the_connection_has_the_pragmas_for_durability_and_privacy(database: Database) -> None:
     names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "auto_vacuum", "busy_timeout")
     rows = {name: database.row(f"PRAGMA {name}") for name in names}
     assert {name: row[0] for name, row in rows.items() if row} == {
@@ -173,7 +175,7 @@ def test_the_connection_is_set_up_for_safety(database: Database) -> None:
 
 
 @needs_modes
-def test_only_the_owner_can_read_what_is_written(raw_client: StartRawClient, data_dir: Path) -> None:
+def test_files_are_readable_by_their_owner_only(raw_client: StartRawClient, data_dir: Path) -> None:
     old = os.umask(0)
     try:
         with raw_client() as wire:
@@ -191,7 +193,7 @@ def test_only_the_owner_can_read_what_is_written(raw_client: StartRawClient, dat
 
 
 @needs_modes
-def test_a_folder_that_was_there_keeps_its_mode(raw_client: StartRawClient, data_dir: Path) -> None:
+def test_an_existing_folder_keeps_its_mode(raw_client: StartRawClient, data_dir: Path) -> None:
     data_dir.mkdir()
     data_dir.chmod(0o750)
     with raw_client() as wire:
@@ -199,7 +201,7 @@ def test_a_folder_that_was_there_keeps_its_mode(raw_client: StartRawClient, data
     assert data_dir.stat().st_mode & 0o777 == 0o750
 
 
-def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(raw_client: StartRawClient) -> None:
+def test_a_full_disk_refuses_new_jobs_and_loses_no_acknowledged_job(raw_client: StartRawClient) -> None:
     with raw_client("full", command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         answers: list[Any] = []
@@ -213,7 +215,7 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(
         assert {(error["code"], error["data"]["kind"], error["data"]["details"][0]["reason"]) for error in refused} == {
             (5070, "storage", "disk_full")
         }
-        assert len(wire.call("jobs.list", limit=500)["jobs"]) == min(500, len(kept))  # reading goes on
+        assert len(wire.call("jobs.list", limit=500)["jobs"]) == min(500, len(kept))  # reads still work
     with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         assert wire.call("system.status")["queue"] == {"queued": len(kept)}
@@ -221,13 +223,15 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_acknowledged(
 
 
 @pytest.mark.parametrize(("room", "lost"), [(2, False), (150, True)])
-async def test_what_is_answered_is_so_though_the_disk_was_full_for_some(rig: Loopback, room: int, lost: bool) -> None:
+async def test_answers_are_true_when_the_disk_is_full_for_some_requests_of_a_burst(
+    rig: Loopback, room: int, lost: bool
+) -> None:
     """Requests of one burst share a transaction.
 
-    Where SQLite undoes only the statement for which there was no room, the others stand; where it undoes everything,
-    as it does for one that has no statement journal (the second of the large request), all are told so.
+    If SQLite rolls back only the statement that needed space, the other requests succeed.  If it rolls back the whole
+    transaction, as it does for a statement without a statement journal (the second of the large request), all fail.
     """
-    fill_up(rig.database, room)
+    limit_growth(rig.database, room)
     small: Call = ("jobs.create", {"type": "test.echo"})
     large: Call = ("jobs.create", {"type": "test.echo", "payload": {"text": "x" * 400_000}})
     jobs: Call = ("jobs.list", {})
@@ -243,7 +247,9 @@ async def test_what_is_answered_is_so_though_the_disk_was_full_for_some(rig: Loo
     assert [one["job"]["job_id"] for one in rig.named("jobs.updated")] == kept[::-1]
 
 
-def test_another_programs_lock_costs_an_error_and_no_more(raw_client: StartRawClient, data_dir: Path) -> None:
+def test_a_lock_of_another_program_fails_writes_until_it_is_released(
+    raw_client: StartRawClient, data_dir: Path
+) -> None:
     with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         with contextlib.closing(sqlite3.connect(data_dir / "sidecar.db", isolation_level=None)) as browser:
@@ -253,16 +259,16 @@ def test_another_programs_lock_costs_an_error_and_no_more(raw_client: StartRawCl
             assert (busy["code"], busy["data"]["details"][0]["reason"]) == (5070, "db_busy")
             browser.execute("ROLLBACK")
             browser.execute("BEGIN")
-            browser.execute("SELECT * FROM jobs").fetchall()  # a reader is in nobody's way
+            browser.execute("SELECT * FROM jobs").fetchall()  # a reader blocks no writer
             job = wire.call("jobs.create", type="test.echo")["job"]
             assert wire.until_job(job["job_id"], "succeeded")["result"] == {"text": ""}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process")
-def test_a_copy_of_the_files_at_any_moment_holds_all_that_was_acknowledged(
+def test_a_copy_of_the_files_at_any_moment_has_all_acknowledged_jobs(
     raw_client: StartRawClient, tmp_path: Path
 ) -> None:
-    """What a power cut leaves, less what the disk itself forgets."""
+    """The state after a power failure, except for writes that the disk itself loses."""
     with raw_client(command=MODIFIED_SIDECAR) as wire:
         wire.initialize()
         known: list[str] = []
@@ -276,10 +282,10 @@ def test_a_copy_of_the_files_at_any_moment_holds_all_that_was_acknowledged(
             known += [wire.next_answer()["result"]["job"]["job_id"] for _ in range(200)]
             with contextlib.closing(sqlite3.connect(copy / "sidecar.db")) as database:
                 assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-                there = {job_id for (job_id,) in database.execute("SELECT job_id FROM jobs")}
-            assert there >= set(known[: start + 300])
+                stored_ids = {job_id for (job_id,) in database.execute("SELECT job_id FROM jobs")}
+            assert stored_ids >= set(known[: start + 300])
 
 
-def test_storage_errors_tell_what_to_do() -> None:
+def test_an_unknown_sqlite_error_has_a_generic_reason() -> None:
     error = sqlite3.OperationalError("database is locked")
     assert storage_error(error).data["details"] == [{"reason": "db_error", "sqlite": ""}]

@@ -1,4 +1,4 @@
-"""The index beside a table, and what is done where SQLite cannot have one."""
+"""The full-text index of a table, and searches without it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ TEXTS = (
 
 
 class WithoutTrigrams(sqlite3.Connection):
-    """A connection of an SQLite that lacks the tokenizer: older than 3.34, or built without it."""
+    """A connection of an SQLite without the trigram tokenizer: older than 3.34, or built without it."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         if "fts5 (" in sql or "MATCH" in sql:
@@ -39,7 +39,7 @@ class WithoutTrigrams(sqlite3.Connection):
 
 @pytest.fixture
 def database(data_dir: Path) -> Iterator[Database]:
-    """An open database with a table of texts."""
+    """An open database with the table `texts`."""
     connection = open_connection(data_dir / "sidecar.db")
     connection.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, title TEXT, body TEXT) STRICT")
     database = Database(connection, data_dir / "sidecar.db", lambda: None)
@@ -56,19 +56,19 @@ def put(database: Database, *texts: tuple[str | None, str | None]) -> None:
 
 
 def index_of(database: Database) -> FullTextIndex:
-    made = FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS)
-    made.prepare()
+    index = FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS)
+    index.prepare()
     database.commit()
-    return made
+    return index
 
 
-def lacking(path: Path) -> Database:
+def without_trigrams(path: Path) -> Database:
     connection = sqlite3.connect(path, isolation_level=None, factory=WithoutTrigrams)
     return Database(connection, path, lambda: None)
 
 
 def find(database: Database, index: FullTextIndex, query: str) -> list[int]:
-    """The ids of the rows that a query finds, as a store would ask for them."""
+    """Returns the ids of the matching rows, with a query like a store's."""
 
     def run(plan: SearchPlan) -> list[int]:
         conditions, parameters = like_conditions(COLUMNS, plan.like)
@@ -104,27 +104,27 @@ FOUND = {
 
 
 @pytest.mark.parametrize("query", FOUND)
-def test_whatever_the_user_types_is_searched_for_as_it_stands(database: Database, query: str) -> None:
+def test_a_query_is_searched_for_literally(database: Database, query: str) -> None:
     assert find(database, index_of(database), query) == FOUND[query]
 
 
 @pytest.mark.parametrize("query", FOUND)
-def test_the_same_is_found_where_sqlite_has_no_trigrams(database: Database, query: str) -> None:
-    without = lacking(database.path)
+def test_a_query_finds_the_same_without_the_trigram_tokenizer(database: Database, query: str) -> None:
+    without = without_trigrams(database.path)
     index = index_of(without)
     assert index.is_available is False
     assert find(without, index, query) == FOUND[query]
     without.close()
 
 
-def test_terms_are_words_and_what_stands_in_quotes() -> None:
+def test_terms_are_words_and_quoted_phrases() -> None:
     assert search_terms('one  "two three" one four"five six') == ["one", "two three", "four", "five six"]
     assert search_terms(' "" \0 \t ') == []
     assert match_expression([]) is None
     assert match_expression(['a"b', "c"]) == '"a""b" AND "c"'
 
 
-def test_as_many_terms_as_fit_into_a_query_are_looked_for(database: Database) -> None:
+def test_a_query_may_have_as_many_terms_as_fit_into_500_characters(database: Database) -> None:
     index = index_of(database)
     assert find(database, index, " ".join("ab" for _ in range(160))) == []
     letters = [f"{chr(0x4E00 + one)}" for one in range(250)]
@@ -133,7 +133,7 @@ def test_as_many_terms_as_fit_into_a_query_are_looked_for(database: Database) ->
     assert find(database, index, " ".join("".join(letters[at : at + 3]) for at in range(125))) == [6]
 
 
-def test_rows_that_change_or_go_are_found_as_they_are(database: Database) -> None:
+def test_the_index_follows_updates_and_deletions(database: Database) -> None:
     index = index_of(database)
     with database.write():
         database.execute("UPDATE texts SET title = 'PROJ-456' WHERE id = 1")
@@ -148,10 +148,10 @@ def test_rows_that_change_or_go_are_found_as_they_are(database: Database) -> Non
     assert [find(database, index, query) for query in queries] == [[1], [], [], [3], [], [50], [3]]
 
 
-def test_a_backup_is_searched_like_the_original(database: Database, tmp_path: Path) -> None:
+def test_a_backup_can_be_searched_like_the_original(database: Database, tmp_path: Path) -> None:
     index_of(database)
     with database.write():
-        database.execute("DELETE FROM texts WHERE id = 1")  # a gap, which VACUUM would close if it could
+        database.execute("DELETE FROM texts WHERE id = 1")  # a gap in the keys, which VACUUM must not close
     database.commit()
     database.row("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
     copy = Database(open_connection(tmp_path / "copy.db"), tmp_path / "copy.db", lambda: None)
@@ -161,10 +161,10 @@ def test_a_backup_is_searched_like_the_original(database: Database, tmp_path: Pa
     copy.close()
 
 
-def test_what_an_sqlite_without_trigrams_wrote_is_found_by_the_next_one_with_them(database: Database) -> None:
+def test_rows_written_without_the_tokenizer_are_found_by_the_next_start_with_it(database: Database) -> None:
     index_of(database)
-    without = lacking(database.path)
-    index_of(without)  # takes the triggers away: they would refuse the next line
+    without = without_trigrams(database.path)
+    index_of(without)  # drops the triggers, with which the next line would fail
     put(without, ("written without", None))
     without.close()
     index = index_of(database)
@@ -173,7 +173,7 @@ def test_what_an_sqlite_without_trigrams_wrote_is_found_by_the_next_one_with_the
     assert find(database, index, "written") == [6]
 
 
-def test_the_check_sees_an_index_that_has_missed_something_and_a_rebuild_mends_it(database: Database) -> None:
+def test_the_check_detects_a_missing_row_and_a_rebuild_repairs_it(database: Database) -> None:
     index = index_of(database)
     with database.write():
         database.execute("DROP TRIGGER texts_search_added")
@@ -185,28 +185,28 @@ def test_the_check_sees_an_index_that_has_missed_something_and_a_rebuild_mends_i
     assert find(database, index, "unseen") == [6]
 
 
-def test_the_pieces_that_many_writes_have_left_become_one(database: Database) -> None:
+def test_a_merge_leaves_one_segment(database: Database) -> None:
     index = index_of(database)
     for number in range(40):
         put(database, *((f"title {number} {one}", "body " * 20) for one in range(20)))
 
-    def pieces() -> int:
+    def segments() -> int:
         return int(database.rows("SELECT count(DISTINCT segid) FROM texts_search_idx")[0][0])
 
-    assert pieces() > 1
+    assert segments() > 1
     steps = 0
     for _ in index.merge(1):
         assert database.in_transaction
         database.commit()
         steps += 1
     database.commit()
-    assert (pieces(), steps > 1) == (1, True)
+    assert (segments(), steps > 1) == (1, True)
     assert list(index.merge(1)) == []
     index.check()
     assert find(database, index, "title 39") != []
 
 
-def test_a_damaged_index_is_left_out_and_the_next_start_makes_it_anew(database: Database) -> None:
+def test_a_corrupt_index_is_disabled_and_the_next_start_rebuilds_it(database: Database) -> None:
     index = index_of(database)
     with database.write():
         database.execute("DELETE FROM texts_search_data WHERE id > 10")
@@ -221,19 +221,19 @@ def test_a_damaged_index_is_left_out_and_the_next_start_makes_it_anew(database: 
     assert (index.is_available, find(database, index, "writable")) == (True, [6])
 
 
-def test_a_start_that_finds_its_index_in_order_writes_nothing(database: Database) -> None:
+def test_a_start_with_an_intact_index_writes_nothing(database: Database) -> None:
     index_of(database)
     FullTextIndex(database, name="texts_search", table="texts", key="id", columns=COLUMNS).prepare()
     assert database.in_transaction is False
 
 
 def long_table(database: Database) -> list[int]:
-    """More texts than one step takes in; the ids of all."""
+    """Adds more rows than the first steps index; returns all ids."""
     put(database, *((f"Text {number}", "common words") for number in range(3 * STEP_ROWS)))
     return [row[0] for row in database.rows("SELECT id FROM texts ORDER BY id")]
 
 
-def test_a_long_table_is_taken_in_by_steps_and_searched_meanwhile(database: Database) -> None:
+def test_a_long_table_is_indexed_in_steps_and_can_be_searched_meanwhile(database: Database) -> None:
     ids = long_table(database)
     index = index_of(database)
     was_available = [index.is_available]
@@ -248,11 +248,11 @@ def test_a_long_table_is_taken_in_by_steps_and_searched_meanwhile(database: Data
     assert list(index.fill()) == []
 
 
-def test_what_is_written_while_a_table_is_taken_in_is_found(database: Database) -> None:
+def test_rows_written_while_a_table_is_indexed_are_found(database: Database) -> None:
     ids = long_table(database)
     index = index_of(database)
     with database.write():
-        for place in (0, -1):  # what has been taken in already, and what has not
+        for place in (0, -1):  # a row that is indexed already, and one that is not
             database.execute("UPDATE texts SET title = 'changed' WHERE id = ?", (ids[place],))
             database.execute("DELETE FROM texts WHERE id = ?", (ids[place + (1 if place == 0 else -1)],))
         database.execute("UPDATE texts SET id = ? WHERE id = ?", (ids[-1] + 9, ids[3]))
@@ -270,21 +270,21 @@ def test_what_is_written_while_a_table_is_taken_in_is_found(database: Database) 
     assert len(find(database, index, "common words")) == 3 * STEP_ROWS - 1
 
 
-def test_a_next_start_goes_on_where_the_last_one_ended(database: Database) -> None:
+def test_the_next_start_continues_indexing_after_the_last_step(database: Database) -> None:
     long_table(database)
     steps = index_of(database).fill()
     next(steps)
     database.commit()
-    taken = "SELECT key FROM texts_search_upto"
-    before = database.rows(taken)
+    progress = "SELECT key FROM texts_search_upto"
+    before = database.rows(progress)
     again = index_of(database)
-    assert (again.is_available, database.rows(taken)) == (False, before)
+    assert (again.is_available, database.rows(progress)) == (False, before)
     assert len(list(again.fill())) == 2
     assert again.is_available
     again.check()
 
 
-def test_a_snippet_shows_the_first_hit_and_marks_all_in_it() -> None:
+def test_a_snippet_shows_the_first_match_and_highlights_all_of_its_matches() -> None:
     text = "x" * 200 + " 𝄞 one\nNeedle, another needle " + "y" * 200
     found = snippet(text, ["needle", "one"])
     assert found.text.startswith("…xxx")
@@ -295,13 +295,13 @@ def test_a_snippet_shows_the_first_hit_and_marks_all_in_it() -> None:
     assert marked == ["one", "Needle", "needle"]
 
 
-def test_a_snippet_without_a_hit_is_the_beginning() -> None:
+def test_a_snippet_without_a_match_is_the_beginning_of_the_text() -> None:
     assert snippet("short", []) == snippet("short", ["other"])
     assert snippet("short", ["other"]).highlights == []
     assert snippet("a" * 300, ["other"]).text == "a" * 160 + "…"
 
 
-def test_a_snippet_is_long_enough_for_its_hit() -> None:
+def test_a_snippet_has_the_whole_of_a_long_match() -> None:
     term = "b" * 300
     found = snippet("a " * 100 + term + " c", [term])
     assert found.text[found.highlights[0][0] : found.highlights[0][1]] == term

@@ -1,4 +1,4 @@
-"""From the old backend's database to ours: every row is kept, and nothing is changed that cannot be undone."""
+"""Migrations: adoption of an old backend's database, backups, failures, and the generated schema."""
 
 import contextlib
 import re
@@ -39,19 +39,21 @@ TABLES = (
 
 @contextlib.contextmanager
 def opened(path: Path, directory: Path | None = None, stamp: str = "now") -> Iterator[sqlite3.Connection]:
-    """The database, brought up to date."""
+    """Opens and migrates the database."""
     with contextlib.closing(open_database(path, directory or schema_dir(), stamp)) as connection:
         yield connection
 
 
 def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Everything in the eight tables, in the columns that they had of old."""
+    """Returns all rows of the old backend's tables, with the columns that it created."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         text = (schema_dir() / "migrations" / "0001_initial.sql").read_text("utf-8")
-        with contextlib.closing(sqlite3.connect(":memory:")) as old:
-            old.executescript(text)
-            columns = {table: [name for _, name, *_ in old.execute(f"PRAGMA table_info({table})")] for table in TABLES}
+        with contextlib.closing(sqlite3.connect(":memory:")) as initial:
+            initial.executescript(text)
+            columns = {
+                table: [name for _, name, *_ in initial.execute(f"PRAGMA table_info({table})")] for table in TABLES
+            }
         return {
             table: [dict(row) for row in connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY rowid")]
             for table, names in columns.items()
@@ -59,31 +61,31 @@ def rows(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def schema_of(path: Path) -> list[tuple[str, ...]]:
-    """Every table and index, as SQLite keeps it."""
+    """Returns the SQL of every table and index."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
 def backups(path: Path) -> list[str]:
-    """The names of the backups, in order."""
+    """Returns the names of the backups, in order."""
     return sorted(backup.name for backup in (path.parent / "backups").iterdir())
 
 
 def listing(folder: Path) -> dict[str, bytes]:
-    """Every file in a folder and below."""
+    """Returns the content of every file in a folder and its subfolders."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
 def old(data_dir: Path) -> Path:
-    """A database of the old backend with a row or two in each table."""
+    """A database of the old backend with one or two rows in each table."""
     data_dir.mkdir()
     with old_database(data_dir) as connection:
         fill(connection)
     return data_dir / "sidecar.db"
 
 
-def test_every_row_of_the_old_backend_is_kept(old: Path) -> None:
+def test_a_migration_preserves_every_row_of_the_old_backend(old: Path) -> None:
     before = rows(old)
     with opened(old):
         pass
@@ -96,7 +98,7 @@ def test_every_row_of_the_old_backend_is_kept(old: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes"),
+    ("old_status", "expected"),
     [
         ("pending", "queued"),
         ("queued", "queued"),
@@ -112,14 +114,14 @@ def test_every_row_of_the_old_backend_is_kept(old: Path) -> None:
         ("", "interrupted"),
     ],
 )
-def test_the_old_words_for_a_status_become_ours(old: Path, was: str, becomes: str) -> None:
+def test_a_status_of_the_old_backend_is_translated(old: Path, old_status: str, expected: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET status = ?", (was,))
+        connection.execute("UPDATE jobs SET status = ?", (old_status,))
     with opened(old) as connection:
-        assert connection.execute("SELECT status FROM jobs").fetchall() == [(becomes,)]
+        assert connection.execute("SELECT status FROM jobs").fetchall() == [(expected,)]
 
 
-def test_a_large_database_is_adopted_with_every_row(old: Path) -> None:
+def test_a_large_database_is_migrated_with_every_row(old: Path) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         for number in range(5_000):
             job = {"job_id": f"many-{number}", "type": "claude.run", "status": "pending", **STAMPS}
@@ -129,7 +131,7 @@ def test_a_large_database_is_adopted_with_every_row(old: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_before_anything_changes_there_is_a_backup(old: Path) -> None:
+def test_a_backup_is_made_before_the_migration(old: Path) -> None:
     before = rows(old), schema_of(old)
     with opened(old, stamp="then"):
         pass
@@ -140,7 +142,7 @@ def test_before_anything_changes_there_is_a_backup(old: Path) -> None:
         assert backup.stat().st_mode & 0o777 == 0o600
 
 
-def test_opening_again_changes_nothing_and_makes_no_backup(old: Path) -> None:
+def test_a_second_start_changes_nothing_and_makes_no_backup(old: Path) -> None:
     with opened(old):
         pass
     first = rows(old), schema_of(old), backups(old)
@@ -151,14 +153,14 @@ def test_opening_again_changes_nothing_and_makes_no_backup(old: Path) -> None:
 
 def test_a_new_database_needs_no_backup(data_dir: Path) -> None:
     data_dir.mkdir()
-    (data_dir / "sidecar.db").touch()  # a start that was killed leaves such a file
+    (data_dir / "sidecar.db").touch()  # left by a start that was killed
     with opened(data_dir / "sidecar.db") as connection:
         assert connection.execute("SELECT count(*) FROM database_metadata").fetchone() == (1,)
     assert not (data_dir / "backups").exists()
 
 
 def with_migrations(folder: Path, *texts: str) -> Path:
-    """A folder of migrations: ours, and these after them."""
+    """Creates a folder with the real migrations, followed by `texts`."""
     directory = folder / "migrations"
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in migration_files(schema_dir()).items():
@@ -168,7 +170,7 @@ def with_migrations(folder: Path, *texts: str) -> Path:
     return folder
 
 
-def test_the_three_newest_backups_are_kept(old: Path, tmp_path: Path) -> None:
+def test_only_the_three_newest_backups_remain(old: Path, tmp_path: Path) -> None:
     texts = [f"CREATE TABLE more_{number} (x TEXT) STRICT;" for number in range(5)]
     for number in range(5):
         with opened(old, with_migrations(tmp_path / "schema", *texts[: number + 1]), stamp=f"stamp-{number}"):
@@ -178,7 +180,7 @@ def test_the_three_newest_backups_are_kept(old: Path, tmp_path: Path) -> None:
     assert len(names) == BACKUPS_KEPT
 
 
-def test_a_migration_that_fails_leaves_the_database_as_it_was(old: Path, tmp_path: Path) -> None:
+def test_a_failed_migration_leaves_the_database_unchanged(old: Path, tmp_path: Path) -> None:
     with opened(old):
         pass
     before = rows(old), schema_of(old)
@@ -186,11 +188,11 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(old: Path, tmp_pat
     with pytest.raises(DatabaseUnusable, match="9000_more"):
         open_database(old, with_migrations(tmp_path / "schema", bad), "now")
     assert (rows(old), schema_of(old)) == before
-    with opened(old) as connection:  # the older program still works
+    with opened(old) as connection:  # the older version still works
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
 
 
-def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path: Path) -> None:
+def test_interrupted_migrations_continue_after_the_last_applied_one(old: Path, tmp_path: Path) -> None:
     directory = tmp_path / "schema" / "migrations"
     directory.mkdir(parents=True)
     first, *rest = migration_files(schema_dir()).items()
@@ -206,17 +208,17 @@ def test_migrations_that_were_cut_off_go_on_where_they_stood(old: Path, tmp_path
     ]
 
 
-def test_an_old_database_that_lacks_an_index_or_a_table_gets_it(old: Path) -> None:
+def test_a_missing_table_or_index_of_an_old_database_is_created(old: Path) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("DROP INDEX idx_events_time")
         connection.execute("DROP TABLE sync_state")
-        connection.execute("CREATE TABLE somebody_elses (x)")
+        connection.execute("CREATE TABLE foreign_table (x)")
     with opened(old) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    assert {"idx_events_time", "sync_state", "somebody_elses", *TABLES} <= names
+    assert {"idx_events_time", "sync_state", "foreign_table", *TABLES} <= names
 
 
-def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
+def test_a_newer_database_is_refused_without_writing_to_it(old: Path) -> None:
     with opened(old) as connection:
         connection.execute(
             "INSERT INTO schema_migrations (migration_set, name, applied_at) VALUES ('sidecar', '9999_future', '')"
@@ -227,8 +229,8 @@ def test_a_newer_database_is_refused_and_nothing_is_written(old: Path) -> None:
     assert listing(old.parent) == before
 
 
-def test_what_a_crash_left_half_written_is_undone_before_anything_else(old: Path, tmp_path: Path) -> None:
-    """The old backend kept a rollback journal: without it the file may be anything."""
+def test_an_interrupted_transaction_is_rolled_back_before_the_migration(old: Path, tmp_path: Path) -> None:
+    """The old backend used a rollback journal; without it the file would be inconsistent."""
     before = rows(old)
     crashed = tmp_path / "crashed" / "sidecar.db"
     crashed.parent.mkdir()
@@ -248,7 +250,7 @@ def test_what_a_crash_left_half_written_is_undone_before_anything_else(old: Path
 
 
 @pytest.mark.parametrize("content", [b"Dear diary", b"SQLite format 3\x00" + b"\x00" * 5_000, b"\x00" * 8_192])
-def test_what_is_no_database_is_refused_and_nothing_is_written(data_dir: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_refused_without_writing_to_it(data_dir: Path, content: bytes) -> None:
     data_dir.mkdir()
     path = data_dir / "sidecar.db"
     path.write_bytes(content)
@@ -257,7 +259,7 @@ def test_what_is_no_database_is_refused_and_nothing_is_written(data_dir: Path, c
     assert listing(data_dir) == {"sidecar.db": content}
 
 
-def test_a_backup_never_overwrites_anything(old: Path) -> None:
+def test_a_backup_does_not_overwrite_a_file(old: Path) -> None:
     target = old.parent / "copy.db"
     target.write_text("mine")
     with contextlib.closing(sqlite3.connect(old)) as connection, pytest.raises(FileExistsError):
@@ -267,7 +269,7 @@ def test_a_backup_never_overwrites_anything(old: Path) -> None:
 
 @contextlib.contextmanager
 def migrated() -> Iterator[sqlite3.Connection]:
-    """An empty database in memory after all migrations."""
+    """An empty database in memory, after all migrations."""
     known = migration_files(schema_dir())
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         migrate(connection, known, list(known))
@@ -282,7 +284,7 @@ def test_the_committed_schema_is_generated_from_the_migrations() -> None:
 
 def test_the_schema_file_creates_the_same_database_as_the_migrations() -> None:
     def statements(connection: sqlite3.Connection) -> dict[str, str]:
-        """Every object's SQL without comments and whitespace."""
+        """Returns every object's SQL without comments and whitespace."""
         rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_[as]*'")
         return {name: re.sub(r"--[^\n]*|\s", "", sql) for name, sql in rows}
 
@@ -291,8 +293,8 @@ def test_the_schema_file_creates_the_same_database_as_the_migrations() -> None:
         assert statements(other) == statements(connection)
         for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             for pragma in ("table_xinfo", "foreign_key_list"):
-                question = f"PRAGMA {pragma}({table})"
-                assert other.execute(question).fetchall() == connection.execute(question).fetchall(), table
+                query = f"PRAGMA {pragma}({table})"
+                assert other.execute(query).fetchall() == connection.execute(query).fetchall(), table
 
 
 def test_the_schema_file_has_each_column_on_a_line_of_its_own() -> None:
@@ -304,13 +306,13 @@ def test_the_schema_file_has_each_column_on_a_line_of_its_own() -> None:
                 assert re.search(rf'^  "?{column}"? [A-Z]', text, re.MULTILINE), f"{table}.{column}"
 
 
-def test_an_adopted_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
+def test_a_migrated_old_database_has_the_schema_of_a_new_one(old: Path, tmp_path: Path) -> None:
     with opened(old), opened(tmp_path / "new.db"):
         pass
     assert schema_of(old) == schema_of(tmp_path / "new.db")
 
 
-def test_the_process_adopts_an_old_database_and_serves_it(old: Path, raw_client: StartRawClient) -> None:
+def test_the_sidecar_migrates_an_old_database_and_serves_it(old: Path, raw_client: StartRawClient) -> None:
     with raw_client() as wire:
         wire.initialize()
         assert [job["job_id"] for job in wire.call("jobs.list")["jobs"]] == ["job-1"]

@@ -1,4 +1,4 @@
-"""What the old backend may have left in its rows: whatever it is, the pages are served and fit the contract."""
+"""Unusual rows of the old backend: pages with them are served and conform to the contract."""
 
 import contextlib
 import json
@@ -18,19 +18,19 @@ from tests.old_backend import AT, fill, old_database
 
 @pytest.fixture
 def old(data_dir: Path) -> Path:
-    """A database of the old backend with a row or two in each table."""
+    """A database of the old backend with one or two rows in each table."""
     data_dir.mkdir()
     with old_database(data_dir) as connection:
         fill(connection)
     return data_dir / "sidecar.db"
 
 
-def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
+def assert_conforms(model: type[BaseModel], value: dict[str, Any]) -> None:
     assert set(value) == set(model.model_fields)
     model.model_validate(value)
 
 
-async def test_the_old_rows_are_served(old: Path) -> None:
+async def test_old_rows_are_served(old: Path) -> None:
     rig = Loopback(old)
     await rig.initialize()
     jobs = (await rig.call("jobs.list"))["jobs"]
@@ -64,7 +64,7 @@ ODD_JSON = [
 
 
 @pytest.mark.parametrize("odd", ODD_JSON, ids=range(len(ODD_JSON)))
-async def test_whatever_stood_in_a_json_column_the_pages_are_served(old: Path, odd: str | bytes) -> None:
+async def test_pages_are_served_whatever_a_json_column_contains(old: Path, odd: str | bytes) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE jobs SET payload_json = :odd, result_json = :odd, error_json = :odd", {"odd": odd})
         connection.execute("UPDATE job_events SET meta_json = ?", (odd,))
@@ -72,19 +72,19 @@ async def test_whatever_stood_in_a_json_column_the_pages_are_served(old: Path, o
     rig = Loopback(old)
     await rig.initialize()
     (job,) = (await rig.call("jobs.list"))["jobs"]
-    fits(Job, job)
+    assert_conforms(Job, job)
     (event,) = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
-    fits(JobLogLine, event)
+    assert_conforms(JobLogLine, event)
     (activity,) = (await rig.call("activity.events.list"))["events"]
-    fits(ActivityEvent, activity)
+    assert_conforms(ActivityEvent, activity)
     text = odd if isinstance(odd, str) else odd.decode("utf-8", "replace")
     if isinstance(odd, str) and "\\ud83d" not in odd:
-        assert job["payload"] == event["meta"] == activity["raw"] == _meaning(text)
+        assert job["payload"] == event["meta"] == activity["raw"] == _parsed(text)
     rig.close()
 
 
-def _meaning(text: str) -> Any:
-    """What a column's text stands for: its JSON, or where it is none, itself."""
+def _parsed(text: str) -> Any:
+    """Returns the value of the JSON text, or the text if it is not JSON."""
     try:
         return json.loads(text, parse_constant=lambda name: json.loads(name + "!"))
     except (ValueError, RecursionError):
@@ -92,7 +92,7 @@ def _meaning(text: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("was", "message"),
+    ("old_value", "message"),
     [
         ("Connection refused", "Connection refused"),
         ('"Connection refused"', "Connection refused"),
@@ -104,19 +104,19 @@ def _meaning(text: str) -> Any:
         ("[1]", "[1]"),
     ],
 )
-async def test_an_old_error_is_told_in_its_own_words(old: Path, was: str, message: str) -> None:
+async def test_an_old_error_becomes_an_error_object_with_its_message(old: Path, old_value: str, message: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET status = 'error', error_json = ?", (was,))
+        connection.execute("UPDATE jobs SET status = 'error', error_json = ?", (old_value,))
     rig = Loopback(old)
     await rig.initialize()
     job = await rig.call("jobs.get", {"job_id": "job-1"})
-    fits(Job, job)
-    assert (job["error"]["kind"], job["error"]["message"]) == ("x" if '"x"' in was else "unknown", message)
+    assert_conforms(Job, job)
+    assert (job["error"]["kind"], job["error"]["message"]) == ("x" if '"x"' in old_value else "unknown", message)
     rig.close()
 
 
 @pytest.mark.parametrize(
-    "was",
+    "old_value",
     [
         '{"kind": "x", "message": "m"}',
         '{"kind": "x", "message": "m", "details": [1]}',
@@ -124,18 +124,18 @@ async def test_an_old_error_is_told_in_its_own_words(old: Path, was: str, messag
         '{"kind": "x", "message": "m", "details": {"a": 1}, "retryable": true, "hint": "h", "more": 1}',
     ],
 )
-async def test_an_old_error_that_looks_like_ours_fits_too(old: Path, was: str) -> None:
+async def test_an_old_error_with_kind_and_message_conforms_to_the_contract(old: Path, old_value: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET error_json = ?", (was,))
+        connection.execute("UPDATE jobs SET error_json = ?", (old_value,))
     rig = Loopback(old)
     await rig.initialize()
     job = await rig.call("jobs.get", {"job_id": "job-1"})
-    fits(Job, job)
+    assert_conforms(Job, job)
     assert job["error"]["message"] == "m"
     rig.close()
 
 
-async def test_an_error_that_says_null_is_none(old: Path) -> None:
+async def test_an_error_of_json_null_becomes_null(old: Path) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE jobs SET error_json = 'null'")
     rig = Loopback(old)
@@ -145,7 +145,7 @@ async def test_an_error_that_says_null_is_none(old: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes"),
+    ("old_value", "expected"),
     [
         (None, None),
         (0, 0.0),
@@ -159,19 +159,19 @@ async def test_an_error_that_says_null_is_none(old: Path) -> None:
         ("half", None),
     ],
 )
-async def test_an_old_progress_becomes_a_fraction(old: Path, was: object, becomes: float | None) -> None:
+async def test_an_old_progress_becomes_a_fraction(old: Path, old_value: object, expected: float | None) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE jobs SET progress = ?", (was,))
+        connection.execute("UPDATE jobs SET progress = ?", (old_value,))
     rig = Loopback(old)
     await rig.initialize()
     job = await rig.call("jobs.get", {"job_id": "job-1"})
-    fits(Job, job)
-    assert job["progress"] == becomes
+    assert_conforms(Job, job)
+    assert job["progress"] == expected
     rig.close()
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes"),
+    ("old_value", "expected"),
     [
         ("info", "info"),
         ("INFO", "info"),
@@ -181,19 +181,19 @@ async def test_an_old_progress_becomes_a_fraction(old: Path, was: object, become
         ("x", "info"),
     ],
 )
-async def test_an_old_level_becomes_one_of_ours(old: Path, was: str, becomes: str) -> None:
+async def test_an_old_log_level_is_translated(old: Path, old_value: str, expected: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
-        connection.execute("UPDATE job_events SET level = ?", (was,))
+        connection.execute("UPDATE job_events SET level = ?", (old_value,))
     rig = Loopback(old)
     await rig.initialize()
     (event,) = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
-    fits(JobLogLine, event)
-    assert event["level"] == becomes
+    assert_conforms(JobLogLine, event)
+    assert event["level"] == expected
     rig.close()
 
 
 @pytest.mark.parametrize(
-    ("event_time", "event_ts", "becomes"),
+    ("event_time", "event_ts", "expected"),
     [
         (AT, None, 1_740_819_600),
         ("2025-03-01T10:00:00+01:00", None, 1_740_819_600),
@@ -204,14 +204,14 @@ async def test_an_old_level_becomes_one_of_ours(old: Path, was: str, becomes: st
         (AT, 12, 12),
     ],
 )
-async def test_an_old_event_has_its_place_in_the_feed(
-    old: Path, event_time: str | None, event_ts: object, becomes: int
+async def test_an_old_event_gets_a_time_in_the_feed(
+    old: Path, event_time: str | None, event_ts: object, expected: int
 ) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE activity_events SET event_time = ?, event_ts = ?", (event_time, event_ts))
     rig = Loopback(old)
     await rig.initialize()
     (event,) = (await rig.call("activity.events.list", {"start": "1970-01-01T00:00:00Z"}))["events"]
-    fits(ActivityEvent, event)
-    assert event["event_ts"] == becomes
+    assert_conforms(ActivityEvent, event)
+    assert event["event_ts"] == expected
     rig.close()

@@ -1,4 +1,4 @@
-"""Credentials at rest: what is sealed, with whose key, and that nothing of the plain text is left anywhere."""
+"""Credentials at rest: which key seals them, and that no file contains the plain text afterwards."""
 
 import sqlite3
 from base64 import b64encode
@@ -13,18 +13,18 @@ from sidecar_protocol.system import SecretsState
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.commandline.client import RemoteError, spawn
+from sidecar.program import isolated_environment
 from sidecar.storage.migrations import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
 from tests.loopback import Loopback
 from tests.old_backend import SECRETS, fill, old_database
-from tests.process.raw_client import environment
 
 KEY = b64encode(bytes(range(32))).decode()
 OTHER_KEY = b64encode(bytes(range(1, 33))).decode()
 
 
 def old(folder: Path) -> Path:
-    """A database of the old backend's, with its credentials in plain text."""
+    """Creates a database of the old backend, with credentials in plain text."""
     folder.mkdir()
     with old_database(folder) as connection:
         fill(connection)
@@ -32,23 +32,23 @@ def old(folder: Path) -> Path:
 
 
 def stored(rig: Loopback) -> tuple[str, ...]:
-    """What stands in the columns: credentials, configuration, and the token of the Jira account."""
+    """Returns the stored credentials and configuration of the calendar account, and the token of the Jira account."""
     calendar = rig.database.rows("SELECT credentials_json, config_json FROM calendar_accounts")[0]
     return (*calendar, rig.database.rows("SELECT api_token FROM atlassian_accounts WHERE service = 'jira'")[0][0])
 
 
 def files_with(folder: Path, text: str) -> list[str]:
-    """The files of a folder, and of those below it, in which a text stands."""
+    """Returns the names of the files in a folder and its subfolders that contain a text."""
     return [path.name for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
 
 
 @pytest.fixture
 def vault(rig: Loopback) -> Vault:
-    """A vault over an empty database."""
+    """A locked vault over an empty database."""
     return Vault(rig.database, rig.database.path.parent, (CREDENTIALS, API_TOKEN))
 
 
-async def test_credentials_of_an_old_database_are_encrypted_and_left_in_no_file(data_dir: Path) -> None:
+async def test_credentials_of_an_old_database_are_encrypted_and_remain_in_no_file(data_dir: Path) -> None:
     path = old(data_dir)
     rig = Loopback(path)
     back_up(sqlite3.connect(path), data_dir / "backups" / "sidecar-by-hand.db")
@@ -62,9 +62,9 @@ async def test_credentials_of_an_old_database_are_encrypted_and_left_in_no_file(
     assert not (data_dir / KEY_FILE).exists()
 
 
-async def test_a_real_process_encrypts_them_once_it_has_the_key(data_dir: Path) -> None:
+async def test_the_process_encrypts_credentials_after_initialize(data_dir: Path) -> None:
     path = old(data_dir)
-    async with spawn(env=environment(data_dir, {})) as client:
+    async with spawn(env=isolated_environment(data_dir, {})) as client:
         await client.initialize("tests", secrets={"key": KEY})
         with closing(sqlite3.connect(path)) as outside, anyio.fail_after(120):
             while not outside.execute("SELECT api_token FROM atlassian_accounts").fetchone()[0].startswith("enc:v1:"):
@@ -72,7 +72,7 @@ async def test_a_real_process_encrypts_them_once_it_has_the_key(data_dir: Path) 
     assert [files_with(data_dir, text) for text in (*SECRETS, KEY)] == [[], [], [], [], []]
 
 
-async def test_a_later_start_opens_them_with_the_same_key_only(data_dir: Path) -> None:
+async def test_a_later_start_can_decrypt_with_the_same_key_only(data_dir: Path) -> None:
     path = old(data_dir)
     rig = Loopback(path)
     await rig.initialize(secrets={"key": KEY})
@@ -97,7 +97,7 @@ async def test_a_later_start_opens_them_with_the_same_key_only(data_dir: Path) -
         rig.close()
 
 
-async def test_without_a_key_from_the_host_a_private_file_has_one_and_the_handshake_says_so(data_dir: Path) -> None:
+async def test_without_a_key_from_the_client_the_key_is_in_a_private_file(data_dir: Path) -> None:
     path = old(data_dir)
     rig = Loopback(path)
     assert (await rig.initialize())["secrets"] == "unprotected"
@@ -107,7 +107,7 @@ async def test_without_a_key_from_the_host_a_private_file_has_one_and_the_handsh
     assert [files_with(data_dir, text) for text in SECRETS] == [[], [], [], []]
 
 
-async def test_a_key_that_the_host_has_later_takes_over_from_the_file(data_dir: Path) -> None:
+async def test_a_later_key_of_the_client_replaces_the_key_file(data_dir: Path) -> None:
     path = old(data_dir)
     rig = Loopback(path)
     await rig.initialize()
@@ -126,25 +126,25 @@ async def test_a_key_that_the_host_has_later_takes_over_from_the_file(data_dir: 
 
 
 @pytest.mark.parametrize(("key", "status"), [(KEY, "ok"), (OTHER_KEY, "degraded"), (None, "degraded")])
-async def test_the_health_says_when_credentials_wait_for_their_key(
+async def test_the_health_check_reports_credentials_without_their_key(
     data_dir: Path, key: str | None, status: str
 ) -> None:
     rig = Loopback(old(data_dir))
     await rig.initialize(secrets={"key": KEY})
     await rig.features.seal_secrets()
     rig.close()
-    async with spawn(env=environment(data_dir, {})) as client:
+    async with spawn(env=isolated_environment(data_dir, {})) as client:
         before = await client.call("system.health")
         assert before["status"] == "ok"
         await client.initialize("tests", secrets={"key": key} if key else None)
         with anyio.fail_after(120):
             while (health := await client.call("system.health")) == before and status != "ok":
-                pass  # what was found a moment ago still counts
+                pass  # a recent result is cached
     assert [check["status"] for check in health["checks"] if check["name"] == "secrets"] == [status]
     assert health["status"] == status
 
 
-async def test_a_value_opens_only_in_its_own_row_and_column(vault: Vault) -> None:
+async def test_a_value_can_be_opened_only_in_its_own_row_and_column(vault: Vault) -> None:
     vault.unlock(KEY)
     value = vault.seal("secret", API_TOKEN, "j1")
     assert vault.open(value, API_TOKEN, "j1") == "secret"
@@ -157,9 +157,7 @@ async def test_a_value_opens_only_in_its_own_row_and_column(vault: Vault) -> Non
             vault.open(broken, API_TOKEN, "j1")
 
 
-async def test_a_new_account_can_be_connected_with_a_new_key_and_the_old_values_stay(
-    rig: Loopback, vault: Vault
-) -> None:
+async def test_an_account_can_be_connected_with_a_new_key_and_old_values_remain(rig: Loopback, vault: Vault) -> None:
     vault.unlock(KEY)
     moment = "2026-01-05T08:00:00.000Z"
     for row in ("j1", "j2"):
@@ -177,11 +175,11 @@ async def test_a_new_account_can_be_connected_with_a_new_key_and_the_old_values_
     with rig.database.write():
         rig.database.execute(
             "UPDATE atlassian_accounts SET api_token = ? WHERE account_id = 'j2'",
-            (later.seal("anew", API_TOKEN, "j2"),),
+            (later.seal("new", API_TOKEN, "j2"),),
         )
     assert later.unlock(OTHER_KEY) is SecretsState.PROTECTED
     values = dict(rig.database.rows("SELECT account_id, api_token FROM atlassian_accounts"))
-    assert later.open(values["j2"], API_TOKEN, "j2") == "anew"
+    assert later.open(values["j2"], API_TOKEN, "j2") == "new"
     assert vault.open(values["j1"], API_TOKEN, "j1") == "mine"
 
 
@@ -191,7 +189,7 @@ async def test_nothing_is_sealed_while_the_stored_values_are_locked(rig: Loopbac
     assert vault.state is SecretsState.LOCKED
 
 
-async def test_a_key_of_another_size_is_refused_at_the_handshake(data_dir: Path) -> None:
+async def test_initialize_refuses_a_key_of_the_wrong_size(data_dir: Path) -> None:
     rig = Loopback(data_dir / "sidecar.db")
     with pytest.raises(RemoteError, match="params"):
         await rig.initialize(secrets={"key": b64encode(bytes(16)).decode()})

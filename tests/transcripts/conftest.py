@@ -1,4 +1,4 @@
-"""Something to verify against that says what a test wants."""
+"""A scripted sidecar to verify transcripts against."""
 
 import json
 import sys
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import Terms, check, explain
+from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
 
-Compare = Callable[..., str]
+Verify = Callable[..., str]
 
 SCRIPTED = """
 import json, pathlib, sys
@@ -25,16 +25,17 @@ pathlib.Path(sys.argv[1]).with_suffix(".ended").touch()
 
 
 @pytest.fixture
-def verified(tmp_path: Path) -> Compare:
-    """What is found where a sidecar answers each line of a transcript's client with these lines.
+def verified(tmp_path: Path) -> Verify:
+    """Verifies a transcript against a sidecar that sends these lines after each line of the client.
 
-    A line is text or a message.  Where the sidecar ends by itself, it leaves `said.ended` behind.
+    A line is a text or a message.  The sidecar creates `script.ended` when its stdin ends.
     """
 
-    def find(path: Path, *blocks: list[Any], patience_s: float = 1.0) -> str:
-        said = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
-        (tmp_path / "said.json").write_text(json.dumps(said), "utf-8")
-        terms = Terms(command=(sys.executable, "-c", SCRIPTED, str(tmp_path / "said.json")), patience_s=patience_s)
-        return "\n".join(explain(path, finding) for finding in check(path, terms))
+    def verify(path: Path, *blocks: list[Any], timeout_s: float = 1.0) -> str:
+        script = tmp_path / "script.json"
+        lines = [[one if isinstance(one, str) else json.dumps(one) for one in block] for block in blocks]
+        script.write_text(json.dumps(lines), "utf-8")
+        options = VerifyOptions(command=(sys.executable, "-c", SCRIPTED, str(script)), timeout_s=timeout_s)
+        return explain_all(path, check(path, options))
 
-    return find
+    return verify

@@ -1,10 +1,10 @@
-"""Whole syncs are said again byte for byte and offline, where the clock, chance, the clouds and Claude are fixed.
+"""Whole syncs are repeated byte for byte and offline if clock, seed, vendors' servers and Claude are fixed.
 
-Not a part of that, for no two runs can have it in common:
-- `t`, the moment of a line;
-- `pid`, the process's number, in the answer to `initialize`;
-- notifications that the contract lets merge or drop (`jobs.progress`, `system.state`): how many there are goes by the
-  hundredths of a second.  Of text that is appended (`claude.delta`) the whole is the same, however it was cut.
+Not compared, since they differ in every run:
+- `t`, the time of a line;
+- `pid`, the process id, in the answer to `initialize`;
+- notifications that the contract allows to be merged or dropped (`jobs.progress`, `system.state`): their number depends
+  on the time.  Appended text (`claude.delta`) is compared as a whole, however it was cut.
 """
 
 import socket
@@ -13,23 +13,28 @@ from typing import Any
 
 import pytest
 
-from sidecar.transcripts.verify.check import Terms, check, contract, explain
+from sidecar.transcripts.verify.check import VerifyOptions, check, contract_schemas, explain_all
 from tests.fakes.ics import PRIVATE
 from tests.process.raw_client import RawClient
 from tests.strict_json import parse
-from tests.transcripts.recording import BACKUP, CORPUS, TRANSCRIPTS, changed, lines_of, said_by
-from tests.transcripts.scenes import NOW, SCENES, record, steady
+from tests.transcripts.recording import BACKUP, CORPUS, TRANSCRIPTS, copy_with, lines_of, sent_by_sidecar
+from tests.transcripts.scenarios import NOW, SCENARIOS, record, steady
 
 CALENDAR_FILE = "a_user_subscribes_to_a_calendar_file_and_sees_the_week"
-CONTRACT = contract()
+CONTRACT = contract_schemas()
 
 
 FIXED = [path for path in TRANSCRIPTS if {"now", "seed"} <= lines_of(path)[0].get("fixed", {}).keys()]
-"""Where neither time nor chance has a say."""
+"""The transcripts with a fixed clock and seed."""
+PROVEN = [
+    "a_user_connects_google_and_sees_the_week",
+    "claude_runs_a_prompt_and_the_feed_shows_it",
+    "a_fixed_clock_and_seed_repeat_all_ids_and_times",
+]
 
 
-def said(path: Path) -> tuple[list[bytes], dict[str, str]]:
-    """(each line but for what the module's docstring names, every text that was told in pieces)."""
+def comparable(path: Path) -> tuple[list[bytes], dict[str, str]]:
+    """Returns (the lines without what differs in every run, the appended texts)."""
     lines: list[bytes] = []
     texts: dict[str, str] = {}
     for line in path.read_bytes().splitlines():
@@ -43,41 +48,43 @@ def said(path: Path) -> tuple[list[bytes], dict[str, str]]:
     return lines, texts
 
 
-def exactly(path: Path, **terms: Any) -> str:
-    """What is not as recorded, ids and times included."""
-    record: Path | None = terms.pop("record", None)
-    findings = check(path, Terms(exact=True, **terms), record)
-    return "\n".join(explain(path, finding) for finding in findings)
+def exactly(path: Path, **options: Any) -> str:
+    """Returns all mismatches as text, including those of ids and times."""
+    record: Path | None = options.pop("record", None)
+    return explain_all(path, check(path, VerifyOptions(exact=True, **options), record))
 
 
-@pytest.mark.parametrize("path", FIXED, ids=lambda path: path.stem)
-def test_two_runs_say_the_same_byte_for_byte_and_what_was_recorded(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PROVEN)
+def test_two_runs_are_the_same_byte_for_byte_and_as_recorded(name: str, tmp_path: Path) -> None:
+    path = CORPUS / f"{name}.jsonl"
     one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
-    again = f"record it anew: python -m tests.transcripts.scenes {path.stem}"
+    again = f"record it again: python -m tests.transcripts.scenarios {name}"
     assert exactly(path, record=one) == "", again
     assert exactly(path, record=other, env={"TZ": "America/St_Johns"}) == "", again
-    assert said(one) == said(other)
-    assert len(said(one)[0]) > 10
+    assert comparable(one) == comparable(other)
+    assert len(comparable(one)[0]) > 10
 
 
-def test_what_is_fixed_is_made_by_a_scene_and_has_every_kind_of_cloud() -> None:
-    assert {path.stem for path in FIXED} == SCENES.keys()
-    assert {path.stem for path in CORPUS.glob("*.upstream")} <= SCENES.keys()
+def test_each_fixed_transcript_has_a_scenario() -> None:
+    assert {path.stem for path in FIXED} == SCENARIOS.keys()
+    assert {path.stem for path in CORPUS.glob("*.upstream")} <= SCENARIOS.keys()
 
 
-def test_exactly_means_the_very_same_ids(tmp_path: Path) -> None:
+def test_exact_verification_compares_ids(tmp_path: Path) -> None:
     path = CORPUS / "a_fixed_clock_and_seed_repeat_all_ids_and_times.jsonl"
-    line_id = next(one["params"]["line"]["line_id"] for one in said_by(path) if one.get("method") == "jobs.log_added")
-    other = changed(path, tmp_path / "other.jsonl", line_id, "01a00000-0000-7000-8000-000000000001")
-    assert check(other, Terms()) == []
+    line_id = next(
+        one["params"]["line"]["line_id"] for one in sent_by_sidecar(path) if one.get("method") == "jobs.log_added"
+    )
+    other = copy_with(path, tmp_path / "other.jsonl", line_id, "01a00000-0000-7000-8000-000000000001")
+    assert check(other, VerifyOptions()) == []
     assert "params.line.line_id" in exactly(other)
 
 
-def test_what_nothing_fixes_cannot_be_exact() -> None:
-    assert "nothing fixes its clock and its ids" in exactly(BACKUP)
+def test_exact_verification_needs_a_fixed_clock_and_seed() -> None:
+    assert "neither clock nor ids are fixed" in exactly(BACKUP)
 
 
-def test_the_next_life_of_a_fixed_sidecar_makes_other_ids(tmp_path: Path) -> None:
+def test_a_restarted_sidecar_with_the_same_seed_creates_other_ids(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
         with RawClient(tmp_path / "data", "serve", "--now", NOW.isoformat(), "--seed", "1") as host:
@@ -89,7 +96,7 @@ def test_the_next_life_of_a_fixed_sidecar_makes_other_ids(tmp_path: Path) -> Non
     assert len(set(made)) == 2
 
 
-def test_sidecars_with_one_seed_leave_each_others_claude_alone(tmp_path: Path) -> None:
+def test_sidecars_with_the_same_seed_do_not_stop_each_others_claude(tmp_path: Path) -> None:
     fixed: dict[str, Any] = {"CLAUDE_PATH": str(CORPUS.parent / "fakes" / "claude"), "HOME": str(tmp_path)}
     arguments = ("serve", "--now", NOW.isoformat(), "--seed", "1")
     with (
@@ -108,14 +115,14 @@ def test_sidecars_with_one_seed_leave_each_others_claude_alone(tmp_path: Path) -
         assert one.until_job(slow, "cancelled", "failed")["status"] == "cancelled"
 
 
-def test_a_scene_is_recorded_anew_by_one_command_and_shows_no_secret_address(tmp_path: Path) -> None:
+def test_a_scenario_is_recorded_again_without_secret_addresses(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     record(CALENDAR_FILE, tmp_path, port)
-    transcript, tape = tmp_path / f"{CALENDAR_FILE}.jsonl", tmp_path / f"{CALENDAR_FILE}.upstream"
+    transcript, upstream = tmp_path / f"{CALENDAR_FILE}.jsonl", tmp_path / f"{CALENDAR_FILE}.upstream"
     assert exactly(transcript) == ""
-    answers = [parse(line) for line in tape.read_bytes().splitlines()]
+    answers = [parse(line) for line in upstream.read_bytes().splitlines()]
     assert [answer["status"] for answer in answers] == [302, 200, 302, 200, 302, 304, 302, 200]
-    for path in (transcript, tape):
+    for path in (transcript, upstream):
         text = path.read_text("utf-8")
         assert not any(secret in text for secret in (PRIVATE, str(port), "basic.ics")), path.name

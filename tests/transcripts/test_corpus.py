@@ -1,6 +1,6 @@
-"""The repository's own transcripts: sentences that together say everything that can be said.
+"""The repository's own transcripts, which together contain every method and notification.
 
-To add one, write what the host says, one call a line, and let the console record it (see `sidecar console --help`):
+To add one, write the client's calls, one per line, and let the console record them (see `sidecar console --help`):
 
     APP_DATA_DIR=$(mktemp -d)/data uv run sidecar console --record tests/transcripts/a_sentence_about_it.jsonl <<'END'
     initialize
@@ -9,9 +9,9 @@ To add one, write what the host says, one call a line, and let the console recor
     jobs.get job_id=$.job.job_id
     END
 
-`--env CLAUDE_PATH=../fakes/claude --env HOME=/tmp` gives it the scripted Claude.  What needs a cloud, or shall be the
-same in every byte, is a scene: `scenes.py` says how it is recorded, and anew when ids or the order have changed.  The
-tests' plugin verifies each file against the real sidecar; UPDATE=1 records anew what has changed.
+Options `--env CLAUDE_PATH=../fakes/claude --env HOME=/tmp` provide the scripted Claude.  A transcript that needs a
+vendor's server, or must be the same in every byte, is a scenario: see `scenarios.py`.  The pytest plugin verifies each
+file against the real sidecar; UPDATE=1 updates the files whose messages have changed.
 """
 
 import re
@@ -23,14 +23,14 @@ from sidecar_protocol import catalog
 from tests.transcripts.recording import TRANSCRIPTS, lines_of
 
 UNRECORDED = {
-    "claude.stall": "it takes a minute of silence; tests/claude has it",
-    "events.lag": "only a host that leaves 8 MiB unread is told; tests/process/test_backpressure.py has it",
+    "claude.stall": "needs a minute without output; see tests/claude",
+    "events.lag": "needs a client that leaves 8 MiB unread; see tests/process/test_backpressure.py",
 }
-"""What no transcript can have, and why."""
+"""Methods and notifications without a transcript, and why."""
 
 
-def spoken(path: Path) -> set[str]:
-    """The methods that were answered, and the notifications that were sent, in one file."""
+def messages_in(path: Path) -> set[str]:
+    """Returns the methods that were answered and the notifications that were sent."""
     asked: dict[object, str] = {}
     names: set[str] = set()
     for line in lines_of(path):
@@ -48,13 +48,13 @@ def spoken(path: Path) -> set[str]:
     return names
 
 
-def test_every_method_and_notification_is_spoken_in_some_transcript() -> None:
+def test_every_method_and_notification_is_in_some_transcript() -> None:
     everything = {declared.name for declared in catalog.methods()} | {one.name for one in catalog.NOTIFICATIONS}
-    assert everything - set().union(*map(spoken, TRANSCRIPTS)) == set(UNRECORDED)
+    assert everything - set().union(*map(messages_in, TRANSCRIPTS)) == set(UNRECORDED)
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
-def test_a_transcript_is_named_as_a_sentence_and_ends_in_good_order(path: Path) -> None:
+def test_a_transcript_has_a_sentence_as_name_and_ends_with_exit_code_0(path: Path) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+){4,}", path.stem)
-    lives = path.read_bytes().count(b'{"transcript":1')
-    assert sum(line.get("exit") == 0 for line in lines_of(path)) == lives
+    runs = path.read_bytes().count(b'{"transcript":1')
+    assert sum(line.get("exit") == 0 for line in lines_of(path)) == runs

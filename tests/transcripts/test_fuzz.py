@@ -1,4 +1,4 @@
-"""Recorded conversations, damaged: lines dropped, doubled, swapped, cut, garbled.  The wire keeps its guarantees."""
+"""Damaged conversations (lines dropped, doubled, swapped, cut, garbled) do not break the wire's guarantees."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from tests.process.raw_client import Message
 from tests.process.test_guarantees import created, everything, job_id_of, seqs
 from tests.protocol.conversation import deserved
 from tests.strict_json import parse
-from tests.transcripts.recording import CORPUS, said_to
+from tests.transcripts.recording import CORPUS, sent_by_client
 
 SOURCES = [
     "a_backup_runs_and_its_log_is_read",
@@ -22,14 +22,14 @@ SOURCES = [
     "schedules_are_listed_updated_and_triggered",
 ]
 ENDS = ("shutdown", "exit")
-"""After these nothing more has to be answered."""
+"""After these methods nothing more has to be answered."""
 
 
 def conversation(chance: random.Random) -> list[bytes]:
-    """The client's lines of some transcripts, one after the other, with ids that do not collide."""
+    """Returns the client's lines of some transcripts, concatenated, with distinct ids."""
     lines = []
     for name in chance.sample(SOURCES, 3):
-        for number, message in enumerate(said_to(CORPUS / f"{name}.jsonl")):
+        for number, message in enumerate(sent_by_client(CORPUS / f"{name}.jsonl")):
             if isinstance(message, dict) and message.get("method") not in ENDS:
                 renumbered = {**message, "id": f"{name}-{number}"} if "id" in message else message
                 lines.append(json.dumps(renumbered).encode())
@@ -37,7 +37,7 @@ def conversation(chance: random.Random) -> list[bytes]:
 
 
 def damaged(lines: list[bytes], chance: random.Random) -> list[bytes]:
-    """The same after some accidents."""
+    """Returns the lines with random damage."""
     lines = list(lines)
     for _ in range(chance.randint(3, 25)):
         at = chance.randrange(len(lines))
@@ -62,7 +62,7 @@ def damaged(lines: list[bytes], chance: random.Random) -> list[bytes]:
 
 
 def answers_owed(lines: list[bytes]) -> int:
-    """How many answers all the lines deserve."""
+    """Returns how many answers the lines must get."""
     return sum(_owed(line.removeprefix(b"\xef\xbb\xbf")) for line in lines)
 
 
@@ -82,8 +82,8 @@ def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, 
         wire.send(b"\n".join(lines) + b"\n")
         came = everything(wire)
         assert wire.exit_code() == 0
-    told = seqs([message for message in came if isinstance(message, dict)])
-    assert told == sorted(set(told)), "G1, G4"
+    received = seqs([message for message in came if isinstance(message, dict)])
+    assert received == sorted(set(received)), "G1, G4"
     known: set[str] = set()
     for message in came:
         known.update(created(message))
@@ -98,7 +98,7 @@ def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, 
 
 
 def _is_scheduled(message: Message) -> bool:
-    """Jobs that a schedule made are answered under their own id, without a `job`."""
+    """Returns whether the notification is about a job that a schedule created."""
     params: dict[str, Any] = message["params"]
     return params.get("job", {}).get("schedule_id") is not None or "event" in params
 

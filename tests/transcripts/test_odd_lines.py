@@ -1,59 +1,58 @@
-"""What a client says that is JSON but no request: it is recorded, verified, played and shown like all else."""
+"""JSON lines from a client that are not valid requests are recorded, verified, replayed and shown like others."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from sidecar.transcripts.verify.check import Terms, check, explain
-from sidecar.transcripts.verify.sidecar_process import replay_command
+from sidecar.program import command
+from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
 from tests.conftest import StartRawClient
-from tests.transcripts.recording import ask, lines_of, said_to
+from tests.transcripts.recording import lines_of, request, sent_by_client
 
-HELLO = ask(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})
-MODIFIED_SIDECAR = [
-    *({**ask(0, "jobs.list"), "id": odd} for odd in ([1], {"a": 1}, 1.5, True, None)),
-    [{**ask(0, "jobs.list"), "id": [2]}, ask(3, "jobs.list"), 4],
+HELLO = request(1, "initialize", protocol_version=1, client_info={"name": "a", "version": "1"})
+ODD = [
+    *({**request(0, "jobs.list"), "id": odd} for odd in ([1], {"a": 1}, 1.5, True, None)),
+    [{**request(0, "jobs.list"), "id": [2]}, request(3, "jobs.list"), 4],
     5,
     None,
     "jobs.list",
-    {**ask(9, "jobs.list"), "method": ["jobs.list"]},
-    {**ask(9, "jobs.list"), "params": [1]},
+    {**request(9, "jobs.list"), "method": ["jobs.list"]},
+    {**request(9, "jobs.list"), "params": [1]},
     {"jsonrpc": "2.0", "method": {"no": "request"}},
 ]
 
 
 @pytest.fixture
 def recorded(raw_client: StartRawClient, tmp_path: Path) -> Path:
-    """All of it, recorded by the real sidecar."""
+    """Returns a recording of all odd lines by the real sidecar."""
     path = tmp_path / "odd.jsonl"
     with raw_client("--record", str(path)) as wire:
-        wire.send(b"".join(json.dumps(one).encode() + b"\n" for one in [HELLO, *MODIFIED_SIDECAR]))
+        wire.send(b"".join(json.dumps(one).encode() + b"\n" for one in [HELLO, *ODD]))
         wire.close_stdin()
         wire.remaining()
         assert wire.exit_code() == 0
     return path
 
 
-def explained(path: Path, terms: Terms) -> str:
-    """All that is found."""
-    return "\n".join(explain(path, finding) for finding in check(path, terms))
+def explained(path: Path, options: VerifyOptions) -> str:
+    """Returns all mismatches as text."""
+    return explain_all(path, check(path, options))
 
 
-def test_odd_lines_are_recorded_and_end_nothing(recorded: Path) -> None:
-    assert said_to(recorded) == [HELLO, *MODIFIED_SIDECAR]
+def test_odd_lines_are_recorded_and_do_not_end_the_sidecar(recorded: Path) -> None:
+    assert sent_by_client(recorded) == [HELLO, *ODD]
     assert lines_of(recorded)[-1]["exit"] == 0
 
 
-def test_odd_lines_are_verified_and_played(recorded: Path) -> None:
-    assert explained(recorded, Terms()) == ""
-    assert explained(recorded, Terms(command=tuple(replay_command(str(recorded))))) == ""
+def test_odd_lines_are_verified_and_replayed(recorded: Path) -> None:
+    assert explained(recorded, VerifyOptions()) == ""
+    assert explained(recorded, VerifyOptions(command=tuple(command("replay", str(recorded))))) == ""
 
 
 def test_odd_lines_are_shown(recorded: Path, tmp_path: Path) -> None:
     for more in ([], ["--json"], ["--html", str(tmp_path / "page.html")]):
-        command = [sys.executable, "-m", "sidecar", "inspect", str(recorded), *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        inspect = command("inspect", str(recorded), *more)
+        done = subprocess.run(inspect, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

@@ -1,14 +1,14 @@
-"""Recording: the conversation as it was on the wire, without its secrets, whatever ends it."""
+"""Recording: the file has the whole conversation without its secrets, however the process ends."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from sidecar.transcripts.file.addresses import stand_in
+from sidecar.transcripts.file.addresses import placeholder_url
 from tests.conftest import StartRawClient
 from tests.process.raw_client import CLIENT, line
-from tests.transcripts.recording import lines_of, said_by, said_to
+from tests.transcripts.recording import lines_of, sent_by_client, sent_by_sidecar
 
 KEY = "c2VjcmV0IGtleSBvZiAzMiBieXRlcyBpbiBiYXNlNjQ="
 SESAME = "open sesame"
@@ -16,29 +16,29 @@ SESAME = "open sesame"
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
-    """Where to record."""
+    """Returns the path of the recording."""
     return tmp_path / "conversation.jsonl"
 
 
-def test_what_was_said_stands_in_the_file_in_the_order_of_the_wire(raw_client: StartRawClient, record: Path) -> None:
+def test_the_file_has_all_messages_in_the_order_of_the_wire(raw_client: StartRawClient, record: Path) -> None:
     with raw_client("--record", str(record)) as wire:
         wire.initialize()
         wire.send(b"".join(line("jobs.create", number, type="maintenance.backup") for number in range(20)))
         wire.close_stdin()
-        heard = wire.remaining()
+        received = wire.remaining()
         assert wire.exit_code() == 0
     header, first, *_, last = lines_of(record)
     assert header["transcript"] == 1
     assert {"protocol_version", "schema_hash", "server", "started_at"} <= header.keys()
     assert first["msg"]["method"] == "initialize"
     assert last == {"t": last["t"], "dir": "s2c", "exit": 0}
-    assert said_by(record)[-len(heard) :] == heard
-    assert [message["id"] for message in said_to(record)] == ["call-1", *range(20)]
+    assert sent_by_sidecar(record)[-len(received) :] == received
+    assert [message["id"] for message in sent_by_client(record)] == ["call-1", *range(20)]
     times = [entry["t"] for entry in lines_of(record)[1:]]
     assert times == sorted(times)
 
 
-def test_what_the_host_was_told_stands_in_the_file_though_the_process_is_killed(
+def test_the_file_has_everything_that_the_client_received_before_a_kill(
     raw_client: StartRawClient, record: Path
 ) -> None:
     with raw_client("--record", str(record)) as wire:
@@ -46,10 +46,10 @@ def test_what_the_host_was_told_stands_in_the_file_though_the_process_is_killed(
         created = wire.call("jobs.create", type="maintenance.backup", run_at="2100-01-01T00:00:00Z")
         wire.process.kill()
         wire.exit_code()
-    assert created in [message.get("result") for message in said_by(record)]
+    assert created in [message.get("result") for message in sent_by_sidecar(record)]
 
 
-def test_no_secret_is_recorded_wherever_it_stands(raw_client: StartRawClient, record: Path) -> None:
+def test_secrets_are_not_recorded_in_any_place(raw_client: StartRawClient, record: Path) -> None:
     params = {**CLIENT, "token": SESAME, "secrets": {"key": KEY}}
     escaped = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "initialize", "params": params})
     with raw_client("--record", str(record), BACKEND_TOKEN="another") as wire:
@@ -66,14 +66,14 @@ def test_no_secret_is_recorded_wherever_it_stands(raw_client: StartRawClient, re
     text = record.read_text("utf-8")
     assert SESAME not in text
     assert KEY not in text
-    first, second, *_ = said_to(record)
+    first, second, *_ = sent_by_client(record)
     assert first["params"] == {**CLIENT, "token": {"$secret": 1}, "secrets": {"key": {"$secret": 2}}}
-    assert second["params"] == first["params"]  # one value, one number
+    assert second["params"] == first["params"]  # the same value has the same number
     assert {"raw", "redacted"} <= next(entry for entry in lines_of(record) if "raw" in entry).keys()
-    assert lines_of(record)  # each line is JSON, whatever came
+    assert lines_of(record)  # each line is JSON
 
 
-def test_of_a_secret_address_there_is_what_to_say_in_its_place(raw_client: StartRawClient, record: Path) -> None:
+def test_a_secret_address_is_recorded_with_a_placeholder_to_send(raw_client: StartRawClient, record: Path) -> None:
     address = "https://example.com/ical/hush/basic.ics"
     account = {"provider": "ics", "email": "ada@example.com"}
     with raw_client("--record", str(record)) as wire:
@@ -83,15 +83,15 @@ def test_of_a_secret_address_there_is_what_to_say_in_its_place(raw_client: Start
         wire.close_stdin()
         wire.remaining()
         wire.exit_code()
-    assert [message["params"]["credentials"]["address"] for message in said_to(record)] == [
-        {"$secret": 1, "$like": stand_in(address)},
+    assert [message["params"]["credentials"]["address"] for message in sent_by_client(record)] == [
+        {"$secret": 1, "$like": placeholder_url(address)},
         {"$secret": 2},
         {"$secret": 3},
     ]
     assert "hush" not in record.read_text("utf-8")
 
 
-def test_lines_that_are_no_json_are_kept_as_they_came(raw_client: StartRawClient, record: Path) -> None:
+def test_lines_that_are_not_json_are_recorded_unchanged(raw_client: StartRawClient, record: Path) -> None:
     with raw_client("--record", str(record)) as wire:
         wire.send(b"no JSON \xff\n\n  \n" + line("system.health", 1))
         wire.answer(1)
@@ -99,30 +99,28 @@ def test_lines_that_are_no_json_are_kept_as_they_came(raw_client: StartRawClient
     assert raw == ["bm8gSlNPTiD/"]
 
 
-def test_another_life_is_appended_also_after_half_a_line(raw_client: StartRawClient, record: Path) -> None:
+def test_another_run_is_appended_even_after_an_incomplete_line(raw_client: StartRawClient, record: Path) -> None:
     for _ in range(2):
         with raw_client("--record", str(record)) as wire:
             wire.initialize()
             wire.process.kill()
             wire.exit_code()
-        record.write_bytes(record.read_bytes() + b'{"t":1.5,"di')  # what a power cut leaves
+        record.write_bytes(record.read_bytes() + b'{"t":1.5,"di')  # as after a power failure
     text = record.read_bytes()
     assert text.count(b'"transcript":1') == 2
     assert text.count(b'\n{"t":1.5,"di\n{"transcript"') == 1
 
 
-def test_a_file_that_cannot_be_written_to_any_more_ends_the_recording_not_the_sidecar(
-    raw_client: StartRawClient,
-) -> None:
+def test_a_full_disk_ends_the_recording_and_not_the_sidecar(raw_client: StartRawClient) -> None:
     with raw_client("--record", "/dev/full") as wire:
         assert wire.initialize()["protocol_version"] == 1
         assert wire.call("system.health")["status"] == "ok"
         wire.close_stdin()
         assert wire.exit_code() == 0
-        assert any("the recording ends here" in entry["msg"] for entry in wire.log())
+        assert any("recording stopped" in entry["msg"] for entry in wire.log())
 
 
-def test_a_file_that_cannot_be_opened_is_said_at_once(raw_client: StartRawClient, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_reported_at_start(raw_client: StartRawClient, tmp_path: Path) -> None:
     with raw_client("--record", str(tmp_path / "missing" / "file.jsonl")) as wire:
         assert wire.exit_code() == 74
         assert "missing" in wire.errors.read_text("utf-8")

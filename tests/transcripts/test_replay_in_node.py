@@ -1,4 +1,4 @@
-"""ReplayTransport, the stand-in inside JavaScript's own tests: compiled by tsc, run by Node, on our own transcripts."""
+"""`ReplayTransport`, the replay for tests in JavaScript: compiled by tsc and run by Node on our transcripts."""
 
 import json
 import subprocess
@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from sidecar.transcripts.file.patterns import example
-from tests.transcripts.recording import TRANSCRIPTS, answer, ask, c2s, lines_of, s2c, said_by, tell, write
+from tests.transcripts.recording import (
+    BACKUP,
+    CONNECT,
+    TRANSCRIPTS,
+    answer,
+    c2s,
+    notification,
+    request,
+    s2c,
+    sent_by_sidecar,
+    write,
+)
 
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = ROOT / "protocol" / "typescript"
@@ -17,7 +28,7 @@ SCRIPT = Path(__file__).with_name("replay_in_node.mjs")
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """replay.ts as JavaScript."""
+    """Returns replay.ts compiled to JavaScript."""
     tsc = TYPESCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
     if not tsc.exists():
         pytest.skip("TypeScript is not installed: npm install in protocol/typescript")
@@ -42,30 +53,35 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def played(module: Path, path: Path, pace: str = "fast") -> list[Any]:
-    """What came in Node."""
+    """Returns the messages that a client in Node receives."""
     command = ["node", str(SCRIPT), module.as_uri(), str(path), pace]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    came: list[Any] = json.loads(done.stdout)
-    return came
+    received: list[Any] = json.loads(done.stdout)
+    return received
 
 
-@pytest.mark.parametrize("pace", ["fast", "recorded"])
-@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
-def test_a_transcript_plays_in_node_as_it_was_recorded(module: Path, path: Path, pace: str) -> None:
-    if sum("transcript" in line for line in lines_of(path)) > 1:
-        pytest.skip("a stand-in plays one life")
+ONE_RUN = [path for path in TRANSCRIPTS if path.read_bytes().count(b'{"transcript":1') == 1]
+"""A replay plays one run."""
+
+
+@pytest.mark.parametrize(
+    ("path", "pace"),
+    [*((path, "fast") for path in ONE_RUN), (BACKUP, "recorded"), (CONNECT, "recorded")],
+    ids=lambda value: value.stem if isinstance(value, Path) else value,
+)
+def test_a_transcript_is_replayed_in_node_as_recorded(module: Path, path: Path, pace: str) -> None:
     if path.stem.startswith("invalid_requests"):
-        pytest.skip("no client in JavaScript says that; the stand-in with the sidecar's own framing knows an answer")
-    recorded = _known(example(said_by(path)))
-    came = _known(played(module, path, pace))
-    assert sorted(map(str, came)) == sorted(map(str, recorded))
-    assert [one for one in came if "method" in one] == [one for one in recorded if "method" in one]
+        pytest.skip("ReplayTransport does not check requests; `sidecar replay` does")
+    recorded = _known(example(sent_by_sidecar(path)))
+    received = _known(played(module, path, pace))
+    assert sorted(map(str, received)) == sorted(map(str, recorded))
+    assert [one for one in received if "method" in one] == [one for one in recorded if "method" in one]
 
 
 def _known(messages: list[Any]) -> list[Any]:
-    """With JavaScript's numbers, and without the last state, which the end of the process brings."""
-    kept = [message for message in messages if message != tell("system.state", state="draining")]
+    """Returns the messages with JavaScript's numbers and without the last state, sent when the process ends."""
+    kept = [message for message in messages if message != notification("system.state", state="draining")]
     made: list[Any] = json.loads(json.dumps(kept), parse_float=_as_in_javascript)
     return made
 
@@ -75,15 +91,15 @@ def _as_in_javascript(digits: str) -> float:
     return int(value) if value.is_integer() else value
 
 
-def test_answers_keep_their_place_among_the_notifications(module: Path, tmp_path: Path) -> None:
-    tape = write(
-        tmp_path / "tape.jsonl",
-        c2s(1, ask(1, "jobs.list")),
-        s2c(2, tell("jobs.progress", progress=0.5)),
+def test_answers_keep_their_place_among_notifications(module: Path, tmp_path: Path) -> None:
+    recording = write(
+        tmp_path / "recording.jsonl",
+        c2s(1, request(1, "jobs.list")),
+        s2c(2, notification("jobs.progress", progress=0.5)),
         s2c(3, answer(1, jobs=["first"])),
-        s2c(4, tell("jobs.progress", progress=0.75)),
-        c2s(5, ask(2, "jobs.list")),
+        s2c(4, notification("jobs.progress", progress=0.75)),
+        c2s(5, request(2, "jobs.list")),
         s2c(6, answer(2, jobs=["second"])),
     )
     for pace in ("fast", "recorded"):
-        assert played(module, tape, pace) == said_by(tape)
+        assert played(module, recording, pace) == sent_by_sidecar(recording)

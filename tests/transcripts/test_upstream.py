@@ -1,4 +1,4 @@
-"""The clouds on tape: recorded once from a real server, played without one, and with no secret in the file."""
+"""Upstream recordings: recorded from a real server, played back without one, and without secrets in the file."""
 
 import asyncio
 import json
@@ -10,9 +10,9 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sidecar.http import Http, HttpRequest, HttpResponse, ServerUnreachable
-from sidecar.transcripts.file.addresses import digest_of, stand_in
-from sidecar.transcripts.upstream import NotOnTape, UpstreamPlayer, UpstreamRecorder
+from sidecar.http.client import Http, HttpRequest, HttpResponse, ServerUnreachable
+from sidecar.transcripts.file.addresses import address_digest, placeholder_url
+from sidecar.transcripts.upstream import UpstreamNotRecorded, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock
 from tests.test_http import OK, Server, refusal
 
@@ -22,15 +22,15 @@ SECRETS = ("secret-path", "secret-key", "hush", "a-token", "another-token", "bas
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    """A real server on loopback."""
-    made = Server(0)
-    listening = await asyncio.start_server(made.handle, "127.0.0.1", 0)
-    made.url = made.url.replace(":0/", f":{listening.sockets[0].getsockname()[1]}/")
+    """Starts a real server on loopback."""
+    server = Server(0)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    server.url = server.url.replace(":0/", f":{listening.sockets[0].getsockname()[1]}/")
     async with listening:
-        yield made
+        yield server
 
 
-async def _ask(upstream: UpstreamRecorder | UpstreamPlayer, *requests: HttpRequest) -> list[HttpResponse]:
+async def _send(upstream: UpstreamRecorder | UpstreamPlayer, *requests: HttpRequest) -> list[HttpResponse]:
     http = Http(ManualClock(), random_fraction=lambda: 0.5, sleep=_at_once, upstream=upstream)
     try:
         return [await http.send(request) for request in requests]
@@ -43,15 +43,15 @@ async def _at_once(_: float) -> None:
 
 
 def body(text: str) -> bytes:
-    """An answer with this JSON."""
+    """Returns an HTTP response with this JSON."""
     head = (
         f"HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: hush\r\nETag: e1\r\nContent-Length: {len(text)}\r\n\r\n"
     )
     return (head + text).encode()
 
 
-async def test_what_was_recorded_is_played_without_the_server(server: Server, tmp_path: Path) -> None:
-    tape = tmp_path / "clouds.upstream"
+async def test_recorded_answers_are_played_without_the_server(server: Server, tmp_path: Path) -> None:
+    recording = tmp_path / "clouds.upstream"
     token = HttpRequest(
         "POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"}
     )
@@ -62,9 +62,9 @@ async def test_what_was_recorded_is_played_without_the_server(server: Server, tm
         body(LISTS % "first"),
         body(LISTS % "second"),
     ]
-    recorded = await _ask(UpstreamRecorder(tape), token, items, items)
-    server.answers = [refusal(500)]  # nobody asks it any more
-    played = await _ask(UpstreamPlayer(tape), token, items, items)
+    recorded = await _send(UpstreamRecorder(recording), token, items, items)
+    server.answers = [refusal(500)]  # not used
+    played = await _send(UpstreamPlayer(recording), token, items, items)
     assert len(server.heard) == 4
     assert [answer.json() for answer in played[1:]] == [answer.json() for answer in recorded[1:]]
     assert played[0].json() == {
@@ -73,60 +73,61 @@ async def test_what_was_recorded_is_played_without_the_server(server: Server, tm
         "expires_in": 3600,
     }
     assert played[1].headers == {"etag": "e1"}
-    text = tape.read_text("utf-8")
+    text = recording.read_text("utf-8")
     assert not any(secret in text for secret in SECRETS)
     assert [json.loads(line)["status"] for line in text.splitlines()] == [200, 503, 200, 200]
 
 
-async def test_a_request_that_differs_only_in_its_secrets_is_the_same_and_any_other_is_refused(
+async def test_requests_that_differ_only_in_secrets_are_the_same_and_others_are_refused(
     server: Server, tmp_path: Path
 ) -> None:
-    tape = tmp_path / "clouds.upstream"
+    recording = tmp_path / "clouds.upstream"
     server.answers = [OK]
-    await _ask(
-        UpstreamRecorder(tape), HttpRequest("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"})
+    await _send(
+        UpstreamRecorder(recording),
+        HttpRequest("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}),
     )
     again = HttpRequest("POST", server.url, "Tokens", form={"code": "two", "redirect_uri": "x"})
-    assert (await _ask(UpstreamPlayer(tape), again, again))[1].json() == {}
-    with pytest.raises(NotOnTape, match="Tokens: POST was not recorded like this"):
-        await _ask(UpstreamPlayer(tape), HttpRequest("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
+    assert (await _send(UpstreamPlayer(recording), again, again))[1].json() == {}
+    with pytest.raises(UpstreamNotRecorded, match="Tokens: this POST request was not recorded"):
+        await _send(UpstreamPlayer(recording), HttpRequest("POST", server.url, "Tokens", form={"redirect_uri": "y"}))
 
 
-async def test_where_a_secret_address_leads_is_played_without_being_shown(server: Server, tmp_path: Path) -> None:
-    tape = tmp_path / "clouds.upstream"
+async def test_redirects_from_a_secret_address_are_played_without_being_shown(server: Server, tmp_path: Path) -> None:
+    recording = tmp_path / "clouds.upstream"
     moved = refusal(302, "Location: /where?hush\r\n")
     server.answers = [moved, body('{"at":"the end"}'), moved, refusal(404)]
 
     async def followed(upstream: UpstreamRecorder | UpstreamPlayer, address: str) -> list[HttpResponse]:
         answers = []
         for _ in range(2):
-            ask = partial(HttpRequest, "GET", what="The calendar's address", has_secret_address=True)
-            answers += await _ask(upstream, ask(address))
-            answers += await _ask(upstream, ask(urljoin(address, answers[-1].headers["location"])))
+            make_request = partial(HttpRequest, "GET", what="The calendar's address", has_secret_address=True)
+            answers += await _send(upstream, make_request(address))
+            answers += await _send(upstream, make_request(urljoin(address, answers[-1].headers["location"])))
         return answers
 
-    recorded = await followed(UpstreamRecorder(tape), server.url)
+    recorded = await followed(UpstreamRecorder(recording), server.url)
     assert [answer.status for answer in recorded] == [302, 200, 302, 404]
-    for address in (server.url, stand_in(server.url)):  # by what stands for it in a transcript, too
-        played = await followed(UpstreamPlayer(tape), address)
+    for address in (server.url, placeholder_url(server.url)):  # also by its placeholder in a transcript
+        played = await followed(UpstreamPlayer(recording), address)
         assert [(one.status, one.body) for one in played] == [(one.status, one.body) for one in recorded]
-        assert played[0].headers["location"] == stand_in(urljoin(server.url, "/where?hush"))
-    text = tape.read_text("utf-8")
+        assert played[0].headers["location"] == placeholder_url(urljoin(server.url, "/where?hush"))
+    text = recording.read_text("utf-8")
     assert not any(part in text for part in ("secret-path", "secret-key", "where", "hush"))
 
 
-async def test_where_any_other_address_leads_is_kept_but_for_what_may_be_a_token(
+async def test_redirects_from_other_addresses_are_recorded_without_possible_tokens(
     server: Server, tmp_path: Path
 ) -> None:
-    tape = tmp_path / "clouds.upstream"
-    asked = HttpRequest("GET", server.url, "Jira's sign-in")
+    recording = tmp_path / "clouds.upstream"
+    request = HttpRequest("GET", server.url, "Jira's sign-in")
     places = ("https://me:hush@id.example.com/login?continue=hush#hush", "/login?hush", "http://[")
     server.answers = [refusal(302, f"Location: {place}\r\n") for place in places]
-    await _ask(UpstreamRecorder(tape), *[asked] * 3)
+    await _send(UpstreamRecorder(recording), *[request] * 3)
     origin = server.url.partition("/secret-path")[0]
-    played = await _ask(UpstreamPlayer(tape), *[asked] * 3)
-    kept = ["https://id.example.com/login", f"{origin}/login", "http://["]
-    assert [answer.headers["location"] for answer in played] == kept
+    played = await _send(UpstreamPlayer(recording), *[request] * 3)
+    targets = ["https://id.example.com/login", f"{origin}/login", "http://["]
+    assert [answer.headers["location"] for answer in played] == targets
 
 
 @pytest.mark.parametrize(
@@ -139,43 +140,45 @@ async def test_where_any_other_address_leads_is_kept_but_for_what_may_be_a_token
         ("http://example.com/private/basic.ics", "http://recorded.invalid/"),
     ],
 )
-def test_what_stands_for_an_address_is_of_its_kind_and_stands_for_itself(address: str, shown: str) -> None:
-    made = stand_in(address)
-    assert made == shown + digest_of(address)
-    assert (digest_of(made), stand_in(made)) == (digest_of(address), made)
-    assert digest_of(address) != digest_of(address.replace("basic", "other"))
+def test_a_placeholder_has_the_scheme_of_its_address_and_the_same_digest(address: str, shown: str) -> None:
+    placeholder = placeholder_url(address)
+    assert placeholder == shown + address_digest(address)
+    assert (address_digest(placeholder), placeholder_url(placeholder)) == (address_digest(address), placeholder)
+    assert address_digest(address) != address_digest(address.replace("basic", "other"))
 
 
-async def test_that_nothing_has_changed_is_said_only_to_who_asks_for_that(server: Server, tmp_path: Path) -> None:
-    tape = tmp_path / "clouds.upstream"
+async def test_not_modified_answers_only_conditional_requests(server: Server, tmp_path: Path) -> None:
+    recording = tmp_path / "clouds.upstream"
     plain = HttpRequest("GET", server.url, "The calendar")
     conditional = replace(plain, headers={"If-None-Match": "e1"})
     server.answers = [body("{}"), refusal(304)]
-    await _ask(UpstreamRecorder(tape), plain, conditional)
-    played = await _ask(UpstreamPlayer(tape), conditional, plain, conditional, plain)
+    await _send(UpstreamRecorder(recording), plain, conditional)
+    played = await _send(UpstreamPlayer(recording), conditional, plain, conditional, plain)
     assert [answer.status for answer in played] == [304, 200, 304, 200]
 
 
 @pytest.mark.parametrize("content", [b"BEGIN:VCALENDAR\r\nSUMMARY:Caf\xc3\xa9\r\n", b"\xff\xfe\x00", b""])
-async def test_what_is_no_json_is_played_byte_for_byte(server: Server, tmp_path: Path, content: bytes) -> None:
-    tape = tmp_path / "clouds.upstream"
-    asked = HttpRequest("GET", server.url, "The calendar")
+async def test_bodies_that_are_not_json_are_played_byte_for_byte(
+    server: Server, tmp_path: Path, content: bytes
+) -> None:
+    recording = tmp_path / "clouds.upstream"
+    request = HttpRequest("GET", server.url, "The calendar")
     server.answers = [refusal(404, body=content)]
-    await _ask(UpstreamRecorder(tape), asked)
-    assert (await _ask(UpstreamPlayer(tape), asked))[0].body == content
+    await _send(UpstreamRecorder(recording), request)
+    assert (await _send(UpstreamPlayer(recording), request))[0].body == content
 
 
-def test_what_is_no_recording_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_recording_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "not.upstream"
-    path.write_text('{"key":"a"}\nno JSON\n')
+    path.write_text('{"key":"a"}\nnot JSON\n')
     with pytest.raises(ValueError, match=r"not\.upstream:2"):
         UpstreamPlayer(path)
 
 
-async def test_that_no_answer_came_is_played_too(tmp_path: Path) -> None:
-    tape = tmp_path / "clouds.upstream"
-    nobody = HttpRequest("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
-    for upstream in (UpstreamRecorder(tape), UpstreamPlayer):
+async def test_failed_requests_are_played_too(tmp_path: Path) -> None:
+    recording = tmp_path / "clouds.upstream"
+    unreachable = HttpRequest("GET", "http://127.0.0.1:1/", "The calendar", repeatable=False)
+    for upstream in (UpstreamRecorder(recording), UpstreamPlayer):
         with pytest.raises(ServerUnreachable, match="The calendar: the server could not be reached"):
-            await _ask(upstream if isinstance(upstream, UpstreamRecorder) else upstream(tape), nobody)
-    assert json.loads(tape.read_text("utf-8"))["trouble"] == "ServerUnreachable"
+            await _send(upstream if isinstance(upstream, UpstreamRecorder) else upstream(recording), unreachable)
+    assert json.loads(recording.read_text("utf-8"))["trouble"] == "ServerUnreachable"

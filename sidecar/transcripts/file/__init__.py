@@ -1,1 +1,1 @@
-"""The transcript file: its format, redaction and schemas."""
+"""The transcript file: format, patterns, redaction and the contract's schemas."""

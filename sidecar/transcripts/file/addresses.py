@@ -1,8 +1,8 @@
-"""Addresses that are secrets themselves, in a recording: what stands for one shows nothing of it, and is taken for it.
+"""Placeholder URLs for addresses that are secrets themselves, such as a calendar's private .ics address.
 
-A secret address stands as `https://recorded.invalid/<digest>`, and the digest of that is the digest of the address.  So
-a request by either is the same request of a tape (`upstream.py`), and a conversation that is said again with what
-stands in the transcript (`redact.py`) asks for what was recorded, without anybody having kept the address.
+A secret address is recorded as `https://recorded.invalid/<digest>`.  A placeholder has the same digest as the address
+that it replaces, so a request for either finds the same recorded answer (`upstream.py`), and a transcript can be
+replayed (`redact.py`) although nobody stored the address.
 """
 
 import re
@@ -12,39 +12,35 @@ from urllib.parse import urlsplit
 
 from sidecar.loopback import is_loopback
 
-OF_THE_WEB: Final = frozenset({"http", "https", "webcal", "webcals"})
-UNREADABLE: Final = "http://["
-"""Stands for what is no address: it is none either."""
+WEB_SCHEMES: Final = frozenset({"http", "https", "webcal", "webcals"})
+INVALID_URL: Final = "http://["
+"""Placeholder for text that is not a URL; deliberately invalid."""
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_STAND_IN: Final = re.compile(r"(?:recorded\.invalid|localhost/recorded)/([0-9a-f]{32})")
+_PLACEHOLDER: Final = re.compile(r"(?:recorded\.invalid|localhost/recorded)/([0-9a-f]{32})")
 
 
-def digest_of(address: str) -> str:
-    """What an address is but for its scheme, of which people write several: `webcal:` for `https:`."""
-    rest = _rest(address)
-    stands_for = _STAND_IN.fullmatch(rest)
-    return stands_for[1] if stands_for else sha256(rest.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def address_digest(address: str) -> str:
+    """Returns a digest of an address without its scheme: `webcal:` and `https:` often name the same file."""
+    found = _ADDRESS.fullmatch(address.strip())
+    rest = found[2] if found else address
+    placeholder = _PLACEHOLDER.fullmatch(rest)
+    return placeholder[1] if placeholder else sha256(rest.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def stand_in(address: str) -> str:
-    """What stands for an address: of the same scheme, and on this machine where that is."""
+def placeholder_url(address: str) -> str:
+    """Returns the placeholder for an address: same scheme, and on the loopback interface if the address is."""
     found = _ADDRESS.fullmatch(address.strip())
     try:
         host = urlsplit(address.strip()).hostname
     except ValueError:
         found = None
     if found is None:
-        return UNREADABLE
+        return INVALID_URL
     place = "localhost/recorded" if is_loopback(host) else "recorded.invalid"
-    return f"{found[1].lower()}://{place}/{digest_of(address)}"
+    return f"{found[1].lower()}://{place}/{address_digest(address)}"
 
 
-def is_address(text: str) -> bool:
-    """Whether a secret is one that a stand-in can take the place of: something that a tape can have the answer of."""
+def is_web_address(text: str) -> bool:
+    """Returns whether the text is a URL whose answer a recording can contain."""
     found = _ADDRESS.fullmatch(text.strip())
-    return found is not None and found[1].lower() in OF_THE_WEB
-
-
-def _rest(address: str) -> str:
-    found = _ADDRESS.fullmatch(address.strip())
-    return found[2] if found else address
+    return found is not None and found[1].lower() in WEB_SCHEMES

@@ -1,26 +1,25 @@
-"""Patterns: what stands in a transcript where a person does not want to fix a value.
+"""Patterns: placeholders that a person puts into a transcript for values that may vary.
 
-{"$any": "uuid"}                                        any value of this kind
-{"$re": "Wrote [0-9,]+ bytes", "$like": "Wrote 9 bytes"}   a text that fits; `$like` is what a stand-in says there
-{"$unordered": [1, 2]}                                  these items, in any order
-{"$secret": 1}                                          the first secret of the conversation; `$like` is said instead
+{"$any": "uuid"}                                          any value of this kind
+{"$re": "Wrote [0-9,]+ bytes", "$like": "Wrote 9 bytes"}  a text that matches in full; a replay sends `$like`
+{"$unordered": [1, 2]}                                    these items in any order
+{"$secret": 1}                                            the first secret of the conversation; a replay sends `$like`
 """
 
 import re
 from typing import Any, Final
 
-from sidecar.transcripts.file.redact import INSTEAD, MARK, placeholder
+from sidecar.transcripts.file.redact import LIKE, SECRET_KEY, placeholder
 
 ANY: Final = "$any"
 RE: Final = "$re"
 UNORDERED: Final = "$unordered"
-LIKE: Final = INSTEAD
-KINDS: Final = frozenset({ANY, RE, UNORDERED, MARK})
+KINDS: Final = frozenset({ANY, RE, UNORDERED, SECRET_KEY})
 SHAPES: Final = {
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
 }
-"""Ids and times as the sidecar writes them, also in the middle of a text and in a file's name."""
+"""Ids and times as the sidecar writes them, including inside texts and file names."""
 EXAMPLES: Final[dict[str, Any]] = {
     "uuid": "01a00000-0000-7000-8000-000000000000",
     "date-time": "2026-11-23T08:00:00.000Z",
@@ -32,11 +31,11 @@ EXAMPLES: Final[dict[str, Any]] = {
     "null": None,
     "anything": None,
 }
-"""What a stand-in says for `$any` without `$like`; of every other kind an empty text."""
+"""What a replay sends for `$any` without `$like`; an empty text for every other kind."""
 
 
 def pattern_of(value: Any) -> str | None:
-    """The kind of pattern that a value is; None for an ordinary value."""
+    """Returns the kind of pattern, or None for an ordinary value."""
     if type(value) is not dict or not 0 < len(value) <= 2:
         return None
     kinds = [name for name in value if name in KINDS]
@@ -44,39 +43,39 @@ def pattern_of(value: Any) -> str | None:
 
 
 def is_secret(value: Any) -> bool:
-    """Whether a recorded value is what stands for a secret."""
-    return type(value) is dict and MARK in value and value.keys() <= {MARK, LIKE}
+    """Returns whether a recorded value replaces a secret."""
+    return type(value) is dict and SECRET_KEY in value and value.keys() <= {SECRET_KEY, LIKE}
 
 
-def said_again(secret: dict[str, Any]) -> str:
-    """What is sent for a secret when a recorded conversation is said again."""
-    return str(secret[LIKE]) if LIKE in secret else placeholder(secret[MARK])
+def secret_to_send(secret: dict[str, Any]) -> str:
+    """Returns what to send in place of a redacted secret."""
+    return str(secret[LIKE]) if LIKE in secret else placeholder(secret[SECRET_KEY])
 
 
 def example(value: Any) -> Any:
-    """A value with something that fits in each pattern's place."""
+    """Returns the value with each pattern replaced by something that matches it."""
     kind = pattern_of(value)
     if kind is not None:
         if LIKE in value:
             return value[LIKE]
         if kind == ANY:
             return EXAMPLES.get(value[ANY], "")
-        return [example(one) for one in value[UNORDERED]] if kind == UNORDERED else value[kind]
+        return [example(item) for item in value[UNORDERED]] if kind == UNORDERED else value[kind]
     if type(value) is dict:
-        return {name: example(one) for name, one in value.items()}
-    return [example(one) for one in value] if type(value) is list else value
+        return {name: example(member) for name, member in value.items()}
+    return [example(item) for item in value] if type(value) is list else value
 
 
-def is_any(wanted: str, actual: Any) -> bool:
-    """Whether a value is of this kind."""
-    if wanted in SHAPES:
-        return isinstance(actual, str) and re.fullmatch(SHAPES[wanted], actual) is not None
-    if wanted in ("number", "integer"):
-        return type(actual) is int or (wanted == "number" and type(actual) is float)
-    kinds = {"string": str, "cursor": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
-    return wanted == "anything" or (wanted in kinds and isinstance(actual, kinds[wanted]))
+def is_of_kind(kind: str, actual: Any) -> bool:
+    """Returns whether a value matches `{"$any": kind}`."""
+    if kind in SHAPES:
+        return isinstance(actual, str) and re.fullmatch(SHAPES[kind], actual) is not None
+    if kind in ("number", "integer"):
+        return type(actual) is int or (kind == "number" and type(actual) is float)
+    types = {"string": str, "cursor": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
+    return kind == "anything" or (kind in types and isinstance(actual, types[kind]))
 
 
 def matches(expression: str, actual: Any) -> bool:
-    """Whether a value is a text that the whole regular expression fits."""
+    """Returns whether a value is a text that the regular expression matches in full."""
     return isinstance(actual, str) and re.fullmatch(expression, actual, re.DOTALL) is not None

@@ -1,6 +1,6 @@
-"""What the contract says about each value of a message: its format, and whether it is secret.
+"""What the contract declares about each value of a message: its members, its format, and whether it is secret.
 
-Read from openrpc.json, which is made from the contract, so that not one model has to be built for it.
+Read from openrpc.json, which is generated from the contract, so that no pydantic model has to be built.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,14 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 Schema = Mapping[str, Any]
-NOTHING: Final[Schema] = {}
-"""The schema of a place about which the contract says nothing."""
-SECRET: Final = "x-secret"  # noqa: S105 - a keyword's name
+UNDECLARED: Final[Schema] = {}
+"""The schema of a value that the contract does not describe; compare it by identity."""
+SECRET: Final = "x-secret"  # noqa: S105 - the name of a keyword
 _REFERENCE: Final = "#/components/"
 
 
-class Contract:
-    """Schemas by method and notification."""
+class ContractSchemas:
+    """The contract's schemas by method, notification and job type."""
 
     def __init__(self, openrpc: bytes) -> None:
         document = from_json(openrpc)
@@ -24,44 +24,39 @@ class Contract:
         self.version: str = document["info"]["version"]
         self._params = {one["name"]: _object(one["params"]) for one in document["methods"]}
         self._results = {one["name"]: one["result"]["schema"] for one in document["methods"] if "result" in one}
-        self._told = {one["name"]: one for one in document["x-notifications"]}
+        self._notifications = {one["name"]: one for one in document["x-notifications"]}
         self._jobs = {one["name"]: one for one in document["x-job-types"]}
 
     @property
     def methods(self) -> list[str]:
-        """All methods that are answered, in the catalog's order."""
+        """All methods with a result, in the catalog's order."""
         return list(self._results)
 
-    @property
-    def notifications(self) -> list[str]:
-        """All that the sidecar tells unasked."""
-        return list(self._told)
-
     def params(self, method: Any) -> Schema:
-        """The schema of what a client sends, who may name anything a method."""
-        return self._params.get(method, NOTHING) if isinstance(method, str) else NOTHING
+        """Returns the schema of a method's params; `method` may be anything that a client sent."""
+        return self._params.get(method, UNDECLARED) if isinstance(method, str) else UNDECLARED
 
     def result(self, method: Any) -> Schema:
-        """The schema of a method's result."""
-        found: Schema = self._results.get(method, NOTHING) if isinstance(method, str) else NOTHING
+        """Returns the schema of a method's result."""
+        found: Schema = self._results.get(method, UNDECLARED) if isinstance(method, str) else UNDECLARED
         return found
 
-    def told(self, name: str | None) -> Schema:
-        """The schema of a notification's params."""
-        return self._told[name]["params"] if name in self._told else NOTHING
+    def notification(self, name: str | None) -> Schema:
+        """Returns the schema of a notification's params."""
+        return self._notifications[name]["params"] if name in self._notifications else UNDECLARED
 
     def coalescing(self, name: str | None) -> Mapping[str, Any] | None:
-        """How notifications of this name may merge; None: each one is sent."""
-        known = self._told.get(name or "")
+        """Returns how notifications of this name may be merged, or None if each one is sent."""
+        known = self._notifications.get(name or "")
         return known.get("coalescing") if known else None
 
     def job(self, job_type: Any, part: str) -> Schema:
-        """The `payload` or `result` of a job of this type."""
+        """Returns the schema of the `payload` or `result` of a job of this type."""
         known = self._jobs.get(job_type) if isinstance(job_type, str) else None
-        return known[part] if known else NOTHING
+        return known[part] if known else UNDECLARED
 
     def resolved(self, schema: Schema) -> Schema:
-        """The schema itself where it is only a reference, or a reference with some more words."""
+        """Follows references, including those with additional keywords in an `allOf`."""
         while True:
             if "$ref" in schema:
                 target: Any = self._components
@@ -74,7 +69,7 @@ class Contract:
                 return schema
 
     def choices(self, schema: Schema) -> Iterator[Schema]:
-        """What a value may be."""
+        """Yields the alternatives of a schema."""
         schema = self.resolved(schema)
         if "anyOf" not in schema:
             yield schema
@@ -82,36 +77,41 @@ class Contract:
             yield from self.choices(choice)
 
     def member(self, schema: Schema, value: Mapping[str, Any], name: str) -> Schema:
-        """The schema of an object's member; NOTHING where the contract leaves it open."""
+        """Returns the schema of an object's member, or UNDECLARED."""
         for choice in self.choices(schema):
             if name in choice.get("properties", ()):
                 if choice.get("title") == "Job" and name in ("payload", "result"):
                     return self.job(value.get("type"), name)
+                if choice.get("title") == "LoggedEvent" and name == "params":
+                    return self.notification(value.get("method"))
                 found: Schema = choice["properties"][name]
                 return found
             if isinstance(choice.get("additionalProperties"), dict):
                 other: Schema = choice["additionalProperties"]
                 return other
-        return NOTHING
+        return UNDECLARED
+
+    def has_member(self, schema: Schema, name: str) -> bool:
+        """Returns whether the contract declares a member of this name; keys of a mapping are not members."""
+        return any(name in choice.get("properties", ()) for choice in self.choices(schema))
 
     def item(self, schema: Schema) -> Schema:
-        """The schema of a list's items."""
+        """Returns the schema of a list's items."""
         for choice in self.choices(schema):
             if isinstance(choice.get("items"), dict):
                 found: Schema = choice["items"]
                 return found
-        return NOTHING
+        return UNDECLARED
 
     def format(self, schema: Schema) -> str | None:
-        """The format of a value: `uuid`, `date-time`, `cursor`, …"""
+        """Returns the format of a value (`uuid`, `date-time`, `cursor`, …), or None."""
         return next((str(choice["format"]) for choice in self.choices(schema) if "format" in choice), None)
 
     def secret_names(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The names of all secret fields: of those that clients send, and of those that they are sent."""
+        """Returns the names of secret members: (in requests, in results and notifications)."""
         sent = frozenset(name for schema in self._params.values() for name in self._secrets(schema, set()))
-        answered = {name for schema in self._results.values() for name in self._secrets(schema, set())}
-        told = {name for one in self._told.values() for name in self._secrets(one["params"], set())}
-        return sent, frozenset(answered | told)
+        received = [*self._results.values(), *(one["params"] for one in self._notifications.values())]
+        return sent, frozenset(name for schema in received for name in self._secrets(schema, set()))
 
     def _secrets(self, schema: Schema, seen: set[str]) -> Iterator[str]:
         reference = str(schema.get("$ref", ""))
@@ -132,7 +132,7 @@ class Contract:
 
 
 def _object(params: list[dict[str, Any]]) -> Schema:
-    """A method's params as one schema; what OpenRPC lists one by one."""
+    """Returns a method's params, which OpenRPC lists one by one, as one object schema."""
     properties = {one["name"]: one["schema"] for one in params}
     required = [one["name"] for one in params if one.get("required")]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

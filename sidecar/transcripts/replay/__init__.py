@@ -1,1 +1,1 @@
-"""A stand-in sidecar that answers from a transcript."""
+"""A stand-in for the sidecar that answers from a transcript."""

@@ -1,4 +1,4 @@
-"""Faults on demand: what a stand-in does wrong, and at which answer or notification."""
+"""Faults on demand: what `sidecar replay` does wrong, and at which answer or notification."""
 
 import re
 from enum import StrEnum
@@ -6,38 +6,38 @@ from typing import Final
 
 _FORM: Final = re.compile(r"(?P<kind>[a-z]+)(?:=(?P<ms>\d+))?@(?P<name>[^#\s]+)(?:#(?P<nth>\d+))?")
 HELP: Final = (
-    "delay=MS, stall, drop, garbage, kill or close, @ a method or notification, #N for its Nth time only: "
-    "--fault delay=500@jobs.list --fault kill@jobs.create#2.  stall: from there on nothing is said; close: stdout is "
-    "closed; garbage: a line that is no JSON comes first"
+    "one of delay=MS, drop, stall (send nothing from then on), garbage (send a line first that is not JSON), kill and "
+    "close (close stdout), then @ and a method or notification, and #N for its Nth time only: "
+    "--fault delay=500@jobs.list --fault kill@jobs.create#2"
 )
 MAX_DELAY_MS: Final = 3_600_000
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
     DELAY = "delay"
-    """It comes later; others overtake it."""
+    """The message is sent later; others overtake it."""
     DROP = "drop"
-    """It never comes."""
+    """The message is not sent."""
     STALL = "stall"
-    """From here on nothing comes, although the process lives."""
+    """Nothing more is sent, although the process lives."""
     GARBAGE = "garbage"
-    """A line that is no JSON comes before it."""
+    """A line that is not JSON is sent before the message."""
     KILL = "kill"
-    """The process dies instead, as by `kill -9`."""
+    """The process kills itself instead of sending the message."""
     CLOSE = "close"
     """Stdout is closed instead, although the process lives."""
 
 
 class Fault:
-    """One thing that goes wrong."""
+    """One fault, parsed from the command line."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError, with what may be written."""
+        """Raises ValueError with the accepted syntax."""
         match = _FORM.fullmatch(text)
         if match is None or match["kind"] not in set(FaultKind) or (match["kind"] == "delay") != bool(match["ms"]):
-            raise ValueError(f"{text!r} is no fault: {HELP}")
+            raise ValueError(f"{text!r} is not a fault: {HELP}")
         self.kind = FaultKind(match["kind"])
         self.delay_s = min(int(match["ms"] or 0), MAX_DELAY_MS) / 1000
         self.name = match["name"]
@@ -45,7 +45,7 @@ class Fault:
 
 
 class Faults:
-    """All of them, and how often each name has come."""
+    """All faults, and how often each message name was due."""
 
     def __init__(self, faults: list[Fault]) -> None:
         self._faults: dict[str, list[Fault]] = {}
@@ -57,7 +57,7 @@ class Faults:
         return bool(self._faults)
 
     def at(self, name: str) -> list[Fault]:
-        """What goes wrong with the next answer or notification of this name."""
+        """Returns the faults for the next answer or notification of this name."""
         faults = self._faults.get(name)
         if not faults:
             return []

@@ -1,8 +1,8 @@
-"""Playing a tape: what is said when a request comes, and what when none comes.
+"""Playing a recording: which answers and notifications are sent when a request arrives, and which without one.
 
-Notifications keep their recorded place.  Those up to a request are told before it is answered, those after it up to the
-next request; beyond that they come at the recorded pace, or, played fast, once the client has been silent for a moment.
-A client that is slow to listen can have them held until it asks for something: `release`.
+Notifications keep their recorded order.  Those recorded before a request are sent before its answer, those after it
+before the next request.  Without a further request, the notifications ahead are sent one segment at a time to an idle
+client (`FastPlayer`), or at the recorded times (`PacedPlayer`).  `--wait-for` holds them back until `release`.
 """
 
 import math
@@ -10,43 +10,34 @@ from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from pydantic_core import to_json
 from sidecar_protocol.connection import Request
-from sidecar_protocol.contract import RpcError
 
 from sidecar.transcripts.file.patterns import example
-from sidecar.transcripts.replay.tape import MAX_DETAILS, Answer, Asked, Tape, Told
+from sidecar.transcripts.replay.recording import RecordedAnswer, RecordedNotification, RecordedRequest, Recording
 
 IDLE_S: Final = 0.05
-"""A client that says nothing for so long, or up to twice that, waits for something."""
-SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
-"""What `shutdown` is answered with where none was recorded: any client may say it."""
+"""A client that has sent nothing for this time, or up to twice as long, is idle."""
 
 
-class NotRecorded(RpcError):
-    """No transcript has this request."""
-
-    code = 4990  # of the stand-in only, so not in the contract
-
-
-class Said(Protocol):
-    """Where the answers and notifications go."""
+class Output(Protocol):
+    """Sends answers and notifications."""
 
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None: ...
 
-    def tell(self, method: str, message: bytes) -> None: ...
+    def notify(self, method: str, message: bytes) -> None: ...
 
 
 class Timer(Protocol):
-    """What `later` gives."""
+    """A call scheduled by `call_later`."""
 
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """The event loop, as far as it is needed."""
+    """The part of an event loop that players use."""
 
     def time(self) -> float: ...
 
@@ -54,201 +45,194 @@ class Clock(Protocol):
 
 
 class Player:
-    """Plays one tape.  What is to be said waits in the order of its recorded time; nothing overtakes."""
+    """What both players share: the position in the recording, and sending."""
 
-    def __init__(self, tape: Tape, said: Said, clock: Clock, *, at_recorded_pace: bool, is_held: bool = False) -> None:
-        self.tape = tape
-        self._is_held = is_held
-        self._said = said
+    def __init__(self, recording: Recording, output: Output, clock: Clock, *, is_held: bool = False) -> None:
+        """`is_held`: sends notifications only along with answers until `release` is called."""
+        self.recording = recording
+        self._output = output
         self._clock = clock
-        self._recorded_pace = at_recorded_pace
-        self._segment = 0
-        self._told = 0  # so many of the segment's notifications have their turn behind them
-        self._queue: list[tuple[float, int, float, Callable[[], None]]] = []  # recorded time, order, when due, what
-        self._order = count()
-        self._anchor = (0.0, clock.time())  # the same moment on the tape, in ms, and now, in s
-        self._due: Timer | None = None
-        self._idle: Timer | None = None
-        self._is_spoken_to = False  # since the last look
+        self._is_held = is_held
+        self._sent = 0  # number of notifications sent or queued
         self._tokens: dict[int | str, int | str] = {}
 
-    def take(self, request: Request, asked: Asked) -> None:
-        """Answer a request by the recorded one, with what was told around it."""
-        if "_meta" in request.params:
-            self._learn_token(request, asked)
-        segment, tape = asked.segment, self.tape
-        if (  # so it is with most: this is next, and all there is to say is its answer
-            not self._recorded_pace
-            and segment >= self._segment
-            and tape.read_segment(segment)
-            and (not tape.told or (not self._told and next(iter(tape.told)) > segment))
-        ):
-            self._segment = segment + 1
-            if (answer := asked.answer) is not None:
-                self._said.answer(request, answer.body, is_error=answer.is_error)
-            self._go_on()
-            return
-        self._cancel_idle()
-        now = self._clock.time()
-        if asked.segment < self._segment or (asked.segment == self._segment and self._told):
-            self._answer_late(request, asked)
-        else:
-            self._tell_up_to(asked.segment, 0)
-            self._anchor = (asked.t, now)
-            if not self._recorded_pace:
-                in_place = asked.answered_in == asked.segment
-                self._tell_up_to(*((asked.segment, asked.told_before) if in_place else (asked.segment + 1, 0)))
-            if asked.answer is not None:  # else the process died, or the recording ended
-                self._push(asked.answer.t, self._due_at(asked.answer.t), partial(self._answer, request, asked.answer))
-            if not self._recorded_pace:
-                self._tell_up_to(asked.segment + 1, 0)
-        self._say_what_is_due()
-        self._go_on()
-
-    def release(self) -> None:
-        """From now on go on by itself, if it was held."""
-        if self._is_held:
-            self._is_held = False
-            self._go_on()
+    def serve(self, request: Request, recorded: RecordedRequest) -> None:
+        """Answers a request as recorded, and sends the notifications around the answer."""
+        raise NotImplementedError
 
     def finish(self) -> None:
-        """The client will say no more: say what waits, and what was told up to the next request or the end."""
-        self._cancel_idle()
-        if self._segment:
-            self._tell_up_to(self._segment + 1, 0)
-            while not self.tape.asks_in(self._segment):
-                self._tell_up_to(self._segment + 1, 0)
-        self._say(math.inf)
+        """Sends what is queued, and the notifications up to the next recorded request: the client sends no more."""
+        raise NotImplementedError
 
-    # --- saying -------------------------------------------------------------------------------------------------
+    def release(self) -> None:
+        """Ends `is_held`."""
+        self._is_held = False
 
-    def _push(self, t: float, due: float, say: Callable[[], None]) -> None:
-        if self._recorded_pace:
-            heappush(self._queue, (t, next(self._order), due, say))
-        else:
-            say()  # everything is due at once, and comes in its order
+    def _next(self) -> RecordedNotification:
+        self._sent += 1
+        return self.recording.notifications.popleft()
 
-    def _say_what_is_due(self) -> None:
-        if not self._recorded_pace:
+    def _pending(self) -> RecordedNotification | None:
+        """Returns the next notification read so far; None if there is none before stdin's recorded end."""
+        notifications = self.recording.notifications
+        is_playable = notifications and not self.recording.is_after_eof(notifications[0].segment)
+        return notifications[0] if is_playable else None
+
+    def _before_next_request(self, segment: int) -> int:
+        """Returns the first segment after this one that begins with a request, or does not exist."""
+        segment += 1
+        while self.recording.read_segment(segment) and not self.recording.begins_with_request(segment):
+            segment += 1
+        return segment
+
+    def _answer(self, request: Request, answer: RecordedAnswer) -> None:
+        self._output.answer(request, answer.to_json(), is_error=answer.is_error)
+
+    def _notify(self, notification: RecordedNotification) -> None:
+        message = example(notification.message) if notification.has_patterns else notification.message
+        if notification.method == "$/progress" and self._tokens:
+            token = message["params"]["token"]
+            message = {**message, "params": {**message["params"], "token": self._tokens.get(token, token)}}
+        self._output.notify(notification.method, to_json(message))
+
+    def _map_token(self, request: Request, recorded: RecordedRequest) -> None:
+        """Remembers which progress token of the client replaces the recorded one."""
+        if "_meta" not in request.params:
             return
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-        self._say(self._clock.time())
-        if self._queue:
-            wait = max(0.0, self._queue[0][2] - self._clock.time())
-            self._due = self._clock.call_later(wait, self._say_what_is_due)
+        old, new = (one.params.get("_meta") or {} for one in (recorded, request))
+        if "progress_token" in old and "progress_token" in new:
+            self._tokens[old["progress_token"]] = new["progress_token"]
 
-    def _say(self, now: float) -> None:
+
+class FastPlayer(Player):
+    """Sends everything at once, in the recorded order."""
+
+    def __init__(self, recording: Recording, output: Output, clock: Clock, *, is_held: bool = False) -> None:
+        super().__init__(recording, output, clock, is_held=is_held)
+        self._segment = 0  # the last segment of which something was sent
+        self._timer: Timer | None = None
+        self._last_request = 0.0
+
+    def serve(self, request: Request, recorded: RecordedRequest) -> None:
+        self._map_token(request, recorded)
+        self.recording.read_segment(recorded.segment)
+        is_next = recorded.position >= self._sent  # otherwise its notifications have been sent already
+        if is_next:
+            self._segment = max(self._segment, recorded.segment)
+            self._send_up_to(recorded.segment, recorded.answer_position)
+        if recorded.answer is not None:  # else the process died, or the recording ended
+            self._answer(request, recorded.answer)
+        if is_next:
+            self._send_up_to(recorded.segment)
+        self._watch_idle()
+
+    def release(self) -> None:
+        super().release()
+        self._watch_idle()
+
+    def finish(self) -> None:
+        if self._sent or self._segment:
+            self._send_up_to(self._before_next_request(self._segment) - 1)
+
+    def _send_up_to(self, segment: int, position: float = math.inf) -> None:
+        """Sends the notifications up to a position, but none after the segment."""
+        notifications = self.recording.notifications
+        while notifications and notifications[0].segment <= segment and self._sent < position:
+            self._notify(self._next())
+
+    def _watch_idle(self) -> None:
+        self._last_request = self._clock.time()
+        if self._timer is None and not self._is_held:  # one timer that is late costs less than one per request
+            self._timer = self._clock.call_later(IDLE_S, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        delay: float | None = None
+        if self._clock.time() - self._last_request < IDLE_S:
+            delay = IDLE_S
+        elif (pending := self._pending()) is not None:
+            self._segment = pending.segment
+            self.recording.read_segment(pending.segment)
+            self._send_up_to(pending.segment)
+            delay = IDLE_S
+        elif self.recording.read_ahead():
+            delay = 0
+        if delay is not None:
+            self._timer = self._clock.call_later(delay, self._on_timer)
+
+
+class PacedPlayer(Player):
+    """Sends everything with the recorded delays.  What is not yet due waits in the recorded order."""
+
+    def __init__(self, recording: Recording, output: Output, clock: Clock, *, is_held: bool = False) -> None:
+        super().__init__(recording, output, clock, is_held=is_held)
+        self._queue: list[tuple[float, int, float, Callable[[], None]]] = []  # recorded time, order, when due, send
+        self._order = count()
+        self._segment = 0
+        self._anchor = (0.0, clock.time())  # one moment, in the recording in ms and now in s
+        self._timer: Timer | None = None
+
+    def serve(self, request: Request, recorded: RecordedRequest) -> None:
+        self._map_token(request, recorded)
+        now, answer = self._clock.time(), recorded.answer
+        if recorded.segment < self._segment or recorded.position < self._sent:  # repeated, or later than recorded
+            if answer is not None:
+                due = now + (answer.t - recorded.t) / 1000
+                self._push(math.inf, due, partial(self._answer, request, answer))
+        else:
+            self._queue_up_to(recorded.segment - 1, now)
+            self._segment = recorded.segment
+            self._anchor = (recorded.t, now)
+            if answer is not None:  # else the process died, or the recording ended
+                self._push(answer.t, self._due(answer.t), partial(self._answer, request, answer))
+        self._advance()
+
+    def release(self) -> None:
+        super().release()
+        self._advance()
+
+    def finish(self) -> None:
+        if self._segment:
+            self._queue_up_to(self._before_next_request(self._segment) - 1, self._clock.time())
+        self._send_due(math.inf)
+
+    def _push(self, t: float, due: float, send: Callable[[], None]) -> None:
+        heappush(self._queue, (t, next(self._order), due, send))
+
+    def _queue_next(self, due: float) -> None:
+        notification = self._next()
+        self._segment = max(self._segment, notification.segment)
+        self._push(notification.t, due, partial(self._notify, notification))
+
+    def _queue_up_to(self, segment: int, due: float) -> None:
+        while self.recording.notifications and self.recording.notifications[0].segment <= segment:
+            self._queue_next(due)
+
+    def _due(self, t: float) -> float:
+        recorded, actual = self._anchor
+        return actual + max(0.0, t - recorded) / 1000
+
+    def _send_due(self, now: float) -> None:
         while self._queue and self._queue[0][2] <= now:
             heappop(self._queue)[3]()
 
-    def _answer(self, request: Request, answer: Answer) -> None:
-        self._said.answer(request, answer.body, is_error=answer.is_error)
-
-    def _answer_late(self, request: Request, asked: Asked) -> None:
-        """Its place has been played: it is asked again, or was expected earlier."""
-        if asked.answer is not None:
-            wait = (asked.answer.t - asked.t) / 1000 if self._recorded_pace else 0.0
-            due = self._clock.time() + wait
-            self._push(math.inf, due, partial(self._answer, request, asked.answer))
-
-    def _tell_up_to(self, segment: int, told: int) -> None:
-        """Let all that stands before a place have its turn now."""
+    def _advance(self) -> None:
+        """Sends what is due and schedules the next call."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = self._clock.time()
-        while self._segment <= segment and self.tape.read_segment(self._segment):
-            end = told if self._segment == segment else None
-            for one in self.tape.told.get(self._segment, ())[self._told : end]:
-                self._push(one.t, now, partial(self._tell, one))
-            if self._segment == segment:
-                self._told = max(self._told, told)
-                return
-            self.tape.told.pop(self._segment, None)
-            self._segment += 1
-            self._told = 0
+        while (pending := self._playable()) is not None and (due := self._due(pending.t)) <= now:
+            self._queue_next(due)
+        self._send_due(now)
+        times = [] if pending is None else [self._due(pending.t)]
+        times += [self._queue[0][2]] if self._queue else []
+        if pending is None and not self.recording.notifications and self.recording.read_ahead():
+            times.append(now)
+        if times:
+            self._timer = self._clock.call_later(max(0.0, min(times) - now), self._advance)
 
-    def _tell(self, told: Told) -> None:
-        message = to_json(example(told.entry.message)) if told.entry.has_patterns else told.entry.text
-        if told.method == "$/progress" and self._tokens:
-            params = told.entry.message["params"]
-            token = self._tokens.get(params["token"], params["token"])
-            message = to_json({**told.entry.message, "params": {**params, "token": token}})
-        self._said.tell(told.method, message)
-
-    # --- going on by itself -------------------------------------------------------------------------------------
-
-    def _go_on(self) -> None:
-        """Tell the next one when its time comes, unless the client says something first."""
-        if not self._recorded_pace:
-            if self._is_held:
-                return
-            self._is_spoken_to = True
-            if self._idle is None:  # one timer that is late costs less than one for each request
-                self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
-        elif (place := self._next_place()) is not None:
-            if self._is_held and place[0] > self._segment:
-                return
-            wait = self._due_at(self.tape.told[place[0]][place[1]].t) - self._clock.time()
-            self._idle = self._clock.call_later(max(0.0, wait), partial(self._pass, place[0], place[1] + 1))
-        elif self.tape.read_some():
-            self._idle = self._clock.call_later(0, self._go_on)
-
-    def _next_place(self) -> tuple[int, int] | None:
-        """What is told next, as far as the tape is read; None where that is nothing, or the end, which waits for it."""
-        for segment, told in self.tape.told.items():
-            place = self._told if segment == self._segment else 0
-            if place < len(told):
-                return None if self.tape.has_ended_by(segment) else (segment, place)
-        return None
-
-    def _look_whether_idle(self) -> None:
-        self._idle = None
-        if self._is_spoken_to:
-            self._is_spoken_to = False
-            self._idle = self._clock.call_later(IDLE_S, self._look_whether_idle)
-        elif (place := self._next_place()) is not None:
-            self._pass(place[0] + 1, 0)
-        elif self.tape.read_some():
-            self._idle = self._clock.call_later(0, self._look_whether_idle)
-
-    def _pass(self, segment: int, told: int) -> None:
-        self._idle = None
-        self._tell_up_to(segment, told)
-        self._say_what_is_due()
-        self._go_on()
-
-    def _due_at(self, t: float) -> float:
-        recorded, real = self._anchor
-        return real + max(0.0, t - recorded) / 1000 if self._recorded_pace else real
-
-    def _cancel_idle(self) -> None:
-        if self._idle is not None and self._recorded_pace:
-            self._idle.cancel()
-            self._idle = None
-
-    def _learn_token(self, request: Request, asked: Asked) -> None:
-        recorded, came = (one.params.get("_meta") or {} for one in (asked, request))
-        if "progress_token" in recorded and "progress_token" in came:
-            self._tokens[recorded["progress_token"]] = came["progress_token"]
-
-
-def not_recorded(tapes: list[Tape], method: str, params: dict[str, Any]) -> NotRecorded:
-    """Why no tape has this request, with the nearest that one has."""
-    nearest = [(tape, tape.nearest(method, params)) for tape in tapes]
-    found = [(tape, *one) for tape, one in nearest if one is not None]
-    if not found:
-        like = sorted({name for tape in tapes for name in tape.methods_like(method)})
-        hint = f"Recorded is {', '.join(like)}." if like else "Record it with `sidecar serve --record FILE`."
-        played = ", ".join(tape.name for tape in tapes)
-        return NotRecorded(f"No transcript has {method}; played: {played}.", hint=hint)
-    tape, asked, paths = min(found, key=lambda one: len(one[2]))
-    details = [{"path": path, "message": f"recorded: {_recorded(asked.params, path)}"} for path in paths[:MAX_DETAILS]]
-    where = f"The nearest stands in {tape.name}, line {asked.line}."
-    return NotRecorded(f"No transcript has {method} with these params.  {where}", details=details)
-
-
-def _recorded(params: Any, path: str) -> str:
-    value = params
-    for name in path.split(".")[1:]:
-        value = value.get(name) if type(value) is dict else None
-    return to_json(value).decode()[:200]
+    def _playable(self) -> RecordedNotification | None:
+        pending = self._pending()
+        is_held = pending is not None and self._is_held and pending.segment > self._segment
+        return None if is_held else pending

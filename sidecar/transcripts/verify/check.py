@@ -1,7 +1,8 @@
-"""One transcript, verified or recorded anew, with all that this needs: a data folder, an environment, processes.
+"""Verifies or updates one transcript file: sets up the data folder, the environment and the processes.
 
-What a header may ask for: `fixed` (where the clock stands, the seed of the ids, what answers in the clouds' place, a
-file beside the transcript) and `env`, in which a path that begins with `./` or `../` is seen from the transcript.
+A header can set `fixed` (`now`: the time at which the clock stands still; `seed`: the seed of ids; `upstream`: a file
+next to the transcript with recorded answers of the vendors' servers) and `env`, in which paths that begin with `./` or
+`../` are relative to the transcript.
 """
 
 import difflib
@@ -9,7 +10,7 @@ import errno
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,156 +18,165 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.paths import schema_dir
-from sidecar.transcripts.file.format import Entry, Header, read_lives, write
-from sidecar.transcripts.file.patterns import is_secret, said_again
-from sidecar.transcripts.file.schemas import Contract
+from sidecar.program import command, isolated_environment
+from sidecar.transcripts.file.format import Entry, Header, read_runs, write
+from sidecar.transcripts.file.patterns import is_secret, secret_to_send
+from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.verify.compare import Comparison
-from sidecar.transcripts.verify.sidecar_process import PATIENCE_S, Process, environment, serve_command
-from sidecar.transcripts.verify.update import retake
-from sidecar.transcripts.verify.verify import Conversation, Finding, alive, verify
+from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S, SidecarProcess
+from sidecar.transcripts.verify.update import rerecorded
+from sidecar.transcripts.verify.verifier import Mismatch, RunVerifier, running, verify
 
 CONTEXT_LINES: Final = 3
 MAX_DIFF_LINES: Final = 80
-"""Of one finding; who wants more has the file."""
+"""Maximum length of the diff for one mismatch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class VerifyOptions:
     """How a transcript is verified."""
 
     command: tuple[str, ...] = ()
-    """What serves, without options; empty: this installation."""
+    """The command that serves, without options; empty for this installation."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Beside what the header asks for; it outranks that."""
+    """Environment variables; they override those of the header."""
     data: Path | None = None
-    """A data folder to begin with, of which a copy is used; None: an empty one."""
+    """A data folder of which a copy is used, or None for an empty one."""
     now: str | None = None
     seed: int | None = None
     exact: bool = False
-    """Ids and times must be as recorded, too, which takes a clock and a seed that are fixed."""
-    patience_s: float = PATIENCE_S
+    """Ids and times must be as recorded; requires a fixed clock and seed."""
+    timeout_s: float = TIMEOUT_S
 
 
 class NotAsRecorded(AssertionError):
-    """The sidecar said something else; the message shows what."""
+    """The sidecar sent something else; the message shows what."""
 
 
-def contract() -> Contract:
-    """The one of this installation."""
-    return Contract((schema_dir() / "openrpc.json").read_bytes())
+def contract_schemas() -> ContractSchemas:
+    """Reads the contract of this installation."""
+    return ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
 
 
-def check(path: Path, terms: Terms, record: Path | None = None) -> list[Finding]:
-    """What is not as recorded; none: all is.  The sidecar records what is said into `record`, where given.
+def check(path: Path, options: VerifyOptions, record: Path | None = None) -> list[Mismatch]:
+    """Verifies a transcript and returns the mismatches.  The sidecar records the conversation into `record`, if given.
 
-    Raises NotATranscript, OSError.
+    Raises NotATranscript or OSError.
     """
-    lives = read_lives(path)
-    loose = next((header for header, _ in lives if terms.exact and not _is_fixed(header, terms)), None)
-    if loose is not None:
-        return [Finding(loose.line, "nothing fixes its clock and its ids (--now, --seed), so it cannot be exact")]
-    with _data_dir(terms) as data_dir:
-        start = partial(_start, path, terms, data_dir, record=record)
-        return verify(lives, start, contract(), exact=terms.exact)
+    runs = read_runs(path)
+    unfixed = next((header for header, _ in runs if options.exact and not _is_fixed(header, options)), None)
+    if unfixed is not None:
+        return [Mismatch(unfixed.line, "neither clock nor ids are fixed (--now, --seed), so it cannot be exact")]
+    with _data_dir(options) as data_dir:
+        start = partial(_start, path, options, data_dir, record=record)
+        return verify(runs, start, contract_schemas(), exact=options.exact)
 
 
-def record_anew(path: Path, terms: Terms) -> None:
-    """Put what the sidecar says now into the file.  Raises NotATranscript, CutShort, OSError; the file is as it was."""
-    if not path.stat().st_mode & 0o222:  # it could be replaced all the same, where its folder may be written
-        raise PermissionError(errno.EACCES, "the file is read-only, and so is not recorded anew", str(path))
-    lives = read_lives(path)
-    with _data_dir(terms) as data_dir, tempfile.TemporaryDirectory() as folder:
+def update(path: Path, options: VerifyOptions) -> None:
+    """Updates the file to what the sidecar sends now, or raises NotATranscript, EndedEarly or OSError."""
+    if not path.stat().st_mode & 0o222:  # replacing it would work if the folder is writable
+        raise PermissionError(errno.EACCES, "the file is read-only, so it is not updated", str(path))
+    runs = read_runs(path)
+    with _data_dir(options) as data_dir, tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "new.jsonl"
-        start = partial(_start, path, terms, data_dir, record=record)
-        write(path, retake(lives, start, record, contract()))
+        start = partial(_start, path, options, data_dir, record=record)
+        write(path, rerecorded(runs, start, record, contract_schemas()))
 
 
 @contextmanager
-def brought_to(path: Path, terms: Terms) -> Iterator[Process]:
-    """A real sidecar after the conversation of a transcript, up to its end if it has one; it goes on from there.
+def sidecar_after(path: Path, options: VerifyOptions) -> Iterator[SidecarProcess]:
+    """Yields a real sidecar after the conversation of a transcript, before its stdin ends.
 
-    Raises NotAsRecorded where the way there was another.
+    Raises NotAsRecorded if the conversation differs.
     """
-    lives = read_lives(path)
-    with _data_dir(terms) as data_dir:
-        comparison = Comparison(contract(), exact=terms.exact)
-        start = partial(_start, path, terms, data_dir)
-        for number, (_, entries) in enumerate(lives[:-1]):
-            with alive(lives, number, start) as process:
-                _converse(path, process, comparison, entries)
-        header, entries = lives[-1]
+    runs = read_runs(path)
+    with _data_dir(options) as data_dir:
+        comparison = Comparison(contract_schemas(), exact=options.exact)
+        start = partial(_start, path, options, data_dir)
+        for number, (_, entries) in enumerate(runs[:-1]):
+            with running(runs, number, start) as process:
+                _run(path, process, comparison, entries)
+        header, entries = runs[-1]
         with start(header) as process:
             end = next((place for place, entry in enumerate(entries) if entry.is_eof), len(entries))
-            _converse(path, process, comparison, entries[:end])
+            _run(path, process, comparison, entries[:end])
             yield process
 
 
-def _converse(path: Path, process: Process, comparison: Comparison, entries: list[Entry]) -> None:
-    conversation = Conversation(process, comparison)
-    conversation.run(entries)
-    if conversation.findings:
-        raise NotAsRecorded("\n".join(explain(path, finding) for finding in conversation.findings))
+def _run(path: Path, process: SidecarProcess, comparison: Comparison, entries: list[Entry]) -> None:
+    verifier = RunVerifier(process, comparison)
+    verifier.run(entries)
+    if verifier.mismatches:
+        raise NotAsRecorded(explain_all(path, verifier.mismatches))
 
 
 @contextmanager
-def _data_dir(terms: Terms) -> Iterator[Path]:
+def _data_dir(options: VerifyOptions) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sidecar-verify-", ignore_cleanup_errors=True) as folder:
         data_dir = Path(folder) / "data"
-        if terms.data is not None:
-            shutil.copytree(terms.data, data_dir)
+        if options.data is not None:
+            shutil.copytree(options.data, data_dir)
         yield data_dir
 
 
-def _is_fixed(header: Header, terms: Terms) -> bool:
-    fixed = _fixed(header, terms)
+def _is_fixed(header: Header, options: VerifyOptions) -> bool:
+    fixed = _fixed(header, options)
     return fixed["--now"] is not None and fixed["--seed"] is not None
 
 
-def _fixed(header: Header, terms: Terms) -> dict[str, Any]:
+def _fixed(header: Header, options: VerifyOptions) -> dict[str, Any]:
     fixed = header.facts.get("fixed") or {}
     return {
-        "--now": fixed.get("now") if terms.now is None else terms.now,
-        "--seed": fixed.get("seed") if terms.seed is None else terms.seed,
+        "--now": fixed.get("now") if options.now is None else options.now,
+        "--seed": fixed.get("seed") if options.seed is None else options.seed,
     }
 
 
-def _start(path: Path, terms: Terms, data_dir: Path, header: Header, record: Path | None = None) -> Process:
+def _start(
+    path: Path, options: VerifyOptions, data_dir: Path, header: Header, record: Path | None = None
+) -> SidecarProcess:
     fixed = header.facts.get("fixed") or {}
-    options = {
-        **_fixed(header, terms),
+    named = {
+        **_fixed(header, options),
         "--upstream": path.parent / fixed["upstream"] if "upstream" in fixed else None,
         "--record": record,
     }
-    arguments = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
-    command = [*terms.command, *arguments] if terms.command else serve_command(*arguments)
-    asked = {name: _value(value, path) for name, value in (header.facts.get("env") or {}).items()}
-    return Process(command, environment(data_dir, {**asked, **terms.env}), terms.patience_s)
+    arguments = [str(part) for name, value in named.items() if value is not None for part in (name, value)]
+    program = options.command or command("serve")
+    env = {name: _value(value, path) for name, value in (header.facts.get("env") or {}).items()}
+    return SidecarProcess(
+        [*program, *arguments], isolated_environment(data_dir, {**env, **options.env}), options.timeout_s
+    )
 
 
 def _value(value: Any, path: Path) -> str:
     if is_secret(value):
-        return said_again(value)
+        return secret_to_send(value)
     text = str(value)
     return str((path.parent / text).resolve()) if text.startswith(("./", "../")) else text
 
 
-# --- saying it ----------------------------------------------------------------------------------------------------
+# --- explaining ---------------------------------------------------------------------------------------------------
 
 
-def explain(path: Path, finding: Finding) -> str:
-    """A finding for a person: where it stands in the file, and a diff of the message."""
-    lines = [f"{path}:{finding.line}: {finding.what}"]
-    if finding.differences:
-        lines[0] += " is another"
-        places = [one.path for one in finding.differences if one.path]
+def explain_all(path: Path, mismatches: Iterable[Mismatch]) -> str:
+    return "\n".join(explain(path, mismatch) for mismatch in mismatches)
+
+
+def explain(path: Path, mismatch: Mismatch) -> str:
+    """Formats a mismatch for a person: its place in the file, and a diff of the message."""
+    lines = [f"{path}:{mismatch.line}: {mismatch.what}"]
+    if mismatch.differences:
+        lines[0] += " differs"
+        places = [one.path for one in mismatch.differences if one.path]
         lines.append(f"  at {', '.join(places[:10])}{', …' if len(places) > 10 else ''}" if places else "")
-    if finding.expected is not None or finding.actual is not None:
-        lines += _diff(finding.expected, finding.actual)
+    if mismatch.expected is not None or mismatch.actual is not None:
+        lines += _diff(mismatch.expected, mismatch.actual)
     return "\n".join(line for line in lines if line)
 
 
 def _diff(expected: Any, actual: Any) -> list[str]:
     one, other = (json.dumps(value, indent=2, ensure_ascii=False).splitlines() for value in (expected, actual))
-    diff = list(difflib.unified_diff(one, other, "recorded", "came", lineterm="", n=CONTEXT_LINES))
+    diff = list(difflib.unified_diff(one, other, "recorded", "received", lineterm="", n=CONTEXT_LINES))
     shown = [f"  {line}" for line in diff[:MAX_DIFF_LINES]]
     return [*shown, f"  … {len(diff) - MAX_DIFF_LINES} more lines"] if len(diff) > MAX_DIFF_LINES else shown

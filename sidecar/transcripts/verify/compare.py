@@ -1,9 +1,12 @@
-"""A recorded message beside the one that came: equal but for what no two runs have in common.
+"""Compares recorded messages with received ones, except for values that differ in every run.
 
-Ids, cursors and the like bind on first sight: the recorded value stands for the one that came, and both must always
-appear together from then on.  A `seq` is counted: all are by one and the same number further on than recorded, so that
-none can be lost between two.  Times and measured values only have to be some.  Which is which says the contract, by
-`format`; in places that it leaves open, ids, times and paths are known by their shape.
+Ids and cursors are bound at their first appearance: from then on the same recorded value must always appear as the same
+received value, and vice versa.  A `seq` must have the same offset from the recorded one everywhere, so that a lost
+notification is found.  Times and measured values only need the right type.  The contract's `format` decides which is
+which; where it declares none, ids, times and paths are recognized by their shape.
+
+A member that the contract declares and the recording lacks is no difference: it was added later, and clients ignore
+members that they do not know.  A member that the contract does not declare is a difference, and so is a missing one.
 """
 
 import re
@@ -18,27 +21,27 @@ from sidecar.transcripts.file.patterns import (
     RE,
     SHAPES,
     UNORDERED,
-    is_any,
+    is_of_kind,
     is_secret,
     matches,
     pattern_of,
-    said_again,
+    secret_to_send,
 )
-from sidecar.transcripts.file.redact import MARK
-from sidecar.transcripts.file.schemas import NOTHING, Contract, Schema
-from sidecar.transcripts.verify.matching import matched
+from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas, Schema
+from sidecar.transcripts.verify.matching import match_unordered
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
 COUNTED: Final = "seq"
 _SHAPE: Final = re.compile("|".join(f"(?P<{name.replace('-', '_')}>{shape})" for name, shape in SHAPES.items()))
 _PATH: Final = re.compile(r"(?:/|[A-Za-z]:[\\/]).*[/\\]")
 NOT_THERE: Final = "(nothing)"
-"""What stands in a difference for a member that is missing."""
+"""Shown in a difference in place of a missing member."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place at which a message is another one."""
+    """One place at which two messages differ."""
 
     path: str
     expected: Any
@@ -47,57 +50,58 @@ class Difference:
 
 @dataclass
 class Bindings:
-    """What stands for what: recorded value to actual one, and back."""
+    """Recorded values and the actual values that correspond to them."""
 
     actual: dict[Any, Any] = field(default_factory=dict)
     recorded: dict[Any, Any] = field(default_factory=dict)
-    further: int | None = None
-    """By how much each `seq` is greater than recorded; None: none has appeared yet."""
-    _made: list[tuple[dict[Any, Any], Any]] = field(default_factory=list)
+    seq_offset: int | None = None
+    """By how much each `seq` is greater than recorded; None until one has appeared."""
+    _journal: list[tuple[dict[Any, Any], Any]] = field(default_factory=list)
 
     def bind(self, recorded: Any, actual: Any) -> bool:
-        """Whether the two stand for one another, from now on if neither has appeared before."""
+        """Returns whether the two values correspond; binds them if neither has appeared before."""
         if recorded in self.actual or actual in self.recorded:
             return bool(recorded in self.actual and self.actual[recorded] == actual)
-        self._make(self.actual, recorded, actual)
-        self._make(self.recorded, actual, recorded)
+        self._set(self.actual, recorded, actual)
+        self._set(self.recorded, actual, recorded)
         return True
 
-    def count(self, recorded: int, actual: int) -> bool:
-        """Whether this `seq` is as far from the recorded one as all others are."""
-        if self.further is None:
-            self.further = actual - recorded
-        return actual == recorded + self.further
+    def bind_seq(self, recorded: int, actual: int) -> bool:
+        """Returns whether this `seq` has the offset that all others have."""
+        if self.seq_offset is None:
+            self.seq_offset = actual - recorded
+        return actual == recorded + self.seq_offset
 
-    def hint(self, recorded: str, actual: str) -> None:
-        """The first time that stood in a time's place; for when the client says it back."""
+    def bind_time(self, recorded: str, actual: str) -> None:
+        """Remembers the first actual value of a recorded time, for requests in which the client sends it back."""
         if recorded not in self.actual:
-            self._make(self.actual, recorded, actual)
+            self._set(self.actual, recorded, actual)
 
-    def mark(self) -> tuple[int, int | None]:
-        """The state, to which `undo` leads back: for a comparison that may come to nothing."""
-        return len(self._made), self.further
+    def savepoint(self) -> tuple[int, int | None]:
+        """Returns a state for `roll_back`."""
+        return len(self._journal), self.seq_offset
 
-    def undo(self, mark: tuple[int, int | None]) -> None:
-        """Forget what has been bound since."""
-        count, self.further = mark
-        while len(self._made) > count:
-            names, name = self._made.pop()
+    def roll_back(self, savepoint: tuple[int, int | None]) -> None:
+        """Removes all bindings since the savepoint."""
+        count, self.seq_offset = savepoint
+        while len(self._journal) > count:
+            names, name = self._journal.pop()
             del names[name]
 
-    def _make(self, names: dict[Any, Any], name: Any, value: Any) -> None:
+    def _set(self, names: dict[Any, Any], name: Any, value: Any) -> None:
         names[name] = value
-        self._made.append((names, name))
+        self._journal.append((names, name))
 
 
 class Comparison:
-    """Compares messages of one conversation; `merged` results keep what was recorded wherever it fits.
+    """Compares the messages of one conversation.
 
-    `exact`: ids and times must be the recorded ones, since the clock stood still and chance came from a seed.
+    Methods that return (merged, differences) merge the actual message into the recorded one: recorded values are
+    retained wherever they match.  `exact`: ids and times must be the recorded ones (clock and random seed are fixed).
     """
 
-    def __init__(self, contract: Contract, *, exact: bool = False) -> None:
-        self.contract = contract
+    def __init__(self, schemas: ContractSchemas, *, exact: bool = False) -> None:
+        self.schemas = schemas
         self.bindings = Bindings()
         self._exact = exact
         self._found: list[Difference] = []
@@ -105,32 +109,34 @@ class Comparison:
     # --- whole messages -----------------------------------------------------------------------------------------
 
     def answer(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
-        """(what to record now, the differences) of two answers; words for people are not compared."""
+        """Returns (merged, differences) for two answers.  Messages and hints of errors are not compared."""
         one, other = expected.get("error"), actual.get("error")
         if isinstance(one, dict) and isinstance(other, dict):
-            expected = {**expected, "error": _without_words(one, other)}
-        return self._message(expected, actual, {"result": self.contract.result(method)})
+            expected = {**expected, "error": _with_texts_of(one, other)}
+        return self._message(expected, actual, {"result": self.schemas.result(method)})
 
-    def told(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
-        """The same of two notifications."""
-        return self._message(expected, actual, {"params": self.contract.told(expected.get("method"))})
+    def notification(self, expected: Any, actual: Any) -> tuple[Any, list[Difference]]:
+        """Returns (merged, differences) for two notifications."""
+        return self._message(expected, actual, {"params": self.schemas.notification(expected.get("method"))})
 
     def trial(self, compare: Callable[[], list[Difference]]) -> list[Difference]:
-        """The differences that a comparison finds; where there are any, it has bound nothing."""
-        before = self.bindings.mark()
+        """Runs a comparison and returns its differences; rolls back its bindings if there are any."""
+        savepoint = self.bindings.savepoint()
         differences = compare()
         if differences:
-            self.bindings.undo(before)
+            self.bindings.roll_back(savepoint)
         return differences
 
-    def matched(
+    def match_unordered(
         self, expected: Sequence[Any], actual: Sequence[Any], differs: Callable[[Any, Any], list[Difference]]
     ) -> dict[int, int]:
-        """Which of the expected values each of the actual ones is, where their order is left open: by index.
+        """Maps the index of each actual value to that of the expected value it equals; binds their ids.
 
-        Values without a counterpart are missing in it.  What binds by these pairs is bound.
+        Values without a counterpart are absent.
         """
-        return matched(len(expected), len(actual), lambda one, other: differs(expected[one], actual[other]), self)
+        return match_unordered(
+            len(expected), len(actual), lambda one, other: differs(expected[one], actual[other]), self
+        )
 
     def _message(self, expected: Any, actual: Any, schemas: Schema) -> tuple[Any, list[Difference]]:
         return self._collect(lambda: self._object(expected, actual, {"properties": schemas}, ""))
@@ -144,7 +150,7 @@ class Comparison:
     # --- values -------------------------------------------------------------------------------------------------
 
     def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
-        form = self.contract.format(schema)
+        form = self.schemas.format(schema)
         if form == "measured" and _kind(expected) == _kind(actual):
             return expected
         if type(expected) is dict:
@@ -153,14 +159,14 @@ class Comparison:
             if type(actual) is dict:
                 return self._object(expected, actual, schema, path)
         elif type(expected) is list and type(actual) is list:
-            return self._list(expected, actual, self.contract.item(schema), path)
+            return self._list(expected, actual, self.schemas.item(schema), path)
         elif self._is_equal(expected, actual, form):
             return expected
         self._found.append(Difference(path, expected, actual))
-        return actual - (self.bindings.further or 0) if form == COUNTED else self.as_recorded(actual)
+        return actual - (self.bindings.seq_offset or 0) if form == COUNTED else self.to_recorded(actual)
 
     def _list(self, expected: list[Any], actual: list[Any], item: Schema, path: str) -> list[Any]:
-        """Item by item; of lists of different length the items at the beginning and at the end that are the same."""
+        """Compares item by item; for lists of different length it aligns equal items at both ends."""
         same = partial(self._is_same, item=item)
         if len(expected) == len(actual):
             head, tail = len(expected), 0
@@ -176,7 +182,7 @@ class Comparison:
         ends = len(expected) - tail, len(actual) - tail
         pairs = zip_longest(expected[head : ends[0]], actual[head : ends[1]], fillvalue=NOT_THERE)
         self._found += [Difference(f"{path}[{index}]", one, other) for index, (one, other) in enumerate(pairs, head)]
-        merged += self.as_recorded(actual[head : ends[1]])
+        merged += self.to_recorded(actual[head : ends[1]])
         return merged + expected[ends[0] :]
 
     def _is_same(self, pair: tuple[Any, Any], item: Schema) -> bool:
@@ -189,10 +195,11 @@ class Comparison:
             if name not in actual:
                 self._found.append(Difference(inner, expected[name], NOT_THERE))
             elif name not in expected:
-                self._found.append(Difference(inner, NOT_THERE, actual[name]))
-                merged[name] = self.as_recorded(actual[name])
+                if not path or not self.schemas.has_member(schema, name):
+                    self._found.append(Difference(inner, NOT_THERE, actual[name]))
+                merged[name] = self.to_recorded(actual[name])
             else:
-                member = self.contract.member(schema, actual, name)
+                member = self.schemas.member(schema, actual, name)
                 merged[name] = self._walk(expected[name], actual[name], member, inner)
         return merged
 
@@ -200,7 +207,7 @@ class Comparison:
         if type(expected) is not type(actual):
             return _is_number(expected, actual) and bool(expected == actual)
         if form == COUNTED and type(expected) is int and not self._exact:
-            return self.bindings.count(expected, actual)
+            return self.bindings.bind_seq(expected, actual)
         if form in BOUND and expected is not None and not self._exact:
             return self.bindings.bind(expected, actual)
         if type(expected) is str:
@@ -208,9 +215,11 @@ class Comparison:
         return bool(expected == actual)
 
     def _is_same_text(self, expected: str, actual: str) -> bool:
-        """Equal but for the ids and times in it, and the folder of a path."""
+        """Compares texts without the ids and times in them, and paths without their folder."""
         if expected in self.bindings.actual and not _SHAPE.search(expected):
-            return bool(self.bindings.actual[expected] == actual)  # an id of a form that only another place names
+            return bool(
+                self.bindings.actual[expected] == actual
+            )  # an id, known from a place where the contract declares it
         if _PATH.match(expected) and _PATH.match(actual):
             expected, actual = _PATH.sub("", expected), _PATH.sub("", actual)
         if _SHAPE.sub("", expected) != _SHAPE.sub("", actual):
@@ -225,7 +234,7 @@ class Comparison:
             return expected[0] == actual[0]
         if expected.lastgroup == "uuid":
             return self.bindings.bind(expected[0], actual[0])
-        self.bindings.hint(expected[0], actual[0])
+        self.bindings.bind_time(expected[0], actual[0])
         return True
 
     # --- patterns -----------------------------------------------------------------------------------------------
@@ -234,57 +243,67 @@ class Comparison:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
             return {**expected, UNORDERED: self._unordered(wanted, actual, schema, path)}
-        if not ((kind == ANY and is_any(wanted, actual)) or (kind == RE and matches(wanted, actual)) or kind == MARK):
+        if not (
+            (kind == ANY and is_of_kind(wanted, actual))
+            or (kind == RE and matches(wanted, actual))
+            or kind == SECRET_KEY
+        ):
             self._found.append(Difference(path, expected, actual))
-            return self.as_recorded(actual)
+            return self.to_recorded(actual)
         return expected
 
     def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
-        item = self.contract.item(schema)
-        pairs = self.matched(expected, actual, lambda one, other: self._differs(one, other, item))
+        item = self.schemas.item(schema)
+        pairs = self.match_unordered(expected, actual, lambda one, other: self._differs(one, other, item))
         kept = set(pairs.values())
         extra = [other for index, other in enumerate(actual) if index not in pairs]
         self._found += [
             Difference(f"{path}[{index}]", one, NOT_THERE) for index, one in enumerate(expected) if index not in kept
         ]
         self._found += [Difference(path, NOT_THERE, other) for other in extra]
-        return [one for index, one in enumerate(expected) if index in kept] + list(map(self.as_recorded, extra))
+        return [one for index, one in enumerate(expected) if index in kept] + list(map(self.to_recorded, extra))
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
         return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
 
-    # --- there and back -----------------------------------------------------------------------------------------
+    # --- translating --------------------------------------------------------------------------------------------
 
-    def to_send(self, message: Any) -> Any:
-        """What the client said, with the ids, times and cursors of this conversation, and stand-ins for secrets."""
+    def to_actual(self, message: Any) -> Any:
+        """Returns a recorded request with the ids, times and cursors of this run, and placeholders for secrets."""
         if type(message) is list:
-            return [self.to_send(one) for one in message]
+            return [self.to_actual(one) for one in message]
         if type(message) is not dict:
             return message
-        schema = self.contract.params(message.get("method"))
-        return {name: self._sent(value, schema if name == "params" else NOTHING) for name, value in message.items()}
+        schema = self.schemas.params(message.get("method"))
+        return {
+            name: self._value_to_actual(value, schema if name == "params" else UNDECLARED)
+            for name, value in message.items()
+        }
 
-    def _sent(self, value: Any, schema: Schema) -> Any:
+    def _value_to_actual(self, value: Any, schema: Schema) -> Any:
         if type(value) is dict:
             if is_secret(value):
-                return said_again(value)
-            return {name: self._sent(one, self.contract.member(schema, value, name)) for name, one in value.items()}
+                return secret_to_send(value)
+            return {
+                name: self._value_to_actual(one, self.schemas.member(schema, value, name))
+                for name, one in value.items()
+            }
         if type(value) is list:
-            item = self.contract.item(schema)
-            return [self._sent(one, item) for one in value]
+            item = self.schemas.item(schema)
+            return [self._value_to_actual(one, item) for one in value]
         if type(value) is str:
             return _replaced(value, self.bindings.actual)
-        form = self.contract.format(schema)
+        form = self.schemas.format(schema)
         if form == COUNTED and type(value) is int:
-            return value + (self.bindings.further or 0)
+            return value + (self.bindings.seq_offset or 0)
         return self.bindings.actual.get(value, value) if form in BOUND else value
 
-    def as_recorded(self, value: Any) -> Any:
-        """What came, with the ids as they were recorded wherever they were."""
+    def to_recorded(self, value: Any) -> Any:
+        """Returns an actual value with the recorded ids in place of bound ones."""
         if type(value) is dict:
-            return {name: self.as_recorded(one) for name, one in value.items()}
+            return {name: self.to_recorded(one) for name, one in value.items()}
         if type(value) is list:
-            return [self.as_recorded(one) for one in value]
+            return [self.to_recorded(one) for one in value]
         return _replaced(value, self.bindings.recorded) if type(value) is str else value
 
 
@@ -299,8 +318,8 @@ def _keys(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
     yield from (name for name in other if name not in one)
 
 
-def _without_words(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
-    """The expected error with the actual one's words: clients branch on `data.kind`, never on text."""
+def _with_texts_of(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
+    """Returns the expected error with the actual texts: clients branch on `data.kind`, never on text."""
     made = {**expected, "message": actual.get("message")}
     data, other = expected.get("data"), actual.get("data")
     if not isinstance(data, dict) or not isinstance(other, dict):

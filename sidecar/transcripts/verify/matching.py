@@ -1,30 +1,30 @@
-"""Which of several recorded things each of several that came is, where their order is left open.
+"""Matches recorded items to received items when their order does not matter.
 
-Two things may fit one another only as long as another pair does not: an id that stands in both binds.  So the first
-that fits is not always the right one.  Each takes the first that fits; where one is left over in the end, earlier
-choices are tried in other ways.  Where nothing but ids of which nobody has heard before tells two things apart, each is
-taken for the first: what is said of them later is not looked at.  What is told apart most is looked for first.
+A match can rule out another one, because it binds recorded ids to received ids; so the first item that fits is not
+always the right one.  Each received item gets the first recorded item that fits; if some are left over, a backtracking
+search tries other choices, items with the fewest candidates first.  Items that differ only in ids that have not
+appeared before are matched in order, without regard to later messages.
 """
 
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 MAX_TRIALS: Final = 20_000
-"""Comparisons for one matching, a second or so; of what is so much alike, each gets the first that fits."""
+"""Limit of comparisons for one search, about a second; beyond it each item gets the first that fits."""
 MAX_SEARCHED: Final = 200
-"""Of more things than these each gets the first that fits; a search goes one call deeper with each."""
+"""Limit of items for the search, which recurses once per item; beyond it each gets the first that fits."""
 
 
 class Bindings(Protocol):
-    """What is bound, as a place to go back to."""
+    """Bound ids, with savepoints."""
 
-    def mark(self) -> Any: ...
+    def savepoint(self) -> Any: ...
 
-    def undo(self, mark: Any) -> None: ...
+    def roll_back(self, savepoint: Any) -> None: ...
 
 
 class Trials(Protocol):
-    """Comparisons that may come to nothing."""
+    """Comparisons that bind nothing if they find a difference."""
 
     @property
     def bindings(self) -> Bindings: ...
@@ -33,16 +33,16 @@ class Trials(Protocol):
 
 
 Differs = Callable[[int, int], list[Any]]
-"""The differences of an expected thing and an actual one, by their indices."""
+"""Returns the differences between an expected item and an actual one, given their indices."""
 
 
-def matched(expected: int, actual: int, differs: Differs, trials: Trials) -> dict[int, int]:
-    """The expected thing, for each actual one that has a counterpart; its bindings are bound."""
-    return _Matching(expected, actual, differs, trials).made()
+def match_unordered(expected: int, actual: int, differs: Differs, trials: Trials) -> dict[int, int]:
+    """Returns the index of the expected item for each actual item that has one, and keeps the matches' bindings."""
+    return _Matching(expected, actual, differs, trials).run()
 
 
 class _Matching:
-    """One try to find them all."""
+    """One search."""
 
     def __init__(self, expected: int, actual: int, differs: Differs, trials: Trials) -> None:
         self._expected = range(expected)
@@ -51,14 +51,14 @@ class _Matching:
         self._trials = trials
         self._left = MAX_TRIALS
 
-    def made(self) -> dict[int, int]:
-        start = self._trials.bindings.mark()
-        first = self._first_that_fit()
+    def run(self) -> dict[int, int]:
+        start = self._trials.bindings.savepoint()
+        greedy = self._greedy()
         fewer = min(len(self._expected), len(self._actual))
-        if len(first) == fewer or fewer > MAX_SEARCHED:
-            return first
-        self._trials.bindings.undo(start)
-        # What does not fit now does not fit later: what gets bound only forbids.
+        if len(greedy) == fewer or fewer > MAX_SEARCHED:
+            return greedy
+        self._trials.bindings.roll_back(start)
+        # A pair that does not fit now will not fit later: bindings only rule pairs out.
         fit = [(one, other) for one in self._expected for other in self._actual if self._would_fit(one, other)]
         by_expected: dict[int, list[tuple[int, int]]] = {}
         by_actual: dict[int, list[tuple[int, int]]] = {}
@@ -70,10 +70,10 @@ class _Matching:
         self._left = MAX_TRIALS
         if self._search(sorted(fewest.values(), key=len), found):
             return found
-        self._trials.bindings.undo(start)
-        return self._first_that_fit()
+        self._trials.bindings.roll_back(start)
+        return self._greedy()
 
-    def _first_that_fit(self) -> dict[int, int]:
+    def _greedy(self) -> dict[int, int]:
         left = list(self._expected)
         found: dict[int, int] = {}
         for actual in self._actual:
@@ -84,7 +84,7 @@ class _Matching:
         return found
 
     def _search(self, choices: list[list[tuple[int, int]]], found: dict[int, int]) -> bool:
-        """Take one pair of each choice, those with the fewest pairs first; False where that cannot be."""
+        """Takes one pair from each choice, in order; returns False if that is impossible."""
         if not choices:
             return True
         for expected, actual in choices[0]:
@@ -92,13 +92,13 @@ class _Matching:
                 continue
             if self._left < 0:
                 return False
-            before = self._trials.bindings.mark()
+            before = self._trials.bindings.savepoint()
             if self._fits(expected, actual):
                 found[actual] = expected
                 if self._search(choices[1:], found):
                     return True
                 del found[actual]
-            self._trials.bindings.undo(before)
+            self._trials.bindings.roll_back(before)
         return False
 
     def _fits(self, expected: int, actual: int) -> bool:
@@ -106,7 +106,7 @@ class _Matching:
         return not self._trials.trial(lambda: self._differs(expected, actual))
 
     def _would_fit(self, expected: int, actual: int) -> bool:
-        before = self._trials.bindings.mark()
+        before = self._trials.bindings.savepoint()
         fits = self._fits(expected, actual)
-        self._trials.bindings.undo(before)
+        self._trials.bindings.roll_back(before)
         return fits

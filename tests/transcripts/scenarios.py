@@ -1,10 +1,10 @@
-"""The transcripts of which every byte can be fixed: how they were made, and how to make them anew.
+"""The scenarios of transcripts in which every byte can be fixed, and the command that records them again.
 
-    uv run python -m tests.transcripts.scenes [NAME…]
+    uv run python -m tests.transcripts.scenarios [NAME…]
 
-A scene is played twice.  The first time our stand-ins for the vendors' clouds answer, and what they say goes onto the
-tape beside the transcript (`.upstream`).  The second time the tape answers, and the conversation is recorded: from a
-tape answers come at once, so that what is read side by side ends in one order, and not in that of a network.
+A scenario runs twice.  First fake servers answer in place of the vendors' and their answers are recorded next to the
+transcript (`.upstream`).  Then that recording answers, and the conversation is recorded: its answers come at once, so
+parallel requests complete in one order that does not depend on a network.
 """
 
 import json
@@ -30,20 +30,20 @@ from tests.transcripts.recording import CORPUS
 NOW: Final = datetime.fromisoformat("2026-11-25T13:18:30Z")
 SEED: Final = 7
 PORT: Final = 48_201
-"""Addresses are a part of what is said, so they must not change from one recording to the next."""
+"""Addresses appear in messages, so the port must not change from one recording to the next."""
 CLIENT: Final = {"name": "a host", "version": "1"}
 SECRET_ENV: Final = {"GOOGLE_CLIENT_SECRET": {"$secret": 99}}
-"""What a header shows of these variables."""
+"""Values in the header in place of secret variables."""
 STEADY_CLAUDE: Final = {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}  # noqa: S108
-"""With a home that every machine has, since its path is a part of what is said."""
+"""With a home folder that every machine has, since its path appears in messages."""
 WEEK: Final = {"start": "2026-11-20T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
-MOMENT: Final = re.compile(rb'^\{"t":[0-9.]+,')
+TIME: Final = re.compile(rb'^\{"t":[0-9.]+,')
 PROCESS: Final = re.compile(rb'("server_info":\{[^{}]*"pid":)[0-9]+')
 DAY_MS: Final = 24 * 3600 * 1000
 
 Play = Callable[[RawClient], None]
-Scene = Callable[[int], AbstractContextManager[tuple[Mapping[str, str], Play]]]
-"""A world for the time of one run, its cloud at that port: the environment that leads there, and what the host says."""
+Scenario = Callable[[int], AbstractContextManager[tuple[Mapping[str, str], Play]]]
+"""Starts the servers for one run at a port; yields the environment variables for it and the client's part."""
 
 
 def _now_s() -> float:
@@ -56,7 +56,7 @@ def _now_ms() -> int:
 
 @contextmanager
 def google(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """A sign-in, a week, a change, a calendar that is not wanted, the end."""
+    """Signs in, reads a week, adds an event, deselects a calendar, deletes the account."""
     with FakeGoogle(port, _now_s) as cloud:
         seed(cloud)
 
@@ -89,8 +89,8 @@ def google(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 @contextmanager
-def brought_along(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """An account of the old backend's, whose token somebody has kept."""
+def imported(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
+    """Imports an account of the old backend with its token."""
     with FakeGoogle(port, _now_s) as cloud:
         seed(cloud)
         scopes = tuple(SCOPE + name for name in ("calendar.calendarlist.readonly", "calendar.events.readonly"))
@@ -110,7 +110,7 @@ def brought_along(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 @contextmanager
 def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """A secret address that leads to another, a file that changes, and one that does not."""
+    """Syncs a secret address that redirects, an unchanged file and a changed one."""
     with FakeIcs(port=port, now=_now_s) as cloud:
         daily = ("DTSTART;TZID=Europe/Berlin:20261123T090000", "DURATION:PT15M", "RRULE:FREQ=DAILY;COUNT=5")
         standup = vevent(*daily, "SUMMARY:Standup")
@@ -139,7 +139,7 @@ def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 @contextmanager
 def jira(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """A token that is not good, one that is, issues of the last days, a comment."""
+    """Tries a wrong token and the right one, reads recent issues, adds a comment."""
     with FakeSite(_now_ms, port) as site:
         ada = site.user("ada")
         issues = []
@@ -156,7 +156,7 @@ def jira(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 @contextmanager
 def confluence(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """The same with a page."""
+    """Does the same with a Confluence page."""
     with FakeSite(_now_ms, port) as site:
         ada = site.user("ada")
         page = site.confluence.create(ada, "Minutes", at_ms=_now_ms() - DAY_MS)
@@ -190,13 +190,13 @@ def _play_atlassian(service: str, site: FakeSite, change: Callable[[], None]) ->
 
 @contextmanager
 def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """A prompt that is answered and one that fails; no cloud, but the scripted Claude."""
+    """Runs a prompt that succeeds and one that fails, with the scripted Claude."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
-        said = host.call("claude.spawn", prompt="Say hello.", allowed_tools=["Read"])["job_id"]
-        host.until_job(said, "succeeded")
-        host.call("jobs.get", job_id=said)
+        hello = host.call("claude.spawn", prompt="Say hello.", allowed_tools=["Read"])["job_id"]
+        host.until_job(hello, "succeeded")
+        host.call("jobs.get", job_id=hello)
         host.call("activity.events.list", source="claude", limit=5)
         host.call("activity.events.list", query="hello")
         failed = host.call("claude.spawn", prompt="[[error:401]]")["job_id"]
@@ -208,7 +208,7 @@ def claude(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 @contextmanager
 def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Claude asks twice before it acts: once it may, once it may not."""
+    """Allows one permission request of Claude and denies another."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
@@ -228,7 +228,7 @@ def permissions(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
 
 
 def _until_asked(host: RawClient, session_id: str, command: str) -> Any:
-    """The question whether a command may be run."""
+    """Sends a prompt and returns the permission request for a command."""
     asked = json.dumps({"command": command}, separators=(",", ":"))
     host.call("claude.sessions.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
     request = host.until("claude.permission_requested")["request"]
@@ -239,7 +239,7 @@ def _until_asked(host: RawClient, session_id: str, command: str) -> Any:
 
 @contextmanager
 def plans(_: int) -> Iterator[tuple[Mapping[str, str], Play]]:
-    """Jobs that are planned and called off, without any cloud."""
+    """Schedules jobs and cancels one, without a server."""
 
     def play(host: RawClient) -> None:
         host.initialize(client_info=CLIENT)
@@ -262,9 +262,9 @@ def _delete(host: RawClient, service: str, account_id: str) -> None:
     host.until("accounts.updated", status="deleted")
 
 
-SCENES: Final[Mapping[str, Scene]] = {
+SCENARIOS: Final[Mapping[str, Scenario]] = {
     "a_user_connects_google_and_sees_the_week": google,
-    "an_account_is_imported_with_its_token": brought_along,
+    "an_account_is_imported_with_its_token": imported,
     "a_user_subscribes_to_a_calendar_file_and_sees_the_week": ics,
     "a_user_connects_jira_and_the_feed_shows_it": jira,
     "a_user_connects_confluence_and_the_feed_shows_it": confluence,
@@ -276,13 +276,13 @@ SCENES: Final[Mapping[str, Scene]] = {
 
 
 def record(name: str, folder: Path, port: int = PORT) -> None:
-    """Record a scene into the folder: the transcript, and the tape where a cloud was asked."""
-    transcript, tape = folder / f"{name}.jsonl", folder / f"{name}.upstream"
-    _run(SCENES[name], port, "--upstream-record", str(tape))
-    if tape.exists() and not tape.stat().st_size:
-        tape.unlink()
-    clouds = ["--upstream", str(tape)] if tape.exists() else []
-    env = _run(SCENES[name], port, *clouds, "--record", str(transcript))
+    """Records a scenario into the folder: the transcript, and the upstream recording if there were requests."""
+    transcript, upstream = folder / f"{name}.jsonl", folder / f"{name}.upstream"
+    _run(SCENARIOS[name], port, "--upstream-record", str(upstream))
+    if upstream.exists() and not upstream.stat().st_size:
+        upstream.unlink()
+    arguments = ["--upstream", str(upstream)] if upstream.exists() else []
+    env = _run(SCENARIOS[name], port, *arguments, "--record", str(transcript))
     lines = list(read(transcript))
     for line in lines:
         if isinstance(line, Header) and env:
@@ -290,9 +290,9 @@ def record(name: str, folder: Path, port: int = PORT) -> None:
     write(transcript, lines)
 
 
-def _run(scene: Scene, port: int, *arguments: str) -> Mapping[str, str]:
-    """Play it; the environment that it asked for."""
-    with tempfile.TemporaryDirectory() as folder, scene(port) as (env, play):
+def _run(scenario: Scenario, port: int, *arguments: str) -> Mapping[str, str]:
+    """Runs a scenario; returns the environment that it needs."""
+    with tempfile.TemporaryDirectory() as folder, scenario(port) as (env, play):
         found: dict[str, Any] = {
             name: str((CORPUS / text).resolve()) if text.startswith("../") else text for name, text in env.items()
         }
@@ -305,25 +305,25 @@ def _run(scene: Scene, port: int, *arguments: str) -> Mapping[str, str]:
 
 
 def steady(line: bytes) -> bytes:
-    """A transcript's line without what no two runs have in common: its moment, and the process's number."""
-    return PROCESS.sub(rb"\g<1>0", MOMENT.sub(b"{", line))
+    """Returns a transcript's line without its time and the process id, which differ in every run."""
+    return PROCESS.sub(rb"\g<1>0", TIME.sub(b"{", line))
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Whether both say the same, in transcripts or on tapes."""
+    """Returns whether two transcripts or upstream recordings are the same except for that."""
     first, second = (list(map(steady, path.read_bytes().splitlines())) for path in (one, other))
     return first == second
 
 
 def main() -> None:
-    """Record what is named, or all, in the place of what is there; a file that says the same stays as it is."""
-    for name in sys.argv[1:] or SCENES:
+    """Records the named scenarios, or all; does not touch files that stay the same."""
+    for name in sys.argv[1:] or SCENARIOS:
         with tempfile.TemporaryDirectory() as folder:
             record(name, Path(folder))
             for made in sorted(Path(folder).iterdir()):
                 kept = CORPUS / made.name
                 if kept.exists() and is_same(made, kept):
-                    print(f"the same  {made.name}")
+                    print(f"unchanged  {made.name}")
                     continue
                 shutil.copyfile(made, kept)
                 print(f"recorded  {made.name}")

@@ -1,6 +1,6 @@
-"""`sidecar replay`: a stand-in for the sidecar that answers from transcripts; without a database, without accounts.
+"""`sidecar replay`: a stand-in for the sidecar that answers from transcripts, without a database or accounts.
 
-The wire is the sidecar's own: the same framing, limits, batches and errors, by the same code.
+Framing, limits, batches and errors are the sidecar's, by the same code.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -21,25 +21,27 @@ from sidecar import exit_codes
 from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
-from sidecar.transcripts.file.schemas import Contract
+from sidecar.transcripts.file.schemas import ContractSchemas
 from sidecar.transcripts.replay.faults import HELP, Fault, FaultKind, Faults
-from sidecar.transcripts.replay.player import SHUTDOWN, Player, not_recorded
-from sidecar.transcripts.replay.tape import Tape
+from sidecar.transcripts.replay.player import FastPlayer, PacedPlayer, Player
+from sidecar.transcripts.replay.recording import Recording, not_recorded
 from sidecar.wire.descriptors import claim_stdio
 from sidecar.wire.host_watch import watch_parent
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 LAST_WRITE_S: Final = 2.0
-"""As long as the sidecar takes for its end."""
+"""Time to write the last lines; the sidecar has the same."""
 WAIT_FOR: Final = (
-    "tell nothing unasked before this is asked for, such as the first thing that a window asks: what was told earlier "
-    "is told only with an answer that followed it"
+    "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
+    "until then they are sent only along with answers recorded after them"
 )
-GARBAGE: Final = b"Fatal: this line is no JSON {\n"
+GARBAGE: Final = b"Fatal: this line is not JSON {\n"
+SHUTDOWN: Final = b'{"drained":true,"cancelled_requests":0,"interrupted_jobs":0}'
+"""The answer to `shutdown` if none was recorded: any client may send it."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
-    """The options; `--help` and mistakes end the process here."""
+    """Parses the options; exits on `--help` and on errors."""
     parser = argparse.ArgumentParser(
         prog="sidecar replay",
         description="Stand in for the sidecar on stdin and stdout, with the answers and notifications of transcripts.",
@@ -49,20 +51,18 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         metavar="FILE",
         nargs="+",
         type=Path,
-        help="a transcript; of several, the first that has the request answers",
+        help="a transcript; if there are several, the first that has the request answers",
     )
     parser.add_argument(
-        "--pace", choices=("fast", "recorded"), default="fast", help="at once (default), or in the recorded time"
+        "--pace",
+        choices=("fast", "recorded"),
+        default="fast",
+        help="send at once (default), or with the recorded delays",
     )
-    parser.add_argument("--life", type=int, default=1, metavar="N", help="play what was said after the Nth start")
+    parser.add_argument("--run", type=int, default=1, metavar="N", help="replay the Nth run in the file (default: 1)")
     parser.add_argument("--wait-for", metavar="METHOD", help=WAIT_FOR)
     parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="FAULT", help=HELP)
-    for option in (
-        "--db",
-        "--now",
-        "--seed",
-        "--upstream",
-    ):  # a host may always pass them; there is nothing that they could change
+    for option in ("--db", "--now", "--seed", "--upstream"):  # accepted and ignored: clients may always pass them
         parser.add_argument(option, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -75,21 +75,21 @@ def _fault(text: str) -> Fault:
 
 
 def main(argv: list[str]) -> NoReturn:
-    """Stand in until stdin ends, then end the process at once."""
+    """Serves until stdin ends, then exits without cleaning up."""
     parent = os.getppid()
-    gc.disable()  # what is read of a transcript stays, and holds no cycles: to look for some costs a third of the speed
+    gc.disable()  # recordings contain no cycles, and looking for some costs a third of the speed
     options = arguments(argv)
     wire = claim_stdio()
     try:
-        contract = Contract((schema_dir() / "openrpc.json").read_bytes())
-        _check_method(options.wait_for, contract)
-        tapes = [Tape(path.name, life(path, options.life), contract) for path in options.files]
+        schemas = ContractSchemas((schema_dir() / "openrpc.json").read_bytes())
+        _check_method(options.wait_for, schemas)
+        recordings = [Recording(path.name, lines_of_run(path, options.run), schemas) for path in options.files]
     except (OSError, NotATranscript, LookupError) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         os._exit(exit_codes.USAGE)
     runner = asyncio.Runner()
     try:
-        code = runner.run(_run(tapes, options, wire, parent))
+        code = runner.run(_run(recordings, options, wire, parent))
     except NotATranscript as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - see above
         code = exit_codes.USAGE
@@ -97,46 +97,39 @@ def main(argv: list[str]) -> NoReturn:
     os._exit(code)
 
 
-async def _run(tapes: list[Tape], options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
-    standin = StandIn(tapes, Faults(options.fault), wire, parent, pace=options.pace, waits_for=options.wait_for)
-    return await standin.run()
+async def _run(recordings: list[Recording], options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
+    server = ReplayServer(recordings, options, wire, parent)
+    return await server.run()
 
 
-def _check_method(name: str | None, contract: Contract) -> None:
-    """Raises LookupError where a method to wait for is none."""
-    if name is not None and name not in contract.methods:
-        like = " or ".join(get_close_matches(name, contract.methods, n=2))
-        raise LookupError(f"--wait-for {name}: there is no such method{f'; {like}?' if like else ''}")
+def _check_method(name: str | None, schemas: ContractSchemas) -> None:
+    """Raises LookupError if there is no such method."""
+    if name is not None and name not in schemas.methods:
+        similar = " or ".join(get_close_matches(name, schemas.methods, n=2))
+        raise LookupError(f"--wait-for {name}: there is no such method{f'; {similar}?' if similar else ''}")
 
 
-def life(path: Path, number: int) -> Iterator[Header | Entry]:
-    """The lines of a file from one life's header on.  Raises OSError, NotATranscript."""
+def lines_of_run(path: Path, number: int) -> Iterator[Header | Entry]:
+    """Returns the lines after the header of one run.  Raises OSError or NotATranscript."""
     lines = read(path)
     seen = 0
     for line in lines:
         seen += isinstance(line, Header)
         if seen == number:
             return lines
-    raise NotATranscript(f"{path}: there is no life {number}; the file has {seen}")
+    raise NotATranscript(f"{path}: there is no run {number}; the file has {seen}")
 
 
-class StandIn:
-    """The running stand-in."""
+class ReplayServer:
+    """Serves one client on stdin and stdout."""
 
     def __init__(
-        self,
-        tapes: list[Tape],
-        faults: Faults,
-        wire: tuple[int, int],
-        parent: int,
-        *,
-        pace: str,
-        waits_for: str | None,
+        self, recordings: Sequence[Recording], options: argparse.Namespace, wire: tuple[int, int], parent: int
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._failure: Exception | None = None
-        self._faults = faults
+        self._faults = Faults(options.fault)
         self._parent = parent
         self._out = wire[1]
         self._is_silent = False
@@ -144,16 +137,15 @@ class StandIn:
         self._connection = Connection()
         self._writer = PlatformWriter(wire[1], self._end)
         self._unit_of_work.connect(None, WireOut(self._connection, self._writer))
-        self._tapes = tapes
-        self._waits_for = waits_for
-        self._players = [
-            Player(tape, self, self._loop, at_recorded_pace=pace == "recorded", is_held=waits_for is not None)
-            for tape in tapes
-        ]
+        self._recordings = recordings
+        self._waits_for: str | None = options.wait_for
+        player = PacedPlayer if options.pace == "recorded" else FastPlayer
+        is_held = self._waits_for is not None
+        self._players: list[Player] = [player(one, self, self._loop, is_held=is_held) for one in recordings]
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
-        """Stand in until the end; the exit code."""
+        """Serves until the end; returns the exit code."""
         self._loop.set_exception_handler(self._crash)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers
@@ -167,9 +159,16 @@ class StandIn:
         return code
 
     def _crash(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A mistake of ours must not look like a sidecar that thinks."""
+        """Ends the process: a client must not wait for an answer that an error of ours prevented."""
+        if isinstance(context.get("exception"), NotATranscript):  # met while reading ahead
+            self._refuse(context["exception"])
+            return
         loop.default_exception_handler(context)
         self._end(exit_codes.CRASHED)
+
+    def _refuse(self, error: NotATranscript) -> None:
+        self._failure = error
+        self._end(exit_codes.USAGE)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():
@@ -181,7 +180,7 @@ class StandIn:
                 player.finish()
         except NotATranscript as error:
             self._failure = error
-        self._end(self._tapes[0].exit_code)
+        self._end(self._recordings[0].exit_code)
 
     # --- in -----------------------------------------------------------------------------------------------------
 
@@ -193,8 +192,7 @@ class StandIn:
                     for player in self._players:
                         player.release()
             except NotATranscript as error:
-                self._failure = error
-                self._end(exit_codes.USAGE)
+                self._refuse(error)
         elif type(event) is Refused and event.reply:
             self._writer.queue_response(event.reply)
         elif type(event) is Notified and event.method == "exit":
@@ -202,33 +200,33 @@ class StandIn:
 
     def _serve(self, request: Request) -> None:
         for player in self._players:
-            asked = player.tape.match(request.method, request.params)
-            if asked is not None:
-                player.take(request, asked)
+            recorded = player.recording.match(request.method, request.params)
+            if recorded is not None:
+                player.serve(request, recorded)
                 return
         if request.method == "shutdown":
             self.answer(request, SHUTDOWN, is_error=False)
             return
-        error = not_recorded(self._tapes, request.method, request.params)
+        error = not_recorded(self._recordings, request.method, request.params)
         self._writer.queue_response(self._connection.reply_error(request, error.json_bytes()))
         self._unit_of_work.request_commit()
 
     # --- out ----------------------------------------------------------------------------------------------------
 
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None:
-        """Answer a request under its own id."""
+        """Answers a request under the client's id."""
         reply = self._connection.reply_error if is_error else self._connection.reply
         if self._faults:
-            self._say(request.method, lambda: self._writer.queue_response(reply(request, answer)))
+            self._send_or_fail(request.method, lambda: self._writer.queue_response(reply(request, answer)))
         else:
             self._writer.queue_response(reply(request, answer))
             self._unit_of_work.request_commit()
 
-    def tell(self, method: str, message: bytes) -> None:
-        """Tell something unasked, in its place among the answers."""
-        self._say(method, lambda: self._writer.queue_response(message + b"\n"))
+    def notify(self, method: str, message: bytes) -> None:
+        """Sends a notification, in its place among the answers."""
+        self._send_or_fail(method, lambda: self._writer.queue_response(message + b"\n"))
 
-    def _say(self, name: str, send: Callable[[], None]) -> None:
+    def _send_or_fail(self, name: str, send: Callable[[], None]) -> None:
         if not self._faults:
             send()
             self._unit_of_work.request_commit()
@@ -253,7 +251,7 @@ class StandIn:
         if kind is FaultKind.DROP:
             return
         if not self._is_silent:
-            self._writer.flush()  # what was said before it has been said
+            self._writer.flush()  # messages before the fault are sent
         self._is_silent = True
         if kind is FaultKind.KILL:
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -1,0 +1,179 @@
+"""Summarizes a transcript: calls with their latency, notifications, errors and gaps.
+
+The file is read once, as a stream; names and sizes of messages are stored, not the messages.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from sidecar.transcripts.file.format import Entry, Header
+
+GAP_MS: Final = 1_000.0
+"""Shortest gap between two messages that is reported."""
+LONGEST: Final = 10
+"""Maximum number of gaps that are listed."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request and its answer.  Times in milliseconds since the header, sizes in bytes of the file's line."""
+
+    line: int
+    t: float
+    method: str
+    sent_bytes: int
+    latency_ms: float | None = None
+    """None if it was never answered."""
+    answer_bytes: int = 0
+    error: str | None = None
+    """The error's kind."""
+    notifications: int = 0
+    """How many came before the next request."""
+
+
+@dataclass(slots=True)
+class Notification:
+    """One notification, from either side."""
+
+    line: int
+    t: float
+    method: str
+    size: int
+    from_client: bool
+
+
+@dataclass(slots=True)
+class Gap:
+    """A time without messages."""
+
+    line: int
+    """The line that ends it."""
+    t: float
+    ms: float
+
+
+@dataclass(slots=True)
+class Totals:
+    """All calls of one method."""
+
+    calls: int = 0
+    errors: int = 0
+    unanswered: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    max_ms: float | None = None
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """One run of the sidecar."""
+
+    header: dict[str, Any]
+    messages: int = 0
+    bytes: int = 0
+    duration_ms: float = 0.0
+    exit_code: int | None = None
+    calls: list[Call] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
+    unreadable: int = 0
+    """Number of lines that were not JSON."""
+    refused: int = 0
+    """Number of answers without an id."""
+    gaps: list[Gap] = field(default_factory=list)
+
+    def methods(self) -> dict[str, Totals]:
+        """Returns the totals by method, most called first."""
+        by_method: dict[str, list[Call]] = {}
+        for call in self.calls:
+            by_method.setdefault(call.method, []).append(call)
+        made = {method: _totals(calls) for method, calls in by_method.items()}
+        return dict(sorted(made.items(), key=lambda one: -one[1].calls))
+
+    def notification_counts(self) -> dict[str, int]:
+        """Returns how often the sidecar sent each notification, most frequent first."""
+        counts: dict[str, int] = {}
+        for one in self.notifications:
+            if not one.from_client:
+                counts[one.method] = counts.get(one.method, 0) + 1
+        return dict(sorted(counts.items(), key=lambda one: -one[1]))
+
+    def longest_gaps(self) -> list[Gap]:
+        """Returns the longest gaps in the order of time."""
+        return sorted(sorted(self.gaps, key=lambda gap: -gap.ms)[:LONGEST], key=lambda gap: gap.t)
+
+    def as_json(self) -> dict[str, Any]:
+        methods = {name: asdict(totals) for name, totals in self.methods().items()}
+        return {**asdict(self), "methods": methods, "notification_counts": self.notification_counts()}
+
+
+def summarize(lines: Iterable[Header | Entry]) -> list[RunSummary]:
+    """Summarizes each run of a transcript.  Raises NotATranscript if `lines` does."""
+    runs: list[RunSummary] = []
+    open_calls: dict[Any, Call] = {}
+    for line in lines:
+        if type(line) is Header:
+            runs.append(RunSummary(line.facts))
+            open_calls = {}
+        elif type(line) is Entry:
+            _add_entry(runs[-1], line, open_calls)
+    return runs
+
+
+def _add_entry(run: RunSummary, entry: Entry, open_calls: dict[Any, Call]) -> None:
+    if entry.t - run.duration_ms >= GAP_MS:
+        run.gaps.append(Gap(entry.line, run.duration_ms, round(entry.t - run.duration_ms, 3)))
+    run.duration_ms = max(run.duration_ms, entry.t)
+    run.bytes += entry.size
+    message = entry.message
+    if message is None:
+        run.unreadable += entry.raw is not None
+        run.exit_code = run.exit_code if entry.exit_code is None else entry.exit_code
+        return
+    run.messages += 1
+    for one in message if type(message) is list else [message]:
+        if type(one) is dict:
+            _add_message(run, entry, one, open_calls)
+
+
+def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:
+    request_id, method = message.get("id"), message.get("method")
+    if method is None:
+        if not entry.from_client:
+            _add_answer(run, entry, message, open_calls)
+    elif entry.from_client and "id" in message:
+        call = Call(entry.line, entry.t, str(method), entry.size)
+        run.calls.append(call)
+        if type(request_id) in (int, str):  # otherwise it was refused, without an id
+            open_calls[request_id] = call
+    else:
+        run.notifications.append(Notification(entry.line, entry.t, str(method), entry.size, entry.from_client))
+        if not entry.from_client and run.calls:
+            run.calls[-1].notifications += 1
+
+
+def _add_answer(run: RunSummary, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:
+    request_id = message.get("id")
+    call = open_calls.pop(request_id, None) if type(request_id) in (int, str) else None
+    if call is None:
+        run.refused += 1
+        return
+    call.latency_ms = round(entry.t - call.t, 3)
+    call.answer_bytes = entry.size
+    if (error := message.get("error")) is not None:
+        call.error = str((error.get("data") or {}).get("kind") or error.get("code"))
+
+
+def _totals(calls: list[Call]) -> Totals:
+    taken = sorted(call.latency_ms for call in calls if call.latency_ms is not None)
+    totals = Totals(
+        calls=len(calls),
+        errors=sum(call.error is not None for call in calls),
+        unanswered=len(calls) - len(taken),
+        bytes=sum(call.answer_bytes + call.sent_bytes for call in calls),
+    )
+    if taken:
+        last = len(taken) - 1
+        totals.p50_ms, totals.p95_ms, totals.max_ms = taken[last // 2], taken[last * 95 // 100], taken[-1]
+    return totals

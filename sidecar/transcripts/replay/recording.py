@@ -1,0 +1,294 @@
+"""One recorded run as something to answer from: finding recorded requests, and the notifications around them.
+
+Pure: no clock, no pipe.  The file is read only as far as needed, so that a long one does not delay the start.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, TypeGuard
+
+from pydantic_core import to_json
+from sidecar_protocol.contract import RpcError
+
+from sidecar.transcripts.file.format import Entry, Header
+from sidecar.transcripts.file.patterns import example
+from sidecar.transcripts.file.schemas import SECRET, ContractSchemas, Schema
+
+VOLATILE: Final = frozenset({"date-time", "measured"})
+"""Formats of params that differ each time, such as the day to show or the client's process id."""
+ANY_PARAMS: Final = frozenset({"initialize"})
+"""Methods matched by name only: the handshake contains the client's own version and process id."""
+MAX_DETAILS: Final = 10
+READ_AHEAD: Final = 500
+"""Lines read at once while nothing else is to be done; they take a few milliseconds."""
+
+Key = tuple[str, bytes]
+
+
+@dataclass(slots=True)
+class RecordedAnswer:
+    """A result or an error, to be sent under another id."""
+
+    t: float
+    value: Any
+    is_error: bool
+    has_patterns: bool
+
+    def to_json(self) -> bytes:
+        return to_json(example(self.value) if self.has_patterns else self.value)
+
+
+@dataclass(slots=True)
+class RecordedNotification:
+    """A notification, in its segment."""
+
+    t: float
+    segment: int
+    message: dict[str, Any]
+    has_patterns: bool
+
+    @property
+    def method(self) -> str:
+        method: str = self.message["method"]
+        return method
+
+
+@dataclass(slots=True)
+class RecordedRequest:
+    """A request; positions count the notifications recorded before a line."""
+
+    t: float
+    line: int
+    method: str
+    params: dict[str, Any]
+    segment: int
+    position: int
+    answer: RecordedAnswer | None = None
+    answer_position: int = 0
+    is_used: bool = False
+
+
+class Recording:
+    """One recorded run of a sidecar.
+
+    A segment is one line from the client and what follows up to its next line; segment 0 is what comes before the
+    first.
+    """
+
+    def __init__(self, name: str, lines: Iterator[Header | Entry], schemas: ContractSchemas) -> None:
+        """`lines` begin after the header of the run and may continue with the next run."""
+        self.name = name
+        self._lines = lines
+        self._schemas = schemas
+        self._unanswered: dict[int | str, RecordedRequest] = {}
+        self._exact: dict[str, dict[bytes, deque[RecordedRequest]]] = {}
+        self._loose: dict[Key, deque[RecordedRequest]] = {}
+        self._not_in_loose: list[RecordedRequest] = []
+        self._segment = 0
+        self._read_notifications = 0
+        self._segments_without_request: set[int] = set()
+        self._eof_segment: int | None = None
+        self.notifications: deque[RecordedNotification] = deque()
+        """The notifications that have been read and not yet played."""
+        self.exit_code = 0
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def read_line(self) -> bool:
+        """Reads one more line; returns False at the end of the run.  Raises NotATranscript."""
+        entry = next(self._lines, None)
+        if type(entry) is not Entry:
+            self._lines = iter(())  # the next run is not part of this one
+            return False
+        if entry.from_client:
+            self._read_input(entry)
+            return True
+        if entry.exit_code is not None:
+            self.exit_code = entry.exit_code
+        message = entry.message
+        if entry.is_notification:
+            self._read_notifications += 1
+            recorded = RecordedNotification(entry.t, self._segment, message, entry.has_patterns)
+            self.notifications.append(recorded)
+            return True
+        for answer in message if type(message) is list else [message]:
+            if type(answer) is dict:
+                self._read_answer(entry, answer)
+        return True
+
+    def _read_input(self, entry: Entry) -> None:
+        self._segment += 1
+        if entry.is_eof:
+            self._eof_segment = self._segment
+        messages = entry.message if type(entry.message) is list else [entry.message]
+        if not sum(self._read_request(entry, message) for message in messages):
+            self._segments_without_request.add(self._segment)
+
+    def _read_request(self, entry: Entry, message: Any) -> bool:
+        """Returns whether it is a request that the sidecar accepts as such; others are refused again by the wire."""
+        if type(message) is not dict:
+            return False
+        request_id, method, params = message.get("id"), message.get("method"), message.get("params")
+        if not _is_id(request_id) or type(method) is not str or (type(params) is not dict and params is not None):
+            return False
+        request = RecordedRequest(entry.t, entry.line, method, params or {}, self._segment, self._read_notifications)
+        self._unanswered[request_id] = request
+        self._exact.setdefault(method, {}).setdefault(exact(request.params), deque()).append(request)
+        self._not_in_loose.append(request)
+        return True
+
+    def _read_answer(self, entry: Entry, message: dict[str, Any]) -> None:
+        request_id = message.get("id")
+        request = self._unanswered.pop(request_id, None) if _is_id(request_id) else None
+        if request is not None:
+            is_error = "error" in message
+            value = message.get("error" if is_error else "result")
+            request.answer = RecordedAnswer(entry.t, value, is_error, entry.has_patterns)
+            request.answer_position = self._read_notifications
+
+    def read_ahead(self) -> bool:
+        """Reads a limited number of lines, so that one call takes little time; returns False if there were none."""
+        return sum(self.read_line() for _ in range(READ_AHEAD)) > 0
+
+    def read_segment(self, segment: int) -> bool:
+        """Reads up to the end of a segment; returns False if there is no such segment."""
+        while self._segment <= segment and self.read_line():
+            pass
+        return segment <= self._segment
+
+    def begins_with_request(self, segment: int) -> bool:
+        """Returns whether a segment begins with a request that a client can repeat."""
+        return segment not in self._segments_without_request
+
+    def is_after_eof(self, segment: int) -> bool:
+        return self._eof_segment is not None and self._eof_segment <= segment
+
+    # --- matching -----------------------------------------------------------------------------------------------
+
+    def match(self, method: str, params: dict[str, Any]) -> RecordedRequest | None:
+        """Returns the first unused recording of a request, else its last recording, else None.
+
+        Two requests are the same if method and params are, except for times, secrets and machine-dependent values.
+        """
+        exactly = exact(params)
+        loosely: Key | None = None
+        while True:
+            same_method = self._exact.get(method)
+            found = None if same_method is None else _first_unused(same_method.get(exactly))
+            if found is None and same_method is not None:
+                loosely = loosely or self.loose(method, params)
+                found = _first_unused(self._similar(loosely))
+            if found is not None or not self.read_line():
+                break
+        if found is None:
+            again = self._exact.get(method, {}).get(exactly) or self._similar(loosely or self.loose(method, params))
+            found = again[-1] if again else None
+        if found is not None:
+            found.is_used = True
+            while found.answer is None and self.read_line():
+                pass
+        return found
+
+    def _similar(self, key: Key) -> deque[RecordedRequest] | None:
+        """Returns the requests that differ only in volatile params; their index is built on the first use."""
+        for request in self._not_in_loose:
+            self._loose.setdefault(self.loose(request.method, request.params), deque()).append(request)
+        self._not_in_loose.clear()
+        return self._loose.get(key)
+
+    def loose(self, method: str, params: dict[str, Any]) -> Key:
+        """Returns the method and the params without times, secrets and machine-dependent values, sorted by name."""
+        if method in ANY_PARAMS:
+            return method, b""
+        schema = self._schemas.params(method)
+        return method, to_json(self._without_volatile(params, schema))
+
+    def _without_volatile(self, value: Any, schema: Schema) -> Any:
+        if type(value) is dict:
+            kept = []
+            for name in sorted(value):
+                member = self._schemas.member(schema, value, name)
+                if name != "_meta" and value[name] is not None and not self._is_volatile(member):
+                    kept.append([name, self._without_volatile(value[name], member)])
+            return kept
+        if type(value) is list:
+            item = self._schemas.item(schema)
+            return [self._without_volatile(one, item) for one in value]
+        return value
+
+    def _is_volatile(self, schema: Schema) -> bool:
+        return bool(schema.get(SECRET)) or self._schemas.format(schema) in VOLATILE
+
+    # --- explaining ---------------------------------------------------------------------------------------------
+
+    def nearest(self, method: str, params: dict[str, Any]) -> tuple[RecordedRequest, list[str]] | None:
+        """Returns the request of this method whose params differ least, and the paths where they differ."""
+        recorded = (same[0] for same in self._exact.get(method, {}).values())
+        candidates = [(request, differing(request.params, params)) for request in recorded]
+        return min(candidates, key=lambda candidate: len(candidate[1]), default=None)
+
+    def similar_methods(self, method: str) -> list[str]:
+        return get_close_matches(method, list(self._exact), n=3, cutoff=0.5)
+
+
+class NotRecorded(RpcError):
+    """No transcript has this request."""
+
+    code = 4990  # of the replay only, so not in the contract
+
+
+def not_recorded(recordings: Sequence[Recording], method: str, params: dict[str, Any]) -> NotRecorded:
+    """Returns the error for a request without a recording; it names the nearest one."""
+    found = [(one, *nearest) for one in recordings if (nearest := one.nearest(method, params)) is not None]
+    if not found:
+        similar = sorted({name for one in recordings for name in one.similar_methods(method)})
+        hint = f"Similar recorded methods: {', '.join(similar)}." if similar else ""
+        names = ", ".join(one.name for one in recordings)
+        return NotRecorded(
+            f"No transcript has {method}; replayed: {names}.",
+            hint=hint or "Record it with `sidecar serve --record FILE`.",
+        )
+    recording, request, paths = min(found, key=lambda one: len(one[2]))
+    details = [
+        {"path": path, "message": f"recorded: {_value_at(request.params, path)}"} for path in paths[:MAX_DETAILS]
+    ]
+    where = f"The nearest request is {recording.name}, line {request.line}."
+    return NotRecorded(f"No transcript has {method} with these params.  {where}", details=details)
+
+
+def _value_at(params: Any, path: str) -> str:
+    value = params
+    for name in path.split(".")[1:]:
+        value = value.get(name) if type(value) is dict else None
+    return to_json(value).decode()[:200]
+
+
+def _is_id(value: Any) -> TypeGuard[int | str]:
+    return type(value) in (int, str)
+
+
+def exact(params: dict[str, Any]) -> bytes:
+    """Returns a request's params as JSON, without `_meta`."""
+    if "_meta" in params:
+        params = {name: value for name, value in params.items() if name != "_meta"}
+    return to_json(params) if params else b"{}"
+
+
+def _first_unused(requests: deque[RecordedRequest] | None) -> RecordedRequest | None:
+    while requests:
+        if not requests[0].is_used:
+            return requests[0]
+        if len(requests) == 1:  # the last one stays: it answers all further requests
+            return None
+        requests.popleft().answer = None  # frees the memory
+    return None
+
+
+def differing(recorded: Any, actual: Any, path: str = "params") -> list[str]:
+    """Returns the paths at which two values differ."""
+    if type(recorded) is dict and type(actual) is dict:
+        names = [name for name in {**recorded, **actual} if name != "_meta"]
+        return [one for name in names for one in differing(recorded.get(name), actual.get(name), f"{path}.{name}")]
+    return [] if recorded == actual else [path]
