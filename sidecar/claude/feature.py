@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sidecar_protocol.claude.doctor import ClaudeReport
 from sidecar_protocol.claude.export import ExportSession
@@ -28,10 +28,9 @@ from sidecar.claude.service import ClaudeService, DoctorService, PermissionsServ
 from sidecar.claude.sessions.export import ExportHandler, ExportService
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.search import SearchService
-from sidecar.claude.sessions.store import ClaudeStore, search_index
+from sidecar.claude.sessions.store import SessionStore, search_index
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
-from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Program, Runtime
@@ -60,23 +59,13 @@ class _Parts:
     """What several services and handlers share."""
 
     def __init__(self, runtime: Runtime) -> None:
-        database, clock, notify, new_id = runtime.database, runtime.clock, runtime.notify, runtime.new_id
-        self.store = ClaudeStore(database)
+        database = runtime.database
+        self.store = SessionStore(database)
         self.index = search_index(database)
         self.index.prepare()
-        self.usage = UsageStore(database, clock)
-        self.sessions = SessionJournal(database, self.store, notify, clock, new_id, self.usage)
-        self.requests = PermissionStore(database)
-        self.permissions = PermissionJournal(
-            database,
-            self.requests,
-            self.sessions,
-            notify=notify,
-            enqueue=runtime.queue.enqueue,
-            after_commit=runtime.after_commit,
-            clock=clock,
-            new_id=new_id,
-        )
+        self.usage = UsageStore(database, runtime.clock)
+        self.sessions = SessionJournal(runtime, self.store, self.usage)
+        self.permissions = PermissionJournal(runtime, PermissionStore(database), self.sessions)
         self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=runtime.is_draining)
         self.orphans = Orphans(runtime, self.sessions, self.permissions)
         self.discovery = Discovery(setting=runtime.settings.claude_path, environment=os.environ, home=Path.home())
@@ -84,20 +73,11 @@ class _Parts:
 
 
 def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
-    sessions = SessionsService(
-        parts.store,
-        parts.sessions,
-        parts.permissions,
-        enqueue=runtime.queue.enqueue,
-        cancel=runtime.queue.cancel_holders,
-        drop_process=parts.pool.drop,
-        adapt_process=parts.pool.apply_settings,
-    )
     return (
-        ClaudeService(runtime.queue.enqueue),
+        ClaudeService(runtime.queue),
         DoctorService(parts.doctor.examine),
-        sessions,
-        PermissionsService(parts.requests, parts.permissions),
+        SessionsService(runtime, parts.sessions, parts.permissions, parts.pool),
+        PermissionsService(parts.permissions),
         SearchService(parts.store, parts.index, runtime.clock),
         ExportService(parts.store),
         UsageService(parts.usage),
@@ -105,52 +85,20 @@ def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
 
 
 def _registrations(runtime: Runtime, parts: _Parts) -> tuple[Registration, ...]:
-    settings, clock = runtime.settings, runtime.clock
+    settings = runtime.settings
     environment = {**os.environ, DATABASE_ENV: parts.orphans.database_name}
     launcher = Launcher(
         discovery=parts.discovery, environment=environment, home=Path.home(), process_table=parts.orphans.process_table
     )
-    record = RecordRuns(runtime)
-    runs = ClaudeRunHandler(
-        launcher=launcher,
-        notify=runtime.notify,
-        record=record,
-        clock=clock,
-        book=parts.usage.book_safely,
-        session_with=parts.store.session_with,
-        is_draining=runtime.is_draining,
-    )
-    turns = TurnHandler(
-        launcher=launcher,
-        pool=parts.pool,
-        sessions=parts.sessions,
-        permissions=parts.permissions,
-        notify=runtime.notify,
-        record=record,
-        clock=clock,
-        is_draining=runtime.is_draining,
-    )
-    exports = ExportHandler(parts.store, UserFiles(settings.data_dir, settings.log_dir), clock)
+    runs = ClaudeRunHandler(runtime, launcher, parts.store, parts.usage)
+    turns = TurnHandler(runtime, launcher, parts.pool, parts.sessions, parts.permissions)
+    exports = ExportHandler(parts.store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     limit = settings.claude_concurrency
     return (
         Registration(RunClaude, runs, concurrency=limit, pool="claude"),
         Registration(TakeTurn, turns, concurrency=limit, pool="claude"),
         Registration(ExportSession, exports),
     )
-
-
-class RecordRuns:
-    """Writes finished runs into the activity feed.  Never raises: a run does not fail because of its record."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    def __call__(self, *, source: str, **fields: Any) -> None:
-        try:
-            event = FeedEvent(at_ms=self._runtime.clock.now_ms(), **fields)
-            self._runtime.feed().write(Origin(source), [event])
-        except sqlite3.Error:
-            log.exception("a run could not be written to the feed")
 
 
 class Doctor:
@@ -186,7 +134,7 @@ class Orphans:
     async def recover(self) -> None:
         """Kills all that is left; afterwards no session is running, and open permission requests stay open."""
         try:
-            session_ids = self._sessions.left_behind()
+            session_ids = self._sessions.store.unfinished()
             noted = self.process_table.left()
             if session_ids or noted:
                 owners = {*session_ids, *(process.owner_id for process in noted)}

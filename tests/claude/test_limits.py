@@ -11,7 +11,7 @@ from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, parse_reset_time, snooze
 from sidecar.job_handler import JobFailed, JobSnoozed
 from tests.claude.client import both_releases, connected
 from tests.claude.harness import RunHarness
-from tests.claude.turn_harness import turns
+from tests.claude.turn_harness import turn_harness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -77,14 +77,14 @@ def test_a_wait_longer_than_the_maximum_is_refused() -> None:
 
 async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Path, tmp_path: Path) -> None:
     prompt = f"[[limit:{NOW_MS // 1000 + 60}]] [[text:here]]"
-    async with turns(standin, tmp_path) as harness:
-        session = harness.create()
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
         with pytest.raises(JobSnoozed) as snoozed:
-            await harness.take(session.session_id, prompt)
+            await harness.run(session.session_id, prompt)
         assert snoozed.value.delay_s == 60 + MARGIN_S
         assert harness.session(session.session_id).status is SessionStatus.IDLE
         harness.context.snoozed_for_s = 65.0
-        assert (await harness.take(session.session_id, prompt)).text == "here"
+        assert (await harness.run(session.session_id, prompt)).text == "here"
         kinds = [message.kind for message in harness.messages(session.session_id)]
     assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
 
@@ -92,7 +92,7 @@ async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Pa
 async def test_a_run_that_hit_a_limit_is_put_off(harness: RunHarness) -> None:
     with pytest.raises(JobSnoozed):
         await harness.run("[[limit:1]]")
-    assert harness.records == []
+    assert harness.events == []
 
 
 @both_releases

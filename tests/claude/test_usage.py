@@ -25,19 +25,19 @@ class UsageHarness:
     """The services over a real database, and what was booked at which moment."""
 
     def __init__(self, path: Path) -> None:
-        self.rig = Loopback(path)
-        self.store = UsageStore(self.rig.database, self.rig.clock)
-        self.usage = self.rig.remote(ClaudeUsages)
+        self.loopback = Loopback(path)
+        self.store = UsageStore(self.loopback.database, self.loopback.clock)
+        self.usage = self.loopback.remote(ClaudeUsages)
 
     def at(self, moment: str) -> "UsageHarness":
-        self.rig.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
+        self.loopback.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
         return self
 
-    def book(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
+    def record(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
         """A job with these API messages, each of 10 tokens and a cent."""
         told = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
-        with self.rig.database.write():
-            self.store.book(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
+        with self.loopback.database.write():
+            self.store.add(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
         listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
@@ -47,11 +47,11 @@ class UsageHarness:
 
 
 @pytest.fixture
-async def books(data_dir: Path) -> Any:
+async def harness(data_dir: Path) -> Any:
     made = UsageHarness(data_dir / "sidecar.db")
-    await made.rig.initialize()
+    await made.loopback.initialize()
     yield made
-    made.rig.close()
+    made.loopback.close()
 
 
 async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
@@ -100,32 +100,32 @@ async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_
     assert [one["total_cost_usd"] for one in entries] == [0.01, 0.01]
 
 
-async def test_a_message_that_two_turns_tell_counts_once(books: UsageHarness) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1", "m2")
-    with books.rig.database.write():
+async def test_a_message_that_two_turns_tell_counts_once(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
+    with harness.loopback.database.write():
         more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
-        books.store.book("two", None, RunUsage(TokenUsage(), None, (more,), {}))
-    (entry,) = await books.entries("model", **EVER)
+        harness.store.add("two", None, RunUsage(TokenUsage(), None, (more,), {}))
+    (entry,) = await harness.entries("model", **EVER)
     assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
 
 
-async def test_each_grouping_tells_the_same_sum(books: UsageHarness) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1", session_id="s1")
-    books.at("2020-06-02T10:00:00Z").book("two", "m2", "m3", session_id="s1", model="haiku")
-    books.at("2020-06-02T11:00:00Z").book("three", "m4")
-    days = await books.entries("day", **EVER)
+async def test_each_grouping_tells_the_same_sum(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1", session_id="s1")
+    harness.at("2020-06-02T10:00:00Z").record("two", "m2", "m3", session_id="s1", model="haiku")
+    harness.at("2020-06-02T11:00:00Z").record("three", "m4")
+    days = await harness.entries("day", **EVER)
     assert [(one.day, one.jobs, one.usage.input_tokens) for one in days] == [
         ("2020-06-01", 1, 7),
         ("2020-06-02", 2, 21),
     ]
-    sessions = await books.entries("session", **EVER)
+    sessions = await harness.entries("session", **EVER)
     assert [(one.session_id, one.jobs, round(one.total_cost_usd, 6)) for one in sessions] == [
         ("s1", 2, 0.03),
         (None, 1, 0.01),
     ]
-    models = await books.entries("model", **EVER)
+    models = await harness.entries("model", **EVER)
     assert [(one.model, one.usage.output_tokens) for one in models] == [("opus", 6), ("haiku", 6)]
-    jobs = await books.entries("job", **EVER)
+    jobs = await harness.entries("job", **EVER)
     assert {(one.job_id, one.session_id, one.last_at) for one in jobs} == {
         ("one", "s1", "2020-06-01T10:00:00.000Z"),
         ("two", "s1", "2020-06-02T10:00:00.000Z"),
@@ -133,25 +133,25 @@ async def test_each_grouping_tells_the_same_sum(books: UsageHarness) -> None:
     }
 
 
-async def test_a_job_that_is_run_again_costs_again(books: UsageHarness) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1")
-    books.at("2020-06-01T11:00:00Z").book("one", "m2")
-    (entry,) = await books.entries("job", **EVER)
+async def test_a_job_that_is_run_again_costs_again(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1")
+    harness.at("2020-06-01T11:00:00Z").record("one", "m2")
+    (entry,) = await harness.entries("job", **EVER)
     assert (entry.jobs, entry.usage.input_tokens, round(entry.total_cost_usd, 6)) == (1, 14, 0.02)
 
 
-async def test_the_range_begins_with_its_start_and_ends_before_its_end(books: UsageHarness) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1")
-    books.at("2020-06-01T11:00:00Z").book("two", "m2")
-    found = await books.entries("job", "2020-06-01T10:00:00Z", "2020-06-01T13:00:00+02:00")
+async def test_the_range_begins_with_its_start_and_ends_before_its_end(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1")
+    harness.at("2020-06-01T11:00:00Z").record("two", "m2")
+    found = await harness.entries("job", "2020-06-01T10:00:00Z", "2020-06-01T13:00:00+02:00")
     assert [one.job_id for one in found] == ["one"]
 
 
-async def test_a_local_day_is_as_long_as_the_clocks_make_it(books: UsageHarness) -> None:
+async def test_a_local_day_is_as_long_as_the_clocks_make_it(harness: UsageHarness) -> None:
     for hour, job in enumerate(("before", "first", "last", "after")):
         moment = ["2020-10-24T21:59:59Z", "2020-10-24T22:00:00Z", "2020-10-25T22:59:59Z", "2020-10-25T23:00:00Z"][hour]
-        books.at(moment).book(job, job)
-    days = await books.entries("day", **EVER, zone="Europe/Berlin")
+        harness.at(moment).record(job, job)
+    days = await harness.entries("day", **EVER, zone="Europe/Berlin")
     assert [(one.day, one.jobs) for one in days] == [("2020-10-24", 1), ("2020-10-25", 2), ("2020-10-26", 1)]
 
 
@@ -172,14 +172,14 @@ async def test_a_local_day_is_as_long_as_the_clocks_make_it(books: UsageHarness)
     ],
 )
 async def test_what_cannot_be_listed_is_refused_with_its_reason(
-    books: UsageHarness, asked: dict[str, str], kind: str
+    harness: UsageHarness, asked: dict[str, str], kind: str
 ) -> None:
     with pytest.raises(RemoteError) as refused:
-        await books.rig.call("claude.usage.list", asked)
+        await harness.loopback.call("claude.usage.list", asked)
     assert refused.value.data["kind"] == kind
 
 
-async def test_nothing_booked_is_nothing_listed_here_too(books: UsageHarness) -> None:
-    assert await books.usage.list(start=EVER["start"], end=EVER["end"]) == UsageList(
+async def test_nothing_booked_is_nothing_listed_here_too(harness: UsageHarness) -> None:
+    assert await harness.usage.list(start=EVER["start"], end=EVER["end"]) == UsageList(
         entries=[], usage=ClaudeUsage(), total_cost_usd=0
     )

@@ -14,7 +14,7 @@ from sidecar_protocol.claude.sessions import Session
 
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
-from sidecar.claude.sessions.session_settings import Settings, changes
+from sidecar.claude.sessions.session_settings import SessionSettings, change_requests
 
 IDLE_S: Final = 180.0
 """An idle CLI takes 190 MB and 1 % of a core (measured); who has said nothing for so long is likely elsewhere."""
@@ -37,16 +37,16 @@ class SessionProcess:
         self.session_id = session_id
         self.on_line = on_line
         self.cost_so_far = 0.0
-        self.settings: Settings | None = None
+        self.settings: SessionSettings | None = None
         self.busy = True
         self.unwanted = False
         self.called = anyio.Event()
         self.gone = anyio.Event()
         self.process: ClaudeProcess
 
-    def apply_settings(self, wanted: Settings) -> bool:
+    def apply_settings(self, wanted: SessionSettings) -> bool:
         """Let the process work by these settings; whether it can, without being started anew."""
-        requests = None if self.settings is None else changes(self.settings, wanted)
+        requests = None if self.settings is None else change_requests(self.settings, wanted)
         if requests is None:
             return False
         for request in requests:
@@ -102,7 +102,7 @@ class ProcessPool:
         self._stopping.set()
         await self._ended.wait()
 
-    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: Settings) -> SessionProcess:
+    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: SessionSettings) -> SessionProcess:
         """The session's process, started if none can work as wanted, for one turn; give it back afterwards."""
         while (live := self._lives.get(session_id)) is not None:
             if not (live.called.is_set() or live.process.exited.is_set()) and live.apply_settings(wanted):
@@ -141,7 +141,7 @@ class ProcessPool:
         """The session's settings have changed: a turn that runs follows as far as it can, the next one is to."""
         live = self._lives.get(session.session_id)
         if live is not None and live.busy:
-            live.apply_settings(Settings.of(session))
+            live.apply_settings(SessionSettings.of(session))
 
     def drop(self, session_id: str) -> None:
         """The session wants no process any more."""

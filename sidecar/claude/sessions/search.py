@@ -15,7 +15,7 @@ from sidecar_protocol.entities import SearchMark
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import SessionId
 
-from sidecar.claude.sessions.store import ClaudeStore, SearchWindow
+from sidecar.claude.sessions.store import SearchWindow, SessionStore
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
@@ -34,7 +34,7 @@ CHEAP_S: Final = PAGE_S / 10
 class SearchService(ClaudeSearch):
     """Implements `ClaudeSearch`."""
 
-    def __init__(self, store: ClaudeStore, index: FullTextIndex, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, index: FullTextIndex, clock: Clock) -> None:
         self._store = store
         self._index = index
         self._clock = clock

@@ -90,7 +90,7 @@ def test_a_late_answer_says_what_was_allowed_and_nothing_more() -> None:
     assert late_response_prompt(PermissionKind.TOOL, "Bash", ALLOWED) == (
         "Your last turn was interrupted while you waited for the user's answer to your call of Bash. The call was not "
         'made. The user has now allowed the call, for one call of Bash with exactly this input:\n{"command":"ls"}\n'
-        "Make this call now, with this input unchanged, and go on from there."
+        "Make this call now, with this input unchanged, and continue from there."
     )
     assert "approved the plan" in late_response_prompt(PermissionKind.PLAN, "ExitPlanMode", ALLOWED)
     assert "has now answered" in late_response_prompt(PermissionKind.QUESTION, "AskUserQuestion", ALLOWED)

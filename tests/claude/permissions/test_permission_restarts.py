@@ -108,7 +108,7 @@ async def test_another_prompt_leaves_an_old_question_behind(sidecar: StartSideca
         closed = await claude.resolved_request(request.request_id)
         assert (closed.status, closed.message) == (
             PermissionStatus.CANCELLED,
-            "The conversation went on without an answer.",
+            "The conversation continued without an answer.",
         )
         assert (await claude.sessions.get(session_id=request.session_id)).status is SessionStatus.IDLE
 
@@ -128,6 +128,9 @@ async def test_a_cli_that_dies_takes_its_question_with_it(sidecar: StartSidecar,
         request = await claude.permission_request(job.job_id)
         os.kill(pid, signal.SIGKILL)
         closed = await claude.resolved_request(request.request_id)
-        assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The turn ended without the answer.")
+        assert (closed.status, closed.message) == (
+            PermissionStatus.CANCELLED,
+            "The turn ended before the request was answered.",
+        )
         failed = await claude.until_job(job.job_id, "failed")
         assert (failed["error"]["kind"], failed["waiting_for"]) == ("killed_by_signal", None)
