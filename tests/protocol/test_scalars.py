@@ -28,7 +28,7 @@ def test_a_time_is_kept_in_the_one_form_that_sorts_as_text(sent: str, kept: str)
         ("tomorrow", "not an ISO 8601 date and time"),
         ("", "not an ISO 8601 date and time"),
         ("2026-02-30T08:00:00Z", "not an ISO 8601 date and time"),
-        ("0001-01-01T00:00:00+09:00", "must lie in the years 1 to 9999"),
+        ("0001-01-01T00:00:00+09:00", "must be in the years 1 to 9999"),
         ("9" * 65, "at most 64 characters"),
     ],
 )
