@@ -23,8 +23,8 @@ def test_a_time_is_kept_in_the_one_form_that_sorts_as_text(sent: str, kept: str)
 @pytest.mark.parametrize(
     ("sent", "complaint"),
     [
-        ("2026-11-23T08:00:00", "needs its offset"),
-        ("2026-11-23", "needs its offset"),
+        ("2026-11-23T08:00:00", "needs an offset"),
+        ("2026-11-23", "needs an offset"),
         ("tomorrow", "not an ISO 8601 date and time"),
         ("", "not an ISO 8601 date and time"),
         ("2026-02-30T08:00:00Z", "not an ISO 8601 date and time"),
