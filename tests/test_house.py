@@ -63,11 +63,12 @@ LATE_IMPORTS = {
     },
 }
 """The imports inside functions, by module, with their reasons."""
-SECRET_COLUMNS = {"sidecar.calendar.sealed", "sidecar.atlassian.sealed"}
-"""Modules that name their feature's secret columns for the vault, which encrypts them at the handshake."""
+SEALED_COLUMNS = {"sidecar.calendar.sealed", "sidecar.atlassian.sealed"}
+"""Modules that name the sealed columns of their feature's tables, for the vault, which needs them at the handshake."""
 DYNAMIC_TABLES = {
-    "sidecar.storage.secrets": "the columns that SECRET_COLUMNS name",
+    "sidecar.storage.secrets": "the columns that SEALED_COLUMNS name",
     "sidecar.storage.fulltext": "the index's own tables, and the table that it indexes",
+    "sidecar.storage.paging": "the table that a store gives it",
     "sidecar.storage.migrations": "the table of the migrations",
     "sidecar.claude.sessions.store": "its own table or that of its index",
 }
@@ -250,31 +251,36 @@ def test_the_contract_reads_no_clock_and_does_no_io() -> None:
             assert not forbidden & {one.split(".")[0] for one in names}, f"{name} imports {names}"
 
 
-def test_each_table_is_named_in_exactly_one_module_and_in_that_of_its_secret_columns() -> None:
+def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """How a module names tables: `sql` and the table, `sealed` and the table of a column, `dynamic` and nothing."""
+    statement = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+|\{\})")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (("sql", table) for table in statement.findall(node.value))
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values)
+            yield from (("dynamic", "") for table in statement.findall(text) if table == "{}")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            kind = {"SealedColumn": "sealed", "PagedList": "sql", "FullTextIndex": "sql"}.get(node.func.id)
+            values = (*node.args, *(one.value for one in node.keywords))
+            if kind is not None:
+                yield from ((kind, one.value) for one in values if isinstance(one, ast.Constant))
+
+
+def test_each_table_is_named_in_exactly_one_module_and_in_that_of_its_sealed_columns() -> None:
     text = "".join(path.read_text("utf-8") for path in sorted((ROOT / "schema" / "migrations").glob("*.sql")))
-    tables = re.findall(r"CREATE TABLE (\w+)", text)
-    assert tables
-    owners: dict[str, set[str]] = {table: set() for table in tables}
-    dynamic: set[str] = set()
-    secret: list[tuple[str, str]] = []
-    statement = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
-    for name, _, tree in modules("sidecar"):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                for table in statement.findall(node.value):
-                    if table in owners:
-                        owners[table].add(name)
-            elif isinstance(node, ast.JoinedStr):
-                texts = [one.value if isinstance(one, ast.Constant) else "{}" for one in node.values]
-                if re.search(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+\{\}", "".join(map(str, texts))):
-                    dynamic.add(name)
-            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "SecretColumn":
-                assert name in SECRET_COLUMNS, f"{name} declares a secret column"
-                secret.append((name, str(getattr(node.args[0], "value", None))))
+    owners: dict[str, set[str]] = {table: set() for table in re.findall(r"CREATE TABLE (\w+)", text)}
+    assert owners
+    named = [(name, *one) for name, _, tree in modules("sidecar") for one in named_tables(tree)]
+    for name, kind, table in named:
+        if kind == "sql" and table in owners:
+            owners[table].add(name)
     assert {table: names for table, names in owners.items() if len(names) > 1} == {}
-    for name, table in secret:
+    assert {name for name, kind, _ in named if kind == "dynamic"} == DYNAMIC_TABLES.keys()
+    sealed = [(name, table) for name, kind, table in named if kind == "sealed" and table in owners]
+    assert {name for name, _ in sealed} == SEALED_COLUMNS
+    for name, table in sealed:
         assert {part(owner) for owner in owners[table]} == {part(name)}, f"{name} declares a column of {table}"
-    assert dynamic == DYNAMIC_TABLES.keys()
 
 
 def test_every_name_on_the_wire_says_where_it_is_declared() -> None:
@@ -331,7 +337,7 @@ serve.main([])
     assert loaded & set(HEAVY) == set()
     assert "anyio" not in loaded
     ours = ("sidecar.activity.", "sidecar.atlassian.", "sidecar.calendar.", "sidecar.claude.")
-    assert {name for name in loaded if name.startswith(ours)} == SECRET_COLUMNS
+    assert {name for name in loaded if name.startswith(ours)} == SEALED_COLUMNS
 
 
 def test_no_file_names_a_package_registry_or_records_its_addresses() -> None:
