@@ -100,7 +100,7 @@ def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, 
 def _is_scheduled(message: Message) -> bool:
     """Returns whether the notification is about a job that a schedule created."""
     params: dict[str, Any] = message["params"]
-    return params.get("job", {}).get("schedule_id") is not None or "event" in params
+    return params.get("job", {}).get("schedule_id") is not None or "line" in params
 
 
 def _versions_rise(answers: list[Message]) -> bool:
