@@ -43,7 +43,7 @@ from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
-    from sidecar.http import Http, Upstream
+    from sidecar.http.client import Http, Upstream
     from sidecar.transcripts.record import Recorder
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class App:
         return self._features.feed()
 
     def _make_http(self) -> "Http":
-        from sidecar.http import Http  # noqa: PLC0415 - it brings anyio, which the start does without
+        from sidecar.http.client import Http  # noqa: PLC0415 - it brings anyio, which the start does without
 
         random_fraction = self._randomness.fractions_for("pauses of requests")
         return Http(self._clock, random_fraction=random_fraction, upstream=self._upstream())

@@ -22,7 +22,7 @@ from sidecar_protocol.system import SecretsState
 from sidecar.activity.service import ActivityService
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.features import SECRETS, Features, job_types
-from sidecar.http import Http
+from sidecar.http.client import Http
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.jobs.worker import JobsWorker

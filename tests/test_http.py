@@ -14,8 +14,8 @@ import anyio.lowlevel
 import pytest
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar import http as module
-from sidecar.http import (
+from sidecar.http import client as module
+from sidecar.http.client import (
     BadResponse,
     CertificateUntrusted,
     Http,
@@ -25,7 +25,7 @@ from sidecar.http import (
     ServerUnreachable,
     job_error,
 )
-from sidecar.httpx_client import MAX_PER_ORIGIN
+from sidecar.http.transport import MAX_PER_ORIGIN
 from sidecar.job_handler import JobFailed, JobSnoozed
 from tests.loopback import EIGHT_O_CLOCK, ManualClock
 

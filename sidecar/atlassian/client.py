@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sidecar_protocol.atlassian import AtlassianService
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.http import Http, HttpRequest, HttpResponse
+from sidecar.http.client import Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 PRODUCT_NAMES: Final = {AtlassianService.JIRA: "Jira", AtlassianService.CONFLUENCE: "Confluence"}

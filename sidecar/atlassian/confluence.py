@@ -16,7 +16,7 @@ from sidecar.atlassian.confluence_events import comment_event, content_events
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
 from sidecar.clock import DAY_MS
-from sidecar.http import BadResponse
+from sidecar.http.client import BadResponse
 
 SEARCH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100

@@ -21,7 +21,7 @@ from sidecar.atlassian.store import StoredAccount
 from sidecar.atlassian.sync import Sync
 from sidecar.atlassian.sync_cursor import Position, plan
 from sidecar.feed import Origin
-from sidecar.http import HttpError, job_error
+from sidecar.http.client import HttpError, job_error
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
 from sidecar.storage.secrets import SecretUnreadable, Vault
 

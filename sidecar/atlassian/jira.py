@@ -16,7 +16,7 @@ from sidecar.atlassian.client import Refused, SiteClient
 from sidecar.atlassian.jira_events import Issue, issue_events, status_kinds
 from sidecar.atlassian.shapes import dig, items, moment, number, text
 from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
-from sidecar.http import BadResponse
+from sidecar.http.client import BadResponse
 
 LIST_PAGE: Final = 1_000
 """Of 5,000 allowed: what is listed is in memory until it is read."""

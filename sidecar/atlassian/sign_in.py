@@ -8,7 +8,7 @@ from sidecar_protocol.atlassian import AtlassianService
 
 from sidecar.atlassian import shapes
 from sidecar.atlassian.client import Credentials, Refused, SignedOut, SiteClient, judge
-from sidecar.http import BadResponse, Http, HttpRequest
+from sidecar.http.client import BadResponse, Http, HttpRequest
 
 Route = Literal["site", "gateway"]
 _ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")

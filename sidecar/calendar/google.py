@@ -33,7 +33,7 @@ from sidecar.calendar.provider import (
 )
 from sidecar.calendar.tokens import AccessTokens, TokenSource
 from sidecar.clock import iso
-from sidecar.http import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_error
+from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 PAGE: Final = 1_000

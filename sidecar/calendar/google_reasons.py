@@ -3,7 +3,7 @@
 from typing import Final
 
 from sidecar.calendar.oauth import word
-from sidecar.http import BadResponse, HttpResponse
+from sidecar.http.client import BadResponse, HttpResponse
 
 RATE: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 """Pass by themselves, and come as 403 as well as 429."""

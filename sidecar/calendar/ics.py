@@ -30,7 +30,7 @@ from sidecar.calendar.provider import (
     StoredAccount,
 )
 from sidecar.days import zone_or_utc
-from sidecar.http import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_error
+from sidecar.http.client import MAX_BODY_BYTES, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import anyio
 from pydantic_core import from_json
 
-from sidecar.http import BadResponse, Http, HttpError, HttpRequest, HttpResponse, ServerUnreachable
+from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, ServerUnreachable
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.store import PermissionStore
 from sidecar.claude.process.discovery import Discovery
-from sidecar.claude.process.environment import DATABASE_MARK
+from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.orphans import kill_leftovers, survivors
-from sidecar.claude.process.pool import Pool
-from sidecar.claude.process.process_table import ProcessLedger
+from sidecar.claude.process.orphans import kill_orphans, still_running
+from sidecar.claude.process.pool import ProcessPool
+from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, DoctorService, PermissionsService, SessionsService
 from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.export import ExportHandler, ExportService
@@ -77,7 +77,7 @@ class _Parts:
             clock=clock,
             new_id=new_id,
         )
-        self.pool = Pool(on_gone=self.conversations.process_ended, is_draining=runtime.is_draining)
+        self.pool = ProcessPool(on_ended=self.conversations.process_ended, is_draining=runtime.is_draining)
         self.orphans = Orphans(runtime, self.conversations, self.permissions)
         self.discovery = Discovery(setting=runtime.settings.claude_path, environment=os.environ, home=Path.home())
         self.doctor = Doctor(self.discovery)
@@ -91,7 +91,7 @@ def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
         enqueue=runtime.queue.enqueue,
         cancel=runtime.queue.cancel_holders,
         drop_process=parts.pool.drop,
-        adapt_process=parts.pool.adapt,
+        adapt_process=parts.pool.apply_settings,
     )
     return (
         ClaudeService(runtime.queue.enqueue),
@@ -106,9 +106,9 @@ def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
 
 def _registrations(runtime: Runtime, parts: _Parts) -> tuple[Registration, ...]:
     settings, clock = runtime.settings, runtime.clock
-    environment = {**os.environ, DATABASE_MARK: parts.orphans.database_name}
+    environment = {**os.environ, DATABASE_ENV: parts.orphans.database_name}
     launcher = Launcher(
-        discovery=parts.discovery, environment=environment, home=Path.home(), ledger=parts.orphans.ledger
+        discovery=parts.discovery, environment=environment, home=Path.home(), process_table=parts.orphans.process_table
     )
     record = RecordRuns(runtime)
     runs = ClaudeRunHandler(
@@ -176,24 +176,24 @@ class Orphans:
 
     def __init__(self, runtime: Runtime, conversations: Conversations, permissions: PermissionJournal) -> None:
         self.database_name = str(runtime.settings.database.resolve())
-        self.ledger = ProcessLedger(runtime.database)
+        self.process_table = ProcessTable(runtime.database)
         self._conversations = conversations
         self._permissions = permissions
 
     async def kill(self, job_ids: Collection[str]) -> int:
-        return await kill_leftovers(job_ids, self.database_name, timeout_s=REAP_S)
+        return await kill_orphans(job_ids, self.database_name, timeout_s=REAP_S)
 
     async def recover(self) -> None:
         """Kills all that is left; afterwards no session is running, and open permission requests stay open."""
         try:
             session_ids = self._conversations.left_behind()
-            noted = self.ledger.left()
+            noted = self.process_table.left()
             if session_ids or noted:
                 owners = {*session_ids, *(process.owner_id for process in noted)}
-                known = await survivors(noted)
-                killed = await kill_leftovers(owners, self.database_name, known=known, timeout_s=REAP_S)
+                known = await still_running(noted)
+                killed = await kill_orphans(owners, self.database_name, known=known, timeout_s=REAP_S)
                 log.warning("an earlier process left %d sessions open and %d processes", len(session_ids), killed)
-                self.ledger.forget(process.pid for process in noted)
+                self.process_table.forget(process.pid for process in noted)
                 self._conversations.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be settled")

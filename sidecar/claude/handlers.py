@@ -10,10 +10,11 @@ import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude, session_lock
 from sidecar_protocol.contract import Notification
 
-from sidecar.claude.limits import snooze
+from sidecar.claude.limits import snooze_until_reset
 from sidecar.claude.process.cli_process import RunOptions
+from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, exit_by_itself, stop
+from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
 from sidecar.claude.report import (
     DESCRIPTION_CHARS,
     SILENCE_S,
@@ -24,7 +25,7 @@ from sidecar.claude.report import (
     timed_out,
 )
 from sidecar.claude.sessions.texts import title_of
-from sidecar.claude.stream import Outcome, Spent, parse
+from sidecar.claude.stream import RunOutcome, RunUsage, parse
 from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
 
@@ -32,7 +33,7 @@ from sidecar.job_handler import JobContext, JobFailed
 class Book(Protocol):
     """Writes down what a job used up; never raises."""
 
-    def __call__(self, job_id: str, session_id: str | None, spent: Spent, /) -> None: ...
+    def __call__(self, job_id: str, session_id: str | None, spent: RunUsage, /) -> None: ...
 
 
 class ClaudeRunHandler:
@@ -70,7 +71,8 @@ class ClaudeRunHandler:
         try:
             outcome = await self._carry_out(job, context, report)
         except JobFailed as failure:
-            if (later := snooze(failure, now_ms=self._clock.now_ms(), snoozed_for_s=context.snoozed_for_s)) is not None:
+            later = snooze_until_reset(failure, now_ms=self._clock.now_ms(), snoozed_for_s=context.snoozed_for_s)
+            if later is not None:
                 raise later from failure
             self._remember(job, context, report, "run_failed", failure.message, {"kind": failure.kind})
             raise
@@ -78,13 +80,13 @@ class ClaudeRunHandler:
             self._remember(job, context, report, "run_cancelled", None, {"shutdown": self._is_draining()})
             raise
         finally:
-            self._book(context.job_id, None, report.reader.spent)
+            self._book(context.job_id, None, report.reader.usage)
         result = ClaudeRunResult(**answer_fields(outcome), session_id=outcome.session_id)
         report.finished(result)
         self._remember(job, context, report, "run_completed", result.text, recorded(result))
         return result
 
-    async def _carry_out(self, job: RunClaude, context: JobContext, report: Report) -> Outcome:
+    async def _carry_out(self, job: RunClaude, context: JobContext, report: Report) -> RunOutcome:
         if job.session_id is not None and (owner := self._owner_of(job.session_id)) is not None:
             # Its own process may live and write the same file; and what is said here would be missing there.
             raise JobFailed(
@@ -105,14 +107,14 @@ class ClaudeRunHandler:
         def on_line(line: bytes) -> bool:
             return bool(line.strip()) and report.on_message(parse(line))
 
-        process = await self._launcher.for_job(context.job_id, options, job.cwd, on_line)
+        process = await self._launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         try:
-            process.ask(job.prompt)
+            process.send_prompt(job.prompt)
             with anyio.move_on_after(job.timeout_s):
                 await report.wait_for_result(process, self._silence_s)
-            in_time = process.settled.is_set()
+            in_time = process.prompt_done.is_set()
             if in_time:
-                await exit_by_itself(process)
+                await wait_for_exit(process)
         finally:
             with anyio.CancelScope(shield=True):
                 await stop(process, context.job_id, SHUTDOWN if self._is_draining() else CANCEL)

@@ -26,7 +26,7 @@ WORDS: Final = re.compile(
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def snooze(failure: JobFailed, *, now_ms: int, snoozed_for_s: float) -> JobSnoozed | None:
+def snooze_until_reset(failure: JobFailed, *, now_ms: int, snoozed_for_s: float) -> JobSnoozed | None:
     """The wait that a failure amounts to; None where it is another one, where nobody knows for how long, or where it
     would be too long.  `snoozed_for_s`: for how long the job has been waiting already.
     """
@@ -34,7 +34,9 @@ def snooze(failure: JobFailed, *, now_ms: int, snoozed_for_s: float) -> JobSnooz
         return None
     details = failure.details or {}
     told = details.get("resets_at")
-    moment = datetime.fromisoformat(told) if isinstance(told, str) else said_time(str(details.get("said")), now_ms)
+    moment = (
+        datetime.fromisoformat(told) if isinstance(told, str) else parse_reset_time(str(details.get("said")), now_ms)
+    )
     if moment is None:
         return None
     wait_s = max(0.0, moment.timestamp() - now_ms / 1000) + MARGIN_S
@@ -48,7 +50,7 @@ def snooze(failure: JobFailed, *, now_ms: int, snoozed_for_s: float) -> JobSnooz
     )
 
 
-def said_time(text: str, now_ms: int) -> datetime | None:
+def parse_reset_time(text: str, now_ms: int) -> datetime | None:
     """The time after now that a sentence of the CLI's names; None where it names none."""
     found = WORDS.search(text)
     if found is None:

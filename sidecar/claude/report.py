@@ -5,13 +5,13 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import anyio
+from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
 from sidecar_protocol.claude.runs import ClaudeAnswer, ClaudeDelta, ClaudeUsage
-from sidecar_protocol.claude.trouble import ClaudeApiRetry, ClaudeStall
 from sidecar_protocol.contract import Notification
 
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.sessions.texts import limited
-from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started
+from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started
 from sidecar.job_handler import JobContext, JobFailed
 
 DESCRIPTION_CHARS = 500
@@ -83,7 +83,7 @@ class Report:
             names = ", ".join(sorted(set(answer.permission_denials)))
             self._context.log(f"Not allowed without asking, so not done: {names}", level="warning")
 
-    def outcome(self, process: ClaudeProcess) -> Outcome:
+    def outcome(self, process: ClaudeProcess) -> RunOutcome:
         """The verdict, once `process` has settled; raises `JobFailed` where it failed."""
         ignored = self.reader.invalid_lines + process.lines.dropped
         if ignored:
@@ -96,13 +96,13 @@ class Report:
     ) -> None:
         """Wait for the result or the end, and say so when nothing is heard for long though Claude asks nothing."""
         silent_s, pause_s = 0.0, silence_s
-        while not process.settled.is_set():
+        while not process.prompt_done.is_set():
             heard = self.lines
             with anyio.move_on_after(pause_s):
-                await process.settled.wait()
+                await process.prompt_done.wait()
             if self.lines != heard or is_asking():
                 silent_s, pause_s = 0.0, silence_s
-            elif not process.settled.is_set():
+            elif not process.prompt_done.is_set():
                 silent_s += pause_s
                 pause_s = silent_s * (SILENCE_GROWTH - 1)
                 self._stalled(silent_s)
@@ -148,7 +148,7 @@ class Report:
         )
 
 
-def answer_fields(outcome: Outcome) -> dict[str, Any]:
+def answer_fields(outcome: RunOutcome) -> dict[str, Any]:
     """An outcome as the fields of a `ClaudeAnswer`."""
     text, truncated = limited(outcome.text)
     return {

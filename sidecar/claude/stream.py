@@ -56,7 +56,7 @@ Update = Started | Delta | Retry | Finished
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     """Tokens, in the API's four buckets; they do not overlap."""
 
     input_tokens: int = 0
@@ -65,7 +65,7 @@ class Usage:
     cache_read_input_tokens: int = 0
 
 
-BUCKETS = tuple(bucket.name for bucket in fields(Usage))
+BUCKETS = tuple(bucket.name for bucket in fields(TokenUsage))
 UNKNOWN_MODEL = "unknown"
 
 
@@ -75,29 +75,29 @@ class MessageUsage:
 
     api_message_id: str
     model: str
-    usage: Usage
+    tokens: TokenUsage
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class RunUsage:
     """What was used up, whether it led to an answer or not.  `cost_usd` is None where the CLI did not say; `messages`
     and `costs` say the same in detail, by message and by model.
     """
 
-    usage: Usage
+    tokens: TokenUsage
     cost_usd: float | None
     messages: tuple[MessageUsage, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """A run that succeeded.  What the CLI did not say is None."""
 
     text: str
     session_id: str | None
     model: str | None
-    usage: Usage
+    usage: TokenUsage
     total_cost_usd: float | None
     num_turns: int | None
     duration_ms: int | None
@@ -168,14 +168,14 @@ class RunReader:
         return []
 
     @property
-    def spent(self) -> Spent:
+    def usage(self) -> RunUsage:
         """The tokens of each API message, counted once however often the CLI tells them, and what they cost."""
         totals = {bucket: sum(usage[bucket] for usage in self._usages.values()) for bucket in BUCKETS}
         messages = tuple(
-            MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), Usage(**usage))
+            MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), TokenUsage(**usage))
             for message_id, usage in self._usages.items()
         )
-        return Spent(Usage(**totals), self._cost, messages, dict(self._costs))
+        return RunUsage(TokenUsage(**totals), self._cost, messages, dict(self._costs))
 
     @property
     def _cost(self) -> float | None:
@@ -186,7 +186,7 @@ class RunReader:
         """The result line, where it has come."""
         return self._result
 
-    def finish(self, exit_code: int, stderr_tail: str) -> Outcome:
+    def finish(self, exit_code: int, stderr_tail: str) -> RunOutcome:
         """The run's outcome, once the process has ended; raises `JobFailed` where it failed.
 
         `exit_code` is negative for a signal, as in `subprocess`.
@@ -199,11 +199,11 @@ class RunReader:
                 )
             )
         usage = _object(result.get("usage"))
-        return Outcome(
+        return RunOutcome(
             text=well_formed(_text(result.get("result")) or ""),
             session_id=self.session_id,
             model=self.model,
-            usage=Usage(**{bucket: _count(usage.get(bucket)) or 0 for bucket in BUCKETS}),
+            usage=TokenUsage(**{bucket: _count(usage.get(bucket)) or 0 for bucket in BUCKETS}),
             total_cost_usd=self._cost,
             num_turns=_count(result.get("num_turns")),
             duration_ms=_count(result.get("duration_ms")),

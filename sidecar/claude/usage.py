@@ -14,7 +14,7 @@ import anyio.lowlevel
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import LONGEST_DAYS, ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import BUCKETS, Spent
+from sidecar.claude.stream import BUCKETS, RunUsage
 from sidecar.clock import Clock, iso_now
 from sidecar.days import spans, zone_or_raise
 from sidecar.storage.database import Database
@@ -31,12 +31,12 @@ class UsageStore:
         self._database = database
         self._clock = clock
 
-    def book(self, job_id: str, session_id: str | None, spent: Spent) -> None:
+    def book(self, job_id: str, session_id: str | None, spent: RunUsage) -> None:
         """Write down what a prompt used up, inside a `write` of the caller's."""
         now = iso_now(self._clock)
         for told in spent.messages:
-            if any(asdict(told.usage).values()):
-                self._book_message(now, job_id, session_id, told.api_message_id, told.model, asdict(told.usage))
+            if any(asdict(told.tokens).values()):
+                self._book_message(now, job_id, session_id, told.api_message_id, told.model, asdict(told.tokens))
         for model, cost in spent.costs.items():
             if cost:
                 self._database.execute(
@@ -47,7 +47,7 @@ class UsageStore:
                     (job_id, model, now, session_id, cost),
                 )
 
-    def book_safely(self, job_id: str, session_id: str | None, spent: Spent) -> None:
+    def book_safely(self, job_id: str, session_id: str | None, spent: RunUsage) -> None:
         """`book` in a block of its own.  Never raises: the answer is worth more than the note of its price."""
         try:
             with self._database.write():

@@ -17,8 +17,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
 
-from sidecar import http
-from sidecar.http import HttpError, HttpRequest, HttpResponse
+from sidecar.http import client as http
+from sidecar.http.client import HttpError, HttpRequest, HttpResponse
 from sidecar.transcripts.file.addresses import INVALID_URL, address_digest, placeholder_url
 
 TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token"})

@@ -12,7 +12,7 @@ from sidecar_protocol.atlassian import AtlassianAccount
 from sidecar_protocol.confluence import Confluence
 from sidecar_protocol.jira import Jira
 
-from sidecar.http import Http
+from sidecar.http.client import Http
 from sidecar.settings import Settings
 from sidecar.storage.sync_state import SyncState
 from tests.fakes.atlassian import Asked, FakeSite, Token, User

@@ -14,7 +14,7 @@ from sidecar_protocol.calendar.accounts import CalendarAccounts
 from sidecar_protocol.calendar.calendars import CalendarAccount, Calendars
 from sidecar_protocol.calendar.google_sign_in import GoogleSignIn
 
-from sidecar.http import Http
+from sidecar.http.client import Http
 from tests.fakes.google import ADA, API, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, CLIENT_SECRET
 from tests.loopback import Loopback, ManualClock

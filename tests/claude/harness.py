@@ -17,8 +17,8 @@ from sidecar_protocol.entities import WaitingFor
 from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.process_table import ProcessLedger
-from sidecar.claude.stream import Spent
+from sidecar.claude.process.process_table import ProcessTable
+from sidecar.claude.stream import RunUsage
 from sidecar.clock import SystemClock
 from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
@@ -53,19 +53,19 @@ class RecordingContext:
         self.locked.append(key)
 
 
-class Rig:
+class RunHarness:
     """`run` and `cancel` take the fields of a RunClaude; `deltas` and `records` are what came of them."""
 
     def __init__(self, executable: Path, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.deltas: list[ClaudeDelta] = []
-        self.troubles: list[Notification] = []
+        self.delays: list[Notification] = []
         self.records: list[dict[str, Any]] = []
-        self.booked: list[tuple[str, str | None, Spent]] = []
+        self.booked: list[tuple[str, str | None, RunUsage]] = []
         self.context = RecordingContext()
         connection = sqlite3.connect(":memory:", isolation_level=None)
         connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
-        self.ledger = ProcessLedger(Database(connection, home / "none.db", lambda: None))
+        self.ledger = ProcessTable(Database(connection, home / "none.db", lambda: None))
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
         self.handler = ClaudeRunHandler(
@@ -73,7 +73,7 @@ class Rig:
                 discovery=Discovery(setting=str(executable), environment=environment, home=home),
                 environment=environment,
                 home=home,
-                ledger=self.ledger,
+                process_table=self.ledger,
             ),
             notify=self._notify,
             record=lambda **fields: self.records.append(fields),
@@ -113,13 +113,13 @@ class Rig:
             self.deltas.append(told)
             self.on_delta(told)
         else:
-            self.troubles.append(told)
+            self.delays.append(told)
 
 
-class StartRig(Protocol):
-    """The fixture `start_rig`."""
+class MakeRunHarness(Protocol):
+    """The fixture `make_run_harness`."""
 
-    def __call__(self, executable: Path, environment: dict[str, str] | None = None) -> Rig: ...
+    def __call__(self, executable: Path, environment: dict[str, str] | None = None) -> RunHarness: ...
 
 
 def processes_of(owner_id: str) -> list[psutil.Process]:

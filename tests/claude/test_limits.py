@@ -7,9 +7,9 @@ import pytest
 from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, said_time, snooze
+from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, parse_reset_time, snooze_until_reset
 from sidecar.job_handler import JobFailed, JobSnoozed
-from tests.claude.harness import Rig
+from tests.claude.harness import RunHarness
 from tests.claude.talk import both_releases, talking
 from tests.claude.turn_harness import turns
 from tests.conftest import StartSidecar
@@ -36,40 +36,43 @@ def limit(**details: object) -> JobFailed:
     ],
 )
 def test_a_time_that_is_only_said_is_understood(words: str, moment: str) -> None:
-    assert said_time(words, NOW_MS) == datetime.fromisoformat(moment)
+    assert parse_reset_time(words, NOW_MS) == datetime.fromisoformat(moment)
 
 
 @pytest.mark.parametrize(
     "words", ["", "resets soon", "resets Foo 31, 1pm (UTC)", "resets Feb 31, 1pm", "resets 25 items"]
 )
 def test_what_names_no_time_is_not_waited_for(words: str) -> None:
-    assert said_time(words, NOW_MS) is None
-    assert snooze(limit(said=words), now_ms=NOW_MS, snoozed_for_s=0) is None
+    assert parse_reset_time(words, NOW_MS) is None
+    assert snooze_until_reset(limit(said=words), now_ms=NOW_MS, snoozed_for_s=0) is None
 
 
 def test_an_unknown_zone_is_taken_for_the_users_own() -> None:
     here = datetime.fromtimestamp(NOW_MS / 1000).astimezone()
-    found = said_time("resets 3pm (Nowhere/City)", NOW_MS)
+    found = parse_reset_time("resets 3pm (Nowhere/City)", NOW_MS)
     assert found is not None
     assert (found.hour, found.utcoffset()) == (15, here.utcoffset())
 
 
 def test_the_wait_lasts_until_the_reset_and_a_moment_longer() -> None:
-    waits = snooze(limit(resets_at="2026-11-23T10:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
+    waits = snooze_until_reset(limit(resets_at="2026-11-23T10:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
     assert waits is not None
     assert (waits.delay_s, waits.waiting_for) == (7200 + MARGIN_S, WaitingFor.RATE_LIMIT)
-    past = snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
+    past = snooze_until_reset(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
     assert past is not None
     assert past.delay_s == MARGIN_S
 
 
-def test_no_wait_is_without_end() -> None:
+def test_a_wait_longer_than_the_maximum_is_refused() -> None:
+    def waits(failure: JobFailed, snoozed_for_s: float = 0) -> bool:
+        return snooze_until_reset(failure, now_ms=NOW_MS, snoozed_for_s=snoozed_for_s) is not None
+
     week = limit(resets_at="2026-11-30T08:00:00.000Z")
-    assert snooze(week, now_ms=NOW_MS, snoozed_for_s=0) is not None
-    assert snooze(week, now_ms=NOW_MS, snoozed_for_s=2 * DAY_S) is None
-    assert snooze(limit(resets_at="2027-11-30T08:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0) is None
-    assert snooze(limit(resets_at="2026-11-23T07:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=MAX_WAIT_S) is None
-    assert snooze(JobFailed("Busy.", kind="overloaded"), now_ms=NOW_MS, snoozed_for_s=0) is None
+    assert waits(week)
+    assert not waits(week, snoozed_for_s=2 * DAY_S)
+    assert not waits(limit(resets_at="2027-11-30T08:00:00.000Z"))
+    assert not waits(limit(resets_at="2026-11-23T07:00:00.000Z"), snoozed_for_s=MAX_WAIT_S)
+    assert not waits(JobFailed("Busy.", kind="overloaded"))
 
 
 async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Path, tmp_path: Path) -> None:
@@ -86,10 +89,10 @@ async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Pa
     assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
 
 
-async def test_a_run_that_hit_a_limit_is_put_off(rig: Rig) -> None:
+async def test_a_run_that_hit_a_limit_is_put_off(harness: RunHarness) -> None:
     with pytest.raises(JobSnoozed):
-        await rig.run("[[limit:1]]")
-    assert rig.records == []
+        await harness.run("[[limit:1]]")
+    assert harness.records == []
 
 
 @both_releases

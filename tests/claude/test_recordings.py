@@ -151,11 +151,11 @@ def test_each_message_and_each_cost_is_counted_once(recordings: Path, name: str)
     read = recording(recordings, name)
     results = [message for message in read.messages if message["type"] == "result"]
     told = sum(one.get("total_cost_usd", 0.0) for one in results[-1:])
-    spent = read.reader.spent
-    assert len({one.api_message_id for one in spent.messages}) == len(spent.messages)
-    assert spent.usage.output_tokens == sum(one.usage.output_tokens for one in spent.messages)
+    usage = read.reader.usage
+    assert len({one.api_message_id for one in usage.messages}) == len(usage.messages)
+    assert usage.tokens.output_tokens == sum(one.tokens.output_tokens for one in usage.messages)
     if "resume-" in name or name.endswith("resume"):  # the CLI tells what the session cost before, too
-        assert (spent.cost_usd or 0.0) <= told / 1.9
+        assert (usage.cost_usd or 0.0) <= told / 1.9
     else:
-        assert (spent.cost_usd or 0.0) == pytest.approx(told)
-    assert not any("[" in model for model in spent.costs)
+        assert (usage.cost_usd or 0.0) == pytest.approx(told)
+    assert not any("[" in model for model in usage.costs)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.claude.stream import Delta, Finished, Outcome, Retry, RunReader, Started, Update, Usage
+from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started, TokenUsage, Update
 from sidecar.job_handler import JobFailed
 from sidecar.text import utf16_length
 
@@ -72,11 +72,11 @@ def test_a_recorded_run_reads_as_start_text_and_outcome(recordings: Path) -> Non
         Delta("msg_18d280899994420b8ff9", 0, "Hello partial world"),
         Finished(is_error=False),
     ]
-    assert reader.finish(0, "") == Outcome(
+    assert reader.finish(0, "") == RunOutcome(
         text="Hello partial world",
         session_id=session,
         model="claude-opus-5-5",
-        usage=Usage(input_tokens=12319, output_tokens=11),
+        usage=TokenUsage(input_tokens=12319, output_tokens=11),
         total_cost_usd=0.049496,
         num_turns=1,
         duration_ms=185,

@@ -141,13 +141,13 @@ test("an account with an expired token asks for a new one in a banner and then w
   await row.getByRole("button", { name: "Sync now" }).click();
   await row.getByLabel("API token").waitFor();
   await page.keyboard.press("Escape");
-  await page.getByText("Its token is not accepted any more.").first().waitFor();
+  await page.getByText("Its token is no longer accepted.").first().waitFor();
   await page.getByRole("button", { name: "Connect again" }).first().click();
   await row.getByLabel("API token").fill(await command("token"));
   await row.getByRole("button", { name: "Connect again" }).click();
   await row.getByRole("button", { name: "Sync now" }).waitFor();
   await page.keyboard.press("Escape");
-  assert.equal(await page.getByText("Its token is not accepted any more.").count(), 0);
+  assert.equal(await page.getByText("Its token is no longer accepted.").count(), 0);
 });
 
 test("an account and its events are removed after a confirmation", async (t) => {
@@ -159,8 +159,8 @@ test("an account and its events are removed after a confirmation", async (t) => 
   await row.getByText(/synced just now/).waitFor();
   await row.getByRole("button", { name: "Remove" }).click();
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Keep");
-  await row.getByRole("button", { name: "Remove it and its events?" }).click();
+  await row.getByRole("button", { name: "Remove account and events?" }).click();
   await dialog.getByText("No account is connected yet.").waitFor();
   await page.keyboard.press("Escape");
-  await page.getByText("What happens in your calendars").waitFor();
+  await page.getByText("Activity in your calendars").waitFor();
 });

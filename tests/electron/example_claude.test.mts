@@ -107,7 +107,7 @@ test("a question is answered by choosing an option", async (t) => {
   await card.getByRole("button", { name: "Answer" }).click();
   await log.getByText("Buses it is.").waitFor();
   await log.locator(".tool summary").click();
-  await log.locator(".tool-said").getByText("Buses").waitFor();
+  await log.locator(".tool-output").getByText("Buses").waitFor();
 });
 
 test("a reload during a turn loses no text", async (t) => {
@@ -144,10 +144,10 @@ test("a prompt that is sent during a turn waits for its own turn, and Stop ends 
   await send(page, "[[hang]]");
   await page.getByText("Claude is working").first().waitFor();
   await send(page, "Second.");
-  await page.getByRole("list", { name: "Waiting for their turn" }).getByText("Second.").waitFor();
+  await page.getByRole("list", { name: "Queued messages" }).getByText("Second.").waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
   await log.getByText("And the second.").waitFor();
-  assert.equal(await page.getByRole("list", { name: "Waiting for their turn" }).getByRole("listitem").count(), 0);
+  assert.equal(await page.getByRole("list", { name: "Queued messages" }).getByRole("listitem").count(), 0);
 });
 
 test("Claude's text becomes text and web links, never markup", async (t) => {
@@ -176,7 +176,7 @@ test("conversations can be reopened, and deleted after a confirmation", async (t
   await send(page, "One.");
   await log.getByText("First.").waitFor();
   await page.getByRole("button", { name: "New conversation" }).click();
-  await page.getByText("What shall Claude do?").waitFor();
+  await page.getByText("What should Claude do?").waitFor();
   await send(page, "Two.");
   await log.getByText("Second.").waitFor();
   await page.getByRole("button", { name: "Conversations", exact: true }).click();
@@ -186,8 +186,8 @@ test("conversations can be reopened, and deleted after a confirmation", async (t
   await page.getByRole("button", { name: "Conversations", exact: true }).click();
   const row = menu.getByRole("listitem").filter({ hasText: "One." });
   await row.getByRole("button", { name: "Delete" }).click();
-  await row.getByRole("button", { name: "Delete it for good?" }).click();
-  await page.getByText("What shall Claude do?").waitFor();
+  await row.getByRole("button", { name: "Delete permanently?" }).click();
+  await page.getByText("What should Claude do?").waitFor();
   assert.deepEqual(
     (await sidecar.claude.sessions.list()).sessions.map(({ title }) => title),
     ["Two."],

@@ -61,7 +61,7 @@ export async function openExample(
     env,
     electron: { ...electron, ipcMain: ipc.typed },
   });
-  const { page } = await openWindow(await browser, ipc, "firstLine:blank");
+  const { page } = await openWindow(await browser, ipc, "about:blank");
   t.after(() => page.close());
   const pageErrors: string[] = [];
   page.on("pageerror", (error) => pageErrors.push(error.message));

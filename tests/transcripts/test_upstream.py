@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from sidecar.http import Http, HttpRequest, HttpResponse, ServerUnreachable
+from sidecar.http.client import Http, HttpRequest, HttpResponse, ServerUnreachable
 from sidecar.transcripts.file.addresses import address_digest, placeholder_url
 from sidecar.transcripts.upstream import UpstreamNotRecorded, UpstreamPlayer, UpstreamRecorder
 from tests.loopback import ManualClock

@@ -1,6 +1,6 @@
-// `npm run build`: three bundles, one for each of Electron's worlds, and what the page is made of beside its script.
+// `npm run build`: bundles the main process, the preload script and the page, and copies the page's other files.
 //
-// `sidecar-electron/…` is the package next door, by `paths` of tsconfig.json; an app of yours has it in node_modules.
+// `sidecar-electron/…` is the parent folder, by `paths` in tsconfig.json; your own app has the package in node_modules.
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

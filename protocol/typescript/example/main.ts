@@ -1,4 +1,4 @@
-// The main process of the hub: one sidecar, one window, links to the browser.
+// The main process of the example app: one sidecar and one window.
 import { app, BrowserWindow, ipcMain, nativeTheme, powerMonitor, safeStorage, session, shell } from "electron";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ function show(): void {
 
 if (claimSingleInstance(app, show)) {
   startSidecar({
-    // From the sources: protocol/typescript/example/dist is four folders below them.
+    // Unpackaged, this file is in protocol/typescript/example/dist, four folders below the repository's root.
     command: app.isPackaged ? packagedCommand(process.resourcesPath) : ["uv", "run", "python", "-m", "sidecar"],
     ...(app.isPackaged ? {} : { cwd: join(here, "..", "..", "..", "..") }),
     dataDir: app.getPath("userData"),
@@ -33,7 +33,7 @@ if (claimSingleInstance(app, show)) {
   });
   app.on("activate", show);
   app.on("window-all-closed", () => void (process.platform !== "darwin" && app.quit()));
-  // Not awaited up here: Electron becomes ready once this module has been evaluated.
+  // Not awaited at the top level: Electron becomes ready only after this module was evaluated.
   app.whenReady().then(() => {
     refusePermissions(session.defaultSession);
     open();

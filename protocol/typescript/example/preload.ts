@@ -1,4 +1,4 @@
-// The preload script: the package's bridge as `window.sidecar`, and nothing else.
+// The preload script, which exposes the package's bridge as `window.sidecar`.
 import { contextBridge, ipcRenderer } from "electron";
 import { exposeSidecar } from "sidecar-electron/preload";
 

@@ -1,4 +1,4 @@
-// What a window of the hub may do, and what it may not: leave its page, open another, ask for the camera.
+// The restrictions of a window: no navigation, no further windows, no permissions.
 import type { BrowserWindowConstructorOptions, Session, WebContents } from "electron";
 
 export function windowOptions(preload: string, isDark: boolean): BrowserWindowConstructorOptions {
@@ -8,36 +8,36 @@ export function windowOptions(preload: string, isDark: boolean): BrowserWindowCo
     minWidth: 380,
     minHeight: 480,
     title: "Hub",
-    // Until the page is painted, in its own colour.
+    // Shown until the page is painted.
     backgroundColor: isDark ? "#0c1110" : "#eceeea",
     webPreferences: { preload, sandbox: true, contextIsolation: true, nodeIntegration: false, webviewTag: false },
   };
 }
 
-export interface Surroundings {
+export interface WindowGuardOptions {
   openExternal: (url: string) => Promise<void>;
   onFault: (fault: unknown) => void;
 }
 
-/** Links go to the person's browser, and only those of the web: `openExternal` would start programs as well. */
-export function guard(contents: WebContents, { openExternal, onFault }: Surroundings): void {
+/** Opens web links in the user's browser and refuses all others, because `openExternal` would also start programs. */
+export function guard(contents: WebContents, { openExternal, onFault }: WindowGuardOptions): void {
   contents.setWindowOpenHandler(({ url }) => {
-    if (isOfTheWeb(url)) openExternal(url).catch(onFault);
+    if (isWebAddress(url)) openExternal(url).catch(onFault);
     return { action: "deny" };
   });
-  // A reload is no navigation; all else would put a foreign page beside our bridge.
+  // A reload does not cause this event.  Any other navigation would give a foreign page the bridge.
   contents.on("will-navigate", (event) => event.preventDefault());
   contents.on("will-attach-webview", (event) => event.preventDefault());
 }
 
-/** The hub writes to the clipboard, for copying a stand-up; everything else that a page may ask for is refused. */
+/** Refuses all permissions except writing to the clipboard, which copies a stand-up. */
 export function refusePermissions(session: Session): void {
-  session.setPermissionRequestHandler((_contents, permission, answer) =>
-    answer(permission === "clipboard-sanitized-write"),
+  session.setPermissionRequestHandler((_contents, permission, respond) =>
+    respond(permission === "clipboard-sanitized-write"),
   );
   session.setPermissionCheckHandler((_contents, permission) => permission === "clipboard-sanitized-write");
 }
 
-export function isOfTheWeb(address: string): boolean {
+export function isWebAddress(address: string): boolean {
   return URL.canParse(address) && ["https:", "http:"].includes(new URL(address).protocol);
 }

@@ -12,7 +12,7 @@ from sidecar_protocol.entities import WaitingFor
 
 from sidecar.claude.permissions.cli_requests import Answer, Ask, answer_line, read_ask, refusal_line
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.process.pool import Live
+from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobContext
 
 ANSWER_S: Final = 1_800.0
@@ -31,7 +31,7 @@ class TurnQuestions:
         self._journal = journal
         self._answer_s = answer_s
         self._asked: dict[str, str] = {}
-        self._live: Live | None = None
+        self._live: SessionProcess | None = None
         self._time = anyio.CancelScope()
         self._left_s = 0.0
         self._over = False
@@ -43,7 +43,7 @@ class TurnQuestions:
         """Whether Claude waits for an answer."""
         return bool(self._asked)
 
-    def begin(self, live: Live, time: anyio.CancelScope) -> None:
+    def begin(self, live: SessionProcess, time: anyio.CancelScope) -> None:
         """Questions may come from this process; `time` is the scope whose deadline ends the turn."""
         self._live = live
         self._time = time
@@ -77,10 +77,10 @@ class TurnQuestions:
                 self._live.process.send(answer_line(cli_id, OVER))
         self._over = True
 
-    def _ask(self, ask: Ask, live: Live) -> None:
+    def _ask(self, ask: Ask, live: SessionProcess) -> None:
         def deliver(answer: Answer) -> None:
             self._closed(ask.cli_id)
-            live.remember(str(rule) for rule in answer.rules)
+            live.add_rules(str(rule) for rule in answer.rules)
             live.process.send(answer_line(ask.cli_id, answer))
 
         if self._over:

@@ -20,7 +20,7 @@ from typing import Any
 
 import anyio
 
-from sidecar.claude.process.environment import DATABASE_MARK
+from sidecar.claude.process.environment import DATABASE_ENV
 from sidecar.claude.process.windows_job import JobObject
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class RunOptions:
     permission_mode: str | None = None
     max_turns: int | None = None
     system_prompt: str | None = None
-    asks: bool = False
+    can_request_permission: bool = False
 
 
 def arguments(options: RunOptions) -> list[str]:
@@ -68,7 +68,7 @@ def arguments(options: RunOptions) -> list[str]:
         "--include-partial-messages",
         *(f"{flag}={value}" for flag, value in chosen.items() if value is not None),
         *(["--fork-session"] if options.fork else []),
-        *(["--permission-prompt-tool=stdio"] if options.asks else []),
+        *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
 
@@ -123,8 +123,8 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
 
     def __init__(self, on_line: Callable[[bytes], bool]) -> None:
         """`on_line` gets every line of stdout and tells whether it is the result; it must not raise."""
-        self.settled = anyio.Event()
-        self.settled.set()
+        self.prompt_done = anyio.Event()
+        self.prompt_done.set()
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self.lines = LineSplitter()
@@ -152,10 +152,10 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         """The last 8 KiB of what it wrote to stderr."""
         return self._stderr.decode(errors="replace")
 
-    def ask(self, prompt: str) -> None:
+    def send_prompt(self, prompt: str) -> None:
         """Give it a prompt; `settled` is about this one from now on.  The one before must be settled."""
         if not self.exited.is_set():
-            self.settled = anyio.Event()
+            self.prompt_done = anyio.Event()
             self.lines.dropped = 0
             self.send(user_message(prompt))
 
@@ -200,14 +200,14 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         if fd == 1:
             for line in self.lines.feed(data):
                 if self._on_line(line):
-                    self.settled.set()
+                    self.prompt_done.set()
         else:
             self._stderr += data
             del self._stderr[:-STDERR_LIMIT]
 
     def process_exited(self) -> None:
         """It ended.  Its last output may still be in the pipes."""
-        self.settled.set()
+        self.prompt_done.set()
         self.exited.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -235,7 +235,7 @@ async def start(
     Call it in the main thread: the kernel ties the parent-death signal to the thread that forked.
     """
     process = ClaudeProcess(on_line)
-    process.database = environment.get(DATABASE_MARK)
+    process.database = environment.get(DATABASE_ENV)
     # Not anyio.open_process: it has no preexec_fn, and its wait() lasts until every tool has closed our pipes.
     await asyncio.get_running_loop().subprocess_exec(
         lambda: process,

@@ -8,17 +8,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-JOB_MARK = "SIDECAR_JOB"
+JOB_ENV = "SIDECAR_JOB"
 """Set to the id of the run that a CLI works for: a tool may leave the process group and lose its parent, its
 environment it keeps."""
-SESSION_MARK = "SIDECAR_SESSION"
+SESSION_ENV = "SIDECAR_SESSION"
 """The same for the CLI of a session, which outlives the job that it was started by."""
 
-DATABASE_MARK = "SIDECAR_DATABASE"
+DATABASE_ENV = "SIDECAR_DATABASE"
 """Set to the path of the database that has the job or session: the same id is somebody else's in a copy of a database,
 and in one that was made with the same `--seed`."""
 
-MARKS = (JOB_MARK, SESSION_MARK)
+OWNER_ENVS = (JOB_ENV, SESSION_ENV)
 
 OURS = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE"})
 
@@ -74,13 +74,3 @@ def cli_environment(environment: Mapping[str, str], executable: Path) -> dict[st
     entries = path.split(os.pathsep) if path else []
     joined = path if folder in entries else os.pathsep.join([folder, *entries])
     return inherited(environment) | {"PATH": joined}
-
-
-def job_environment(environment: Mapping[str, str], *, executable: Path, job_id: str) -> dict[str, str]:
-    """What the CLI of a run gets: `cli_environment` and the job's mark."""
-    return cli_environment(environment, executable) | {JOB_MARK: job_id}
-
-
-def session_environment(environment: Mapping[str, str], *, executable: Path, session_id: str) -> dict[str, str]:
-    """What the CLI of a session gets: `cli_environment` and the session's mark."""
-    return cli_environment(environment, executable) | {SESSION_MARK: session_id}

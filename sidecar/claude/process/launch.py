@@ -9,9 +9,9 @@ import anyio
 
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
 from sidecar.claude.process.discovery import INSTALL, Discovery
-from sidecar.claude.process.environment import job_environment, session_environment
+from sidecar.claude.process.environment import cli_environment
 from sidecar.claude.process.orphans import start_time
-from sidecar.claude.process.process_table import KnownProcess, ProcessLedger
+from sidecar.claude.process.process_table import ProcessRecord, ProcessTable
 from sidecar.job_handler import JobFailed
 
 BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -23,39 +23,29 @@ class Launcher:
     """Starts the user's own CLI for a run or for a session."""
 
     def __init__(
-        self, *, discovery: Discovery, environment: Mapping[str, str], home: Path, ledger: ProcessLedger
+        self, *, discovery: Discovery, environment: Mapping[str, str], home: Path, process_table: ProcessTable
     ) -> None:
         """`environment` is our own; `home` is where Claude works when no folder is named."""
-        self._ledger = ledger
+        self._process_table = process_table
         self._discovery = discovery
         self._environment = environment
         self.home = home
 
-    async def folder(self, cwd: str | None) -> Path:
+    async def working_directory(self, cwd: str | None) -> Path:
         """The folder that is meant; raises `JobFailed` of kind `cwd_missing`."""
         folder = Path(cwd) if cwd is not None else self.home
         if not folder.is_absolute() or not await anyio.Path(folder).is_dir():
             raise JobFailed(f"The folder {folder} does not exist.", kind="cwd_missing", hint="Choose another folder.")
         return folder
 
-    async def for_job(
-        self, job_id: str, options: RunOptions, cwd: str | None, on_line: Callable[[bytes], bool]
+    async def start(
+        self, owner_env: str, owner_id: str, options: RunOptions, cwd: str | None, on_line: Callable[[bytes], bool]
     ) -> ClaudeProcess:
-        """A process that carries a job's mark."""
-        folder, executable = await self.folder(cwd), await self._discovery.find()
-        environment = job_environment(self._environment, executable=executable.path, job_id=job_id)
+        """Starts a process whose environment names its owner: `owner_env` is JOB_ENV or SESSION_ENV."""
+        folder, executable = await self.working_directory(cwd), await self._discovery.find()
+        environment = cli_environment(self._environment, executable.path) | {owner_env: owner_id}
         process = await _start(executable.path, executable.source, options, folder, environment, on_line)
-        self._note(process, job_id)
-        return process
-
-    async def for_session(
-        self, session_id: str, options: RunOptions, cwd: str | None, on_line: Callable[[bytes], bool]
-    ) -> ClaudeProcess:
-        """A process that carries a session's mark."""
-        folder, executable = await self.folder(cwd), await self._discovery.find()
-        environment = session_environment(self._environment, executable=executable.path, session_id=session_id)
-        process = await _start(executable.path, executable.source, options, folder, environment, on_line)
-        self._note(process, session_id)
+        self._note(process, owner_id)
         return process
 
     def _note(self, process: ClaudeProcess, owner_id: str) -> None:
@@ -63,8 +53,8 @@ class Launcher:
         pid = process.pid
         started_ts = start_time(pid)
         if started_ts is not None:
-            self._ledger.started(KnownProcess(pid, started_ts, owner_id))
-            process.on_release = lambda: self._ledger.ended(pid)
+            self._process_table.started(ProcessRecord(pid, started_ts, owner_id))
+            process.on_release = lambda: self._process_table.ended(pid)
 
 
 async def _start(

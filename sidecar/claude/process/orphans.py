@@ -11,17 +11,17 @@ import anyio
 import anyio.to_thread
 import psutil
 
-from sidecar.claude.process.environment import DATABASE_MARK, MARKS
-from sidecar.claude.process.process_table import KnownProcess
+from sidecar.claude.process.environment import DATABASE_ENV, OWNER_ENVS
+from sidecar.claude.process.process_table import ProcessRecord
 
 POLL_S = 0.02
 SAME_START_S = 2.0
 """Linux tells a start in ticks since the boot, whose time it gives to the second; a number comes again much later."""
 
 
-async def family(pid: int, owner_id: str, database: str | None = None) -> set[psutil.Process]:
+async def process_tree(pid: int, owner_id: str, database: str | None = None) -> set[psutil.Process]:
     """The owner's process and its descendants at this moment; empty if it is gone."""
-    return await anyio.to_thread.run_sync(_family, pid, owner_id, database)
+    return await anyio.to_thread.run_sync(_process_tree, pid, owner_id, database)
 
 
 def start_time(pid: int) -> float | None:
@@ -32,12 +32,12 @@ def start_time(pid: int) -> float | None:
         return None
 
 
-async def survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
+async def still_running(recorded: Collection[ProcessRecord]) -> set[psutil.Process]:
     """Of these processes those that still run, and what they have started."""
-    return await anyio.to_thread.run_sync(_survivors, recorded)
+    return await anyio.to_thread.run_sync(_still_running, recorded)
 
 
-async def kill_leftovers(
+async def kill_orphans(
     owner_ids: Collection[str],
     database: str | None = None,
     *,
@@ -59,7 +59,7 @@ async def kill_leftovers(
     return len(killed)
 
 
-def _family(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
+def _process_tree(pid: int, owner_id: str, database: str | None) -> set[psutil.Process]:
     try:
         root = psutil.Process(pid)
         if not _is_marked(root, {owner_id}, database):  # it is gone, and its number belongs to another already
@@ -69,7 +69,7 @@ def _family(pid: int, owner_id: str, database: str | None) -> set[psutil.Process
         return set()
 
 
-def _survivors(recorded: Collection[KnownProcess]) -> set[psutil.Process]:
+def _still_running(recorded: Collection[ProcessRecord]) -> set[psutil.Process]:
     found: set[psutil.Process] = set()
     for one in recorded:
         try:
@@ -96,9 +96,9 @@ def _kill_round(
 
 def _is_marked(process: psutil.Process, owner_ids: Collection[str], database: str | None) -> bool:
     environment = process.environ()
-    if environment.get(DATABASE_MARK) != database:
+    if environment.get(DATABASE_ENV) != database:
         return False
-    return any(environment.get(mark) in owner_ids for mark in MARKS)
+    return any(environment.get(mark) in owner_ids for mark in OWNER_ENVS)
 
 
 def _marked(owner_ids: frozenset[str], database: str | None) -> Iterable[psutil.Process]:

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from sidecar_protocol.claude.sessions import Session
 
 from sidecar.claude.process.cli_process import ClaudeProcess
-from sidecar.claude.process.stopping import SHUTDOWN, UNHEARD, exit_by_itself, interrupt, stop
+from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
 from sidecar.claude.sessions.live_settings import Settings, changes
 
 IDLE_S: Final = 180.0
@@ -27,7 +27,7 @@ OnLine = Callable[[bytes], bool]
 Start = Callable[[OnLine], Awaitable[ClaudeProcess]]
 
 
-class Live:
+class SessionProcess:
     """A session's process.  `on_line` is whose turn it is; between turns the last one still listens.
 
     `cost_so_far` is what the process has told of its costs, `settings` what it works by: None where that is not known.
@@ -44,7 +44,7 @@ class Live:
         self.gone = anyio.Event()
         self.process: ClaudeProcess
 
-    def adapt(self, wanted: Settings) -> bool:
+    def apply_settings(self, wanted: Settings) -> bool:
         """Let the process work by these settings; whether it can, without being started anew."""
         requests = None if self.settings is None else changes(self.settings, wanted)
         if requests is None:
@@ -54,7 +54,7 @@ class Live:
         self.settings = wanted
         return True
 
-    def remember(self, rules: Iterable[str]) -> None:
+    def add_rules(self, rules: Iterable[str]) -> None:
         """The process has been told to allow these from now on."""
         if self.settings is not None:
             known = self.settings.allowed_tools
@@ -65,23 +65,23 @@ class Live:
         return self.on_line(line)
 
 
-class Pool:
+class ProcessPool:
     """Has the processes; `run` it beside the turns, and `stop` it at the end."""
 
     def __init__(
         self,
         *,
-        on_gone: Callable[[str], None],
+        on_ended: Callable[[str], None],
         is_draining: Callable[[], bool],
         idle_s: float = IDLE_S,
         idle_processes: int = IDLE_PROCESSES,
     ) -> None:
-        """`on_gone` learns that nothing of a session's process is left; `is_draining` that the end is near."""
-        self._on_gone = on_gone
+        """`on_ended` learns that nothing of a session's process is left; `is_draining` that the end is near."""
+        self._on_ended = on_ended
         self._is_draining = is_draining
         self._idle_s = idle_s
         self._idle_processes = idle_processes
-        self._lives: dict[str, Live] = {}
+        self._lives: dict[str, SessionProcess] = {}
         self._tasks: TaskGroup | None = None
         self._stopping = anyio.Event()
         self._ended = anyio.Event()
@@ -102,22 +102,22 @@ class Pool:
         self._stopping.set()
         await self._ended.wait()
 
-    async def take(self, session_id: str, start: Start, on_line: OnLine, wanted: Settings) -> Live:
+    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: Settings) -> SessionProcess:
         """The session's process, started if none can work as wanted, for one turn; give it back afterwards."""
         while (live := self._lives.get(session_id)) is not None:
-            if not (live.called.is_set() or live.process.exited.is_set()) and live.adapt(wanted):
+            if not (live.called.is_set() or live.process.exited.is_set()) and live.apply_settings(wanted):
                 live.busy, live.on_line = True, on_line
                 live.called.set()
                 return live
             live.called.set()
             await live.gone.wait()
-        live = Live(session_id, on_line)
+        live = SessionProcess(session_id, on_line)
         live.settings = wanted
         live.process = await start(live.hear)
         self._lives[session_id] = live
         return live
 
-    async def give_back(self, live: Live) -> None:
+    async def release(self, live: SessionProcess) -> None:
         """A turn is over, or is to be: then it is interrupted.  The process is kept if it can go on, else ended.
 
         Call it in a shielded scope.
@@ -137,11 +137,11 @@ class Pool:
             surplus.called.set()
         tasks.start_soon(self._keep, live)
 
-    def adapt(self, session: Session) -> None:
+    def apply_settings(self, session: Session) -> None:
         """The session's settings have changed: a turn that runs follows as far as it can, the next one is to."""
         live = self._lives.get(session.session_id)
         if live is not None and live.busy:
-            live.adapt(Settings.of(session))
+            live.apply_settings(Settings.of(session))
 
     def drop(self, session_id: str) -> None:
         """The session wants no process any more."""
@@ -150,21 +150,21 @@ class Pool:
             if not live.busy:
                 live.called.set()
 
-    async def _keep(self, live: Live) -> None:
+    async def _keep(self, live: SessionProcess) -> None:
         """As long as nobody wants it, and not for long."""
         try:
             with anyio.move_on_after(self._idle_s):
                 await live.called.wait()
             if not live.busy:
                 live.called.set()  # too late to be taken
-                await exit_by_itself(live.process, LEAVE_S)
+                await wait_for_exit(live.process, LEAVE_S)
         finally:
             if not live.busy:
                 with anyio.CancelScope(shield=True):
                     await self._end(live)
 
-    async def _end(self, live: Live) -> None:
-        await stop(live.process, live.session_id, SHUTDOWN if self._is_draining() else UNHEARD)
+    async def _end(self, live: SessionProcess) -> None:
+        await stop(live.process, live.session_id, SHUTDOWN if self._is_draining() else TERMINATE)
         del self._lives[live.session_id]
-        self._on_gone(live.session_id)
+        self._on_ended(live.session_id)
         live.gone.set()

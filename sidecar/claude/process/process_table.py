@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class KnownProcess:
+class ProcessRecord:
     """A CLI; `started_ts` in seconds since 1970, `owner_id` a job's or a session's."""
 
     pid: int
@@ -24,13 +24,13 @@ class KnownProcess:
     owner_id: str
 
 
-class ProcessLedger:
+class ProcessTable:
     """Every statement about CLI processes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def started(self, process: KnownProcess) -> None:
+    def started(self, process: ProcessRecord) -> None:
         """Note a process.  Never raises: its mark is looked for too."""
         try:
             with self._database.write():
@@ -48,10 +48,10 @@ class ProcessLedger:
         except sqlite3.Error:
             log.exception("the end of a process could not be noted")
 
-    def left(self) -> list[KnownProcess]:
+    def left(self) -> list[ProcessRecord]:
         """What was not seen to end."""
         rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
-        return [KnownProcess(*row) for row in rows]
+        return [ProcessRecord(*row) for row in rows]
 
     def forget(self, pids: Iterable[int]) -> None:
         """These were looked for."""

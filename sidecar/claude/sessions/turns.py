@@ -13,12 +13,13 @@ from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeUsage
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
 from sidecar_protocol.contract import Notification
 
-from sidecar.claude.limits import snooze
+from sidecar.claude.limits import snooze_until_reset
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.open_requests import ANSWER_S, TurnQuestions
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
+from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
-from sidecar.claude.process.pool import Live, Pool
+from sidecar.claude.process.pool import ProcessPool, SessionProcess
 from sidecar.claude.report import (
     DESCRIPTION_CHARS,
     SILENCE_S,
@@ -32,7 +33,7 @@ from sidecar.claude.sessions.conversations import Conversations, storable_raw
 from sidecar.claude.sessions.items import Item, items_of
 from sidecar.claude.sessions.live_settings import Settings, refusal, told_mode
 from sidecar.claude.sessions.texts import title_of
-from sidecar.claude.stream import Outcome, parse
+from sidecar.claude.stream import RunOutcome, parse
 from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
 
@@ -51,7 +52,7 @@ class TurnHandler:
         self,
         *,
         launcher: Launcher,
-        pool: Pool,
+        pool: ProcessPool,
         conversations: Conversations,
         permissions: PermissionJournal,
         notify: Callable[[Notification], None],
@@ -83,7 +84,7 @@ class TurnHandler:
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         questions = TurnQuestions(job.session_id, context, self._permissions, self._answer_s)
-        turn = _Turn(session, context, self._conversations, questions, self._notify)
+        turn = _Turn(session.load(), context, self._conversations, questions, self._notify)
         status = SessionStatus.INTERRUPTED
         try:
             outcome = await self._carry_out(job, turn)
@@ -91,7 +92,8 @@ class TurnHandler:
         except JobFailed as failure:
             status = SessionStatus.IDLE
             turn.failed(failure)
-            if (later := snooze(failure, now_ms=self._clock.now_ms(), snoozed_for_s=context.snoozed_for_s)) is not None:
+            later = snooze_until_reset(failure, now_ms=self._clock.now_ms(), snoozed_for_s=context.snoozed_for_s)
+            if later is not None:
                 raise later from failure
             self._remember(job, turn, "turn_failed", failure.message, {"kind": failure.kind})
             raise
@@ -100,35 +102,35 @@ class TurnHandler:
             raise
         finally:
             status = SessionStatus.WAITING if questions.kept else status
-            self._conversations.end(job.session_id, context.job_id, status, turn.report.reader.spent)
+            self._conversations.end(job.session_id, context.job_id, status, turn.report.reader.usage)
         fields = answer_fields(outcome) | {"usage": turn.usage}
         result = ClaudeTurnResult(**fields, session_id=job.session_id)
         turn.report.finished(result)
         self._remember(job, turn, "turn_completed", result.text, recorded(result))
         return result
 
-    async def _carry_out(self, job: TakeTurn, turn: "_Turn") -> Outcome:
-        await self._launcher.folder(turn.session.cwd)  # a live process would not notice that it is gone
+    async def _carry_out(self, job: TakeTurn, turn: "_Turn") -> RunOutcome:
+        await self._launcher.working_directory(turn.session.cwd)  # a live process would not notice that it is gone
         wanted = self._settings(turn.session)
-        live = await self._pool.take(
+        live = await self._pool.acquire(
             job.session_id, lambda on_line: self._start(turn.session, wanted, on_line), turn.on_line, wanted
         )
         turn.live = live
-        live.adapt(self._settings(turn.session))  # they may have changed while it was started
+        live.apply_settings(self._settings(turn.session))  # they may have changed while it was started
         turn.report.reader.cost_so_far = live.cost_so_far
         questions, time = turn.questions, anyio.CancelScope(deadline=anyio.current_time() + self._timeout_s)
         questions.begin(live, time)
         try:
-            live.process.ask(job.prompt)
+            live.process.send_prompt(job.prompt)
             with time:
                 await turn.report.wait_for_result(live.process, self._silence_s, is_asking=lambda: questions.open)
         finally:
-            in_time = live.process.settled.is_set()
+            in_time = live.process.prompt_done.is_set()
             unanswered = time.cancel_called and questions.open
             keep = unanswered or self._is_draining()
             questions.end(None if keep else ENDED if in_time else STOPPED, is_deaf=not in_time)
             with anyio.CancelScope(shield=True):
-                await self._pool.give_back(live)
+                await self._pool.release(live)
             live.cost_so_far = turn.report.reader.cost_so_far
         if unanswered:
             raise _unanswered(self._answer_s)
@@ -137,7 +139,8 @@ class TurnHandler:
         return turn.report.outcome(live.process)
 
     def _settings(self, session: Session) -> Settings:
-        return Settings.of(self._conversations.get(session.session_id) or session)
+        latest = self._conversations.get(session.session_id)
+        return Settings.of(session if latest is None else latest.load())
 
     async def _start(self, session: Session, settings: Settings, on_line: Callable[[bytes], bool]) -> ClaudeProcess:
         point = self._conversations.resume_point(session.session_id)
@@ -148,9 +151,9 @@ class TurnHandler:
             allowed_tools=settings.allowed_tools,
             permission_mode=settings.permission_mode,
             system_prompt=session.system_prompt,
-            asks=True,
+            can_request_permission=True,
         )
-        return await self._launcher.for_session(session.session_id, options, session.cwd, on_line)
+        return await self._launcher.start(SESSION_ENV, session.session_id, options, session.cwd, on_line)
 
     def _remember(
         self, job: TakeTurn, turn: "_Turn", event_type: str, description: str | None, raw: Mapping[str, object]
@@ -193,13 +196,13 @@ class _Turn:
         self._told_error = False
         self._claude_id = session.claude_session_id
         self._context = context
-        self.live: Live | None = None
+        self.live: SessionProcess | None = None
         self.report = Report(context, notify, session_id=session.session_id)
 
     @property
     def usage(self) -> ClaudeUsage:
         """The tokens of all the turn's messages."""
-        return ClaudeUsage(**asdict(self.report.reader.spent.usage))
+        return ClaudeUsage(**asdict(self.report.reader.usage.tokens))
 
     def on_line(self, line: bytes) -> bool:
         """Take a line; whether it was the result."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from sidecar_protocol.claude.delays import ClaudeStall
 from sidecar_protocol.claude.permissions import (
     ClaudePermissionRequested,
     ClaudePermissionResolved,
@@ -15,14 +16,13 @@ from sidecar_protocol.claude.permissions import (
     PermissionStatus,
 )
 from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
-from sidecar_protocol.claude.trouble import ClaudeStall
 from sidecar_protocol.entities import WaitingFor
 
 from sidecar.claude.permissions.cli_requests import Answer, read_ask
 from sidecar.claude.permissions.journal import KEPT, MAX_OPEN, NOT_STORED, TOO_LARGE
 from sidecar.claude.permissions.open_requests import OVER, TurnQuestions
 from sidecar.claude.process.cli_process import ClaudeProcess
-from sidecar.claude.process.pool import Live
+from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import until
 from tests.claude.turn_harness import turns
@@ -58,7 +58,7 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
         assert rig.session(session.session_id).status is SessionStatus.WAITING
         told = rig.told(ClaudePermissionRequested)
-        assert [one.request.turn_ended for one in told] == [False, True]
+        assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in told] == [False, True]
         rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
         (turn,) = rig.queued
         assert isinstance(turn, TakeTurn)
@@ -67,7 +67,8 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         rig.context.job_id = "queued-1"
         assert json.loads((await rig.take(session.session_id, turn.prompt)).text) == ALLOWED
         (closed,) = rig.told(ClaudePermissionResolved)
-        assert (closed.request.status, closed.request.resumed_by) == (PermissionStatus.ALLOWED, "queued-1")
+        resolved = json.loads(closed.json_bytes())["request"]
+        assert (resolved["status"], resolved["resumed_by"]) == (PermissionStatus.ALLOWED, "queued-1")
 
 
 async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp
 async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
     async with turns(standin, tmp_path) as rig:
         session = rig.create()
-        live, process = Live(session.session_id, lambda _: False), Overheard(lambda _: False)
+        live, process = SessionProcess(session.session_id, lambda _: False), Overheard(lambda _: False)
         live.process = process
         questions = TurnQuestions(session.session_id, rig.context, rig.journal, answer_s=1_000)
         begun = anyio.current_time()

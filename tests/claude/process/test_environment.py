@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.claude.process.environment import inherited, job_environment
+from sidecar.claude.process.environment import cli_environment, inherited
 from tests.claude.talk import Talk
 from tests.conftest import StartSidecar
 
@@ -58,14 +58,14 @@ async def test_what_a_child_sees_is_the_users_configuration_and_its_mark(
 
 
 def test_the_executables_own_folder_comes_first_on_the_path() -> None:
-    environment = job_environment({"PATH": "/usr/bin"}, executable=Path("/nvm/bin/claude"), job_id="j1")
-    assert environment == {"PATH": f"/nvm/bin{os.pathsep}/usr/bin", "SIDECAR_JOB": "j1"}
+    environment = cli_environment({"PATH": "/usr/bin"}, Path("/nvm/bin/claude"))
+    assert environment == {"PATH": f"/nvm/bin{os.pathsep}/usr/bin"}
 
 
 def test_a_folder_that_is_on_the_path_keeps_its_place() -> None:
     path = os.pathsep.join(["/usr/bin", "/nvm/bin"])
-    assert job_environment({"PATH": path}, executable=Path("/nvm/bin/claude"), job_id="j1")["PATH"] == path
+    assert cli_environment({"PATH": path}, Path("/nvm/bin/claude"))["PATH"] == path
 
 
 def test_an_empty_path_is_not_the_current_folder() -> None:
-    assert job_environment({}, executable=Path("/nvm/bin/claude"), job_id="j1")["PATH"] == "/nvm/bin"
+    assert cli_environment({}, Path("/nvm/bin/claude"))["PATH"] == "/nvm/bin"

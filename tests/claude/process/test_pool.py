@@ -11,8 +11,8 @@ import pytest
 
 from sidecar.claude.process import pool
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
-from sidecar.claude.process.environment import session_environment
-from sidecar.claude.process.pool import Live, Pool
+from sidecar.claude.process.environment import SESSION_ENV, cli_environment
+from sidecar.claude.process.pool import ProcessPool, SessionProcess
 from sidecar.claude.sessions.live_settings import Settings
 from tests.claude.harness import processes_of, until
 
@@ -27,26 +27,26 @@ class Keeper:
         self.is_draining = False
         self._standin = standin
         self._cwd = cwd
-        self.pool = Pool(
-            on_gone=self.gone.append,
+        self.pool = ProcessPool(
+            on_ended=self.gone.append,
             is_draining=lambda: self.is_draining,
             idle_s=idle_s,
             idle_processes=idle_processes,
         )
 
-    async def take(self, session_id: str, prompt: str) -> Live:
+    async def take(self, session_id: str, prompt: str) -> SessionProcess:
         async def begin(on_line: Callable[[bytes], bool]) -> ClaudeProcess:
-            environment = session_environment(os.environ, executable=self._standin, session_id=session_id)
+            environment = cli_environment(os.environ, self._standin) | {SESSION_ENV: session_id}
             return await start(self._standin, RunOptions(), cwd=self._cwd, environment=environment, on_line=on_line)
 
-        live = await self.pool.take(session_id, begin, lambda line: b'"type": "result"' in line, SETTINGS)
-        live.process.ask(prompt)
+        live = await self.pool.acquire(session_id, begin, lambda line: b'"type": "result"' in line, SETTINGS)
+        live.process.send_prompt(prompt)
         return live
 
     async def turn(self, session_id: str, prompt: str = "hi") -> int:
         live = await self.take(session_id, prompt)
-        await live.process.settled.wait()
-        await self.pool.give_back(live)
+        await live.process.prompt_done.wait()
+        await self.pool.release(live)
         return live.process.pid
 
 
@@ -95,7 +95,7 @@ async def test_a_process_that_works_is_not_counted_as_idle(standin: Path, tmp_pa
         await keeper.turn("s1")
         await keeper.turn("s2")
         await until(lambda: keeper.gone == ["s1"])
-        await keeper.pool.give_back(busy)  # interrupted, and now the newest of the idle ones
+        await keeper.pool.release(busy)  # interrupted, and now the newest of the idle ones
         await until(lambda: keeper.gone == ["s1", "s2"])
         assert len(processes_of("busy")) == 1
 
@@ -103,8 +103,8 @@ async def test_a_process_that_works_is_not_counted_as_idle(standin: Path, tmp_pa
 async def test_a_process_that_died_while_idle_is_replaced(standin: Path, tmp_path: Path) -> None:
     async with keeping(Keeper(standin, tmp_path)) as keeper:
         live = await keeper.take("s1", "[[grandchild]] [[text:hi]]")
-        await live.process.settled.wait()
-        await keeper.pool.give_back(live)
+        await live.process.prompt_done.wait()
+        await keeper.pool.release(live)
         os.kill(live.process.pid, signal.SIGKILL)
         await live.process.exited.wait()
         assert await keeper.turn("s1") != live.process.pid
@@ -119,7 +119,7 @@ async def test_a_session_that_wants_no_process_loses_it_now_or_after_its_turn(st
         keeper.pool.drop("idle")
         keeper.pool.drop("busy")
         await until(lambda: keeper.gone == ["idle"])
-        await keeper.pool.give_back(busy)
+        await keeper.pool.release(busy)
         assert keeper.gone == ["idle", "busy"]
         assert processes_of("busy") == processes_of("idle") == []
 

@@ -25,8 +25,8 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
 
     with anyio.fail_after(120):
         process = await start(executable, RunOptions(), cwd=cwd, environment=dict(os.environ), on_line=on_line)
-        process.ask(prompt)
-        await process.settled.wait()
+        process.send_prompt(prompt)
+        await process.prompt_done.wait()
         process.close_stdin()
         await process.closed.wait()
     process.release()
@@ -70,7 +70,7 @@ async def test_an_exit_is_seen_while_a_grandchild_holds_the_pipe(standin: Path, 
 
     with anyio.fail_after(120):
         process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
-        process.ask("[[holder]] [[exit:3]]")
+        process.send_prompt("[[holder]] [[exit:3]]")
         await process.exited.wait()
         assert (process.exit_code, process.closed.is_set()) == (3, False)
         await until(lambda: grandchildren)
@@ -102,8 +102,8 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
 
     with anyio.fail_after(120):
         process = await start(standin, RunOptions(), cwd=tmp_path, environment=dict(os.environ), on_line=on_line)
-        process.ask("hi")
-        await process.settled.wait()
+        process.send_prompt("hi")
+        await process.prompt_done.wait()
         process.close_stdin()
         await process.closed.wait()
     process.release()

@@ -12,26 +12,26 @@ import anyio
 import pytest
 
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
-from sidecar.claude.process.environment import job_environment
-from sidecar.claude.process.orphans import kill_leftovers
-from sidecar.claude.process.stopping import CANCEL, Pace, exit_by_itself, stop
+from sidecar.claude.process.environment import JOB_ENV, cli_environment
+from sidecar.claude.process.orphans import kill_orphans
+from sidecar.claude.process.stopping import CANCEL, StopTimeouts, stop, wait_for_exit
 from tests.claude.harness import RecordingContext, processes_of, tools_of, until
 
-QUICK = Pace(terminate_s=0.3, kill_s=0.6, end_s=5.0)
+QUICK = StopTimeouts(terminate_s=0.3, kill_s=0.6, end_s=5.0)
 PARENT = """
 import os, sys
 from pathlib import Path
 import anyio
-from sidecar.claude.process.environment import job_environment
+from sidecar.claude.process.environment import JOB_ENV, cli_environment
 from sidecar.claude.process.cli_process import RunOptions, start
 
 async def main(executable, job_id, *prompt_and_tools):
     prompt, *tools = prompt_and_tools
-    environment = job_environment(os.environ, executable=Path(executable), job_id=job_id)
+    environment = cli_environment(os.environ, Path(executable)) | {JOB_ENV: job_id}
     options = RunOptions(allowed_tools=tools)
     on_line = lambda line: os.write(1, line)
     process = await start(Path(executable), options, cwd=Path.cwd(), environment=environment, on_line=on_line)
-    process.ask(prompt)
+    process.send_prompt(prompt)
     await anyio.sleep_forever()
 
 anyio.run(main, *sys.argv[1:])
@@ -51,17 +51,17 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
             answering.set()
         return bool(message["type"] == "result")
 
-    environment = job_environment(os.environ, executable=standin, job_id=job_id)
+    environment = cli_environment(os.environ, standin) | {JOB_ENV: job_id}
     try:
         with anyio.fail_after(120):
             process = await start(standin, RunOptions(), cwd=cwd, environment=environment, on_line=on_line)
-            process.ask(prompt)
+            process.send_prompt(prompt)
             await answering.wait()
             yield process, job_id, types
         assert processes_of(job_id) == []
     finally:  # a test that fails must not leave what it was about
         with anyio.CancelScope(shield=True):
-            await kill_leftovers({job_id}, timeout_s=5)
+            await kill_orphans({job_id}, timeout_s=5)
 
 
 async def test_an_interrupt_is_enough_for_a_cli_that_listens(standin: Path, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_what_ignores_a_signal_is_killed_with_everything_it_started(standi
 
 async def test_a_cli_that_stays_after_its_result_is_not_waited_for_without_end(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, types):
-        await exit_by_itself(process, grace_s=0.2)
+        await wait_for_exit(process, grace_s=0.2)
         assert not process.exited.is_set()
         await stop(process, job_id, QUICK)
     assert types[-1] == "result"
@@ -94,10 +94,10 @@ async def test_a_cli_that_stays_after_its_result_is_not_waited_for_without_end(s
 
 async def test_leftovers_of_other_jobs_are_left_alone(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, _):
-        assert await kill_leftovers({"another job"}, timeout_s=5) == 0
-        assert await kill_leftovers({job_id}, "/another/sidecar.db", timeout_s=5) == 0
+        assert await kill_orphans({"another job"}, timeout_s=5) == 0
+        assert await kill_orphans({job_id}, "/another/sidecar.db", timeout_s=5) == 0
         await until(lambda: len(processes_of(job_id)) == 2)
-        assert await kill_leftovers({"another job", job_id}, timeout_s=5) == 2
+        assert await kill_orphans({"another job", job_id}, timeout_s=5) == 2
         await stop(process, job_id, QUICK)
 
 
@@ -128,4 +128,4 @@ async def test_a_killed_sidecar_takes_its_cli_with_it(
             await until(lambda: processes_of(job_id) == [])
     finally:
         with anyio.CancelScope(shield=True):
-            await kill_leftovers({job_id}, timeout_s=5)
+            await kill_orphans({job_id}, timeout_s=5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.claude.sessions.items import Item, items_of
-from sidecar.claude.stream import RunReader, Usage
+from sidecar.claude.stream import RunReader, TokenUsage
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -109,15 +109,15 @@ def test_usage_is_counted_once_for_each_message() -> None:
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "stream_event", "event": {"type": "message_delta", "usage": {"output_tokens": 9}}})
-    assert reader.spent.usage == Usage(20, 18, 0, 10)
+    assert reader.usage.tokens == TokenUsage(20, 18, 0, 10)
 
 
 def test_a_prompts_cost_is_what_the_process_tells_since_the_last_one() -> None:
     old = RunReader(cost_so_far=0.5)
     old.read({"type": "result", "is_error": False, "total_cost_usd": 0.75})
-    assert (old.spent.cost_usd, old.cost_so_far) == (0.25, 0.75)
+    assert (old.usage.cost_usd, old.cost_so_far) == (0.25, 0.75)
     new = RunReader(cost_so_far=0.5)
     models = {"a": {"costUSD": 0.1}, "b": {"costUSD": 0.2}}
     new.read({"type": "result", "is_error": False, "total_cost_usd": 9.0, "model_usage_since_last_result": models})
-    assert new.spent.cost_usd is not None
-    assert round(new.spent.cost_usd, 9) == 0.3
+    assert new.usage.cost_usd is not None
+    assert round(new.usage.cost_usd, 9) == 0.3

@@ -1,4 +1,4 @@
-// Accounts of every service as one list, and how each stands.
+// The accounts of all services as one list.
 import { liveList } from "sidecar-electron/renderer";
 import type { AtlassianAccount, CalendarAccount, LiveList, PageSidecar } from "sidecar-electron/renderer";
 
@@ -7,11 +7,10 @@ export type Service = "google_calendar" | "ics" | "jira" | "confluence";
 export interface Account {
   service: Service;
   accountId: string;
-  /** What people call it. */
   name: string;
   email: string;
   status: AtlassianAccount["status"] | CalendarAccount["status"];
-  /** Why it needs somebody, and what to do. */
+  /** Why the account does not work, and what to do; null if it works. */
   problem: string | null;
   lastSyncAt: string | null;
 }
@@ -23,16 +22,16 @@ export const SERVICE_NAMES: Readonly<Record<Service, string>> = {
   confluence: "Confluence",
 };
 
-/** A service's reasons in words; what is not here is said by its hint, or in general. */
+/** Texts for the reasons of services; other reasons are described by their hint. */
 const REASONS: Readonly<Record<string, string>> = {
-  token_rejected: "Its token is not accepted any more.",
-  token_expires_soon: "Its token ends soon.",
-  token_revoked: "Its sign-in was taken back.",
-  token_expired: "Its sign-in has ended.",
-  scope_missing: "It may not read calendars: allow that when you sign in.",
+  token_rejected: "Its token is no longer accepted.",
+  token_expires_soon: "Its token expires soon.",
+  token_revoked: "Its access was revoked.",
+  token_expired: "Its sign-in has expired.",
+  scope_missing: "It has no permission to read calendars. Grant it when you sign in.",
   client_rejected: "Google does not accept this app.",
-  secret_unreadable: "Its stored sign-in cannot be read on this machine.",
-  site_address_invalid: "Its address is not that of a site.",
+  secret_unreadable: "Its stored credentials cannot be read on this machine.",
+  site_address_invalid: "Its address is not an Atlassian site.",
 };
 
 export function accountList(sidecar: PageSidecar): LiveList<Account> {
@@ -42,7 +41,7 @@ export function accountList(sidecar: PageSidecar): LiveList<Account> {
     changes: {},
   });
   sidecar.on("accounts.updated", () => void list.reload());
-  // When an account was last synced is told by the end of its sync.
+  // A finished sync changes the time of the last sync.
   sidecar.on("jobs.updated", ({ job }) => {
     if (job.type.endsWith(".sync") && job.finished_at !== null) void list.reload();
   });
@@ -52,10 +51,13 @@ export function accountList(sidecar: PageSidecar): LiveList<Account> {
 async function load({ calendar, jira, confluence }: PageSidecar): Promise<Account[]> {
   const lists = await Promise.all([calendar.accounts.list(), jira.accounts.list(), confluence.accounts.list()]);
   const [calendars, ...sites] = lists;
-  return [...calendars.accounts.map(ofCalendar), ...sites.flatMap(({ accounts }) => accounts.map(ofSite))];
+  return [
+    ...calendars.accounts.map(fromCalendarAccount),
+    ...sites.flatMap(({ accounts }) => accounts.map(fromAtlassianAccount)),
+  ];
 }
 
-function ofCalendar(account: CalendarAccount): Account {
+function fromCalendarAccount(account: CalendarAccount): Account {
   const {
     account_id: accountId,
     provider,
@@ -78,7 +80,7 @@ function ofCalendar(account: CalendarAccount): Account {
   };
 }
 
-function ofSite(account: AtlassianAccount): Account {
+function fromAtlassianAccount(account: AtlassianAccount): Account {
   const { service, account_id: accountId, org: name, email, status, reason, hint, last_sync_at: lastSyncAt } = account;
   return {
     service,
@@ -93,10 +95,10 @@ function ofSite(account: AtlassianAccount): Account {
 
 function problemOf(status: string, reason: string | null, hint: string | null): string | null {
   if (status !== "needs_reauth" && reason === null) return null;
-  return [REASONS[reason ?? ""], hint].filter(Boolean).join(" ") || "It has to be connected again.";
+  return [REASONS[reason ?? ""], hint].filter(Boolean).join(" ") || "Connect it again.";
 }
 
-/** The methods that every service has for its accounts. */
+/** Returns the methods for the accounts of a service. */
 export function accountsOf({ calendar, jira, confluence }: PageSidecar, service: Service) {
   if (service === "jira") return jira.accounts;
   return service === "confluence" ? confluence.accounts : calendar.accounts;

@@ -1,4 +1,4 @@
-// Accounts: which there are, how they stand, and how to connect another or one anew.
+// The accounts dialog: lists, connects, reconnects, syncs and removes accounts.
 import type { CalendarProvider, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { accountsOf, SERVICE_NAMES } from "./account_list.ts";
 import type { Account } from "./account_list.ts";
@@ -12,7 +12,7 @@ import { ago } from "./format.ts";
 
 export interface Accounts {
   dialog: HTMLDialogElement;
-  /** One banner for each account that needs somebody. */
+  /** A banner for each account that must be connected again. */
   banners: HTMLElement;
   open(): void;
 }
@@ -31,28 +31,28 @@ export function accountsDialog(sidecar: PageSidecar, list: LiveList<Account>): A
     rows,
     connect.element,
   );
-  const makeRow = (account: Account) => accountRow(sidecar, notices, account);
+  const createRow = (account: Account) => accountRow(sidecar, notices, account);
   const show = listView(rows, list, {
     label: "Accounts",
     key: ({ service, accountId, status }) => `${service} ${accountId} ${status}`,
-    row: makeRow,
-    nothing: () => empty("No account is connected yet. What happens there will be in your day and in the feed."),
+    row: createRow,
+    nothing: () => empty("No account is connected yet. Connect one to see its events in your day and in the feed."),
   });
   const open = (): void => {
     show(); // "5 min ago"
     dialog.showModal();
     void connect.reload();
   };
-  return { dialog, open, banners: needyBanners(list, open) };
+  return { dialog, open, banners: reconnectBanners(list, open) };
 }
 
-function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
+function reconnectBanners(list: LiveList<Account>, open: () => void): HTMLElement {
   const banners = h("div", { class: "banners", "aria-live": "polite" });
   list.watch(() => {
-    const needy = list.items().filter(({ status }) => status === "needs_reauth");
+    const accounts = list.items().filter(({ status }) => status === "needs_reauth");
     fill(
       banners,
-      ...needy.map(({ service, name, problem }) =>
+      ...accounts.map(({ service, name, problem }) =>
         h(
           "div",
           { class: "banner" },
@@ -66,36 +66,38 @@ function needyBanners(list: LiveList<Account>, open: () => void): HTMLElement {
   return banners;
 }
 
-/** What can be connected here, as the sidecar says it; what is not set up says what is missing. */
+/** The forms for connecting accounts; a provider that is not set up shows the reason instead. */
 function connectSection(sidecar: PageSidecar): { element: HTMLElement; reload: () => Promise<void> } {
-  const place = h("div", { class: "connect-form" });
+  const formArea = h("div", { class: "connect-form" });
   const choices = h("div", { class: "connect-choices" });
   const notices = new NoticeArea();
-  const offer = (words: string, make: (done: () => void) => HTMLElement): HTMLElement => {
+  const createChoice = (label: string, createForm: (done: () => void) => HTMLElement): HTMLElement => {
     const done = (): void => {
-      fill(place);
+      fill(formArea);
       setAttribute(choice, "aria-expanded", "false");
     };
-    const unfold = (): void => {
+    const open = (): void => {
       for (const other of choices.children) setAttribute(other, "aria-expanded", String(other === choice));
-      fill(place, make(done));
-      place.querySelector<HTMLElement>("input, button")?.focus();
+      fill(formArea, createForm(done));
+      formArea.querySelector<HTMLElement>("input, button")?.focus();
     };
-    const choice = button(words, unfold, { class: "plain", "aria-expanded": "false" });
+    const choice = button(label, open, { class: "plain", "aria-expanded": "false" });
     return choice;
   };
   const reload = async (): Promise<void> => {
-    fill(place);
+    fill(formArea);
     const found = await notices.attempt(() => sidecar.calendar.providers.list());
-    const offers = (found?.providers ?? []).map((one) => offer(one.name, (done) => providerForm(sidecar, one, done)));
+    const providers = (found?.providers ?? []).map((one) =>
+      createChoice(one.name, (done) => providerForm(sidecar, one, done)),
+    );
     fill(
       choices,
-      ...offers,
-      offer("Jira and Confluence", (done) => siteForm(sidecar, done)),
+      ...providers,
+      createChoice("Jira and Confluence", (done) => siteForm(sidecar, done)),
     );
   };
   const heading = h("h3", { id: "connect-title" }, "Connect");
-  const parts = [heading, notices.element, choices, place];
+  const parts = [heading, notices.element, choices, formArea];
   return { element: h("section", { class: "connect", "aria-labelledby": "connect-title" }, ...parts), reload };
 }
 
@@ -121,7 +123,7 @@ function accountRow(
         class: "quiet-button",
       }),
     status !== "deleting" &&
-      confirmButton("Remove", "Remove it and its events?", () =>
+      confirmButton("Remove", "Remove account and events?", () =>
         notices.attempt(() => methods.delete({ account_id: accountId })),
       ),
   );
@@ -146,8 +148,8 @@ function accountRow(
   );
   const update = ({ email, name: title, lastSyncAt, problem }: Account): void => {
     const synced = lastSyncAt === null ? "not synced yet" : `synced ${ago(lastSyncAt)}`;
-    const stand = status === "deleting" ? "being removed" : (problem ?? synced);
-    fill(facts, [email === title ? null : email, stand].filter((word) => word !== null).join(" · "));
+    const state = status === "deleting" ? "being removed" : (problem ?? synced);
+    fill(facts, [email === title ? null : email, state].filter((word) => word !== null).join(" · "));
   };
   update(account);
   return { element, update };
@@ -155,7 +157,7 @@ function accountRow(
 
 const isCalendar = ({ service }: Account): boolean => service === "google_calendar" || service === "ics";
 
-/** What brings an account back to work. */
+/** The form for connecting an account again. */
 function reconnect(sidecar: PageSidecar, { service, accountId }: Account): HTMLElement {
   if (service === "google_calendar") return googleSignIn(sidecar, { account_id: accountId }, () => undefined);
   if (service === "ics") return addressForm(sidecar, "ics", () => undefined);

@@ -1,4 +1,4 @@
-// The feed: what happened over all sources, newest first; by source, by day, by words.
+// The activity feed of all sources, newest first, with a search and filters by source and day.
 import { liveList } from "sidecar-electron/renderer";
 import type { LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
@@ -10,8 +10,8 @@ import { notice, problemOf } from "./notice.ts";
 import { standupDialog } from "./standup.ts";
 import { dayStart, fromIsoDay, longDay } from "./format.ts";
 
-const PAGE = 60;
-const MOST = 500;
+const PAGE_SIZE = 60;
+const MAX_EVENTS = 500;
 const SOURCES: ReadonlyArray<[string | null, string]> = [
   [null, "All"],
   ["google_calendar", "Calendar"],
@@ -20,10 +20,9 @@ const SOURCES: ReadonlyArray<[string | null, string]> = [
   ["claude", "Claude"],
 ];
 
-/** What of the feed is shown. */
-interface Wanted {
+interface FeedFilter {
   source: string | null;
-  /** 2026-11-25; null: every day. */
+  /** A local day such as 2026-11-25, or null for all days. */
   day: string | null;
   query: string;
   limit: number;
@@ -32,11 +31,12 @@ interface Wanted {
 export function activityPanel(sidecar: PageSidecar): HTMLElement {
   const standup = standupDialog(sidecar);
   const { element, body } = panel("activity", "Activity", button("Stand-up", standup.open, { class: "quiet-button" }));
-  const feed = new Feed(sidecar, (day) => days.mark(day));
+  const feed = new Feed(sidecar, (day) => days.setSelected(day));
   const days = heatmap(sidecar, (day) => feed.showDay(day));
   void days.reload();
   sidecar.on("activity.changed", () => void days.reload());
   sidecar.on("events.resync", () => void days.reload());
+  sidecar.onState(({ status }) => void (status === "ready" && days.reload()));
   body.append(days.element, feed.element);
   element.append(standup.dialog);
   return element;
@@ -45,33 +45,37 @@ export function activityPanel(sidecar: PageSidecar): HTMLElement {
 class Feed {
   readonly element = h("div", { class: "feed" });
   readonly #sidecar: PageSidecar;
-  readonly #wanted: Wanted = { source: null, day: null, query: "", limit: PAGE };
+  readonly #filter: FeedFilter = { source: null, day: null, query: "", limit: PAGE_SIZE };
   readonly #list: LiveList<FeedRow>;
-  readonly #place = h("div", { class: "feed-days" });
-  readonly #rows = feedRows(this.#place);
+  readonly #days = h("div", { class: "feed-days" });
+  readonly #rows = feedRows(this.#days);
   readonly #state = h("div", { class: "feed-state" });
-  readonly #older = button("Show older", () => this.#want({ limit: Math.min(MOST, this.#wanted.limit + PAGE) }), {
-    class: "quiet-button",
-  });
+  readonly #older = button(
+    "Show older",
+    () => this.#setFilter({ limit: Math.min(MAX_EVENTS, this.#filter.limit + PAGE_SIZE) }),
+    {
+      class: "quiet-button",
+    },
+  );
   readonly #day = h("p", { class: "feed-day-filter", hidden: true });
-  readonly #dayChosen: (day: string | null) => void;
+  readonly #onDayChosen: (day: string | null) => void;
 
-  constructor(sidecar: PageSidecar, dayChosen: (day: string | null) => void) {
+  constructor(sidecar: PageSidecar, onDayChosen: (day: string | null) => void) {
     this.#sidecar = sidecar;
-    this.#dayChosen = dayChosen;
+    this.#onDayChosen = onDayChosen;
     this.#list = liveList<FeedRow>(sidecar, {
       load: () => this.#load(),
       key: ({ event }) => event.event_id,
       changes: {},
     });
-    // A change may touch any of what is shown; the feed is read again, once however many come.
+    // A change may affect any event.  `reload` combines several calls.
     sidecar.on("activity.changed", () => void this.#list.reload());
-    this.element.append(this.#search(), this.#sources(), this.#day, this.#state, this.#place, this.#older);
+    this.element.append(this.#search(), this.#sources(), this.#day, this.#state, this.#days, this.#older);
     this.#list.watch(() => this.#show());
     this.#show();
   }
 
-  /** Only what happened on that local day; null: every day. */
+  /** Shows only the events of a local day, or of all days if null. */
   showDay(day: string | null): void {
     fill(
       this.#day,
@@ -83,22 +87,22 @@ class Feed {
           ]),
     );
     this.#day.hidden = day === null;
-    this.#dayChosen(day);
-    void this.#want({ day });
+    this.#onDayChosen(day);
+    void this.#setFilter({ day });
   }
 
-  async #want(change: Partial<Wanted>): Promise<void> {
-    Object.assign(this.#wanted, { limit: PAGE }, change);
+  async #setFilter(change: Partial<FeedFilter>): Promise<void> {
+    Object.assign(this.#filter, { limit: PAGE_SIZE }, change);
     await this.#list.reload();
   }
 
   async #load(): Promise<FeedRow[]> {
-    const { source, day, query, limit } = this.#wanted;
+    const { source, day, query, limit } = this.#filter;
     const { activity } = this.#sidecar;
     const start = day === null ? {} : { start: fromIsoDay(day).toISOString() };
     const end = day === null ? new Date() : dayStart(fromIsoDay(day), 1);
     const filters = { ...start, ...(source === null ? {} : { source }), limit };
-    // What is only planned is no news; a search finds it all the same.
+    // The feed ends now; a search also finds planned events.
     const until = { end: end.toISOString() };
     if (query === "") {
       const { events } = await activity.events.list({ ...filters, ...until });
@@ -118,7 +122,7 @@ class Feed {
     let timer: ReturnType<typeof setTimeout> | undefined;
     field.addEventListener("input", () => {
       clearTimeout(timer);
-      timer = setTimeout(() => void this.#want({ query: field.value.trim() }), 150);
+      timer = setTimeout(() => void this.#setFilter({ query: field.value.trim() }), 150);
     });
     return h("search", {}, field);
   }
@@ -130,7 +134,7 @@ class Feed {
         name,
         () => {
           for (const other of group.children) setAttribute(other, "aria-pressed", String(other === one));
-          return this.#want({ source });
+          return this.#setFilter({ source });
         },
         { class: "chip", "aria-pressed": String(source === null) },
       );
@@ -141,22 +145,22 @@ class Feed {
 
   #show(): void {
     const items = this.#list.items();
-    const { query, day, source, limit } = this.#wanted;
+    const { query, day, source, limit } = this.#filter;
     this.#rows(items);
-    this.#older.hidden = items.length < limit || limit >= MOST;
-    const nothing =
+    this.#older.hidden = items.length < limit || limit >= MAX_EVENTS;
+    const emptyText =
       query !== ""
         ? `Nothing matches “${query}”.`
         : day !== null || source !== null
-          ? "Nothing here."
-          : "What happens in your calendars, in Jira, Confluence and with Claude will be told here.";
+          ? "No activity."
+          : "Activity in your calendars, Jira, Confluence and Claude will appear here.";
     const state =
       this.#list.error !== null
         ? notice(problemOf(this.#list.error), () => this.#list.reload())
         : items.length > 0
           ? null
           : this.#list.isLoaded
-            ? empty(nothing)
+            ? empty(emptyText)
             : loading();
     fill(this.#state, state);
   }

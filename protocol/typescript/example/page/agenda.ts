@@ -1,13 +1,13 @@
-// Today: what lies in the calendars, where in the day we are, and what comes next.
+// The agenda: today's events, the current time and the next event.
 import { liveList } from "sidecar-electron/renderer";
 import type { Calendar, CalendarEvent, LiveList, PageSidecar } from "sidecar-electron/renderer";
-import { fill, h, keep, link, Rows, setAttribute } from "./dom.ts";
+import { fill, h, link, Rows, setAttribute, setChildren } from "./dom.ts";
 import { notice, problemOf } from "./notice.ts";
 import { empty, loading, panel } from "./panel.ts";
-import { clock, counted, dayStart, isoDay, longDay, span } from "./format.ts";
+import { clock, counted, dayStart, duration, isoDay, longDay } from "./format.ts";
 
-const A_MINUTE = 60_000;
-const COLOR = /^#[0-9a-f]{6}$/i;
+const MINUTE_MS = 60_000;
+const HEX_COLOR = /^#[0-9a-f]{6}$/i;
 
 interface Entry {
   key: string;
@@ -19,7 +19,7 @@ interface Entry {
   answer: string | null;
 }
 
-/** The panel, and the line under the date that says what comes next. */
+/** Returns the panel, and the date with the next event for the page's header. */
 export function agenda(sidecar: PageSidecar, connect: () => void): { element: HTMLElement; date: HTMLElement } {
   const { element, body } = panel("today", "Today");
   const heading = h("h1");
@@ -38,10 +38,10 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
   );
 
   const add = h("button", { type: "button", class: "primary", on: { click: connect } }, "Connect a calendar");
-  const nothing = {
-    planned: empty("Nothing is planned today."),
-    connected: empty("Your day will be here once a calendar is connected.", add),
-    loaded: loading(),
+  const emptyStates = {
+    noEvents: empty("No events today."),
+    notConnected: empty("Connect a calendar to see your day here.", add),
+    loading: loading(),
   };
   let day = isoDay(Date.now());
   let calendars: readonly Calendar[] = [];
@@ -65,21 +65,21 @@ export function agenda(sidecar: PageSidecar, connect: () => void): { element: HT
       .filter(({ status }) => status !== "cancelled")
       .map((event) => entryOf(event, calendars));
     const [whole, parts] = [
-      entries.filter(({ event }) => event.all_day && isOfToday(event)),
+      entries.filter(({ event }) => event.all_day && includesToday(event)),
       entries.filter(({ event }) => !event.all_day),
     ];
-    fill(next, ...nextWords(parts, now, list.isLoaded && calendars.length > 0));
+    fill(next, ...nextEvent(parts, now, list.isLoaded && calendars.length > 0));
     allDayRows.show(whole);
     allDay.hidden = whole.length === 0;
     timedRows.show(withNow(parts, now));
     markTimes(timed, now);
-    keep(body, ...bodyOf(list, whole.length + parts.length, calendars.length, nothing, [allDay, timed]));
+    setChildren(body, ...bodyOf(list, whole.length + parts.length, calendars.length, emptyStates, [allDay, timed]));
   };
   list.watch(show);
   for (const changed of ["calendar.changed", "accounts.updated"] as const)
     sidecar.on(changed, () => void list.reload());
   show();
-  setInterval(show, A_MINUTE / 4);
+  setInterval(show, MINUTE_MS / 4);
   return { element, date: h("div", { class: "date" }, heading, next) };
 }
 
@@ -87,14 +87,14 @@ function bodyOf(
   list: LiveList<CalendarEvent>,
   events: number,
   calendars: number,
-  nothing: { planned: Node; connected: Node; loaded: Node },
+  emptyStates: { noEvents: Node; notConnected: Node; loading: Node },
   full: Node[],
 ): Array<Node | null> {
   const problem = list.error === null ? null : notice(problemOf(list.error), () => list.reload());
   if (events > 0) return [problem, ...full];
   if (problem !== null) return [problem];
-  if (!list.isLoaded) return [nothing.loaded];
-  return [calendars > 0 ? nothing.planned : nothing.connected];
+  if (!list.isLoaded) return [emptyStates.loading];
+  return [calendars > 0 ? emptyStates.noEvents : emptyStates.notConnected];
 }
 
 async function today(sidecar: PageSidecar): Promise<CalendarEvent[]> {
@@ -116,14 +116,14 @@ function entryOf(event: CalendarEvent, calendars: readonly Calendar[]): Entry {
     event,
     begins: event.start_ts * 1000,
     ends: event.end_ts * 1000,
-    color: COLOR.test(color) ? color : null,
+    color: HEX_COLOR.test(color) ? color : null,
     calendar: calendar?.name ?? "",
     answer: event.response_status,
   };
 }
 
-/** An all-day event is its dates, wherever one is; the sidecar's range went by moments. */
-function isOfToday({ start_time: first, end_time: end }: CalendarEvent): boolean {
+/** Returns whether an all-day event includes today.  Its dates have no time zone, unlike the range of the query. */
+function includesToday({ start_time: first, end_time: end }: CalendarEvent): boolean {
   const day = isoDay(Date.now());
   return (
     first === null ||
@@ -133,7 +133,7 @@ function isOfToday({ start_time: first, end_time: end }: CalendarEvent): boolean
   );
 }
 
-/** The line of now stands before the first event that has not begun. */
+/** Inserts the line of the current time before the first event that has not begun. */
 function withNow(entries: readonly Entry[], now: number): Array<Entry | "now"> {
   const place = entries.findIndex(({ begins }) => begins > now);
   return place < 0 ? [...entries, "now"] : [...entries.slice(0, place), "now", ...entries.slice(place)];
@@ -143,7 +143,7 @@ function nowLine() {
   return { element: h("li", { class: "now-line", "aria-label": "Now" }, h("time")), update: () => undefined };
 }
 
-/** What of it is over, goes on, lies ahead; and what time it is. */
+/** Marks each event as past, current or future, and updates the current time. */
 function markTimes(rows: Element, now: number): void {
   for (const row of rows.children) {
     const { begins, ends } = (row as HTMLElement).dataset;
@@ -160,7 +160,7 @@ function eventRow(entry: Entry): { element: HTMLElement } {
     "div",
     { class: "event-times" },
     h("time", { datetime: new Date(begins).toISOString() }, clock(begins)),
-    h("span", { class: "event-span" }, span(ends - begins)),
+    h("span", { class: "event-span" }, duration(ends - begins)),
   );
   const words = h("div", { class: "event-words" }, titleOf(entry), detailsOf(entry));
   return {
@@ -193,7 +193,7 @@ function detailsOf({ event, answer }: Entry): HTMLElement | null {
         : answer === "tentative"
           ? "maybe"
           : null;
-  // A place that is an address is said by the button.
+  // For a web address there is the Join button.
   const place = event.location?.startsWith("http") ? null : event.location;
   const words = [answered, place, guests > 1 ? counted(guests, "person", "people") : null].filter(Boolean).join(" · ");
   return words === "" ? null : h("p", { class: "event-details" }, words);
@@ -208,13 +208,13 @@ function joinOf({ conference_url: address, title }: CalendarEvent): HTMLElement 
   return join;
 }
 
-function nextWords(entries: readonly Entry[], now: number, isKnown: boolean): Array<Node | string> {
+function nextEvent(entries: readonly Entry[], now: number, isLoaded: boolean): Array<Node | string> {
   const wanted = entries.filter(({ answer }) => answer !== "declined");
   const running = wanted.findLast(({ begins, ends }) => begins <= now && now < ends);
   const ahead = wanted.find(({ begins }) => begins > now);
   const name = ({ event }: Entry): HTMLElement => h("strong", {}, event.title ?? "Busy");
   if (running !== undefined)
     return [name(running), ` until ${clock(running.ends)}`, ...(ahead === undefined ? [] : [", then ", name(ahead)])];
-  if (ahead !== undefined) return [name(ahead), ` in ${span(ahead.begins - now)}`];
-  return isKnown ? ["Nothing more today"] : [];
+  if (ahead !== undefined) return [name(ahead), ` in ${duration(ahead.begins - now)}`];
+  return isLoaded ? ["No more events today"] : [];
 }

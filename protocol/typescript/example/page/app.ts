@@ -1,4 +1,4 @@
-// The page: one head, four panels side by side, or one at a time where the window is narrow.
+// The page: a header and four panels, side by side or, in a narrow window, one at a time.
 import { connectSidecar, liveList } from "sidecar-electron/renderer";
 import type { PageSidecar, PermissionRequest } from "sidecar-electron/renderer";
 import { accountList } from "./account_list.ts";
@@ -9,7 +9,7 @@ import { claudePanel } from "./claude.ts";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobsPanel } from "./jobs.ts";
 import { sidecarStatus } from "./status.ts";
-import { counted, isTwelveHours } from "./format.ts";
+import { counted, isTwelveHourClock } from "./format.ts";
 
 const TABS = [
   ["today", "Today"],
@@ -19,30 +19,30 @@ const TABS = [
 ] as const;
 
 function start(sidecar: PageSidecar): void {
-  const questions = openQuestions(sidecar);
+  const requests = openRequests(sidecar);
   const accounts = accountsDialog(sidecar, accountList(sidecar));
-  const claude = claudePanel(sidecar, questions);
+  const claude = claudePanel(sidecar, requests);
   const today = agenda(sidecar, accounts.open);
   const { badge, banner } = sidecarStatus(sidecar);
-  const asked = h("div", { class: "asked", "aria-live": "polite" });
-  questions.watch(() => {
-    const [first] = questions.items();
-    const words = `${counted(questions.items().length, "question")} from Claude`;
+  const attention = h("div", { class: "attention-place", "aria-live": "polite" });
+  requests.watch(() => {
+    const [first] = requests.items();
+    const label = `${counted(requests.items().length, "question")} from Claude`;
     fill(
-      asked,
+      attention,
       first !== undefined &&
-        button(words, () => (show("claude"), claude.open(first.session_id)), { class: "attention" }),
+        button(label, () => (showPanel("claude"), claude.open(first.session_id)), { class: "attention" }),
     );
   });
   const head = h(
     "header",
     { class: "head" },
     today.date,
-    asked,
+    attention,
     h("div", { class: "head-side" }, button("Accounts", accounts.open, { class: "plain" }), badge),
   );
   const panels = h("main", {}, today.element, jobsPanel(sidecar), claude.element, activityPanel(sidecar));
-  document.body.toggleAttribute("data-twelve-hours", isTwelveHours);
+  document.body.toggleAttribute("data-twelve-hours", isTwelveHourClock);
   document.body.replaceChildren(
     head,
     h("div", { class: "banner-place" }, banner, accounts.banners),
@@ -50,11 +50,11 @@ function start(sidecar: PageSidecar): void {
     panels,
     accounts.dialog,
   );
-  show("claude");
+  showPanel("claude");
 }
 
-/** What Claude asks, in any conversation. */
-function openQuestions(sidecar: PageSidecar) {
+/** The open permission requests of all conversations. */
+function openRequests(sidecar: PageSidecar) {
   return liveList<PermissionRequest>(sidecar, {
     load: () => sidecar.claude.permissions.list({ status: "open", limit: 100 }).then(({ requests }) => requests),
     key: ({ request_id }) => request_id,
@@ -73,25 +73,25 @@ function tabs(): HTMLElement {
   return h(
     "nav",
     { class: "tabs", "aria-label": "Panels" },
-    ...TABS.map(([name, words]) => button(words, () => show(name), { "data-tab": name })),
+    ...TABS.map(([name, label]) => button(label, () => showPanel(name), { "data-tab": name })),
   );
 }
 
-function show(name: string): void {
+function showPanel(name: string): void {
   document.body.dataset["tab"] = name;
   for (const tab of document.querySelectorAll("[data-tab]"))
     if (tab !== document.body) setAttribute(tab, "aria-current", tab.getAttribute("data-tab") === name ? "page" : null);
 }
 
-/** Ctrl or Cmd with 1 to 4 goes to a panel, `/` to the search. */
+/** Ctrl or Cmd with 1 to 4 focuses a panel, `/` the search. */
 function onKey(event: KeyboardEvent): void {
   const isTyping = event.target instanceof HTMLElement && event.target.matches("input, textarea, select");
   const [name] = TABS[Number(event.key) - 1] ?? [];
   if (name !== undefined && (event.ctrlKey || event.metaKey)) {
-    show(name);
+    showPanel(name);
     document.getElementById(name)?.focus();
   } else if (event.key === "/" && !isTyping) {
-    show("activity");
+    showPanel("activity");
     document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
   } else return;
   event.preventDefault();

@@ -1,4 +1,4 @@
-// Which calendars of an account one wants to see.
+// Selects the calendars of an account to show.
 import { liveList } from "sidecar-electron/renderer";
 import type { Calendar, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
@@ -6,18 +6,18 @@ import { NoticeArea } from "./notice.ts";
 import { empty, listView } from "./panel.ts";
 
 export function calendarChoice(sidecar: PageSidecar, accountId: string): HTMLElement {
-  const place = h("div", { class: "calendar-choice" });
+  const container = h("div", { class: "calendar-choice" });
   const notices = new NoticeArea();
-  const element = h("details", {}, h("summary", {}, "Calendars"), notices.element, place);
+  const element = h("details", {}, h("summary", {}, "Calendars"), notices.element, container);
   let list: LiveList<Calendar> | null = null;
   element.addEventListener("toggle", () => {
     list?.close();
-    list = element.open ? open(sidecar, accountId, place, notices) : null;
+    list = element.open ? open(sidecar, accountId, container, notices) : null;
   });
   return element;
 }
 
-function open(sidecar: PageSidecar, accountId: string, place: Element, notices: NoticeArea): LiveList<Calendar> {
+function open(sidecar: PageSidecar, accountId: string, container: Element, notices: NoticeArea): LiveList<Calendar> {
   const list = liveList<Calendar>(sidecar, {
     load: () => sidecar.calendar.calendars.list({ account_id: accountId }).then(({ calendars }) => calendars),
     key: ({ calendar_id }) => calendar_id,
@@ -31,17 +31,17 @@ function open(sidecar: PageSidecar, accountId: string, place: Element, notices: 
       );
       await list.reload();
     });
-    const words =
+    const suffix =
       problem === null
         ? null
-        : h("span", { class: "hint" }, problem === "forbidden" ? " may not be read" : " is not there any more");
-    return { element: h("li", {}, h("label", { class: "choice" }, box, h("span", {}, name, words))) };
+        : h("span", { class: "hint" }, problem === "forbidden" ? " cannot be read" : " no longer exists");
+    return { element: h("li", {}, h("label", { class: "choice" }, box, h("span", {}, name, suffix))) };
   };
-  listView(place, list, {
+  listView(container, list, {
     label: "Calendars",
     key: ({ calendar_id }) => calendar_id,
     row,
-    nothing: () => empty("No calendars yet: they come with the first sync."),
+    nothing: () => empty("No calendars yet. They appear after the first sync."),
   });
   return list;
 }

@@ -1,4 +1,4 @@
-// Conversations with Claude: which there are, the one that is open, and what is said in it next.
+// The Claude panel: the list of conversations, the open conversation and the composer.
 import { liveList } from "sidecar-electron/renderer";
 import type { LiveList, PageSidecar, PermissionRequest, Session } from "sidecar-electron/renderer";
 import { composer } from "./composer.ts";
@@ -10,16 +10,16 @@ import { sessionMenu } from "./sessions.ts";
 import { Transcript } from "./transcript.ts";
 import { counted, dollars } from "./format.ts";
 
-/** Which conversation was open, over a reload. */
-const OPEN = "hub.session";
+/** The key in sessionStorage of the open conversation. */
+const OPEN_SESSION_KEY = "hub.session";
 
 export interface ClaudePanel {
   element: HTMLElement;
-  /** Opens a conversation; null: a new one. */
+  /** Opens a conversation, or a new one if null. */
   open(sessionId: string | null): void;
 }
 
-export function claudePanel(sidecar: PageSidecar, questions: LiveList<PermissionRequest>): ClaudePanel {
+export function claudePanel(sidecar: PageSidecar, requests: LiveList<PermissionRequest>): ClaudePanel {
   const sessions = liveList<Session>(sidecar, {
     load: () => sidecar.claude.sessions.list({ limit: 100 }).then((page) => page.sessions),
     key: ({ session_id }) => session_id,
@@ -31,14 +31,14 @@ export function claudePanel(sidecar: PageSidecar, questions: LiveList<Permission
     compare: (one, other) => other.updated_at.localeCompare(one.updated_at),
     limit: 100,
   });
-  const shown = new Conversations(sidecar, sessions, questions);
-  return { element: shown.element, open: (sessionId) => shown.open(sessionId) };
+  const conversations = new Conversations(sidecar, sessions, requests);
+  return { element: conversations.element, open: (sessionId) => conversations.open(sessionId) };
 }
 
 class Conversations {
   readonly #sidecar: PageSidecar;
   readonly #sessions: LiveList<Session>;
-  readonly #questions: LiveList<PermissionRequest>;
+  readonly #requests: LiveList<PermissionRequest>;
   readonly #panel: Panel;
   readonly #facts = h("p", { class: "session-facts" });
   readonly #stage = h("div", { class: "stage" });
@@ -46,15 +46,15 @@ class Conversations {
     (prompt) => this.#send(prompt),
     () => this.#stop(),
   );
-  #openId: string | null = sessionStorage.getItem(OPEN);
+  #openId: string | null = sessionStorage.getItem(OPEN_SESSION_KEY);
   #transcript: Transcript | null = null;
   #start = newConversation();
 
-  constructor(sidecar: PageSidecar, sessions: LiveList<Session>, questions: LiveList<PermissionRequest>) {
+  constructor(sidecar: PageSidecar, sessions: LiveList<Session>, requests: LiveList<PermissionRequest>) {
     this.#sidecar = sidecar;
     this.#sessions = sessions;
-    this.#questions = questions;
-    const menu = sessionMenu(sessions, questions, {
+    this.#requests = requests;
+    const menu = sessionMenu(sessions, requests, {
       open: (id) => this.open(id),
       remove: (id) =>
         this.#panel.notices
@@ -71,7 +71,7 @@ class Conversations {
     this.#panel.body.append(this.#stage, this.#composer.element, menu.element);
     sessions.watch(() => this.#show());
     sidecar.on("jobs.updated", ({ job }) => {
-      if (job.finished_at !== null) this.#transcript?.ended(job.job_id);
+      if (job.finished_at !== null) this.#transcript?.removePrompt(job.job_id);
     });
     this.#show();
   }
@@ -87,8 +87,8 @@ class Conversations {
       this.#start = newConversation();
     }
     this.#openId = sessionId;
-    if (sessionId === null) sessionStorage.removeItem(OPEN);
-    else sessionStorage.setItem(OPEN, sessionId);
+    if (sessionId === null) sessionStorage.removeItem(OPEN_SESSION_KEY);
+    else sessionStorage.setItem(OPEN_SESSION_KEY, sessionId);
     this.#show();
     this.#composer.focus();
   }
@@ -106,7 +106,7 @@ class Conversations {
       return;
     }
     if (this.#transcript !== null) return this.#transcript.update(session);
-    this.#transcript = new Transcript(this.#sidecar, session, this.#questions);
+    this.#transcript = new Transcript(this.#sidecar, session, this.#requests);
     fill(this.#stage, this.#transcript.element);
   }
 
@@ -116,7 +116,7 @@ class Conversations {
       const sessionId = this.#openId ?? (await this.#create());
       return claude.sessions.send({ session_id: sessionId, prompt });
     });
-    if (job !== undefined) this.#transcript?.sent(job.job_id, prompt);
+    if (job !== undefined) this.#transcript?.addPrompt(job.job_id, prompt);
     return job !== undefined;
   }
 
@@ -137,13 +137,13 @@ function factsOf({ status, cwd, model, total_cost_usd: cost, usage, forked_from:
   const tokens =
     usage.input_tokens + usage.output_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
   const folder = cwd === null ? "home folder" : (cwd.split(/[\\/]/).filter(Boolean).at(-1) ?? cwd);
-  const words = [
-    status === "interrupted" ? "stopped" : status === "waiting" ? "waits for you" : null,
+  const facts = [
+    status === "interrupted" ? "stopped" : status === "waiting" ? "waiting for you" : null,
     folder,
     model,
     tokens > 0 ? counted(tokens, "token") : null,
     cost > 0 ? dollars(cost) : null,
     parent === null ? null : "a fork",
   ];
-  return words.filter((word) => word !== null).join(" · ");
+  return facts.filter((fact) => fact !== null).join(" · ");
 }

@@ -1,9 +1,9 @@
-// Where a person writes to Claude.  Enter sends, Shift+Enter begins a line.
+// The text field for prompts.  Enter sends, Shift+Enter inserts a new line.
 import { fill, h, setAttribute } from "./dom.ts";
 
 export interface Composer {
   element: HTMLElement;
-  /** Whether a turn runs: Stop stands beside Send, and what is sent waits for its turn. */
+  /** Shows the Stop button during a turn, and that new prompts are queued. */
   setWorking(isWorking: boolean): void;
   focus(): void;
 }
@@ -31,7 +31,7 @@ export function composer(send: (prompt: string) => Promise<boolean>, stop: () =>
   const submit = async (): Promise<void> => {
     const prompt = text.value.trim();
     if (prompt === "" || text.readOnly) return;
-    text.readOnly = true; // until it is known to be stored: a prompt is never lost
+    text.readOnly = true; // until the prompt is stored, so that it is never lost
     const isSent = await send(prompt);
     text.readOnly = false;
     if (isSent) text.value = "";
@@ -51,7 +51,10 @@ export function composer(send: (prompt: string) => Promise<boolean>, stop: () =>
     setWorking(isWorking) {
       stopButton.hidden = !isWorking;
       setAttribute(sendButton, "data-queues", isWorking);
-      fill(hint, isWorking ? "What you send now waits for its turn." : "Enter to send, Shift+Enter for a new line");
+      fill(
+        hint,
+        isWorking ? "Your next message is queued until this turn ends." : "Enter to send, Shift+Enter for a new line",
+      );
     },
     focus: () => text.focus(),
   };

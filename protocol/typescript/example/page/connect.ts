@@ -1,9 +1,9 @@
-// Forms that connect an account by what a person knows: an address, or a token.
+// Forms that connect an account with an address or a token.
 import type { PageSidecar } from "sidecar-electron/renderer";
 import { h, link } from "./dom.ts";
 import { NoticeArea } from "./notice.ts";
 
-const TOKENS = "https://id.atlassian.com/manage-profile/security/api-tokens";
+const TOKEN_PAGE = "https://id.atlassian.com/manage-profile/security/api-tokens";
 
 interface Field {
   name: string;
@@ -13,33 +13,33 @@ interface Field {
   hint?: Node | string;
 }
 
-/** A form over `fields`; `submit` gets what was entered, trimmed.  What fails is said in it, and nothing is lost. */
-function form(
+/** A form whose `submit` receives the trimmed values.  If it fails, the form shows the error and keeps the values. */
+function createForm(
   fields: readonly Field[],
-  more: readonly Node[],
-  words: string,
+  extra: readonly Node[],
+  submitLabel: string,
   submit: (values: Record<string, string>) => Promise<unknown>,
   done: () => void,
 ): HTMLFormElement {
   const notices = new NoticeArea();
-  const send = h("button", { type: "submit", class: "primary" }, words);
-  const made = h(
+  const button = h("button", { type: "submit", class: "primary" }, submitLabel);
+  const form = h(
     "form",
     { class: "form" },
     ...fields.map(fieldOf),
-    ...more,
+    ...extra,
     notices.element,
-    h("div", { class: "form-actions" }, send),
+    h("div", { class: "form-actions" }, button),
   );
-  made.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const values = Object.fromEntries([...new FormData(made)].map(([name, value]) => [name, String(value).trim()]));
-    send.disabled = true;
+    const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+    button.disabled = true;
     const isDone = await notices.attempt(async () => (await submit(values), true));
-    send.disabled = false;
+    button.disabled = false;
     if (isDone) done();
   });
-  return made;
+  return form;
 }
 
 function fieldOf({ name, label, type = "text", placeholder, hint }: Field): HTMLElement {
@@ -68,19 +68,19 @@ const token = (): Field => ({
   name: "api_token",
   label: "API token",
   type: "password",
-  hint: h("span", {}, "From ", link(TOKENS, "your Atlassian account"), ". It is stored encrypted."),
+  hint: h("span", {}, "From ", link(TOKEN_PAGE, "your Atlassian account"), ". It is stored encrypted."),
 });
 
-/** One token serves both products; each becomes an account of its own. */
+/** Connects Jira and Confluence with one token; each becomes a separate account. */
 export function siteForm(sidecar: PageSidecar, done: () => void): HTMLElement {
   const fields: Field[] = [
-    { name: "org", label: "Name", placeholder: "What you call it" },
+    { name: "org", label: "Name", placeholder: "Your name for the site" },
     { name: "base_url", label: "Site", placeholder: "https://example.atlassian.net" },
     EMAIL,
     token(),
   ];
-  const product = (name: "jira" | "confluence", words: string): HTMLElement =>
-    h("label", { class: "choice" }, h("input", { type: "checkbox", name, checked: true }), h("span", {}, words));
+  const product = (name: "jira" | "confluence", label: string): HTMLElement =>
+    h("label", { class: "choice" }, h("input", { type: "checkbox", name, checked: true }), h("span", {}, label));
   const products = h(
     "fieldset",
     { class: "products" },
@@ -90,16 +90,16 @@ export function siteForm(sidecar: PageSidecar, done: () => void): HTMLElement {
   );
   const connect = async ({ jira, confluence, ...site }: Record<string, string>): Promise<void> => {
     const params = site as { org: string; base_url: string; email: string; api_token: string };
-    if (jira === undefined && confluence === undefined) throw new Error("Choose Jira, Confluence or both.");
+    if (jira === undefined && confluence === undefined) throw new Error("Select Jira, Confluence or both.");
     if (jira !== undefined) await sidecar.jira.accounts.create(params);
     if (confluence !== undefined) await sidecar.confluence.accounts.create(params);
   };
-  return form(fields, [products], "Connect", connect, done);
+  return createForm(fields, [products], "Connect", connect, done);
 }
 
-/** A new token for an account that has lost its own. */
+/** Replaces the token of an account. */
 export function tokenForm({ accounts }: PageSidecar["jira"], accountId: string): HTMLElement {
-  return form(
+  return createForm(
     [token()],
     [],
     "Connect again",
@@ -108,7 +108,7 @@ export function tokenForm({ accounts }: PageSidecar["jira"], accountId: string):
   );
 }
 
-/** A calendar's secret address, as every provider has one. */
+/** Connects a calendar by its secret iCal address. */
 export function addressForm(sidecar: PageSidecar, provider: string, done: () => void): HTMLElement {
   const field: Field = {
     name: "address",
@@ -119,5 +119,5 @@ export function addressForm(sidecar: PageSidecar, provider: string, done: () => 
   };
   const create = ({ address = "", email = "" }: Record<string, string>): Promise<unknown> =>
     sidecar.calendar.accounts.create({ provider, email, credentials: { address } });
-  return form([field, EMAIL], [], "Connect", create, done);
+  return createForm([field, EMAIL], [], "Connect", create, done);
 }

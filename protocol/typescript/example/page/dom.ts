@@ -1,4 +1,4 @@
-// Elements without HTML: what comes from outside only ever becomes text.
+// Creates elements without HTML, so that foreign content can only become text.
 
 type Child = Node | string | null | undefined | false;
 type Listeners = { readonly [Name in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[Name]) => void };
@@ -6,11 +6,11 @@ type Listeners = { readonly [Name in keyof HTMLElementEventMap]?: (event: HTMLEl
 export interface Properties {
   class?: string;
   on?: Listeners;
-  /** Attributes, `aria-*` and `data-*` among them; null and false: without it, true: with it, empty. */
+  /** Attributes, including `aria-*` and `data-*`; null and false omit the attribute, true sets it to "". */
   [attribute: string]: string | number | boolean | null | undefined | Listeners;
 }
 
-/** An element: `h("p", { class: "quiet" }, "No events today.")`. */
+/** Creates an element: `h("p", { class: "quiet" }, "No events today.")`. */
 export function h<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   { on = {}, ...attributes }: Properties = {},
@@ -28,70 +28,57 @@ export function setAttribute(
   name: string,
   value: string | number | boolean | null | undefined,
 ): void {
-  // A style attribute would be refused by the page's policy, and a handler's text would be code.
-  if (name === "style" || name.startsWith("on")) throw new Error(`${name} is not set as text`);
+  // The page's policy forbids style attributes, and the text of an event handler would be code.
+  if (name === "style" || name.startsWith("on")) throw new Error(`${name} cannot be set as an attribute`);
   if (value === null || value === undefined || value === false) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : String(value));
 }
 
-/** Children in place of those that are there. */
+/** Replaces the children of an element. */
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter(isChild));
 }
 
-/** Like `fill`, but touches nothing where these children are there already: what is taken out loses focus and scroll. */
-export function keep(element: Element, ...children: Array<Node | null>): void {
+/** Like `fill`, but does nothing if the children are the same: a child that is removed loses focus and scroll position. */
+export function setChildren(element: Element, ...children: Array<Node | null>): void {
   const wanted = children.filter((child) => child !== null);
-  const isThere =
+  const isSame =
     wanted.length === element.childNodes.length && wanted.every((one, at) => element.childNodes[at] === one);
-  if (!isThere) element.replaceChildren(...wanted);
+  if (!isSame) element.replaceChildren(...wanted);
 }
 
 function isChild(child: Child): child is Node | string {
   return child !== null && child !== undefined && child !== false;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-
-/** A 16-pixel drawing in the text's colour; it means nothing by itself. */
-export function icon(path: string): SVGElement {
-  const svg = document.createElementNS(SVG, "svg");
-  for (const [name, value] of [
-    ["viewBox", "0 0 16 16"],
-    ["class", "icon"],
-    ["aria-hidden", "true"],
-  ] as const)
-    svg.setAttribute(name, value);
-  const drawn = document.createElementNS(SVG, "path");
-  drawn.setAttribute("d", path);
-  svg.append(drawn);
-  return svg;
-}
-
 export interface ButtonOptions extends Properties {
   label?: string;
 }
 
-/** A button; while what it does is under way it cannot be pressed again. */
+/** Creates a button, which is disabled while its action is running. */
 export function button(
   text: Child,
   act: () => unknown,
-  { label, class: look = "", ...more }: ButtonOptions = {},
+  { label, class: className = "", ...attributes }: ButtonOptions = {},
 ): HTMLButtonElement {
-  const made = h("button", { type: "button", class: look, "aria-label": label, title: label, ...more }, text);
-  made.addEventListener("click", async () => {
-    if (made.getAttribute("aria-disabled") === "true") return;
-    made.setAttribute("aria-disabled", "true");
+  const element = h(
+    "button",
+    { type: "button", class: className, "aria-label": label, title: label, ...attributes },
+    text,
+  );
+  element.addEventListener("click", async () => {
+    if (element.getAttribute("aria-disabled") === "true") return;
+    element.setAttribute("aria-disabled", "true");
     try {
       await act();
     } finally {
-      made.removeAttribute("aria-disabled");
+      element.removeAttribute("aria-disabled");
     }
   });
-  return made;
+  return element;
 }
 
-/** A button that asks once more, in its own place. */
+/** Creates a button that asks for a confirmation in its place. */
 export function confirmButton(text: string, question: string, act: () => Promise<unknown>): HTMLElement {
   const place = h("span", { class: "confirmed" });
   const first = (): HTMLElement => place.firstElementChild as HTMLElement;
@@ -105,38 +92,35 @@ export function confirmButton(text: string, question: string, act: () => Promise
   return place;
 }
 
-/** A link of the web, opened by the main process; any other address stays text. */
+/** Creates a link to a web address, which the main process opens; other addresses become plain text. */
 export function link(address: string | null, ...children: Child[]): HTMLElement {
-  if (address === null || !isOfTheWeb(address)) return h("span", {}, ...children);
+  if (address === null || !isWebAddress(address)) return h("span", {}, ...children);
   return h("a", { href: address, target: "_blank", rel: "noreferrer noopener" }, ...children);
 }
 
-export function isOfTheWeb(address: string): boolean {
+export function isWebAddress(address: string): boolean {
   return URL.canParse(address) && ["https:", "http:"].includes(new URL(address).protocol);
 }
 
-/** An element of a list; without `update` it is made anew where its item has changed. */
+/** The element of an item.  Without `update` it is replaced when the item changes. */
 export interface Row<Item> {
   element: Element;
   update?: (item: Item) => void;
 }
 
-type Kept<Item> = Row<Item> & { item: Item };
+type KnownRow<Item> = Row<Item> & { item: Item };
 
-/**
- * Keeps an element for each item: those that stay are the same elements, so that focus, selection and what is unfolded
- * survive every change of the list.
- */
+/** Shows a list of items and reuses their elements, so that focus, selection and open details survive changes. */
 export class Rows<Item> {
   readonly #parent: Element;
   readonly #key: (item: Item) => string;
-  readonly #make: (item: Item) => Row<Item>;
-  #rows = new Map<string, Kept<Item>>();
+  readonly #createRow: (item: Item) => Row<Item>;
+  #rows = new Map<string, KnownRow<Item>>();
 
-  constructor(parent: Element, key: (item: Item) => string, make: (item: Item) => Row<Item>) {
+  constructor(parent: Element, key: (item: Item) => string, createRow: (item: Item) => Row<Item>) {
     this.#parent = parent;
     this.#key = key;
-    this.#make = make;
+    this.#createRow = createRow;
   }
 
   show(items: readonly Item[]): void {
@@ -150,11 +134,11 @@ export class Rows<Item> {
     this.#rows = rows;
   }
 
-  #row(item: Item): Kept<Item> {
+  #row(item: Item): KnownRow<Item> {
     const known = this.#rows.get(this.#key(item));
     if (known === undefined || (known.update === undefined && known.item !== item))
-      return { ...this.#make(item), item };
-    known.update?.(item); // where nothing has changed too: "3 min ago" goes on
+      return { ...this.#createRow(item), item };
+    known.update?.(item); // also if nothing has changed, for texts such as "3 min ago"
     known.item = item;
     return known;
   }

@@ -1,38 +1,38 @@
-// What Claude is writing just now: pieces that are appended, until the finished item has them whole.
+// The text that Claude is writing: deltas are appended until finished items contain the text.
 import type { ClaudeDelta, ClaudeMessage } from "sidecar-electron/renderer";
 
-/** Of one message of the API; offsets and lengths are JavaScript's. */
+/** The draft of one API message; offsets and lengths are in UTF-16 code units. */
 interface Draft {
-  /** Where `text` begins in the message. */
+  /** The offset of `text` in the message. */
   from: number;
   text: string;
-  /** How much of the message has come as finished items. */
+  /** The length of the finished items of the message. */
   finished: number;
 }
 
 export interface DraftText {
   id: string;
   text: string;
-  /** Whether its beginning was not heard: the page was loaded in mid-message. */
+  /** Whether the beginning is missing because the page was loaded during the message. */
   isCut: boolean;
 }
 
 export class Drafts {
   readonly #drafts = new Map<string, Draft>();
-  /** Items that were counted: one may be heard and be in a snapshot as well. */
+  /** The ids of finished items, each of which may arrive in a notification and in a snapshot. */
   readonly #items = new Set<string>();
 
   add({ message_id: id, offset, text }: ClaudeDelta): void {
     const draft = this.#drafts.get(id);
     if (draft === undefined) this.#drafts.set(id, { from: offset, text, finished: 0 });
     else if (offset === draft.from + draft.text.length) draft.text += text;
-    else if (offset > draft.from + draft.text.length) this.#drafts.set(id, { ...draft, from: offset, text }); // something was lost
+    else if (offset > draft.from + draft.text.length) this.#drafts.set(id, { ...draft, from: offset, text }); // a delta was lost
   }
 
-  /** A finished item takes its part of the draft away. */
-  finish({ message_id: item, api_message_id: id, kind, text }: ClaudeMessage): void {
-    if (id === null || kind !== "assistant_text" || this.#items.has(item)) return;
-    this.#items.add(item);
+  /** Removes the text of a finished item from its draft. */
+  finish({ message_id: itemId, api_message_id: id, kind, text }: ClaudeMessage): void {
+    if (id === null || kind !== "assistant_text" || this.#items.has(itemId)) return;
+    this.#items.add(itemId);
     const draft = this.#drafts.get(id) ?? { from: 0, text: "", finished: 0 };
     this.#drafts.set(id, { ...draft, finished: draft.finished + text.length });
   }
@@ -41,7 +41,7 @@ export class Drafts {
     this.#drafts.clear();
   }
 
-  /** What is written and not yet finished. */
+  /** Returns the texts that are not finished. */
   texts(): DraftText[] {
     const open: DraftText[] = [];
     for (const [id, { from, text, finished }] of this.#drafts) {

@@ -1,11 +1,11 @@
-// The feed's rows, day by day.
+// The rows of the feed, grouped by day.
 import type { ActivityEvent, SearchMark } from "sidecar-electron/renderer";
 import { h, link, Rows } from "./dom.ts";
-import { clock, counted, fromIsoDay, isoDay, relativeDay, span } from "./format.ts";
+import { clock, counted, duration, fromIsoDay, isoDay, relativeDay } from "./format.ts";
 
 export interface FeedRow {
   event: ActivityEvent;
-  /** Of a search: a piece of the text, and where in it the hits are. */
+  /** An excerpt with the hits of a search; null without a search. */
   snippet: string | null;
   marks: readonly SearchMark[];
 }
@@ -15,10 +15,10 @@ interface Day {
   rows: FeedRow[];
 }
 
-/** Returns what shows rows in `place`, under their days. */
-export function feedRows(place: Element): (rows: readonly FeedRow[]) => void {
+/** Returns a function that shows rows in `container`, grouped by day. */
+export function feedRows(container: Element): (rows: readonly FeedRow[]) => void {
   const days = new Rows<Day>(
-    place,
+    container,
     ({ day }) => day,
     (day) => daySection(day),
   );
@@ -34,7 +34,7 @@ function byDay(rows: readonly FeedRow[]): Day[] {
     if (known === undefined) days.set(day, [row]);
     else known.push(row);
   }
-  return [...days].map(([day, own]) => ({ day, rows: own }));
+  return [...days].map(([day, dayRows]) => ({ day, rows: dayRows }));
 }
 
 function daySection(first: Day): { element: HTMLElement; update: (day: Day) => void } {
@@ -45,10 +45,10 @@ function daySection(first: Day): { element: HTMLElement; update: (day: Day) => v
     ({ event, snippet }) => `${event.event_id} ${event.updated_at} ${snippet ?? ""}`,
     (row) => ({ element: feedRow(row), update: () => undefined }),
   );
-  const update = ({ day, rows: own }: Day): void => {
+  const update = ({ day, rows: dayRows }: Day): void => {
     heading.textContent = day === "" ? "Without a date" : relativeDay(fromIsoDay(day));
-    list.setAttribute("aria-label", `${heading.textContent}: ${counted(own.length, "event")}`);
-    rows.show(own);
+    list.setAttribute("aria-label", `${heading.textContent}: ${counted(dayRows.length, "event")}`);
+    rows.show(dayRows);
   };
   update(first);
   return { element: h("section", { class: "feed-day" }, heading, list), update };
@@ -59,8 +59,8 @@ function feedRow({ event, snippet, marks }: FeedRow): HTMLElement {
   const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
   const name = link(url, ...(snippet === title ? marked(snippet ?? "", marks) : [title ?? event.event_type]));
   name.classList.add("feed-title");
-  const piece = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, marks));
-  const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), piece);
+  const excerpt = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, marks));
+  const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), excerpt);
   return h(
     "li",
     { class: "feed-row", "data-source": source },
@@ -78,7 +78,7 @@ const VERBS: Readonly<Record<string, string>> = {
   issue_assigned: "assigned",
   issue_commented: "commented",
   issue_worklogged: "logged work",
-  page_created: "page written",
+  page_created: "page created",
   page_edited: "page edited",
   page_commented: "page commented",
   turn_completed: "Claude answered",
@@ -105,17 +105,17 @@ function factsOf(event: ActivityEvent): string[] {
   const isMeeting = type === "event_scheduled";
   const who = isMine || actor === null || isMeeting ? verb : `${actor} ${verb}`;
   const move = from === null ? null : `${from} → ${to}`;
-  const long =
-    end === null || start === null || event.local_date !== null ? null : span(Date.parse(end) - start * 1000);
-  return [[who, move, long, container].filter((word) => word !== null && word !== "").join(" · ")];
+  const took =
+    end === null || start === null || event.local_date !== null ? null : duration(Date.parse(end) - start * 1000);
+  return [[who, move, took, container].filter((fact) => fact !== null && fact !== "").join(" · ")];
 }
 
 function marked(text: string, marks: readonly SearchMark[]): Array<Node | string> {
   const pieces: Array<Node | string> = [];
-  let told = 0;
+  let position = 0;
   for (const { start, end } of marks) {
-    pieces.push(text.slice(told, start), h("mark", {}, text.slice(start, end)));
-    told = end;
+    pieces.push(text.slice(position, start), h("mark", {}, text.slice(start, end)));
+    position = end;
   }
-  return [...pieces, text.slice(told)];
+  return [...pieces, text.slice(position)];
 }

@@ -1,4 +1,4 @@
-// Signing in with Google: the person's own browser does it, the hub waits and can be told not to.
+// Sign-in with Google in the user's browser; waiting for it can be cancelled.
 import type { PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h } from "./dom.ts";
 import { NoticeArea } from "./notice.ts";
@@ -6,12 +6,12 @@ import { NoticeArea } from "./notice.ts";
 export function googleSignIn(sidecar: PageSidecar, params: { account_id?: string }, done: () => void): HTMLElement {
   const notices = new NoticeArea();
   const actions = h("div", { class: "form-actions" });
-  const words = h(
+  const hint = h(
     "p",
     { class: "hint" },
-    "Your browser opens Google's page. The hub may read your calendars, and nothing else.",
+    "Google's page opens in your browser. The app asks only for read access to your calendars.",
   );
-  const rest = (): void => fill(actions, button("Sign in with Google", signIn, { class: "primary" }));
+  const showButton = (): void => fill(actions, button("Sign in with Google", signIn, { class: "primary" }));
   const signIn = async (): Promise<void> => {
     const controller = new AbortController();
     fill(
@@ -24,11 +24,11 @@ export function googleSignIn(sidecar: PageSidecar, params: { account_id?: string
       await sidecar.signIn("google", params, { signal: controller.signal });
       done();
     } catch (error) {
-      if (!controller.signal.aborted) notices.tell(error);
+      if (!controller.signal.aborted) notices.show(error);
     } finally {
-      rest();
+      showButton();
     }
   };
-  rest();
-  return h("div", { class: "form" }, words, notices.element, actions);
+  showButton();
+  return h("div", { class: "form" }, hint, notices.element, actions);
 }

@@ -1,4 +1,4 @@
-// Half a year of days, the more that happened the darker.  Arrow keys move through it, Enter shows a day.
+// Half a year of days, shaded by activity.  The arrow keys move between days, Enter selects one.
 import type { HeatmapDay, PageSidecar } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
 import { notice, problemOf } from "./notice.ts";
@@ -6,32 +6,32 @@ import { counted, dayStart, fromIsoDay, longDay } from "./format.ts";
 
 const WEEKS = 26;
 const DAYS = 7;
-/** How much a key moves. */
+/** The number of days by which a key moves the focus. */
 const STEPS: Readonly<Record<string, number>> = { ArrowLeft: -DAYS, ArrowRight: DAYS, ArrowUp: -1, ArrowDown: 1 };
 const monthName = new Intl.DateTimeFormat(undefined, { month: "short" });
 
 export interface Heatmap {
   element: HTMLElement;
   reload(): Promise<void>;
-  /** The day that is shown elsewhere. */
-  mark(day: string | null): void;
+  /** Marks the day that the feed shows. */
+  setSelected(day: string | null): void;
 }
 
 export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): Heatmap {
   const grid = h("div", {
     class: "heat-grid",
     role: "group",
-    "aria-label": `Activity of the last ${WEEKS} weeks, a button for each day`,
+    "aria-label": `Activity of the last ${WEEKS} weeks, one button per day`,
   });
   const months = h("div", { class: "heat-months", "aria-hidden": "true" });
   const caption = h("p", { class: "heat-caption" });
   const element = h("div", { class: "heatmap" }, months, grid, caption);
   let total = "";
-  const tell = (target: EventTarget | null): void =>
-    fill(caption, (target instanceof HTMLElement && target.dataset["words"]) || total);
-  for (const event of ["pointerover", "focusin"]) grid.addEventListener(event, ({ target }) => tell(target));
-  for (const event of ["pointerleave", "focusout"]) grid.addEventListener(event, () => tell(null));
-  grid.addEventListener("keydown", (event) => move(grid, event));
+  const showCaption = (target: EventTarget | null): void =>
+    fill(caption, (target instanceof HTMLElement && target.dataset["label"]) || total);
+  for (const event of ["pointerover", "focusin"]) grid.addEventListener(event, ({ target }) => showCaption(target));
+  for (const event of ["pointerleave", "focusout"]) grid.addEventListener(event, () => showCaption(null));
+  grid.addEventListener("keydown", (event) => moveFocus(grid, event));
   grid.addEventListener("click", ({ target }) => {
     const { day } = (target as HTMLElement).dataset;
     if (day !== undefined) choose(day);
@@ -43,23 +43,23 @@ export function heatmap(sidecar: PageSidecar, choose: (day: string) => void): He
       const focused = (document.activeElement as HTMLElement | null)?.dataset["day"];
       fill(grid, ...days.map((day) => cell(day, highest)));
       fill(months, ...monthLabels(days));
-      const entry =
+      const tabStop =
         grid.querySelector<HTMLElement>(`[data-day="${focused}"]`) ?? (grid.lastElementChild as HTMLElement | null);
-      entry?.setAttribute("tabindex", "0");
-      if (focused !== undefined) entry?.focus();
-      tell(document.activeElement);
+      tabStop?.setAttribute("tabindex", "0");
+      if (focused !== undefined) tabStop?.focus();
+      showCaption(document.activeElement);
     } catch (error) {
       fill(caption, notice(problemOf(error), reload));
     }
   };
-  const mark = (wanted: string | null): void => {
+  const setSelected = (selected: string | null): void => {
     for (const one of grid.children)
-      setAttribute(one, "aria-pressed", String((one as HTMLElement).dataset["day"] === wanted));
+      setAttribute(one, "aria-pressed", String((one as HTMLElement).dataset["day"] === selected));
   };
-  return { element, reload, mark };
+  return { element, reload, setSelected };
 }
 
-/** From a Monday to today. */
+/** Returns a range of whole weeks that begins on a Monday and ends today. */
 function lastWeeks(): { start: string; end: string; time_zone: string } {
   const weekday = (new Date().getDay() + 6) % DAYS;
   const start = dayStart(Date.now(), -weekday - (WEEKS - 1) * DAYS);
@@ -69,21 +69,21 @@ function lastWeeks(): { start: string; end: string; time_zone: string } {
 export const timeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function cell({ date, count }: HeatmapDay, highest: number): HTMLElement {
-  const words = `${longDay(fromIsoDay(date))}: ${counted(count, "event")}`;
+  const label = `${longDay(fromIsoDay(date))}: ${counted(count, "event")}`;
   const level = count === 0 ? 0 : Math.max(1, Math.ceil((4 * count) / highest));
   return h("button", {
     type: "button",
     class: "heat-day",
     tabindex: -1,
     "aria-pressed": "false",
-    "aria-label": words,
+    "aria-label": label,
     "data-level": level,
     "data-day": date,
-    "data-words": words,
+    "data-label": label,
   });
 }
 
-/** A month stands over the week in which it begins. */
+/** Labels the week in which each month begins. */
 function monthLabels(days: readonly HeatmapDay[]): HTMLElement[] {
   const labels: HTMLElement[] = [];
   for (let week = 0; week * DAYS < days.length; week += 1) {
@@ -94,7 +94,7 @@ function monthLabels(days: readonly HeatmapDay[]): HTMLElement[] {
   return labels;
 }
 
-function move(grid: Element, event: KeyboardEvent): void {
+function moveFocus(grid: Element, event: KeyboardEvent): void {
   const step = STEPS[event.key];
   if (step === undefined) return;
   event.preventDefault();

@@ -1,11 +1,11 @@
-// How each item of a conversation looks.
+// Renders the items of a conversation.
 import type { ClaudeMessage } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
 import { markdown } from "./markdown.ts";
 import { notice } from "./notice.ts";
 
-/** An item, and what its tool said where it is a tool's use. */
-export interface Shown {
+/** An item and, for the use of a tool, its result. */
+export interface ShownItem {
   message: ClaudeMessage;
   result: ClaudeMessage | null;
 }
@@ -17,14 +17,14 @@ interface Block {
   is_error?: unknown;
 }
 
-/** Of the line that the CLI sent: its block that matters here. */
+/** Returns the content block of the line that the CLI sent. */
 export function blockOf({ raw }: ClaudeMessage): Block {
   const content = (raw as { message?: { content?: unknown } } | null)?.message?.content;
   return (Array.isArray(content) ? content[0] : undefined) ?? {};
 }
 
-/** Uses of tools get their results; what is bookkeeping of the CLI is left out. */
-export function shownOf(messages: readonly ClaudeMessage[]): Shown[] {
+/** Returns the items to show, tool uses with their results; the CLI's internal items are omitted. */
+export function shownItems(messages: readonly ClaudeMessage[]): ShownItem[] {
   const results = new Map<unknown, ClaudeMessage>();
   for (const message of messages) {
     if (message.kind === "tool_result") results.set(blockOf(message).tool_use_id, message);
@@ -37,17 +37,20 @@ export function shownOf(messages: readonly ClaudeMessage[]): Shown[] {
     }));
 }
 
-/** `cwd` is where Claude works: paths in it are told from there. */
-export function itemRow(shown: Shown, cwd: string | null): { element: HTMLElement; update: (item: Shown) => void } {
+/** Creates the row of an item.  Paths inside `cwd`, Claude's working directory, are shown relative to it. */
+export function itemRow(
+  shown: ShownItem,
+  cwd: string | null,
+): { element: HTMLElement; update: (item: ShownItem) => void } {
   const { message } = shown;
   if (message.kind === "tool_use") return toolRow(shown, cwd);
-  return { element: wordsRow(message), update: () => undefined };
+  return { element: textRow(message), update: () => undefined };
 }
 
-function wordsRow({ kind, text }: ClaudeMessage): HTMLElement {
+function textRow({ kind, text }: ClaudeMessage): HTMLElement {
   switch (kind) {
     case "user":
-      return h("li", { class: "item said", "aria-label": "You" }, h("div", { class: "prose plain-text" }, text));
+      return h("li", { class: "item prompt", "aria-label": "You" }, h("div", { class: "prose plain-text" }, text));
     case "thinking":
       return h(
         "li",
@@ -61,32 +64,32 @@ function wordsRow({ kind, text }: ClaudeMessage): HTMLElement {
   }
 }
 
-function toolRow(shown: Shown, cwd: string | null): { element: HTMLElement; update: (item: Shown) => void } {
+function toolRow(shown: ShownItem, cwd: string | null): { element: HTMLElement; update: (item: ShownItem) => void } {
   const { message } = shown;
   const state = h("span", { class: "tool-state" });
-  const said = h("div", { class: "tool-said" });
+  const output = h("div", { class: "tool-output" });
   const input = blockOf(message).input;
   const summary = h(
     "summary",
     {},
     h("span", { class: "tool-name" }, message.text),
-    h("code", { class: "tool-brief" }, briefly(input, cwd)),
+    h("code", { class: "tool-brief" }, inputSummary(input, cwd)),
     state,
   );
-  const details = h("details", { class: "tool" }, summary, h("pre", {}, JSON.stringify(input, null, 2) ?? ""), said);
+  const details = h("details", { class: "tool" }, summary, h("pre", {}, JSON.stringify(input, null, 2) ?? ""), output);
   const element = h("li", { class: "item" }, details);
-  const update = ({ result }: Shown): void => {
+  const update = ({ result }: ShownItem): void => {
     const status = result === null ? "running" : blockOf(result).is_error === true ? "failed" : "done";
     setAttribute(details, "data-status", status);
     fill(state, status === "done" ? "" : status === "failed" ? "failed" : "…");
-    fill(said, result === null ? null : h("pre", {}, result.text || "(nothing)"));
+    fill(output, result === null ? null : h("pre", {}, result.text || "(no output)"));
   };
   update(shown);
   return { element, update };
 }
 
-/** What a tool is used on, in a line: the command, the file, the search, or the first text there is. */
-function briefly(input: unknown, cwd: string | null): string {
+/** Returns a tool's input in one line: its command, file, search or first text. */
+function inputSummary(input: unknown, cwd: string | null): string {
   const fields = Object.entries((input ?? {}) as Record<string, unknown>);
   const known = ["command", "file_path", "pattern", "url", "query", "path", "prompt", "description"];
   const named = known

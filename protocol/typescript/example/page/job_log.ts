@@ -1,4 +1,4 @@
-// A job's log, unfolded on demand and then live.
+// The log of a job, loaded when it is opened and then followed.
 import { liveList } from "sidecar-electron/renderer";
 import type { JobLogLine, LiveList, PageSidecar } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
@@ -6,7 +6,7 @@ import { pagedReader } from "./paging.ts";
 import { empty, listView } from "./panel.ts";
 import { clock } from "./format.ts";
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
 export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElement; close: () => void } {
   const lines = h("div", { class: "log" });
@@ -19,16 +19,16 @@ export function jobLog(sidecar: PageSidecar, jobId: string): { element: HTMLElem
   return { element, close: () => list?.close() };
 }
 
-function open(sidecar: PageSidecar, jobId: string, place: Element): LiveList<JobLogLine> {
+function open(sidecar: PageSidecar, jobId: string, container: Element): LiveList<JobLogLine> {
   const list = liveList<JobLogLine>(sidecar, {
     load: pagedReader(async (cursor) => {
-      const { lines: items, next_cursor } = await sidecar.jobs.log.list({ job_id: jobId, limit: PAGE, cursor });
+      const { lines: items, next_cursor } = await sidecar.jobs.log.list({ job_id: jobId, limit: PAGE_SIZE, cursor });
       return { items, next_cursor };
     }),
     key: ({ line_id }) => line_id,
     changes: { "jobs.log_added": ({ line }) => (line.job_id === jobId ? { put: line } : null) },
   });
-  listView(place, list, {
+  listView(container, list, {
     label: "Log",
     key: ({ line_id }) => line_id,
     row: ({ created_at, level, message }) => ({

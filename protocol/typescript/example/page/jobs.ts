@@ -1,18 +1,18 @@
-// The queue: what runs, how far it is, what waits, what has ended; cancel, run again, pause.
+// The jobs panel: running, queued and finished jobs, with cancel, run again and pause.
 import { liveList } from "sidecar-electron/renderer";
 import type { Job, PageSidecar } from "sidecar-electron/renderer";
 import { button, fill, h, setAttribute } from "./dom.ts";
 import { jobLog } from "./job_log.ts";
 import { empty, listView, panel } from "./panel.ts";
 import type { NoticeArea } from "./notice.ts";
-import { ago, clock, counted, span } from "./format.ts";
+import { ago, clock, counted, duration } from "./format.ts";
 
-const SHOWN = 30;
-/** Of job types, as people would say it; a type that is not here is called by its name. */
-const NAMES: Readonly<Record<string, string>> = {
+const MAX_JOBS = 30;
+/** The names of job types for the user; other types are shown as they are. */
+const JOB_NAMES: Readonly<Record<string, string>> = {
   "maintenance.backup": "Back up the database",
-  "maintenance.prune": "Forget old jobs",
-  "maintenance.vacuum": "Give space back to the disk",
+  "maintenance.prune": "Delete old jobs",
+  "maintenance.vacuum": "Free disk space",
   "calendar.sync": "Sync a calendar",
   "jira.sync": "Sync Jira",
   "confluence.sync": "Sync Confluence",
@@ -21,12 +21,12 @@ const NAMES: Readonly<Record<string, string>> = {
   "claude.turn": "Claude",
 };
 const LIVE = ["running", "queued"];
-const WAITING: Readonly<Record<string, string>> = {
-  lock: "waits for the one before it",
-  network: "waits for the network",
-  rate_limit: "waits: too many requests",
-  approval: "waits for your answer",
-  retry: "tries again soon",
+const WAITING_TEXTS: Readonly<Record<string, string>> = {
+  lock: "waiting for another job",
+  network: "waiting for the network",
+  rate_limit: "waiting: too many requests",
+  approval: "waiting for your answer",
+  retry: "retrying soon",
 };
 
 export function jobsPanel(sidecar: PageSidecar): HTMLElement {
@@ -40,18 +40,18 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
   });
   const { element, body, notices, title } = panel("jobs", "Jobs", backUp, pause);
   let isPaused = false;
-  const paused = (queue: { paused: boolean }): void => {
+  const setPaused = (queue: { paused: boolean }): void => {
     isPaused = queue.paused;
     fill(pause, isPaused ? "Resume" : "Pause");
     setAttribute(title, "data-note", isPaused ? "paused" : null);
   };
-  sidecar.on("jobs.queue_updated", ({ queue }) => paused(queue));
-  sidecar.jobs.queue.get().then(paused, (error: unknown) => notices.tell(error));
+  sidecar.on("jobs.queue_updated", ({ queue }) => setPaused(queue));
+  sidecar.jobs.queue.get().then(setPaused, (error: unknown) => notices.show(error));
 
-  // It is told more often than it is stored, and may be told before its row is there.
+  // Progress is notified more often than it is stored, and may arrive before the job's row exists.
   const progress = new Map<string, Pick<Job, "progress" | "message">>();
   const list = liveList<Job>(sidecar, {
-    load: () => sidecar.jobs.list({ limit: SHOWN }).then(({ jobs }) => jobs),
+    load: () => sidecar.jobs.list({ limit: MAX_JOBS }).then(({ jobs }) => jobs),
     key: ({ job_id }) => job_id,
     version: ({ version }) => version,
     changes: {
@@ -61,12 +61,12 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
       },
     },
     compare: byState,
-    limit: SHOWN,
+    limit: MAX_JOBS,
   });
   const rows = new Map<string, JobRow>();
-  sidecar.on("jobs.progress", ({ job_id, ...far }) => {
-    progress.set(job_id, far);
-    rows.get(job_id)?.showProgress(far.progress, far.message);
+  sidecar.on("jobs.progress", ({ job_id, ...latest }) => {
+    progress.set(job_id, latest);
+    rows.get(job_id)?.showProgress(latest.progress, latest.message);
   });
   const show = listView(body, list, {
     label: "Jobs",
@@ -77,17 +77,17 @@ export function jobsPanel(sidecar: PageSidecar): HTMLElement {
       rows.set(job.job_id, row);
       return { element: row.element, update: (changed) => row.update(newest(changed)) };
     },
-    nothing: () => empty("Nothing has run yet. Syncs, backups and Claude's work appear here."),
+    nothing: () => empty("No jobs yet. Syncs, backups and Claude's turns appear here."),
   });
   list.watch(() => {
     const left = new Set(list.items().map(({ job_id }) => job_id));
     for (const [id, row] of rows) if (!left.has(id)) (row.close(), rows.delete(id));
   });
-  setInterval(show, 60_000); // "3 min ago" goes on
+  setInterval(show, 60_000); // updates texts such as "3 min ago"
   return element;
 }
 
-/** What runs, what waits, then what has ended, the last first. */
+/** Orders running jobs first, then queued ones, then finished ones, each with the latest first. */
 function byState(one: Job, other: Job): number {
   const rank = ({ status }: Job): number => (status === "running" ? 0 : status === "queued" ? 1 : 2);
   const last = (job: Job): string => job.finished_at ?? job.started_at ?? job.created_at;
@@ -96,7 +96,7 @@ function byState(one: Job, other: Job): number {
 
 class JobRow {
   readonly element = h("li", { class: "job" });
-  /** It is not shown any more. */
+  /** Stops following the log. */
   readonly close: () => void;
   readonly #sidecar: PageSidecar;
   readonly #notices: NoticeArea;
@@ -105,9 +105,9 @@ class JobRow {
   readonly #detail = h("span", { class: "job-detail" });
   readonly #bar = h("progress", { max: 1 });
   readonly #actions = h("div", { class: "job-actions" });
-  #shown: Job["status"] | null = null;
-  /** Whether its state says what its message would say again. */
-  #isToldOtherwise = false;
+  #shownActions: Job["status"] | null = null;
+  /** Whether the state already says what the message would repeat. */
+  #isMessageRedundant = false;
 
   constructor(sidecar: PageSidecar, notices: NoticeArea, job: Job) {
     this.#sidecar = sidecar;
@@ -127,7 +127,7 @@ class JobRow {
     fill(this.#name, nameOf(job));
     setAttribute(this.#bar, "aria-label", `Progress of ${nameOf(job)}`);
     fill(this.#state, stateOf(job));
-    this.#isToldOtherwise = job.status === "succeeded" || job.waiting_for === "approval";
+    this.#isMessageRedundant = job.status === "succeeded" || job.waiting_for === "approval";
     this.showProgress(job.status === "running" ? job.progress : null, job.message);
     this.#bar.hidden = job.status !== "running";
     if (job.error !== null)
@@ -136,21 +136,21 @@ class JobRow {
         job.error.message,
         job.error.hint !== null && h("span", { class: "hint" }, ` ${job.error.hint}`),
       );
-    this.#act(job);
+    this.#showActions(job);
   };
 
   showProgress(fraction: number | null, message: string | null): void {
     if (fraction === null) this.#bar.removeAttribute("value");
     else this.#bar.value = fraction;
     const percent = fraction === null ? "" : `${Math.round(fraction * 100)} %`;
-    fill(this.#detail, [percent, this.#isToldOtherwise ? null : message].filter(Boolean).join(" · "));
+    fill(this.#detail, [percent, this.#isMessageRedundant ? null : message].filter(Boolean).join(" · "));
   }
 
-  /** Buttons are made anew only where others are wanted: one that has the focus keeps it. */
-  #act(job: Job): void {
-    const wanted = job.cancel_requested && LIVE.includes(job.status) ? null : job.status;
-    if (wanted === this.#shown && this.#actions.childElementCount > 0) return;
-    this.#shown = wanted;
+  /** Replaces the buttons only if others are needed, so that a focused button keeps its focus. */
+  #showActions(job: Job): void {
+    const actions = job.cancel_requested && LIVE.includes(job.status) ? null : job.status;
+    if (actions === this.#shownActions && this.#actions.childElementCount > 0) return;
+    this.#shownActions = actions;
     const { jobs } = this.#sidecar;
     const attempt = (work: () => Promise<unknown>) => () => this.#notices.attempt(work);
     const id = { job_id: job.job_id };
@@ -158,7 +158,7 @@ class JobRow {
       label: `${verb}: ${nameOf(job)}`,
       class: "quiet-button",
     });
-    if (wanted === "running" || wanted === "queued")
+    if (actions === "running" || actions === "queued")
       fill(
         this.#actions,
         button(
@@ -167,7 +167,7 @@ class JobRow {
           label("Cancel"),
         ),
       );
-    else if (wanted === null || wanted === "succeeded") fill(this.#actions);
+    else if (actions === null || actions === "succeeded") fill(this.#actions);
     else
       fill(
         this.#actions,
@@ -182,25 +182,29 @@ class JobRow {
 
 function nameOf({ type, payload }: Job): string {
   const { prompt } = (payload ?? {}) as { prompt?: unknown };
-  const name = NAMES[type] ?? type;
+  const name = JOB_NAMES[type] ?? type;
   return typeof prompt === "string" ? `${name}: ${prompt.split("\n", 1)[0]}` : name;
 }
 
 function stateOf(job: Job): string {
   const { status, run_at: runAt, waiting_for: waitingFor } = job;
   if (status === "running")
-    return job.cancel_requested ? "stopping" : waitingFor === null ? "running" : (WAITING[waitingFor] ?? "waits");
+    return job.cancel_requested
+      ? "stopping"
+      : waitingFor === null
+        ? "running"
+        : (WAITING_TEXTS[waitingFor] ?? "waiting");
   if (status === "queued") {
     if (runAt !== null && Date.parse(runAt) > Date.now()) return `at ${clock(Date.parse(runAt))}`;
-    return waitingFor === null ? "queued" : (WAITING[waitingFor] ?? "waits");
+    return waitingFor === null ? "queued" : (WAITING_TEXTS[waitingFor] ?? "waiting");
   }
   const took =
     job.started_at === null || job.finished_at === null
       ? null
       : Date.parse(job.finished_at) - Date.parse(job.started_at);
-  const again = job.attempt > 1 ? `after ${counted(job.attempt, "try", "tries")}` : null;
-  const word = status === "succeeded" ? null : status;
-  return [word, again, ago(job.finished_at), took !== null && took >= 1_000 ? `took ${span(took)}` : null]
+  const attempts = job.attempt > 1 ? `after ${counted(job.attempt, "try", "tries")}` : null;
+  const outcome = status === "succeeded" ? null : status;
+  return [outcome, attempts, ago(job.finished_at), took !== null && took >= 1_000 ? `took ${duration(took)}` : null]
     .filter(Boolean)
     .join(" · ");
 }

@@ -1,8 +1,8 @@
-// Markdown as elements.  A library reads it; what it finds becomes nodes here, and never HTML: tags that somebody wrote
-// are shown as they were written, images are named, and only links of the web are links.
+// Renders Markdown as elements, never as HTML: tags are shown as text, images become links, and only web addresses
+// become links.
 import { lexer } from "marked";
 import type { Token, Tokens } from "marked";
-import { h, isOfTheWeb, link } from "./dom.ts";
+import { h, isWebAddress, link } from "./dom.ts";
 
 export function markdown(text: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
@@ -11,7 +11,7 @@ export function markdown(text: string): DocumentFragment {
 }
 
 function nodes(tokens: readonly Token[] | undefined): Node[] {
-  return (tokens ?? []).map(node).filter((made) => made !== null);
+  return (tokens ?? []).map(node).filter((created) => created !== null);
 }
 
 function node(token: Token): Node | null {
@@ -54,19 +54,19 @@ function inline(token: Token): Node {
     case "link":
       return link(String(token["href"]), ...nodes(tokens));
     case "image":
-      // Fetching it would tell its server who reads this, and when.
-      return isOfTheWeb(token["href"]) ? link(token["href"], text || "image") : document.createTextNode(text);
+      // Fetching the image would reveal to its server that the text was read.
+      return isWebAddress(token["href"]) ? link(token["href"], text || "image") : document.createTextNode(text);
     case "checkbox":
       return document.createTextNode(token["checked"] ? "☑ " : "☐ ");
     case "text":
     case "escape":
-      return tokens === undefined ? document.createTextNode(text) : wrapped(tokens);
+      return tokens === undefined ? document.createTextNode(text) : fragmentOf(tokens);
     default:
       return document.createTextNode(token.raw);
   }
 }
 
-function wrapped(tokens: Token[]): DocumentFragment {
+function fragmentOf(tokens: Token[]): DocumentFragment {
   const fragment = document.createDocumentFragment();
   fragment.append(...nodes(tokens));
   return fragment;

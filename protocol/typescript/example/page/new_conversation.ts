@@ -1,11 +1,11 @@
-// Before the first prompt: where Claude works, and what it may do without asking.
+// The settings of a new conversation: working directory and permissions.
 import { PermissionMode } from "sidecar-electron/renderer";
 import type { ClaudeSessionsCreateParams } from "sidecar-electron/renderer";
 import { h } from "./dom.ts";
 
 const MODES: ReadonlyArray<[PermissionMode, string]> = [
   [PermissionMode.DEFAULT, "Ask before changes"],
-  [PermissionMode.ACCEPT_EDITS, "Edit files freely, ask for the rest"],
+  [PermissionMode.ACCEPT_EDITS, "Edit files without asking, ask for the rest"],
   [PermissionMode.PLAN, "Plan only, change nothing"],
 ];
 
@@ -21,13 +21,13 @@ export function newConversation(): NewConversation {
     spellcheck: "false",
     "aria-describedby": "folder-hint",
   });
-  const modes = h("select", {}, ...MODES.map(([mode, words]) => h("option", { value: mode }, words)));
+  const modes = h("select", {}, ...MODES.map(([mode, label]) => h("option", { value: mode }, label)));
   const element = h(
     "div",
     { class: "new-conversation" },
-    h("p", { class: "invitation" }, "What shall Claude do?"),
+    h("p", { class: "invitation" }, "What should Claude do?"),
     h("label", {}, h("span", {}, "Folder"), folder),
-    h("p", { id: "folder-hint", class: "hint" }, "The full path of the folder that Claude works in."),
+    h("p", { id: "folder-hint", class: "hint" }, "The full path of the folder in which Claude works."),
     h("label", {}, h("span", {}, "Permissions"), modes),
   );
   const settings = (): ClaudeSessionsCreateParams => ({

@@ -1,4 +1,4 @@
-// What went wrong, in words that help: the error's text, its hint, and a way to try again.
+// Shows errors with their hint and a button to try again.
 import { RpcError } from "sidecar-electron/renderer";
 import { button, h } from "./dom.ts";
 
@@ -12,13 +12,13 @@ export function problemOf(error: unknown): Problem {
   return { message: error instanceof Error ? error.message : String(error), hint: null };
 }
 
-/** Of refused params: what is wrong with the first of them. */
+/** Returns the first problem of invalid params. */
 function firstDetail({ data: { details } }: RpcError): string | null {
   const [first] = Array.isArray(details) ? details : [];
   return typeof first?.message === "string" ? `${first.path}: ${first.message}` : null;
 }
 
-/** A box that says it. */
+/** Creates a box that shows a problem. */
 export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   return h(
     "div",
@@ -29,11 +29,11 @@ export function notice(problem: Problem, retry?: () => unknown): HTMLElement {
   );
 }
 
-/** A place for one notice: `tell` shows an error there, `attempt` that of what it runs. */
+/** An area for one notice: `show` shows an error, `attempt` that of an action. */
 export class NoticeArea {
-  readonly element = h("div", { class: "notice-place" });
+  readonly element = h("div", { class: "notice-area" });
 
-  tell(error: unknown): void {
+  show(error: unknown): void {
     this.element.replaceChildren(notice(problemOf(error)));
   }
 
@@ -41,13 +41,13 @@ export class NoticeArea {
     this.element.replaceChildren();
   }
 
-  /** Undefined where it failed. */
-  async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
+  /** Runs an action; returns undefined and shows the error if it fails. */
+  async attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
     this.clear();
     try {
-      return await work();
+      return await action();
     } catch (error) {
-      this.tell(error);
+      this.show(error);
       return undefined;
     }
   }

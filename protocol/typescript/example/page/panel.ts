@@ -1,6 +1,6 @@
-// A panel of the hub: a heading with its actions, and a body that is loading, empty, in problem, or full.
+// A panel of the app: a header with actions, and a body that shows loading, emptiness, an error or content.
 import type { LiveList } from "sidecar-electron/renderer";
-import { h, keep, Rows } from "./dom.ts";
+import { h, Rows, setChildren } from "./dom.ts";
 import type { Row } from "./dom.ts";
 import { notice, NoticeArea, problemOf } from "./notice.ts";
 
@@ -12,7 +12,7 @@ export interface Panel {
   notices: NoticeArea;
 }
 
-/** `name` is the panel's id, and what the narrow layout's tabs go by. */
+/** Creates a panel; `name` is its id, which the tabs of the narrow layout use. */
 export function panel(name: string, heading: string, ...actions: Node[]): Panel {
   const title = h("h2", { id: `${name}-title` }, heading);
   const side = h("div", { class: "panel-actions" }, ...actions);
@@ -29,32 +29,30 @@ export function panel(name: string, heading: string, ...actions: Node[]): Panel 
   return { element, title, actions: side, body, notices };
 }
 
-/** What an empty panel says, and perhaps a way to fill it. */
-export function empty(words: string, ...more: Node[]): HTMLElement {
-  return h("div", { class: "empty" }, h("p", {}, words), ...more);
+/** Creates the content of an empty panel: a text and optional controls. */
+export function empty(text: string, ...more: Node[]): HTMLElement {
+  return h("div", { class: "empty" }, h("p", {}, text), ...more);
 }
 
 export interface ListViewOptions<Item> {
   key: (item: Item) => string;
   row: (item: Item) => Row<Item>;
-  /** Shown in place of a list without items. */
+  /** Shown instead of a list without items. */
   nothing: () => Node;
-  /** Which of the items, in which order. */
-  pick?: (items: readonly Item[]) => readonly Item[];
   label: string;
 }
 
-/** Shows a live list in `body`, whatever state it is in.  Returns what shows it again. */
+/** Shows a live list, or its loading, empty or error state, in `body`.  Returns a function that shows it again. */
 export function listView<Item>(body: Element, list: LiveList<Item>, options: ListViewOptions<Item>): () => void {
-  const { key, row, nothing, pick = (items) => items, label } = options;
-  const place = h("ul", { class: "rows", "aria-label": label });
-  const rows = new Rows(place, key, row);
+  const { key, row, nothing, label } = options;
+  const rowList = h("ul", { class: "rows", "aria-label": label });
+  const rows = new Rows(rowList, key, row);
   const show = (): void => {
-    const items = pick(list.items());
+    const items = list.items();
     rows.show(items);
     const problem = list.error === null ? null : notice(problemOf(list.error), () => list.reload());
-    if (items.length > 0) keep(body, problem, place);
-    else keep(body, problem ?? (list.isLoaded ? nothing() : loading()));
+    if (items.length > 0) setChildren(body, problem, rowList);
+    else setChildren(body, problem ?? (list.isLoaded ? nothing() : loading()));
   };
   list.watch(show);
   show();

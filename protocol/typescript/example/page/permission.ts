@@ -1,4 +1,4 @@
-// What Claude asks: may it use a tool, which of these answers, is the plan good.  An answer is about exactly what is shown.
+// A card for a permission request: the use of a tool, a question or a plan.  It shows everything that is allowed.
 import type {
   ClaudePermissionsRespondParams,
   PageSidecar,
@@ -9,8 +9,8 @@ import { button, h } from "./dom.ts";
 import { markdown } from "./markdown.ts";
 import { NoticeArea } from "./notice.ts";
 
-type Answer = Omit<ClaudePermissionsRespondParams, "request_id">;
-type Respond = (answer: Answer) => Promise<unknown>;
+type Response = Omit<ClaudePermissionsRespondParams, "request_id">;
+type Respond = (response: Response) => Promise<unknown>;
 
 interface Question {
   question: string;
@@ -21,8 +21,8 @@ interface Question {
 
 export function permissionCard(sidecar: PageSidecar, request: PermissionRequest): HTMLElement {
   const notices = new NoticeArea();
-  const respond: Respond = (answer) =>
-    notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...answer }));
+  const respond: Respond = (response) =>
+    notices.attempt(() => sidecar.claude.permissions.respond({ request_id: request.request_id, ...response }));
   const allowMode = async (mode: PermissionMode): Promise<void> => {
     const { session_id } = request;
     const set = await notices.attempt(() => sidecar.claude.sessions.update({ session_id, permission_mode: mode }));
@@ -35,7 +35,7 @@ export function permissionCard(sidecar: PageSidecar, request: PermissionRequest)
     { class: "ask", role: "group", "aria-labelledby": id, "data-kind": request.kind },
     h("h3", { id }, heading as string),
     request.turn_ended &&
-      h("p", { class: "hint" }, "The turn that asked has ended. Your answer starts a new one that goes on."),
+      h("p", { class: "hint" }, "The turn of this request has ended. Your answer starts a new turn."),
     ...(content as Node[]),
     notices.element,
   );
@@ -52,7 +52,7 @@ function contentOf(
       return ["Claude asks", questions((input["questions"] ?? []) as Question[], input, respond)];
     case "plan":
       return [
-        "Is this plan good?",
+        "Approve this plan?",
         h("div", { class: "prose ask-plan" }, markdown(String(input["plan"] ?? ""))),
         answers(respond, "Go ahead", "Keep planning"),
       ];
@@ -71,10 +71,11 @@ function toolContent(
 ): Node[] {
   const isName =
     typeof input["file_path"] === "string" && description !== null && input["file_path"].endsWith(description);
-  const words = [isName ? null : description, blocked === null ? null : `Outside of its folder: ${blocked}`].filter(
-    (text) => text !== null,
-  );
-  return [...words.map((text) => h("p", { class: "ask-words" }, text)), ...inputView(input, description)];
+  const texts = [
+    isName ? null : description,
+    blocked === null ? null : `Outside the working folder: ${blocked}`,
+  ].filter((text) => text !== null);
+  return [...texts.map((text) => h("p", { class: "ask-text" }, text)), ...inputView(input, description)];
 }
 
 const VIEWS: Readonly<Record<string, (text: string) => Node>> = {
@@ -85,11 +86,11 @@ const VIEWS: Readonly<Record<string, (text: string) => Node>> = {
   content: (text) => h("pre", { class: "ask-after", "aria-label": "Content" }, text),
 };
 
-/** Commands and changes of files as they are, then whatever else there is: nothing is left out. */
-function inputView(input: Record<string, unknown>, said: string | null): Node[] {
+/** Renders the whole input of a tool: commands and file changes first, then all other fields. */
+function inputView(input: Record<string, unknown>, shownDescription: string | null): Node[] {
   const views: Node[] = [];
   const rest = { ...input };
-  if (rest["description"] === said) delete rest["description"];
+  if (rest["description"] === shownDescription) delete rest["description"];
   for (const [name, view] of Object.entries(VIEWS)) {
     const value = rest[name];
     if (typeof value !== "string") continue;
@@ -109,22 +110,22 @@ function inputView(input: Record<string, unknown>, said: string | null): Node[] 
 
 const MODES: Readonly<Partial<Record<PermissionMode, string>>> = {
   acceptEdits: "Allow all edits",
-  auto: "Let a classifier decide",
+  auto: "Decide automatically",
   bypassPermissions: "Allow everything",
 };
 
-/** What spares the next question of this kind. */
+/** The buttons that also allow future requests of this kind. */
 function alwaysButtons(
   { rules, suggested_mode: mode }: PermissionRequest,
   respond: Respond,
   allowMode: (mode: PermissionMode) => Promise<void>,
 ): Node[] {
-  const made: Node[] = [];
+  const buttons: Node[] = [];
   const remember = (): Promise<unknown> => respond({ decision: "allow", remember: true });
-  if (rules.length > 0) made.push(button(`Always allow ${rules.join(", ")}`, remember, { class: "plain" }));
-  const words = mode === null ? undefined : MODES[mode];
-  if (mode !== null && words !== undefined) made.push(button(words, () => allowMode(mode), { class: "plain" }));
-  return made;
+  if (rules.length > 0) buttons.push(button(`Always allow ${rules.join(", ")}`, remember, { class: "plain" }));
+  const label = mode === null ? undefined : MODES[mode];
+  if (mode !== null && label !== undefined) buttons.push(button(label, () => allowMode(mode), { class: "plain" }));
+  return buttons;
 }
 
 function answers(respond: Respond, yes: string, no: string, ...always: Node[]): HTMLElement {
@@ -156,10 +157,10 @@ function questions(asked: readonly Question[], input: Record<string, unknown>, r
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const chosen = new FormData(form);
-    const given = Object.fromEntries(
+    const answers = Object.fromEntries(
       asked.map(({ question }, index) => [question, chosen.getAll(`q${index}`).join(", ")]),
     );
-    void respond({ decision: "allow", updated_input: { ...input, answers: given } });
+    void respond({ decision: "allow", updated_input: { ...input, answers } });
   });
   return form;
 }

@@ -1,4 +1,4 @@
-// The list of conversations, in a popover: light dismissal and Escape come with it.
+// The list of conversations, in a popover that closes on Escape and on a click outside.
 import type { LiveList, PermissionRequest, Session } from "sidecar-electron/renderer";
 import { confirmButton, fill, h } from "./dom.ts";
 import { empty, listView } from "./panel.ts";
@@ -11,26 +11,30 @@ export interface SessionActions {
 
 export function sessionMenu(
   sessions: LiveList<Session>,
-  questions: LiveList<PermissionRequest>,
+  requests: LiveList<PermissionRequest>,
   actions: SessionActions,
 ): { button: HTMLElement; element: HTMLElement } {
   const list = h("div", { class: "sessions" });
   const element = h("div", { id: "session-menu", class: "menu", popover: "auto" }, h("h3", {}, "Conversations"), list);
-  const made = h("button", { type: "button", class: "quiet-button", popovertarget: "session-menu" }, "Conversations");
+  const menuButton = h(
+    "button",
+    { type: "button", class: "quiet-button", popovertarget: "session-menu" },
+    "Conversations",
+  );
   const show = listView(list, sessions, {
     label: "Conversations",
     key: ({ session_id }) => session_id,
     row: (session) =>
-      sessionRow(session, questions, { ...actions, open: (id) => (element.hidePopover(), actions.open(id)) }),
+      sessionRow(session, requests, { ...actions, open: (id) => (element.hidePopover(), actions.open(id)) }),
     nothing: () => empty("No conversations yet."),
   });
   element.addEventListener("toggle", show);
-  return { button: made, element };
+  return { button: menuButton, element };
 }
 
 function sessionRow(
   session: Session,
-  questions: LiveList<PermissionRequest>,
+  requests: LiveList<PermissionRequest>,
   actions: SessionActions,
 ): { element: HTMLElement; update: (session: Session) => void } {
   const [title, facts] = [h("span", { class: "session-title" }), h("span", { class: "session-facts" })];
@@ -40,12 +44,12 @@ function sessionRow(
     title,
     facts,
   );
-  const remove = confirmButton("Delete", "Delete it for good?", () => actions.remove(session.session_id));
+  const remove = confirmButton("Delete", "Delete permanently?", () => actions.remove(session.session_id));
   const update = (current: Session): void => {
     fill(title, current.title ?? "Conversation");
-    const asks = questions.items().some(({ session_id }) => session_id === current.session_id);
-    const state = asks
-      ? "waits for you"
+    const isWaiting = requests.items().some(({ session_id }) => session_id === current.session_id);
+    const state = isWaiting
+      ? "waiting for you"
       : current.status === "running"
         ? "working"
         : ago(current.last_message_at ?? current.created_at);

@@ -1,22 +1,22 @@
-// How the sidecar is, in the head of the page; and a banner where it is in problem.
+// The sidecar's state in the page's header, and a banner for problems.
 import type { Failure, PageSidecar, SidecarState } from "sidecar-electron/renderer";
 import { fill, h, setAttribute } from "./dom.ts";
 
-const WORDS: Readonly<Record<SidecarState["status"], string>> = {
+const STATUS_TEXTS: Readonly<Record<SidecarState["status"], string>> = {
   starting: "Starting…",
   ready: "Ready",
-  restarting: "Starting again…",
+  restarting: "Restarting…",
   stopped: "Stopped",
   failed: "Not running",
 };
-const ADVICE: Readonly<Record<Failure, string>> = {
-  not_startable: "The sidecar's program could not be started. Is it installed?",
-  usage: "The sidecar was started with wrong settings.",
-  locked: "Another process has the database. Close the other window of this app.",
-  newer_database: "Your data is from a newer version of this app. Nothing was changed: install the update.",
-  crashing: "The sidecar has crashed several times. Restart the app; the log says more.",
-  protocol_mismatch: "The app and its sidecar do not belong together. Install the app again.",
-  refused: "The sidecar has refused the app.",
+const FAILURE_TEXTS: Readonly<Record<Failure, string>> = {
+  not_startable: "The sidecar could not be started. Install the app again.",
+  usage: "The sidecar was started with invalid settings.",
+  locked: "Another process is using the database. Close the other instance of this app.",
+  newer_database: "Your data was created by a newer version of this app and was not changed. Install the update.",
+  crashing: "The sidecar has crashed several times. Restart the app, or see the log for details.",
+  protocol_mismatch: "The app and its sidecar have different versions. Install the app again.",
+  refused: "The sidecar refused the connection.",
 };
 
 export function sidecarStatus(sidecar: PageSidecar): { badge: HTMLElement; banner: HTMLElement } {
@@ -25,28 +25,32 @@ export function sidecarStatus(sidecar: PageSidecar): { badge: HTMLElement; banne
   const show = (state: SidecarState): void => {
     const { status, failure, message, version, secrets } = state;
     setAttribute(badge, "data-status", status);
-    fill(badge, WORDS[status], version !== null && status === "ready" && h("span", { class: "version" }, version));
-    const told = [
-      failure !== null && banned(ADVICE[failure], message),
+    fill(
+      badge,
+      STATUS_TEXTS[status],
+      version !== null && status === "ready" && h("span", { class: "version" }, version),
+    );
+    const problems = [
+      failure !== null && bannerOf(FAILURE_TEXTS[failure], message),
       secrets === "locked" &&
-        banned(
+        bannerOf(
           "Your accounts are locked.",
-          "This system's keyring has not given their key. Unlock it and start the app again.",
+          "Their key could not be read from the system's keyring. Unlock the keyring and restart the app.",
         ),
-      secrets === "key_mismatch" && banned("Your accounts were stored with another key.", "Sign in to them again."),
+      secrets === "key_mismatch" && bannerOf("Your accounts were encrypted with another key.", "Sign in again."),
     ];
-    fill(banner, ...told);
+    fill(banner, ...problems);
   };
   sidecar.onState(show);
   void sidecar.state().then(show);
   return { badge, banner };
 }
 
-function banned(words: string, more: string | null): HTMLElement {
+function bannerOf(text: string, details: string | null): HTMLElement {
   return h(
     "div",
     { class: "banner", role: "alert" },
-    h("strong", {}, words),
-    more !== null && h("span", {}, ` ${more}`),
+    h("strong", {}, text),
+    details !== null && h("span", {}, ` ${details}`),
   );
 }

@@ -1,6 +1,6 @@
 """Sends one request with httpx; the only module that imports it.
 
-httpx takes 80 ms to import, so `sidecar.http` imports this module with the first request.
+httpx takes 80 ms to import, so `client` imports this module with the first request.
 """
 
 import logging
@@ -14,7 +14,14 @@ from typing import Final
 import anyio
 import truststore
 
-from sidecar.http import BadResponse, CertificateUntrusted, HttpRequest, HttpResponse, InvalidUrl, ServerUnreachable
+from sidecar.http.client import (
+    BadResponse,
+    CertificateUntrusted,
+    HttpRequest,
+    HttpResponse,
+    InvalidUrl,
+    ServerUnreachable,
+)
 
 
 @contextmanager
@@ -47,7 +54,7 @@ MAX_PER_ORIGIN: Final = 4
 """Concurrent requests to one site: Atlassian responds with 429 to about twenty."""
 
 
-class HttpxClient:
+class HttpxTransport:
     """One connection pool.  `max_body_bytes` limits each response's body."""
 
     def __init__(self, max_body_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Requests to the vendors' clouds: requests, responses, errors, and retries.  `httpx_client` does the sending.
+"""Requests to the vendors' clouds: requests, responses, errors, and retries.  `transport` sends them.
 
 Transient failures are retried here, within limits; the meaning of any other status is up to the connector.  URLs,
 headers and bodies are never logged or put into an error, since they may hold tokens or be secret addresses.
@@ -19,7 +19,7 @@ from sidecar.clock import DAY_S, Clock
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 if TYPE_CHECKING:
-    from sidecar.httpx_client import HttpxClient
+    from sidecar.http.transport import HttpxTransport
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ class Http:
         self._random_fraction = random_fraction
         self._sleep = sleep
         self._upstream = upstream
-        self._client: HttpxClient | None = None
+        self._client: HttpxTransport | None = None
 
     async def close(self) -> None:
         if self._client is not None:
@@ -202,9 +202,9 @@ class Http:
     async def _try(self, request: HttpRequest) -> HttpResponse:
         if self._client is None:
             # Importing httpx takes 80 ms, which a process without accounts need not spend.
-            from sidecar.httpx_client import HttpxClient  # noqa: PLC0415
+            from sidecar.http.transport import HttpxTransport  # noqa: PLC0415
 
-            self._client = HttpxClient(MAX_BODY_BYTES)
+            self._client = HttpxTransport(MAX_BODY_BYTES)
         return await self._client.exchange(request)
 
     def _retry_after_s(self, response: HttpResponse) -> float | None:
