@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.claude.harness import Rig, StartRig
+from tests.claude.harness import MakeRunHarness, RunHarness
 from tests.claude.talk import NEWEST, OLDEST, Talk, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -63,22 +63,22 @@ async def real_talk(sidecar: StartSidecar, real_environment: dict[str, str]) -> 
 
 
 @pytest.fixture
-def start_rig(tmp_path: Path) -> StartRig:
+def make_run_harness(tmp_path: Path) -> MakeRunHarness:
     """Makes a handler around an executable, in an otherwise empty home."""
 
-    def start(executable: Path, environment: dict[str, str] | None = None) -> Rig:
-        return Rig(executable, tmp_path, environment or {"PATH": os.environ.get("PATH", os.defpath)})
+    def start(executable: Path, environment: dict[str, str] | None = None) -> RunHarness:
+        return RunHarness(executable, tmp_path, environment or {"PATH": os.environ.get("PATH", os.defpath)})
 
     return start
 
 
 @pytest.fixture
-def rig(standin: Path, start_rig: StartRig) -> Rig:
+def harness(standin: Path, make_run_harness: MakeRunHarness) -> RunHarness:
     """A handler around the stand-in."""
-    return start_rig(standin)
+    return make_run_harness(standin)
 
 
 @pytest.fixture
-def real_rig(real_claude: Path, api: FakeAnthropic, start_rig: StartRig, tmp_path: Path) -> Rig:
+def real_harness(real_claude: Path, api: FakeAnthropic, make_run_harness: MakeRunHarness, tmp_path: Path) -> RunHarness:
     """A handler around the real CLI, which talks to the fake API and to nothing else."""
-    return start_rig(real_claude, api.environment(tmp_path))
+    return make_run_harness(real_claude, api.environment(tmp_path))

@@ -53,13 +53,13 @@ class RecordingContext:
         self.locked.append(key)
 
 
-class Rig:
+class RunHarness:
     """`run` and `cancel` take the fields of a RunClaude; `deltas` and `records` are what came of them."""
 
     def __init__(self, executable: Path, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.deltas: list[ClaudeDelta] = []
-        self.troubles: list[Notification] = []
+        self.delays: list[Notification] = []
         self.records: list[dict[str, Any]] = []
         self.booked: list[tuple[str, str | None, RunUsage]] = []
         self.context = RecordingContext()
@@ -113,13 +113,13 @@ class Rig:
             self.deltas.append(told)
             self.on_delta(told)
         else:
-            self.troubles.append(told)
+            self.delays.append(told)
 
 
-class StartRig(Protocol):
-    """The fixture `start_rig`."""
+class MakeRunHarness(Protocol):
+    """The fixture `make_run_harness`."""
 
-    def __call__(self, executable: Path, environment: dict[str, str] | None = None) -> Rig: ...
+    def __call__(self, executable: Path, environment: dict[str, str] | None = None) -> RunHarness: ...
 
 
 def processes_of(owner_id: str) -> list[psutil.Process]:

@@ -11,21 +11,21 @@ from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage, RunClaude
 from sidecar.claude import handlers
 from sidecar.claude.process.stopping import StopTimeouts
 from sidecar.job_handler import JobFailed
-from tests.claude.harness import Rig, StartRig
+from tests.claude.harness import MakeRunHarness, RunHarness
 
 USAGE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4)
 
 
-async def failure(rig: Rig, prompt: str, **fields: object) -> JobFailed:
+async def failure(harness: RunHarness, prompt: str, **fields: object) -> JobFailed:
     with pytest.raises(JobFailed) as raised, anyio.fail_after(120):
-        await rig.run(prompt, **fields)
-    assert rig.processes() == []
+        await harness.run(prompt, **fields)
+    assert harness.processes() == []
     return raised.value
 
 
-async def test_a_run_gives_the_answer_and_what_it_cost(rig: Rig) -> None:
+async def test_a_run_gives_the_answer_and_what_it_cost(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("[[text:hello]]", model="sonnet")
+        result = await harness.run("[[text:hello]]", model="sonnet")
     assert result == ClaudeRunResult(
         text="hello",
         session_id=result.session_id,
@@ -36,26 +36,28 @@ async def test_a_run_gives_the_answer_and_what_it_cost(rig: Rig) -> None:
         duration_ms=5,
         stop_reason="end_turn",
     )
-    assert rig.processes() == []
+    assert harness.processes() == []
 
 
-async def test_the_text_arrives_while_it_is_written_and_adds_up(rig: Rig) -> None:
+async def test_the_text_arrives_while_it_is_written_and_adds_up(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("[[slow:20]]")
-    assert rig.text == result.text
-    assert len(rig.deltas) > 1
-    assert [delta.offset for delta in rig.deltas] == [
-        sum(len(delta.text) for delta in rig.deltas[:index]) for index in range(len(rig.deltas))
+        result = await harness.run("[[slow:20]]")
+    assert harness.text == result.text
+    assert len(harness.deltas) > 1
+    assert [delta.offset for delta in harness.deltas] == [
+        sum(len(delta.text) for delta in harness.deltas[:index]) for index in range(len(harness.deltas))
     ]
-    assert {(delta.job_id, delta.session_id) for delta in rig.deltas} == {(rig.context.job_id, result.session_id)}
+    assert {(delta.job_id, delta.session_id) for delta in harness.deltas} == {
+        (harness.context.job_id, result.session_id)
+    }
 
 
-async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
+async def test_a_finished_run_is_remembered_as_an_event(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("Say it\n[[text:hello]]")
-    assert rig.records == [
+        result = await harness.run("Say it\n[[text:hello]]")
+    assert harness.records == [
         {
-            "event_id": f"claude:run:{rig.context.job_id}",
+            "event_id": f"claude:run:{harness.context.job_id}",
             "source": "claude",
             "event_type": "run_completed",
             "title": "Say it",
@@ -64,10 +66,10 @@ async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
             "url": None,
             "full_text": "Say it\n[[text:hello]]",
             "raw": {
-                "job_id": rig.context.job_id,
+                "job_id": harness.context.job_id,
                 "session_id": result.session_id,
                 "model": "claude-standin-1",
-                "cwd": str(rig.home),
+                "cwd": str(harness.home),
                 "usage": USAGE.model_dump(),
                 "total_cost_usd": 0.01,
                 "num_turns": 1,
@@ -77,10 +79,12 @@ async def test_a_finished_run_is_remembered_as_an_event(rig: Rig) -> None:
     ]
 
 
-async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_arguments(rig: Rig, tmp_path: Path) -> None:
+async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_arguments(
+    harness: RunHarness, tmp_path: Path
+) -> None:
     (tmp_path / "work").mkdir()
     with anyio.fail_after(120):
-        result = await rig.run(
+        result = await harness.run(
             "[[about]]",
             cwd=str(tmp_path / "work"),
             model="opus",
@@ -106,81 +110,86 @@ async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_argumen
         "--allowedTools=Read",
         "--allowedTools=Bash(git *)",
     ]
-    assert about["environment"]["SIDECAR_JOB"] == rig.context.job_id
+    assert about["environment"]["SIDECAR_JOB"] == harness.context.job_id
 
 
-async def test_a_retry_of_the_api_is_shown_to_the_user(rig: Rig) -> None:
+async def test_a_retry_of_the_api_is_shown_to_the_user(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        await rig.run("[[retry]]")
-    assert ("warning", "Claude's API refused or was out of reach (529): retry 1 of 10 in 0.0 s") in rig.context.logged
-    assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in rig.context.progressed
-    (told,) = rig.troubles
+        await harness.run("[[retry]]")
+    assert (
+        "warning",
+        "Claude's API refused or was out of reach (529): retry 1 of 10 in 0.0 s",
+    ) in harness.context.logged
+    assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in harness.context.progressed
+    (told,) = harness.delays
     assert isinstance(told, ClaudeApiRetry)
-    assert (told.job_id, told.attempt, told.max_retries, told.delay_ms) == (rig.context.job_id, 1, 10, 10)
+    assert (told.job_id, told.attempt, told.max_retries, told.delay_ms) == (harness.context.job_id, 1, 10, 10)
     assert (told.status, told.error) == (529, "overloaded")
 
 
-async def test_stray_output_does_not_disturb_a_run(rig: Rig) -> None:
+async def test_stray_output_does_not_disturb_a_run(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("[[stderr:a warning]] [[unknown]] [[garbage]] [[huge:5000000]] [[text:fine]]")
+        result = await harness.run("[[stderr:a warning]] [[unknown]] [[garbage]] [[huge:5000000]] [[text:fine]]")
     assert result.text == "fine"
-    assert ("warning", "2 lines of Claude's output could not be read") in rig.context.logged
+    assert ("warning", "2 lines of Claude's output could not be read") in harness.context.logged
 
 
-async def test_an_answer_over_two_mebibytes_is_cut_and_says_so(rig: Rig) -> None:
+async def test_an_answer_over_two_mebibytes_is_cut_and_says_so(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("[[big:3000000]]")
+        result = await harness.run("[[big:3000000]]")
     assert (len(result.text), result.text_truncated) == (2 * 1024 * 1024, True)
-    assert len(rig.text) == 3_000_000
+    assert len(harness.text) == 3_000_000
 
 
-async def test_a_prompt_of_a_megabyte_is_taken(rig: Rig) -> None:
+async def test_a_prompt_of_a_megabyte_is_taken(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("[[text:read it]]" + "x" * 1_500_000)
+        result = await harness.run("[[text:read it]]" + "x" * 1_500_000)
     assert result.text == "read it"
 
 
-async def test_a_cancelled_run_leaves_no_process(rig: Rig) -> None:
+async def test_a_cancelled_run_leaves_no_process(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        await rig.cancel("[[grandchild]] [[hang]]", when=lambda: bool(rig.text))
-    assert rig.processes() == []
-    assert [(record["event_type"], record["raw"]["shutdown"]) for record in rig.records] == [("run_cancelled", False)]
+        await harness.cancel("[[grandchild]] [[hang]]", when=lambda: bool(harness.text))
+    assert harness.processes() == []
+    assert [(record["event_type"], record["raw"]["shutdown"]) for record in harness.records] == [
+        ("run_cancelled", False)
+    ]
 
 
 async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    harness: RunHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handlers, "CANCEL", StopTimeouts(terminate_s=600, kill_s=600, end_s=600))
-    rig.is_draining = True
+    harness.is_draining = True
     with anyio.fail_after(120):
-        await rig.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: bool(rig.text))
-    assert rig.processes() == []
+        await harness.cancel("[[stubborn]] [[grandchild]] [[hang]]", when=lambda: bool(harness.text))
+    assert harness.processes() == []
 
 
-async def test_what_a_tool_left_running_ends_with_the_run(rig: Rig) -> None:
+async def test_what_a_tool_left_running_ends_with_the_run(harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await rig.run("[[grandchild]] [[text:done]]")
+        result = await harness.run("[[grandchild]] [[text:done]]")
     assert result.text == "done"
-    assert rig.processes() == []
+    assert harness.processes() == []
 
 
-async def test_a_tool_that_holds_the_pipe_cannot_keep_the_run_from_ending(rig: Rig) -> None:
-    caught = await failure(rig, "[[holder]] [[exit:3]]")
+async def test_a_tool_that_holds_the_pipe_cannot_keep_the_run_from_ending(harness: RunHarness) -> None:
+    caught = await failure(harness, "[[holder]] [[exit:3]]")
     assert caught.kind == "process_exited"
 
 
-async def test_a_run_over_its_time_is_stopped(rig: Rig) -> None:
-    caught = await failure(rig, "[[hang]]", timeout_s=1.0)
+async def test_a_run_over_its_time_is_stopped(harness: RunHarness) -> None:
+    caught = await failure(harness, "[[hang]]", timeout_s=1.0)
     assert (caught.kind, caught.message) == ("timeout", "Claude did not finish within 1 seconds.")
-    assert [record["event_type"] for record in rig.records] == ["run_failed"]
+    assert [record["event_type"] for record in harness.records] == ["run_failed"]
 
 
-async def test_a_long_silence_is_told_at_ever_longer_intervals(rig: Rig) -> None:
-    await failure(rig, "[[hang]]", timeout_s=4.0)
-    told = [one for one in rig.troubles if isinstance(one, ClaudeStall)]
+async def test_a_long_silence_is_told_at_ever_longer_intervals(harness: RunHarness) -> None:
+    await failure(harness, "[[hang]]", timeout_s=4.0)
+    told = [one for one in harness.delays if isinstance(one, ClaudeStall)]
     assert [(one.silent_s, one.tools) for one in told[:3]] == [(0.5, []), (1.0, []), (2.0, [])]
     words = "Claude has said nothing for 0.5 s: no answer comes, perhaps the connection has stalled"
-    assert ("warning", words) in rig.context.logged
+    assert ("warning", words) in harness.context.logged
 
 
 @pytest.mark.parametrize(
@@ -196,29 +205,29 @@ async def test_a_long_silence_is_told_at_ever_longer_intervals(rig: Rig) -> None
         ("[[kill:9]]", "killed_by_signal"),
     ],
 )
-async def test_each_way_to_fail_has_its_own_kind(rig: Rig, prompt: str, kind: str) -> None:
-    assert (await failure(rig, prompt)).kind == kind
+async def test_each_way_to_fail_has_its_own_kind(harness: RunHarness, prompt: str, kind: str) -> None:
+    assert (await failure(harness, prompt)).kind == kind
 
 
-async def test_an_unknown_session_is_said_to_be_unknown(rig: Rig) -> None:
-    caught = await failure(rig, "hi", session_id="00000000-0000-0000-0000-000000000000")
+async def test_an_unknown_session_is_said_to_be_unknown(harness: RunHarness) -> None:
+    caught = await failure(harness, "hi", session_id="00000000-0000-0000-0000-000000000000")
     assert (caught.kind, caught.retryable) == ("session_unknown", False)
 
 
-async def test_a_missing_folder_is_said_before_anything_starts(rig: Rig, tmp_path: Path) -> None:
-    caught = await failure(rig, "hi", cwd=str(tmp_path / "gone"))
+async def test_a_missing_folder_is_said_before_anything_starts(harness: RunHarness, tmp_path: Path) -> None:
+    caught = await failure(harness, "hi", cwd=str(tmp_path / "gone"))
     assert (caught.kind, caught.hint) == ("cwd_missing", "Choose another folder.")
 
 
-async def test_a_file_that_is_no_program_is_said_to_be_broken(start_rig: StartRig, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_program_is_said_to_be_broken(make_run_harness: MakeRunHarness, tmp_path: Path) -> None:
     broken = tmp_path / "claude"
     broken.write_bytes(b"\x7fELF and nothing else")
     broken.chmod(0o755)
-    assert (await failure(start_rig(broken), "hi")).kind == "executable_broken"
+    assert (await failure(make_run_harness(broken), "hi")).kind == "executable_broken"
 
 
-async def test_a_run_locks_the_session_that_it_has_begun(rig: Rig) -> None:
-    result = await rig.run("[[text:one]]")
-    assert rig.context.locked == [session_lock(result.session_id or "")]
-    assert RunClaude(prompt="two", session_id=result.session_id).lock_key() == rig.context.locked[0]
+async def test_a_run_locks_the_session_that_it_has_begun(harness: RunHarness) -> None:
+    result = await harness.run("[[text:one]]")
+    assert harness.context.locked == [session_lock(result.session_id or "")]
+    assert RunClaude(prompt="two", session_id=result.session_id).lock_key() == harness.context.locked[0]
     assert RunClaude(prompt="another").lock_key() is None

@@ -9,7 +9,7 @@ from sidecar_protocol.entities import WaitingFor
 
 from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, parse_reset_time, snooze_until_reset
 from sidecar.job_handler import JobFailed, JobSnoozed
-from tests.claude.harness import Rig
+from tests.claude.harness import RunHarness
 from tests.claude.talk import both_releases, talking
 from tests.claude.turn_harness import turns
 from tests.conftest import StartSidecar
@@ -89,10 +89,10 @@ async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Pa
     assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
 
 
-async def test_a_run_that_hit_a_limit_is_put_off(rig: Rig) -> None:
+async def test_a_run_that_hit_a_limit_is_put_off(harness: RunHarness) -> None:
     with pytest.raises(JobSnoozed):
-        await rig.run("[[limit:1]]")
-    assert rig.records == []
+        await harness.run("[[limit:1]]")
+    assert harness.records == []
 
 
 @both_releases

@@ -8,82 +8,84 @@ from sidecar_protocol.claude.runs import ClaudeUsage
 
 from sidecar.claude.process.discovery import version
 from sidecar.job_handler import JobFailed
-from tests.claude.harness import Rig, tools_of
+from tests.claude.harness import RunHarness, tools_of
 from tests.claude.talk import both_releases
 from tests.fakes.anthropic import FakeAnthropic
 
 
-async def failure(rig: Rig, prompt: str, **fields: object) -> JobFailed:
+async def failure(harness: RunHarness, prompt: str, **fields: object) -> JobFailed:
     with pytest.raises(JobFailed) as raised, anyio.fail_after(120):
-        await rig.run(prompt, **fields)
-    assert rig.processes() == []
+        await harness.run(prompt, **fields)
+    assert harness.processes() == []
     return raised.value
 
 
 @both_releases
-async def test_a_prompt_is_answered_piece_by_piece(real_rig: Rig, api: FakeAnthropic) -> None:
+async def test_a_prompt_is_answered_piece_by_piece(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
-        result = await real_rig.run("[[slow:12]]")
-    assert result.text == real_rig.text == "".join(f"w{index} " for index in range(12))
-    assert len(real_rig.deltas) > 1
+        result = await real_harness.run("[[slow:12]]")
+    assert result.text == real_harness.text == "".join(f"w{index} " for index in range(12))
+    assert len(real_harness.deltas) > 1
     assert result.usage == ClaudeUsage(
         input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4
     )
     assert (result.num_turns, result.stop_reason, result.permission_denials) == (1, "end_turn", [])
     assert len(api.messages()) == 1
-    assert real_rig.processes() == []
+    assert real_harness.processes() == []
 
 
-async def test_text_arrives_before_the_answer_is_complete(real_rig: Rig, api: FakeAnthropic) -> None:
-    real_rig.on_delta = lambda _: api.release()
+async def test_text_arrives_before_the_answer_is_complete(real_harness: RunHarness, api: FakeAnthropic) -> None:
+    real_harness.on_delta = lambda _: api.release()
     api.release()
     with anyio.fail_after(120):
-        result = await real_rig.run("[[gate:5]]")  # the model writes a word only when the one before has arrived
-    assert result.text == real_rig.text == "w0 w1 w2 w3 w4 "
+        result = await real_harness.run("[[gate:5]]")  # the model writes a word only when the one before has arrived
+    assert result.text == real_harness.text == "w0 w1 w2 w3 w4 "
 
 
 @both_releases
-async def test_cancelling_a_running_tool_ends_the_tool(real_rig: Rig) -> None:
+async def test_cancelling_a_running_tool_ends_the_tool(real_harness: RunHarness) -> None:
     def tool_runs() -> bool:
-        return bool(tools_of(real_rig.context.job_id, "tail"))
+        return bool(tools_of(real_harness.context.job_id, "tail"))
 
     with anyio.fail_after(120):
-        await real_rig.cancel("[[tool:bash:tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
-    assert real_rig.processes() == []
-    assert [record["event_type"] for record in real_rig.records] == ["run_cancelled"]
+        await real_harness.cancel("[[tool:bash:tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
+    assert real_harness.processes() == []
+    assert [record["event_type"] for record in real_harness.records] == ["run_cancelled"]
 
 
-async def test_a_shutdown_ends_a_tool_that_left_the_process_group(real_rig: Rig) -> None:
-    real_rig.is_draining = True
+async def test_a_shutdown_ends_a_tool_that_left_the_process_group(real_harness: RunHarness) -> None:
+    real_harness.is_draining = True
 
     def tool_runs() -> bool:
-        return bool(tools_of(real_rig.context.job_id, "tail"))
+        return bool(tools_of(real_harness.context.job_id, "tail"))
 
     with anyio.fail_after(120):
-        await real_rig.cancel("[[tool:bash:setsid tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
-    assert real_rig.processes() == []
+        await real_harness.cancel("[[tool:bash:setsid tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
+    assert real_harness.processes() == []
 
 
 @both_releases
-async def test_a_tool_that_was_not_allowed_is_named(real_rig: Rig, tmp_path: Path) -> None:
+async def test_a_tool_that_was_not_allowed_is_named(real_harness: RunHarness, tmp_path: Path) -> None:
     with anyio.fail_after(120):
-        result = await real_rig.run(f"[[tool:bash:touch {tmp_path}/forbidden]]", permission_mode="default")
+        result = await real_harness.run(f"[[tool:bash:touch {tmp_path}/forbidden]]", permission_mode="default")
     assert result.permission_denials == ["Bash"]
     assert not (tmp_path / "forbidden").exists()
 
 
 @both_releases
-async def test_a_session_is_resumed_with_its_history(real_rig: Rig, api: FakeAnthropic) -> None:
+async def test_a_session_is_resumed_with_its_history(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
-        first = await real_rig.run("Remember the word heron.")
-        second = await real_rig.run("[[text:heron]]", session_id=first.session_id)
+        first = await real_harness.run("Remember the word heron.")
+        second = await real_harness.run("[[text:heron]]", session_id=first.session_id)
     assert second.session_id == first.session_id
     assert "Remember the word heron." in str(api.messages()[1].body["messages"])
 
 
 @both_releases
-async def test_an_unknown_session_is_said_to_be_unknown(real_rig: Rig) -> None:
-    assert (await failure(real_rig, "hi", session_id="066f4611-8996-4f21-850f-783594e01366")).kind == "session_unknown"
+async def test_an_unknown_session_is_said_to_be_unknown(real_harness: RunHarness) -> None:
+    assert (
+        await failure(real_harness, "hi", session_id="066f4611-8996-4f21-850f-783594e01366")
+    ).kind == "session_unknown"
 
 
 @both_releases
@@ -96,33 +98,33 @@ async def test_an_unknown_session_is_said_to_be_unknown(real_rig: Rig) -> None:
         ("[[refuse]]", "refusal"),
     ],
 )
-async def test_an_error_of_the_api_has_its_own_kind(real_rig: Rig, prompt: str, kind: str) -> None:
-    assert (await failure(real_rig, prompt)).kind == kind
+async def test_an_error_of_the_api_has_its_own_kind(real_harness: RunHarness, prompt: str, kind: str) -> None:
+    assert (await failure(real_harness, prompt)).kind == kind
 
 
 @both_releases
-async def test_too_many_turns_fail(real_rig: Rig) -> None:
-    caught = await failure(real_rig, "[[tool:bash:true]]", allowed_tools=["Bash"], max_turns=1)
+async def test_too_many_turns_fail(real_harness: RunHarness) -> None:
+    caught = await failure(real_harness, "[[tool:bash:true]]", allowed_tools=["Bash"], max_turns=1)
     assert caught.kind == "max_turns"
 
 
-async def test_a_broken_stream_is_asked_for_again(real_rig: Rig, api: FakeAnthropic) -> None:
+async def test_a_broken_stream_is_asked_for_again(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
-        await real_rig.run("[[cut]]")
+        await real_harness.run("[[cut]]")
     assert len(api.messages()) == 2
 
 
 @both_releases
-async def test_an_answer_of_megabytes_arrives_whole(real_rig: Rig) -> None:
+async def test_an_answer_of_megabytes_arrives_whole(real_harness: RunHarness) -> None:
     with anyio.fail_after(120):
-        result = await real_rig.run("[[big:1500000]]")
+        result = await real_harness.run("[[big:1500000]]")
     assert (len(result.text), result.text_truncated) == (1_500_000, False)
-    assert real_rig.text == result.text
+    assert real_harness.text == result.text
 
 
-async def test_the_options_reach_the_model(real_rig: Rig, api: FakeAnthropic) -> None:
+async def test_the_options_reach_the_model(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
-        result = await real_rig.run("[[text:ok]]", model="haiku", system_prompt="--Speak like a heron.")
+        result = await real_harness.run("[[text:ok]]", model="haiku", system_prompt="--Speak like a heron.")
     request = api.messages()[0].body
     assert "haiku" in request["model"]
     assert request["model"] == result.model

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.claude.process.launch import not_started
-from tests.claude.harness import StartRig
+from tests.claude.harness import MakeRunHarness
 from tests.claude.test_handlers import failure
 
 CLAUDE, FOLDER = Path("/usr/bin/claude"), Path("/home/user/project")
@@ -28,8 +28,10 @@ def test_each_way_not_to_start_has_its_own_kind(error: OSError, kind: str, retry
     assert (failed.kind, failed.retryable, bool(failed.hint)) == (kind, retryable, True)
 
 
-async def test_a_script_whose_interpreter_is_missing_is_broken(start_rig: StartRig, tmp_path: Path) -> None:
+async def test_a_script_whose_interpreter_is_missing_is_broken(
+    make_run_harness: MakeRunHarness, tmp_path: Path
+) -> None:
     script = tmp_path / "claude"
     script.write_text("#!/usr/bin/env no-such-node\n")
     script.chmod(0o755)
-    assert (await failure(start_rig(script), "hi")).kind == "executable_broken"
+    assert (await failure(make_run_harness(script), "hi")).kind == "executable_broken"

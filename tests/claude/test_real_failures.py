@@ -6,7 +6,7 @@ import anyio
 import pytest
 from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
 
-from tests.claude.harness import Rig, StartRig
+from tests.claude.harness import MakeRunHarness, RunHarness
 from tests.claude.talk import talking
 from tests.claude.test_handlers import failure
 from tests.conftest import StartSidecar
@@ -14,30 +14,32 @@ from tests.fakes.anthropic import FakeAnthropic
 
 
 @pytest.mark.parametrize(("prompt", "kind"), [("[[error:429]]", "rate_limited"), ("[[error:500]]", "server_error")])
-async def test_an_error_that_may_pass_says_so(real_rig: Rig, prompt: str, kind: str) -> None:
-    failed = await failure(real_rig, prompt)
+async def test_an_error_that_may_pass_says_so(real_harness: RunHarness, prompt: str, kind: str) -> None:
+    failed = await failure(real_harness, prompt)
     assert (failed.kind, failed.retryable) == (kind, True)
 
 
 async def test_a_retry_is_told_and_the_answer_comes(
-    real_claude: Path, api: FakeAnthropic, start_rig: StartRig, tmp_path: Path
+    real_claude: Path, api: FakeAnthropic, make_run_harness: MakeRunHarness, tmp_path: Path
 ) -> None:
-    rig = start_rig(real_claude, api.environment(tmp_path) | {"CLAUDE_CODE_MAX_RETRIES": "1"})
+    harness = make_run_harness(real_claude, api.environment(tmp_path) | {"CLAUDE_CODE_MAX_RETRIES": "1"})
     with anyio.fail_after(120):
-        result = await rig.run("[[error:529:1]] [[text:at last]]")
+        result = await harness.run("[[error:529:1]] [[text:at last]]")
     assert result.text == "at last"
-    (told,) = [one for one in rig.troubles if isinstance(one, ClaudeApiRetry)]
+    (told,) = [one for one in harness.delays if isinstance(one, ClaudeApiRetry)]
     assert (told.attempt, told.max_retries, told.status, told.session_id) == (1, 1, 529, result.session_id)
 
 
 @pytest.mark.parametrize(("prompt", "tools"), [("[[hang]]", []), ("[[tool:bash:tail -f /dev/null]]", ["Bash"])])
-async def test_silence_is_told_with_what_runs_meanwhile(real_rig: Rig, prompt: str, tools: list[str]) -> None:
+async def test_silence_is_told_with_what_runs_meanwhile(
+    real_harness: RunHarness, prompt: str, tools: list[str]
+) -> None:
     def is_told() -> bool:
-        return any(one.tools == tools for one in real_rig.troubles if isinstance(one, ClaudeStall))
+        return any(one.tools == tools for one in real_harness.delays if isinstance(one, ClaudeStall))
 
     with anyio.fail_after(120):
-        await real_rig.cancel(prompt, when=is_told, allowed_tools=["Bash"])
-    assert real_rig.processes() == []
+        await real_harness.cancel(prompt, when=is_told, allowed_tools=["Bash"])
+    assert real_harness.processes() == []
 
 
 async def test_four_at_once_all_answer(sidecar: StartSidecar, real_environment: dict[str, str]) -> None:
