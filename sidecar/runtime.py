@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sidecar_protocol.contract import JobSpec, Notification
+from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.clock import Clock
@@ -31,7 +31,7 @@ AfterCommit = Callable[[Callable[[sqlite3.Error | None], None]], None]
 class Queue(Protocol):
     """The job queue, as features use it."""
 
-    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Job:
+    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
         """Adds a job to the queue and returns it."""
 
     def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
@@ -47,8 +47,8 @@ class Schedules(Protocol):
     def remove(self, schedule_id: str) -> None:
         """Deletes a schedule."""
 
-    async def run(self, *, schedule_id: str) -> Job:
-        """Returns the schedule's unfinished job, or queues one now.  Never suspends."""
+    def run_now(self, schedule_id: str) -> Encoded[Job]:
+        """Returns the schedule's unfinished job, or queues one now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

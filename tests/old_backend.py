@@ -10,7 +10,7 @@ from sidecar.commandline.client import SidecarClient, spawn
 from sidecar.paths import schema_dir
 
 AT = "2025-03-01T09:00:00Z"
-STAMPS = {"created_at": AT, "updated_at": AT}
+STAMPS: dict[str, Any] = {"created_at": AT, "updated_at": AT}
 SECRETS = ("REFRESH-TOKEN-OF-OLD", "CLIENT-SECRET-OF-OLD", "API-TOKEN-OF-JIRA", "API-TOKEN-OF-CONFLUENCE")
 
 ROWS: dict[str, list[dict[str, Any]]] = {

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "0553a9acbe239223";
+export const SCHEMA_HASH = "59b5ea4a5ec7ad50";
 
 /** Beside the params of any method. */
 export interface Meta {
@@ -13,6 +13,1271 @@ export interface Meta {
   timeout_ms?: number | null;
   /** W3C trace context; it goes into the log. */
   traceparent?: string | null;
+}
+
+/** Events, newest first. */
+export interface ActivityPage {
+  events: ActivityEvent[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** One thing that happened. */
+export interface ActivityEvent {
+  event_id: string;
+  /** google_calendar, ics, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  version: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
+}
+
+/** What was found, newest first. */
+export interface ActivityHits {
+  hits: ActivityHit[];
+  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  next_cursor: string | null;
+}
+
+/** An event that a search found, with what of it to show. */
+export interface ActivityHit {
+  event_id: string;
+  /** google_calendar, ics, jira, confluence or claude. */
+  source: string;
+  /** `local` for what this machine did itself. */
+  account_id: string;
+  event_type: string;
+  title: string | null;
+  description: string | null;
+  url: string | null;
+  actor: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string | null;
+  /** The same moment, seconds since 1970. */
+  event_ts: number | null;
+  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  ended_at: string | null;
+  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  local_date: string | null;
+  /** The day after an all-day event's last; null: it has one day. */
+  local_end_date: string | null;
+  /** Whether the account's owner did it. */
+  by_me: boolean;
+  /** What it lies in: the calendar's, project's or space's id. */
+  container_id: string | null;
+  /** That one's name. */
+  container: string | null;
+  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  object_id: string | null;
+  /** The issue that it is about, said by Jira itself. */
+  issue_key: string | null;
+  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  status: string | null;
+  /** An issue's status before. */
+  previous_status: string | null;
+  /** What an issue's status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  /** Further issues that it is linked with, by their keys. */
+  links: string[];
+  /** 1, and one more each time it was told anew in other words. */
+  version: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** What the source said, where it is worth keeping. */
+  raw: unknown;
+  /** A piece of the description around the first hit, or of the title where the description has none. */
+  snippet: string;
+  marks: SearchMark[];
+}
+
+/** A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
+export interface SearchMark {
+  start: number;
+  end: number;
+}
+
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export const SummaryFormat = {
+  DATA: "data",
+  /** As data and as text. */
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form a summary is wanted.
+ *
+ * - `markdown`: As data and as text.
+ */
+export type SummaryFormat = "data" | "markdown";
+
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export const SummaryGroup = {
+  DAY: "day",
+  /**
+   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
+   * run names counts for more than those.
+   */
+  PROJECT: "project",
+} as const;
+/**
+ * What a summary has a part for.
+ *
+ * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
+ * meeting or a
+ * run names counts for more than those.
+ */
+export type SummaryGroup = "day" | "project";
+
+/** What the owner of the accounts did between two moments, in the order in which it happened. */
+export interface ActivitySummary {
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  start: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  end: string;
+  time_zone: string;
+  /** The local day of the start. */
+  first_date: string;
+  /** The last one that begins before the end. */
+  last_date: string;
+  group: SummaryGroup;
+  totals: SummaryTotals;
+  /** Those in which something happened. */
+  parts: SummaryPart[];
+  /** Of the issues above, those that are being worked on. */
+  next_issues: SummaryIssue[];
+  /** Those of the first day after the end, within a week, that has any. */
+  next_meetings: SummaryMeeting[];
+  blocked_issues: SummaryIssue[];
+  markdown: string | null;
+}
+
+/** The figures of a part, or of all. */
+export interface SummaryTotals {
+  meetings: number;
+  /** The time in meetings; of those at the same time it counts once. */
+  meeting_s: number;
+  issues: number;
+  issues_done: number;
+  worked_s: number;
+  pages: number;
+  runs: number;
+  runs_failed: number;
+  cost_usd: number;
+  /** Events of other kinds. */
+  other: number;
+}
+
+/** One day, or one project. */
+export interface SummaryPart {
+  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  name: string;
+  totals: SummaryTotals;
+  all_day: SummaryAllDay[];
+  meetings: SummaryMeeting[];
+  issues: SummaryIssue[];
+  pages: SummaryPage[];
+  runs: SummaryRun[];
+}
+
+/** Something that lasts whole days. */
+export interface SummaryAllDay {
+  title: string;
+  first_date: string;
+  /** The same as the first, where it has one day. */
+  last_date: string;
+  calendar: string | null;
+}
+
+/** A meeting that was neither cancelled nor declined. */
+export interface SummaryMeeting {
+  title: string;
+  date: string;
+  /** By the clock of the time zone: 09:30. */
+  starts: string;
+  ends: string | null;
+  duration_s: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  event_time: string;
+  is_tentative: boolean;
+  calendar: string | null;
+  url: string | null;
+  /** Issues that it names. */
+  links: string[];
+}
+
+/** All that was done about one issue. */
+export interface SummaryIssue {
+  issue_key: string;
+  title: string;
+  url: string | null;
+  project: string;
+  is_created: boolean;
+  /** Its status before the first move; null: it was not moved. */
+  from_status: string | null;
+  to_status: string | null;
+  /** What its last known status means: todo, doing, done or blocked. */
+  status_kind: string | null;
+  changes: number;
+  comments: number;
+  /** Logged work. */
+  worked_s: number;
+}
+
+/** All that was done about one page. */
+export interface SummaryPage {
+  title: string;
+  url: string | null;
+  space: string | null;
+  is_created: boolean;
+  edits: number;
+  comments: number;
+}
+
+/** What Claude was asked, as often as it was asked the same. */
+export interface SummaryRun {
+  title: string;
+  runs: number;
+  failed: number;
+  cost_usd: number;
+  duration_s: number;
+  /** Issues that the prompt names. */
+  links: string[];
+}
+
+/** Every local day of a span, those without events too. */
+export interface ActivityHeatmap {
+  days: HeatmapDay[];
+  total: number;
+  /** The count of the busiest day. */
+  highest: number;
+}
+
+/** One local day. */
+export interface HeatmapDay {
+  date: string;
+  count: number;
+}
+
+/** All providers. */
+export interface CalendarProviderList {
+  providers: CalendarProvider[];
+}
+
+/** Where calendars may come from, and whether this installation is ready for it. */
+export interface CalendarProvider {
+  id: string;
+  name: string;
+  auth: CalendarAuth;
+  available: boolean;
+  /** What is missing, in words for the app's developer; null where nothing is. */
+  reason: string | null;
+  /** The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`. */
+  credentials: string[];
+}
+
+/**
+ * How one connects an account of a provider.
+ *
+ * - `oauth`: By a sign-in in the browser.
+ * - `address`: By an address that is secret itself.
+ */
+export const CalendarAuth = {
+  /** By a sign-in in the browser. */
+  OAUTH: "oauth",
+  /** By an address that is secret itself. */
+  ADDRESS: "address",
+} as const;
+/**
+ * How one connects an account of a provider.
+ *
+ * - `oauth`: By a sign-in in the browser.
+ * - `address`: By an address that is secret itself.
+ */
+export type CalendarAuth = "oauth" | "address";
+
+/** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
+export interface CalendarAccount {
+  account_id: string;
+  /** `google` or `ics`. */
+  provider: string;
+  email: string;
+  display_name: string | null;
+  status: AccountStatus;
+  /**
+   * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
+   * `secret_unreadable`, `address_rejected`, `file_missing`.
+   */
+  reason: string | null;
+  /** What a person can do about it. */
+  hint: string | null;
+  /** How far back a full sync reads; what is older and known already stays. */
+  past_days: number;
+  /** How far ahead events are kept. */
+  future_days: number;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export const AccountStatus = {
+  ACTIVE: "active",
+  /** It is not synced until somebody connects it anew; the reason says why. */
+  NEEDS_REAUTH: "needs_reauth",
+  /** What it brought is being removed; then it is gone. */
+  DELETING: "deleting",
+  /** It is gone: said once, by `accounts.updated`. */
+  DELETED: "deleted",
+} as const;
+/**
+ * How an account stands.
+ *
+ * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
+ * - `deleting`: What it brought is being removed; then it is gone.
+ * - `deleted`: It is gone: said once, by `accounts.updated`.
+ */
+export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
+
+/** The account that is gone. */
+export interface CalendarAccountDeleted {
+  account_id: string;
+  /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
+  revoked: boolean;
+}
+
+/** One piece of work in the durable queue. */
+export interface Job {
+  job_id: string;
+  type: string;
+  status: JobStatus;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  started_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  finished_at: string | null;
+  /** Not before this time; null: as soon as there is room. */
+  run_at: string | null;
+  /** Higher runs first. */
+  priority: number;
+  /** Which try this is; 0 before the first. */
+  attempt: number;
+  max_attempts: number;
+  /** How often it was running when the sidecar ended and was queued again. */
+  recoveries: number;
+  /** Why a queued job does not run although it could, or a running one does not go on; null: for no such reason. */
+  waiting_for: WaitingFor | null;
+  /** The schedule that made it. */
+  schedule_id: string | null;
+  /** 0.0 to 1.0. */
+  progress: number | null;
+  /** What it is doing, or how it ended, in a few words. */
+  message: string | null;
+  cancel_requested: boolean;
+  payload: unknown;
+  result: unknown;
+  error: JobError | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * Where a job is.  `queued` and `running` are live; the other four are final.
+ *
+ * - `queued`: Waits for its turn, or for `run_at`.
+ * - `cancelled`: Stopped because somebody asked.
+ * - `interrupted`: Stopped because the sidecar ended while it ran.
+ */
+export const JobStatus = {
+  /** Waits for its turn, or for `run_at`. */
+  QUEUED: "queued",
+  RUNNING: "running",
+  SUCCEEDED: "succeeded",
+  FAILED: "failed",
+  /** Stopped because somebody asked. */
+  CANCELLED: "cancelled",
+  /** Stopped because the sidecar ended while it ran. */
+  INTERRUPTED: "interrupted",
+} as const;
+/**
+ * Where a job is.  `queued` and `running` are live; the other four are final.
+ *
+ * - `queued`: Waits for its turn, or for `run_at`.
+ * - `cancelled`: Stopped because somebody asked.
+ * - `interrupted`: Stopped because the sidecar ended while it ran.
+ */
+export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
+
+/**
+ * What a job waits for: a queued one beside its turn, a running one to go on.
+ *
+ * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
+ * - `retry`: The last try failed; the next one comes at `run_at`.
+ */
+export const WaitingFor = {
+  /** Another job has what it needs for itself, such as the same Claude session. */
+  LOCK: "lock",
+  NETWORK: "network",
+  RATE_LIMIT: "rate_limit",
+  /** It runs, and somebody is asked: `claude.permissions.list`. */
+  APPROVAL: "approval",
+  /** The last try failed; the next one comes at `run_at`. */
+  RETRY: "retry",
+} as const;
+/**
+ * What a job waits for: a queued one beside its turn, a running one to go on.
+ *
+ * - `lock`: Another job has what it needs for itself, such as the same Claude session.
+ * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
+ * - `retry`: The last try failed; the next one comes at `run_at`.
+ */
+export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
+
+/** Why a job did not succeed, in words for a person and in one word for a program. */
+export interface JobError {
+  /** A stable word: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`. */
+  kind: string;
+  message: string;
+  /** What to do about it. */
+  hint: string | null;
+  retryable: boolean;
+  details: Record<string, unknown> | null;
+}
+
+/** One calendar of an account. */
+export interface Calendar {
+  account_id: string;
+  calendar_id: string;
+  name: string;
+  description: string | null;
+  /** Whether it is the account's own calendar. */
+  is_primary: boolean;
+  /** What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`. */
+  access_role: string | null;
+  background_color: string | null;
+  foreground_color: string | null;
+  /** IANA name. */
+  time_zone: string | null;
+  /** Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost. */
+  selected: boolean;
+  /** Why it, alone of its account, could not be synced the last time. */
+  sync_error: CalendarSyncError | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/**
+ * Why one calendar of an account is not synced.
+ *
+ * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ */
+export const CalendarSyncError = {
+  /** The provider has no such calendar any more, or it is not shared with the account any more. */
+  NOT_FOUND: "not_found",
+  FORBIDDEN: "forbidden",
+} as const;
+/**
+ * Why one calendar of an account is not synced.
+ *
+ * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ */
+export type CalendarSyncError = "not_found" | "forbidden";
+
+/** All calendar accounts, the oldest first. */
+export interface CalendarAccountList {
+  accounts: CalendarAccount[];
+}
+
+/** Calendars by account, the primary one first, then by name. */
+export interface CalendarList {
+  calendars: Calendar[];
+}
+
+/** Events in the order in which they begin. */
+export interface CalendarEventPage {
+  events: CalendarEvent[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/**
+ * Something with a beginning and an end.  Its account, calendar and own id name it together.
+ *
+ * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
+ * `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
+ */
+export interface CalendarEvent {
+  account_id: string;
+  calendar_id: string;
+  event_id: string;
+  title: string | null;
+  /** May be HTML. */
+  description: string | null;
+  /** As the provider said it: ISO 8601, a plain date where it lasts all day. */
+  start_time: string | null;
+  end_time: string | null;
+  /** The beginning, seconds since 1970. */
+  start_ts: number;
+  end_ts: number;
+  all_day: boolean;
+  location: string | null;
+  conference_url: string | null;
+  visibility: string | null;
+  /** `confirmed`, `tentative` or `cancelled`. */
+  status: string | null;
+  /** Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`. */
+  organizer: unknown;
+  /** Who is invited, as the provider said it: a list of such objects, with `responseStatus`. */
+  attendees: unknown;
+  html_link: string | null;
+  /** IANA name; null: its calendar's. */
+  time_zone: string | null;
+  /** In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
+  event_type: string | null;
+  /** `transparent` where it does not block time. */
+  transparency: string | null;
+  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
+  response_status: string | null;
+  /** Copies of one event in several calendars share it, and so do all events of a series. */
+  ical_uid: string | null;
+  /** The series that it belongs to. */
+  recurring_event_id: string | null;
+  /** Where in its series it belongs, wherever it was moved to. */
+  original_start_time: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/** Where to send the user. */
+export interface SignInStarted {
+  /** Open it in the user's own browser. */
+  authorization_url: string;
+  /** Names a sign-in; from `start`. */
+  state: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string;
+}
+
+/** What the redirect said. */
+export interface SignInReturned {
+  /** Names a sign-in; from `start`. */
+  state: string;
+  status: SignInStatus;
+}
+
+/**
+ * How far a sign-in is.
+ *
+ * - `authorized`: Google agreed; `complete` makes an account of it.
+ * - `refused`: Google did not; `complete` says why.
+ */
+export const SignInStatus = {
+  /** Google agreed; `complete` makes an account of it. */
+  AUTHORIZED: "authorized",
+  /** Google did not; `complete` says why. */
+  REFUSED: "refused",
+} as const;
+/**
+ * How far a sign-in is.
+ *
+ * - `authorized`: Google agreed; `complete` makes an account of it.
+ * - `refused`: Google did not; `complete` says why.
+ */
+export type SignInStatus = "authorized" | "refused";
+
+/** The state of the user's Claude Code. */
+export interface ClaudeReport {
+  /** True if no finding is a problem. */
+  ok: boolean;
+  /** The executable that runs use; null if none can be used. */
+  path: string | null;
+  source: ExecutableSource | null;
+  version: string | null;
+  /** All executables found, in order of preference. */
+  candidates: ClaudeCandidate[];
+  login: ClaudeLogin;
+  findings: Finding[];
+}
+
+/**
+ * How the path of `claude` was found.
+ *
+ * - `setting`: The environment variable CLAUDE_PATH.
+ * - `path`: A directory on the sidecar's PATH.
+ * - `login_shell`: The user's login shell; an app started from a desktop has a shorter PATH than a terminal.
+ * - `known_place`: A directory that an installer of Claude Code uses.
+ */
+export const ExecutableSource = {
+  /** The environment variable CLAUDE_PATH. */
+  SETTING: "setting",
+  /** A directory on the sidecar's PATH. */
+  PATH: "path",
+  /** The user's login shell; an app started from a desktop has a shorter PATH than a terminal. */
+  LOGIN_SHELL: "login_shell",
+  /** A directory that an installer of Claude Code uses. */
+  KNOWN_PLACE: "known_place",
+} as const;
+/**
+ * How the path of `claude` was found.
+ *
+ * - `setting`: The environment variable CLAUDE_PATH.
+ * - `path`: A directory on the sidecar's PATH.
+ * - `login_shell`: The user's login shell; an app started from a desktop has a shorter PATH than a terminal.
+ * - `known_place`: A directory that an installer of Claude Code uses.
+ */
+export type ExecutableSource = "setting" | "path" | "login_shell" | "known_place";
+
+/** One `claude` executable on this computer. */
+export interface ClaudeCandidate {
+  path: string;
+  source: ExecutableSource;
+  /** The output of `--version`, for example `2.1.330 (Claude Code)`; null if it does not run. */
+  version: string | null;
+}
+
+/** Claude's login, without secrets; reading it costs nothing. */
+export interface ClaudeLogin {
+  state: LoginState;
+  /** Claude's own word: `api_key`, `oauth_token`, `third_party`; null if unknown. */
+  method: string | null;
+  /** `firstParty`, `bedrock` or `vertex`; null if unknown. */
+  provider: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  expires_at: string | null;
+}
+
+/** Whether Claude has credentials.  Only a request to its API would show whether they are still valid. */
+export const LoginState = {
+  LOGGED_IN: "logged_in",
+  LOGGED_OUT: "logged_out",
+  UNKNOWN: "unknown",
+} as const;
+/** Whether Claude has credentials.  Only a request to its API would show whether they are still valid. */
+export type LoginState = "logged_in" | "logged_out" | "unknown";
+
+/** The result of one check of a doctor. */
+export interface Finding {
+  /**
+   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+   * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
+   * sessions).
+   */
+  name: string;
+  state: FindingState;
+  detail: string;
+  /** What the user can do about it; null if nothing is wrong. */
+  advice: string | null;
+}
+
+/**
+ * The result of a check.
+ *
+ * - `warning`: It works, but not in every case or not as expected.
+ * - `problem`: It does not work.
+ */
+export const FindingState = {
+  OK: "ok",
+  /** It works, but not in every case or not as expected. */
+  WARNING: "warning",
+  /** It does not work. */
+  PROBLEM: "problem",
+} as const;
+/**
+ * The result of a check.
+ *
+ * - `warning`: It works, but not in every case or not as expected.
+ * - `problem`: It does not work.
+ */
+export type FindingState = "ok" | "warning" | "problem";
+
+/** A session as Markdown. */
+export interface SessionText {
+  session_id: string;
+  text: string;
+  messages: number;
+}
+
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export const PermissionStatus = {
+  /** Waits for an answer. */
+  OPEN: "open",
+  ALLOWED: "allowed",
+  DENIED: "denied",
+  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  CANCELLED: "cancelled",
+} as const;
+/**
+ * What became of a question.
+ *
+ * - `open`: Waits for an answer.
+ * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
+ * without.
+ */
+export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
+
+/** Questions, the newest first. */
+export interface PermissionPage {
+  requests: PermissionRequest[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Something that Claude asks and waits for. */
+export interface PermissionRequest {
+  request_id: string;
+  session_id: string;
+  /** The turn that asks. */
+  job_id: string;
+  kind: PermissionKind;
+  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
+  tool_name: string;
+  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  tool_use_id: string | null;
+  /** Claude's own words for it. */
+  description: string | null;
+  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  input: unknown;
+  /** The file or folder that is out of bounds without an answer. */
+  blocked_path: string | null;
+  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  rules: string[];
+  /** A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too. */
+  suggested_mode: PermissionMode | null;
+  status: PermissionStatus;
+  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  turn_ended: boolean;
+  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  message: string | null;
+  /** The input that was allowed in place of `input`; null: as it was. */
+  updated_input: unknown;
+  /** The rules that the answer added to the session. */
+  remembered: string[];
+  /** The job of the turn that goes on with the answer. */
+  resumed_by: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  resolved_at: string | null;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export const PermissionKind = {
+  /** May Claude use this tool with this input? */
+  TOOL: "tool",
+  /**
+   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
+   * [{label, description}], multiSelect}]}.
+   */
+  QUESTION: "question",
+  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  PLAN: "plan",
+} as const;
+/**
+ * What is asked.
+ *
+ * - `tool`: May Claude use this tool with this input?
+ * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
+ * options:
+ * [{label, description}], multiSelect}]}.
+ * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ */
+export type PermissionKind = "tool" | "question" | "plan";
+
+/**
+ * What Claude may do without asking.
+ *
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
+ * - `acceptEdits`: Also edits files in its folder.
+ * - `plan`: Reads and plans, changes nothing.
+ * - `dontAsk`: Whatever is not allowed beforehand is denied.
+ * - `auto`: A classifier decides.
+ * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ */
+export const PermissionMode = {
+  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
+  DEFAULT: "default",
+  /** Also edits files in its folder. */
+  ACCEPT_EDITS: "acceptEdits",
+  /** Reads and plans, changes nothing. */
+  PLAN: "plan",
+  /** Whatever is not allowed beforehand is denied. */
+  DONT_ASK: "dontAsk",
+  /** A classifier decides. */
+  AUTO: "auto",
+  /** Does everything.  The CLI refuses it to root. */
+  BYPASS_PERMISSIONS: "bypassPermissions",
+} as const;
+/**
+ * What Claude may do without asking.
+ *
+ * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ *
+ * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
+ * - `acceptEdits`: Also edits files in its folder.
+ * - `plan`: Reads and plans, changes nothing.
+ * - `dontAsk`: Whatever is not allowed beforehand is denied.
+ * - `auto`: A classifier decides.
+ * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ */
+export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
+
+/** An answer. */
+export const PermissionDecision = {
+  ALLOW: "allow",
+  DENY: "deny",
+} as const;
+/** An answer. */
+export type PermissionDecision = "allow" | "deny";
+
+/**
+ * What a message is.
+ *
+ * - `user`: A prompt.
+ * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
+ * - `error`: Why a turn failed.
+ * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ */
+export const MessageKind = {
+  /** A prompt. */
+  USER: "user",
+  ASSISTANT_TEXT: "assistant_text",
+  THINKING: "thinking",
+  /** Claude uses a tool; `text` is the tool's name, its input is in `raw`. */
+  TOOL_USE: "tool_use",
+  TOOL_RESULT: "tool_result",
+  /** Why a turn failed. */
+  ERROR: "error",
+  /** Something else that the CLI said, perhaps of a kind that did not exist when this was written. */
+  RAW: "raw",
+} as const;
+/**
+ * What a message is.
+ *
+ * - `user`: A prompt.
+ * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
+ * - `error`: Why a turn failed.
+ * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ */
+export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
+
+/** What was found, the newest first. */
+export interface MessageHits {
+  hits: MessageHit[];
+  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  next_cursor: string | null;
+}
+
+/** A message that was found. */
+export interface MessageHit {
+  message_id: string;
+  session_id: string;
+  session_title: string | null;
+  job_id: string | null;
+  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  seq: number;
+  kind: MessageKind;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  snippet: string;
+  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
+  marks: SearchMark[];
+}
+
+/** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
+export interface Session {
+  session_id: string;
+  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`. */
+  claude_session_id: string | null;
+  /** The session that it branched off. */
+  forked_from: string | null;
+  /** The first prompt's first line where none was given. */
+  title: string | null;
+  /** Where Claude works; null: the home folder. */
+  cwd: string | null;
+  model: string | null;
+  permission_mode: PermissionMode | null;
+  allowed_tools: string[];
+  system_prompt: string | null;
+  status: SessionStatus;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_message_at: string | null;
+  /** Over all turns, each message counted once.  A fork begins at nothing. */
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices, over all turns. */
+  total_cost_usd: number;
+  /** Rises with every change: of two snapshots the higher is the newer. */
+  version: number;
+}
+
+/**
+ * What a session is doing.
+ *
+ * - `idle`: Waits for the next prompt.
+ * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
+ * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
+ * goes on.
+ */
+export const SessionStatus = {
+  /** Waits for the next prompt. */
+  IDLE: "idle",
+  /** A turn runs. */
+  RUNNING: "running",
+  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  WAITING: "waiting",
+  /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
+  INTERRUPTED: "interrupted",
+} as const;
+/**
+ * What a session is doing.
+ *
+ * - `idle`: Waits for the next prompt.
+ * - `running`: A turn runs.
+ * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
+ * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
+ * goes on.
+ */
+export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
+
+/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
+export interface ClaudeUsage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_creation_input_tokens: number;
+  cache_read_input_tokens: number;
+}
+
+/** Sessions, the last changed first. */
+export interface SessionPage {
+  sessions: Session[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** The session that is gone. */
+export interface SessionDeleted {
+  session_id: string;
+}
+
+/** Messages, oldest first. */
+export interface ClaudeMessagePage {
+  messages: ClaudeMessage[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** One finished item of a session. */
+export interface ClaudeMessage {
+  message_id: string;
+  session_id: string;
+  /** The turn that it came in. */
+  job_id: string | null;
+  /** Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message. */
+  api_message_id: string | null;
+  /** Its place in the session, from 1 on, without gaps. */
+  seq: number;
+  kind: MessageKind;
+  /** At most 2 MiB of UTF-8. */
+  text: string;
+  /** The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB. */
+  raw: unknown;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+}
+
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export const UsageGroup = {
+  /** A local day.  A day without any use has no entry. */
+  DAY: "day",
+  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  SESSION: "session",
+  MODEL: "model",
+  /** A run or a turn. */
+  JOB: "job",
+} as const;
+/**
+ * What one entry is about.
+ *
+ * - `day`: A local day.  A day without any use has no entry.
+ * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
+ * - `job`: A run or a turn.
+ */
+export type UsageGroup = "day" | "session" | "model" | "job";
+
+/** The entries, and all of them together. */
+export interface UsageList {
+  /** Days in order; others by what they cost, the dearest first. */
+  entries: UsageEntry[];
+  usage: ClaudeUsage;
+  total_cost_usd: number;
+}
+
+/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+export interface UsageEntry {
+  /** YYYY-MM-DD in the time zone that was asked for. */
+  day: string | null;
+  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  session_id: string | null;
+  /** `unknown` where the CLI did not say. */
+  model: string | null;
+  job_id: string | null;
+  /** Each API message counted once. */
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number;
+  /** How many runs and turns. */
+  jobs: number;
+  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_at: string;
+}
+
+/** All accounts of one product, the oldest first. */
+export interface AtlassianAccountList {
+  accounts: AtlassianAccount[];
+}
+
+/** Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar. */
+export interface AtlassianAccount {
+  account_id: string;
+  service: AtlassianService;
+  org: string;
+  /** The site: https://example.atlassian.net. */
+  base_url: string;
+  email: string;
+  status: AccountStatus;
+  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  reason: string | null;
+  /** What the user can do about it. */
+  hint: string | null;
+  /** What the site calls the owner. */
+  display_name: string | null;
+  scope: AtlassianScope;
+  /** As the user has entered it; Atlassian does not tell. */
+  token_expires_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_sync_at: string | null;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  updated_at: string;
+}
+
+/** Which product of Atlassian's an account is for. */
+export const AtlassianService = {
+  JIRA: "jira",
+  CONFLUENCE: "confluence",
+} as const;
+/** Which product of Atlassian's an account is for. */
+export type AtlassianService = "jira" | "confluence";
+
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export const AtlassianScope = {
+  /** What the account's owner did. */
+  MINE: "mine",
+  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  WATCHED: "watched",
+} as const;
+/**
+ * What of a site comes into the feed.
+ *
+ * - `mine`: What the account's owner did.
+ * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ */
+export type AtlassianScope = "mine" | "watched";
+
+/** The account that is gone. */
+export interface AtlassianAccountDeleted {
+  account_id: string;
+}
+
+/** A stretch of the event log, in order. */
+export interface EventPage {
+  events: LoggedEvent[];
+  latest_seq: number;
+  epoch: string;
+  /** True where older events have been pruned, so that some after `after_seq` are gone: fetch snapshots instead. */
+  truncated: boolean;
+}
+
+/** A durable notification as it was sent: `params` holds its `seq` and `at`. */
+export interface LoggedEvent {
+  method: string;
+  params: unknown;
+}
+
+/** The job that now stands in the queue. */
+export interface JobCreated {
+  job: Job;
+  /** True where the idempotency key had been used: this is the job it made then. */
+  deduplicated: boolean;
+}
+
+/** Jobs, newest first. */
+export interface JobPage {
+  jobs: Job[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** Lines of a job's log, oldest first. */
+export interface JobLogPage {
+  lines: JobLogLine[];
+  /** Null on the last page. */
+  next_cursor: string | null;
+}
+
+/** One line of a job's stored log. */
+export interface JobLogLine {
+  line_id: string;
+  job_id: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  created_at: string;
+  level: JobLogLevel;
+  message: string;
+  meta: unknown;
+}
+
+/** How much a line of a job's log matters. */
+export const JobLogLevel = {
+  DEBUG: "debug",
+  INFO: "info",
+  WARNING: "warning",
+  ERROR: "error",
+} as const;
+/** How much a line of a job's log matters. */
+export type JobLogLevel = "debug" | "info" | "warning" | "error";
+
+/** The queue as a whole. */
+export interface JobQueue {
+  /** Whether no job is started; running ones go on. */
+  paused: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  paused_at: string | null;
+  /** Jobs by status. */
+  counts: Record<string, number>;
+}
+
+/** All schedules, by id. */
+export interface ScheduleList {
+  schedules: Schedule[];
+}
+
+/** A job that is made again and again. */
+export interface Schedule {
+  schedule_id: string;
+  type: string;
+  payload: unknown;
+  /** Between two runs, on a grid of the wall clock: it does not shift with restarts. */
+  period_s: number;
+  enabled: boolean;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  next_run_at: string;
+  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  last_run_at: string | null;
+  last_job_id: string | null;
 }
 
 /** Who is calling; it goes into the log. */
@@ -229,1420 +1494,58 @@ export interface ClaudeInstallation {
   problem: string | null;
 }
 
-/** A stretch of the event log, in order. */
-export interface EventPage {
-  events: LoggedEvent[];
-  latest_seq: number;
-  epoch: string;
-  /** True where older events have been pruned, so that some after `after_seq` are gone: fetch snapshots instead. */
-  truncated: boolean;
-}
-
-/** A durable notification as it was sent: `params` holds its `seq` and `at`. */
-export interface LoggedEvent {
-  method: string;
-  params: unknown;
-}
-
-/** The job that now stands in the queue. */
-export interface JobCreated {
-  job: Job;
-  /** True where the idempotency key had been used: this is the job it made then. */
-  deduplicated: boolean;
-}
-
-/** One piece of work in the durable queue. */
-export interface Job {
-  job_id: string;
-  type: string;
-  status: JobStatus;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  started_at: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  finished_at: string | null;
-  /** Not before this time; null: as soon as there is room. */
-  run_at: string | null;
-  /** Higher runs first. */
-  priority: number;
-  /** Which try this is; 0 before the first. */
-  attempt: number;
-  max_attempts: number;
-  /** How often it was running when the sidecar ended and was queued again. */
-  recoveries: number;
-  /** Why a queued job does not run although it could, or a running one does not go on; null: for no such reason. */
-  waiting_for: WaitingFor | null;
-  /** The schedule that made it. */
-  schedule_id: string | null;
-  /** 0.0 to 1.0. */
-  progress: number | null;
-  /** What it is doing, or how it ended, in a few words. */
-  message: string | null;
-  cancel_requested: boolean;
-  payload: unknown;
-  result: unknown;
-  error: JobError | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
-  version: number;
-}
-
-/**
- * Where a job is.  `queued` and `running` are live; the other four are final.
- *
- * - `queued`: Waits for its turn, or for `run_at`.
- * - `cancelled`: Stopped because somebody asked.
- * - `interrupted`: Stopped because the sidecar ended while it ran.
- */
-export const JobStatus = {
-  /** Waits for its turn, or for `run_at`. */
-  QUEUED: "queued",
-  RUNNING: "running",
-  SUCCEEDED: "succeeded",
-  FAILED: "failed",
-  /** Stopped because somebody asked. */
-  CANCELLED: "cancelled",
-  /** Stopped because the sidecar ended while it ran. */
-  INTERRUPTED: "interrupted",
-} as const;
-/**
- * Where a job is.  `queued` and `running` are live; the other four are final.
- *
- * - `queued`: Waits for its turn, or for `run_at`.
- * - `cancelled`: Stopped because somebody asked.
- * - `interrupted`: Stopped because the sidecar ended while it ran.
- */
-export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
-
-/**
- * What a job waits for: a queued one beside its turn, a running one to go on.
- *
- * - `lock`: Another job has what it needs for itself, such as the same Claude session.
- * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
- * - `retry`: The last try failed; the next one comes at `run_at`.
- */
-export const WaitingFor = {
-  /** Another job has what it needs for itself, such as the same Claude session. */
-  LOCK: "lock",
-  NETWORK: "network",
-  RATE_LIMIT: "rate_limit",
-  /** It runs, and somebody is asked: `claude.permissions.list`. */
-  APPROVAL: "approval",
-  /** The last try failed; the next one comes at `run_at`. */
-  RETRY: "retry",
-} as const;
-/**
- * What a job waits for: a queued one beside its turn, a running one to go on.
- *
- * - `lock`: Another job has what it needs for itself, such as the same Claude session.
- * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
- * - `retry`: The last try failed; the next one comes at `run_at`.
- */
-export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
-
-/** Why a job did not succeed, in words for a person and in one word for a program. */
-export interface JobError {
-  /** A stable word: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`. */
-  kind: string;
-  message: string;
-  /** What to do about it. */
-  hint: string | null;
-  retryable: boolean;
-  details: Record<string, unknown> | null;
-}
-
-/** Jobs, newest first. */
-export interface JobPage {
-  jobs: Job[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/** Lines of a job's log, oldest first. */
-export interface JobLogPage {
-  lines: JobLogLine[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/** One line of a job's stored log. */
-export interface JobLogLine {
-  line_id: string;
-  job_id: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  level: JobLogLevel;
-  message: string;
-  meta: unknown;
-}
-
-/** How much a line of a job's log matters. */
-export const JobLogLevel = {
-  DEBUG: "debug",
-  INFO: "info",
-  WARNING: "warning",
-  ERROR: "error",
-} as const;
-/** How much a line of a job's log matters. */
-export type JobLogLevel = "debug" | "info" | "warning" | "error";
-
-/** The queue as a whole. */
-export interface JobQueue {
-  /** Whether no job is started; running ones go on. */
-  paused: boolean;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  paused_at: string | null;
-  /** Jobs by status. */
-  counts: Record<string, number>;
-}
-
-/** All schedules, by id. */
-export interface ScheduleList {
-  schedules: Schedule[];
-}
-
-/** A job that is made again and again. */
-export interface Schedule {
-  schedule_id: string;
-  type: string;
-  payload: unknown;
-  /** Between two runs, on a grid of the wall clock: it does not shift with restarts. */
-  period_s: number;
-  enabled: boolean;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  next_run_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_run_at: string | null;
-  last_job_id: string | null;
-}
-
-/**
- * What Claude may do without asking.
- *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
- *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
- */
-export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
-  DEFAULT: "default",
-  /** Also edits files in its folder. */
-  ACCEPT_EDITS: "acceptEdits",
-  /** Reads and plans, changes nothing. */
-  PLAN: "plan",
-  /** Whatever is not allowed beforehand is denied. */
-  DONT_ASK: "dontAsk",
-  /** A classifier decides. */
-  AUTO: "auto",
-  /** Does everything.  The CLI refuses it to root. */
-  BYPASS_PERMISSIONS: "bypassPermissions",
-} as const;
-/**
- * What Claude may do without asking.
- *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
- *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
- */
-export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
-
-/** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
-export interface Session {
-  session_id: string;
-  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`. */
-  claude_session_id: string | null;
-  /** The session that it branched off. */
-  forked_from: string | null;
-  /** The first prompt's first line where none was given. */
-  title: string | null;
-  /** Where Claude works; null: the home folder. */
-  cwd: string | null;
-  model: string | null;
-  permission_mode: PermissionMode | null;
-  allowed_tools: string[];
-  system_prompt: string | null;
-  status: SessionStatus;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_message_at: string | null;
-  /** Over all turns, each message counted once.  A fork begins at nothing. */
-  usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices, over all turns. */
-  total_cost_usd: number;
-  /** Rises with every change: of two snapshots the higher is the newer. */
-  version: number;
-}
-
-/**
- * What a session is doing.
- *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
- */
-export const SessionStatus = {
-  /** Waits for the next prompt. */
-  IDLE: "idle",
-  /** A turn runs. */
-  RUNNING: "running",
-  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
-  WAITING: "waiting",
-  /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
-  INTERRUPTED: "interrupted",
-} as const;
-/**
- * What a session is doing.
- *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
- */
-export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
-
-/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
-export interface ClaudeUsage {
-  input_tokens: number;
-  output_tokens: number;
-  cache_creation_input_tokens: number;
-  cache_read_input_tokens: number;
-}
-
-/** Sessions, the last changed first. */
-export interface SessionPage {
-  sessions: Session[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/** The session that is gone. */
-export interface SessionDeleted {
-  session_id: string;
-}
-
-/** Messages, oldest first. */
-export interface ClaudeMessagePage {
-  messages: ClaudeMessage[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/** One finished item of a session. */
-export interface ClaudeMessage {
-  message_id: string;
-  session_id: string;
-  /** The turn that it came in. */
-  job_id: string | null;
-  /** Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message. */
-  api_message_id: string | null;
-  /** Its place in the session, from 1 on, without gaps. */
+/** An account was connected, needs somebody's attention, or is gone. */
+export interface AccountUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
-  kind: MessageKind;
-  /** At most 2 MiB of UTF-8. */
-  text: string;
-  /** The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB. */
-  raw: unknown;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-}
-
-/**
- * What a message is.
- *
- * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
- */
-export const MessageKind = {
-  /** A prompt. */
-  USER: "user",
-  ASSISTANT_TEXT: "assistant_text",
-  THINKING: "thinking",
-  /** Claude uses a tool; `text` is the tool's name, its input is in `raw`. */
-  TOOL_USE: "tool_use",
-  TOOL_RESULT: "tool_result",
-  /** Why a turn failed. */
-  ERROR: "error",
-  /** Something else that the CLI said, perhaps of a kind that did not exist when this was written. */
-  RAW: "raw",
-} as const;
-/**
- * What a message is.
- *
- * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
- */
-export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
-
-/**
- * What became of a question.
- *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
- */
-export const PermissionStatus = {
-  /** Waits for an answer. */
-  OPEN: "open",
-  ALLOWED: "allowed",
-  DENIED: "denied",
-  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
-  CANCELLED: "cancelled",
-} as const;
-/**
- * What became of a question.
- *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
- */
-export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
-
-/** Questions, the newest first. */
-export interface PermissionPage {
-  requests: PermissionRequest[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/** Something that Claude asks and waits for. */
-export interface PermissionRequest {
-  request_id: string;
-  session_id: string;
-  /** The turn that asks. */
-  job_id: string;
-  kind: PermissionKind;
-  /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
-  tool_name: string;
-  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
-  tool_use_id: string | null;
-  /** Claude's own words for it. */
-  description: string | null;
-  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
-  input: unknown;
-  /** The file or folder that is out of bounds without an answer. */
-  blocked_path: string | null;
-  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
-  rules: string[];
-  /** A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too. */
-  suggested_mode: PermissionMode | null;
-  status: PermissionStatus;
-  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
-  turn_ended: boolean;
-  /** What Claude was told with the denial, or why no answer is wanted any more. */
-  message: string | null;
-  /** The input that was allowed in place of `input`; null: as it was. */
-  updated_input: unknown;
-  /** The rules that the answer added to the session. */
-  remembered: string[];
-  /** The job of the turn that goes on with the answer. */
-  resumed_by: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  resolved_at: string | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
-  version: number;
-}
-
-/**
- * What is asked.
- *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
- */
-export const PermissionKind = {
-  /** May Claude use this tool with this input? */
-  TOOL: "tool",
-  /**
-   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
-   * [{label, description}], multiSelect}]}.
-   */
-  QUESTION: "question",
-  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
-  PLAN: "plan",
-} as const;
-/**
- * What is asked.
- *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
- */
-export type PermissionKind = "tool" | "question" | "plan";
-
-/** An answer. */
-export const PermissionDecision = {
-  ALLOW: "allow",
-  DENY: "deny",
-} as const;
-/** An answer. */
-export type PermissionDecision = "allow" | "deny";
-
-/** The state of the user's Claude Code. */
-export interface ClaudeReport {
-  /** True if no finding is a problem. */
-  ok: boolean;
-  /** The executable that runs use; null if none can be used. */
-  path: string | null;
-  source: ExecutableSource | null;
-  version: string | null;
-  /** All executables found, in order of preference. */
-  candidates: ClaudeCandidate[];
-  login: ClaudeLogin;
-  findings: Finding[];
-}
-
-/**
- * How the path of `claude` was found.
- *
- * - `setting`: The environment variable CLAUDE_PATH.
- * - `path`: A directory on the sidecar's PATH.
- * - `login_shell`: The user's login shell; an app started from a desktop has a shorter PATH than a terminal.
- * - `known_place`: A directory that an installer of Claude Code uses.
- */
-export const ExecutableSource = {
-  /** The environment variable CLAUDE_PATH. */
-  SETTING: "setting",
-  /** A directory on the sidecar's PATH. */
-  PATH: "path",
-  /** The user's login shell; an app started from a desktop has a shorter PATH than a terminal. */
-  LOGIN_SHELL: "login_shell",
-  /** A directory that an installer of Claude Code uses. */
-  KNOWN_PLACE: "known_place",
-} as const;
-/**
- * How the path of `claude` was found.
- *
- * - `setting`: The environment variable CLAUDE_PATH.
- * - `path`: A directory on the sidecar's PATH.
- * - `login_shell`: The user's login shell; an app started from a desktop has a shorter PATH than a terminal.
- * - `known_place`: A directory that an installer of Claude Code uses.
- */
-export type ExecutableSource = "setting" | "path" | "login_shell" | "known_place";
-
-/** One `claude` executable on this computer. */
-export interface ClaudeCandidate {
-  path: string;
-  source: ExecutableSource;
-  /** The output of `--version`, for example `2.1.330 (Claude Code)`; null if it does not run. */
-  version: string | null;
-}
-
-/** Claude's login, without secrets; reading it costs nothing. */
-export interface ClaudeLogin {
-  state: LoginState;
-  /** Claude's own word: `api_key`, `oauth_token`, `third_party`; null if unknown. */
-  method: string | null;
-  /** `firstParty`, `bedrock` or `vertex`; null if unknown. */
-  provider: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  expires_at: string | null;
-}
-
-/** Whether Claude has credentials.  Only a request to its API would show whether they are still valid. */
-export const LoginState = {
-  LOGGED_IN: "logged_in",
-  LOGGED_OUT: "logged_out",
-  UNKNOWN: "unknown",
-} as const;
-/** Whether Claude has credentials.  Only a request to its API would show whether they are still valid. */
-export type LoginState = "logged_in" | "logged_out" | "unknown";
-
-/** The result of one check of a doctor. */
-export interface Finding {
-  /**
-   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
-   * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
-   * sessions).
-   */
-  name: string;
-  state: FindingState;
-  detail: string;
-  /** What the user can do about it; null if nothing is wrong. */
-  advice: string | null;
-}
-
-/**
- * The result of a check.
- *
- * - `warning`: It works, but not in every case or not as expected.
- * - `problem`: It does not work.
- */
-export const FindingState = {
-  OK: "ok",
-  /** It works, but not in every case or not as expected. */
-  WARNING: "warning",
-  /** It does not work. */
-  PROBLEM: "problem",
-} as const;
-/**
- * The result of a check.
- *
- * - `warning`: It works, but not in every case or not as expected.
- * - `problem`: It does not work.
- */
-export type FindingState = "ok" | "warning" | "problem";
-
-/** What was found, the newest first. */
-export interface MessageHits {
-  hits: MessageHit[];
-  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
-  next_cursor: string | null;
-}
-
-/** A message that was found. */
-export interface MessageHit {
-  message_id: string;
-  session_id: string;
-  session_title: string | null;
-  job_id: string | null;
-  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
-  seq: number;
-  kind: MessageKind;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
-  snippet: string;
-  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
-  marks: SearchMark[];
-}
-
-/** A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
-export interface SearchMark {
-  start: number;
-  end: number;
-}
-
-/** A session as Markdown. */
-export interface SessionText {
-  session_id: string;
-  text: string;
-  messages: number;
-}
-
-/**
- * What one entry is about.
- *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
- */
-export const UsageGroup = {
-  /** A local day.  A day without any use has no entry. */
-  DAY: "day",
-  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
-  SESSION: "session",
-  MODEL: "model",
-  /** A run or a turn. */
-  JOB: "job",
-} as const;
-/**
- * What one entry is about.
- *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
- */
-export type UsageGroup = "day" | "session" | "model" | "job";
-
-/** The entries, and all of them together. */
-export interface UsageList {
-  /** Days in order; others by what they cost, the dearest first. */
-  entries: UsageEntry[];
-  usage: ClaudeUsage;
-  total_cost_usd: number;
-}
-
-/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
-export interface UsageEntry {
-  /** YYYY-MM-DD in the time zone that was asked for. */
-  day: string | null;
-  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
-  session_id: string | null;
-  /** `unknown` where the CLI did not say. */
-  model: string | null;
-  job_id: string | null;
-  /** Each API message counted once. */
-  usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
-  total_cost_usd: number;
-  /** How many runs and turns. */
-  jobs: number;
-  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_at: string;
-}
-
-/** All calendar accounts, the oldest first. */
-export interface CalendarAccountList {
-  accounts: CalendarAccount[];
-}
-
-/** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
-export interface CalendarAccount {
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  service: AccountService;
   account_id: string;
-  /** `google` or `ics`. */
-  provider: string;
-  email: string;
-  display_name: string | null;
   status: AccountStatus;
-  /**
-   * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-   * `secret_unreadable`, `address_rejected`, `file_missing`.
-   */
+  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
   reason: string | null;
   /** What a person can do about it. */
   hint: string | null;
-  /** How far back a full sync reads; what is older and known already stays. */
-  past_days: number;
-  /** How far ahead events are kept. */
-  future_days: number;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_sync_at: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
 }
 
-/**
- * How an account stands.
- *
- * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
- * - `deleting`: What it brought is being removed; then it is gone.
- * - `deleted`: It is gone: said once, by `accounts.updated`.
- */
-export const AccountStatus = {
-  ACTIVE: "active",
-  /** It is not synced until somebody connects it anew; the reason says why. */
-  NEEDS_REAUTH: "needs_reauth",
-  /** What it brought is being removed; then it is gone. */
-  DELETING: "deleting",
-  /** It is gone: said once, by `accounts.updated`. */
-  DELETED: "deleted",
-} as const;
-/**
- * How an account stands.
- *
- * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
- * - `deleting`: What it brought is being removed; then it is gone.
- * - `deleted`: It is gone: said once, by `accounts.updated`.
- */
-export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
-
-/** Calendars by account, the primary one first, then by name. */
-export interface CalendarList {
-  calendars: Calendar[];
-}
-
-/** One calendar of an account. */
-export interface Calendar {
-  account_id: string;
-  calendar_id: string;
-  name: string;
-  description: string | null;
-  /** Whether it is the account's own calendar. */
-  is_primary: boolean;
-  /** What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`. */
-  access_role: string | null;
-  background_color: string | null;
-  foreground_color: string | null;
-  /** IANA name. */
-  time_zone: string | null;
-  /** Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost. */
-  selected: boolean;
-  /** Why it, alone of its account, could not be synced the last time. */
-  sync_error: CalendarSyncError | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_sync_at: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-}
-
-/**
- * Why one calendar of an account is not synced.
- *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
- */
-export const CalendarSyncError = {
-  /** The provider has no such calendar any more, or it is not shared with the account any more. */
-  NOT_FOUND: "not_found",
-  FORBIDDEN: "forbidden",
-} as const;
-/**
- * Why one calendar of an account is not synced.
- *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
- */
-export type CalendarSyncError = "not_found" | "forbidden";
-
-/** Events in the order in which they begin. */
-export interface CalendarEventPage {
-  events: CalendarEvent[];
-  /** Null on the last page. */
-  next_cursor: string | null;
-}
-
-/**
- * Something with a beginning and an end.  Its account, calendar and own id name it together.
- *
- * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
- * `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
- */
-export interface CalendarEvent {
-  account_id: string;
-  calendar_id: string;
-  event_id: string;
-  title: string | null;
-  /** May be HTML. */
-  description: string | null;
-  /** As the provider said it: ISO 8601, a plain date where it lasts all day. */
-  start_time: string | null;
-  end_time: string | null;
-  /** The beginning, seconds since 1970. */
-  start_ts: number;
-  end_ts: number;
-  all_day: boolean;
-  location: string | null;
-  conference_url: string | null;
-  visibility: string | null;
-  /** `confirmed`, `tentative` or `cancelled`. */
-  status: string | null;
-  /** Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`. */
-  organizer: unknown;
-  /** Who is invited, as the provider said it: a list of such objects, with `responseStatus`. */
-  attendees: unknown;
-  html_link: string | null;
-  /** IANA name; null: its calendar's. */
-  time_zone: string | null;
-  /** In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
-  event_type: string | null;
-  /** `transparent` where it does not block time. */
-  transparency: string | null;
-  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
-  response_status: string | null;
-  /** Copies of one event in several calendars share it, and so do all events of a series. */
-  ical_uid: string | null;
-  /** The series that it belongs to. */
-  recurring_event_id: string | null;
-  /** Where in its series it belongs, wherever it was moved to. */
-  original_start_time: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-}
-
-/** All providers. */
-export interface CalendarProviderList {
-  providers: CalendarProvider[];
-}
-
-/** Where calendars may come from, and whether this installation is ready for it. */
-export interface CalendarProvider {
-  id: string;
-  name: string;
-  auth: CalendarAuth;
-  available: boolean;
-  /** What is missing, in words for the app's developer; null where nothing is. */
-  reason: string | null;
-  /** The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`. */
-  credentials: string[];
-}
-
-/**
- * How one connects an account of a provider.
- *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
- */
-export const CalendarAuth = {
-  /** By a sign-in in the browser. */
-  OAUTH: "oauth",
-  /** By an address that is secret itself. */
-  ADDRESS: "address",
-} as const;
-/**
- * How one connects an account of a provider.
- *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
- */
-export type CalendarAuth = "oauth" | "address";
-
-/** The account that is gone. */
-export interface CalendarAccountDeleted {
-  account_id: string;
-  /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
-  revoked: boolean;
-}
-
-/** Where to send the user. */
-export interface SignInStarted {
-  /** Open it in the user's own browser. */
-  authorization_url: string;
-  /** Names a sign-in; from `start`. */
-  state: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  expires_at: string;
-}
-
-/** What the redirect said. */
-export interface SignInReturned {
-  /** Names a sign-in; from `start`. */
-  state: string;
-  status: SignInStatus;
-}
-
-/**
- * How far a sign-in is.
- *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
- */
-export const SignInStatus = {
-  /** Google agreed; `complete` makes an account of it. */
-  AUTHORIZED: "authorized",
-  /** Google did not; `complete` says why. */
-  REFUSED: "refused",
-} as const;
-/**
- * How far a sign-in is.
- *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
- */
-export type SignInStatus = "authorized" | "refused";
-
-/** All accounts of one product, the oldest first. */
-export interface AtlassianAccountList {
-  accounts: AtlassianAccount[];
-}
-
-/** Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar. */
-export interface AtlassianAccount {
-  account_id: string;
-  service: AtlassianService;
-  org: string;
-  /** The site: https://example.atlassian.net. */
-  base_url: string;
-  email: string;
-  status: AccountStatus;
-  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
-  reason: string | null;
-  /** What the user can do about it. */
-  hint: string | null;
-  /** What the site calls the owner. */
-  display_name: string | null;
-  scope: AtlassianScope;
-  /** As the user has entered it; Atlassian does not tell. */
-  token_expires_at: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  last_sync_at: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-}
-
-/** Which product of Atlassian's an account is for. */
-export const AtlassianService = {
+/** What an account is for; the feed calls its sources the same. */
+export const AccountService = {
+  GOOGLE_CALENDAR: "google_calendar",
+  ICS: "ics",
   JIRA: "jira",
   CONFLUENCE: "confluence",
 } as const;
-/** Which product of Atlassian's an account is for. */
-export type AtlassianService = "jira" | "confluence";
+/** What an account is for; the feed calls its sources the same. */
+export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
 
-/**
- * What of a site comes into the feed.
- *
- * - `mine`: What the account's owner did.
- * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
- */
-export const AtlassianScope = {
-  /** What the account's owner did. */
-  MINE: "mine",
-  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
-  WATCHED: "watched",
-} as const;
-/**
- * What of a site comes into the feed.
- *
- * - `mine`: What the account's owner did.
- * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
- */
-export type AtlassianScope = "mine" | "watched";
-
-/** The account that is gone. */
-export interface AtlassianAccountDeleted {
+/** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+export interface ActivityChanged {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  source: string;
   account_id: string;
-}
-
-/** Events, newest first. */
-export interface ActivityPage {
+  added: number;
+  updated: number;
+  removed: number;
   events: ActivityEvent[];
-  /** Null on the last page. */
-  next_cursor: string | null;
+  /** The ids of removed ones, at most 500: where more were removed, list anew. */
+  removed_ids: string[];
 }
 
-/** One thing that happened. */
-export interface ActivityEvent {
-  event_id: string;
-  /** google_calendar, ics, jira, confluence or claude. */
-  source: string;
-  /** `local` for what this machine did itself. */
+/** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+export interface CalendarChanged {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
   account_id: string;
-  event_type: string;
-  title: string | null;
-  description: string | null;
-  url: string | null;
-  actor: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  event_time: string | null;
-  /** The same moment, seconds since 1970. */
-  event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
-  ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
-  local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
-  local_end_date: string | null;
-  /** Whether the account's owner did it. */
-  by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
-  container_id: string | null;
-  /** That one's name. */
-  container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
-  object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
-  issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
-  status: string | null;
-  /** An issue's status before. */
-  previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
-  status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
-  links: string[];
-  /** 1, and one more each time it was told anew in other words. */
-  version: number;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-  /** What the source said, where it is worth keeping. */
-  raw: unknown;
-}
-
-/** What was found, newest first. */
-export interface ActivityHits {
-  hits: ActivityHit[];
-  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
-  next_cursor: string | null;
-}
-
-/** An event that a search found, with what of it to show. */
-export interface ActivityHit {
-  event_id: string;
-  /** google_calendar, ics, jira, confluence or claude. */
-  source: string;
-  /** `local` for what this machine did itself. */
-  account_id: string;
-  event_type: string;
-  title: string | null;
-  description: string | null;
-  url: string | null;
-  actor: string | null;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  event_time: string | null;
-  /** The same moment, seconds since 1970. */
-  event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
-  ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
-  local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
-  local_end_date: string | null;
-  /** Whether the account's owner did it. */
-  by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
-  container_id: string | null;
-  /** That one's name. */
-  container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
-  object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
-  issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
-  status: string | null;
-  /** An issue's status before. */
-  previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
-  status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
-  links: string[];
-  /** 1, and one more each time it was told anew in other words. */
-  version: number;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  created_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  updated_at: string;
-  /** What the source said, where it is worth keeping. */
-  raw: unknown;
-  /** A piece of the description around the first hit, or of the title where the description has none. */
-  snippet: string;
-  marks: SearchMark[];
-}
-
-/**
- * In what form a summary is wanted.
- *
- * - `markdown`: As data and as text.
- */
-export const SummaryFormat = {
-  DATA: "data",
-  /** As data and as text. */
-  MARKDOWN: "markdown",
-} as const;
-/**
- * In what form a summary is wanted.
- *
- * - `markdown`: As data and as text.
- */
-export type SummaryFormat = "data" | "markdown";
-
-/**
- * What a summary has a part for.
- *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
- */
-export const SummaryGroup = {
-  DAY: "day",
-  /**
-   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
-   * run names counts for more than those.
-   */
-  PROJECT: "project",
-} as const;
-/**
- * What a summary has a part for.
- *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
- */
-export type SummaryGroup = "day" | "project";
-
-/** What the owner of the accounts did between two moments, in the order in which it happened. */
-export interface ActivitySummary {
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  start: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  end: string;
-  time_zone: string;
-  /** The local day of the start. */
-  first_date: string;
-  /** The last one that begins before the end. */
-  last_date: string;
-  group: SummaryGroup;
-  totals: SummaryTotals;
-  /** Those in which something happened. */
-  parts: SummaryPart[];
-  /** Of the issues above, those that are being worked on. */
-  next_issues: SummaryIssue[];
-  /** Those of the first day after the end, within a week, that has any. */
-  next_meetings: SummaryMeeting[];
-  blocked_issues: SummaryIssue[];
-  markdown: string | null;
-}
-
-/** The figures of a part, or of all. */
-export interface SummaryTotals {
-  meetings: number;
-  /** The time in meetings; of those at the same time it counts once. */
-  meeting_s: number;
-  issues: number;
-  issues_done: number;
-  worked_s: number;
-  pages: number;
-  runs: number;
-  runs_failed: number;
-  cost_usd: number;
-  /** Events of other kinds. */
-  other: number;
-}
-
-/** One day, or one project. */
-export interface SummaryPart {
-  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
-  name: string;
-  totals: SummaryTotals;
-  all_day: SummaryAllDay[];
-  meetings: SummaryMeeting[];
-  issues: SummaryIssue[];
-  pages: SummaryPage[];
-  runs: SummaryRun[];
-}
-
-/** Something that lasts whole days. */
-export interface SummaryAllDay {
-  title: string;
-  first_date: string;
-  /** The same as the first, where it has one day. */
-  last_date: string;
-  calendar: string | null;
-}
-
-/** A meeting that was neither cancelled nor declined. */
-export interface SummaryMeeting {
-  title: string;
-  date: string;
-  /** By the clock of the time zone: 09:30. */
-  starts: string;
-  ends: string | null;
-  duration_s: number;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  event_time: string;
-  is_tentative: boolean;
-  calendar: string | null;
-  url: string | null;
-  /** Issues that it names. */
-  links: string[];
-}
-
-/** All that was done about one issue. */
-export interface SummaryIssue {
-  issue_key: string;
-  title: string;
-  url: string | null;
-  project: string;
-  is_created: boolean;
-  /** Its status before the first move; null: it was not moved. */
-  from_status: string | null;
-  to_status: string | null;
-  /** What its last known status means: todo, doing, done or blocked. */
-  status_kind: string | null;
-  changes: number;
-  comments: number;
-  /** Logged work. */
-  worked_s: number;
-}
-
-/** All that was done about one page. */
-export interface SummaryPage {
-  title: string;
-  url: string | null;
-  space: string | null;
-  is_created: boolean;
-  edits: number;
-  comments: number;
-}
-
-/** What Claude was asked, as often as it was asked the same. */
-export interface SummaryRun {
-  title: string;
-  runs: number;
-  failed: number;
-  cost_usd: number;
-  duration_s: number;
-  /** Issues that the prompt names. */
-  links: string[];
-}
-
-/** Every local day of a span, those without events too. */
-export interface ActivityHeatmap {
-  days: HeatmapDay[];
-  total: number;
-  /** The count of the busiest day. */
-  highest: number;
-}
-
-/** One local day. */
-export interface HeatmapDay {
-  date: string;
-  count: number;
-}
-
-/** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
-export interface RequestProgress {
-  /** A request's id. */
-  token: number | string;
-  value: ProgressValue;
-}
-
-/** How far a request is. */
-export interface ProgressValue {
-  kind: ProgressKind;
-  message: string | null;
-  fraction: number | null;
-}
-
-/** Which end of a request's work this is. */
-export const ProgressKind = {
-  BEGIN: "begin",
-  REPORT: "report",
-  END: "end",
-} as const;
-/** Which end of a request's work this is. */
-export type ProgressKind = "begin" | "report" | "end";
-
-/** The process is ready, draining or degraded. */
-export interface SystemState {
-  state: ProcessState;
-}
-
-/** Where the process is in its life. */
-export const ProcessState = {
-  READY: "ready",
-  DRAINING: "draining",
-  DEGRADED: "degraded",
-} as const;
-/** Where the process is in its life. */
-export type ProcessState = "ready" | "draining" | "degraded";
-
-/** The host read too slowly: these events were not sent.  `events.replay` has them. */
-export interface EventsLag {
-  from_seq: number;
-  to_seq: number;
-  dropped: number;
-}
-
-/** What the host asked to resume from is gone: fetch snapshots with the list methods. */
-export interface EventsResync {
-  reason: string;
-}
-
-/** A job was created or changed its status. */
-export interface JobUpdated {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  job: Job;
-}
-
-/** A line was added to a job's log. */
-export interface JobLogAdded {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  line: JobLogLine;
-}
-
-/** A running job got further. */
-export interface JobProgress {
-  job_id: string;
-  /** Null where the end cannot be known. */
-  progress: number | null;
-  message: string | null;
-}
-
-/** The queue was paused or resumed. */
-export interface JobQueueUpdated {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  queue: JobQueue;
-}
-
-/** A schedule was changed, or has made a job. */
-export interface ScheduleUpdated {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  schedule: Schedule;
-}
-
-/** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
-export interface ClaudeDelta {
-  /** The session whose turn it is; in a run of one prompt, the CLI's own. */
-  session_id: string;
-  job_id: string;
-  message_id: string;
-  /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
-  offset: number;
-  text: string;
-}
-
-/** A session has one more finished item. */
-export interface ClaudeMessageAdded {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  session_id: string;
-  job_id: string | null;
-  message: ClaudeMessage;
-}
-
-/** A session was created or changed. */
-export interface ClaudeSessionUpdated {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  session: Session;
-}
-
-/** A session is gone, with its messages. */
-export interface ClaudeSessionDeleted {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  session_id: string;
-}
-
-/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
-export interface ClaudePermissionRequested {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  request: PermissionRequest;
-}
-
-/** A question is closed, whichever way: take its dialog away. */
-export interface ClaudePermissionResolved {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  request: PermissionRequest;
+  calendar_id: string;
+  added: number;
+  updated: number;
+  removed: number;
 }
 
 /**
@@ -1677,177 +1580,208 @@ export interface ClaudeApiRetry {
   error: string;
 }
 
-/** An account was connected, needs somebody's attention, or is gone. */
-export interface AccountUpdated {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
+/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+export interface ClaudePermissionRequested {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
   /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   at: string;
-  service: AccountService;
-  account_id: string;
-  status: AccountStatus;
-  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
-  reason: string | null;
-  /** What a person can do about it. */
-  hint: string | null;
+  request: PermissionRequest;
 }
 
-/** What an account is for; the feed calls its sources the same. */
-export const AccountService = {
-  GOOGLE_CALENDAR: "google_calendar",
-  ICS: "ics",
-  JIRA: "jira",
-  CONFLUENCE: "confluence",
+/** A question is closed, whichever way: take its dialog away. */
+export interface ClaudePermissionResolved {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  request: PermissionRequest;
+}
+
+/** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+export interface ClaudeDelta {
+  /** The session whose turn it is; in a run of one prompt, the CLI's own. */
+  session_id: string;
+  job_id: string;
+  message_id: string;
+  /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
+  offset: number;
+  text: string;
+}
+
+/** A session has one more finished item. */
+export interface ClaudeMessageAdded {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  session_id: string;
+  job_id: string | null;
+  message: ClaudeMessage;
+}
+
+/** A session was created or changed. */
+export interface ClaudeSessionUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  session: Session;
+}
+
+/** A session is gone, with its messages. */
+export interface ClaudeSessionDeleted {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  session_id: string;
+}
+
+/** The host read too slowly: these events were not sent.  `events.replay` has them. */
+export interface EventsLag {
+  from_seq: number;
+  to_seq: number;
+  dropped: number;
+}
+
+/** What the host asked to resume from is gone: fetch snapshots with the list methods. */
+export interface EventsResync {
+  reason: string;
+}
+
+/** The queue was paused or resumed. */
+export interface JobQueueUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  queue: JobQueue;
+}
+
+/** A schedule was changed, or has made a job. */
+export interface ScheduleUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  schedule: Schedule;
+}
+
+/** A job was created or changed its status. */
+export interface JobUpdated {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  job: Job;
+}
+
+/** A line was added to a job's log. */
+export interface JobLogAdded {
+  /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
+  seq: number;
+  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  at: string;
+  line: JobLogLine;
+}
+
+/** A running job got further. */
+export interface JobProgress {
+  job_id: string;
+  /** Null where the end cannot be known. */
+  progress: number | null;
+  message: string | null;
+}
+
+/** The process is ready, draining or degraded. */
+export interface SystemState {
+  state: ProcessState;
+}
+
+/** Where the process is in its life. */
+export const ProcessState = {
+  READY: "ready",
+  DRAINING: "draining",
+  DEGRADED: "degraded",
 } as const;
-/** What an account is for; the feed calls its sources the same. */
-export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
+/** Where the process is in its life. */
+export type ProcessState = "ready" | "draining" | "degraded";
 
-/** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
-export interface CalendarChanged {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  account_id: string;
-  calendar_id: string;
-  added: number;
-  updated: number;
-  removed: number;
+/** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
+export interface RequestProgress {
+  /** A request's id. */
+  token: number | string;
+  value: ProgressValue;
 }
 
-/** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
-export interface ActivityChanged {
-  /** Its place in the event log: it only ever rises, without duplicates, across restarts. */
-  seq: number;
-  /** When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
-  at: string;
-  source: string;
-  account_id: string;
-  added: number;
-  updated: number;
-  removed: number;
-  events: ActivityEvent[];
-  /** The ids of removed ones, at most 500: where more were removed, list anew. */
-  removed_ids: string[];
+/** How far a request is. */
+export interface ProgressValue {
+  kind: ProgressKind;
+  message: string | null;
+  fraction: number | null;
 }
 
-/** Write a compact copy of the whole database, while work goes on. */
-export interface BackUpDatabase {
+/** Which end of a request's work this is. */
+export const ProgressKind = {
+  BEGIN: "begin",
+  REPORT: "report",
+  END: "end",
+} as const;
+/** Which end of a request's work this is. */
+export type ProgressKind = "begin" | "report" | "end";
+
+/** Write events to a file, newest first.  It appears under its name once it is complete. */
+export interface ExportActivity {
+  /** @default "csv" */
+  format?: ActivityFileFormat;
+  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  path?: string | null;
   /**
-   * How many of these copies to keep; the oldest go.
+   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
    *
-   * @default 3
+   * @default false
    */
-  keep?: number;
+  overwrite?: boolean;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
 }
 
-/** A finished backup. */
-export interface BackupResult {
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export const ActivityFileFormat = {
+  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  CSV: "csv",
+  /** A line for each event, as `activity.events.list` tells it. */
+  JSONL: "jsonl",
+  MARKDOWN: "markdown",
+} as const;
+/**
+ * In what form events are written to a file.
+ *
+ * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
+ * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ */
+export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
+
+/** The file. */
+export interface ActivityFile {
   path: string;
+  rows: number;
   size_bytes: number;
-  duration_ms: number;
-}
-
-/** Forget finished jobs with their logs, and old events, by age and by size. */
-export interface PruneHistory {
-  /**
-   * How long a finished job is remembered.
-   *
-   * @default 30
-   */
-  keep_days?: number;
-  /**
-   * What finished jobs and their logs may take; the oldest go first.
-   *
-   * @default 268435456
-   */
-  max_bytes?: number;
-}
-
-/** What was forgotten. */
-export interface PruneResult {
-  jobs: number;
-  /** Of the event log. */
-  events: number;
-}
-
-/** Give the pages that deleted rows have left back to the disk. */
-export type VacuumDatabase = Record<string, never>;
-
-/** What was given back to the disk. */
-export interface VacuumResult {
-  freed_bytes: number;
-}
-
-/** Run a prompt through the user's own `claude` and wait for its answer. */
-export interface RunClaude {
-  prompt: string;
-  /** Where Claude works; null: the home folder. */
-  cwd?: string | null;
-  /** Null: as the user's settings say. */
-  model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
-  session_id?: string | null;
-  /** @default [] */
-  allowed_tools?: string[];
-  /** Null: as the user's settings say. */
-  permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
-  max_turns?: number | null;
-  /**
-   * Seconds.
-   *
-   * @default 3600.0
-   */
-  timeout_s?: number;
-  /** A resumed session keeps the one that it began with. */
-  system_prompt?: string | null;
-}
-
-/** What a run came to. */
-export interface ClaudeRunResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
-  text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
-  text_truncated: boolean;
-  model: string | null;
-  usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
-  total_cost_usd: number | null;
-  num_turns: number | null;
-  duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
-  stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
-  permission_denials: string[];
-  /** The CLI's own session: send it with the next prompt to go on with this conversation. */
-  session_id: string | null;
-}
-
-/** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
-export interface TakeTurn {
-  /** A Claude session's id. */
-  session_id: string;
-  prompt: string;
-}
-
-/** What a turn of a session came to.  Usage and cost are this turn's alone. */
-export interface ClaudeTurnResult {
-  /** The final answer, at most 2 MiB of UTF-8. */
-  text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
-  text_truncated: boolean;
-  model: string | null;
-  usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
-  total_cost_usd: number | null;
-  num_turns: number | null;
-  duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
-  stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
-  permission_denials: string[];
-  session_id: string;
 }
 
 /** Bring an account's calendars up to date. */
@@ -1925,61 +1859,79 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Write events to a file, newest first.  It appears under its name once it is complete. */
-export interface ExportActivity {
-  /** @default "csv" */
-  format?: ActivityFileFormat;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
-  path?: string | null;
+/** Run a prompt through the user's own `claude` and wait for its answer. */
+export interface RunClaude {
+  prompt: string;
+  /** Where Claude works; null: the home folder. */
+  cwd?: string | null;
+  /** Null: as the user's settings say. */
+  model?: string | null;
+  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  session_id?: string | null;
+  /** @default [] */
+  allowed_tools?: string[];
+  /** Null: as the user's settings say. */
+  permission_mode?: PermissionMode | null;
+  /** Model turns; a run that needs more fails. */
+  max_turns?: number | null;
   /**
-   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
+   * Seconds.
    *
-   * @default false
+   * @default 3600.0
    */
-  overwrite?: boolean;
-  /** ISO 8601 with an offset. */
-  start?: string | null;
-  /** ISO 8601 with an offset. */
-  end?: string | null;
-  source?: string | null;
-  /** An account's id. */
-  account_id?: string | null;
-  event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
-  issue_key?: string | null;
-  query?: string | null;
+  timeout_s?: number;
+  /** A resumed session keeps the one that it began with. */
+  system_prompt?: string | null;
 }
 
-/**
- * In what form events are written to a file.
- *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
- */
-export const ActivityFileFormat = {
-  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
-  CSV: "csv",
-  /** A line for each event, as `activity.events.list` tells it. */
-  JSONL: "jsonl",
-  MARKDOWN: "markdown",
-} as const;
-/**
- * In what form events are written to a file.
- *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
- */
-export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
-
-/** The file. */
-export interface ActivityFile {
-  path: string;
-  rows: number;
-  size_bytes: number;
+/** What a run came to. */
+export interface ClaudeRunResult {
+  /** The final answer, at most 2 MiB of UTF-8. */
+  text: string;
+  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  text_truncated: boolean;
+  model: string | null;
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number | null;
+  num_turns: number | null;
+  duration_ms: number | null;
+  /** The API's word: `end_turn`, `max_tokens`. */
+  stop_reason: string | null;
+  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  permission_denials: string[];
+  /** The CLI's own session: send it with the next prompt to go on with this conversation. */
+  session_id: string | null;
 }
 
-/** Bring the feed up to date with a Jira site. */
-export interface SyncJira {
+/** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+export interface TakeTurn {
+  /** A Claude session's id. */
+  session_id: string;
+  prompt: string;
+}
+
+/** What a turn of a session came to.  Usage and cost are this turn's alone. */
+export interface ClaudeTurnResult {
+  /** The final answer, at most 2 MiB of UTF-8. */
+  text: string;
+  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  text_truncated: boolean;
+  model: string | null;
+  usage: ClaudeUsage;
+  /** The CLI's own estimate, at list prices. */
+  total_cost_usd: number | null;
+  num_turns: number | null;
+  duration_ms: number | null;
+  /** The API's word: `end_turn`, `max_tokens`. */
+  stop_reason: string | null;
+  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  permission_denials: string[];
+  session_id: string;
+}
+
+/** Bring the feed up to date with a Confluence site. */
+export interface SyncConfluence {
   /** An account's id. */
   account_id: string;
   /**
@@ -2002,8 +1954,8 @@ export interface AtlassianSynced {
   full: boolean;
 }
 
-/** Bring the feed up to date with a Confluence site. */
-export interface SyncConfluence {
+/** Bring the feed up to date with a Jira site. */
+export interface SyncJira {
   /** An account's id. */
   account_id: string;
   /**
@@ -2014,52 +1966,465 @@ export interface SyncConfluence {
   full?: boolean;
 }
 
-/** Params of `initialize`. */
-export interface InitializeParams {
-  protocol_version: number;
-  client_info: ClientInfo;
-  /** A process id. */
-  process_id?: number | null;
-  capabilities?: Capabilities | null;
-  resume?: Resume | null;
-  schema_hash?: string | null;
-  token?: string | null;
-  secrets?: Secrets | null;
-}
-
-/** Params of `initialized`. */
-export type InitializedParams = Record<string, never>;
-
-/** Params of `shutdown`. */
-export interface ShutdownParams {
+/** Write a compact copy of the whole database, while work goes on. */
+export interface BackUpDatabase {
   /**
-   * Milliseconds, at most a minute.
+   * How many of these copies to keep; the oldest go.
    *
-   * @default 5000
+   * @default 3
    */
-  deadline_ms?: number;
+  keep?: number;
 }
 
-/** Params of `exit`. */
-export type ExitParams = Record<string, never>;
-
-/** Params of `$/cancelRequest`. */
-export interface CancelRequestParams {
-  /** A request's id. */
-  id: number | string;
+/** A finished backup. */
+export interface BackupResult {
+  path: string;
+  size_bytes: number;
+  duration_ms: number;
 }
 
-/** Params of `rpc.discover`. */
-export type RpcDiscoverParams = Record<string, never>;
+/** Forget finished jobs with their logs, and old events, by age and by size. */
+export interface PruneHistory {
+  /**
+   * How long a finished job is remembered.
+   *
+   * @default 30
+   */
+  keep_days?: number;
+  /**
+   * What finished jobs and their logs may take; the oldest go first.
+   *
+   * @default 268435456
+   */
+  max_bytes?: number;
+}
 
-/** Params of `system.health`. */
-export type SystemHealthParams = Record<string, never>;
+/** What was forgotten. */
+export interface PruneResult {
+  jobs: number;
+  /** Of the event log. */
+  events: number;
+}
 
-/** Params of `system.status`. */
-export type SystemStatusParams = Record<string, never>;
+/** Give the pages that deleted rows have left back to the disk. */
+export type VacuumDatabase = Record<string, never>;
 
-/** Params of `system.diagnostics`. */
-export type SystemDiagnosticsParams = Record<string, never>;
+/** What was given back to the disk. */
+export interface VacuumResult {
+  freed_bytes: number;
+}
+
+/** Params of `activity.events.list`. */
+export interface ActivityEventsListParams {
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /** An issue's key, such as PROJ-123. */
+  issue_key?: string | null;
+  query?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.search`. */
+export interface ActivitySearchParams {
+  query: string;
+  /** ISO 8601 with an offset. */
+  start?: string | null;
+  /** ISO 8601 with an offset. */
+  end?: string | null;
+  source?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+  event_type?: string | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `activity.summary`. */
+export interface ActivitySummaryParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  /** @default "data" */
+  format?: SummaryFormat;
+  /** @default "day" */
+  group?: SummaryGroup;
+}
+
+/** Params of `activity.heatmap`. */
+export interface ActivityHeatmapParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone: string;
+  source?: string | null;
+}
+
+/** Params of `calendar.providers.list`. */
+export type CalendarProvidersListParams = Record<string, never>;
+
+/** Params of `calendar.accounts.create`. */
+export interface CalendarAccountsCreateParams {
+  provider: string;
+  /** E-mail. */
+  email: string;
+  display_name?: string | null;
+  /** What the account signs in with; `calendar.providers.list` names the keys. */
+  credentials?: Record<string, string> | null;
+  /** A JSON object. */
+  config?: Record<string, any> | null;
+}
+
+/** Params of `calendar.accounts.update`. */
+export interface CalendarAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  display_name?: string | null;
+  /** Days, up to ten years. */
+  past_days?: number | null;
+  /** Days, up to ten years. */
+  future_days?: number | null;
+}
+
+/** Params of `calendar.accounts.delete`. */
+export interface CalendarAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `calendar.accounts.sync`. */
+export interface CalendarAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
+
+/** Params of `calendar.calendars.update`. */
+export interface CalendarCalendarsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** A calendar's id. */
+  calendar_id: string;
+  selected: boolean;
+}
+
+/** Params of `calendar.accounts.list`. */
+export type CalendarAccountsListParams = Record<string, never>;
+
+/** Params of `calendar.accounts.get`. */
+export interface CalendarAccountsGetParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `calendar.calendars.list`. */
+export interface CalendarCalendarsListParams {
+  /** An account's id. */
+  account_id?: string | null;
+}
+
+/** Params of `calendar.events.list`. */
+export interface CalendarEventsListParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An account's id. */
+  account_id?: string | null;
+  /** A calendar's id. */
+  calendar_id?: string | null;
+  /** @default false */
+  include_unselected?: boolean;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `calendar.oauth.google.start`. */
+export interface CalendarOauthGoogleStartParams {
+  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
+  redirect_uri: string;
+  /** E-mail. */
+  login_hint?: string | null;
+  /** An account's id. */
+  account_id?: string | null;
+}
+
+/** Params of `calendar.oauth.google.callback`. */
+export interface CalendarOauthGoogleCallbackParams {
+  /** The whole URL that was called. */
+  url?: string | null;
+  /** Names a sign-in; from `start`. */
+  state?: string | null;
+  code?: string | null;
+  /** The redirect's `error`. */
+  error?: string | null;
+}
+
+/** Params of `calendar.oauth.google.complete`. */
+export interface CalendarOauthGoogleCompleteParams {
+  /** Names a sign-in; from `start`. */
+  state: string;
+}
+
+/** Params of `claude.doctor`. */
+export type ClaudeDoctorParams = Record<string, never>;
+
+/** Params of `claude.sessions.export`. */
+export interface ClaudeSessionsExportParams {
+  /** A Claude session's id. */
+  session_id: string;
+  /** @default false */
+  thinking?: boolean;
+}
+
+/** Params of `claude.permissions.list`. */
+export interface ClaudePermissionsListParams {
+  /** A Claude session's id. */
+  session_id?: string | null;
+  status?: PermissionStatus | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.permissions.respond`. */
+export interface ClaudePermissionsRespondParams {
+  request_id: string;
+  decision: PermissionDecision;
+  /** A JSON object. */
+  updated_input?: Record<string, any> | null;
+  message?: string | null;
+  /** @default false */
+  remember?: boolean;
+}
+
+/** Params of `claude.spawn`. */
+export interface ClaudeSpawnParams {
+  prompt: string;
+  /** An absolute path. */
+  cwd?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  session_id?: string | null;
+  /** @default [] */
+  allowed_tools?: string[];
+  permission_mode?: PermissionMode | null;
+  /** Model turns; a run that needs more fails. */
+  max_turns?: number | null;
+  /**
+   * Seconds.
+   *
+   * @default 3600.0
+   */
+  timeout_s?: number;
+  /** Added to the end of Claude Code's own system prompt. */
+  system_prompt?: string | null;
+  /**
+   * Higher runs first; 0 is normal.
+   *
+   * @default 0
+   */
+  priority?: number;
+}
+
+/** Params of `claude.messages.search`. */
+export interface ClaudeMessagesSearchParams {
+  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  query: string;
+  /** A Claude session's id. */
+  session_id?: string | null;
+  kind?: MessageKind | null;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.sessions.create`. */
+export interface ClaudeSessionsCreateParams {
+  title?: string | null;
+  /** An absolute path. */
+  cwd?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  /** @default [] */
+  allowed_tools?: string[];
+  /** Added to the end of Claude Code's own system prompt. */
+  system_prompt?: string | null;
+}
+
+/** Params of `claude.sessions.list`. */
+export interface ClaudeSessionsListParams {
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 50
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.sessions.get`. */
+export interface ClaudeSessionsGetParams {
+  /** A Claude session's id. */
+  session_id: string;
+}
+
+/** Params of `claude.sessions.update`. */
+export interface ClaudeSessionsUpdateParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+  /** An alias (opus, sonnet) or a model's full name. */
+  model?: string | null;
+  permission_mode?: PermissionMode | null;
+  allowed_tools?: string[] | null;
+}
+
+/** Params of `claude.sessions.delete`. */
+export interface ClaudeSessionsDeleteParams {
+  /** A Claude session's id. */
+  session_id: string;
+}
+
+/** Params of `claude.sessions.send`. */
+export interface ClaudeSessionsSendParams {
+  /** A Claude session's id. */
+  session_id: string;
+  prompt: string;
+  /**
+   * Higher runs first; 0 is normal.
+   *
+   * @default 0
+   */
+  priority?: number;
+}
+
+/** Params of `claude.sessions.interrupt`. */
+export interface ClaudeSessionsInterruptParams {
+  /** A Claude session's id. */
+  session_id: string;
+}
+
+/** Params of `claude.sessions.fork`. */
+export interface ClaudeSessionsForkParams {
+  /** A Claude session's id. */
+  session_id: string;
+  title?: string | null;
+}
+
+/** Params of `claude.messages.list`. */
+export interface ClaudeMessagesListParams {
+  /** A Claude session's id. */
+  session_id: string;
+  /**
+   * Rows a page, 1 to 500.
+   *
+   * @default 200
+   */
+  limit?: number;
+  /** `next_cursor` of the page before; opaque. */
+  cursor?: string | null;
+}
+
+/** Params of `claude.usage.list`. */
+export interface ClaudeUsageListParams {
+  /** ISO 8601 with an offset. */
+  start: string;
+  /** ISO 8601 with an offset. */
+  end: string;
+  /** An IANA time zone: Europe/Berlin. */
+  time_zone?: string | null;
+  /** @default "day" */
+  group?: UsageGroup;
+}
+
+/** Params of `confluence.accounts.list`. */
+export type ConfluenceAccountsListParams = Record<string, never>;
+
+/** Params of `confluence.accounts.create`. */
+export interface ConfluenceAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.update`. */
+export interface ConfluenceAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `confluence.accounts.delete`. */
+export interface ConfluenceAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `confluence.accounts.sync`. */
+export interface ConfluenceAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
+}
 
 /** Params of `events.replay`. */
 export interface EventsReplayParams {
@@ -2070,6 +2435,51 @@ export interface EventsReplayParams {
    * @default 500
    */
   limit?: number;
+}
+
+/** Params of `jira.accounts.list`. */
+export type JiraAccountsListParams = Record<string, never>;
+
+/** Params of `jira.accounts.create`. */
+export interface JiraAccountsCreateParams {
+  /** What people call the site. */
+  org: string;
+  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  base_url: string;
+  email: string;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token: string;
+  /** @default "mine" */
+  scope?: AtlassianScope;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.update`. */
+export interface JiraAccountsUpdateParams {
+  /** An account's id. */
+  account_id: string;
+  /** What people call the site. */
+  org?: string | null;
+  /** An API token of the Atlassian account, with scopes or without. */
+  api_token?: string | null;
+  scope?: AtlassianScope | null;
+  /** ISO 8601 with an offset. */
+  token_expires_at?: string | null;
+}
+
+/** Params of `jira.accounts.delete`. */
+export interface JiraAccountsDeleteParams {
+  /** An account's id. */
+  account_id: string;
+}
+
+/** Params of `jira.accounts.sync`. */
+export interface JiraAccountsSyncParams {
+  /** An account's id. */
+  account_id: string;
+  /** @default false */
+  full?: boolean;
 }
 
 /** Params of `jobs.create`. */
@@ -2167,491 +2577,363 @@ export interface JobsSchedulesRunParams {
   schedule_id: string;
 }
 
-/** Params of `claude.spawn`. */
-export interface ClaudeSpawnParams {
-  prompt: string;
-  /** An absolute path. */
-  cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
-  model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
-  session_id?: string | null;
-  /** @default [] */
-  allowed_tools?: string[];
-  permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
-  max_turns?: number | null;
+/** Params of `initialize`. */
+export interface InitializeParams {
+  protocol_version: number;
+  client_info: ClientInfo;
+  /** A process id. */
+  process_id?: number | null;
+  capabilities?: Capabilities | null;
+  resume?: Resume | null;
+  schema_hash?: string | null;
+  token?: string | null;
+  secrets?: Secrets | null;
+}
+
+/** Params of `initialized`. */
+export type InitializedParams = Record<string, never>;
+
+/** Params of `shutdown`. */
+export interface ShutdownParams {
   /**
-   * Seconds.
+   * Milliseconds, at most a minute.
    *
-   * @default 3600.0
+   * @default 5000
    */
-  timeout_s?: number;
-  /** Added to the end of Claude Code's own system prompt. */
-  system_prompt?: string | null;
-  /**
-   * Higher runs first; 0 is normal.
-   *
-   * @default 0
-   */
-  priority?: number;
+  deadline_ms?: number;
 }
 
-/** Params of `claude.sessions.create`. */
-export interface ClaudeSessionsCreateParams {
-  title?: string | null;
-  /** An absolute path. */
-  cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
-  model?: string | null;
-  permission_mode?: PermissionMode | null;
-  /** @default [] */
-  allowed_tools?: string[];
-  /** Added to the end of Claude Code's own system prompt. */
-  system_prompt?: string | null;
+/** Params of `exit`. */
+export type ExitParams = Record<string, never>;
+
+/** Params of `$/cancelRequest`. */
+export interface CancelRequestParams {
+  /** A request's id. */
+  id: number | string;
 }
 
-/** Params of `claude.sessions.list`. */
-export interface ClaudeSessionsListParams {
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
+/** Params of `rpc.discover`. */
+export type RpcDiscoverParams = Record<string, never>;
 
-/** Params of `claude.sessions.get`. */
-export interface ClaudeSessionsGetParams {
-  /** A Claude session's id. */
-  session_id: string;
-}
+/** Params of `system.health`. */
+export type SystemHealthParams = Record<string, never>;
 
-/** Params of `claude.sessions.update`. */
-export interface ClaudeSessionsUpdateParams {
-  /** A Claude session's id. */
-  session_id: string;
-  title?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
-  model?: string | null;
-  permission_mode?: PermissionMode | null;
-  allowed_tools?: string[] | null;
-}
+/** Params of `system.status`. */
+export type SystemStatusParams = Record<string, never>;
 
-/** Params of `claude.sessions.delete`. */
-export interface ClaudeSessionsDeleteParams {
-  /** A Claude session's id. */
-  session_id: string;
-}
-
-/** Params of `claude.sessions.send`. */
-export interface ClaudeSessionsSendParams {
-  /** A Claude session's id. */
-  session_id: string;
-  prompt: string;
-  /**
-   * Higher runs first; 0 is normal.
-   *
-   * @default 0
-   */
-  priority?: number;
-}
-
-/** Params of `claude.sessions.interrupt`. */
-export interface ClaudeSessionsInterruptParams {
-  /** A Claude session's id. */
-  session_id: string;
-}
-
-/** Params of `claude.sessions.fork`. */
-export interface ClaudeSessionsForkParams {
-  /** A Claude session's id. */
-  session_id: string;
-  title?: string | null;
-}
-
-/** Params of `claude.messages.list`. */
-export interface ClaudeMessagesListParams {
-  /** A Claude session's id. */
-  session_id: string;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 200
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `claude.permissions.list`. */
-export interface ClaudePermissionsListParams {
-  /** A Claude session's id. */
-  session_id?: string | null;
-  status?: PermissionStatus | null;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `claude.permissions.respond`. */
-export interface ClaudePermissionsRespondParams {
-  request_id: string;
-  decision: PermissionDecision;
-  /** A JSON object. */
-  updated_input?: Record<string, any> | null;
-  message?: string | null;
-  /** @default false */
-  remember?: boolean;
-}
-
-/** Params of `claude.doctor`. */
-export type ClaudeDoctorParams = Record<string, never>;
-
-/** Params of `claude.messages.search`. */
-export interface ClaudeMessagesSearchParams {
-  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
-  query: string;
-  /** A Claude session's id. */
-  session_id?: string | null;
-  kind?: MessageKind | null;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `claude.sessions.export`. */
-export interface ClaudeSessionsExportParams {
-  /** A Claude session's id. */
-  session_id: string;
-  /** @default false */
-  thinking?: boolean;
-}
-
-/** Params of `claude.usage.list`. */
-export interface ClaudeUsageListParams {
-  /** ISO 8601 with an offset. */
-  start: string;
-  /** ISO 8601 with an offset. */
-  end: string;
-  /** An IANA time zone: Europe/Berlin. */
-  time_zone?: string | null;
-  /** @default "day" */
-  group?: UsageGroup;
-}
-
-/** Params of `calendar.accounts.list`. */
-export type CalendarAccountsListParams = Record<string, never>;
-
-/** Params of `calendar.accounts.get`. */
-export interface CalendarAccountsGetParams {
-  /** An account's id. */
-  account_id: string;
-}
-
-/** Params of `calendar.calendars.list`. */
-export interface CalendarCalendarsListParams {
-  /** An account's id. */
-  account_id?: string | null;
-}
-
-/** Params of `calendar.events.list`. */
-export interface CalendarEventsListParams {
-  /** ISO 8601 with an offset. */
-  start: string;
-  /** ISO 8601 with an offset. */
-  end: string;
-  /** An account's id. */
-  account_id?: string | null;
-  /** A calendar's id. */
-  calendar_id?: string | null;
-  /** @default false */
-  include_unselected?: boolean;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `calendar.providers.list`. */
-export type CalendarProvidersListParams = Record<string, never>;
-
-/** Params of `calendar.accounts.create`. */
-export interface CalendarAccountsCreateParams {
-  provider: string;
-  /** E-mail. */
-  email: string;
-  display_name?: string | null;
-  /** What the account signs in with; `calendar.providers.list` names the keys. */
-  credentials?: Record<string, string> | null;
-  /** A JSON object. */
-  config?: Record<string, any> | null;
-}
-
-/** Params of `calendar.accounts.update`. */
-export interface CalendarAccountsUpdateParams {
-  /** An account's id. */
-  account_id: string;
-  display_name?: string | null;
-  /** Days, up to ten years. */
-  past_days?: number | null;
-  /** Days, up to ten years. */
-  future_days?: number | null;
-}
-
-/** Params of `calendar.accounts.delete`. */
-export interface CalendarAccountsDeleteParams {
-  /** An account's id. */
-  account_id: string;
-}
-
-/** Params of `calendar.accounts.sync`. */
-export interface CalendarAccountsSyncParams {
-  /** An account's id. */
-  account_id: string;
-  /** @default false */
-  full?: boolean;
-}
-
-/** Params of `calendar.calendars.update`. */
-export interface CalendarCalendarsUpdateParams {
-  /** An account's id. */
-  account_id: string;
-  /** A calendar's id. */
-  calendar_id: string;
-  selected: boolean;
-}
-
-/** Params of `calendar.oauth.google.start`. */
-export interface CalendarOauthGoogleStartParams {
-  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
-  redirect_uri: string;
-  /** E-mail. */
-  login_hint?: string | null;
-  /** An account's id. */
-  account_id?: string | null;
-}
-
-/** Params of `calendar.oauth.google.callback`. */
-export interface CalendarOauthGoogleCallbackParams {
-  /** The whole URL that was called. */
-  url?: string | null;
-  /** Names a sign-in; from `start`. */
-  state?: string | null;
-  code?: string | null;
-  /** The redirect's `error`. */
-  error?: string | null;
-}
-
-/** Params of `calendar.oauth.google.complete`. */
-export interface CalendarOauthGoogleCompleteParams {
-  /** Names a sign-in; from `start`. */
-  state: string;
-}
-
-/** Params of `jira.accounts.list`. */
-export type JiraAccountsListParams = Record<string, never>;
-
-/** Params of `jira.accounts.create`. */
-export interface JiraAccountsCreateParams {
-  /** What people call the site. */
-  org: string;
-  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
-  base_url: string;
-  email: string;
-  /** An API token of the Atlassian account, with scopes or without. */
-  api_token: string;
-  /** @default "mine" */
-  scope?: AtlassianScope;
-  /** ISO 8601 with an offset. */
-  token_expires_at?: string | null;
-}
-
-/** Params of `jira.accounts.update`. */
-export interface JiraAccountsUpdateParams {
-  /** An account's id. */
-  account_id: string;
-  /** What people call the site. */
-  org?: string | null;
-  /** An API token of the Atlassian account, with scopes or without. */
-  api_token?: string | null;
-  scope?: AtlassianScope | null;
-  /** ISO 8601 with an offset. */
-  token_expires_at?: string | null;
-}
-
-/** Params of `jira.accounts.delete`. */
-export interface JiraAccountsDeleteParams {
-  /** An account's id. */
-  account_id: string;
-}
-
-/** Params of `jira.accounts.sync`. */
-export interface JiraAccountsSyncParams {
-  /** An account's id. */
-  account_id: string;
-  /** @default false */
-  full?: boolean;
-}
-
-/** Params of `confluence.accounts.list`. */
-export type ConfluenceAccountsListParams = Record<string, never>;
-
-/** Params of `confluence.accounts.create`. */
-export interface ConfluenceAccountsCreateParams {
-  /** What people call the site. */
-  org: string;
-  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
-  base_url: string;
-  email: string;
-  /** An API token of the Atlassian account, with scopes or without. */
-  api_token: string;
-  /** @default "mine" */
-  scope?: AtlassianScope;
-  /** ISO 8601 with an offset. */
-  token_expires_at?: string | null;
-}
-
-/** Params of `confluence.accounts.update`. */
-export interface ConfluenceAccountsUpdateParams {
-  /** An account's id. */
-  account_id: string;
-  /** What people call the site. */
-  org?: string | null;
-  /** An API token of the Atlassian account, with scopes or without. */
-  api_token?: string | null;
-  scope?: AtlassianScope | null;
-  /** ISO 8601 with an offset. */
-  token_expires_at?: string | null;
-}
-
-/** Params of `confluence.accounts.delete`. */
-export interface ConfluenceAccountsDeleteParams {
-  /** An account's id. */
-  account_id: string;
-}
-
-/** Params of `confluence.accounts.sync`. */
-export interface ConfluenceAccountsSyncParams {
-  /** An account's id. */
-  account_id: string;
-  /** @default false */
-  full?: boolean;
-}
-
-/** Params of `activity.events.list`. */
-export interface ActivityEventsListParams {
-  /** ISO 8601 with an offset. */
-  start?: string | null;
-  /** ISO 8601 with an offset. */
-  end?: string | null;
-  source?: string | null;
-  /** An account's id. */
-  account_id?: string | null;
-  event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
-  issue_key?: string | null;
-  query?: string | null;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `activity.search`. */
-export interface ActivitySearchParams {
-  query: string;
-  /** ISO 8601 with an offset. */
-  start?: string | null;
-  /** ISO 8601 with an offset. */
-  end?: string | null;
-  source?: string | null;
-  /** An account's id. */
-  account_id?: string | null;
-  event_type?: string | null;
-  /**
-   * Rows a page, 1 to 500.
-   *
-   * @default 50
-   */
-  limit?: number;
-  /** `next_cursor` of the page before; opaque. */
-  cursor?: string | null;
-}
-
-/** Params of `activity.summary`. */
-export interface ActivitySummaryParams {
-  /** ISO 8601 with an offset. */
-  start: string;
-  /** ISO 8601 with an offset. */
-  end: string;
-  /** An IANA time zone: Europe/Berlin. */
-  time_zone: string;
-  /** @default "data" */
-  format?: SummaryFormat;
-  /** @default "day" */
-  group?: SummaryGroup;
-}
-
-/** Params of `activity.heatmap`. */
-export interface ActivityHeatmapParams {
-  /** ISO 8601 with an offset. */
-  start: string;
-  /** ISO 8601 with an offset. */
-  end: string;
-  /** An IANA time zone: Europe/Berlin. */
-  time_zone: string;
-  source?: string | null;
-}
+/** Params of `system.diagnostics`. */
+export type SystemDiagnosticsParams = Record<string, never>;
 
 /** Every request: its params and its result. */
 export interface Methods {
   /**
-   * Shake hands.  Notifications start after the answer; on another protocol_version the client decides.
+   * Events with start <= time < end, newest first; `query` is text that the title or description contains.
    *
-   * Errors: invalid_request.
+   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.  Was GET /activity/events.
    */
-  "initialize": { params: InitializeParams; result: Initialized };
-  /** Finish what is in flight, stop the children, keep the state.  Then send exit, or close stdin. */
-  "shutdown": { params: ShutdownParams; result: Drained };
-  /** The contract as an OpenRPC document. */
-  "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
+  "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
-   * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
    *
-   * Was GET /health.
+   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+   * even empty, while there is a `next_cursor`: go on from there.
+   *
+   * Errors: invalid_cursor.
    */
-  "system.health": { params: SystemHealthParams; result: Health };
+  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
   /**
-   * What the sidecar is doing.
+   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
    *
-   * Was GET /status.
+   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   *
+   * Errors: time_zone_unknown.
    */
-  "system.status": { params: SystemStatusParams; result: Status };
-  /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
-  "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
+  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
+  /**
+   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   *
+   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
+  /**
+   * What calendars may come from, what each needs, and whether it is ready.
+   *
+   * Was GET /calendar/providers.
+   */
+  "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
+  /**
+   * Connect an account with credentials at hand, after trying them.
+   *
+   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
+   * `calendar.providers.list`.
+   *
+   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
+   * POST /calendar/accounts.
+   */
+  "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
+  /**
+   * Name an account, or choose how far its events reach; the next sync follows.
+   *
+   * Errors: calendar_account_not_found.
+   */
+  "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
+  /**
+   * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+   *
+   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+   */
+  "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
+  /**
+   * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+   *
+   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+   */
+  "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
+  /**
+   * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+   *
+   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+   */
+  "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
+  /**
+   * All calendar accounts.
+   *
+   * Was GET /calendar/accounts.
+   */
+  "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
+  /**
+   * One calendar account.
+   *
+   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+   */
+  "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
+  /**
+   * The calendars, of one account where given, deselected ones too.
+   *
+   * Was GET /calendar/calendars.
+   */
+  "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
+  /**
+   * What goes on between start and end, from its beginning: also what began before start and ends after it.
+   *
+   * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
+   * past 4 MiB.
+   *
+   * Errors: invalid_cursor.  Was GET /calendar/events.
+   */
+  "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
+  /**
+   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+   *
+   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+   *
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   */
+  "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
+  /**
+   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+   *
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   */
+  "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
+  /**
+   * Make an account of it: its calendars are listed, and the first sync is queued.
+   *
+   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+   *
+   * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+   * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * /calendar/oauth/google/complete.
+   */
+  "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
+  /**
+   * Check everything that can keep Claude from working, without a request to its API.
+   *
+   * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
+   */
+  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
+  /**
+   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
+  /**
+   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
+  /**
+   * Answer.  Claude is told once the answer is stored.
+   *
+   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+   * allow) adds `rules` to the session, so that the like is not asked again.
+   *
+   * Errors: permission_not_found, permission_already_resolved, payload_too_large.
+   */
+  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
+  /**
+   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   *
+   * Errors: payload_too_large.  Was POST /claude/spawn.
+   */
+  "claude.spawn": { params: ClaudeSpawnParams; result: Job };
+  /**
+   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   *
+   * What a tool was given is searched too.  Upper and lower case are the same.
+   *
+   * Errors: session_not_found, invalid_cursor.
+   */
+  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
+  /**
+   * A new session.  Nothing is started before its first turn.
+   *
+   * Was POST /claude/session.
+   */
+  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
+  /**
+   * Sessions, the last changed first; one that changes while pages are read moves to the front.
+   *
+   * Errors: invalid_cursor.
+   */
+  "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
+  /**
+   * One session as it stands.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
+  /**
+   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
+  /**
+   * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
+  /**
+   * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+   *
+   * Errors: session_not_found, payload_too_large.
+   */
+  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
+  /**
+   * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
+  /**
+   * A new session with the same settings and the same past; from here on each goes its own way.
+   *
+   * Errors: session_not_found.
+   */
+  "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
+  /**
+   * The messages of a session, oldest first.
+   *
+   * Errors: session_not_found, invalid_cursor.
+   */
+  "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
+  /**
+   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   *
+   * `time_zone` says where days begin; null: where this computer is.
+   *
+   * Errors: time_zone_unknown.
+   */
+  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
+  /**
+   * All Confluence accounts, the oldest first.
+   *
+   * Was GET /confluence/accounts.
+   */
+  "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
+  /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Jira, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /confluence/accounts.
+   */
+  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   */
+  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   */
+  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
+  /**
+   * All Jira accounts, the oldest first.
+   *
+   * Was GET /jira/accounts.
+   */
+  "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
+  /**
+   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   *
+   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+   * is found out.  The same token may serve Confluence, as an account of its own.
+   *
+   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+   * Was POST /jira/accounts.
+   */
+  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
+  /**
+   * Change what is given.
+   *
+   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+   * A new scope has everything read anew.
+   *
+   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
+   */
+  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
+  /**
+   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   *
+   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   */
+  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
+  /**
+   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   *
+   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   */
+  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
@@ -2717,338 +2999,382 @@ export interface Methods {
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
   /**
-   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   * Shake hands.  Notifications start after the answer; on another protocol_version the client decides.
    *
-   * Errors: payload_too_large.  Was POST /claude/spawn.
+   * Errors: invalid_request.
    */
-  "claude.spawn": { params: ClaudeSpawnParams; result: Job };
+  "initialize": { params: InitializeParams; result: Initialized };
+  /** Finish what is in flight, stop the children, keep the state.  Then send exit, or close stdin. */
+  "shutdown": { params: ShutdownParams; result: Drained };
+  /** The contract as an OpenRPC document. */
+  "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
   /**
-   * A new session.  Nothing is started before its first turn.
+   * Whether the sidecar can do its work.  Cheap: ask as often as you like.
    *
-   * Was POST /claude/session.
+   * Was GET /health.
    */
-  "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
+  "system.health": { params: SystemHealthParams; result: Health };
   /**
-   * Sessions, the last changed first; one that changes while pages are read moves to the front.
+   * What the sidecar is doing.
    *
-   * Errors: invalid_cursor.
+   * Was GET /status.
    */
-  "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
-  /**
-   * One session as it stands.
-   *
-   * Errors: session_not_found.
-   */
-  "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
-  /**
-   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
-   *
-   * Errors: session_not_found.
-   */
-  "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
-  /**
-   * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
-   *
-   * Errors: session_not_found.
-   */
-  "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
-  /**
-   * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
-   *
-   * Errors: session_not_found, payload_too_large.
-   */
-  "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
-  /**
-   * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
-   *
-   * Errors: session_not_found.
-   */
-  "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
-  /**
-   * A new session with the same settings and the same past; from here on each goes its own way.
-   *
-   * Errors: session_not_found.
-   */
-  "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
-  /**
-   * The messages of a session, oldest first.
-   *
-   * Errors: session_not_found, invalid_cursor.
-   */
-  "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
-  /**
-   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
-   *
-   * Errors: invalid_cursor.
-   */
-  "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
-  /**
-   * Answer.  Claude is told once the answer is stored.
-   *
-   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-   * allow) adds `rules` to the session, so that the like is not asked again.
-   *
-   * Errors: permission_not_found, permission_already_resolved, payload_too_large.
-   */
-  "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
-  /**
-   * Check everything that can keep Claude from working, without a request to its API.
-   *
-   * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
-   */
-  "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
-  /**
-   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
-   *
-   * What a tool was given is searched too.  Upper and lower case are the same.
-   *
-   * Errors: session_not_found, invalid_cursor.
-   */
-  "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
-  /**
-   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
-   *
-   * Errors: session_not_found.
-   */
-  "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
-  /**
-   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
-   *
-   * `time_zone` says where days begin; null: where this computer is.
-   *
-   * Errors: time_zone_unknown.
-   */
-  "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
-  /**
-   * All calendar accounts.
-   *
-   * Was GET /calendar/accounts.
-   */
-  "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
-  /**
-   * One calendar account.
-   *
-   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
-   */
-  "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
-  /**
-   * The calendars, of one account where given, deselected ones too.
-   *
-   * Was GET /calendar/calendars.
-   */
-  "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
-  /**
-   * What goes on between start and end, from its beginning: also what began before start and ends after it.
-   *
-   * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-   * past 4 MiB.
-   *
-   * Errors: invalid_cursor.  Was GET /calendar/events.
-   */
-  "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
-  /**
-   * What calendars may come from, what each needs, and whether it is ready.
-   *
-   * Was GET /calendar/providers.
-   */
-  "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
-  /**
-   * Connect an account with credentials at hand, after trying them.
-   *
-   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-   * `calendar.providers.list`.
-   *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
-   * POST /calendar/accounts.
-   */
-  "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
-  /**
-   * Name an account, or choose how far its events reach; the next sync follows.
-   *
-   * Errors: calendar_account_not_found.
-   */
-  "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
-  /**
-   * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
-   *
-   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
-   */
-  "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
-  /**
-   * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
-   *
-   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
-   */
-  "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
-  /**
-   * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
-   *
-   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
-   */
-  "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
-  /**
-   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
-   *
-   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
-   *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
-   */
-  "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
-  /**
-   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
-   *
-   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
-   */
-  "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
-  /**
-   * Make an account of it: its calendars are listed, and the first sync is queued.
-   *
-   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
-   *
-   * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
-   * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
-   * /calendar/oauth/google/complete.
-   */
-  "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
-  /**
-   * All Jira accounts, the oldest first.
-   *
-   * Was GET /jira/accounts.
-   */
-  "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
-  /**
-   * Connect a site, once it has accepted the credentials; the first sync is queued.
-   *
-   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-   * is found out.  The same token may serve Confluence, as an account of its own.
-   *
-   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /jira/accounts.
-   */
-  "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
-  /**
-   * Change what is given.
-   *
-   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-   * A new scope has everything read anew.
-   *
-   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
-   */
-  "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
-  /**
-   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
-   *
-   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
-   */
-  "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
-  /**
-   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
-   *
-   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
-   */
-  "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
-  /**
-   * All Confluence accounts, the oldest first.
-   *
-   * Was GET /confluence/accounts.
-   */
-  "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
-  /**
-   * Connect a site, once it has accepted the credentials; the first sync is queued.
-   *
-   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-   * is found out.  The same token may serve Jira, as an account of its own.
-   *
-   * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /confluence/accounts.
-   */
-  "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
-  /**
-   * Change what is given.
-   *
-   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-   * A new scope has everything read anew.
-   *
-   * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
-   */
-  "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
-  /**
-   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
-   *
-   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
-   */
-  "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
-  /**
-   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
-   *
-   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
-   */
-  "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
-  /**
-   * Events with start <= time < end, newest first; `query` is text that the title or description contains.
-   *
-   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
-   *
-   * Errors: invalid_cursor.  Was GET /activity/events.
-   */
-  "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
-  /**
-   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
-   *
-   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-   * even empty, while there is a `next_cursor`: go on from there.
-   *
-   * Errors: invalid_cursor.
-   */
-  "activity.search": { params: ActivitySearchParams; result: ActivityHits };
-  /**
-   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
-   *
-   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-   * meetings that were cancelled or declined; one that is in two calendars counts once.
-   *
-   * Errors: time_zone_unknown.
-   */
-  "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
-  /**
-   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
-   *
-   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
-   *
-   * Errors: time_zone_unknown.
-   */
-  "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
+  "system.status": { params: SystemStatusParams; result: Status };
+  /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+  "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
 }
 
 /** Every request as a nested function; `Options` is what a client takes beside the params. */
 export interface NestedMethods<Options> {
-  readonly rpc: {
-    /** The contract as an OpenRPC document. */
-    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
+  readonly activity: {
+    readonly events: {
+      /**
+       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+       *
+       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
+       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       *
+       * Errors: invalid_cursor.  Was GET /activity/events.
+       */
+      readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
+    };
+    /**
+     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     *
+     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
+     * even empty, while there is a `next_cursor`: go on from there.
+     *
+     * Errors: invalid_cursor.
+     */
+    readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
+    /**
+     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     *
+     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
+     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
+    /**
+     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     *
+     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     *
+     * Errors: time_zone_unknown.
+     */
+    readonly heatmap: ((params: ActivityHeatmapParams, options?: Options) => Promise<ActivityHeatmap>);
   };
-  readonly system: {
+  readonly calendar: {
+    readonly providers: {
+      /**
+       * What calendars may come from, what each needs, and whether it is ready.
+       *
+       * Was GET /calendar/providers.
+       */
+      readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
+    };
+    readonly accounts: {
+      /**
+       * Connect an account with credentials at hand, after trying them.
+       *
+       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
+       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
+       * `calendar.providers.list`.
+       *
+       * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+       * Was POST /calendar/accounts.
+       */
+      readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Name an account, or choose how far its events reach; the next sync follows.
+       *
+       * Errors: calendar_account_not_found.
+       */
+      readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
+      /**
+       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+       *
+       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       */
+      readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
+      /**
+       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+       *
+       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       */
+      readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
+      /**
+       * All calendar accounts.
+       *
+       * Was GET /calendar/accounts.
+       */
+      readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
+      /**
+       * One calendar account.
+       *
+       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       */
+      readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
+    };
+    readonly calendars: {
+      /**
+       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+       *
+       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       */
+      readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
+      /**
+       * The calendars, of one account where given, deselected ones too.
+       *
+       * Was GET /calendar/calendars.
+       */
+      readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
+    };
+    readonly events: {
+      /**
+       * What goes on between start and end, from its beginning: also what began before start and ends after it.
+       *
+       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
+       * past 4 MiB.
+       *
+       * Errors: invalid_cursor.  Was GET /calendar/events.
+       */
+      readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
+    };
+    readonly oauth: {
+      readonly google: {
+        /**
+         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+         *
+         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+         *
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * /calendar/oauth/google/start.
+         */
+        readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
+        /**
+         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+         *
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * /calendar/oauth/google/callback.
+         */
+        readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
+        /**
+         * Make an account of it: its calendars are listed, and the first sync is queued.
+         *
+         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+         *
+         * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
+         * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * /calendar/oauth/google/complete.
+         */
+        readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
+      };
+    };
+  };
+  readonly claude: {
     /**
-     * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+     * Check everything that can keep Claude from working, without a request to its API.
      *
-     * Was GET /health.
+     * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
      */
-    readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
+    readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
+    readonly sessions: {
+      /**
+       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+       *
+       * Errors: session_not_found.
+       */
+      readonly export: ((params: ClaudeSessionsExportParams, options?: Options) => Promise<SessionText>);
+      /**
+       * A new session.  Nothing is started before its first turn.
+       *
+       * Was POST /claude/session.
+       */
+      readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
+      /**
+       * Sessions, the last changed first; one that changes while pages are read moves to the front.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudeSessionsListParams, options?: Options) => Promise<SessionPage>);
+      /**
+       * One session as it stands.
+       *
+       * Errors: session_not_found.
+       */
+      readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
+      /**
+       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+       *
+       * Errors: session_not_found.
+       */
+      readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
+      /**
+       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+       *
+       * Errors: session_not_found.
+       */
+      readonly delete: ((params: ClaudeSessionsDeleteParams, options?: Options) => Promise<SessionDeleted>);
+      /**
+       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+       *
+       * Errors: session_not_found, payload_too_large.
+       */
+      readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
+      /**
+       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+       *
+       * Errors: session_not_found.
+       */
+      readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
+      /**
+       * A new session with the same settings and the same past; from here on each goes its own way.
+       *
+       * Errors: session_not_found.
+       */
+      readonly fork: ((params: ClaudeSessionsForkParams, options?: Options) => Promise<Session>);
+    };
+    readonly permissions: {
+      /**
+       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+       *
+       * Errors: invalid_cursor.
+       */
+      readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
+      /**
+       * Answer.  Claude is told once the answer is stored.
+       *
+       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
+       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
+       * allow) adds `rules` to the session, so that the like is not asked again.
+       *
+       * Errors: permission_not_found, permission_already_resolved, payload_too_large.
+       */
+      readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
+    };
     /**
-     * What the sidecar is doing.
+     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
      *
-     * Was GET /status.
+     * Errors: payload_too_large.  Was POST /claude/spawn.
      */
-    readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
-    /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
-    readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
+    readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
+    readonly messages: {
+      /**
+       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+       *
+       * What a tool was given is searched too.  Upper and lower case are the same.
+       *
+       * Errors: session_not_found, invalid_cursor.
+       */
+      readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
+      /**
+       * The messages of a session, oldest first.
+       *
+       * Errors: session_not_found, invalid_cursor.
+       */
+      readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
+    };
+    readonly usage: {
+      /**
+       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+       *
+       * `time_zone` says where days begin; null: where this computer is.
+       *
+       * Errors: time_zone_unknown.
+       */
+      readonly list: ((params: ClaudeUsageListParams, options?: Options) => Promise<UsageList>);
+    };
+  };
+  readonly confluence: {
+    readonly accounts: {
+      /**
+       * All Confluence accounts, the oldest first.
+       *
+       * Was GET /confluence/accounts.
+       */
+      readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
+      /**
+       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       *
+       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+       * is found out.  The same token may serve Jira, as an account of its own.
+       *
+       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+       * Was POST /confluence/accounts.
+       */
+      readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Change what is given.
+       *
+       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+       * A new scope has everything read anew.
+       *
+       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
+       * secrets_locked.
+       */
+      readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       *
+       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       */
+      readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
+      /**
+       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       *
+       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       */
+      readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
   };
   readonly events: {
     /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
     readonly replay: ((params: EventsReplayParams, options?: Options) => Promise<EventPage>);
+  };
+  readonly jira: {
+    readonly accounts: {
+      /**
+       * All Jira accounts, the oldest first.
+       *
+       * Was GET /jira/accounts.
+       */
+      readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
+      /**
+       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       *
+       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
+       * is found out.  The same token may serve Confluence, as an account of its own.
+       *
+       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
+       * Was POST /jira/accounts.
+       */
+      readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Change what is given.
+       *
+       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
+       * A new scope has everything read anew.
+       *
+       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
+       * secrets_locked.
+       */
+      readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
+      /**
+       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       *
+       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       */
+      readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
+      /**
+       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       *
+       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       */
+      readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
+    };
   };
   readonly jobs: {
     /**
@@ -3122,351 +3448,25 @@ export interface NestedMethods<Options> {
       readonly run: ((params: JobsSchedulesRunParams, options?: Options) => Promise<Job>);
     };
   };
-  readonly claude: {
-    /**
-     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
-     *
-     * Errors: payload_too_large.  Was POST /claude/spawn.
-     */
-    readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
-    readonly sessions: {
-      /**
-       * A new session.  Nothing is started before its first turn.
-       *
-       * Was POST /claude/session.
-       */
-      readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
-      /**
-       * Sessions, the last changed first; one that changes while pages are read moves to the front.
-       *
-       * Errors: invalid_cursor.
-       */
-      readonly list: ((params?: ClaudeSessionsListParams, options?: Options) => Promise<SessionPage>);
-      /**
-       * One session as it stands.
-       *
-       * Errors: session_not_found.
-       */
-      readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
-      /**
-       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
-       *
-       * Errors: session_not_found.
-       */
-      readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
-      /**
-       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
-       *
-       * Errors: session_not_found.
-       */
-      readonly delete: ((params: ClaudeSessionsDeleteParams, options?: Options) => Promise<SessionDeleted>);
-      /**
-       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
-       *
-       * Errors: session_not_found, payload_too_large.
-       */
-      readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
-      /**
-       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
-       *
-       * Errors: session_not_found.
-       */
-      readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
-      /**
-       * A new session with the same settings and the same past; from here on each goes its own way.
-       *
-       * Errors: session_not_found.
-       */
-      readonly fork: ((params: ClaudeSessionsForkParams, options?: Options) => Promise<Session>);
-      /**
-       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
-       *
-       * Errors: session_not_found.
-       */
-      readonly export: ((params: ClaudeSessionsExportParams, options?: Options) => Promise<SessionText>);
-    };
-    readonly messages: {
-      /**
-       * The messages of a session, oldest first.
-       *
-       * Errors: session_not_found, invalid_cursor.
-       */
-      readonly list: ((params: ClaudeMessagesListParams, options?: Options) => Promise<ClaudeMessagePage>);
-      /**
-       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
-       *
-       * What a tool was given is searched too.  Upper and lower case are the same.
-       *
-       * Errors: session_not_found, invalid_cursor.
-       */
-      readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
-    };
-    readonly permissions: {
-      /**
-       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
-       *
-       * Errors: invalid_cursor.
-       */
-      readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
-      /**
-       * Answer.  Claude is told once the answer is stored.
-       *
-       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-       * allow) adds `rules` to the session, so that the like is not asked again.
-       *
-       * Errors: permission_not_found, permission_already_resolved, payload_too_large.
-       */
-      readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
-    };
-    /**
-     * Check everything that can keep Claude from working, without a request to its API.
-     *
-     * Takes about a second, or as long as the profile of the user's login shell; at most half a minute.
-     */
-    readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
-    readonly usage: {
-      /**
-       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
-       *
-       * `time_zone` says where days begin; null: where this computer is.
-       *
-       * Errors: time_zone_unknown.
-       */
-      readonly list: ((params: ClaudeUsageListParams, options?: Options) => Promise<UsageList>);
-    };
+  readonly rpc: {
+    /** The contract as an OpenRPC document. */
+    readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
   };
-  readonly calendar: {
-    readonly accounts: {
-      /**
-       * All calendar accounts.
-       *
-       * Was GET /calendar/accounts.
-       */
-      readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
-      /**
-       * One calendar account.
-       *
-       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
-       */
-      readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
-      /**
-       * Connect an account with credentials at hand, after trying them.
-       *
-       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-       * `calendar.providers.list`.
-       *
-       * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Was POST /calendar/accounts.
-       */
-      readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
-      /**
-       * Name an account, or choose how far its events reach; the next sync follows.
-       *
-       * Errors: calendar_account_not_found.
-       */
-      readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
-      /**
-       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
-       *
-       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
-       */
-      readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
-      /**
-       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
-       *
-       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
-       */
-      readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
-    };
-    readonly calendars: {
-      /**
-       * The calendars, of one account where given, deselected ones too.
-       *
-       * Was GET /calendar/calendars.
-       */
-      readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
-      /**
-       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
-       *
-       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
-       */
-      readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
-    };
-    readonly events: {
-      /**
-       * What goes on between start and end, from its beginning: also what began before start and ends after it.
-       *
-       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-       * past 4 MiB.
-       *
-       * Errors: invalid_cursor.  Was GET /calendar/events.
-       */
-      readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
-    };
-    readonly providers: {
-      /**
-       * What calendars may come from, what each needs, and whether it is ready.
-       *
-       * Was GET /calendar/providers.
-       */
-      readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
-    };
-    readonly oauth: {
-      readonly google: {
-        /**
-         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
-         *
-         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
-         *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
-         * /calendar/oauth/google/start.
-         */
-        readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
-        /**
-         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
-         *
-         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
-         * /calendar/oauth/google/callback.
-         */
-        readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
-        /**
-         * Make an account of it: its calendars are listed, and the first sync is queued.
-         *
-         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
-         *
-         * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
-         * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
-         * /calendar/oauth/google/complete.
-         */
-        readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
-      };
-    };
-  };
-  readonly jira: {
-    readonly accounts: {
-      /**
-       * All Jira accounts, the oldest first.
-       *
-       * Was GET /jira/accounts.
-       */
-      readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
-      /**
-       * Connect a site, once it has accepted the credentials; the first sync is queued.
-       *
-       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-       * is found out.  The same token may serve Confluence, as an account of its own.
-       *
-       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /jira/accounts.
-       */
-      readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
-      /**
-       * Change what is given.
-       *
-       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-       * A new scope has everything read anew.
-       *
-       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
-       * secrets_locked.
-       */
-      readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
-      /**
-       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
-       *
-       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
-       */
-      readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
-      /**
-       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
-       *
-       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
-       */
-      readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
-    };
-  };
-  readonly confluence: {
-    readonly accounts: {
-      /**
-       * All Confluence accounts, the oldest first.
-       *
-       * Was GET /confluence/accounts.
-       */
-      readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
-      /**
-       * Connect a site, once it has accepted the credentials; the first sync is queued.
-       *
-       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-       * is found out.  The same token may serve Jira, as an account of its own.
-       *
-       * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /confluence/accounts.
-       */
-      readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
-      /**
-       * Change what is given.
-       *
-       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-       * A new scope has everything read anew.
-       *
-       * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
-       * secrets_locked.
-       */
-      readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
-      /**
-       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
-       *
-       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
-       */
-      readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
-      /**
-       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
-       *
-       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
-       */
-      readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
-    };
-  };
-  readonly activity: {
-    readonly events: {
-      /**
-       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
-       *
-       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
-       *
-       * Errors: invalid_cursor.  Was GET /activity/events.
-       */
-      readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
-    };
+  readonly system: {
     /**
-     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     * Whether the sidecar can do its work.  Cheap: ask as often as you like.
      *
-     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-     * even empty, while there is a `next_cursor`: go on from there.
-     *
-     * Errors: invalid_cursor.
+     * Was GET /health.
      */
-    readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
+    readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
     /**
-     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     * What the sidecar is doing.
      *
-     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-     * meetings that were cancelled or declined; one that is in two calendars counts once.
-     *
-     * Errors: time_zone_unknown.
+     * Was GET /status.
      */
-    readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
-    /**
-     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
-     *
-     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
-     *
-     * Errors: time_zone_unknown.
-     */
-    readonly heatmap: ((params: ActivityHeatmapParams, options?: Options) => Promise<ActivityHeatmap>);
+    readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
+    /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+    readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
   };
 }
 
@@ -3482,36 +3482,12 @@ export interface ClientNotifications {
 
 /** What the sidecar tells unasked. */
 export interface Notifications {
-  /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
-  "$/progress": RequestProgress;
-  /** The process is ready, draining or degraded. */
-  "system.state": SystemState;
-  /** The host read too slowly: these events were not sent.  `events.replay` has them. */
-  "events.lag": EventsLag;
-  /** What the host asked to resume from is gone: fetch snapshots with the list methods. */
-  "events.resync": EventsResync;
-  /** A job was created or changed its status. */
-  "jobs.updated": JobUpdated;
-  /** A line was added to a job's log. */
-  "jobs.log_added": JobLogAdded;
-  /** A running job got further. */
-  "jobs.progress": JobProgress;
-  /** The queue was paused or resumed. */
-  "jobs.queue_updated": JobQueueUpdated;
-  /** A schedule was changed, or has made a job. */
-  "jobs.schedule_updated": ScheduleUpdated;
-  /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
-  "claude.delta": ClaudeDelta;
-  /** A session has one more finished item. */
-  "claude.message_added": ClaudeMessageAdded;
-  /** A session was created or changed. */
-  "claude.session_updated": ClaudeSessionUpdated;
-  /** A session is gone, with its messages. */
-  "claude.session_deleted": ClaudeSessionDeleted;
-  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
-  "claude.permission_requested": ClaudePermissionRequested;
-  /** A question is closed, whichever way: take its dialog away. */
-  "claude.permission_resolved": ClaudePermissionResolved;
+  /** An account was connected, needs somebody's attention, or is gone. */
+  "accounts.updated": AccountUpdated;
+  /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+  "activity.changed": ActivityChanged;
+  /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+  "calendar.changed": CalendarChanged;
   /**
    * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
    *
@@ -3521,46 +3497,107 @@ export interface Notifications {
   "claude.stall": ClaudeStall;
   /** Claude's API refused a request or was out of reach; the CLI asks again. */
   "claude.api_retry": ClaudeApiRetry;
-  /** An account was connected, needs somebody's attention, or is gone. */
-  "accounts.updated": AccountUpdated;
-  /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
-  "calendar.changed": CalendarChanged;
-  /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
-  "activity.changed": ActivityChanged;
+  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  "claude.permission_requested": ClaudePermissionRequested;
+  /** A question is closed, whichever way: take its dialog away. */
+  "claude.permission_resolved": ClaudePermissionResolved;
+  /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+  "claude.delta": ClaudeDelta;
+  /** A session has one more finished item. */
+  "claude.message_added": ClaudeMessageAdded;
+  /** A session was created or changed. */
+  "claude.session_updated": ClaudeSessionUpdated;
+  /** A session is gone, with its messages. */
+  "claude.session_deleted": ClaudeSessionDeleted;
+  /** The host read too slowly: these events were not sent.  `events.replay` has them. */
+  "events.lag": EventsLag;
+  /** What the host asked to resume from is gone: fetch snapshots with the list methods. */
+  "events.resync": EventsResync;
+  /** The queue was paused or resumed. */
+  "jobs.queue_updated": JobQueueUpdated;
+  /** A schedule was changed, or has made a job. */
+  "jobs.schedule_updated": ScheduleUpdated;
+  /** A job was created or changed its status. */
+  "jobs.updated": JobUpdated;
+  /** A line was added to a job's log. */
+  "jobs.log_added": JobLogAdded;
+  /** A running job got further. */
+  "jobs.progress": JobProgress;
+  /** The process is ready, draining or degraded. */
+  "system.state": SystemState;
+  /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
+  "$/progress": RequestProgress;
 }
 
 /** What jobs.create takes, and what becomes of it. */
 export interface JobTypes {
+  /** Write events to a file, newest first.  It appears under its name once it is complete. */
+  "activity.export": { payload: ExportActivity; result: ActivityFile };
+  /** Bring an account's calendars up to date. */
+  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
+  /** Write a session to a file, which appears under its name once it is complete. */
+  "claude.export": { payload: ExportSession; result: ExportResult };
+  /** Run a prompt through the user's own `claude` and wait for its answer. */
+  "claude.run": { payload: RunClaude; result: ClaudeRunResult };
+  /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+  "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
+  /** Bring the feed up to date with a Confluence site. */
+  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
+  /** Bring the feed up to date with a Jira site. */
+  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
   /** Write a compact copy of the whole database, while work goes on. */
   "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };
   /** Forget finished jobs with their logs, and old events, by age and by size. */
   "maintenance.prune": { payload: PruneHistory; result: PruneResult };
   /** Give the pages that deleted rows have left back to the disk. */
   "maintenance.vacuum": { payload: VacuumDatabase; result: VacuumResult };
-  /** Run a prompt through the user's own `claude` and wait for its answer. */
-  "claude.run": { payload: RunClaude; result: ClaudeRunResult };
-  /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
-  "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
-  /** Bring an account's calendars up to date. */
-  "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
-  /** Write a session to a file, which appears under its name once it is complete. */
-  "claude.export": { payload: ExportSession; result: ExportResult };
-  /** Write events to a file, newest first.  It appears under its name once it is complete. */
-  "activity.export": { payload: ExportActivity; result: ActivityFile };
-  /** Bring the feed up to date with a Jira site. */
-  "jira.sync": { payload: SyncJira; result: AtlassianSynced };
-  /** Bring the feed up to date with a Confluence site. */
-  "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
 }
 
 export const METHOD_NAMES = [
-  "initialize",
-  "shutdown",
-  "rpc.discover",
-  "system.health",
-  "system.status",
-  "system.diagnostics",
+  "activity.events.list",
+  "activity.search",
+  "activity.summary",
+  "activity.heatmap",
+  "calendar.providers.list",
+  "calendar.accounts.create",
+  "calendar.accounts.update",
+  "calendar.accounts.delete",
+  "calendar.accounts.sync",
+  "calendar.calendars.update",
+  "calendar.accounts.list",
+  "calendar.accounts.get",
+  "calendar.calendars.list",
+  "calendar.events.list",
+  "calendar.oauth.google.start",
+  "calendar.oauth.google.callback",
+  "calendar.oauth.google.complete",
+  "claude.doctor",
+  "claude.sessions.export",
+  "claude.permissions.list",
+  "claude.permissions.respond",
+  "claude.spawn",
+  "claude.messages.search",
+  "claude.sessions.create",
+  "claude.sessions.list",
+  "claude.sessions.get",
+  "claude.sessions.update",
+  "claude.sessions.delete",
+  "claude.sessions.send",
+  "claude.sessions.interrupt",
+  "claude.sessions.fork",
+  "claude.messages.list",
+  "claude.usage.list",
+  "confluence.accounts.list",
+  "confluence.accounts.create",
+  "confluence.accounts.update",
+  "confluence.accounts.delete",
+  "confluence.accounts.sync",
   "events.replay",
+  "jira.accounts.list",
+  "jira.accounts.create",
+  "jira.accounts.update",
+  "jira.accounts.delete",
+  "jira.accounts.sync",
   "jobs.create",
   "jobs.list",
   "jobs.get",
@@ -3574,49 +3611,12 @@ export const METHOD_NAMES = [
   "jobs.schedules.list",
   "jobs.schedules.update",
   "jobs.schedules.run",
-  "claude.spawn",
-  "claude.sessions.create",
-  "claude.sessions.list",
-  "claude.sessions.get",
-  "claude.sessions.update",
-  "claude.sessions.delete",
-  "claude.sessions.send",
-  "claude.sessions.interrupt",
-  "claude.sessions.fork",
-  "claude.messages.list",
-  "claude.permissions.list",
-  "claude.permissions.respond",
-  "claude.doctor",
-  "claude.messages.search",
-  "claude.sessions.export",
-  "claude.usage.list",
-  "calendar.accounts.list",
-  "calendar.accounts.get",
-  "calendar.calendars.list",
-  "calendar.events.list",
-  "calendar.providers.list",
-  "calendar.accounts.create",
-  "calendar.accounts.update",
-  "calendar.accounts.delete",
-  "calendar.accounts.sync",
-  "calendar.calendars.update",
-  "calendar.oauth.google.start",
-  "calendar.oauth.google.callback",
-  "calendar.oauth.google.complete",
-  "jira.accounts.list",
-  "jira.accounts.create",
-  "jira.accounts.update",
-  "jira.accounts.delete",
-  "jira.accounts.sync",
-  "confluence.accounts.list",
-  "confluence.accounts.create",
-  "confluence.accounts.update",
-  "confluence.accounts.delete",
-  "confluence.accounts.sync",
-  "activity.events.list",
-  "activity.search",
-  "activity.summary",
-  "activity.heatmap",
+  "initialize",
+  "shutdown",
+  "rpc.discover",
+  "system.health",
+  "system.status",
+  "system.diagnostics",
 ] as const satisfies readonly (keyof Methods)[];
 
 export const CLIENT_NOTIFICATION_NAMES = [
@@ -3626,59 +3626,83 @@ export const CLIENT_NOTIFICATION_NAMES = [
 ] as const satisfies readonly (keyof ClientNotifications)[];
 
 export const NOTIFICATION_NAMES = [
-  "$/progress",
-  "system.state",
-  "events.lag",
-  "events.resync",
-  "jobs.updated",
-  "jobs.log_added",
-  "jobs.progress",
-  "jobs.queue_updated",
-  "jobs.schedule_updated",
+  "accounts.updated",
+  "activity.changed",
+  "calendar.changed",
+  "claude.stall",
+  "claude.api_retry",
+  "claude.permission_requested",
+  "claude.permission_resolved",
   "claude.delta",
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
-  "claude.permission_requested",
-  "claude.permission_resolved",
-  "claude.stall",
-  "claude.api_retry",
-  "accounts.updated",
-  "calendar.changed",
-  "activity.changed",
+  "events.lag",
+  "events.resync",
+  "jobs.queue_updated",
+  "jobs.schedule_updated",
+  "jobs.updated",
+  "jobs.log_added",
+  "jobs.progress",
+  "system.state",
+  "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
 
 /** They carry `seq` and `at`. */
 export const DURABLE_NOTIFICATIONS = [
-  "jobs.updated",
-  "jobs.log_added",
-  "jobs.queue_updated",
-  "jobs.schedule_updated",
+  "accounts.updated",
+  "activity.changed",
+  "calendar.changed",
+  "claude.permission_requested",
+  "claude.permission_resolved",
   "claude.message_added",
   "claude.session_updated",
   "claude.session_deleted",
-  "claude.permission_requested",
-  "claude.permission_resolved",
-  "accounts.updated",
-  "calendar.changed",
-  "activity.changed",
+  "jobs.queue_updated",
+  "jobs.schedule_updated",
+  "jobs.updated",
+  "jobs.log_added",
 ] as const satisfies readonly (keyof Notifications)[];
 
 export const JOB_TYPE_NAMES = [
+  "activity.export",
+  "calendar.sync",
+  "claude.export",
+  "claude.run",
+  "claude.turn",
+  "confluence.sync",
+  "jira.sync",
   "maintenance.backup",
   "maintenance.prune",
   "maintenance.vacuum",
-  "claude.run",
-  "claude.turn",
-  "calendar.sync",
-  "claude.export",
-  "activity.export",
-  "jira.sync",
-  "confluence.sync",
 ] as const satisfies readonly (keyof JobTypes)[];
 
 /** Branch on `error.data.kind`, never on the message. */
 export type ErrorKind =
+  | "atlassian_account_not_found"
+  | "atlassian_account_exists"
+  | "site_address_invalid"
+  | "credentials_rejected"
+  | "site_unavailable"
+  | "calendar_provider_unavailable"
+  | "calendar_credentials_rejected"
+  | "calendar_unreachable"
+  | "calendar_account_not_found"
+  | "calendar_not_found"
+  | "google_client_missing"
+  | "google_client_rejected"
+  | "sign_in_unknown"
+  | "sign_in_expired"
+  | "sign_in_used"
+  | "sign_in_incomplete"
+  | "sign_in_denied"
+  | "sign_in_blocked"
+  | "sign_in_scope_missing"
+  | "sign_in_account_mismatch"
+  | "sign_in_failed"
+  | "permission_not_found"
+  | "permission_already_resolved"
+  | "session_not_found"
   | "parse_error"
   | "invalid_request"
   | "method_not_found"
@@ -3697,36 +3721,60 @@ export type ErrorKind =
   | "overloaded"
   | "shutting_down"
   | "storage"
-  | "atlassian_account_not_found"
-  | "atlassian_account_exists"
-  | "site_address_invalid"
-  | "credentials_rejected"
-  | "site_unavailable"
   | "job_not_found"
   | "unknown_job_type"
   | "job_not_finished"
-  | "schedule_not_found"
-  | "session_not_found"
-  | "permission_not_found"
-  | "permission_already_resolved"
-  | "calendar_account_not_found"
-  | "calendar_not_found"
-  | "calendar_provider_unavailable"
-  | "calendar_credentials_rejected"
-  | "calendar_unreachable"
-  | "google_client_missing"
-  | "google_client_rejected"
-  | "sign_in_unknown"
-  | "sign_in_expired"
-  | "sign_in_used"
-  | "sign_in_incomplete"
-  | "sign_in_denied"
-  | "sign_in_blocked"
-  | "sign_in_scope_missing"
-  | "sign_in_account_mismatch"
-  | "sign_in_failed";
+  | "schedule_not_found";
 
 export const ERROR_CODES = {
+  /** No account of this product has this id. */
+  atlassian_account_not_found: 4049,
+  /** There is an account for this site and e-mail address already. */
+  atlassian_account_exists: 4094,
+  /** The address is not that of an Atlassian site. */
+  site_address_invalid: 4222,
+  /** The site does not accept this e-mail address and API token. */
+  credentials_rejected: 4012,
+  /** The site could not be asked whether these credentials are right. */
+  site_unavailable: 5023,
+  /** The provider is not set up here; `calendar.providers.list` says what is missing. */
+  calendar_provider_unavailable: 4223,
+  /** The provider does not take these credentials. */
+  calendar_credentials_rejected: 4013,
+  /** The provider could not be asked. */
+  calendar_unreachable: 5024,
+  /** No calendar account has this id. */
+  calendar_account_not_found: 4043,
+  /** The account has no calendar with this id. */
+  calendar_not_found: 4047,
+  /** No Google OAuth client is configured: set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET. */
+  google_client_missing: 4224,
+  /** Google does not accept the configured OAuth client. */
+  google_client_rejected: 4225,
+  /** No sign-in with this state has been started here. */
+  sign_in_unknown: 4048,
+  /** The sign-in took too long; start it again. */
+  sign_in_expired: 4100,
+  /** The sign-in has been completed or given up already; start another. */
+  sign_in_used: 4095,
+  /** Google has not redirected to the host yet. */
+  sign_in_incomplete: 4096,
+  /** Access was refused on Google's page. */
+  sign_in_denied: 4031,
+  /** The organisation of this Google account does not allow the app. */
+  sign_in_blocked: 4032,
+  /** The account was signed in, but without permission to read its calendars. */
+  sign_in_scope_missing: 4033,
+  /** Another Google account was signed in than the one to be connected anew. */
+  sign_in_account_mismatch: 4097,
+  /** Google refused the sign-in. */
+  sign_in_failed: 5025,
+  /** Claude has asked nothing under this id. */
+  permission_not_found: 4046,
+  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  permission_already_resolved: 4092,
+  /** No Claude session has this id. */
+  session_not_found: 4045,
   /** The line is not JSON. */
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */
@@ -3763,16 +3811,6 @@ export const ERROR_CODES = {
   shutting_down: 5031,
   /** The database could not be read or written. */
   storage: 5070,
-  /** No account of this product has this id. */
-  atlassian_account_not_found: 4049,
-  /** There is an account for this site and e-mail address already. */
-  atlassian_account_exists: 4094,
-  /** The address is not that of an Atlassian site. */
-  site_address_invalid: 4222,
-  /** The site does not accept this e-mail address and API token. */
-  credentials_rejected: 4012,
-  /** The site could not be asked whether these credentials are right. */
-  site_unavailable: 5023,
   /** No job has this id. */
   job_not_found: 4041,
   /** No job type has this name. */
@@ -3781,42 +3819,4 @@ export const ERROR_CODES = {
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,
-  /** No Claude session has this id. */
-  session_not_found: 4045,
-  /** Claude has asked nothing under this id. */
-  permission_not_found: 4046,
-  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
-  permission_already_resolved: 4092,
-  /** No calendar account has this id. */
-  calendar_account_not_found: 4043,
-  /** The account has no calendar with this id. */
-  calendar_not_found: 4047,
-  /** The provider is not set up here; `calendar.providers.list` says what is missing. */
-  calendar_provider_unavailable: 4223,
-  /** The provider does not take these credentials. */
-  calendar_credentials_rejected: 4013,
-  /** The provider could not be asked. */
-  calendar_unreachable: 5024,
-  /** No Google OAuth client is configured: set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET. */
-  google_client_missing: 4224,
-  /** Google does not accept the configured OAuth client. */
-  google_client_rejected: 4225,
-  /** No sign-in with this state has been started here. */
-  sign_in_unknown: 4048,
-  /** The sign-in took too long; start it again. */
-  sign_in_expired: 4100,
-  /** The sign-in has been completed or given up already; start another. */
-  sign_in_used: 4095,
-  /** Google has not redirected to the host yet. */
-  sign_in_incomplete: 4096,
-  /** Access was refused on Google's page. */
-  sign_in_denied: 4031,
-  /** The organisation of this Google account does not allow the app. */
-  sign_in_blocked: 4032,
-  /** The account was signed in, but without permission to read its calendars. */
-  sign_in_scope_missing: 4033,
-  /** Another Google account was signed in than the one to be connected anew. */
-  sign_in_account_mismatch: 4097,
-  /** Google refused the sign-in. */
-  sign_in_failed: 5025,
 } as const satisfies Record<ErrorKind, number>;

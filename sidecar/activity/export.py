@@ -81,10 +81,10 @@ class ExportHandler:
         while True:
             found, cursor = self._store.page(wanted, ROWS, cursor)
             if cursor is None:
-                yield [one.encoded for one in found], 1.0
+                yield [one.event.json for one in found], 1.0
                 return
             done = (newest - self._store.place_of(cursor)) / max(1, newest - oldest)
-            yield [one.encoded for one in found], min(0.99, max(0.0, done))
+            yield [one.event.json for one in found], min(0.99, max(0.0, done))
             await anyio.lowlevel.checkpoint()
 
 

@@ -6,6 +6,8 @@ What a feature tells becomes a row with its texts within their limits, and free 
 from typing import Final, NamedTuple
 
 from pydantic_core import to_json
+from sidecar_protocol.activity.feed import ActivityEvent
+from sidecar_protocol.contract import Encoded
 from sidecar_protocol.scalars import canonical_time
 
 from sidecar.activity.keys import KEYS, keys_in
@@ -82,7 +84,7 @@ class Stored(NamedTuple):
 class Found(NamedTuple):
     """An event as JSON, and the texts that are searched."""
 
-    encoded: bytes
+    event: Encoded[ActivityEvent]
     title: str
     description: str
 

@@ -4,11 +4,11 @@ import heapq
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
-from pydantic_core import to_json
-from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityEvent, ActivityHits, ActivityPage
-from sidecar_protocol.contract import Notification, page
+from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
+from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode, json_members
+from sidecar_protocol.entities import SearchMark
 
 from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
 from sidecar.activity.keys import as_key
@@ -26,6 +26,8 @@ TOLD_BYTES: Final = 256 * 1024
 TOLD_REMOVED: Final = 500
 SWEEP_ROWS: Final = 500
 """Looked at between two commits: a few milliseconds."""
+
+M = TypeVar("M", bound=Model)
 
 
 class ActivityService(Activity, Feed):
@@ -133,7 +135,7 @@ class ActivityService(Activity, Feed):
                 added=change.added,
                 updated=change.updated,
                 removed=change.removed,
-                events=[ActivityEvent.encoded(event) for event in told],
+                events=as_models(told),
                 removed_ids=removed[:TOLD_REMOVED],
             )
         )
@@ -162,7 +164,8 @@ class ActivityService(Activity, Feed):
             terms=terms,
         )
         found, next_cursor = self._store.page(wanted, limit, cursor)
-        return ActivityPage.encoded(page("events", (one.encoded for one in found), next_cursor))
+        events = as_models(one.event for one in found)
+        return encode(ActivityPage, events=events, next_cursor=next_cursor).as_model()
 
     async def search(
         self,
@@ -186,25 +189,24 @@ class ActivityService(Activity, Feed):
                 wanted = replace(wanted, issue_key=key, is_loose=True, terms=rest)
                 break
         found, next_cursor = self._store.page(wanted, limit, cursor)
-        return ActivityHits.encoded(page("hits", (_hit(one, terms) for one in found), next_cursor))
+        hits = as_models(_hit(one, terms) for one in found)
+        return encode(ActivityHits, hits=hits, next_cursor=next_cursor).as_model()
 
 
-def within(encoded: list[bytes], limit: int) -> list[bytes]:
+def within(encoded: list[Encoded[M]], limit: int) -> list[Encoded[M]]:
     """The first of these that weigh no more than `limit` together, and in any case the very first."""
     size = 0
     for number, one in enumerate(encoded):
-        size += len(one)
+        size += len(one.json)
         if size > limit and number:
             return encoded[:number]
     return encoded
 
 
-def _hit(found: Found, terms: Sequence[str]) -> bytes:
+def _hit(found: Found, terms: Sequence[str]) -> Encoded[ActivityHit]:
     shown = snippet(found.description, terms)
     if not shown.highlights:
         shown = snippet(found.title, terms)
-    return b'%s,"snippet":%s,"marks":%s}' % (found.encoded[:-1], to_json(shown.text), _marks(shown.highlights))
-
-
-def _marks(marks: Sequence[tuple[int, int]]) -> bytes:
-    return to_json([{"start": start, "end": end} for start, end in marks])
+    marks = [SearchMark(start=start, end=end) for start, end in shown.highlights]
+    more = json_members({"snippet": shown.text, "marks": marks})
+    return Encoded(ActivityHit, b"%s,%s}" % (found.event.json[:-1], more))

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pydantic_core import to_json
+from sidecar_protocol.activity.feed import ActivityEvent
+from sidecar_protocol.contract import Encoded
 
 from sidecar.activity.filters import PLACES, ActivityFilter, Kind, Selection, position_of
 from sidecar.activity.rows import Found, NewRow, Stored, ToldRow
 from sidecar.feed import Origin
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
-from sidecar.storage.page_key import decode_cursor, encode_cursor
+from sidecar.storage.paging import decode_cursor, encode_cursor
 
 LOOK: Final = 1_000
 """Rows that a page looks at in search of its own: some ten milliseconds."""
@@ -150,9 +152,10 @@ class ActivityStore:
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    def at(self, positions: Sequence[int]) -> list[bytes]:
+    def at(self, positions: Sequence[int]) -> list[Encoded[ActivityEvent]]:
         """The events at these places, newest first."""
-        return [row[0].encode() for row in self._events_at(positions, len(positions))[0]]
+        rows, _ = self._events_at(positions, len(positions))
+        return [Encoded(ActivityEvent, row[0].encode()) for row in rows]
 
     def page(self, wanted: ActivityFilter, limit: int, cursor: str | None) -> tuple[list[Found], str | None]:
         """Events, newest first, and the cursor of the next page.
@@ -192,8 +195,8 @@ class ActivityStore:
             sql = f"SELECT {_FOUND} {selection.direct or listed}"
             rows, more = self._database.page(sql, {**selection.parameters, "limit": limit + 1}, limit)
         last = rows[-1][1] if more else looked_to
-        found = [Found(encoded.encode(), title or "", text or "") for encoded, _, title, text in rows]
-        return found, None if last is None else encode_cursor((last, ""))
+        found = [Found(Encoded(ActivityEvent, one.encode()), title or "", text or "") for one, _, title, text in rows]
+        return found, None if last is None else encode_cursor(last)
 
     def _sift(self, selection: Selection, limit: int) -> tuple[list[int], int | None]:
         """The first places that are wanted, and where the looking ended if that was before the end."""

@@ -17,6 +17,7 @@ from sidecar_protocol.atlassian import (
     SiteUnavailable,
 )
 from sidecar_protocol.confluence import SyncConfluence
+from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.jira import SyncJira
 
@@ -56,7 +57,7 @@ class Accounts:
 
     def list(self, service: AtlassianService) -> AtlassianAccountList:
         """All accounts of one product."""
-        return AtlassianAccountList.encoded(b'{"accounts":[%s]}' % b",".join(self._store.accounts(service)))
+        return encode(AtlassianAccountList, accounts=as_models(self._store.accounts(service))).as_model()
 
     async def create(
         self,
@@ -89,10 +90,10 @@ class Accounts:
                 token_expires_at=token_expires_at,
                 **_known(door, person),
             )
-            self._tell(account)
+            self._tell(account.load())
         self._schedule(service, account_id)
-        await self._runtime.schedules.run(schedule_id=_schedule_id(service, account_id))
-        return account
+        self._runtime.schedules.run_now(_schedule_id(service, account_id))
+        return account.as_model()
 
     async def update(
         self,
@@ -122,13 +123,14 @@ class Accounts:
             assert account is not None
             if reads_anew:
                 self._records.read_anew(Origin(service, account_id))
-            if (account.status, account.reason) != (before.status, before.reason):
-                self._tell(account)
+            after = account.load()
+            if (after.status, after.reason) != (before.status, before.reason):
+                self._tell(after)
         if api_token is not None or reads_anew:
             self._schedule(service, account_id)
             # Not the job that is under way: that one began with what the account was.
             self._runtime.queue.enqueue(SPECS[service](account_id=account_id))
-        return account
+        return account.as_model()
 
     async def delete(self, service: AtlassianService, account_id: str) -> AtlassianAccountDeleted:
         """See `jira.accounts.delete`.  One whose deletion was given up half-way may be deleted again."""
@@ -142,9 +144,9 @@ class Accounts:
         """See `jira.accounts.sync`.  Never suspends."""
         account = self._get(service, account_id)
         if full or account.status != AccountStatus.ACTIVE:
-            return self._runtime.queue.enqueue(SPECS[service](account_id=account_id, full=full))
+            return self._runtime.queue.enqueue(SPECS[service](account_id=account_id, full=full)).as_model()
         self._schedule(service, account_id)
-        return await self._runtime.schedules.run(schedule_id=_schedule_id(service, account_id))
+        return self._runtime.schedules.run_now(_schedule_id(service, account_id)).as_model()
 
     async def resume(self) -> None:
         """At a start: every active account has its schedule, and what was being deleted goes on to be."""
@@ -178,7 +180,7 @@ class Accounts:
                 account.account_id, iso_now(self._records.clock), status=AccountStatus.ACTIVE, reason=None, **known
             )
             if changed is not None:
-                self._tell(changed)
+                self._tell(changed.load())
                 self._schedule(AtlassianService(account.service), account.account_id)
 
     def synced(self, account_id: str) -> None:
@@ -223,7 +225,7 @@ class Accounts:
         with self._records.database.write():
             changed = self._store.change(account_id, iso_now(self._records.clock), status=status, reason=reason)
             if changed is not None:
-                self._tell(changed)
+                self._tell(changed.load())
 
     async def _check(self, service: AtlassianService, address: str, email: str, api_token: str) -> tuple[Door, Owner]:
         """Whether the site takes the token; raises what a client is told where it does not."""

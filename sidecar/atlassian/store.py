@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar_protocol.atlassian import AtlassianAccount
+from sidecar_protocol.contract import Encoded
 
 from sidecar.atlassian.reasons import HINTS
 from sidecar.storage.database import Database
@@ -52,13 +53,13 @@ class AtlassianStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def accounts(self, service: str) -> list[bytes]:
+    def accounts(self, service: str) -> list[Encoded[AtlassianAccount]]:
         """All accounts of one product, the oldest first."""
         rows = self._database.rows(
             f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY created_at, account_id",
             (service,),
         )
-        return [row[0].encode() for row in rows]
+        return [Encoded(AtlassianAccount, row[0].encode()) for row in rows]
 
     def all(self) -> list[StoredAccount]:
         """Every account of the two products; the old backend would have taken others, too."""
@@ -79,7 +80,7 @@ class AtlassianStore:
         """Accounts by product."""
         return dict(self._database.rows("SELECT service, count(*) FROM atlassian_accounts GROUP BY service"))
 
-    def add(self, account_id: str, now: str, **fields: Any) -> AtlassianAccount:
+    def add(self, account_id: str, now: str, **fields: Any) -> Encoded[AtlassianAccount]:
         """A new account."""
         values = {"account_id": account_id, **fields, "created_at": now, "updated_at": now}
         row = self._database.row(
@@ -90,9 +91,9 @@ class AtlassianStore:
             tuple(values.values()),
         )
         assert row is not None
-        return AtlassianAccount.encoded(row[0].encode())
+        return Encoded(AtlassianAccount, row[0].encode())
 
-    def change(self, account_id: str, now: str, **fields: Any) -> AtlassianAccount | None:
+    def change(self, account_id: str, now: str, **fields: Any) -> Encoded[AtlassianAccount] | None:
         """Set these columns; None: there is no such account any more."""
         row = self._database.row(
             f"""
@@ -101,7 +102,7 @@ class AtlassianStore:
             """,
             (*fields.values(), now, account_id),
         )
-        return None if row is None else AtlassianAccount.encoded(row[0].encode())
+        return None if row is None else Encoded(AtlassianAccount, row[0].encode())
 
     def remove(self, account_id: str) -> None:
         """Delete the account's row, and with it its token."""

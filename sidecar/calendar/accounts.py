@@ -15,6 +15,7 @@ from sidecar_protocol.calendar.calendars import (
     CalendarChanged,
     CalendarNotFound,
 )
+from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.calendar.accounts_store import AccountRow, AccountsStore
@@ -93,7 +94,9 @@ class Accounts:
             None if signed_in is None else round(signed_in.timestamp() * 1_000),
         )
 
-    async def connected(self, provider_id: str, found: Connected, *, account_id: str | None = None) -> CalendarAccount:
+    async def connected(
+        self, provider_id: str, found: Connected, *, account_id: str | None = None
+    ) -> Encoded[CalendarAccount]:
         """Store an account that was let in, or that it was let in again, and begin to sync it.  Never suspends.
 
         Raises `SecretsLocked`.
@@ -115,8 +118,8 @@ class Accounts:
             self._books.calendars.put(account_id, found.calendars, now)
             self.tell(account_id)
             self._ensure_schedule(account_id, provider_id)
-        await self._runtime.schedules.run(schedule_id=_schedule_id(account_id))
-        return CalendarAccount.encoded(account)
+        self._runtime.schedules.run_now(_schedule_id(account_id))
+        return account
 
     def keep(self, account_id: str, credentials: Mapping[str, Any]) -> None:
         """Store new credentials that the provider gave unasked.  Raises `SecretsLocked`."""
@@ -125,12 +128,14 @@ class Accounts:
                 account_id, iso_now(self._books.clock), credentials_json=self._sealed(account_id, credentials)
             )
 
-    async def update(self, account_id: str, **values: Any) -> CalendarAccount:
+    async def update(self, account_id: str, **values: Any) -> Encoded[CalendarAccount]:
         """See `calendar.accounts.update`."""
         changes = {name: value for name, value in values.items() if value is not None}
         before = self.get(account_id)
         if not changes:
-            return CalendarAccount.encoded(self._store.account(account_id) or b"")
+            account = self._store.account(account_id)
+            assert account is not None
+            return account
         with self._books.database.write():
             account = self._store.change(account_id, iso_now(self._books.clock), **changes)
             assert account is not None
@@ -138,9 +143,9 @@ class Accounts:
                 self._books.calendars.read_anew(account_id)
         if before.status == AccountStatus.ACTIVE and changes.keys() - {"display_name"}:
             await self.sync(account_id)
-        return CalendarAccount.encoded(account)
+        return account
 
-    async def select(self, account_id: str, calendar_id: str, *, selected: bool) -> Calendar:
+    async def select(self, account_id: str, calendar_id: str, *, selected: bool) -> Encoded[Calendar]:
         """See `calendar.calendars.update`.  A sync under way looks again before it ends."""
         with self._books.database.write():
             calendar = self._books.calendars.select(
@@ -153,15 +158,15 @@ class Accounts:
         row = self._store.row(account_id)
         if row is not None and row.status == AccountStatus.ACTIVE:
             await self.sync(account_id)
-        return Calendar.encoded(calendar)
+        return calendar
 
-    async def sync(self, account_id: str, *, full: bool = False) -> Job:
+    async def sync(self, account_id: str, *, full: bool = False) -> Encoded[Job]:
         """See `calendar.accounts.sync`.  Never suspends."""
         row = self.get(account_id)
         if full or row.status != AccountStatus.ACTIVE:
             return self._runtime.queue.enqueue(SyncCalendar(account_id=account_id, full=full))
         self._ensure_schedule(account_id, row.provider)
-        return await self._runtime.schedules.run(schedule_id=_schedule_id(account_id))
+        return self._runtime.schedules.run_now(_schedule_id(account_id))
 
     def succeeded(self, account_id: str) -> None:
         """A sync is through; part of the caller's `write`."""
@@ -233,7 +238,9 @@ class Accounts:
 
     def tell(self, account_id: str) -> None:
         """`accounts.updated`, of the account as it stands."""
-        account = CalendarAccount.encoded(self._store.account(account_id) or b"")
+        stored = self._store.account(account_id)
+        assert stored is not None
+        account = stored.load()
         self._tell(account.provider, account_id, account.status, account.reason, account.hint)
 
     def _tell(

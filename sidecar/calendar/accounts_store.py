@@ -5,6 +5,9 @@ Rows leave as JSON that SQLite made, which `CalendarAccount` describes; it never
 
 from typing import Any, Final, NamedTuple
 
+from sidecar_protocol.calendar.calendars import CalendarAccount
+from sidecar_protocol.contract import Encoded
+
 from sidecar.storage.database import Database
 
 ACCOUNT_JSON: Final = """json_object(
@@ -54,15 +57,15 @@ class AccountsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def accounts(self) -> list[bytes]:
+    def accounts(self) -> list[Encoded[CalendarAccount]]:
         """All accounts, the oldest first."""
         rows = self._database.rows(f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY created_at, account_id")
-        return [row[0].encode() for row in rows]
+        return [Encoded(CalendarAccount, row[0].encode()) for row in rows]
 
-    def account(self, account_id: str) -> bytes | None:
+    def account(self, account_id: str) -> Encoded[CalendarAccount] | None:
         """One account."""
         row = self._database.row(f"SELECT {ACCOUNT_JSON} FROM calendar_accounts WHERE account_id = ?", (account_id,))
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(CalendarAccount, row[0].encode())
 
     def counts(self) -> dict[str, int]:
         """Accounts by provider."""
@@ -86,7 +89,7 @@ class AccountsStore:
             (account_id, provider, email, now, now),
         )
 
-    def change(self, account_id: str, now: str, **values: Any) -> bytes | None:
+    def change(self, account_id: str, now: str, **values: Any) -> Encoded[CalendarAccount] | None:
         """Set columns of CHANGEABLE; the account then, None where there is none."""
         assert values.keys() <= CHANGEABLE
         sets = ", ".join(f"{name} = :{name}" for name in (*values, "updated_at"))
@@ -94,7 +97,7 @@ class AccountsStore:
             f"UPDATE calendar_accounts SET {sets} WHERE account_id = :account_id RETURNING {ACCOUNT_JSON}",
             {**values, "updated_at": now, "account_id": account_id},
         )
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(CalendarAccount, row[0].encode())
 
     def synced(self, account_id: str, now: str) -> None:
         """All of the account's calendars have been looked at."""

@@ -6,7 +6,8 @@ Rows leave for clients as JSON that SQLite made, which `Calendar` describes.
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from sidecar_protocol.calendar.calendars import CalendarSyncError
+from sidecar_protocol.calendar.calendars import Calendar, CalendarSyncError
+from sidecar_protocol.contract import Encoded
 
 from sidecar.calendar.provider import RemoteCalendar
 from sidecar.storage.database import Database
@@ -71,7 +72,7 @@ class CalendarsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def calendars(self, account_id: str | None) -> list[bytes]:
+    def calendars(self, account_id: str | None) -> list[Encoded[Calendar]]:
         """Calendars, of one account where given."""
         rows = self._database.rows(
             f"""
@@ -80,7 +81,7 @@ class CalendarsStore:
             """,
             {"account_id": account_id},
         )
-        return [row[0].encode() for row in rows]
+        return [Encoded(Calendar, row[0].encode()) for row in rows]
 
     def states(self, account_id: str) -> list[CalendarState]:
         """How far each calendar of an account has got."""
@@ -107,7 +108,7 @@ class CalendarsStore:
                 changed.append(row[0])
         return changed
 
-    def select(self, account_id: str, calendar_id: str, now: str, *, selected: bool) -> bytes | None:
+    def select(self, account_id: str, calendar_id: str, now: str, *, selected: bool) -> Encoded[Calendar] | None:
         """Select or deselect a calendar; None where there is none."""
         row = self._database.row(
             f"""
@@ -116,7 +117,7 @@ class CalendarsStore:
             """,
             (int(selected), now, account_id, calendar_id),
         )
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(Calendar, row[0].encode())
 
     def reached(self, account_id: str, calendar_id: str, progress: Progress, now: str) -> None:
         """A sync of it is through."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
-from sidecar_protocol.errors import InvalidCursor
+from sidecar_protocol.calendar.calendars import CalendarEvent
+from sidecar_protocol.contract import Encoded
 
 from sidecar.calendar.calendars_store import DESELECTED
 from sidecar.calendar.provider import RemoteEvent, Window
 from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
-from sidecar.storage.page_key import decode_cursor, encode_cursor
+from sidecar.storage.paging import PagedList
 
 EVENT_JSON: Final = """json_object(
     'account_id', account_id, 'calendar_id', calendar_id, 'event_id', event_id,
@@ -31,8 +32,13 @@ EVENT_JSON: Final = """json_object(
 DURATION_BUCKETS: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
 """What `duration_bucket_s` may be: 1, 8, 64 and 512 days, and longer than any event."""
 
-EventKey = tuple[str | int, str, str, str]
-"""What events are sorted by: the beginning, then account, calendar and event."""
+_EVENTS: Final = PagedList(
+    CalendarEvent,
+    # SQLite would otherwise choose an index by account or calendar, and read its whole history.
+    "calendar_events INDEXED BY idx_calendar_events_range",
+    EVENT_JSON,
+    {"start_ts": int, "account_id": str, "calendar_id": str, "event_id": str},
+)
 
 RIM_S: Final = 2 * DAY_S
 """Zones lie up to 26 hours apart."""
@@ -76,33 +82,23 @@ class EventsStore:
 
     # --- for clients ----------------------------------------------------------------------------------------------
 
-    def events(self, wanted: EventFilter, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+    def events(
+        self, wanted: EventFilter, limit: int, cursor: str | None
+    ) -> tuple[list[Encoded[CalendarEvent]], str | None]:
         """Events as they begin, and the cursor of the next page."""
-        after = (None, None, None, None) if cursor is None else _decode(cursor)
-        where = " AND ".join(_conditions(wanted, cursor))
-        # One sorted range of the index per bucket, which SQLite merges: a page costs the same in a table of any size.
-        # INDEXED BY: an index by account or calendar looks better to the planner, and would mean its whole history.
-        arms = "UNION ALL".join(
-            f"""
-            SELECT {EVENT_JSON}, start_ts, account_id, calendar_id, event_id
-            FROM calendar_events INDEXED BY idx_calendar_events_range
-            WHERE duration_bucket_s = {bucket} AND start_ts > :start - {bucket} AND {where}
-            """
-            for bucket in DURATION_BUCKETS
-        )
-        rows, more = self._database.page(
-            f"{arms} ORDER BY start_ts, account_id, calendar_id, event_id LIMIT :limit",
-            {
-                "start": wanted.start,
-                "end": wanted.end,
-                "account_id": wanted.account_id,
-                "calendar_id": wanted.calendar_id,
-                **dict(zip(("after_ts", "after_account", "after_calendar", "after_event"), after, strict=True)),
-                "limit": limit + 1,
-            },
+        conditions = ["start_ts < :end", "(start_ts >= :start OR end_ts > :start)"]  # the former: without a duration
+        if not wanted.include_unselected:
+            conditions.append(f"(account_id, calendar_id) NOT IN ({DESELECTED})")
+        return _EVENTS.page(
+            self._database,
             limit,
+            cursor,
+            equal={"account_id": wanted.account_id, "calendar_id": wanted.calendar_id},
+            conditions=conditions,
+            parameters={"start": wanted.start, "end": wanted.end},
+            # One sorted index range per bucket, so that the cost of a page does not depend on the number of events.
+            arms=[f"duration_bucket_s = {bucket} AND start_ts > :start - {bucket}" for bucket in DURATION_BUCKETS],
         )
-        return [row[0].encode() for row in rows], _encode(rows[-1][1:]) if more else None
 
     # --- for the sync ---------------------------------------------------------------------------------------------
 
@@ -213,34 +209,3 @@ def _event(row: Sequence[Any]) -> RemoteEvent:
     for name in _JSON:
         values[name] = None if values[name] is None else from_json(values[name])
     return RemoteEvent(**values)
-
-
-def _conditions(wanted: EventFilter, cursor: str | None) -> Iterable[str]:
-    yield "start_ts < :end"
-    # The first half is for what has no length.
-    yield "(start_ts >= :start OR end_ts > :start)"
-    if wanted.account_id is not None:
-        yield "account_id = :account_id"
-    if wanted.calendar_id is not None:
-        yield "calendar_id = :calendar_id"
-    if not wanted.include_unselected:
-        yield f"(account_id, calendar_id) NOT IN ({DESELECTED})"
-    if cursor is not None:
-        yield """(start_ts, account_id, calendar_id, event_id)
-                > (:after_ts, :after_account, :after_calendar, :after_event)"""
-
-
-def _encode(key: EventKey) -> str:
-    start_ts, *ids = key
-    return encode_cursor((start_ts, to_json(ids).decode()))
-
-
-def _decode(cursor: str) -> EventKey:
-    start_ts, ids = decode_cursor(cursor, int)
-    try:
-        match from_json(ids):
-            case [str(account_id), str(calendar_id), str(event_id)]:
-                return start_ts, account_id, calendar_id, event_id
-    except ValueError:
-        pass
-    raise InvalidCursor

@@ -13,7 +13,7 @@ from sidecar_protocol.calendar.calendars import (
     CalendarList,
     Calendars,
 )
-from sidecar_protocol.contract import page
+from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams
 
@@ -32,16 +32,16 @@ class CalendarService(Calendars):
         self._events = events
 
     async def list_accounts(self) -> CalendarAccountList:
-        return CalendarAccountList.encoded(b'{"accounts":[%s]}' % b",".join(self._accounts.accounts()))
+        return encode(CalendarAccountList, accounts=as_models(self._accounts.accounts())).as_model()
 
     async def get_account(self, *, account_id: str) -> CalendarAccount:
         account = self._accounts.account(account_id)
         if account is None:
             raise CalendarAccountNotFound
-        return CalendarAccount.encoded(account)
+        return account.as_model()
 
     async def list_calendars(self, *, account_id: str | None = None) -> CalendarList:
-        return CalendarList.encoded(b'{"calendars":[%s]}' % b",".join(self._calendars.calendars(account_id)))
+        return encode(CalendarList, calendars=as_models(self._calendars.calendars(account_id))).as_model()
 
     async def list_events(
         self,
@@ -58,7 +58,7 @@ class CalendarService(Calendars):
             raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
         wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
         events, next_cursor = self._events.events(wanted, limit, cursor)
-        return CalendarEventPage.encoded(page("events", events, next_cursor))
+        return encode(CalendarEventPage, events=as_models(events), next_cursor=next_cursor).as_model()
 
 
 class CalendarAccountsService(CalendarAccounts):
@@ -85,8 +85,8 @@ class CalendarAccountsService(CalendarAccounts):
         existing = self._accounts.existing(provider, found)
         account = await self._accounts.connected(provider, found, account_id=existing)
         if display_name is not None:
-            account = await self._accounts.update(account.account_id, display_name=display_name)
-        return account
+            account = await self._accounts.update(account.load().account_id, display_name=display_name)
+        return account.as_model()
 
     async def update(
         self,
@@ -96,18 +96,19 @@ class CalendarAccountsService(CalendarAccounts):
         past_days: int | None = None,
         future_days: int | None = None,
     ) -> CalendarAccount:
-        return await self._accounts.update(
+        account = await self._accounts.update(
             account_id, display_name=display_name, past_days=past_days, future_days=future_days
         )
+        return account.as_model()
 
     async def delete(self, *, account_id: str) -> CalendarAccountDeleted:
         return await self._accounts.delete(account_id)
 
     async def sync(self, *, account_id: str, full: bool = False) -> Job:
-        return await self._accounts.sync(account_id, full=full)
+        return (await self._accounts.sync(account_id, full=full)).as_model()
 
     async def update_calendar(self, *, account_id: str, calendar_id: str, selected: bool) -> Calendar:
-        return await self._accounts.select(account_id, calendar_id, selected=selected)
+        return (await self._accounts.select(account_id, calendar_id, selected=selected)).as_model()
 
 
 def _seconds(moment: str) -> float:

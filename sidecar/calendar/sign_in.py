@@ -186,8 +186,9 @@ class GoogleSignInService(GoogleSignIn):
             Connected(email, credentials, calendars=calendars),
             account_id=sign_in.account_id or (existing.account_id if existing is not None else None),
         )
-        google.tokens.learn(account.account_id, grant, grant.refresh_token)
-        return account
+        connected = account.load()
+        google.tokens.learn(connected.account_id, grant, grant.refresh_token)
+        return connected
 
     def _problem(self, grant: Grant, email: str | None, sign_in: SignIn) -> RpcError | None:
         """What keeps a grant from becoming an account."""

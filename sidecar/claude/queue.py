@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from sidecar_protocol.contract import JobSpec
+from sidecar_protocol.contract import Encoded, JobSpec
 from sidecar_protocol.entities import Job, JobStatus
 
 
 class Enqueue(Protocol):
     """Makes a queued job of a spec, and returns it as it stands in the queue."""
 
-    def __call__(self, spec: JobSpec, *, priority: int) -> Job: ...
+    def __call__(self, spec: JobSpec, *, priority: int) -> Encoded[Job]: ...
 
 
 class CancelHolders(Protocol):

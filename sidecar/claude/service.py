@@ -32,7 +32,7 @@ from sidecar_protocol.claude.sessions import (
     Sessions,
     TakeTurn,
 )
-from sidecar_protocol.contract import page
+from sidecar_protocol.contract import Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.scalars import FolderPath, LongText, Priority, Seconds
 
@@ -74,7 +74,7 @@ class ClaudeService(Claude):
             timeout_s=timeout_s,
             system_prompt=system_prompt,
         )
-        return self._enqueue(spec, priority=priority)
+        return self._enqueue(spec, priority=priority).as_model()
 
 
 class DoctorService(ClaudeDoctor):
@@ -126,17 +126,20 @@ class SessionsService(Sessions):
             permission_mode=permission_mode,
             allowed_tools=allowed_tools,
             system_prompt=system_prompt,
-        )
+        ).as_model()
 
     async def list(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
         sessions, next_cursor = self._store.page(limit, cursor)
-        return SessionPage.encoded(page("sessions", sessions, next_cursor))
+        return encode(SessionPage, sessions=as_models(sessions), next_cursor=next_cursor).as_model()
 
     async def get(self, *, session_id: str) -> Session:
+        return self._get(session_id).as_model()
+
+    def _get(self, session_id: str) -> Encoded[Session]:
         session = self._store.get(session_id)
         if session is None:
             raise SessionNotFound
-        return Session.encoded(session)
+        return session
 
     async def update(
         self,
@@ -152,8 +155,8 @@ class SessionsService(Sessions):
         )
         if session is None:
             raise SessionNotFound
-        self._adapt_process(session)
-        return session
+        self._adapt_process(session.load())
+        return session.as_model()
 
     async def delete(self, *, session_id: str) -> SessionDeleted:
         self._permissions.close(session_id, "The session was deleted.")
@@ -164,25 +167,25 @@ class SessionsService(Sessions):
         return SessionDeleted(session_id=session_id)
 
     async def send(self, *, session_id: str, prompt: LongText, priority: Priority = 0) -> Job:
-        await self.get(session_id=session_id)
-        return self._enqueue(TakeTurn(session_id=session_id, prompt=prompt), priority=priority)
+        self._get(session_id)
+        return self._enqueue(TakeTurn(session_id=session_id, prompt=prompt), priority=priority).as_model()
 
     async def interrupt(self, *, session_id: str) -> Session:
-        session = await self.get(session_id=session_id)
+        session = self._get(session_id)
         self._cancel(session_lock(session_id), JobStatus.RUNNING)
-        return session
+        return session.as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None) -> Session:
         forked = self._conversations.fork(session_id, title)
         if forked is None:
             raise SessionNotFound
-        return forked
+        return forked.as_model()
 
     async def list_messages(self, *, session_id: str, limit: int = 200, cursor: str | None = None) -> ClaudeMessagePage:
-        messages, next_cursor = self._store.message_page(session_id, limit, cursor)
+        messages, next_cursor = self._store.messages(session_id, limit, cursor)
         if not messages:
-            await self.get(session_id=session_id)
-        return ClaudeMessagePage.encoded(page("messages", messages, next_cursor))
+            self._get(session_id)
+        return encode(ClaudeMessagePage, messages=as_models(messages), next_cursor=next_cursor).as_model()
 
 
 class PermissionsService(Permissions):
@@ -201,7 +204,7 @@ class PermissionsService(Permissions):
         cursor: str | None = None,
     ) -> PermissionPage:
         requests, next_cursor = self._store.page(session_id, status, limit, cursor)
-        return PermissionPage.encoded(page("requests", requests, next_cursor))
+        return encode(PermissionPage, requests=as_models(requests), next_cursor=next_cursor).as_model()
 
     async def respond(
         self,
@@ -212,4 +215,4 @@ class PermissionsService(Permissions):
         message: str | None = None,
         remember: bool = False,
     ) -> PermissionRequest:
-        return self._journal.answer(request_id, decision, updated_input, message, remember=remember)
+        return self._journal.answer(request_id, decision, updated_input, message, remember=remember).as_model()

@@ -15,8 +15,8 @@ from anyio.abc import Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from pydantic_core import to_json
 from sidecar_protocol import contract
-from sidecar_protocol.catalog import PROTOCOL_VERSION
 from sidecar_protocol.connection import Answered, Connection, Notified
+from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar import __version__
 from sidecar.program import command

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import IO, Any, Final
 
-from sidecar_protocol.catalog import PROTOCOL_VERSION
+from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar import __version__, exit_codes
 from sidecar.commandline.client import SidecarClient, SidecarEnded, spawn

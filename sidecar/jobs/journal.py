@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from pydantic_core import to_json
-from sidecar_protocol.contract import Ephemeral, JobSpec, Notification
+from sidecar_protocol.contract import Encoded, Ephemeral, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobError, JobStatus, WaitingFor
 from sidecar_protocol.errors import PayloadTooLarge
-from sidecar_protocol.jobs import JobLogAdded, JobLogLine, JobProgress, JobQueue, JobQueueUpdated, JobUpdated
+from sidecar_protocol.jobs import JobLogAdded, JobProgress, JobQueue, JobQueueUpdated, JobUpdated
 
 from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
@@ -62,7 +62,7 @@ class JobJournal:
         idempotency_key: str | None = None,
         max_attempts: int | None = None,
         schedule_id: str | None = None,
-    ) -> tuple[bytes, bool]:
+    ) -> tuple[Encoded[Job], bool]:
         """A new job, and False; or the one that already has the key, and True.  Raises PayloadTooLarge."""
         payload = spec.json_bytes()
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -89,7 +89,7 @@ class JobJournal:
             self.log(new.job_id, "info", "Queued")
         return job, False
 
-    def request_cancel(self, job_id: str) -> bytes | None:
+    def request_cancel(self, job_id: str) -> Encoded[Job] | None:
         """The job after the request; None where it has ended or was asked already."""
         with self._database.write():
             job = self._store.request_cancel(job_id, iso_now(self._clock))
@@ -110,7 +110,7 @@ class JobJournal:
         with self._database.write():
             claimed = self._store.claim(job_id, self._boot_id, now)
             if claimed is not None:
-                self._changed(claimed.json)
+                self._changed(claimed.encoded)
                 self.log(claimed.job_id, "info", "Started")
         return claimed
 
@@ -146,7 +146,7 @@ class JobJournal:
             line = self._store.add_log_line(
                 self._new_id(), job_id, iso_now(self._clock), level, storable_text(message), encoded
             )
-            self._notifier.notify(JobLogAdded(line=JobLogLine.encoded(line)))
+            self._notifier.notify(JobLogAdded(line=line.as_model()))
 
     def log_size(self, job_id: str, full: str) -> LogSize:
         """How much log a job has, and whether it holds the line `full`."""
@@ -198,7 +198,7 @@ class JobJournal:
                 self._changed(job)
         return job is not None
 
-    def rerun(self, job_id: str) -> bytes | None:
+    def rerun(self, job_id: str) -> Encoded[Job] | None:
         """A finished job, queued anew; None where it is not finished."""
         with self._database.write():
             job = self._store.rerun(job_id, iso_now(self._clock))
@@ -237,8 +237,8 @@ class JobJournal:
         """The wall clock, by which jobs are due."""
         return self._clock.now_ms()
 
-    def _changed(self, job: bytes) -> None:
-        self._notifier.notify(JobUpdated(job=Job.encoded(job)))
+    def _changed(self, job: Encoded[Job]) -> None:
+        self._notifier.notify(JobUpdated(job=job.as_model()))
 
     def _in(self, delay_s: float) -> str:
         return iso(self._clock.now_ms() + round(delay_s * 1000))

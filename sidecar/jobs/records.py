@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from sidecar_protocol.contract import Encoded
+from sidecar_protocol.entities import Job
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
@@ -27,7 +30,7 @@ class ClaimedJob:
     payload: str
     attempt: int
     max_attempts: int
-    json: bytes
+    encoded: Encoded[Job]
     first_snoozed_at: str | None = None
     """Since when it has been put off."""
 

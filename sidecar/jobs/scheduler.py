@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
-from sidecar_protocol.contract import JobSpec, Notification
+from sidecar_protocol.contract import Encoded, JobSpec, Notification, as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 
@@ -83,7 +83,7 @@ class Scheduler(Schedules):
         return self._schedules.next_run_at()
 
     async def list(self) -> ScheduleList:
-        return ScheduleList.encoded(b'{"schedules":[%s]}' % b",".join(self._schedules.all()))
+        return encode(ScheduleList, schedules=as_models(self._schedules.all())).as_model()
 
     async def update(self, *, schedule_id: str, enabled: bool | None = None, period_s: int | None = None) -> Schedule:
         schedule = self._get(schedule_id)
@@ -93,22 +93,26 @@ class Scheduler(Schedules):
             self._schedules.change(schedule_id, enabled=wanted, period_s=period)
             next_run_at = iso(after(self._clock.now_ms(), schedule.offset_ms, period))
             changed = self._schedules.move(schedule_id, next_run_at)
-            self._notify(ScheduleUpdated(schedule=Schedule.encoded(changed)))
+            self._notify(ScheduleUpdated(schedule=changed.as_model()))
         self._wake()
-        return Schedule.encoded(changed)
+        return changed.as_model()
 
     async def run(self, *, schedule_id: str) -> Job:
+        return self.run_now(schedule_id).as_model()
+
+    def run_now(self, schedule_id: str) -> Encoded[Job]:
+        """Creates the schedule's job now, or returns its previous job if that is still live."""
         schedule = self._get(schedule_id)
         if schedule.last_job_id is not None and self._is_live(schedule):
             live = self._jobs.get(schedule.last_job_id)
             assert live is not None
-            return Job.encoded(live)
+            return live
         with self._database.write():
             job = self._make(schedule)
         if job is None:
             raise ScheduleNotFound(hint="Its job type is not known to this version.")
         self._wake()
-        return Job.encoded(job)
+        return job
 
     def _get(self, schedule_id: str) -> StoredSchedule:
         schedule = self._schedules.get(schedule_id)
@@ -119,7 +123,7 @@ class Scheduler(Schedules):
     def _is_live(self, schedule: StoredSchedule) -> bool:
         return schedule.last_job_id is not None and self._jobs.is_live(schedule.last_job_id)
 
-    def _make(self, schedule: StoredSchedule) -> bytes | None:
+    def _make(self, schedule: StoredSchedule) -> Encoded[Job] | None:
         spec = self._specs().get(schedule.type)
         try:
             wanted = spec.model_validate_json(schedule.payload) if spec is not None else None
@@ -129,9 +133,8 @@ class Scheduler(Schedules):
             log.warning("the schedule %s makes jobs that this version does not know", schedule.schedule_id)
             return None
         job, _ = self._journal.queue(wanted, schedule_id=schedule.schedule_id)
-        made = Job.encoded(job)
-        stored = self._schedules.ran(schedule.schedule_id, made.job_id, iso_now(self._clock))
-        self._notify(ScheduleUpdated(schedule=Schedule.encoded(stored)))
+        stored = self._schedules.ran(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
+        self._notify(ScheduleUpdated(schedule=stored.as_model()))
         return job
 
     def _move(self, schedule: StoredSchedule, now_ms: int) -> None:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sidecar_protocol.contract import Encoded
+from sidecar_protocol.jobs import Schedule
+
 from sidecar.storage.database import Database
 
 SCHEDULE_JSON: Final = """json_object(
@@ -86,15 +89,15 @@ class SchedulesStore:
         row = self._database.row("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
         return row[0] if row is not None else None
 
-    def move(self, schedule_id: str, next_run_at: str) -> bytes:
+    def move(self, schedule_id: str, next_run_at: str) -> Encoded[Schedule]:
         """Set when it runs next."""
         return self._json("UPDATE job_schedules SET next_run_at = ?", (next_run_at,), schedule_id)
 
-    def ran(self, schedule_id: str, job_id: str, now: str) -> bytes:
+    def ran(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
         """Note the job that it has made."""
         return self._json("UPDATE job_schedules SET last_run_at = ?, last_job_id = ?", (now, job_id), schedule_id)
 
-    def change(self, schedule_id: str, *, enabled: bool, period_s: int) -> bytes:
+    def change(self, schedule_id: str, *, enabled: bool, period_s: int) -> Encoded[Schedule]:
         """Set what a user may set."""
         return self._json("UPDATE job_schedules SET enabled = ?, period_s = ?", (int(enabled), period_s), schedule_id)
 
@@ -103,15 +106,14 @@ class SchedulesStore:
         row = self._database.row("SELECT enabled FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
         return row is not None and bool(row[0])
 
-    def all(self) -> list[bytes]:
+    def all(self) -> list[Encoded[Schedule]]:
         """All schedules, by id."""
         rows = self._database.rows(f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
-        return [row[0].encode() for row in rows]
+        return [Encoded(Schedule, row[0].encode()) for row in rows]
 
-    def _json(self, update: str, parameters: tuple[object, ...], schedule_id: str) -> bytes:
+    def _json(self, update: str, parameters: tuple[object, ...], schedule_id: str) -> Encoded[Schedule]:
         row = self._database.row(
             f"{update} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", (*parameters, schedule_id)
         )
         assert row is not None  # the callers have just read it
-        encoded: bytes = row[0].encode()
-        return encoded
+        return Encoded(Schedule, row[0].encode())

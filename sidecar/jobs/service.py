@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from sidecar_protocol.contract import JobSpec, page
+from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.jobs import (
     JobCreated,
@@ -63,32 +63,32 @@ class JobsService(Jobs):
             wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
         )
         self._wake()
-        return JobCreated.encoded(b'{"job":%s,"deduplicated":%s}' % (job, b"true" if deduplicated else b"false"))
+        return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
 
-    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Job:
+    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
         """Queue a job from inside the process."""
         job, _ = self._journal.queue(spec, priority=priority)
         self._wake()
-        return Job.encoded(job)
+        return job
 
     async def list(
         self, *, status: JobStatus | None = None, type: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> JobPage:
         jobs, next_cursor = self._store.page(status, type, limit, cursor)
-        return JobPage.encoded(page("jobs", jobs, next_cursor))
+        return encode(JobPage, jobs=as_models(jobs), next_cursor=next_cursor).as_model()
 
     async def get(self, *, job_id: str) -> Job:
         job = self._store.get(job_id)
         if job is None:
             raise JobNotFound
-        return Job.encoded(job)
+        return job.as_model()
 
     async def cancel(self, *, job_id: str) -> Job:
         job = self._journal.request_cancel(job_id)
         if job is None:
             return await self.get(job_id=job_id)
         self._on_cancel(job_id)
-        return Job.encoded(job)
+        return job.as_model()
 
     def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
         """Cancel the jobs that have this lock, or want it, and have one of these statuses."""
@@ -100,7 +100,7 @@ class JobsService(Jobs):
         lines, next_cursor = self._store.log_page(job_id, limit, cursor)
         if not lines and self._store.get(job_id) is None:
             raise JobNotFound
-        return JobLogPage.encoded(page("lines", lines, next_cursor))
+        return encode(JobLogPage, lines=as_models(lines), next_cursor=next_cursor).as_model()
 
     async def retry(self, *, job_id: str) -> Job:
         job = self._journal.rerun(job_id)
@@ -108,7 +108,7 @@ class JobsService(Jobs):
             await self.get(job_id=job_id)
             raise JobNotFinished
         self._wake()
-        return Job.encoded(job)
+        return job.as_model()
 
     async def get_queue(self) -> JobQueue:
         return self._journal.queue_state()

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
+from sidecar_protocol.contract import Encoded
+from sidecar_protocol.entities import Job
+from sidecar_protocol.jobs import JobLogLine
+
 from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
 from sidecar.storage.database import Database
-from sidecar.storage.page_key import decode_cursor, decode_list_cursor, encode_cursor
+from sidecar.storage.paging import PagedList
 
 JOB_JSON: Final = """json_object(
     'job_id', job_id, 'type', type, 'status', status,
@@ -31,9 +35,11 @@ LOG_LINE_JSON: Final = """json_object(
     'line_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
     'meta', json(meta_json))"""
 
+_JOBS: Final = PagedList(Job, "jobs", JOB_JSON, {"created_at": str, "job_id": str}, descending=True)
+_LOG: Final = PagedList(JobLogLine, "job_events", LOG_LINE_JSON, {"rowid": int})
 
-Position = tuple[str, str]
-"""Where a finished job stands in the order of forgetting: (updated_at, job_id)."""
+PruneKey = tuple[str, str]
+"""The sort key of finished jobs in the order of pruning: (updated_at, job_id)."""
 
 
 class JobsStore:
@@ -42,9 +48,9 @@ class JobsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, job: NewJob, now: str) -> bytes | None:
+    def insert(self, job: NewJob, now: str) -> Encoded[Job] | None:
         """A new queued job; None where its idempotency key is taken."""
-        return self._json(
+        return self._job(
             f"""
             INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json, priority, run_at,
                               idempotency_key, max_attempts, lock_key, schedule_id, is_due)
@@ -56,43 +62,23 @@ class JobsStore:
             job.max_attempts, job.lock_key, job.schedule_id, job.run_at is None or job.run_at <= now,
         )  # fmt: skip
 
-    def by_idempotency_key(self, key: str) -> bytes | None:
+    def by_idempotency_key(self, key: str) -> Encoded[Job] | None:
         """The job that was made with this key."""
-        return self._json(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
+        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
 
-    def get(self, job_id: str) -> bytes | None:
+    def get(self, job_id: str) -> Encoded[Job] | None:
         """One job."""
-        return self._json(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ?", job_id)
+        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ?", job_id)
 
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
-    ) -> tuple[list[bytes], str | None]:
+    ) -> tuple[list[Encoded[Job]], str | None]:
         """Jobs, newest first, and the cursor of the next page."""
-        conditions: list[str] = []
-        parameters: list[str | int] = []
-        if status is not None:
-            conditions.append("status = ?")
-            parameters.append(status)
-        if job_type is not None:
-            conditions.append("type = ?")
-            parameters.append(job_type)
-        if cursor is not None:
-            conditions.append("(created_at, job_id) < (?, ?)")
-            parameters.extend(decode_cursor(cursor, str))
-        where = "WHERE " + " AND ".join(conditions) if conditions else ""
-        rows, more = self._database.page(
-            f"""
-            SELECT {JOB_JSON}, created_at, job_id FROM jobs {where}
-            ORDER BY created_at DESC, job_id DESC LIMIT ?
-            """,
-            (*parameters, limit + 1),
-            limit,
-        )
-        return [row[0].encode() for row in rows], encode_cursor(rows[-1][1:]) if more else None
+        return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
 
-    def request_cancel(self, job_id: str, now: str) -> bytes | None:
+    def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
         """Cancel a queued job, mark a running one; None where it is neither, or marked already."""
-        return self._json(
+        return self._job(
             f"""
             UPDATE jobs SET
                 cancel_requested_at = :now, updated_at = :now, version = version + 1,
@@ -153,7 +139,9 @@ class JobsStore:
         if row is None:
             return None
         job_type, payload, attempt, max_attempts, encoded, first_snoozed_at = row
-        return ClaimedJob(job_id, job_type, payload, attempt, max_attempts, encoded.encode(), first_snoozed_at)
+        return ClaimedJob(
+            job_id, job_type, payload, attempt, max_attempts, Encoded(Job, encoded.encode()), first_snoozed_at
+        )
 
     def next_run_at(self) -> str | None:
         """When the next job that waits for its time is due."""
@@ -162,9 +150,9 @@ class JobsStore:
 
     def finish(
         self, job_id: str, status: str, message: str | None, *, result: str | None, error: str | None, now: str
-    ) -> bytes | None:
+    ) -> Encoded[Job] | None:
         """A running job's end; None where it is not running."""
-        return self._json(
+        return self._job(
             f"""
             UPDATE jobs SET
                 status = :status, message = coalesce(:message, message), result_json = :result, error_json = :error,
@@ -186,9 +174,9 @@ class JobsStore:
             (progress, message, now, job_id),
         )
 
-    def wait_for(self, job_id: str, what: str | None, now: str) -> bytes | None:
+    def wait_for(self, job_id: str, what: str | None, now: str) -> Encoded[Job] | None:
         """What a running job waits for; None where it is not running."""
-        return self._json(
+        return self._job(
             f"""
             UPDATE jobs SET waiting_for = ?, updated_at = ?, version = version + 1
             WHERE job_id = ? AND status = 'running' RETURNING {JOB_JSON}
@@ -196,9 +184,9 @@ class JobsStore:
             what, now, job_id,
         )  # fmt: skip
 
-    def requeue(self, job_id: str, back: Requeued, now: str) -> bytes | None:
+    def requeue(self, job_id: str, back: Requeued, now: str) -> Encoded[Job] | None:
         """A running job back into the queue; None where it is not running, or somebody wants it cancelled."""
-        return self._json(
+        return self._job(
             f"""
             UPDATE jobs SET
                 status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
@@ -214,9 +202,9 @@ class JobsStore:
             spent=back.spent, recovered=back.recovered, snoozed=back.snoozed, now=now,
         )  # fmt: skip
 
-    def rerun(self, job_id: str, now: str) -> bytes | None:
+    def rerun(self, job_id: str, now: str) -> Encoded[Job] | None:
         """A finished job into the queue, as if it had never run; None where it is not finished."""
-        return self._json(
+        return self._job(
             f"""
             UPDATE jobs SET
                 status = 'queued', run_at = NULL, is_due = 1,
@@ -267,7 +255,7 @@ class JobsStore:
         """Pause the queue, or resume it."""
         self._database.execute("UPDATE job_queue SET paused_at = ?", (moment,))
 
-    def sizes(self, older_than: Position | None, limit: int) -> list[tuple[Position, int]]:
+    def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]:
         """Finished jobs, the latest first: where each stands, and its bytes with its log."""
         rows = self._database.rows(
             f"""
@@ -283,7 +271,7 @@ class JobsStore:
         )
         return [((moment, job_id), size) for moment, job_id, size in rows]
 
-    def forget(self, up_to: Position, limit: int) -> int:
+    def forget(self, up_to: PruneKey, limit: int) -> int:
         """Delete finished jobs up to this one, the oldest first, with their logs; how many."""
         rows = self._database.rows(
             """
@@ -303,17 +291,19 @@ class JobsStore:
         """Jobs by status."""
         return dict(self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status"))
 
-    def add_log_line(self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None) -> bytes:
+    def add_log_line(
+        self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None
+    ) -> Encoded[JobLogLine]:
         """A line of the job's log."""
-        line = self._json(
+        row = self._database.row(
             f"""
             INSERT INTO job_events (event_id, job_id, created_at, level, message, meta_json) VALUES (?, ?, ?, ?, ?, ?)
             RETURNING {LOG_LINE_JSON}
             """,
-            event_id, job_id, now, level, message, None if meta is None else meta.decode(),
-        )  # fmt: skip
-        assert line is not None  # an INSERT returns its row
-        return line
+            (event_id, job_id, now, level, message, None if meta is None else meta.decode()),
+        )
+        assert row is not None  # an INSERT returns its row
+        return Encoded(JobLogLine, row[0].encode())
 
     def log_size(self, job_id: str, full: str) -> LogSize:
         """How much log a job has, and whether it holds the line `full`."""
@@ -328,23 +318,13 @@ class JobsStore:
         assert row is not None  # an aggregate has always one
         return LogSize(row[0], row[1], bool(row[2]))
 
-    def log_page(self, job_id: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+    def log_page(self, job_id: str, limit: int, cursor: str | None) -> tuple[list[Encoded[JobLogLine]], str | None]:
         """Lines of a job's log, oldest first, and the cursor of the next page.
 
         Sorted by rowid, not by time: the clock may have been set back.
         """
-        after = decode_list_cursor(cursor, job_id)
-        rows, more = self._database.page(
-            f"""
-            SELECT {LOG_LINE_JSON}, rowid FROM job_events
-            WHERE job_id = ? AND rowid > ?
-            ORDER BY rowid LIMIT ?
-            """,
-            (job_id, after, limit + 1),
-            limit,
-        )
-        return [row[0].encode() for row in rows], encode_cursor((rows[-1][1], job_id)) if more else None
+        return _LOG.page(self._database, limit, cursor, equal={"job_id": job_id}, list_id=job_id)
 
-    def _json(self, sql: str, *positional: object, **named: object) -> bytes | None:
+    def _job(self, sql: str, *positional: object, **named: object) -> Encoded[Job] | None:
         row = self._database.row(sql, named or positional)
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(Job, row[0].encode())

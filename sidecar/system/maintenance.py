@@ -36,7 +36,7 @@ INSTRUCTIONS: Final = 10_000
 LOOK_S: Final = 0.1
 """How often the growing copy is measured, for the progress."""
 
-Position = tuple[str, str]
+PruneKey = tuple[str, str]
 
 
 class BackUpHandler:
@@ -88,9 +88,9 @@ class BackUpHandler:
 class History(Protocol):
     """Finished jobs, as far as forgetting them goes; a position is where one stands in the order of forgetting."""
 
-    def sizes(self, older_than: Position | None, limit: int) -> list[tuple[Position, int]]: ...
+    def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]: ...
 
-    def forget(self, up_to: Position, limit: int) -> int: ...
+    def forget(self, up_to: PruneKey, limit: int) -> int: ...
 
 
 class PruneHandler:
@@ -132,9 +132,9 @@ class PruneHandler:
             if count == 0:
                 return total
 
-    async def _first_beyond(self, max_bytes: int) -> Position | None:
+    async def _first_beyond(self, max_bytes: int) -> PruneKey | None:
         """The latest finished job that no longer fits, counted from the newest."""
-        position: Position | None = None
+        position: PruneKey | None = None
         total = 0
         while batch := self._history.sizes(position, BATCH):
             for position, size in batch:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pydantic_core import from_json, to_json
+from sidecar_protocol.contract import Encoded
 from sidecar_protocol.system import (
     ClaudeInstallation,
     DatabaseStatus,
@@ -83,19 +84,19 @@ class SystemService(System):
         self._openrpc = openrpc
         self._started = runtime.clock.monotonic()
         self._document: bytes | None = None
-        self._health: Health | None = None
+        self._health: Encoded[Health] | None = None
         self._looked_at = 0.0
 
     async def discover(self) -> OpenRpc:
         if self._document is None:
             self._document = to_json(from_json(self._openrpc.read_bytes()))
-        return OpenRpc.encoded(self._document)
+        return Encoded(OpenRpc, self._document).as_model()
 
     async def health(self) -> Health:
         now = self._clock.monotonic()
         if self._health is None or now - self._looked_at >= HEALTH_FRESH_S:
-            self._health, self._looked_at = Health.encoded(self._look().json_bytes()), now
-        return self._health
+            self._health, self._looked_at = Encoded(Health, self._look().json_bytes()), now
+        return self._health.as_model()
 
     def _look(self) -> Health:
         checks = [
@@ -132,7 +133,7 @@ class SystemService(System):
             python=sys.version.split()[0],
             platform=platform.platform(),
             status=await self.status(),
-            health=await self.health(),
+            health=self._look(),
             integrity=integrity,
             claude=ClaudeInstallation(path=claude.path, version=claude.version, problem=claude.problem),
             settings=self._settings.public(),

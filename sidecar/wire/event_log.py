@@ -6,7 +6,8 @@ It is bounded by number, age and size.  `events.replay` reports `truncated` if o
 from typing import Final
 
 from pydantic_core import to_json
-from sidecar_protocol.events import EventPage, Events
+from sidecar_protocol.contract import Encoded, Model, as_models, encode
+from sidecar_protocol.events import EventPage, Events, LoggedEvent
 
 from sidecar.clock import DAY_MS, iso
 from sidecar.storage.database import PAGE_BYTES, Database
@@ -108,15 +109,19 @@ class EventsService(Events):
 
     async def replay(self, *, after_seq: int, limit: int = 500) -> EventPage:
         oldest, latest = self._log.window()
-        events: list[bytes] = []
+        events: list[Encoded[LoggedEvent]] = []
         size = 0
         for seq, at, method, params_fragment in self._log.after(after_seq, limit):
             params = logged_params(seq, at, params_fragment.encode())
             size += len(params)
             if events and size > PAGE_BYTES:
                 break
-            events.append(b'{"method":%s,"params":%s}' % (to_json(method), params))
-        return EventPage.encoded(
-            b'{"events":[%s],"latest_seq":%d,"epoch":%s,"truncated":%s}'
-            % (b",".join(events), latest, to_json(self._log.epoch()), to_json(after_seq + 1 < oldest))
-        )
+            # `params` may be any JSON: its model says nothing about it.
+            events.append(encode(LoggedEvent, method=method, params=Encoded(Model, params)))
+        return encode(
+            EventPage,
+            events=as_models(events),
+            latest_seq=latest,
+            epoch=self._log.epoch(),
+            truncated=after_seq + 1 < oldest,
+        ).as_model()

@@ -184,12 +184,7 @@ class Outbox:
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slots[key] = _Slot()
-        field = notification.appends
-        if field is not None and slot.pending is not None:
-            text = getattr(slot.pending, field) + getattr(notification, field)
-            if len(text) <= MAX_COALESCED_CHARS:
-                notification = slot.pending.model_copy(update={field: text})
-        slot.pending = notification
+        slot.pending = slot.pending.followed_by(notification, MAX_COALESCED_CHARS) if slot.pending else notification
         self._request_commit()
 
     def _send_ephemeral(self, wire: Wire) -> None:
@@ -212,7 +207,7 @@ class Outbox:
             elif slot.not_before <= now or (self._has_unsent and pending.appends is not None):
                 slot.not_before = now + 1 / pending.max_per_s
                 slot.pending = None
-                wire.notify(pending.name, b"{%s}" % pending.members())
+                wire.notify(pending.name, pending.json_bytes())
         if self._slots:
             self._wake_at(min(slot.not_before for slot in self._slots.values()))
 

@@ -1,6 +1,7 @@
 """What the Jira and Confluence accounts of an old database come out as."""
 
 from pathlib import Path
+from typing import Any
 
 from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService
@@ -10,8 +11,8 @@ from sidecar_protocol.system import System
 
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 
-SITE = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}
-ASIS = {"status": AccountStatus.ACTIVE, "scope": AtlassianScope.MINE}
+SITE: dict[str, Any] = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}
+ASIS: dict[str, Any] = {"status": AccountStatus.ACTIVE, "scope": AtlassianScope.MINE}
 
 
 async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import anyio
 from sidecar_protocol.claude.permissions import PermissionRequest
 from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Session, TakeTurn
-from sidecar_protocol.contract import JobSpec, Notification
+from sidecar_protocol.contract import Encoded, JobSpec, Notification, encode
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.claude.permissions.journal import PermissionJournal
@@ -89,11 +89,13 @@ class TurnRig:
         """A session."""
         return self.conversations.create(
             title=None, cwd=None, model=None, permission_mode=None, allowed_tools=[], system_prompt=None
-        )
+        ).load()
 
     def session(self, session_id: str) -> Session:
         """A session as it stands."""
-        return Session.encoded(self.store.get(session_id) or b"")
+        session = self.store.get(session_id)
+        assert session is not None
+        return session.load()
 
     async def take(self, session_id: str, prompt: str) -> ClaudeTurnResult:
         """Take a turn."""
@@ -101,7 +103,7 @@ class TurnRig:
 
     def requests(self) -> list[PermissionRequest]:
         """What was asked, the newest first."""
-        return [PermissionRequest.encoded(row) for row in self.asked.page(None, None, 500, None)[0]]
+        return [row.load() for row in self.asked.page(None, None, 500, None)[0]]
 
     async def question(self) -> PermissionRequest:
         """The first question, once it is asked."""
@@ -110,17 +112,18 @@ class TurnRig:
 
     def messages(self, session_id: str) -> list[ClaudeMessage]:
         """The messages of a session."""
-        return [ClaudeMessage.encoded(row) for row in self.store.messages(session_id, 0, 500)[0]]
+        return [row.load() for row in self.store.messages(session_id, 500, None)[0]]
 
     def told(self, kind: type[N]) -> list[N]:
         """The notifications of a kind."""
         return [one for one in self.notified if isinstance(one, kind)]
 
-    def _enqueue(self, spec: JobSpec, *, priority: int) -> Job:
+    def _enqueue(self, spec: JobSpec, *, priority: int) -> Encoded[Job]:
         del priority
         self.queued.append(spec)
         moment = iso(0)
-        return Job(
+        return encode(
+            Job,
             job_id=f"queued-{len(self.queued)}",
             type=spec.type,
             status=JobStatus.QUEUED,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sidecar_protocol.contract import Recovery
 from sidecar_protocol.entities import JobError, JobStatus, WaitingFor
-from sidecar_protocol.jobs import JobNotFinished
+from sidecar_protocol.jobs import JobNotFinished, Jobs
 
 from sidecar.ids import Uuid7
 from sidecar.jobs.journal import JobJournal
@@ -27,6 +27,7 @@ from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
+from tests.in_process import decoded
 from tests.jobs.plain_queue import HIDDEN, LIVE, SPECS, Job, Model
 from tests.loopback import ManualClock
 
@@ -79,7 +80,8 @@ class Queue(RuleBasedStateMachine):
         self.journal = JobJournal(
             self.database, self.store, self.outbox, self.clock, self.new_id, boot_id=self.new_id()
         )
-        self.service = JobsService(self.store, self.journal, lambda: SPECS, wake=lambda: None, on_cancel=lambda _: None)
+        service = JobsService(self.store, self.journal, lambda: SPECS, wake=lambda: None, on_cancel=lambda _: None)
+        self.service = decoded(Jobs, service)
 
     def teardown(self) -> None:
         self.database.close()

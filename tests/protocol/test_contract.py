@@ -3,7 +3,8 @@
 import inspect
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Protocol
+from dataclasses import fields
+from typing import Any, Protocol
 
 import anyio
 import pytest
@@ -21,13 +22,12 @@ from sidecar_protocol.contract import (
     is_secret,
     method,
     methods_of,
-    page,
     pascal_case,
     remote,
     snake_case,
 )
-from sidecar_protocol.entities import Job, JobError, JobStatus
-from sidecar_protocol.jobs import JobCreated, JobNotFound, JobProgress, Jobs, JobUpdated
+from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.jobs import JobCreated, JobNotFound, Jobs
 from sidecar_protocol.meta import Meta
 from sidecar_protocol.scalars import Token
 from sidecar_protocol.system import Lifecycle, Secrets
@@ -121,71 +121,6 @@ def test_a_remote_gives_none_for_what_has_no_result() -> None:
 
     anyio.run(main)
     assert sent == [("$/cancelRequest", {"id": 7})]
-
-
-# --- models that are JSON already -------------------------------------------------------------------------------------
-
-
-def test_an_encoded_model_is_sent_as_it_is() -> None:
-    data = b'{"job_id": "1", "spaces": "kept"}'
-    assert Job.encoded(data).json_bytes() is data
-
-
-def test_an_encoded_model_is_decoded_when_a_field_is_read() -> None:
-    job = Job.encoded(JOB.json_bytes())
-    assert (job.job_id, job.status, job.error, job.version) == ("1", JobStatus.QUEUED, None, 1)
-
-
-def test_an_encoded_model_is_not_read_before_that() -> None:
-    job = Job.encoded(b"not JSON")
-    assert job.json_bytes() == b"not JSON"
-    with pytest.raises(ValidationError):
-        _ = job.job_id
-
-
-def test_an_encoded_model_has_no_fields_but_its_own() -> None:
-    with pytest.raises(AttributeError, match="jobid"):
-        _ = Job.encoded(JOB.json_bytes()).jobid  # type: ignore[attr-defined]
-
-
-def test_a_notifications_members_stand_without_braces() -> None:
-    told = JobProgress(job_id="1", progress=0.5, message=None)
-    assert told.members() == b'"job_id":"1","progress":0.5,"message":null'
-
-
-def test_a_notification_carries_encoded_entities_as_they_are() -> None:
-    assert JobUpdated(job=Job.encoded(b'{"job_id": "1"}')).members() == b'"job":{"job_id": "1"}'
-
-
-class Told(Notification):
-    """Many entities at once."""
-
-    name: ClassVar[str] = "test.told"
-    jobs: list[Job]
-    error: JobError | None = None
-
-
-def test_a_notification_may_carry_many_entities_encoded_or_not() -> None:
-    encoded = Job.encoded(b'{"job_id": "2"}')
-    assert Told(jobs=[encoded, encoded]).members() == b'"jobs":[{"job_id": "2"},{"job_id": "2"}],"error":null'
-    assert json.loads(b"{%s}" % Told(jobs=[JOB]).members()) == {"jobs": [json.loads(JOB.json_bytes())], "error": None}
-    assert Told(jobs=[]).members() == b'"jobs":[],"error":null'
-
-
-def test_a_result_may_hold_an_encoded_entity() -> None:
-    created = JobCreated(job=Job.encoded(JOB.json_bytes()))
-    assert json.loads(created.json_bytes()) == json.loads(JobCreated(job=JOB).json_bytes())
-
-
-def test_what_is_not_a_number_goes_as_null() -> None:
-    progressed = JobProgress.model_construct(job_id="1", progress=float("nan"), message=None)
-    assert progressed.json_bytes() == b'{"job_id":"1","progress":null,"message":null}'
-    assert progressed.members() == b'"job_id":"1","progress":null,"message":null'
-
-
-def test_a_page_is_made_of_items_that_are_json_already() -> None:
-    assert page("jobs", [b'{"a":1}', b"{}"], 'x"y') == b'{"jobs":[{"a":1},{}],"next_cursor":"x\\"y"}'
-    assert page("jobs", [], None) == b'{"jobs":[],"next_cursor":null}'
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
@@ -373,9 +308,9 @@ def test_the_catalog_lists_every_notification_and_job_type() -> None:
 def test_an_ephemeral_notification_is_merged_by_fields_that_it_has() -> None:
     for told in catalog.NOTIFICATIONS:
         if issubclass(told, Ephemeral):
-            fields = told.model_fields
-            assert set(told.key) <= fields.keys(), told.name
-            assert told.appends is None or fields[told.appends].annotation is str, told.name
+            types = {field.name: field.type for field in fields(told)}
+            assert set(told.key) <= types.keys(), told.name
+            assert told.appends is None or types[told.appends] is str, told.name
             assert told.max_per_s > 0, told.name
 
 

@@ -22,6 +22,7 @@ from sidecar_protocol.contract import Ephemeral, Input, Model, Notification, met
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.export import openrpc as export
 from sidecar_protocol.jobs import JobUpdated
+from sidecar_protocol.meta import PROTOCOL_VERSION
 from sidecar_protocol.scalars import Flag, Limit
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +78,7 @@ class Kitchen(Protocol):
         ...
 
 
-SMALL = export.Contract(methods_of(Kitchen), (JamMade, JamStirred))
+SMALL = export.ExportedContract(methods_of(Kitchen), (JamMade, JamStirred))
 
 
 @cache
@@ -200,7 +201,7 @@ def test_the_document_lists_the_whole_catalog() -> None:
     assert [entry["name"] for entry in listed["x-notifications"]] == [told.name for told in catalog.NOTIFICATIONS]
     assert [entry["name"] for entry in listed["x-job-types"]] == [job.type for job in catalog.JOB_TYPES]
     assert set(listed["components"]["errors"]) == {error.kind() for error in catalog.ERRORS}
-    assert listed["info"]["version"] == str(catalog.PROTOCOL_VERSION)
+    assert listed["info"]["version"] == str(PROTOCOL_VERSION)
 
 
 def test_a_method_is_described_as_it_was_declared() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 import pytest
 from sidecar_protocol.contract import Input, Model, Notification, Secret
-from sidecar_protocol.export.schemas import UnsupportedSchema, draft7, schemas_of
+from sidecar_protocol.export.schemas import UnsupportedSchema, draft7, params_of, schemas_of
 from sidecar_protocol.scalars import Count, Flag, Limit, Token
 
 
@@ -94,7 +94,7 @@ def test_what_is_sent_is_closed_and_what_is_received_is_open_and_whole() -> None
 
 
 def test_only_a_durable_notification_has_seq_and_at() -> None:
-    made = schemas_of([], [JamMade])["JamMade"]
+    made = schemas_of([], [params_of(JamMade)])["JamMade"]
     assert made["required"] == list(made["properties"]) == ["seq", "at", "jam"]
 
 

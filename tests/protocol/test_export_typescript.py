@@ -85,7 +85,7 @@ class Kitchen(Protocol):
         ...
 
 
-SMALL = export.Contract(
+SMALL = export.ExportedContract(
     methods_of(Kitchen), (JamMade, JamStirred), (CookJam,), (*export.COMMON_ERRORS, JobNotFound), version=3
 )
 

@@ -150,7 +150,7 @@ class ActivityChanged(Notification):
     updated: Count
     removed: Count
     events: list[ActivityEvent]
-    removed_ids: list[str] = []
+    removed_ids: list[str]
     """The ids of removed ones, at most 500: where more were removed, list anew."""
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from sidecar_protocol import catalog, connection, errors
 from sidecar_protocol.contract import Ephemeral, JobSpec, Method, Model, Notification, RpcError
-from sidecar_protocol.export.schemas import PREFIX, reference, schemas_of
+from sidecar_protocol.export.schemas import PREFIX, params_of, reference, schemas_of
 from sidecar_protocol.export.typescript import typescript
-from sidecar_protocol.meta import Meta
+from sidecar_protocol.meta import PROTOCOL_VERSION, Meta
 
 Json = dict[str, Any]
 
@@ -42,17 +42,17 @@ _DESCRIPTION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class ExportedContract:
     """What is exported."""
 
     methods: tuple[Method, ...]
     notifications: tuple[type[Notification], ...] = ()
     job_types: tuple[type[JobSpec], ...] = ()
     errors: tuple[type[RpcError], ...] = COMMON_ERRORS
-    version: int = catalog.PROTOCOL_VERSION
+    version: int = PROTOCOL_VERSION
 
 
-CATALOG = Contract(catalog.methods(), catalog.NOTIFICATIONS, catalog.JOB_TYPES, catalog.ERRORS)
+CATALOG = ExportedContract(catalog.methods(), catalog.NOTIFICATIONS, catalog.JOB_TYPES, catalog.ERRORS)
 
 
 def generated_files() -> dict[str, str]:
@@ -60,12 +60,12 @@ def generated_files() -> dict[str, str]:
     return {"schema/openrpc.json": openrpc_text(), "protocol/typescript/contract.ts": typescript_text()}
 
 
-def openrpc_text(contract: Contract = CATALOG) -> str:
+def openrpc_text(contract: ExportedContract = CATALOG) -> str:
     """The contract as an OpenRPC 1.4 document."""
     return json.dumps(openrpc(contract), indent=2, ensure_ascii=False) + "\n"
 
 
-def typescript_text(contract: Contract = CATALOG) -> str:
+def typescript_text(contract: ExportedContract = CATALOG) -> str:
     """The contract as a TypeScript module of types and constants."""
     return typescript(openrpc(contract), schema_hash(openrpc_text(contract)))
 
@@ -75,11 +75,11 @@ def schema_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def openrpc(contract: Contract) -> Json:
+def openrpc(contract: ExportedContract) -> Json:
     """The OpenRPC document.  Schemas stand in the order in which methods, notifications and jobs first mention them."""
     sent: list[type[Model]] = [Meta, *(method.params for method in contract.methods), *contract.job_types]
     received: list[type[Model]] = [method.result for method in contract.methods if method.result]
-    received += [*contract.notifications, *(job.result for job in contract.job_types)]
+    received += [*map(params_of, contract.notifications), *(job.result for job in contract.job_types)]
     definitions = schemas_of(sent, received)
     body = {
         "x-meta": _meta(),

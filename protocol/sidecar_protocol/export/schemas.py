@@ -4,9 +4,11 @@ Field and member docstrings become descriptions, and what is marked `Secret` car
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, get_type_hints
 
+from pydantic import Field, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
@@ -15,20 +17,24 @@ from sidecar_protocol.export.docs import field_docs, member_docs
 
 PREFIX = "#/components/schemas/"
 DIALECT = "http://json-schema.org/draft-07/schema#"
-STAMP: Mapping[str, JsonSchemaValue] = {
-    "seq": {
-        "type": "integer",
-        "format": "seq",
-        "minimum": 1,
-        "description": "Its place in the event log: it only ever rises, without duplicates, across restarts.",
-    },
-    "at": {
-        "type": "string",
-        "format": "date-time",
-        "description": "When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z.",
-    },
+_STAMP = {
+    "seq": Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Position in the event log.  Strictly increasing, unique, and continued across restarts.",
+            json_schema_extra={"format": "seq"},
+        ),
+    ],
+    "at": Annotated[
+        str,
+        Field(
+            description="When it was logged: UTC, ISO 8601: 2026-11-23T08:00:00.000Z.",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ],
 }
-"""What the outbox puts before a durable notification's own params."""
+"""The params that the outbox adds to a durable notification."""
 
 _LATER_KEYWORDS = frozenset({"$defs", "dependentRequired", "dependentSchemas", "prefixItems", "unevaluatedProperties"})
 _FIRST_KEYWORDS = ("$ref", "title", "description", "type", "format")
@@ -56,9 +62,21 @@ def schemas_of(sent: Iterable[type[Model]], received: Iterable[type[Model]]) -> 
     return {name: draft7(_with_members(schema)) for name, schema in definitions.items()}
 
 
-def reference(model: type[Model]) -> JsonSchemaValue:
-    """The $ref to a model's schema."""
-    return {"$ref": PREFIX + model.__name__}
+def params_of(notification: type[Notification]) -> type[Model]:
+    """Returns the params of a notification, as they are sent, as a model."""
+    hints = get_type_hints(notification, include_extras=True)
+    params: dict[str, Any] = {}
+    if not issubclass(notification, Ephemeral):
+        params = {name: (annotation, ...) for name, annotation in _STAMP.items()}
+    for field in fields(notification):
+        params[field.name] = (hints[field.name], ... if field.default is MISSING else field.default)
+    name, module, doc = notification.__name__, notification.__module__, notification.__doc__
+    return create_model(name, __base__=Model, __module__=module, __doc__=doc, **params)
+
+
+def reference(cls: type[Model | Notification]) -> JsonSchemaValue:
+    """Returns the $ref to the schema of a model, or of a notification's params."""
+    return {"$ref": PREFIX + cls.__name__}
 
 
 def draft7(schema: JsonSchemaValue) -> JsonSchemaValue:
@@ -125,9 +143,6 @@ class _Generator(GenerateJsonSchema):
             field = cls.model_fields[name]
             if Secret in field.metadata or is_secret(field.annotation):
                 value["x-secret"] = True
-        if issubclass(cls, Notification) and not issubclass(cls, Ephemeral):
-            made["properties"] = {**STAMP, **made.get("properties", {})}
-            made["required"] = [*STAMP, *made.get("required", ())]
         return made
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:

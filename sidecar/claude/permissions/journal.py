@@ -21,7 +21,7 @@ from sidecar_protocol.claude.permissions import (
     PermissionStatus,
 )
 from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
-from sidecar_protocol.contract import Notification
+from sidecar_protocol.contract import Encoded, Notification
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.permissions.cli_requests import MAX_INPUT_BYTES, Answer, Ask, late_prompt
@@ -118,12 +118,12 @@ class PermissionJournal:
         message: str | None,
         *,
         remember: bool,
-    ) -> PermissionRequest:
+    ) -> Encoded[PermissionRequest]:
         """Somebody answers."""
         row = self._store.get(request_id)
         if row is None:
             raise PermissionNotFound
-        request = PermissionRequest.encoded(row)
+        request = row.load()
         if request.status is not PermissionStatus.OPEN:
             raise PermissionAlreadyResolved(hint=f"It is {request.status.value}.")
         _check(request, decision, updated_input, message, remember=remember)
@@ -191,7 +191,7 @@ class PermissionJournal:
             suggested_mode=ask.suggested_mode,
         )
         stored = self._store.insert(new, iso_now(self._clock))
-        self._notify(ClaudePermissionRequested(request=PermissionRequest.encoded(stored)))
+        self._notify(ClaudePermissionRequested(request=stored.as_model()))
         return new.request_id
 
     def _granted(self, job_id: str, ask: Ask) -> Answer | None:
@@ -206,28 +206,27 @@ class PermissionJournal:
     def _go_on(self, request: PermissionRequest, answer: Answer) -> str:
         """Begin the turn that takes up the session with a late answer."""
         prompt = storable(late_prompt(PermissionKind(request.kind), request.tool_name, answer))
-        return self._enqueue(TakeTurn(session_id=request.session_id, prompt=prompt), priority=0).job_id
+        return self._enqueue(TakeTurn(session_id=request.session_id, prompt=prompt), priority=0).load().job_id
 
     def deliver(self, request_id: str, answer: Answer) -> None:
         """The answer is durable: whoever waits for it gets it."""
         if (waiting := self._waiting.pop(request_id, None)) is not None:
             waiting[1](answer)
 
-    def _resolve(self, request_id: str, session_id: str, resolution: Resolution) -> PermissionRequest | None:
+    def _resolve(self, request_id: str, session_id: str, resolution: Resolution) -> Encoded[PermissionRequest] | None:
         resolved = self._store.resolve(request_id, resolution, iso_now(self._clock))
         if resolved is None:
             return None
-        request = PermissionRequest.encoded(resolved)
-        self._notify(ClaudePermissionResolved(request=request))
+        self._notify(ClaudePermissionResolved(request=resolved.as_model()))
         self._store.forget(session_id, KEPT)
         if not self._store.open_ids(session_id):
-            ended = request.turn_ended
+            ended = resolved.load().turn_ended
             self._conversations.set_status(session_id, SessionStatus.INTERRUPTED if ended else SessionStatus.RUNNING)
-        return request
+        return resolved
 
     def _tell_kept(self, session_id: str | None) -> None:
         for kept in self._store.keep(session_id):
-            self._notify(ClaudePermissionRequested(request=PermissionRequest.encoded(kept)))
+            self._notify(ClaudePermissionRequested(request=kept.as_model()))
 
     def _safely(self, write: Callable[[], T]) -> T | None:
         try:

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sidecar_protocol.claude.permissions import PermissionRequest
+from sidecar_protocol.contract import Encoded
+
 from sidecar.storage.database import Database
-from sidecar.storage.page_key import decode_cursor, encode_cursor
+from sidecar.storage.paging import PagedList
 
 REQUEST_JSON: Final = """json_object(
     'request_id', request_id, 'session_id', session_id, 'job_id', job_id, 'kind', kind, 'tool_name', tool_name,
@@ -13,6 +16,10 @@ REQUEST_JSON: Final = """json_object(
     'turn_ended', json(iif(turn_ended, 'true', 'false')),
     'message', message, 'updated_input', json(updated_input_json), 'remembered', json(remembered_json),
     'resumed_by', resumed_by, 'created_at', created_at, 'resolved_at', resolved_at, 'version', version)"""
+
+_REQUESTS: Final = PagedList(
+    PermissionRequest, "claude_permissions", REQUEST_JSON, {"created_at": str, "request_id": str}, descending=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class PermissionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, new: NewRequest, now: str) -> bytes:
+    def insert(self, new: NewRequest, now: str) -> Encoded[PermissionRequest]:
         """A new question."""
         row = self._database.row(
             f"""
@@ -75,39 +82,18 @@ class PermissionStore:
              new.input, new.blocked_path, new.rules, new.suggested_mode, now),
         )  # fmt: skip
         assert row is not None  # an INSERT returns its row
-        encoded: str = row[0]
-        return encoded.encode()
+        return Encoded(PermissionRequest, row[0].encode())
 
-    def get(self, request_id: str) -> bytes | None:
+    def get(self, request_id: str) -> Encoded[PermissionRequest] | None:
         """One question."""
         row = self._database.row(f"SELECT {REQUEST_JSON} FROM claude_permissions WHERE request_id = ?", (request_id,))
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(PermissionRequest, row[0].encode())
 
     def page(
         self, session_id: str | None, status: str | None, limit: int, cursor: str | None
-    ) -> tuple[list[bytes], str | None]:
+    ) -> tuple[list[Encoded[PermissionRequest]], str | None]:
         """Questions, the newest first, and the cursor of the next page."""
-        conditions: list[str] = []
-        parameters: list[str | int] = []
-        if session_id is not None:
-            conditions.append("session_id = ?")
-            parameters.append(session_id)
-        if status is not None:
-            conditions.append("status = ?")
-            parameters.append(status)
-        if cursor is not None:
-            conditions.append("(created_at, request_id) < (?, ?)")
-            parameters.extend(decode_cursor(cursor, str))
-        where = "WHERE " + " AND ".join(conditions) if conditions else ""
-        rows, more = self._database.page(
-            f"""
-            SELECT {REQUEST_JSON}, created_at, request_id FROM claude_permissions {where}
-            ORDER BY created_at DESC, request_id DESC LIMIT ?
-            """,
-            (*parameters, limit + 1),
-            limit,
-        )
-        return [row[0].encode() for row in rows], encode_cursor(rows[-1][1:]) if more else None
+        return _REQUESTS.page(self._database, limit, cursor, equal={"session_id": session_id, "status": status})
 
     def open_ids(self, session_id: str) -> list[str]:
         """The open questions of a session."""
@@ -116,7 +102,7 @@ class PermissionStore:
         )
         return [row[0] for row in rows]
 
-    def resolve(self, request_id: str, resolution: Resolution, now: str) -> bytes | None:
+    def resolve(self, request_id: str, resolution: Resolution, now: str) -> Encoded[PermissionRequest] | None:
         """Close a question; None where it is not open."""
         row = self._database.row(
             f"""
@@ -130,9 +116,9 @@ class PermissionStore:
             (resolution.status, resolution.message, resolution.updated_input, resolution.remembered,
              resolution.resumed_by, resolution.has_unused_grant, now, request_id),
         )  # fmt: skip
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(PermissionRequest, row[0].encode())
 
-    def keep(self, session_id: str | None = None) -> list[bytes]:
+    def keep(self, session_id: str | None = None) -> list[Encoded[PermissionRequest]]:
         """The turns of the open questions, of one session or of all, are gone, the questions stay: those changed."""
         rows = self._database.rows(
             f"""
@@ -142,7 +128,7 @@ class PermissionStore:
             """,
             (session_id,),
         )
-        return [row[0].encode() for row in rows]
+        return [Encoded(PermissionRequest, row[0].encode()) for row in rows]
 
     def asking_sessions(self) -> list[str]:
         """The sessions that have open questions."""

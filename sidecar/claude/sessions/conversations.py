@@ -12,7 +12,6 @@ from typing import Any, Final
 from pydantic_core import to_json
 from sidecar_protocol.claude.runs import MAX_TOOL_RULES, PermissionMode
 from sidecar_protocol.claude.sessions import (
-    ClaudeMessage,
     ClaudeMessageAdded,
     ClaudeSessionDeleted,
     ClaudeSessionUpdated,
@@ -20,7 +19,7 @@ from sidecar_protocol.claude.sessions import (
     Session,
     SessionStatus,
 )
-from sidecar_protocol.contract import Notification
+from sidecar_protocol.contract import Encoded, Notification
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.sessions.items import Item
@@ -66,14 +65,14 @@ class Conversations:
         permission_mode: PermissionMode | None,
         allowed_tools: Sequence[str],
         system_prompt: str | None,
-    ) -> Session:
+    ) -> Encoded[Session]:
         """A new session."""
         tools = to_json(list(allowed_tools)).decode()
         new = NewSession(self._new_id(), title, cwd, model, permission_mode, tools, system_prompt)
         with self._database.write():
             return self._changed(self._store.insert(new, iso_now(self._clock)))
 
-    def fork(self, session_id: str, title: str | None) -> Session | None:
+    def fork(self, session_id: str, title: str | None) -> Encoded[Session] | None:
         """A session that goes on from where another stands; None where there is no such other."""
         with self._database.write():
             made = self._store.fork(session_id, self._new_id(), title, iso_now(self._clock))
@@ -87,7 +86,7 @@ class Conversations:
         model: str | None = None,
         permission_mode: PermissionMode | None = None,
         allowed_tools: Sequence[str] | None = None,
-    ) -> Session | None:
+    ) -> Encoded[Session] | None:
         """Change what is not None; None where there is no such session."""
         tools = None if allowed_tools is None else to_json(list(allowed_tools)).decode()
         with self._database.write():
@@ -100,10 +99,9 @@ class Conversations:
         """The CLI has changed its permission mode.  Never raises: the turn is worth more than the note of it."""
         self._safely(lambda: self.update(session_id, permission_mode=mode))
 
-    def get(self, session_id: str) -> Session | None:
+    def get(self, session_id: str) -> Encoded[Session] | None:
         """A session as it stands."""
-        session = self._store.get(session_id)
-        return None if session is None else Session.encoded(session)
+        return self._store.get(session_id)
 
     def delete(self, session_id: str) -> bool:
         """Delete a session with its messages; whether there was one."""
@@ -113,7 +111,7 @@ class Conversations:
                 self._notify(ClaudeSessionDeleted(session_id=session_id))
             return was_there
 
-    def begin(self, session_id: str, job_id: str, prompt: str, *, asked_before: bool) -> Session | None:
+    def begin(self, session_id: str, job_id: str, prompt: str, *, asked_before: bool) -> Encoded[Session] | None:
         """A turn begins, maybe not for the first time; None where the session is gone."""
         with self._database.write():
             session = self._store.begin(session_id, title_of(prompt), iso_now(self._clock))
@@ -185,17 +183,15 @@ class Conversations:
         new = NewMessage(session_id, job_id, item.kind, storable(item.text), item.api_message_id, raw)
         message = self._store.add(new, iso_now(self._clock))
         if message is not None:
-            added = ClaudeMessage.encoded(message)
-            self._notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=added))
+            self._notify(ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message.as_model()))
 
-    def _tell(self, session: bytes | None) -> None:
+    def _tell(self, session: Encoded[Session] | None) -> None:
         if session is not None:
             self._changed(session)
 
-    def _changed(self, session: bytes) -> Session:
-        changed = Session.encoded(session)
-        self._notify(ClaudeSessionUpdated(session=changed))
-        return changed
+    def _changed(self, session: Encoded[Session]) -> Encoded[Session]:
+        self._notify(ClaudeSessionUpdated(session=session.as_model()))
+        return session
 
     def _safely(self, write: Callable[[], object]) -> None:
         try:

@@ -35,7 +35,7 @@ class ExportService(ClaudeExport):
         if session is None:
             raise SessionNotFound
         transcript = Transcript(thinking=thinking)
-        pieces = [transcript.heading(from_json(session))]
+        pieces = [transcript.heading(from_json(session.json))]
         size = messages = 0
         for page in _pages(self._store, session_id, self._store.last_position(session_id)):
             for message in page:
@@ -61,11 +61,13 @@ class ExportHandler:
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found")
         if job.path is None:
-            path = self._files.default_path(_name(from_json(session), iso_now(self._clock)[:10]), SUFFIXES[job.format])
+            path = self._files.default_path(
+                _name(from_json(session.json), iso_now(self._clock)[:10]), SUFFIXES[job.format]
+            )
         else:
             path = self._files.chosen_path(job.path, overwrite=job.overwrite)
         last = self._store.last_position(job.session_id)
-        render, heading = _renderer(job, session)
+        render, heading = _renderer(job, session.json)
         messages = 0
         async with self._files.create(path, job_id=context.job_id, overwrite=job.overwrite) as file:
             await file.write(heading)
@@ -93,12 +95,13 @@ def _message_line(message: bytes) -> bytes:
 
 def _pages(store: ClaudeStore, session_id: str, last: int) -> Iterator[list[bytes]]:
     """A session's messages up to this one, as the store has them."""
-    after, more = 0, True
-    while more and after < last:
-        page, more = store.messages(session_id, after, min(PAGE, last - after))
-        after += len(page)
-        yield page
-        more = more and bool(page)
+    cursor: str | None = None
+    while last > 0:
+        page, cursor = store.messages(session_id, min(PAGE, last), cursor)
+        yield [message.json for message in page]
+        if cursor is None:
+            return
+        last -= len(page)
 
 
 def _name(session: dict[str, Any], day: str) -> str:

@@ -19,7 +19,7 @@ from sidecar.claude.sessions.store import ClaudeStore, Stretch
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
-from sidecar.storage.page_key import decode_cursor, encode_cursor
+from sidecar.storage.paging import decode_cursor, encode_cursor
 
 INDEXED_STRETCH: Final = 4_000
 """Messages in the first look at hits of the index, some of which are not wanted: 4 ms if it hits all of them."""
@@ -56,7 +56,7 @@ class SearchService(ClaudeSearch):
         high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, scope)
         rows, position = self._look(wanted, high, limit)
         hits = [_hit(row, wanted.terms) for row in rows]
-        return MessageHits(hits=hits, next_cursor=None if position is None else encode_cursor((position, scope)))
+        return MessageHits(hits=hits, next_cursor=None if position is None else encode_cursor(position, scope))
 
     def _look(self, wanted: "_Wanted", high: int, limit: int) -> tuple[list[Row], int | None]:
         """What was found below `high`, and the position below which to go on; None: there is nothing more."""
@@ -96,7 +96,7 @@ class _Wanted:
 
 
 def _position(cursor: str, scope: str) -> int:
-    position, its_scope = decode_cursor(cursor, int)
+    position, its_scope = decode_cursor(cursor, int, str)
     if its_scope != scope:
         raise InvalidCursor
     return int(position)

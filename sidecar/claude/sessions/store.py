@@ -5,9 +5,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sidecar_protocol.claude.sessions import ClaudeMessage, Session
+from sidecar_protocol.contract import Encoded
+
 from sidecar.storage.database import Database, Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, like_conditions
-from sidecar.storage.page_key import decode_cursor, decode_list_cursor, encode_cursor
+from sidecar.storage.paging import PagedList
 
 SESSION_JSON: Final = """json_object(
     'session_id', session_id, 'claude_session_id', claude_session_id, 'forked_from', forked_from, 'title', title,
@@ -23,6 +26,11 @@ MESSAGE_JSON: Final = """json_object(
     'message_id', session_id || ':' || seq, 'session_id', session_id, 'job_id', job_id,
     'api_message_id', api_message_id, 'seq', seq, 'kind', kind, 'text', text, 'raw', json(raw_json),
     'created_at', created_at)"""
+
+_SESSIONS: Final = PagedList(
+    Session, "claude_sessions", SESSION_JSON, {"updated_at": str, "session_id": str}, descending=True
+)
+_MESSAGES: Final = PagedList(ClaudeMessage, "claude_messages", MESSAGE_JSON, {"seq": int})
 
 
 SEARCH: Final = "claude_messages_search"
@@ -105,9 +113,9 @@ class ClaudeStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, new: NewSession, now: str) -> bytes:
+    def insert(self, new: NewSession, now: str) -> Encoded[Session]:
         """A new session."""
-        made = self._json(
+        made = self._session(
             f"""
             INSERT INTO claude_sessions (session_id, title, cwd, model, permission_mode, allowed_tools_json,
                                          system_prompt, created_at, updated_at)
@@ -120,9 +128,9 @@ class ClaudeStore:
         assert made is not None  # an INSERT returns its row
         return made
 
-    def fork(self, parent_id: str, session_id: str, title: str | None, now: str) -> bytes | None:
+    def fork(self, parent_id: str, session_id: str, title: str | None, now: str) -> Encoded[Session] | None:
         """A session with another's settings and messages; None where there is no such other."""
-        made = self._json(
+        made = self._session(
             f"""
             INSERT INTO claude_sessions (session_id, fork_claude_session_id, forked_from, title, cwd, model,
                 permission_mode, allowed_tools_json, system_prompt, created_at, updated_at, last_message_at)
@@ -144,31 +152,22 @@ class ClaudeStore:
         )
         return made
 
-    def get(self, session_id: str) -> bytes | None:
+    def get(self, session_id: str) -> Encoded[Session] | None:
         """One session."""
-        return self._json(f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?", session_id)
+        return self._session(f"SELECT {SESSION_JSON} FROM claude_sessions WHERE session_id = ?", session_id)
 
-    def page(self, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+    def page(self, limit: int, cursor: str | None) -> tuple[list[Encoded[Session]], str | None]:
         """Sessions, the last changed first, and the cursor of the next page."""
-        rows, more = self._database.page(
-            f"""
-            SELECT {SESSION_JSON}, updated_at, session_id FROM claude_sessions
-            {"" if cursor is None else "WHERE (updated_at, session_id) < (?, ?)"}
-            ORDER BY updated_at DESC, session_id DESC LIMIT ?
-            """,
-            (*(() if cursor is None else decode_cursor(cursor, str)), limit + 1),
-            limit,
-        )
-        return [row[0].encode() for row in rows], encode_cursor(rows[-1][1:]) if more else None
+        return _SESSIONS.page(self._database, limit, cursor)
 
     def delete(self, session_id: str) -> bool:
         """Delete a session with its messages; whether there was one."""
         row = self._database.row("DELETE FROM claude_sessions WHERE session_id = ? RETURNING 1", (session_id,))
         return row is not None
 
-    def begin(self, session_id: str, title: str, now: str) -> bytes | None:
+    def begin(self, session_id: str, title: str, now: str) -> Encoded[Session] | None:
         """A turn begins: a process may be there from now on, and a session without a title gets one."""
-        return self._json(
+        return self._session(
             f"""
             UPDATE claude_sessions SET
                 status = 'running', has_process = 1, title = coalesce(title, ?), updated_at = ?, version = version + 1
@@ -192,9 +191,9 @@ class ClaudeStore:
         )
         return ResumePoint(None, None) if row is None else ResumePoint(*row)
 
-    def learn(self, session_id: str, claude_session_id: str, now: str) -> bytes | None:
+    def learn(self, session_id: str, claude_session_id: str, now: str) -> Encoded[Session] | None:
         """The CLI's id of the session; None where it is known already."""
-        return self._json(
+        return self._session(
             f"""
             UPDATE claude_sessions SET claude_session_id = ?, updated_at = ?, version = version + 1
             WHERE session_id = ? AND claude_session_id IS NOT ?
@@ -203,9 +202,9 @@ class ClaudeStore:
             claude_session_id, now, session_id, claude_session_id,
         )  # fmt: skip
 
-    def end(self, session_id: str, status: str, spent: Spending, now: str) -> bytes | None:
+    def end(self, session_id: str, status: str, spent: Spending, now: str) -> Encoded[Session] | None:
         """A turn has ended."""
-        return self._json(
+        return self._session(
             f"""
             UPDATE claude_sessions SET
                 status = ?, updated_at = ?, version = version + 1, input_tokens = input_tokens + ?,
@@ -228,9 +227,9 @@ class ClaudeStore:
         rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
         return [row[0] for row in rows]
 
-    def set_status(self, session_id: str, status: str, now: str) -> bytes | None:
+    def set_status(self, session_id: str, status: str, now: str) -> Encoded[Session] | None:
         """What a session does now; None where it is gone."""
-        return self._json(
+        return self._session(
             f"""
             UPDATE claude_sessions SET status = ?, updated_at = ?, version = version + 1 WHERE session_id = ?
             RETURNING {SESSION_JSON}
@@ -249,9 +248,9 @@ class ClaudeStore:
         )
         return [row[0] for row in rows]
 
-    def update(self, session_id: str, changed: Changed, now: str) -> bytes | None:
+    def update(self, session_id: str, changed: Changed, now: str) -> Encoded[Session] | None:
         """Change what is not None; None where the session is gone."""
-        return self._json(
+        return self._session(
             f"""
             UPDATE claude_sessions SET
                 title = coalesce(?, title), model = coalesce(?, model),
@@ -263,7 +262,7 @@ class ClaudeStore:
             changed.title, changed.model, changed.permission_mode, changed.allowed_tools, now, session_id,
         )  # fmt: skip
 
-    def interrupt_running(self, asking: str, now: str) -> list[bytes]:
+    def interrupt_running(self, asking: str, now: str) -> list[Encoded[Session]]:
         """End the turns of a dead process; `asking` is a JSON array of the sessions that have questions open."""
         rows = self._database.rows(
             f"""
@@ -276,11 +275,11 @@ class ClaudeStore:
             """,
             {"asking": asking, "now": now},
         )
-        return [row[0].encode() for row in rows]
+        return [Encoded(Session, row[0].encode()) for row in rows]
 
-    def add(self, new: NewMessage, now: str) -> bytes | None:
+    def add(self, new: NewMessage, now: str) -> Encoded[ClaudeMessage] | None:
         """The next message of a session; None where the session is gone."""
-        added = self._json(
+        row = self._database.row(
             f"""
             INSERT INTO claude_messages (session_id, seq, job_id, api_message_id, kind, text, raw_json, created_at)
             SELECT session_id,
@@ -289,30 +288,18 @@ class ClaudeStore:
             FROM claude_sessions WHERE session_id = ?
             RETURNING {MESSAGE_JSON}
             """,
-            new.job_id, new.api_message_id, new.kind, new.text, new.raw, now, new.session_id,
-        )  # fmt: skip
+            (new.job_id, new.api_message_id, new.kind, new.text, new.raw, now, new.session_id),
+        )
         self._database.execute(
             "UPDATE claude_sessions SET last_message_at = ? WHERE session_id = ?", (now, new.session_id)
         )
-        return added
+        return None if row is None else Encoded(ClaudeMessage, row[0].encode())
 
-    def message_page(self, session_id: str, limit: int, cursor: str | None) -> tuple[list[bytes], str | None]:
+    def messages(
+        self, session_id: str, limit: int, cursor: str | None
+    ) -> tuple[list[Encoded[ClaudeMessage]], str | None]:
         """Messages of a session, oldest first, and the cursor of the next page."""
-        after = decode_list_cursor(cursor, session_id)
-        rows, more = self._message_rows(session_id, after, limit)
-        return [row[0].encode() for row in rows], encode_cursor((rows[-1][1], session_id)) if more else None
-
-    def messages(self, session_id: str, after: int, limit: int) -> tuple[list[bytes], bool]:
-        """Messages of a session, oldest first, after one of them; and whether more follow."""
-        rows, more = self._message_rows(session_id, after, limit)
-        return [row[0].encode() for row in rows], more
-
-    def _message_rows(self, session_id: str, after: int, limit: int) -> tuple[list[Row], bool]:
-        return self._database.page(
-            f"SELECT {MESSAGE_JSON}, seq FROM claude_messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-            (session_id, after, limit + 1),
-            limit,
-        )
+        return _MESSAGES.page(self._database, limit, cursor, equal={"session_id": session_id}, list_id=session_id)
 
     def last_position(self, session_id: str | None) -> int:
         """The highest position of a message, see `Stretch`; 0 where there is none."""
@@ -352,6 +339,6 @@ class ClaudeStore:
             limit,
         )
 
-    def _json(self, sql: str, *positional: object, **named: object) -> bytes | None:
+    def _session(self, sql: str, *positional: object, **named: object) -> Encoded[Session] | None:
         row = self._database.row(sql, named or positional)
-        return None if row is None else row[0].encode()
+        return None if row is None else Encoded(Session, row[0].encode())

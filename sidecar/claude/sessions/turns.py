@@ -85,7 +85,7 @@ class TurnHandler:
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
         questions = TurnQuestions(job.session_id, context, self._permissions, self._answer_s)
-        turn = _Turn(session, context, self._conversations, questions, self._notify)
+        turn = _Turn(session.load(), context, self._conversations, questions, self._notify)
         status = SessionStatus.INTERRUPTED
         try:
             outcome = await self._carry_out(job, turn)
@@ -140,7 +140,8 @@ class TurnHandler:
         return turn.report.outcome(live.process)
 
     def _settings(self, session: Session) -> Settings:
-        return Settings.of(self._conversations.get(session.session_id) or session)
+        latest = self._conversations.get(session.session_id)
+        return Settings.of(session if latest is None else latest.load())
 
     async def _start(self, session: Session, settings: Settings, on_line: Callable[[bytes], bool]) -> ClaudeProcess:
         point = self._conversations.resume_point(session.session_id)

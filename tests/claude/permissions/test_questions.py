@@ -58,7 +58,7 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
         assert rig.session(session.session_id).status is SessionStatus.WAITING
         told = rig.told(ClaudePermissionRequested)
-        assert [one.request.turn_ended for one in told] == [False, True]
+        assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in told] == [False, True]
         rig.journal.answer(request.request_id, ALLOW, None, None, remember=False)
         (turn,) = rig.queued
         assert isinstance(turn, TakeTurn)
@@ -67,7 +67,8 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         rig.context.job_id = "queued-1"
         assert json.loads((await rig.take(session.session_id, turn.prompt)).text) == ALLOWED
         (closed,) = rig.told(ClaudePermissionResolved)
-        assert (closed.request.status, closed.request.resumed_by) == (PermissionStatus.ALLOWED, "queued-1")
+        resolved = json.loads(closed.json_bytes())["request"]
+        assert (resolved["status"], resolved["resumed_by"]) == (PermissionStatus.ALLOWED, "queued-1")
 
 
 async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Declarations of methods: `@method` in a Protocol class, and what is derived from it."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import create_model
+
+from sidecar_protocol.contract.errors import RpcError
+from sidecar_protocol.contract.models import Input, Model
+from sidecar_protocol.contract.names import pascal_case
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The arguments of `@method`."""
+
+    name: str
+    raises: tuple[type[RpcError], ...]
+    rest: str | None
+    since: str
+    waits: bool
+    before_initialize: bool
+
+
+def method(
+    name: str,
+    *,
+    raises: tuple[type[RpcError], ...] = (),
+    rest: str | None = None,
+    since: str = "0.1.0",
+    waits: bool = False,
+    before_initialize: bool = False,
+) -> Callable[[T], T]:
+    """Declares the decorated function as a method of the wire.
+
+    `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
+    suspend and runs in a task of its own; all other handlers run to their end at once.  A method that is allowed
+    `before_initialize` can be called before the handshake.
+    """
+
+    def declare(function: T) -> T:
+        setattr(function, "__declaration__", Declaration(name, raises, rest, since, waits, before_initialize))  # noqa: B010 - mypy knows no such attribute
+        return function
+
+    return declare
+
+
+class Method:
+    """A declared method, read from its Protocol class."""
+
+    def __init__(self, interface: type, function: Callable[..., Any]) -> None:
+        declaration: Declaration = getattr(function, "__declaration__")  # noqa: B009 - see `declare`
+        self.interface = interface
+        self.attribute = function.__name__
+        self.name = declaration.name
+        self.raises = declaration.raises
+        self.rest = declaration.rest
+        self.since = declaration.since
+        self.waits = declaration.waits
+        self.before_initialize = declaration.before_initialize
+        self._function = function
+
+    @cached_property
+    def doc(self) -> str:
+        """The docstring of the declaration."""
+        return inspect.getdoc(self._function) or ""
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self._function, include_extras=True)
+
+    @cached_property
+    def result(self) -> type[Model] | None:
+        """The model of the result, or None for a notification from the client."""
+        returned = self._hints["return"]
+        return None if returned is type(None) else returned
+
+    @cached_property
+    def params(self) -> type[Input]:
+        """The params as a model that rejects unknown fields, built from the signature on first use."""
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(self._function).parameters.values():
+            if parameter.name == "self":
+                continue
+            if parameter.kind is not parameter.KEYWORD_ONLY:
+                raise TypeError(f"{self.name}: {parameter.name} must be keyword-only")
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (self._hints[parameter.name], default)
+        return create_model(pascal_case(self.name) + "Params", __base__=Input, **fields)
+
+
+def methods_of(interface: type) -> tuple[Method, ...]:
+    """Returns the methods that a Protocol class declares, in source order."""
+    return tuple(
+        Method(interface, function) for function in vars(interface).values() if hasattr(function, "__declaration__")
+    )
+
+
+def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> T:
+    """Returns a client for the interface: each method passes its name and arguments to `call` and parses the result.
+
+    Arguments that are None are not sent.
+    """
+
+    def proxy(declared: Method) -> Callable[..., Awaitable[Any]]:
+        async def invoke(_: object, **params: Any) -> Any:
+            sent = {name: value for name, value in params.items() if value is not None}
+            answer = await call(declared.name, sent)
+            return declared.result.model_validate(answer) if declared.result else None
+
+        return invoke
+
+    attributes = {declared.attribute: proxy(declared) for declared in methods_of(interface)}
+    client: T = type("Remote" + interface.__name__, (), attributes)()
+    return client

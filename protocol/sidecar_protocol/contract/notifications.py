@@ -1,0 +1,54 @@
+"""The base classes of notifications.
+
+A notification is a frozen dataclass and not a pydantic model: the process only builds and serialises its own, and need
+not validate them.  The export derives their schemas from the annotations.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from sidecar_protocol.contract.encoded import json_members
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass(frozen=True, kw_only=True)
+class Notification:
+    """A durable notification: it gets a `seq`, is stored in the event log, and can be replayed.
+
+    It contains the whole new state of its subject, so that a client needs only the newest one.
+    """
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    def members(self) -> bytes:
+        """Returns the params as JSON without the outer braces; `seq` and `at` are put before them."""
+        return json_members(vars(self))
+
+    def json_bytes(self) -> bytes:
+        """Returns the params as JSON, without `seq` and `at`."""
+        return b"{%s}" % self.members()
+
+
+class Ephemeral(Notification):
+    """A notification that matters only now: it has no `seq`, is never stored, and may be merged with a later one."""
+
+    key: ClassVar[tuple[str, ...]]
+    """The fields that identify the subject; notifications that are equal in them may be merged."""
+    appends: ClassVar[str | None] = None
+    """The text field that is concatenated when merging.  If None, the later notification replaces the earlier one."""
+    max_per_s: ClassVar[int]
+    """Maximum number of notifications sent per second and key."""
+
+    def followed_by(self, later: Self, max_chars: int) -> Self:
+        """Merges a later notification of the same key into this one.
+
+        Returns `later` unchanged if nothing is concatenated, or if the text would be longer than `max_chars`.
+        """
+        if self.appends is None:
+            return later
+        text: str = getattr(self, self.appends) + getattr(later, self.appends)
+        return later if len(text) > max_chars else replace(self, **{self.appends: text})
