@@ -264,7 +264,7 @@ def named_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
             kind = {"SealedColumn": "sealed", "PagedList": "sql", "FullTextIndex": "sql"}.get(node.func.id)
             values = (*node.args, *(one.value for one in node.keywords))
             if kind is not None:
-                yield from ((kind, one.value) for one in values if isinstance(one, ast.Constant))
+                yield from ((kind, str(one.value)) for one in values if isinstance(one, ast.Constant))
 
 
 def test_each_table_is_named_in_exactly_one_module_and_in_that_of_its_sealed_columns() -> None:
