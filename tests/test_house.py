@@ -14,7 +14,19 @@ from sidecar_protocol.contract import methods_of
 ROOT = Path(__file__).parent.parent
 FEATURES = {"jobs", "claude", "calendar", "atlassian", "activity", "system", "transcripts"}
 LAYERS: tuple[set[str], ...] = (
-    {"clock", "days", "exit_codes", "feed", "job_handler", "loopback", "paths", "program", "randomness", "text"},
+    {
+        "clock",
+        "days",
+        "exit_codes",
+        "feed",
+        "job_handler",
+        "json_reader",
+        "loopback",
+        "paths",
+        "program",
+        "randomness",
+        "text",
+    },
     {"files", "http", "ids", "logs", "settings", "storage"},
     {"runtime", "wire"},
     FEATURES,
@@ -157,7 +169,7 @@ def test_imports_point_down_so_features_never_meet_and_nothing_below_them_knows_
 def violations() -> Iterator[str]:
     """The rules that NOT_YET may excuse."""
     for package in [ROOT / "sidecar", *(path for path in (ROOT / "sidecar").rglob("*") if path.is_dir())]:
-        if sum(path.name != "__init__.py" for path in package.glob("*.py")) > MAX_MODULES:
+        if sum(not path.name.startswith("__") for path in package.glob("*.py")) > MAX_MODULES:
             yield f"{package.relative_to(ROOT)} has too many modules"
     for name, _, tree in modules("sidecar"):
         for node in ast.walk(tree):
