@@ -47,10 +47,10 @@ def test_the_address_is_to_be_found_nowhere_after_all_that_can_happen(
             refused = wire.call("calendar.accounts.create", provider="ics", email=OWNER, credentials=credentials)
             assert "error" in refused
             told.append(refused)
-        server.moved = {server.address.removeprefix(server.origin): f"/{PRIVATE}/round"}
-        server.moved[f"/{PRIVATE}/round"] = f"http://calendar.invalid/{PRIVATE}"
+        server.redirects = {server.address.removeprefix(server.url): f"/{PRIVATE}/round"}
+        server.redirects[f"/{PRIVATE}/round"] = f"http://calendar.invalid/{PRIVATE}"
         sync(wire, ids[0], "failed")
-        server.moved, server.status = {}, 404
+        server.redirects, server.status = {}, 404
         here.unlink()
         failed = [sync(wire, account_id, "failed") for account_id in ids]
         places = traces(wire, told, failed[0]["job_id"], data_dir)
@@ -114,7 +114,7 @@ def test_a_sync_that_waits_for_a_slow_server_can_be_cancelled(raw_client: StartR
         account_id = connect(wire, server.address)
         sync(wire, account_id)
         release = server.hold()
-        asked = len(server.asked)
+        asked = len(server.requests)
         job = wire.call("calendar.accounts.sync", account_id=account_id)
         server.wait_for(asked + 1)
         wire.call("jobs.cancel", job_id=job["job_id"])

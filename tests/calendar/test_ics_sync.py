@@ -90,7 +90,7 @@ async def test_a_file_that_has_not_changed_costs_one_question_and_writes_nothing
     server.etags, server.dates = etags, dates
     account_id = await connect(office, server.address)
     before = tables(office, "SELECT * FROM calendar_events ORDER BY event_id")
-    server.asked.clear()
+    server.requests.clear()
     office.received.clear()
     for _ in range(3):
         await office.synced(account_id)
@@ -162,7 +162,7 @@ async def test_a_restart_reads_the_file_once_and_goes_on(
     await later.synced(account_id)
     assert server.statuses()[-1] == 200
     assert later.named("calendar.changed") == []
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     await later.runtime.http().close()
     later.close()
 
@@ -170,14 +170,14 @@ async def test_a_restart_reads_the_file_once_and_goes_on(
 async def test_redirects_are_followed_but_not_for_ever_and_never_into_the_open(
     office: CalendarRig, server: FakeIcs
 ) -> None:
-    path = server.address.removeprefix(server.origin)
-    server.moved = {"/old": "/older", "/older": path, "/round": "/round", "/open": "http://calendar.invalid/x.ics"}
-    server.moved["/nowhere"] = "http://["
-    account_id = await connect(office, f"{server.origin}/old")
+    path = server.address.removeprefix(server.url)
+    server.redirects = {"/old": "/older", "/older": path, "/round": "/round", "/open": "http://calendar.invalid/x.ics"}
+    server.redirects["/nowhere"] = "http://["
+    account_id = await connect(office, f"{server.url}/old")
     assert await office.titles() == ["Past", "Next"]
     await office.accounts.delete(account_id=account_id)
     for start in ("/round", "/open", "/nowhere"):
-        assert (await refused(office, server.origin + start)).data["kind"] == "calendar_unreachable"
+        assert (await refused(office, server.url + start)).data["kind"] == "calendar_unreachable"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
@@ -239,7 +239,7 @@ async def test_nothing_but_the_address_is_wanted(office: CalendarRig, server: Fa
     wrong: list[dict[str, Any]] = [{"credentials": {"address": server.address, "x": "y"}}, {"credentials": {}}]
     for more in (*wrong, {"config": {"a": 1}}):
         assert (await refused(office, server.address, **more)).data["kind"] == "invalid_params"
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_an_address_that_no_client_can_ask_for_is_told_without_repeating_it(office: CalendarRig) -> None:

@@ -23,10 +23,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.fakes.server import FakeHandler, FakeServer
 
 DIRECTIVE = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
 ALLOWED_LATE = re.compile(r"one call of (\w+) with exactly this input:\n(.*)\n")
@@ -77,7 +77,7 @@ class Request:
         return {name: argument or "" for name, argument in DIRECTIVE.findall(self.prompt)}
 
 
-class FakeAnthropic:
+class FakeAnthropic(FakeServer):
     """The server: `with FakeAnthropic() as api: ... api.url, api.requests, api.environment(home)`."""
 
     def __init__(self, port: int = 0, script: Mapping[str, list[list[dict[str, Any]]]] | None = None) -> None:
@@ -85,25 +85,7 @@ class FakeAnthropic:
         self.requests: list[Request] = []
         self._arrived = threading.Condition()
         self._gate = threading.Semaphore(0)
-        self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.fake = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End every pending answer and stop listening."""
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_Handler, port)
 
     def environment(self, home: Path) -> dict[str, str]:
         """The whole environment of a hermetic run of the real CLI: its only connection is the one to this server."""
@@ -147,76 +129,56 @@ class FakeAnthropic:
     def words(self, directives: Mapping[str, str]) -> Iterator[str]:
         """The pieces of an answer, paused or gated as the directives want."""
         for index in range(int(directives.get("slow", 0))):
-            if self._closing.wait(WORD_PAUSE_S):
+            if self.is_closing.wait(WORD_PAUSE_S):
                 return
             yield f"w{index} "
         for index in range(int(directives.get("gate", 0))):
             while not self._gate.acquire(timeout=WORD_PAUSE_S):
-                if self._closing.is_set():
+                if self.is_closing.is_set():
                     return
             yield f"w{index} "
 
     def hang(self) -> None:
         """Wait for the end of the server."""
-        self._closing.wait()
+        self.is_closing.wait()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    fake: FakeAnthropic
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is what half of these tests are about; anything else is printed as usual."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output clean."""
-
-    def do_HEAD(self) -> None:
-        self._record(None)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        request, times = self._record(body)
+class _Handler(FakeHandler["FakeAnthropic"]):
+    def respond(self, body: bytes) -> None:
+        request, times = self._record(json.loads(body) if body else None)
         path = self.path.split("?")[0]
-        if path == "/v1/messages/count_tokens":
-            self._json(200, {"input_tokens": 10})
+        if self.command == "HEAD":
+            self.send_bytes(200, b"", {})
+        elif path == "/v1/messages/count_tokens":
+            self.send_json(200, {"input_tokens": 10})
         elif path != "/v1/messages":
-            self._json(404, _error(404, "no such path"))
+            self.send_json(404, _error(404, "no such path"))
         else:
             self._message(request, times)
 
     def _record(self, body: Any) -> tuple[Request, int]:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, body)
-        return request, self.server.fake.record(request)
+        request = Request(self.command, self.path, self.lower_headers, body)
+        return request, self.fake.record(request)
 
     def _message(self, request: Request, times: int) -> None:
         directives = request.directives
         status, _, limit = directives.get("error", "").partition(":")
         if status and (not limit or times <= int(limit)):
-            self._json(int(status), _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}"))
+            headers = {"Retry-After": "0"} if status == "429" else {}
+            error = _error(int(status), f"fake {ERROR_TYPES.get(int(status), 'api_error')}")
+            self.send_json(int(status), error, headers)
         elif "limit" in directives and times == 1:
             headers = {"status": "rejected", "reset": directives["limit"], "representative-claim": "five_hour"}
             unified = {f"anthropic-ratelimit-unified-{name}": value for name, value in headers.items()}
-            self._json(429, _error(429, "fake usage limit"), unified)
+            self.send_json(429, _error(429, "fake usage limit"), unified)
         elif "hang" in directives:
-            self.server.fake.hang()
+            self.fake.hang()
         elif request.body.get("stream"):
             self._stream(request, directives, times)
         else:
             blocks, stop_reason = _answer(request, directives)
-            blocks = blocks or [{"type": "text", "text": "".join(self.server.fake.words(directives))}]
-            self._json(200, _envelope(request, content=blocks, stop_reason=stop_reason))
+            blocks = blocks or [{"type": "text", "text": "".join(self.fake.words(directives))}]
+            self.send_json(200, _envelope(request, content=blocks, stop_reason=stop_reason))
 
     def _stream(self, request: Request, directives: Mapping[str, str], times: int) -> None:
         self.send_response(200)
@@ -228,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         scripted = self._scripted(request)
         blocks, stop_reason = scripted or _answer(request, directives)
         if blocks == []:
-            self._text_block(0, self.server.fake.words(directives))
+            self._text_block(0, self.fake.words(directives))
         for index, block in enumerate(blocks):
             if block["type"] == "text":
                 cut = "cut" in directives and times == 1
@@ -250,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             content = message["content"]
             texts = [content] if isinstance(content, str) else [block.get("text") for block in content]
             answers += message["role"] == "assistant"
-            for steps in (self.server.fake.script[text] for text in texts if text in self.server.fake.script):
+            for steps in (self.fake.script[text] for text in texts if text in self.fake.script):
                 blocks = [
                     {"id": f"toolu_{answers}_{id(request)}", **block} if block["type"] == "tool_use" else block
                     for block in steps[answers]
@@ -278,18 +240,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _event(self, name: str, **fields: Any) -> None:
         self.wfile.write(f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode())
         self.wfile.flush()
-
-    def _json(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
-        payload = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        if status == 429 and headers is None:
-            self.send_header("Retry-After", "0")
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(payload)
 
 
 def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:

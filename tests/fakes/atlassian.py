@@ -5,7 +5,6 @@ there: Jira's searches then answer 200 with nothing.  `python -m tests.fakes.jir
 """
 
 import json
-import sys
 import threading
 import time
 from base64 import b64decode
@@ -13,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.server import FakeHandler, FakeServer
 
 LOGIN = "https://id.atlassian.com/login?continue=https%3A%2F%2Fexample.atlassian.net"
 
@@ -92,7 +91,7 @@ def html(status: int, text: str = "Client must be authenticated to access this r
     return Answer(status, f"<html><body>{text}</body></html>".encode(), {"Content-Type": "text/html;charset=UTF-8"})
 
 
-class FakeSite:
+class FakeSite(FakeServer):
     """The server: `with FakeSite() as site: ada = site.user("ada"); token = site.token(ada); site.url`."""
 
     def __init__(self, now_ms: Callable[[], int] | None = None, port: int = 0) -> None:
@@ -118,19 +117,7 @@ class FakeSite:
         self.lock = threading.RLock()
         self.jira = FakeJira(self)
         self.confluence = FakeConfluence(self)
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.site = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(_Handler, port)
 
     def user(self, name: str, time_zone: str = "UTC") -> User:
         """A user who is made when first named."""
@@ -219,38 +206,12 @@ def iso_stamp(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    site: FakeSite
+class _Handler(FakeHandler["FakeSite"]):
+    def date(self) -> str | None:
+        return formatdate(self.fake.now_ms() / 1000, usegmt=True) if self.fake.sends_date else None
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that is killed hangs up
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output clean."""
-
-    def do_GET(self) -> None:
-        self._serve(b"")
-
-    def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-
-    def _serve(self, body: bytes) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.site.answer(self.command, self.path, headers, body)
+    def respond(self, body: bytes) -> None:
+        answer = self.fake.answer(self.command, self.path, self.lower_headers, body)
         payload = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response_only(answer.status)
-        if self.server.site.sends_date:
-            self.send_header("Date", formatdate(self.server.site.now_ms() / 1000, usegmt=True))
-        for name, value in {"Content-Type": "application/json;charset=UTF-8", **answer.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
+        headers = {"Content-Type": "application/json;charset=UTF-8", **answer.headers}
+        self.send_bytes(answer.status, payload, headers)

@@ -10,10 +10,8 @@ serves until standard input ends.  From outside it is steered by POST with a JSO
 """
 
 import argparse
-import contextlib
 import json
 import re
-import socket
 import sys
 import threading
 import time
@@ -21,13 +19,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.fakes.google_calendar import ApiError, FakeCalendars
 from tests.fakes.google_oauth import CLIENT_ID, CLIENT_SECRET, Consent, FakeOAuth, OAuthError
+from tests.fakes.server import FakeHandler, FakeServer
 
 API = "/calendar/v3"
 EVENTS = re.compile(r"/calendars/([^/]+)/events")
@@ -70,7 +67,7 @@ class _Gate:
     after: int
 
 
-class FakeGoogle:
+class FakeGoogle(FakeServer):
     """The server: `with FakeGoogle() as google: … google.url, google.calendars, google.oauth, google.asked`."""
 
     def __init__(self, port: int = 0, now: Callable[[], float] = time.time) -> None:
@@ -85,9 +82,7 @@ class FakeGoogle:
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
         self._held: dict[str, _Gate] = {}
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.fake = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(_Handler, port)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -99,22 +94,11 @@ class FakeGoogle:
         """What points the sidecar to a fake that runs elsewhere."""
         return {"GOOGLE_URL": url, "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET}
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Let go whoever is held, and stop listening."""
+        """Releases all held requests, then stops."""
         for gate in list(self._held.values()):
             gate.event.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._server.hang_up()
+        super().close()
 
     def refuse(
         self, ending: str, status: int, reason: str = "", *, times: int = 1, after: int = 0, **headers: str
@@ -208,100 +192,45 @@ class FakeGoogle:
         return {}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    fake: FakeGoogle
+class _Handler(FakeHandler["FakeGoogle"]):
+    def date(self) -> str:
+        return format_datetime(self.fake.now(), usegmt=True)
 
-    def __init__(self, *arguments: Any) -> None:
-        self._open: set[socket.socket] = set()
-        super().__init__(*arguments)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, and remember it: it may be kept alive for long."""
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """It is over."""
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """Break all connections off."""
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is killed is what some tests are about; anything else is printed as usual."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        """The `Date` of an answer, by the fake's own clock."""
-        del timestamp
-        return format_datetime(self.server.fake.now(), usegmt=True)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output clean."""
-
-    def do_GET(self) -> None:
-        self._serve(b"")
-
-    def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-
-    def _serve(self, body: bytes) -> None:
-        fake = self.server.fake
+    def respond(self, body: bytes) -> None:
+        fake = self.fake
         parts = urlsplit(self.path)
         if parts.path.startswith("/fake/"):
-            self._json(200, fake.steer(parts.path.removeprefix("/fake/"), json.loads(body)))
+            self.send_json(200, fake.steer(parts.path.removeprefix("/fake/"), json.loads(body)))
             return
         query = tuple(parse_qsl(parts.query, keep_blank_values=True))
         form = dict(parse_qsl(body.decode()))
         asked = Asked(self.command, parts.path, query, form, self.headers.get("Authorization", ""))
         fault = fake.take(asked)
         if fault is not None:
-            self._answer(fault.status, fault.body, fault.headers)
+            self.send_bytes(fault.status, fault.body, fault.headers)
             return
         try:
             self._right(asked)
         except ApiError as error:
-            self._json(error.status, error.body, error.headers)
+            self.send_json(error.status, error.body, error.headers)
         except OAuthError as error:
-            self._json(error.status, error.body)
+            self.send_json(error.status, error.body)
 
     def _right(self, asked: Asked) -> None:
-        fake = self.server.fake
+        fake = self.fake
         with fake.lock:
             if asked.path == "/o/oauth2/v2/auth":
-                self._answer(302, b"", {"Location": fake.oauth.authorize(asked.values)})
+                self.send_bytes(302, b"", {"Location": fake.oauth.authorize(asked.values)})
             elif asked.path == "/token":
-                self._json(200, fake.oauth.token(asked.form))
+                self.send_json(200, fake.oauth.token(asked.form))
             elif asked.path == "/revoke":
                 found = fake.oauth.revoke(asked.form.get("token", ""))
-                self._json(200, {}) if found else self._json(400, {"error": "invalid_token"})
+                self.send_json(200, {}) if found else self.send_json(400, {"error": "invalid_token"})
             elif asked.path == "/v1/userinfo":
                 grant = fake.oauth.grant_of(asked.authorization.removeprefix("Bearer "))
-                self._json(401, {}) if grant is None else self._json(200, {"email": grant.email})
+                self.send_json(401, {}) if grant is None else self.send_json(200, {"email": grant.email})
             else:
-                self._json(200, fake.api(asked))
-
-    def _json(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-        self._answer(status, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})
-
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+                self.send_json(200, fake.api(asked))
 
 
 def select(value: Any, fields: str) -> Any:

@@ -1,107 +1,93 @@
-"""A server that hands out one calendar file at a secret address, as calendar services do: a stateful stand-in.
+"""A server of one calendar file at a secret URL, as calendar services have it.
 
-It keeps the rules of RFC 9110 about what has not changed, and does on request what servers do on bad days.
+It implements conditional requests by RFC 9110, and misbehaves on request.
 """
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
+
+from tests.fakes.server import FakeHandler, FakeServer
 
 PRIVATE: Final = "private-0123456789abcdef"
-"""What of the address must never be seen anywhere."""
+"""The part of the URL that must never appear anywhere else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that came in: its path, its headers in lower case, and the status it was answered by."""
+class Request:
+    """A received request and the status of its response."""
 
     path: str
     headers: dict[str, str]
+    """With names in lower case."""
     status: int
 
 
-@dataclass(slots=True)
-class FakeIcs:
-    """The server: `with FakeIcs() as server: server.body = … ; server.address`.
+class FakeIcs(FakeServer):
+    """The server: `with FakeIcs() as server: server.body = ...; server.address`."""
 
-    `etags` and `dates` say which marks it gives; `status` outranks everything; a path in `moved` leads to another.
-    """
-
-    body: bytes = b""
-    etags: bool = True
-    dates: bool = False
-    status: int = 200
-    content_type: str = "text/calendar; charset=utf-8"
-    cut: bool = False
-    """Whether the connection breaks off in the middle of the body."""
-    moved: dict[str, str] = field(default_factory=dict)
-    changed_s: float = 1_795_000_000.0
-    """When the file was last changed, seconds since 1970."""
-    port: int = 0
-    now: Callable[[], float] = time.time
-    asked: list[Asked] = field(default_factory=list)
-    _arrived: threading.Condition = field(default_factory=threading.Condition)
-    _gate: threading.Event | None = None
-    _server: "_Server" = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
-        self._server.fake = self
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+    def __init__(self, body: bytes = b"", *, port: int = 0, now: Callable[[], float] = time.time) -> None:
+        self.body = body
+        self.etags = True
+        """Whether it sends `ETag`."""
+        self.dates = False
+        """Whether it sends `Last-Modified`."""
+        self.status = 200
+        """The status of every response to a path that is not redirected."""
+        self.content_type = "text/calendar; charset=utf-8"
+        self.cut = False
+        """Whether the connection ends in the middle of the body."""
+        self.redirects: dict[str, str] = {}
+        """Path -> Location."""
+        self.changed_s = 1_795_000_000.0
+        """Time of the last change, seconds since 1970."""
+        self.now = now
+        self.requests: list[Request] = []
+        self._arrived = threading.Condition()
+        self._gate: threading.Event | None = None
+        super().__init__(_Handler, port)
 
     @property
     def address(self) -> str:
-        """The secret address."""
-        return f"{self.origin}/ical/ada%40example.com/{PRIVATE}/basic.ics"
+        """The secret URL."""
+        return f"{self.url}/ical/ada%40example.com/{PRIVATE}/basic.ics"
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Releases held requests, then stops."""
         if self._gate is not None:
             self._gate.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().close()
 
     def put(self, body: bytes) -> None:
-        """Another version of the file."""
+        """Replaces the file."""
         self.body = body
         self.changed_s += 60
 
     def hold(self) -> Callable[[], None]:
-        """Answer nothing until the result is called."""
+        """Answers no request until the returned function is called."""
         self._gate = threading.Event()
         return self._gate.set
 
-    def wait_for(self, count: int, timeout_s: float = 30.0) -> None:
-        """Block (call it in a thread) until so many requests have come in all."""
+    def wait_for(self, count: int, timeout_s: float = 60.0) -> None:
+        """Blocks until this number of requests has arrived; call it in a thread."""
         with self._arrived:
-            if not self._arrived.wait_for(lambda: len(self.asked) >= count, timeout_s):
-                raise TimeoutError(f"no {count} requests within {timeout_s} s")
+            if not self._arrived.wait_for(lambda: len(self.requests) >= count, timeout_s):
+                raise TimeoutError(f"{len(self.requests)} of {count} requests arrived within {timeout_s} s")
 
     def statuses(self) -> list[int]:
-        """How the requests so far were answered."""
-        return [one.status for one in self.asked]
+        """Returns the statuses of all responses so far."""
+        return [request.status for request in self.requests]
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str]]:
-        """The status of an answer, and its headers; noted."""
+        """Records a request; returns status and headers of the response."""
         etag, modified = f'"{sha256(self.body).hexdigest()[:16]}"', formatdate(self.changed_s, usegmt=True)
-        marks = ({"ETag": etag} if self.etags else {}) | ({"Last-Modified": modified} if self.dates else {})
-        if path in self.moved:
-            status, marks = 302, {"Location": self.moved[path]}
+        validators = ({"ETag": etag} if self.etags else {}) | ({"Last-Modified": modified} if self.dates else {})
+        if path in self.redirects:
+            status, validators = 302, {"Location": self.redirects[path]}
         elif self.status != 200:
             status = self.status
         elif "if-none-match" in headers and self.etags:
@@ -111,45 +97,26 @@ class FakeIcs:
         else:
             status = 200
         with self._arrived:
-            self.asked.append(Asked(path, headers, status))
+            self.requests.append(Request(path, headers, status))
             self._arrived.notify_all()
         if self._gate is not None:
             self._gate.wait()
-        return status, marks | {"Content-Type": self.content_type}
+        return status, validators | {"Content-Type": self.content_type}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    fake: FakeIcs
+class _Handler(FakeHandler[FakeIcs]):
+    def date(self) -> str:
+        return formatdate(self.fake.now(), usegmt=True)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is what some tests are about."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        """The `Date` of an answer, by the fake's own clock."""
-        del timestamp
-        return formatdate(self.server.fake.now(), usegmt=True)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test output clean."""
-
-    def do_GET(self) -> None:
-        fake = self.server.fake
-        status, headers = fake.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
-        body = b"" if status in (302, 304) else fake.body
-        self.send_response(status)
-        for name, value in headers.items():
+    def respond(self, body: bytes) -> None:
+        status, headers = self.fake.answer(self.path, self.lower_headers)
+        body = b"" if status in (302, 304) else self.fake.body
+        self.send_response_only(status)
+        for name, value in {"Date": self.date(), **headers}.items():
             self.send_header(name, value)
         if status != 304:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if fake.cut and body:
-            self.wfile.write(body[: len(body) // 2])
-            self.close_connection = True
-        else:
-            self.wfile.write(body)
+        is_cut = self.fake.cut and body
+        self.wfile.write(body[: len(body) // 2] if is_cut else body)
+        self.close_connection = self.close_connection or bool(is_cut)

@@ -117,11 +117,11 @@ def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         review = vevent("DTSTART:20261126T140000Z", "DTEND:20261126T150000Z", "SUMMARY:Review", uid="review")
         head = ("X-WR-CALNAME:The team", "X-WR-TIMEZONE:Europe/Berlin")
         cloud.put(vcalendar(standup, head=head))
-        cloud.moved = {"/old/private-0123456789abcdef/basic.ics": urlsplit(cloud.address).path}
+        cloud.redirects = {"/old/private-0123456789abcdef/basic.ics": urlsplit(cloud.address).path}
 
         def play(host: RawClient) -> None:
             host.initialize(client_info=CLIENT)
-            address = f"{cloud.origin}/old/private-0123456789abcdef/basic.ics"
+            address = f"{cloud.url}/old/private-0123456789abcdef/basic.ics"
             account = {"provider": "ics", "email": ADA, "display_name": "Team", "credentials": {"address": address}}
             account_id = host.call("calendar.accounts.create", **account)["account_id"]
             _until_synced(host)
