@@ -112,14 +112,9 @@ class Connection:
     """One end of a JSON-RPC connection."""
 
     def __init__(
-        self,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-        on_line: Callable[[bytes, Refused | None], None] | None = None,
+        self, max_message_bytes: int = MAX_MESSAGE_BYTES, on_line: Callable[[bytes, Refused | None], None] | None = None
     ) -> None:
-        """`on_line` is called with every line that is not blank (only the beginning of a line that is too long).
-
-        Its second argument is the refusal if the line is not a valid message.
-        """
+        """`on_line` is called with every line (the beginning of one that is too long), and its refusal if invalid."""
         self._max = max_message_bytes
         self._on_line = on_line
         self._lines: deque[bytes | None] = deque()  # None: the line was too long
@@ -308,12 +303,10 @@ class Connection:
 
     @property
     def open_requests(self) -> int:
-        """The number of unanswered requests."""
         return len(self._open)
 
     @property
     def open_batches(self) -> int:
-        """The number of batches with unanswered requests."""
         return self._batches
 
     def notify(self, method: str, params: bytes) -> bytes:
@@ -349,10 +342,7 @@ def recover_id(line: bytes) -> Id | None:
 
 
 def _members(head: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yields the tokens of the outermost object with their end offsets, up to the first syntax error.
-
-    A nested value counts as one token.
-    """
+    """Yields the tokens of the outermost object and their end offsets, a nested value as one, up to a syntax error."""
     closing, end = b"", 0
     for match in _TOKEN.finditer(head):
         token, gap = match.group(), head[end : match.start()]
