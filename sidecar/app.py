@@ -10,7 +10,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -28,9 +28,9 @@ from sidecar.logs import Logs
 from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
-from sidecar.settings import Settings
-from sidecar.storage.database import Database, LockFile
-from sidecar.storage.migrations import open_database
+from sidecar.settings import Settings, process_settings
+from sidecar.storage.database import Database, DatabaseLocked, LockFile
+from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.system.service import SystemService
@@ -281,11 +281,24 @@ class App:
             self.end(exit_codes.CRASHED)
 
 
-def serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
+def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], options: Mapping[str, Any]) -> int:
     """Serves on two claimed descriptors until the end.  Returns the exit code.
 
-    Raises `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable` or OSError if the database cannot be opened.
+    `options` are the settings of the command line.  A start that fails is explained on stderr.
     """
+    try:
+        return _serve(process_settings(**options), wire, parent, on_loaded)
+    except ValueError as error:
+        return _refuse(exit_codes.USAGE, str(error))
+    except DatabaseLocked as error:
+        return _refuse(exit_codes.LOCKED, str(error))
+    except DatabaseNewer as error:
+        return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
+    except (DatabaseUnusable, OSError) as error:
+        return _refuse(exit_codes.IO, str(error))
+
+
+def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
     logs = Logs(settings.log_dir, logging.DEBUG if settings.run_env == "dev" else logging.INFO)
     logs.start()
 
@@ -299,3 +312,8 @@ def serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Cal
     finally:
         logs.stop()
         sys.stderr.flush()
+
+
+def _refuse(code: int, why: str) -> int:
+    print(f"sidecar: {why}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+    return code
