@@ -35,7 +35,9 @@ test("an app that has stopped its sidecar quits at once", async (t) => {
 test("the app's name and version are in the log", async (t) => {
   const sidecar = start(t, { electron: { app: new FakeApp().typed } });
   await sidecar.ready();
-  assert.ok((await sidecar.system.diagnostics()).log_tail.some((line) => line.includes("client Fake App 1.2.3 connected")));
+  assert.ok(
+    (await sidecar.system.diagnostics()).log_tail.some((line) => line.includes("client Fake App 1.2.3 connected")),
+  );
 });
 
 test("when the machine wakes up, the sidecar looks for due jobs", async (t) => {
