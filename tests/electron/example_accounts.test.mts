@@ -112,7 +112,7 @@ test("a wrong token shows an error, and the form keeps its values", async (t) =>
   const { page, dialog, site } = await exampleWithServices(t);
   await enter(page, { ...site, api_token: "wrong" });
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
-  await dialog.getByRole("alert").getByText("The site does not accept this e-mail address and API token.").waitFor();
+  await dialog.getByRole("alert").getByText("The site rejected this e-mail address and API token.").waitFor();
   assert.equal(await page.getByLabel("Site").inputValue(), site.base_url);
   await page.getByLabel("API token").fill(site.api_token);
   await dialog.getByRole("button", { name: "Connect", exact: true }).click();
