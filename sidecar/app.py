@@ -74,7 +74,6 @@ class App:
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
-        self._connection = Connection()
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
         self._randomness = Randomness(settings.seed, life=event_log.window()[1])
@@ -84,6 +83,7 @@ class App:
         self._recorder = self._record()
         recording = () if self._recorder is None else (self._recorder,)
         on_send = None if self._recorder is None else self._recorder.on_send
+        self._connection = Connection(on_line=None if self._recorder is None else self._recorder.on_line)
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
         self._answers = Answers(self._connection, self._writer, self._database, commit, self._new_id)
@@ -119,9 +119,7 @@ class App:
         from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
-        recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.received = recorder.received
-        return recorder
+        return open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
 
     def _make_runtime(self) -> Runtime:
         return Runtime(

@@ -128,10 +128,10 @@ def utc(ts: int) -> str:
 def google_on(clock: ManualClock) -> Iterator[FakeGoogle]:
     """A Google with Ada's empty calendar; at the end nothing that it was asked may have been wrong."""
     with FakeGoogle(now=lambda: clock.now_ms() / 1_000) as google:
-        google.calendars.calendar(ADA, ADA, summary="Ada", entry={"primary": True})
+        google.calendars.add_calendar(ADA, ADA, summary="Ada", entry={"primary": True})
         yield google
     assert google.calendars.violations == []
-    assert google.oauth.problems == []
+    assert google.oauth.violations == []
     assert against_description(google) == []
 
 
@@ -155,7 +155,7 @@ def against_description(google: FakeGoogle) -> list[str]:
     if spec is None:
         return []
     problems: list[str] = []
-    for asked in google.asked:
+    for asked in google.requests:
         if asked.path.startswith(API):
             problems += spec.request(asked.method, asked.path, asked.query)
     return problems
