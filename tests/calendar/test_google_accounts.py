@@ -11,7 +11,7 @@ from sidecar.commandline.client import RemoteError
 from tests.calendar.google_harness import GoogleRig, rig_with, tables, timed
 from tests.fakes.google import ADA, SCOPE, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 from tests.old_backend import STAMPS, insert, old_database
 
 PAST = timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")

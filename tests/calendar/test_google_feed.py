@@ -2,7 +2,7 @@
 
 from tests.calendar.google_harness import GoogleRig, all_day, timed
 from tests.fakes.google import ADA, FakeGoogle
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 
 async def test_what_has_ended_is_in_the_feed_and_the_rest_comes_when_it_has(

@@ -9,7 +9,7 @@ from sidecar_protocol.jobs import Schedules
 from tests.calendar.google_harness import GoogleRig, body, rig_with, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import LIFETIME_S, OAuthError
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 WHEN = timed("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z")
 DAY_S = 86_400

@@ -12,7 +12,7 @@ from sidecar.commandline.client import RemoteError
 from tests.calendar.google_harness import REDIRECT, GoogleRig, rig_with, tables
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, Consent, OAuthError
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 
 async def refused(call: Any) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.calendar.google_harness import GoogleRig, description, timed
 from tests.fakes.google import ADA, FakeGoogle
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 STANDUP = {"summary": "Standup", "recurrence": ["RRULE:FREQ=WEEKLY;BYDAY=MO"]}
 MONDAY_TEN = timed("2026-11-16T10:00:00+01:00", "2026-11-16T10:15:00+01:00", "Europe/Berlin")
