@@ -17,11 +17,11 @@ from sidecar_protocol.calendar.calendars import CalendarSyncError
 from sidecar_protocol.entities import WaitingFor
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.accounts import AccountRefused
 from sidecar.calendar import google_events
 from sidecar.calendar.google_reasons import QUOTA, RATE, reasons_of
 from sidecar.calendar.oauth import GoogleOAuth
 from sidecar.calendar.provider import (
-    AccountRefused,
     CalendarRefused,
     Connected,
     CursorExpired,
