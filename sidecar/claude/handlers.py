@@ -25,9 +25,10 @@ from sidecar.claude.report import (
     timed_out,
 )
 from sidecar.claude.sessions.texts import title_of
-from sidecar.claude.stream import RunOutcome, RunUsage, parse
+from sidecar.claude.stream import RunOutcome, RunUsage
 from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.json_reader import parse_object
 
 
 class Book(Protocol):
@@ -105,7 +106,7 @@ class ClaudeRunHandler:
         )
 
         def on_line(line: bytes) -> bool:
-            return bool(line.strip()) and report.on_message(parse(line))
+            return bool(line.strip()) and report.on_message(parse_object(line))
 
         process = await self._launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         try:

@@ -17,7 +17,7 @@ from sidecar_protocol.calendar.google_sign_in import GoogleSignIn
 from sidecar.http.client import Http
 from tests.fakes.google import ADA, API, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, CLIENT_SECRET
-from tests.loopback import Loopback, ManualClock
+from tests.in_process_app import InProcessApp, ManualClock
 
 REDIRECT: Final = "http://127.0.0.1:49321/callback"
 SPECS: Final = Path(__file__).parents[2].parent / "shared"
@@ -34,7 +34,7 @@ class Waits:
         self.seconds.append(seconds)
 
 
-class CalendarRig(Loopback):
+class CalendarRig(InProcessApp):
     """A sidecar without its process."""
 
     def __init__(self, path: Path, clock: ManualClock, **settings: Any) -> None:
@@ -128,10 +128,10 @@ def utc(ts: int) -> str:
 def google_on(clock: ManualClock) -> Iterator[FakeGoogle]:
     """A Google with Ada's empty calendar; at the end nothing that it was asked may have been wrong."""
     with FakeGoogle(now=lambda: clock.now_ms() / 1_000) as google:
-        google.calendars.calendar(ADA, ADA, summary="Ada", entry={"primary": True})
+        google.calendars.add_calendar(ADA, ADA, summary="Ada", entry={"primary": True})
         yield google
     assert google.calendars.violations == []
-    assert google.oauth.problems == []
+    assert google.oauth.violations == []
     assert against_description(google) == []
 
 
@@ -155,7 +155,7 @@ def against_description(google: FakeGoogle) -> list[str]:
     if spec is None:
         return []
     problems: list[str] = []
-    for asked in google.asked:
+    for asked in google.requests:
         if asked.path.startswith(API):
             problems += spec.request(asked.method, asked.path, asked.query)
     return problems
@@ -174,7 +174,7 @@ def description() -> Any:
     return Spec(SPECS / "data" / "specs" / "calendar.v3.mock.json")
 
 
-def tables(rig: Loopback, sql: str) -> list[Any]:
+def tables(rig: InProcessApp, sql: str) -> list[Any]:
     """Rows of the database."""
     return rig.database.rows(sql)
 

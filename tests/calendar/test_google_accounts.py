@@ -11,7 +11,7 @@ from sidecar.commandline.client import RemoteError
 from tests.calendar.google_harness import GoogleRig, rig_with, tables, timed
 from tests.fakes.google import ADA, SCOPE, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 from tests.old_backend import STAMPS, insert, old_database
 
 PAST = timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
@@ -27,7 +27,7 @@ async def kind_of(call: Any) -> str:
 
 async def test_an_account_can_be_made_of_a_refresh_token_from_elsewhere(office: GoogleRig, google: FakeGoogle) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
-    token = google.oauth.give(ADA, BOTH).refresh_token
+    token = google.oauth.add_grant(ADA, BOTH).refresh_token
     account = await office.accounts.create(
         provider="google", email=ADA, display_name="Me", credentials={"refresh_token": token}
     )
@@ -59,8 +59,8 @@ async def test_credentials_that_do_not_work_make_no_account(
 async def test_a_token_of_somebody_elses_or_without_the_scope_makes_no_account(
     office: GoogleRig, google: FakeGoogle
 ) -> None:
-    google.calendars.calendar("bob@example.com", "bob@example.com", entry={"primary": True})
-    for grant in (google.oauth.give("bob@example.com", BOTH), google.oauth.give(ADA, ("openid",))):
+    google.calendars.add_calendar("bob@example.com", "bob@example.com", entry={"primary": True})
+    for grant in (google.oauth.add_grant("bob@example.com", BOTH), google.oauth.add_grant(ADA, ("openid",))):
         credentials = {"refresh_token": grant.refresh_token}
         call = office.accounts.create(provider="google", email=ADA, credentials=credentials)
         assert await kind_of(call) == "calendar_credentials_rejected"
@@ -145,7 +145,7 @@ def of_the_old_backend(folder: Path, *tokens: str) -> None:
 async def test_an_account_of_the_old_backend_is_synced_as_it_is(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
-    of_the_old_backend(data_dir, google.oauth.give(ADA, BOTH).refresh_token)
+    of_the_old_backend(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
     with_event = google.calendars.add(ADA, summary="Meeting", **PAST)
     async with rig_with(data_dir / "sidecar.db", google, clock) as office:
         await office.features.get("calendar").run()
@@ -158,7 +158,7 @@ async def test_an_account_of_the_old_backend_is_synced_as_it_is(
 async def test_deleting_one_of_two_accounts_with_the_same_address_leaves_the_others_sign_in_alone(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
-    grants = [google.oauth.give(ADA, BOTH) for _ in range(2)]
+    grants = [google.oauth.add_grant(ADA, BOTH) for _ in range(2)]
     of_the_old_backend(data_dir, *(grant.refresh_token for grant in grants))
     async with rig_with(data_dir / "sidecar.db", google, clock) as office:
         assert not (await office.accounts.delete(account_id="old-0")).revoked
@@ -187,7 +187,7 @@ async def test_what_was_being_deleted_when_the_process_died_is_deleted_by_the_ne
 async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
-    of_the_old_backend(data_dir, google.oauth.give(ADA, BOTH).refresh_token)
+    of_the_old_backend(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
     async with rig_with(data_dir / "sidecar.db", google, clock, has_client=False) as office:
         await office.features.get("calendar").run()
         assert (await office.remote(Schedules).list()).schedules == []

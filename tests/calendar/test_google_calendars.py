@@ -13,7 +13,7 @@ TEAM = "team#1@example.com"
 @pytest.fixture
 def team(google: FakeGoogle) -> str:
     """A second calendar with a meeting that has passed."""
-    google.calendars.calendar(TEAM, ADA, summary="Team", entry={"backgroundColor": "#123456"})
+    google.calendars.add_calendar(TEAM, ADA, summary="Team", entry={"backgroundColor": "#123456"})
     return google.calendars.add(TEAM, summary="Team meeting", **WHEN)
 
 
@@ -120,10 +120,10 @@ async def test_a_new_calendar_appears_with_the_next_sync_selected_as_it_is_at_go
     office: GoogleRig, google: FakeGoogle
 ) -> None:
     account = await office.connected()
-    google.calendars.calendar("shown", ADA)
-    google.calendars.calendar("unshown", ADA, entry={"selected": False})
-    google.calendars.calendar("hidden", ADA, entry={"hidden": True})
-    google.calendars.page_limit = 2
+    google.calendars.add_calendar("shown", ADA)
+    google.calendars.add_calendar("unshown", ADA, entry={"selected": False})
+    google.calendars.add_calendar("hidden", ADA, entry={"hidden": True})
+    google.calendars.max_page_size = 2
     await office.synced(account.account_id)
     found = (await office.calendars.list_calendars(account_id=account.account_id)).calendars
     assert [(one.calendar_id, one.selected) for one in found] == [
@@ -155,7 +155,7 @@ async def test_a_calendar_that_fails_for_now_keeps_no_other_from_being_read(
 ) -> None:
     account = await office.connected()
     google.calendars.calendars[TEAM].refused = ApiError(503, "backendError")
-    google.calendars.calendar("zebra", ADA, summary="Zebra")
+    google.calendars.add_calendar("zebra", ADA, summary="Zebra")
     google.calendars.add("zebra", summary="Striped", **WHEN)
     job = await office.accounts.sync(account_id=account.account_id)
     async with office.working():

@@ -2,7 +2,7 @@
 
 from tests.calendar.google_harness import GoogleRig, all_day, timed
 from tests.fakes.google import ADA, FakeGoogle
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 
 async def test_what_has_ended_is_in_the_feed_and_the_rest_comes_when_it_has(
@@ -56,7 +56,7 @@ async def test_an_event_in_the_feed_says_what_the_calendar_says(office: GoogleRi
 
 
 async def test_days_are_dates_and_what_is_no_meeting_is_called_otherwise(office: GoogleRig, google: FakeGoogle) -> None:
-    google.calendars.calendar("bob@example.com", ADA, summary="Bob", shared={}, entry={})
+    google.calendars.add_calendar("bob@example.com", ADA, summary="Bob", shared={}, entry={})
     google.calendars.calendars["bob@example.com"].shared[ADA] = "reader"
     google.calendars.add("bob@example.com", summary="His", **timed("2026-11-10T10:00:00Z", "2026-11-10T11:00:00Z"))
     for number, kind in enumerate(("outOfOffice", "workingLocation", "birthday", "focusTime", "fromGmail"), 12):

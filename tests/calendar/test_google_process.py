@@ -32,11 +32,11 @@ def at(days: float) -> dict[str, str]:
 def cloud() -> Iterator[FakeGoogle]:
     """Google by the machine's own clock, with Ada's calendar: half of its meetings have passed."""
     with FakeGoogle() as google:
-        google.calendars.calendar(ADA, ADA, summary="Ada", entry={"primary": True})
+        google.calendars.add_calendar(ADA, ADA, summary="Ada", entry={"primary": True})
         for number in range(EVENTS):
             days = (number - EVENTS / 2) / 5
             google.calendars.add(ADA, summary=f"Meeting {number}", start=at(days), end=at(days + 0.02))
-        google.calendars.page_limit = EVENTS // PAGES
+        google.calendars.max_page_size = EVENTS // PAGES
         yield google
     assert google.calendars.violations == []
     assert against_description(google) == []
@@ -78,7 +78,7 @@ def test_no_token_and_no_code_is_to_be_found_anywhere_after_all_that_can_happen(
         refused = wire.call("calendar.oauth.google.complete", state=started["state"])
         assert refused["error"]["data"]["kind"] == "sign_in_expired"
         told.append(refused)
-        cloud.oauth.end(ADA)
+        cloud.oauth.revoke_user(ADA)
         failing = wire.call("calendar.accounts.sync", account_id=account["account_id"])
         wire.until_job(failing["job_id"], "failed")
         places = traces(wire, told, failing["job_id"], data_dir)

@@ -9,7 +9,7 @@ from sidecar_protocol.jobs import Schedules
 from tests.calendar.google_harness import GoogleRig, body, rig_with, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import LIFETIME_S, OAuthError
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 WHEN = timed("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z")
 DAY_S = 86_400
@@ -59,7 +59,7 @@ async def test_calendars_that_are_read_side_by_side_renew_their_token_once(
     office: GoogleRig, google: FakeGoogle, clock: ManualClock
 ) -> None:
     for number in range(8):
-        google.calendars.calendar(f"team{number}", ADA)
+        google.calendars.add_calendar(f"team{number}", ADA)
     account = await office.connected()
     google.refuse("/events", 401, "authError", times=4)  # all four that are under way are refused at once
     await office.synced(account.account_id)
@@ -90,7 +90,7 @@ async def test_a_sign_in_that_has_ended_stops_the_schedule_and_is_told_once(
     account = await office.connected()
     schedules = office.remote(Schedules)
     assert len((await schedules.list()).schedules) == 1
-    google.oauth.end(ADA)
+    google.oauth.revoke_user(ADA)
     office.received.clear()
     for _ in range(2):
         job = await office.synced(account.account_id, "failed")
@@ -158,12 +158,12 @@ async def test_a_403_that_means_slower_is_tried_again_and_then_put_off(
 async def test_a_403_that_means_no_is_not_tried_again(office: GoogleRig, google: FakeGoogle) -> None:
     account = await office.connected()
     for reason, kind in (("insufficientPermissions", "needs_reauth"), ("accessNotConfigured", "api_disabled")):
-        asked = len(google.asked)
+        asked = len(google.requests)
         google.refuse("/calendarList", 403, reason)
         job = await office.synced(account.account_id, "failed", full=True)
         assert job["error"]["kind"] == kind
         assert job["error"]["hint"]
-        assert len(google.asked) == asked + 1
+        assert len(google.requests) == asked + 1
     assert office.waits.seconds == []
 
 
@@ -216,7 +216,7 @@ async def test_what_is_no_answer_of_the_apis_changes_nothing_and_is_tried_again_
 
 
 async def test_a_page_that_fails_loses_and_doubles_nothing(office: GoogleRig, google: FakeGoogle) -> None:
-    google.calendars.page_limit = 2
+    google.calendars.max_page_size = 2
     account = await office.connected()
     for number in range(7):
         google.calendars.add(ADA, summary=f"{number}", **WHEN)

@@ -12,7 +12,7 @@ from sidecar.commandline.client import RemoteError
 from tests.calendar.google_harness import REDIRECT, GoogleRig, rig_with, tables
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, Consent, OAuthError
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 
 async def refused(call: Any) -> tuple[str, dict[str, Any]]:
@@ -25,7 +25,7 @@ async def refused(call: Any) -> tuple[str, dict[str, Any]]:
 async def test_a_sign_in_makes_an_account_lists_its_calendars_and_queues_its_first_sync(
     office: GoogleRig, google: FakeGoogle
 ) -> None:
-    google.calendars.calendar("team@example.com", ADA, summary="Team", entry={"selected": False})
+    google.calendars.add_calendar("team@example.com", ADA, summary="Team", entry={"selected": False})
     account = await office.sign_in()
     assert (account.provider, account.email, account.status) == ("google", ADA, "active")
     assert (await office.accounts.list_providers()).providers[0].available
@@ -171,7 +171,7 @@ async def test_a_grant_without_permission_is_left_alone_where_the_account_works_
 
 async def test_signing_in_again_connects_the_same_account_anew(office: GoogleRig, google: FakeGoogle) -> None:
     first = await office.connected()
-    google.oauth.end(ADA)
+    google.oauth.revoke_user(ADA)
     google.oauth.consent = Consent(email="Ada@Example.com")
     again = await office.sign_in()
     assert again.account_id == first.account_id
@@ -244,7 +244,7 @@ async def test_while_google_cannot_be_asked_a_sign_in_can_be_completed_again(
 async def test_without_an_id_token_the_address_is_asked_for(office: GoogleRig, google: FakeGoogle) -> None:
     google.oauth.gives_id_token = False
     assert (await office.sign_in()).email == ADA
-    assert "/v1/userinfo" in [asked.path for asked in google.asked]
+    assert "/v1/userinfo" in [asked.path for asked in google.requests]
 
 
 async def test_a_list_of_calendars_that_cannot_be_had_does_not_spoil_a_sign_in(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.calendar.google_harness import GoogleRig, description, timed
 from tests.fakes.google import ADA, FakeGoogle
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 STANDUP = {"summary": "Standup", "recurrence": ["RRULE:FREQ=WEEKLY;BYDAY=MO"]}
 MONDAY_TEN = timed("2026-11-16T10:00:00+01:00", "2026-11-16T10:15:00+01:00", "Europe/Berlin")
@@ -125,7 +125,7 @@ async def test_changes_are_told_and_a_sync_without_any_tells_and_writes_nothing(
 async def test_short_and_empty_pages_are_followed_to_the_last_which_alone_has_the_token(
     office: GoogleRig, google: FakeGoogle
 ) -> None:
-    google.calendars.page_limit = 2
+    google.calendars.max_page_size = 2
     google.calendars.empty_first_pages = True
     for number in range(1, 8):
         google.calendars.add(ADA, **one(number))
@@ -267,7 +267,7 @@ async def test_a_sync_that_is_wanted_in_full_reads_all_anew(office: GoogleRig, g
 async def test_an_expired_cursor_means_a_full_listing_and_the_calendar_is_never_empty_meanwhile(
     office: GoogleRig, google: FakeGoogle
 ) -> None:
-    google.calendars.page_limit = 3
+    google.calendars.max_page_size = 3
     ids = [google.calendars.add(ADA, **one(number)) for number in range(1, 9)]
     account = await office.connected()
     google.calendars.expire_tokens(ADA)

@@ -61,7 +61,7 @@ async def test_all_days_of_every_calendar_lie_in_the_zone_of_the_primary_one(
     office: GoogleRig, google: FakeGoogle
 ) -> None:
     google.calendars.calendars[ADA].time_zone = "America/Los_Angeles"
-    google.calendars.calendar("team", ADA, time_zone="Asia/Tokyo")
+    google.calendars.add_calendar("team", ADA, time_zone="Asia/Tokyo")
     google.calendars.add("team", summary="Golden Week", **all_day("2027-05-03", "2027-05-06"))
     account = await office.connected()
     [event] = await office.events()

@@ -14,7 +14,7 @@ from sidecar.http.client import MAX_BODY_BYTES
 from tests.calendar.google_harness import CalendarRig, tables
 from tests.calendar.ics_harness import OWNER, vcalendar, vevent
 from tests.fakes.ics import FakeIcs
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 PAST = ("DTSTART:20261120T100000Z", "DTEND:20261120T110000Z")
 NEXT = ("DTSTART;TZID=Europe/Berlin:20261130T100000", "DURATION:PT1H")

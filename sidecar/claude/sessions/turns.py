@@ -33,9 +33,10 @@ from sidecar.claude.sessions.conversations import Conversations, storable_raw
 from sidecar.claude.sessions.items import Item, items_of
 from sidecar.claude.sessions.live_settings import Settings, refusal, told_mode
 from sidecar.claude.sessions.texts import title_of
-from sidecar.claude.stream import RunOutcome, parse
+from sidecar.claude.stream import RunOutcome
 from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.json_reader import parse_object
 
 WENT_ON = "The conversation went on without an answer."
 STOPPED = "The turn was stopped."
@@ -208,7 +209,7 @@ class _Turn:
         """Take a line; whether it was the result."""
         if not line.strip():
             return False
-        message = parse(line)
+        message = parse_object(line)
         if message is None:
             self._add(Item(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")), None)
         else:

@@ -1,6 +1,6 @@
-"""The services over a real database and two real connections, without the process: on the test's own loop and clock.
+"""The sidecar without its process: the real services, database and connections, on the test's own loop and clock.
 
-What a client sends crosses as bytes and is answered as bytes; only the pipes are missing.  The host may stop reading.
+Requests and answers cross as bytes; only the pipes are missing.  `host_reads` simulates a host that stops reading.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ PATIENCE_S: Final = 60.0
 
 
 class ManualClock:
-    """Both clocks; they move when told to, and so do the timers that hang on them."""
+    """A `Clock` that only `advance` moves, with the timers that depend on it."""
 
     def __init__(self) -> None:
         self.moved_ms = 0
@@ -63,11 +63,11 @@ class ManualClock:
         return self.moved_ms / 1000
 
     def later(self, delay_s: float, callback: Callable[[], None]) -> None:
-        """What `loop.call_later` does, by this clock."""
+        """Replaces `loop.call_later`."""
         heapq.heappush(self._timers, (self.monotonic() + delay_s, next(self._order), callback))
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Moves the clock and runs the timers that are due."""
         self.moved_ms += round(seconds * 1000)
         while self._timers and self._timers[0][0] <= self.monotonic() + 1e-9:
             heapq.heappop(self._timers)[2]()
@@ -114,8 +114,8 @@ async def _no_orphans(job_ids: Collection[str]) -> int:
     return 0
 
 
-class Loopback:
-    """`remote(Jobs)` and the like, with everything that came unasked in `received`."""
+class InProcessApp:
+    """One life of the sidecar, with its client: `remote(Jobs)` calls methods, `received` holds the notifications."""
 
     def __init__(self, path: Path, clock: ManualClock | None = None, **settings: Any) -> None:
         self.clock = clock or ManualClock()
@@ -125,8 +125,8 @@ class Loopback:
         self.database = Database(open_database(path, schema_dir(), "test"), path, self.unit_of_work.request_commit)
         self._client, self._server = Connection(), Connection()
         self._answers: dict[int | str | None, asyncio.Future[Answered]] = {}
-        self._came = anyio.Event()
-        self.wire = MemoryWire(self._server, self._take)
+        self._message_received = anyio.Event()
+        self.wire = MemoryWire(self._server, self._receive)
         self.outbox = Outbox(
             self.database,
             EventLog(self.database),
@@ -145,11 +145,11 @@ class Loopback:
         self._compose()
 
     def settings(self) -> Settings:
-        """The settings that a process would have by its environment."""
+        """Returns the settings that a process would read from its environment."""
         return Settings(database=self.database.path, log_dir=self.database.path.parent, **self._settings)
 
     def make_http(self) -> Http:
-        """The client of the vendors' servers."""
+        """Returns the client for the vendors' servers."""
         return Http(self.clock, random_fraction=lambda: 0.5)
 
     def _compose(self) -> None:
@@ -181,7 +181,7 @@ class Loopback:
 
     @property
     def activity(self) -> ActivityService:
-        """The feed."""
+        """The activity feed."""
         feed = self.features.feed()
         assert isinstance(feed, ActivityService)
         return feed
@@ -203,14 +203,14 @@ class Loopback:
     # --- the client's side --------------------------------------------------------------------------------------
 
     async def call(self, method: str, params: dict[str, Any] | None = None) -> Any:
-        """Ask and wait for the result.  Raises RemoteError."""
+        """Calls a method and returns its result.  Raises `RemoteError`."""
         answer = (await self.burst((method, params or {})))[0]
         if answer.error is not None:
             raise RemoteError(answer.error)
         return answer.result
 
     async def burst(self, *calls: tuple[str, dict[str, Any]]) -> list[Answered]:
-        """Ask all of this in one chunk, and wait for the answers."""
+        """Sends several requests in one chunk and returns their answers."""
         lines = b""
         futures: list[asyncio.Future[Answered]] = []
         for method, params in calls:
@@ -223,11 +223,11 @@ class Loopback:
             return [await future for future in futures]
 
     def remote(self, interface: type[T]) -> T:
-        """The methods of one interface, typed as declared."""
+        """Returns a client of one interface, typed as declared."""
         return contract.remote(interface, self.call)
 
     async def initialize(self, **params: Any) -> Any:
-        """Shake hands."""
+        """Performs the handshake."""
         client = {"name": "tests", "version": "1"}
         return await self.call("initialize", {"protocol_version": 1, "client_info": client, **params})
 
@@ -239,7 +239,7 @@ class Loopback:
             self.dispatcher.handle(event)
         self.unit_of_work.commit()
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         self._client.receive(data)
         while (event := self._client.next_event()) is not None:
             if isinstance(event, Answered):
@@ -247,21 +247,21 @@ class Loopback:
             else:
                 assert isinstance(event, Notified)
                 self.received.append(Received(event.method, event.params))
-        self._came.set()
+        self._message_received.set()
 
     def named(self, method: str) -> list[dict[str, Any]]:
-        """The params of all notifications of this name so far."""
+        """Returns the params of all notifications of this name."""
         return [one.params for one in self.received if one.method == method]
 
     async def until(self, holds: Callable[[Self], object]) -> None:
-        """Wait for what some message brings about."""
+        """Waits until the condition holds; it is checked after each message."""
         with anyio.fail_after(PATIENCE_S):
             while not holds(self):
-                self._came = anyio.Event()
-                await self._came.wait()
+                self._message_received = anyio.Event()
+                await self._message_received.wait()
 
     async def until_job(self, job_id: str, *statuses: str) -> dict[str, Any]:
-        """The job, once `jobs.updated` says that it has one of these statuses."""
+        """Waits until `jobs.updated` reports one of these statuses, and returns the job."""
 
         def found() -> list[dict[str, Any]]:
             jobs = [params["job"] for params in self.named("jobs.updated")]
@@ -271,23 +271,23 @@ class Loopback:
         return found()[0]
 
     async def settle(self) -> None:
-        """Let everything happen that is due now."""
+        """Runs the event loop until nothing is due."""
         for _ in range(20):
             await anyio.lowlevel.checkpoint()
 
     def look_for_jobs(self) -> None:
-        """Wake the worker, as its timer does once a minute: the clock may have moved."""
+        """Wakes the worker, as its timer does once a minute, since the clock may have moved."""
         self.job_queue.wake()
 
     # --- the worker ---------------------------------------------------------------------------------------------
 
     def make_worker(self) -> JobsWorker:
-        """A worker for the tests' own job types."""
+        """Returns a worker for the job types in `registrations`."""
         return self.job_queue.make_worker(self.runtime, self.registrations.values(), _no_orphans)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Jobs are run inside this block and interrupted at its end."""
+        """Runs jobs inside the block and interrupts them at its end."""
         worker = self.make_worker()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(worker.run)
@@ -298,7 +298,7 @@ class Loopback:
                     await worker.stop(PATIENCE_S)
 
     def close(self) -> None:
-        """End it, in good order."""
+        """Ends this life of the sidecar."""
         self.unit_of_work.commit()
         self.unit_of_work.close()
         self.database.close()
