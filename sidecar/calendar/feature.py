@@ -14,15 +14,15 @@ from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.changes import Books
 from sidecar.calendar.events_store import EventsStore
-from sidecar.calendar.google import GoogleProvider
+from sidecar.calendar.google.oauth import Client, Endpoints, GoogleOAuth
+from sidecar.calendar.google.provider import GoogleProvider
+from sidecar.calendar.google.sign_in import Google, GoogleSignInService
+from sidecar.calendar.google.sign_ins_store import SignInsStore
+from sidecar.calendar.google.tokens import AccessTokens, Keep
 from sidecar.calendar.handlers import SyncHandler
-from sidecar.calendar.ics import IcsProvider
-from sidecar.calendar.oauth import Client, Endpoints, GoogleOAuth
+from sidecar.calendar.ics.provider import IcsProvider
 from sidecar.calendar.providers import GOOGLE_EVERY_S, ICS_EVERY_S, Offer, Providers, google_described, ics_described
 from sidecar.calendar.service import CalendarAccountsService, CalendarService
-from sidecar.calendar.sign_in import Google, GoogleSignInService
-from sidecar.calendar.sign_ins_store import SignInsStore
-from sidecar.calendar.tokens import AccessTokens, Keep
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime
 from sidecar.storage.sync_state import SyncState

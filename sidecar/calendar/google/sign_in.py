@@ -32,12 +32,12 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.changes import Books
-from sidecar.calendar.google import GoogleProvider
-from sidecar.calendar.oauth import Client, GoogleOAuth, Grant, OAuthRefused, authorization_url
+from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused, authorization_url
+from sidecar.calendar.google.provider import GoogleProvider
+from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
+from sidecar.calendar.google.tokens import AccessTokens, FixedToken
 from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
-from sidecar.calendar.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.calendar.tokens import AccessTokens, FixedToken
 from sidecar.clock import iso, iso_now
 from sidecar.http.client import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import anyio
 
-from sidecar.calendar.oauth import Client, GoogleOAuth, Grant, OAuthRefused
+from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused
 from sidecar.calendar.provider import AccountRefused, StoredAccount
 from sidecar.clock import DAY_MS, Clock
 
