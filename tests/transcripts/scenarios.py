@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from sidecar.transcripts.file.format import Header, read, write
-from tests.calendar.ics_harness import vcalendar, vevent
+from tests.calendar.ics.harness import vcalendar, vevent
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs

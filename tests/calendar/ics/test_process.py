@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.calendar.ics_harness import OWNER, day, vcalendar, vevent
+from tests.calendar.ics.harness import OWNER, day, vcalendar, vevent
 from tests.calendar.traces import traces
 from tests.conftest import StartRawClient
 from tests.fakes.ics import PRIVATE, FakeIcs

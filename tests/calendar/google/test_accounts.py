@@ -8,7 +8,7 @@ import pytest
 from sidecar_protocol.jobs import Schedules
 
 from sidecar.commandline.client import RemoteError
-from tests.calendar.google_harness import GoogleRig, rig_with, tables, timed
+from tests.calendar.google.harness import GoogleRig, rig_with, tables, timed
 from tests.fakes.google import ADA, SCOPE, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID
 from tests.in_process_app import ManualClock

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sidecar.calendar.ics_events import IcsCalendar
+from sidecar.calendar.ics.expand import IcsCalendar
 from sidecar.calendar.provider import RemoteEvent, Window
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.calendar.google_harness import GoogleRig, timed
+from tests.calendar.google.harness import GoogleRig, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_calendar import ApiError
 

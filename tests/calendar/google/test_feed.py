@@ -1,6 +1,6 @@
 """What has passed in the calendars stands in the feed, and follows its event from then on."""
 
-from tests.calendar.google_harness import GoogleRig, all_day, timed
+from tests.calendar.google.harness import GoogleRig, all_day, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.in_process_app import ManualClock
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.calendar.google_harness import REDIRECT, against_description
+from tests.calendar.google.harness import REDIRECT, against_description
 from tests.calendar.traces import traces
 from tests.conftest import StartRawClient
 from tests.fakes.google import ADA, FakeGoogle

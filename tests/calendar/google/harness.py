@@ -20,7 +20,7 @@ from tests.fakes.google_oauth import CLIENT_ID, CLIENT_SECRET
 from tests.in_process_app import InProcessApp, ManualClock
 
 REDIRECT: Final = "http://127.0.0.1:49321/callback"
-SPECS: Final = Path(__file__).parents[2].parent / "shared"
+SPECS: Final = Path(__file__).parents[3].parent / "shared"
 """The vendor's own description, where a checkout lies beside it."""
 
 

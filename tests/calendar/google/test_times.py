@@ -2,8 +2,8 @@
 
 import pytest
 
-from sidecar.calendar import google_events
-from tests.calendar.google_harness import GoogleRig, all_day, timed, utc
+from sidecar.calendar.google import events as google_events
+from tests.calendar.google.harness import GoogleRig, all_day, timed, utc
 from tests.fakes.google import ADA, FakeGoogle
 
 

@@ -19,9 +19,9 @@ from anyio.to_thread import run_sync
 from sidecar_protocol.calendar.accounts import CalendarCredentialsRejected, CalendarUnreachable
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.calendar.ics_text import NotACalendar, TooMuch
+from sidecar.accounts import AccountRefused
+from sidecar.calendar.ics.split import NotACalendar, TooMuch
 from sidecar.calendar.provider import (
-    AccountRefused,
     Connected,
     CursorExpired,
     EventPage,
@@ -35,7 +35,7 @@ from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
 
 if TYPE_CHECKING:
-    from sidecar.calendar.ics_events import IcsCalendar
+    from sidecar.calendar.ics.expand import IcsCalendar
 
 T = TypeVar("T")
 WHAT: Final = "The calendar's address"
@@ -185,7 +185,7 @@ async def _worked_out(work: Callable[[], T]) -> T:
 
 def _taken_apart(body: bytes, email: str) -> "tuple[IcsCalendar, RemoteCalendar]":
     # icalendar and recurring_ical_events take 35 ms and 6 MiB, and most users have no such calendar.
-    from sidecar.calendar.ics_events import IcsCalendar  # noqa: PLC0415
+    from sidecar.calendar.ics.expand import IcsCalendar  # noqa: PLC0415
 
     file = IcsCalendar(body)
     return file, file.describe(email)

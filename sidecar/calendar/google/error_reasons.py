@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sidecar.calendar.oauth import word
+from sidecar.calendar.google.oauth import word
 from sidecar.http.client import BadResponse, HttpResponse
 
 RATE: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})

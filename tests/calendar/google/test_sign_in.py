@@ -9,7 +9,7 @@ import pytest
 from sidecar_protocol.calendar.google_sign_in import SignInStatus
 
 from sidecar.commandline.client import RemoteError
-from tests.calendar.google_harness import REDIRECT, GoogleRig, rig_with, tables
+from tests.calendar.google.harness import REDIRECT, GoogleRig, rig_with, tables
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, Consent, OAuthError
 from tests.in_process_app import ManualClock

@@ -11,8 +11,8 @@ import pytest
 
 from sidecar.commandline.client import RemoteError
 from sidecar.http.client import MAX_BODY_BYTES
-from tests.calendar.google_harness import CalendarRig, tables
-from tests.calendar.ics_harness import OWNER, vcalendar, vevent
+from tests.calendar.google.harness import CalendarRig, tables
+from tests.calendar.ics.harness import OWNER, vcalendar, vevent
 from tests.fakes.ics import FakeIcs
 from tests.in_process_app import ManualClock
 

@@ -17,11 +17,12 @@ from sidecar_protocol.calendar.calendars import CalendarSyncError
 from sidecar_protocol.entities import WaitingFor
 from sidecar_protocol.errors import InvalidParams
 
-from sidecar.calendar import google_events
-from sidecar.calendar.google_reasons import QUOTA, RATE, reasons_of
-from sidecar.calendar.oauth import GoogleOAuth
+from sidecar.accounts import AccountRefused
+from sidecar.calendar.google import events as google_events
+from sidecar.calendar.google.error_reasons import QUOTA, RATE, reasons_of
+from sidecar.calendar.google.oauth import GoogleOAuth
+from sidecar.calendar.google.tokens import AccessTokens, TokenSource
 from sidecar.calendar.provider import (
-    AccountRefused,
     CalendarRefused,
     Connected,
     CursorExpired,
@@ -31,7 +32,6 @@ from sidecar.calendar.provider import (
     RemoteEvent,
     StoredAccount,
 )
-from sidecar.calendar.tokens import AccessTokens, TokenSource
 from sidecar.clock import iso
 from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 from icalendar import Calendar
 from recurring_ical_events import CalendarQuery
 
-from sidecar.calendar import ics_facts as facts
-from sidecar.calendar.ics_parse import STRANGE, OwnZones, event_of, head_of, iana_name
-from sidecar.calendar.ics_text import REPEATS, TooMuch, by_uid, digest_of, lies_outside, pieces_of, zone_named
+from sidecar.calendar.ics import properties as facts
+from sidecar.calendar.ics.parse import STRANGE, OwnZones, event_of, head_of, iana_name
+from sidecar.calendar.ics.split import REPEATS, TooMuch, by_uid, digest_of, lies_outside, pieces_of, zone_named
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
 from sidecar.clock import DAY_S
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sidecar.calendar.ics_events import IcsCalendar
-from tests.calendar.ics_harness import BERLIN, OWNER, WINDOW, moment, occurrences, times, vcalendar, vevent
+from sidecar.calendar.ics.expand import IcsCalendar
+from tests.calendar.ics.harness import BERLIN, OWNER, WINDOW, moment, occurrences, times, vcalendar, vevent
 
 
 def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward() -> None:

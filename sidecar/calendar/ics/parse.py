@@ -12,8 +12,8 @@ from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.prop import vBroken
 from icalendar.timezone import tzp
 
-from sidecar.calendar.ics_facts import MEETING_LINKS, listed
-from sidecar.calendar.ics_text import REPEATS, name_of
+from sidecar.calendar.ics.properties import MEETING_LINKS, listed
+from sidecar.calendar.ics.split import REPEATS, name_of
 
 warnings.filterwarnings("ignore", category=GloballyUniqueTZIDGuessed)  # the guess is what is wanted
 

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.calendar.google_harness import GoogleRig, description, timed
+from tests.calendar.google.harness import GoogleRig, description, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.in_process_app import ManualClock
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from sidecar_protocol.jobs import Schedules
 
-from tests.calendar.google_harness import GoogleRig, body, rig_with, timed
+from tests.calendar.google.harness import GoogleRig, body, rig_with, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import LIFETIME_S, OAuthError
 from tests.in_process_app import ManualClock

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sidecar.calendar.oauth import Endpoints
+from sidecar.calendar.google.oauth import Endpoints
 from sidecar.settings import read_settings
-from tests.calendar.google_harness import SPECS
+from tests.calendar.google.harness import SPECS
 
 
 def test_without_a_setting_google_is_where_its_own_discovery_document_says() -> None:

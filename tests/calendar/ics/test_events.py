@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 from sidecar_protocol.calendar.calendars import Calendar, CalendarEvent
 
-from sidecar.calendar import ics_events, ics_parse
-from sidecar.calendar.ics_events import IcsCalendar
-from sidecar.calendar.ics_text import NotACalendar, TooMuch
+from sidecar.calendar.ics import expand, parse
+from sidecar.calendar.ics.expand import IcsCalendar
+from sidecar.calendar.ics.split import NotACalendar, TooMuch
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
-from tests.calendar.ics_harness import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
+from tests.calendar.ics.harness import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
 
 TEN = "DTSTART:20261201T100000Z"
 NOW = "2026-11-25T08:00:00.000Z"
@@ -202,7 +202,7 @@ def test_what_is_no_calendar_is_refused(body: bytes, why: str) -> None:
 
 
 def test_a_file_with_too_much_in_it_is_refused_and_not_half_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ics_events, "MAX_OCCURRENCES", 100)
+    monkeypatch.setattr(expand, "MAX_OCCURRENCES", 100)
     assert len(occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"))) == 100
     with pytest.raises(TooMuch, match="more than 100 events"):
         occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"), vevent(TEN, uid="one more"))
@@ -251,7 +251,7 @@ PARAMS = st.sampled_from(
         ";=;",
     ]
 )
-NAMES = st.sampled_from([*sorted(ics_parse.KEPT), "BEGIN", "END", "X-FOO", ""])
+NAMES = st.sampled_from([*sorted(parse.KEPT), "BEGIN", "END", "X-FOO", ""])
 LINES = st.tuples(NAMES, PARAMS, VALUES).map(lambda parts: f"{parts[0]}{parts[1]}:{parts[2]}")
 EVENTS = st.builds(
     lambda starts, lines, uid: vevent(*starts, *lines, uid=uid),
