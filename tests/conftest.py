@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from tests.in_process_app import InProcessApp
 from tests.process.raw_client import RawClient
 

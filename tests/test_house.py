@@ -23,12 +23,12 @@ LAYERS: tuple[set[str], ...] = (
         "json_reader",
         "loopback",
         "paths",
-        "program",
         "randomness",
         "text",
     },
     {"files", "http", "ids", "logs", "settings", "storage"},
     {"runtime", "wire"},
+    {"accounts"},
     FEATURES,
     {"commandline", "features"},
     {"app"},
@@ -67,7 +67,7 @@ LATE_IMPORTS = {
     "sidecar.commandline.console": {"sidecar.commandline.console_prompt"},
     # pytest loads the plugin in every test run, also in those that verify no transcript.
     "sidecar.transcripts.pytest_plugin": {
-        "sidecar.program",
+        "sidecar.paths",
         "sidecar.transcripts.file.format",
         "sidecar.transcripts.verify.check",
         "sidecar.transcripts.verify.sidecar_process",

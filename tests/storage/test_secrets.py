@@ -13,7 +13,7 @@ from sidecar_protocol.system import SecretsState
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.commandline.client import RemoteError, spawn
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from sidecar.storage.migrations import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
 from tests.in_process_app import InProcessApp

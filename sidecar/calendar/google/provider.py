@@ -17,12 +17,12 @@ from sidecar_protocol.calendar.calendars import CalendarSyncError
 from sidecar_protocol.entities import WaitingFor
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.accounts import AccountRefused
 from sidecar.calendar.google import events as google_events
 from sidecar.calendar.google.error_reasons import QUOTA, RATE, reasons_of
 from sidecar.calendar.google.oauth import GoogleOAuth
 from sidecar.calendar.google.tokens import AccessTokens, TokenSource
 from sidecar.calendar.provider import (
-    AccountRefused,
     CalendarRefused,
     Connected,
     CursorExpired,

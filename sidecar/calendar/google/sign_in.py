@@ -30,13 +30,14 @@ from sidecar_protocol.calendar.google_sign_in import (
 from sidecar_protocol.contract import RpcError
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.accounts import AccountRefused
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.changes import Books
 from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused, authorization_url
 from sidecar.calendar.google.provider import GoogleProvider
 from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.calendar.google.tokens import AccessTokens, FixedToken
-from sidecar.calendar.provider import AccountRefused, Connected, RemoteCalendar
+from sidecar.calendar.provider import Connected, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.clock import iso, iso_now
 from sidecar.http.client import HttpError
@@ -173,15 +174,15 @@ class GoogleSignInService(GoogleSignIn):
             raise CalendarUnreachable(f"{trouble}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:
-            if email is None or self._accounts.find("google", email) is None:
+            if email is None or self._accounts.with_email("google", email) is None:
                 await google.oauth.revoke(grant.refresh_token or grant.access_token)
             raise problem
         assert email is not None
         assert grant.refresh_token is not None
         calendars = await _calendars(google, grant)
-        existing = self._accounts.find("google", email)
+        existing = self._accounts.with_email("google", email)
         credentials = {"refresh_token": grant.refresh_token, "client_id": google.client.client_id}
-        account = await self._accounts.connected(
+        account = self._accounts.connect(
             "google",
             Connected(email, credentials, calendars=calendars),
             account_id=sign_in.account_id or (existing.account_id if existing is not None else None),

@@ -7,8 +7,9 @@ from typing import Any, Final, Protocol
 
 import anyio
 
+from sidecar.accounts import AccountRefused
 from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused
-from sidecar.calendar.provider import AccountRefused, StoredAccount
+from sidecar.calendar.provider import StoredAccount
 from sidecar.clock import DAY_MS, Clock
 
 EARLY_MS: Final = 60_000

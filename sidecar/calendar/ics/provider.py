@@ -19,9 +19,9 @@ from anyio.to_thread import run_sync
 from sidecar_protocol.calendar.accounts import CalendarCredentialsRejected, CalendarUnreachable
 from sidecar_protocol.errors import InvalidParams
 
+from sidecar.accounts import AccountRefused
 from sidecar.calendar.ics.split import NotACalendar, TooMuch
 from sidecar.calendar.provider import (
-    AccountRefused,
     Connected,
     CursorExpired,
     EventPage,
