@@ -33,7 +33,7 @@ from sidecar_protocol.claude.sessions import (
 )
 from sidecar_protocol.contract import Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
-from sidecar_protocol.scalars import FolderPath, LongText, Priority, Seconds
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.permissions.store import PermissionStore
@@ -117,7 +117,7 @@ class SessionsService(Sessions):
             system_prompt=system_prompt,
         ).as_model()
 
-    async def list(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
+    async def list(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> SessionPage:
         sessions, next_cursor = self._store.page(limit, cursor)
         return encode(SessionPage, sessions=as_models(sessions), next_cursor=next_cursor).as_model()
 
@@ -170,7 +170,9 @@ class SessionsService(Sessions):
             raise SessionNotFound
         return forked.as_model()
 
-    async def list_messages(self, *, session_id: str, limit: int = 200, cursor: str | None = None) -> ClaudeMessagePage:
+    async def list_messages(
+        self, *, session_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None
+    ) -> ClaudeMessagePage:
         messages, next_cursor = self._store.messages(session_id, limit, cursor)
         if not messages:
             self._get(session_id)
@@ -189,7 +191,7 @@ class PermissionsService(Permissions):
         *,
         session_id: str | None = None,
         status: PermissionStatus | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> PermissionPage:
         requests, next_cursor = self._store.page(session_id, status, limit, cursor)

@@ -14,7 +14,7 @@ from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 ONCE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4)
 EVER = {"start": "2020-01-01T00:00:00Z", "end": "2020-12-31T00:00:00Z"}
@@ -25,18 +25,18 @@ class Books:
     """The services over a real database, and what was booked at which moment."""
 
     def __init__(self, path: Path) -> None:
-        self.rig = Loopback(path)
-        self.store = UsageStore(self.rig.database, self.rig.clock)
-        self.usage = self.rig.remote(ClaudeUsages)
+        self.app = InProcessApp(path)
+        self.store = UsageStore(self.app.database, self.app.clock)
+        self.usage = self.app.remote(ClaudeUsages)
 
     def at(self, moment: str) -> "Books":
-        self.rig.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
+        self.app.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
         return self
 
     def book(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
         """A job with these API messages, each of 10 tokens and a cent."""
         told = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
-        with self.rig.database.write():
+        with self.app.database.write():
             self.store.book(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
@@ -49,9 +49,9 @@ class Books:
 @pytest.fixture
 async def books(data_dir: Path) -> Any:
     made = Books(data_dir / "sidecar.db")
-    await made.rig.initialize()
+    await made.app.initialize()
     yield made
-    made.rig.close()
+    made.app.close()
 
 
 async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
@@ -102,7 +102,7 @@ async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_
 
 async def test_a_message_that_two_turns_tell_counts_once(books: Books) -> None:
     books.at("2020-06-01T10:00:00Z").book("one", "m1", "m2")
-    with books.rig.database.write():
+    with books.app.database.write():
         more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
         books.store.book("two", None, RunUsage(TokenUsage(), None, (more,), {}))
     (entry,) = await books.entries("model", **EVER)
@@ -173,7 +173,7 @@ async def test_a_local_day_is_as_long_as_the_clocks_make_it(books: Books) -> Non
 )
 async def test_what_cannot_be_listed_is_refused_with_its_reason(books: Books, asked: dict[str, str], kind: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await books.rig.call("claude.usage.list", asked)
+        await books.app.call("claude.usage.list", asked)
     assert refused.value.data["kind"] == kind
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
-from sidecar_protocol.scalars import AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
+from sidecar_protocol.scalars import DEFAULT_LIMIT, AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
 
 CalendarId = Annotated[str, StringConstraints(min_length=1, max_length=1_024), Field(description="A calendar's id.")]
 # It names an event by three ids, and Google allows 1,024 characters for one of them.
@@ -192,7 +192,7 @@ class Calendars(Protocol):
         account_id: AccountId | None = None,
         calendar_id: CalendarId | None = None,
         include_unselected: Flag = False,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: EventCursor | None = None,
     ) -> CalendarEventPage:
         """What goes on between start and end, from its beginning: also what began before start and ends after it.

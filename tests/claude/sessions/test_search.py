@@ -15,22 +15,22 @@ from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH
 from sidecar.claude.sessions.store import ClaudeStore
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 
 class Archive:
     """The services over a real database, and messages as a turn would add them."""
 
     def __init__(self, path: Path) -> None:
-        self.rig = Loopback(path)
-        runtime = self.rig.runtime
+        self.app = InProcessApp(path)
+        runtime = self.app.runtime
         store, usage = ClaudeStore(runtime.database), UsageStore(runtime.database, runtime.clock)
         self.conversations = Conversations(
             runtime.database, store, runtime.notify, runtime.clock, runtime.new_id, usage
         )
-        (self.index,) = self.rig.features.get("claude").indexes
-        self.search = self.rig.remote(ClaudeSearch)
-        self.sessions = self.rig.remote(Sessions)
+        (self.index,) = self.app.features.get("claude").indexes
+        self.search = self.app.remote(ClaudeSearch)
+        self.sessions = self.app.remote(Sessions)
 
     def say(self, session: Session, *texts: str, kind: MessageKind = MessageKind.ASSISTANT_TEXT) -> None:
         for text in texts:
@@ -59,9 +59,9 @@ def marked(text: str, marks: list[tuple[int, int]]) -> str:
 @pytest.fixture
 async def archive(data_dir: Path) -> AsyncIterator[Archive]:
     made = Archive(data_dir / "sidecar.db")
-    await made.rig.initialize()
+    await made.app.initialize()
     yield made
-    made.rig.close()
+    made.app.close()
 
 
 async def test_a_message_is_found_by_its_words_in_any_order_and_case(archive: Archive) -> None:
@@ -155,13 +155,13 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: Arch
     session = await archive.sessions.create()
     archive.say(session, "the needle")
     stretch = INDEXED_STRETCH if len(query) > 2 else READ_STRETCH
-    with archive.rig.database.write():  # as if so many messages had come and gone
-        archive.rig.database.execute("UPDATE claude_messages SET id = ?", (3 * stretch,))
+    with archive.app.database.write():  # as if so many messages had come and gone
+        archive.app.database.execute("UPDATE claude_messages SET id = ?", (3 * stretch,))
     archive.say(session, "hay")
-    archive.rig.database.commit()
-    with archive.rig.database.write():
-        archive.rig.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
-    clock = archive.rig.clock
+    archive.app.database.commit()
+    with archive.app.database.write():
+        archive.app.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
+    clock = archive.app.clock
     pages: list[int] = []
     monotonic = clock.monotonic
 
@@ -196,20 +196,20 @@ async def test_without_an_index_the_same_is_found(archive: Archive) -> None:
 
 async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
     first = Archive(data_dir / "sidecar.db")
-    await first.rig.initialize()
+    await first.app.initialize()
     first.say(await first.sessions.create(), "a heron")
-    first.rig.close()
+    first.app.close()
     second = Archive(data_dir / "sidecar.db")
-    await second.rig.initialize()
+    await second.app.initialize()
     assert await second.find("heron") == ["a [heron]"]
     second.index.check()
-    second.rig.close()
+    second.app.close()
 
 
 @pytest.mark.parametrize("query", ["", '""', ' " ', "x" * 501])
 async def test_a_query_without_words_is_refused(archive: Archive, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await archive.rig.call("claude.messages.search", {"query": query})
+        await archive.app.call("claude.messages.search", {"query": query})
     assert refused.value.data["kind"] == "invalid_params"
 
 
@@ -223,5 +223,5 @@ async def test_cursors_and_sessions_that_do_not_fit_are_refused(archive: Archive
         ({"session_id": "nobody"}, "session_not_found"),
     ):
         with pytest.raises(RemoteError) as refused:
-            await archive.rig.call("claude.messages.search", {"query": "heron", **asked})
+            await archive.app.call("claude.messages.search", {"query": "heron", **asked})
         assert refused.value.data["kind"] == kind
