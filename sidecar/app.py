@@ -10,7 +10,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -28,9 +28,9 @@ from sidecar.logs import Logs
 from sidecar.paths import make_private_dir, schema_dir
 from sidecar.randomness import Randomness
 from sidecar.runtime import Runtime
-from sidecar.settings import Settings
-from sidecar.storage.database import Database, LockFile
-from sidecar.storage.migrations import open_database
+from sidecar.settings import Settings, process_settings
+from sidecar.storage.database import Database, DatabaseLocked, LockFile
+from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.system.service import SystemService
@@ -74,7 +74,6 @@ class App:
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
-        self._connection = Connection()
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
         self._randomness = Randomness(settings.seed, life=event_log.window()[1])
@@ -84,6 +83,7 @@ class App:
         self._recorder = self._record()
         recording = () if self._recorder is None else (self._recorder,)
         on_send = None if self._recorder is None else self._recorder.on_send
+        self._connection = Connection(on_line=None if self._recorder is None else self._recorder.on_line)
         self._writer = PlatformWriter(wire[1], self.end, self._outbox.on_written, on_send)
         self._wire_out = WireOut(self._connection, self._writer)
         self._answers = Answers(self._connection, self._writer, self._database, commit, self._new_id)
@@ -119,9 +119,7 @@ class App:
         from sidecar.transcripts.record import open_recorder  # noqa: PLC0415 - most runs are not recorded
 
         openrpc = (schema_dir() / "openrpc.json").read_bytes()
-        recorder = open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
-        self._connection.received = recorder.received
-        return recorder
+        return open_recorder(self._settings.record, openrpc, self._clock, fixed=self._settings.fixed())
 
     def _make_runtime(self) -> Runtime:
         return Runtime(
@@ -281,11 +279,24 @@ class App:
             self.end(exit_codes.CRASHED)
 
 
-def serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
+def serve(wire: tuple[int, int], parent: int, on_loaded: Callable[[], None], options: Mapping[str, Any]) -> int:
     """Serves on two claimed descriptors until the end.  Returns the exit code.
 
-    Raises `DatabaseLocked`, `DatabaseNewer`, `DatabaseUnusable` or OSError if the database cannot be opened.
+    `options` are the settings of the command line.  A start that fails is explained on stderr.
     """
+    try:
+        return _serve(process_settings(**options), wire, parent, on_loaded)
+    except ValueError as error:
+        return _refuse(exit_codes.USAGE, str(error))
+    except DatabaseLocked as error:
+        return _refuse(exit_codes.LOCKED, str(error))
+    except DatabaseNewer as error:
+        return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
+    except (DatabaseUnusable, OSError) as error:
+        return _refuse(exit_codes.IO, str(error))
+
+
+def _serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Callable[[], None]) -> int:
     logs = Logs(settings.log_dir, logging.DEBUG if settings.run_env == "dev" else logging.INFO)
     logs.start()
 
@@ -299,3 +310,8 @@ def serve(settings: Settings, wire: tuple[int, int], parent: int, on_loaded: Cal
     finally:
         logs.stop()
         sys.stderr.flush()
+
+
+def _refuse(code: int, why: str) -> int:
+    print(f"sidecar: {why}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
+    return code

@@ -4,13 +4,12 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import anyio
 
 from sidecar.job_handler import JobFailed
 from sidecar.paths import make_private_dir
-
-if TYPE_CHECKING:
-    from anyio import AsyncFile
 
 MAX_NUMBERED_NAMES: Final = 1_000
 """Files of one name in the exports folder; more are a loop in the caller."""
@@ -19,7 +18,7 @@ MAX_NUMBERED_NAMES: Final = 1_000
 class OutputFile:
     """A file that is being written."""
 
-    def __init__(self, file: "AsyncFile[bytes]") -> None:
+    def __init__(self, file: anyio.AsyncFile[bytes]) -> None:
         self._file = file
         self.size = 0
 
@@ -86,8 +85,6 @@ class UserFiles:
         If the block raises or is cancelled, nothing is left behind.  Raises `JobFailed`: `export_failed` if the disk
         refuses, `file_exists` if another file has taken the name meanwhile.
         """
-        import anyio  # noqa: PLC0415 - not needed before work begins
-
         part = path.with_name(f"{job_id}.part")
         try:
             async with await anyio.open_file(part, "wb", opener=_open_private) as file:

@@ -8,7 +8,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sidecar import exit_codes
 from sidecar.wire.descriptors import claim_stdio
@@ -25,6 +25,17 @@ class Options:
     upstream: Path | None = None
     now: int | None = None
     seed: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Returns the settings that the options override, as `process_settings` names them."""
+        return {
+            "database": self.db,
+            "record": self.record,
+            "now_ms": self.now,
+            "seed": self.seed,
+            "upstream_record": self.upstream_record,
+            "upstream": self.upstream,
+        }
 
 
 def arguments(argv: list[str]) -> Options:
@@ -74,36 +85,12 @@ def freeze() -> None:
 
 
 def _serve(options: Options, wire: tuple[int, int], parent: int) -> int:
-    from sidecar import app  # noqa: PLC0415 - after the claim
-    from sidecar.settings import process_settings  # noqa: PLC0415 - after the claim
-    from sidecar.storage.database import DatabaseLocked  # noqa: PLC0415 - after the claim
-    from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable  # noqa: PLC0415 - after the claim
-
     try:
-        settings = process_settings(
-            options.db,
-            record=options.record,
-            now_ms=options.now,
-            seed=options.seed,
-            upstream_record=options.upstream_record,
-            upstream=options.upstream,
-        )
-        return app.serve(settings, wire, parent, freeze)
-    except ValueError as error:
-        return _refuse(exit_codes.USAGE, str(error))
-    except DatabaseLocked as error:
-        return _refuse(exit_codes.LOCKED, str(error))
-    except DatabaseNewer as error:
-        return _refuse(exit_codes.NEWER, f"{error}; update the app, or open a backup")
-    except (DatabaseUnusable, OSError) as error:
-        return _refuse(exit_codes.IO, str(error))
+        from sidecar import app  # noqa: PLC0415 - after the claim
+
+        return app.serve(wire, parent, freeze, options.settings())
     except BaseException:  # noqa: BLE001 - the last resort: print it, and let the host start a new process
         import traceback  # noqa: PLC0415 - needed only here
 
         traceback.print_exc()
         return exit_codes.CRASHED
-
-
-def _refuse(code: int, why: str) -> int:
-    print(f"sidecar: {why}", file=sys.stderr)  # noqa: T201 - stderr; the logs may not exist yet
-    return code

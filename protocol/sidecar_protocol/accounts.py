@@ -1,4 +1,4 @@
-"""Accounts at the vendors' clouds: what all of them have in common, whichever feature keeps them."""
+"""Types shared by the accounts of all cloud services."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -7,7 +7,7 @@ from sidecar_protocol.contract import Notification
 
 
 class AccountService(StrEnum):
-    """What an account is for; the feed calls its sources the same."""
+    """The service of an account.  Activity events from it have the same value as their `source`."""
 
     GOOGLE_CALENDAR = "google_calendar"
     ICS = "ics"
@@ -16,25 +16,26 @@ class AccountService(StrEnum):
 
 
 class AccountStatus(StrEnum):
-    """How an account stands."""
+    """The state of an account."""
 
     ACTIVE = "active"
+    """It is synced periodically."""
     NEEDS_REAUTH = "needs_reauth"
-    """It is not synced until somebody connects it anew; the reason says why."""
+    """It is not synced until the user connects it again; see `reason`."""
     DELETING = "deleting"
-    """What it brought is being removed; then it is gone."""
+    """Its data is being deleted, and then the account itself."""
     DELETED = "deleted"
-    """It is gone: said once, by `accounts.updated`."""
+    """It was deleted.  Only in the last `accounts.updated` of an account."""
 
 
 class AccountUpdated(Notification):
-    """An account was connected, needs somebody's attention, or is gone."""
+    """An account was connected, needs the user's attention, or was deleted."""
 
     name: ClassVar[str] = "accounts.updated"
     service: AccountService
     account_id: str
     status: AccountStatus
     reason: str | None = None
-    """Why it stands so, in one word: `token_revoked`, `secret_unreadable`."""
+    """A stable identifier of the reason for this status: `token_revoked`, `secret_unreadable`."""
     hint: str | None = None
-    """What a person can do about it."""
+    """Suggested action for the user."""

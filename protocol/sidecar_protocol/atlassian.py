@@ -1,4 +1,4 @@
-"""What Jira and Confluence share: the account at a site, how it fares, and what may be wrong with it."""
+"""Accounts, sync results and errors, shared by Jira and Confluence."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -12,41 +12,39 @@ from sidecar_protocol.scalars import Count, Flag, UtcTime
 SiteAddress = Annotated[
     str,
     StringConstraints(min_length=1, max_length=500),
-    Field(description="The site: https://example.atlassian.net.  A path or page address of it will do."),
+    Field(description="The site: https://example.atlassian.net.  The address of any of its pages is accepted."),
 ]
 EmailAddress = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$")]
 ApiToken = Annotated[
     str,
     Secret,
     StringConstraints(min_length=1, max_length=4_096, strip_whitespace=True, pattern=r"^[!-~]+$"),
-    Field(description="An API token of the Atlassian account, with scopes or without."),
+    Field(description="An API token of the Atlassian account, with or without scopes."),
 ]
-OrgName = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), Field(description="What people call the site.")
-]
+OrgName = Annotated[str, StringConstraints(min_length=1, max_length=200), Field(description="A name for the site.")]
 
 SYNC_POLICY = JobPolicy(max_attempts=4, recovery=Recovery.REQUEUE, timeout_s=12 * 3600.0, concurrency=4)
-"""A sync may be done twice without harm.  A first one of a big site takes hours where the site is slow."""
+"""Repeating a sync does no harm.  The first sync of a large site can take hours."""
 
 
 class AtlassianService(StrEnum):
-    """Which product of Atlassian's an account is for."""
+    """The Atlassian product of an account."""
 
     JIRA = "jira"
     CONFLUENCE = "confluence"
 
 
 class AtlassianScope(StrEnum):
-    """What of a site comes into the feed."""
+    """Which events of a site are added to the feed."""
 
     MINE = "mine"
-    """What the account's owner did."""
+    """The account owner's own actions."""
     WATCHED = "watched"
-    """Also what others did on what is the owner's: assigned to, reported, created or watched by them."""
+    """Also the actions of others on items that the owner is assigned to, or has reported, created or watched."""
 
 
 class AtlassianAccount(Model):
-    """Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar."""
+    """An account at an Atlassian Cloud site.  Its API token is never sent."""
 
     account_id: str
     service: AtlassianService
@@ -56,42 +54,42 @@ class AtlassianAccount(Model):
     email: str
     status: AccountStatus
     reason: str | None = None
-    """In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active."""
+    """`token_rejected`, `secret_unreadable` or `site_address_invalid`; `token_expires_soon` while active."""
     hint: str | None = None
-    """What the user can do about it."""
+    """Suggested action for the user."""
     display_name: str | None = None
-    """What the site calls the owner."""
+    """The owner's name at the site."""
     scope: AtlassianScope
     token_expires_at: UtcTime | None = None
-    """As the user has entered it; Atlassian does not tell."""
+    """As entered by the user; Atlassian's API does not provide it."""
     last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime
 
 
 class AtlassianAccountList(Model):
-    """All accounts of one product, the oldest first."""
+    """All accounts of one product, oldest first."""
 
     accounts: list[AtlassianAccount]
 
 
 class AtlassianAccountDeleted(Model):
-    """The account that is gone."""
+    """The account that was deleted."""
 
     account_id: str
 
 
 class AtlassianSynced(Model):
-    """What a sync came to."""
+    """The result of a sync."""
 
     read: Count
-    """Issues, or pages and comments, that had changed and were read."""
+    """Number of changed issues, or of changed pages and comments, that were read."""
     added: Count
-    """Events that are new in the feed."""
+    """Number of events added to the feed."""
     updated: Count
     removed: Count
     full: Flag = False
-    """Whether all of the account's past was read anew."""
+    """Whether everything was read again, not only what changed since the last sync."""
 
 
 class AtlassianAccountNotFound(RpcError):
@@ -101,25 +99,25 @@ class AtlassianAccountNotFound(RpcError):
 
 
 class AtlassianAccountExists(RpcError):
-    """There is an account for this site and e-mail address already."""
+    """An account with this site and e-mail address already exists."""
 
     code = 4094
 
 
 class SiteAddressInvalid(RpcError):
-    """The address is not that of an Atlassian site."""
+    """The address is not an Atlassian site."""
 
     code = 4222
 
 
 class CredentialsRejected(RpcError):
-    """The site does not accept this e-mail address and API token."""
+    """The site rejected this e-mail address and API token."""
 
     code = 4012
 
 
 class SiteUnavailable(RpcError):
-    """The site could not be asked whether these credentials are right."""
+    """The credentials could not be checked: the site did not respond."""
 
     code = 5023
     retryable: ClassVar[bool] = True

@@ -1,25 +1,26 @@
-"""JSON-RPC 2.0 in newline-delimited JSON, sans I/O: bytes in, events out; answers in, bytes out.  Both roles.
+"""JSON-RPC 2.0 as newline-delimited JSON, sans I/O, for servers and clients.
 
-It never raises for what the peer sent: every line that deserves an answer becomes a `Request` that the caller must
-answer, or a `Refused` that already holds its answer.  Misuse by our own code raises `LocalProtocolError`.
+The caller passes received bytes to `receive` and reads events with `next_event`; the sending methods return the bytes
+to send.  Input from the peer never raises: a line that needs a response becomes either a `Request`, which the caller
+must answer, or a `Refused`, which contains the response.  Misuse by the caller raises `LocalProtocolError`.
 """
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
 MAX_MESSAGE_BYTES: Final = 32 * 1024 * 1024
-"""A longer line is discarded to its newline and refused; the connection lives."""
+"""Maximum length of a line.  A longer one is discarded up to its newline and refused; the connection stays open."""
 MAX_BATCH: Final = 64
 MAX_ID_CHARS: Final = 128
 MAX_ID: Final = 2**53 - 1
 """JavaScript's Number.MAX_SAFE_INTEGER."""
 RECOVERY_BYTES: Final = 4096
-"""How much of a bad line is searched for its id."""
+"""Length of the beginning of an invalid line that is searched for its id."""
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
@@ -41,27 +42,27 @@ _ESCAPE = re.compile(
 
 
 class LocalProtocolError(Exception):
-    """Our own code used the connection wrongly, for example by answering a request twice."""
+    """The caller misused the connection, for example by answering a request twice."""
 
 
 class Batch:
-    """The requests of one array, whose answers leave together."""
+    """The requests of one batch, whose responses are sent together."""
 
-    __slots__ = ("answers", "pending")
+    __slots__ = ("pending", "responses")
 
     def __init__(self, pending: int) -> None:
         self.pending = pending
-        self.answers: list[bytes] = []
+        self.responses: list[bytes] = []
 
-    def add(self, answer: bytes) -> bytes:
-        """Take one answer; give the whole array once it is complete, nothing before."""
-        self.answers.append(answer)
+    def add(self, response: bytes) -> bytes:
+        """Adds a response.  Returns the line with all responses if this was the last one, otherwise nothing."""
+        self.responses.append(response)
         self.pending -= 1
-        return b"" if self.pending else b"[%s]\n" % b",".join(self.answers)
+        return b"" if self.pending else b"[%s]\n" % b",".join(self.responses)
 
 
 class Request:
-    """The peer asks; it must be answered once, by `reply` or `reply_error`."""
+    """A request from the peer, to be answered once with `reply` or `reply_error`."""
 
     __slots__ = ("batch", "id", "method", "params")
 
@@ -73,7 +74,7 @@ class Request:
 
 
 class Notified:
-    """The peer tells; it must not be answered."""
+    """A notification from the peer, which has no response."""
 
     __slots__ = ("method", "params")
 
@@ -83,7 +84,7 @@ class Notified:
 
 
 class Answered:
-    """The peer answers a call of ours, or (id None) complains about a line that it could not read."""
+    """A response to one of our requests.  Its id is None if the peer could not read a line."""
 
     __slots__ = ("error", "id", "result")
 
@@ -94,7 +95,7 @@ class Answered:
 
 
 class Refused:
-    """A line that is no valid message.  `reply` is what to send, empty where nothing may be sent (yet)."""
+    """An invalid message.  `reply` is the line to send; empty if there is nothing to send, or not yet."""
 
     __slots__ = ("code", "reason", "reply")
 
@@ -108,25 +109,27 @@ Event = Request | Notified | Answered | Refused
 
 
 class Connection:
-    """One peer's end of the conversation."""
+    """One end of a JSON-RPC connection."""
 
-    def __init__(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self, max_message_bytes: int = MAX_MESSAGE_BYTES, on_line: Callable[[bytes, Refused | None], None] | None = None
+    ) -> None:
+        """`on_line` is called with every line (the beginning of one that is too long), and its refusal if invalid."""
         self._max = max_message_bytes
-        self._lines: deque[bytes | None] = deque()  # None stands for a line that was too long
+        self._on_line = on_line
+        self._lines: deque[bytes | None] = deque()  # None: the line was too long
         self._events: deque[Event] = deque()
         self._partial = bytearray()
-        self._oversize_head: bytearray | None = None  # of the line that is being discarded, if one is
+        self._oversize_head: bytearray | None = None  # the beginning of the line being discarded, if any
         self._oversize_heads: deque[bytes] = deque()
         self._open: dict[Id, Request] = {}
         self._batches = 0
         self._ids = count(1)
-        self.received: list[tuple[bytes, Refused | None]] | None = None
-        """For a recorder: each line that is not blank (the beginning of a line that is too long) and its refusal."""
 
     # --- in -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take what was read; `next_event` gives what it means."""
+        """Takes bytes from the peer.  Read the resulting events with `next_event`."""
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and (self._partial or self._oversize_head is not None):
@@ -138,7 +141,7 @@ class Connection:
             self._extend_partial(rest)
 
     def receive_eof(self) -> None:
-        """The peer will send no more.  A last line without its newline counts as a line."""
+        """Marks the end of the input.  A last line without a newline counts as a line."""
         if self._partial or self._oversize_head is not None:
             self._end_partial()
 
@@ -161,7 +164,7 @@ class Connection:
         self._oversize_head = None
 
     def next_event(self) -> Event | None:
-        """The next thing that the peer said; None when all that was received has been handled."""
+        """Returns the next event, or None if all received lines have been read."""
         while True:
             if self._events:
                 return self._events.popleft()
@@ -174,13 +177,13 @@ class Connection:
             else:
                 event = self._read_line(line)
             if event is not None:
-                if self.received is not None:
-                    self.received.append((line, event if type(event) is Refused else None))
+                if self._on_line is not None:
+                    self._on_line(line, event if type(event) is Refused else None)
                 return event
 
     @property
     def has_input(self) -> bool:
-        """Whether `next_event` may have something."""
+        """Whether `next_event` may return an event."""
         return bool(self._lines or self._events)
 
     def _read_line(self, line: bytes) -> Event | None:
@@ -195,7 +198,7 @@ class Connection:
                 return None
             message = _without_lone_surrogates(line)
             if message is None:
-                reason = str(error).partition(" at line")[0]  # jiter's words name no input
+                reason = str(error).partition(" at line")[0]  # jiter's messages do not quote the input
                 return self._refuse(PARSE_ERROR, f"The line is not JSON: {reason}.", None, recover_id(line))
         if type(message) is list:
             return self._read_batch(message)
@@ -249,15 +252,15 @@ class Connection:
             if isinstance(event, Request):
                 event.batch = batch
             elif isinstance(event, Refused) and event.reply:
-                event.reply = self._into_batch(batch, event.reply[:-1])
+                event.reply = self._add_to_batch(batch, event.reply[:-1])
         self._events.extend(events)
         return self._events.popleft()
 
-    def _into_batch(self, batch: Batch, answer: bytes) -> bytes:
-        whole = batch.add(answer)
-        if whole:
+    def _add_to_batch(self, batch: Batch, response: bytes) -> bytes:
+        line = batch.add(response)
+        if line:
             self._batches -= 1
-        return whole
+        return line
 
     def _invalid(self, message: str, request_id: Id | None) -> Refused:
         return self._refuse(INVALID_REQUEST, message, request_id, None)
@@ -271,7 +274,7 @@ class Connection:
         if recovered is not None:
             data["recovered_id"] = recovered
         if request_id in self._open:
-            request_id = None  # that id's one answer is still to come
+            request_id = None  # the response with this id is still to come
         error = to_json({"code": code, "message": message, "data": data})
         reply = b'{"jsonrpc":"2.0","id":%s,"error":%s}\n' % (to_json(request_id), error)
         return Refused(code, message, _javascript_safe(reply))
@@ -279,50 +282,48 @@ class Connection:
     # --- out ----------------------------------------------------------------------------------------------------
 
     def reply(self, request: Request, result: bytes) -> bytes:
-        """The line that answers `request`; empty while other answers of its batch are missing."""
+        """Returns the response with a result; empty if other responses of its batch are still missing."""
         return self._answer(request, b'"result":' + result)
 
     def reply_error(self, request: Request, error: bytes) -> bytes:
-        """The line that answers `request` with a JSON-RPC error object; empty as with `reply`."""
+        """Returns the response with a JSON-RPC error object; empty as with `reply`."""
         return self._answer(request, b'"error":' + error)
 
     def _answer(self, request: Request, body: bytes) -> bytes:
         if self._open.get(request.id) is not request:
-            raise LocalProtocolError(f"request {request.id!r} has been answered already")
+            raise LocalProtocolError(f"request {request.id!r} was already answered")
         del self._open[request.id]
         request_id = b"%d" % request.id if type(request.id) is int else to_json(request.id)
         message = _javascript_safe(b'{"jsonrpc":"2.0","id":%s,%s}' % (request_id, body))
-        return message + b"\n" if request.batch is None else self._into_batch(request.batch, message)
+        return message + b"\n" if request.batch is None else self._add_to_batch(request.batch, message)
 
     def open_request(self, request_id: Id) -> Request | None:
-        """The unanswered request with this id."""
+        """Returns the unanswered request with this id, or None."""
         return self._open.get(request_id)
 
     @property
     def open_requests(self) -> int:
-        """How many requests are unanswered."""
         return len(self._open)
 
     @property
     def open_batches(self) -> int:
-        """How many batches wait for answers."""
         return self._batches
 
     def notify(self, method: str, params: bytes) -> bytes:
-        """The line that tells the peer something unasked; `params` is a JSON object."""
+        """Returns a notification; `params` is a JSON object."""
         return _javascript_safe(b'{"jsonrpc":"2.0","method":%s,"params":%s}\n' % (to_json(method), params))
 
     def call(self, method: str, params: bytes) -> tuple[int, bytes]:
-        """The id and the line of a request of ours."""
+        """Returns the id and the line of a new request; `params` is a JSON object."""
         request_id = next(self._ids)
         line = b'{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}\n' % (request_id, to_json(method), params)
         return request_id, _javascript_safe(line)
 
 
 def recover_id(line: bytes) -> Id | None:
-    """The id of a message that cannot be parsed, read off its first 4 KiB; None where it cannot be told.
+    """Returns the id of a message that is not valid JSON, searched in its first 4 KiB, or None.
 
-    Everything before it must be in order: a wrong id would end a request that has nothing to do with this line.
+    Everything before the id must be well-formed, since a wrong id would end an unrelated request.
     """
     head = line[:RECOVERY_BYTES].removeprefix(_BOM)
     key = b""
@@ -341,12 +342,12 @@ def recover_id(line: bytes) -> Id | None:
 
 
 def _members(head: bytes) -> Iterator[tuple[bytes, int]]:
-    """The tokens of an object's own level and where they end, a nested value as one; up to what is out of order."""
+    """Yields the tokens of the outermost object and their end offsets, a nested value as one, up to a syntax error."""
     closing, end = b"", 0
     for match in _TOKEN.finditer(head):
         token, gap = match.group(), head[end : match.start()]
         end = match.end()
-        if gap.strip():  # a quotation mark without its partner
+        if gap.strip():  # an unterminated string
             return
         if token in b"{[":
             closing += b"}" if token == b"{" else b"]"
@@ -354,7 +355,7 @@ def _members(head: bytes) -> Iterator[tuple[bytes, int]]:
             if not closing.endswith(token):
                 return
             closing = closing[:-1]
-        if not closing:  # the message has ended, or did not begin
+        if not closing:  # the object has ended, or the line does not begin with one
             return
         if closing == b"}" and token not in b"{[":
             yield token, end
@@ -377,9 +378,9 @@ def _is_id(value: Any) -> bool:
 
 
 def _without_lone_surrogates(line: bytes) -> Any:
-    """The line's JSON with U+FFFD for halves of surrogate pairs; None where that does not make it JSON.
+    """Parses a line with lone surrogates replaced by U+FFFD; returns None if it is not JSON even then.
 
-    JSON.stringify writes such a half for an emoji that was cut in two.
+    JavaScript's JSON.stringify writes a lone surrogate for an emoji that was cut in two.
     """
     if b"\\ud" not in line and b"\\uD" not in line:
         return None
@@ -390,7 +391,7 @@ def _without_lone_surrogates(line: bytes) -> Any:
 
 
 def _javascript_safe(message: bytes) -> bytes:
-    """Without raw U+2028 and U+2029, at which Node's readline (from 24 on) splits lines."""
-    if b"\xe2" in message and b"\xe2\x80" in message:  # a search for one byte is forty times faster than for two
+    """Escapes U+2028 and U+2029, at which Node's readline (version 24 and later) splits lines."""
+    if b"\xe2" in message and b"\xe2\x80" in message:  # searching one byte is forty times faster than two
         return message.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return message

@@ -1,7 +1,4 @@
-"""The entities that methods of several domains answer with.
-
-A domain file imports nothing of another domain; what two of them share stands here.
-"""
+"""Entities that methods of several domains return.  Domain modules never import each other."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -11,46 +8,48 @@ from sidecar_protocol.scalars import MEASURED, Count, Flag, Fraction, Integer, U
 
 
 class JobStatus(StrEnum):
-    """Where a job is.  `queued` and `running` are live; the other four are final."""
+    """The state of a job.  `queued` and `running` are live, all others final."""
 
     QUEUED = "queued"
-    """Waits for its turn, or for `run_at`."""
+    """Waits for a free slot, or for `run_at`."""
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """Stopped because somebody asked."""
+    """Stopped by `jobs.cancel`."""
     INTERRUPTED = "interrupted"
-    """Stopped because the sidecar ended while it ran."""
+    """Stopped because the sidecar ended while the job was running."""
 
 
 class WaitingFor(StrEnum):
-    """What a job waits for: a queued one beside its turn, a running one to go on."""
+    """Why a queued job cannot be started, or why a running job makes no progress."""
 
     LOCK = "lock"
-    """Another job has what it needs for itself, such as the same Claude session."""
+    """Another job holds the lock that it needs, for example that of the same Claude session."""
     NETWORK = "network"
+    """The network is unavailable."""
     RATE_LIMIT = "rate_limit"
+    """A service refused further requests for now."""
     APPROVAL = "approval"
-    """It runs, and somebody is asked: `claude.permissions.list`."""
+    """It is running and waits for the user's decision: `claude.permissions.list`."""
     RETRY = "retry"
-    """The last try failed; the next one comes at `run_at`."""
+    """The last attempt failed; the next one starts at `run_at`."""
 
 
 class JobError(Model):
-    """Why a job did not succeed, in words for a person and in one word for a program."""
+    """Why a job did not succeed."""
 
     kind: str
-    """A stable word: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`."""
+    """A stable identifier: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`, and others."""
     message: str
     hint: str | None = None
-    """What to do about it."""
+    """Suggested action for the user."""
     retryable: bool = False
     details: dict[str, Any] | None = None
 
 
 class Job(Model):
-    """One piece of work in the durable queue."""
+    """A job in the durable queue."""
 
     job_id: Uuid
     type: str
@@ -60,31 +59,31 @@ class Job(Model):
     started_at: UtcTime | None = None
     finished_at: UtcTime | None = None
     run_at: UtcTime | None = None
-    """Not before this time; null: as soon as there is room."""
+    """Earliest time to start it.  Null to start it as soon as possible."""
     priority: Integer = 0
-    """Higher runs first."""
+    """Jobs of higher priority start first."""
     attempt: Count = 0
-    """Which try this is; 0 before the first."""
+    """The number of the current attempt; 0 before the first."""
     max_attempts: Count = 1
     recoveries: Count = 0
-    """How often it was running when the sidecar ended and was queued again."""
+    """How many times it was queued again because the sidecar ended while it was running."""
     waiting_for: WaitingFor | None = None
-    """Why a queued job does not run although it could, or a running one does not go on; null: for no such reason."""
+    """Why it is waiting.  Null if it waits only for a free slot or for `run_at`, or does not wait."""
     schedule_id: str | None = None
-    """The schedule that made it."""
+    """The schedule that created it."""
     progress: Fraction | None = None
     message: str | None = None
-    """What it is doing, or how it ended, in a few words."""
+    """A short description of what it is doing, or of how it ended."""
     cancel_requested: Flag = False
     payload: Any = None
     result: Any = None
     error: JobError | None = None
     version: Annotated[Count, MEASURED] = 1
-    """Rises with every change: of two snapshots the higher is the newer."""
+    """Incremented with every change: of two snapshots, the one with the higher version is newer."""
 
 
 class SearchMark(Model):
-    """A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
+    """A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
 
     start: Count
     end: Count

@@ -1,6 +1,7 @@
-"""The errors that any method may answer with.  A domain's own errors stand in the domain's file.
+"""Errors that are not specific to one domain.
 
-Codes are HTTP's times ten, outside JSON-RPC's reserved range, where LSP, MCP and others disagree on every value.
+Their codes are HTTP status codes times ten plus a digit.  This avoids JSON-RPC's reserved range, whose values LSP, MCP
+and others use in conflicting ways.
 """
 
 from typing import ClassVar
@@ -21,19 +22,19 @@ class InvalidRequest(RpcError):
 
 
 class MethodNotFound(RpcError):
-    """No such method; rpc.discover lists them all."""
+    """There is no such method; rpc.discover lists all methods."""
 
     code = -32601
 
 
 class InvalidParams(RpcError):
-    """The params do not fit the method; see details."""
+    """The params are invalid; see details."""
 
     code = -32602
 
 
 class Internal(RpcError):
-    """Internal error; the log has the details under this error_id."""
+    """Internal error; see the log entry with this error_id."""
 
     code = -32603
 
@@ -51,26 +52,26 @@ class Cancelled(RpcError):
 
 
 class ServerCancelled(RpcError):
-    """The request was given up by the server: its deadline passed, or the server is shutting down."""
+    """The server cancelled the request: its timeout passed, or the server is shutting down."""
 
     code = -32802
     retryable: ClassVar[bool] = True
 
 
 class InvalidCursor(RpcError):
-    """The cursor is not one that this method gave out; start again without one."""
+    """The cursor is not from this list; start again without a cursor."""
 
     code = 4001
 
 
 class Unauthorized(RpcError):
-    """initialize must carry the token that BACKEND_TOKEN names."""
+    """initialize needs the token that is set in BACKEND_TOKEN."""
 
     code = 4010
 
 
 class ResultTooLarge(RpcError):
-    """The result is larger than a message may be; ask for less, page by page."""
+    """The result is too large for one message; request smaller pages."""
 
     code = 4130
 
@@ -82,25 +83,25 @@ class MessageTooLarge(RpcError):
 
 
 class PayloadTooLarge(RpcError):
-    """The job's payload is over 3 MiB as JSON; give large inputs as files."""
+    """The job's payload exceeds 3 MiB of JSON; pass large inputs as files."""
 
     code = 4132
 
 
 class TimeZoneUnknown(RpcError):
-    """No time zone has this name; an IANA name is wanted, such as Europe/Berlin."""
+    """Unknown time zone; use an IANA name such as Europe/Berlin."""
 
     code = 4221
 
 
 class SecretsLocked(RpcError):
-    """Stored credentials are locked: the host has not handed over the key that they were encrypted with."""
+    """Stored credentials are locked: initialize did not receive the key that they are encrypted with."""
 
     code = 4230
 
 
 class Overloaded(RpcError):
-    """Too many requests are in flight; try again soon."""
+    """Too many requests are in flight; try again later."""
 
     code = 5030
     retryable: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Events: the durable log behind the notifications, and how a host that missed some catches up."""
+"""The event log, from which clients replay durable notifications that they missed."""
 
 from typing import Annotated, Any, ClassVar, Protocol
 
@@ -7,28 +7,28 @@ from pydantic import Field, Strict
 from sidecar_protocol.contract import Ephemeral, Model, method
 from sidecar_protocol.scalars import Count, Flag, OpaqueId, Seq
 
-ReplayLimit = Annotated[int, Strict(), Field(ge=1, le=1_000, description="Events a page, 1 to 1,000.")]
+ReplayLimit = Annotated[int, Strict(), Field(ge=1, le=1_000, description="Events per page, 1 to 1,000.")]
 
 
 class LoggedEvent(Model):
-    """A durable notification as it was sent: `params` holds its `seq` and `at`."""
+    """A durable notification as it was sent; `params` includes its `seq` and `at`."""
 
     method: str
     params: Any
 
 
 class EventPage(Model):
-    """A stretch of the event log, in order."""
+    """A part of the event log, in order."""
 
     events: list[LoggedEvent]
     latest_seq: Seq
     epoch: OpaqueId
     truncated: Flag
-    """True where older events have been pruned, so that some after `after_seq` are gone: fetch snapshots instead."""
+    """Whether events after `after_seq` are missing because they were pruned: load the lists again."""
 
 
 class EventsLag(Ephemeral):
-    """The host read too slowly: these events were not sent.  `events.replay` has them."""
+    """Events were not sent because the client reads too slowly; get them with `events.replay`."""
 
     name: ClassVar[str] = "events.lag"
     key: ClassVar[tuple[str, ...]] = ()
@@ -39,7 +39,7 @@ class EventsLag(Ephemeral):
 
 
 class EventsResync(Ephemeral):
-    """What the host asked to resume from is gone: fetch snapshots with the list methods."""
+    """The events since the client's last one are no longer available: load the lists again."""
 
     name: ClassVar[str] = "events.resync"
     key: ClassVar[tuple[str, ...]] = ()
@@ -52,5 +52,5 @@ class Events(Protocol):
 
     @method("events.replay")
     async def replay(self, *, after_seq: Seq, limit: ReplayLimit = 500) -> EventPage:
-        """The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB."""
+        """Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB."""
         ...

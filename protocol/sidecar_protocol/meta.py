@@ -1,4 +1,4 @@
-"""The protocol's version, and `params._meta`: what any request may carry beside its params."""
+"""The protocol version, and the `_meta` member that the params of any request may contain."""
 
 from typing import Annotated, Final
 
@@ -9,20 +9,20 @@ from sidecar_protocol.scalars import Milliseconds
 
 PROTOCOL_VERSION: Final = 1
 
-# Strict: "5" must come back as "5", not as 5.
+# Strict, so that "5" is returned as "5" and not as 5.
 ProgressToken = Annotated[
     Annotated[int, Strict()] | Annotated[str, StringConstraints(max_length=128)],
-    Field(description="Names the request in its $/progress notifications."),
+    Field(description="Identifies the request in its $/progress notifications."),
 ]
 TraceParent = Annotated[
-    str, StringConstraints(max_length=128), Field(description="W3C trace context; it goes into the log.")
+    str, StringConstraints(max_length=128), Field(description="W3C trace context, written to the log.")
 ]
 
 
 class Meta(Input):
-    """Beside the params of any method."""
+    """Options of a request, allowed with any method."""
 
     progress_token: ProgressToken | None = None
     timeout_ms: Milliseconds | None = None
-    """After this the server gives the request up and answers -32802."""
+    """Time limit; when it has passed, the server cancels the request and responds with -32802."""
     traceparent: TraceParent | None = None

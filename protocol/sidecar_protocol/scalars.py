@@ -1,6 +1,6 @@
-"""The scalars of the wire: each constraint and its explanation, written once and used in signatures.
+"""The scalar types of the wire, with their constraints and descriptions.
 
-Numbers and booleans are strict: "5", 5.0 and true are not the integer 5.
+Numbers and booleans are strict: "5", 5.0 and true are not accepted as the integer 5.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from sidecar_protocol.contract import Secret
 
 
 def canonical_time(moment: datetime) -> str:
-    """The one form in which times are stored and sent: UTC, milliseconds, `Z`.  It sorts as text."""
+    """Formats a time as it is stored and sent: UTC with milliseconds and `Z`.  The format sorts as text."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -22,11 +22,11 @@ def _canonical(text: str) -> str:
     except ValueError:
         raise ValueError("not an ISO 8601 date and time, such as 2026-11-23T08:00:00Z") from None
     if moment.tzinfo is None:
-        raise ValueError("a time needs its offset, such as Z or +09:00")
+        raise ValueError("a time needs an offset, such as Z or +09:00")
     try:
         return canonical_time(moment)
     except OverflowError:
-        raise ValueError("a time must lie in the years 1 to 9999") from None
+        raise ValueError("a time must be in the years 1 to 9999") from None
 
 
 UtcTime = Annotated[
@@ -46,7 +46,9 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=7 * 24 * 3600, descriptio
 Milliseconds = Annotated[int, Strict(), Field(ge=1, le=24 * 3600 * 1000, description="Milliseconds.")]
 Fraction = Annotated[float, Field(ge=0, le=1, description="0.0 to 1.0.")]
 
-Priority = Annotated[int, Strict(), Field(ge=-100, le=100, description="Higher runs first; 0 is normal.")]
+Priority = Annotated[
+    int, Strict(), Field(ge=-100, le=100, description="Jobs of higher priority start first; 0 is normal.")
+]
 
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -67,21 +69,24 @@ TimeZoneName = Annotated[
     Field(description="An IANA time zone: Europe/Berlin."),
 ]
 
-Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows a page, 1 to 500.")]
+Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows per page, 1 to 500.")]
+DEFAULT_LIMIT: Final = 50
+DEFAULT_LINES_LIMIT: Final = 200
+"""The default of lists whose rows are short, such as log lines and messages."""
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=1_024),
-    Field(description="`next_cursor` of the page before; opaque.", json_schema_extra={"format": "cursor"}),
+    Field(description="The `next_cursor` of the previous page; opaque.", json_schema_extra={"format": "cursor"}),
 ]
 NextCursor = Annotated[str, Field(json_schema_extra={"format": "cursor"})]
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
-"""An id that the sidecar made (UUIDv7)."""
+"""An id created by the sidecar (UUIDv7)."""
 OpaqueId = Annotated[str, Field(json_schema_extra={"format": "id"})]
-"""An id of any form: only whether two are equal means something."""
+"""An id of any form, to be compared for equality only."""
 Seq = Annotated[int, Strict(), Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "seq"})]
-"""A place in the event log."""
+"""A position in the event log."""
 MEASURED: Final = Field(json_schema_extra={"format": "measured"})
-"""Marks what depends on the machine and the moment: transcripts compare only its type."""
+"""Marks values that depend on the machine or the time.  Transcripts compare only their types."""
 JsonObject = Annotated[dict[str, Any], Field(description="A JSON object.")]
 
 Token = Annotated[str, Secret, StringConstraints(min_length=1, max_length=4_096)]
@@ -89,5 +94,5 @@ EncryptionKey = Annotated[
     str,
     Secret,
     StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$"),
-    Field(description="32 bytes in base64, kept by Electron's safeStorage."),
+    Field(description="32 bytes in base64, stored with Electron's safeStorage."),
 ]

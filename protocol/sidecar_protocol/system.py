@@ -1,4 +1,4 @@
-"""System: the handshake, the end, and how the process is."""
+"""The handshake, the shutdown, and the status of the process."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
@@ -26,38 +26,38 @@ RequestId = Annotated[
 ProcessId = Annotated[
     int, Strict(), Field(ge=1, le=2**32, description="A process id.", json_schema_extra={"format": "measured"})
 ]
-Deadline = Annotated[int, Strict(), Field(ge=0, le=60_000, description="Milliseconds, at most a minute.")]
+Deadline = Annotated[int, Strict(), Field(ge=0, le=60_000, description="Milliseconds, at most 60,000.")]
 
 
 class ClientInfo(Input):
-    """Who is calling; it goes into the log."""
+    """The name and version of the client, written to the log."""
 
     name: ShortText
     version: ShortText
 
 
 class Capabilities(Input):
-    """What the client wants to be spared."""
+    """Optional behaviour that the client requests."""
 
     opt_out: Annotated[list[ShortText], Field(max_length=100)] = []
-    """Names of notifications that are not to be sent."""
+    """Names of notifications not to send."""
 
 
 class Resume(Input):
-    """Where the client's knowledge of the events ends."""
+    """The last event that the client has processed."""
 
     epoch: ShortText
     after_seq: Seq
 
 
 class Secrets(Input):
-    """What must never be in argv, the environment or a log."""
+    """Secrets, which must not be passed in arguments or environment variables."""
 
     key: EncryptionKey | None = None
 
 
 class ServerInfo(Model):
-    """Who answers."""
+    """The name and version of the sidecar, and its process id."""
 
     name: str
     version: Annotated[str, MEASURED]
@@ -65,7 +65,7 @@ class ServerInfo(Model):
 
 
 class Limits(Model):
-    """What a client must not exceed."""
+    """Limits for the client."""
 
     max_message_bytes: int
     max_in_flight: int
@@ -73,39 +73,39 @@ class Limits(Model):
 
 
 class ResumeOutcome(StrEnum):
-    """Whether the events that the client missed could be sent."""
+    """Whether the client can resume from its last event."""
 
     OK = "ok"
-    """Nothing is missing: what was missed follows this answer, in order."""
+    """Missed events follow this response, in order."""
     RESYNC = "resync"
-    """Some are gone, or the database is another one: fetch snapshots."""
+    """Missed events were pruned, or this is another database: load the lists again."""
 
 
 class EventWindow(Model):
-    """What the event log holds."""
+    """The range of the event log."""
 
     epoch: OpaqueId
-    """Another epoch is another database: forget every seq."""
+    """Identifies the database.  Discard every known seq if it changes."""
     oldest_seq: Seq
     latest_seq: Seq
     resume: ResumeOutcome
 
 
 class SecretsState(StrEnum):
-    """How credentials are kept in the database."""
+    """How credentials are stored in the database."""
 
     PROTECTED = "protected"
-    """Encrypted with the host's key."""
+    """Encrypted with the client's key."""
     UNPROTECTED = "unprotected"
-    """Encrypted with a key that lies in a file beside the database: the host gave none."""
+    """Encrypted with a key from a file next to the database, because the client passed none."""
     LOCKED = "locked"
-    """They were encrypted with a key of the host's, which it did not give this time: accounts wait for it."""
+    """Encrypted with the client's key, which was not passed this time.  Accounts are not synced without it."""
     KEY_MISMATCH = "key_mismatch"
-    """They were encrypted with another key.  They are kept; an account can be connected anew with this one."""
+    """Encrypted with another key.  Accounts must be connected again; the old credentials are not deleted."""
 
 
 class Initialized(Model):
-    """The handshake's answer."""
+    """The result of the handshake."""
 
     protocol_version: int
     server_info: ServerInfo
@@ -113,28 +113,28 @@ class Initialized(Model):
     events: EventWindow
     schema_hash: Annotated[str, MEASURED]
     schema_match: Flag | None
-    """Whether the client was built against this very contract; null where it did not say."""
+    """Whether the client was built from the same contract; null if it did not pass its `schema_hash`."""
     secrets: SecretsState
 
 
 class Drained(Model):
-    """How the shutdown went."""
+    """The result of the shutdown."""
 
     drained: Flag
-    """Whether every request was answered and every child ended within the deadline."""
+    """Whether all requests were answered and all child processes ended within the deadline."""
     cancelled_requests: Count
     interrupted_jobs: Count
 
 
 class HealthStatus(StrEnum):
-    """How well something works."""
+    """The result of a health check."""
 
     OK = "ok"
     DEGRADED = "degraded"
 
 
 class HealthCheck(Model):
-    """One thing that was looked at."""
+    """One health check."""
 
     name: str
     status: HealthStatus
@@ -142,7 +142,7 @@ class HealthCheck(Model):
 
 
 class Health(Model):
-    """Whether the sidecar can do its work."""
+    """The health of the sidecar."""
 
     status: HealthStatus
     version: Annotated[str, MEASURED]
@@ -158,45 +158,45 @@ class DatabaseStatus(Model):
     migrations: Annotated[list[str], MEASURED]
     sqlite_version: Annotated[str, MEASURED]
     wal_reset_safe: Annotated[Flag, MEASURED]
-    """False before SQLite 3.51.3, whose fix needs two writing connections to matter; the sidecar has one."""
+    """Whether SQLite has the fix of its WAL-reset bug (3.51.3).  The bug needs two writers; the sidecar has one."""
 
 
 class OutboxStatus(Model):
-    """What waits to be read by the host."""
+    """The state of outgoing notifications."""
 
     pending_bytes: Annotated[Count, MEASURED]
     latest_seq: Seq
     lagged: Flag
-    """Whether durable events are being held back because the host reads too slowly."""
+    """Whether durable events are held back because the client reads too slowly."""
 
 
 class SyncStatus(Model):
-    """When a connector last synced."""
+    """The time of a connector's last sync."""
 
     connector: str
     last_sync_at: UtcTime | None
 
 
 class Status(Model):
-    """What the sidecar is doing."""
+    """The status of the sidecar."""
 
     version: Annotated[str, MEASURED]
     pid: Annotated[int, MEASURED]
     uptime_s: Annotated[float, MEASURED]
     queue: dict[str, int]
-    """Jobs by status."""
+    """Number of jobs by status."""
     accounts: dict[str, int]
-    """Accounts by service."""
+    """Number of accounts by service."""
     syncs: list[SyncStatus]
     database: DatabaseStatus
     outbox: OutboxStatus
     rss_bytes: Annotated[Count, MEASURED]
     requests: Count
-    """Requests since the start."""
+    """Number of requests since the start."""
 
 
 class ClaudeInstallation(Model):
-    """The user's own Claude CLI, as found."""
+    """The installation of the Claude CLI that was found."""
 
     path: str | None
     version: str | None
@@ -204,7 +204,7 @@ class ClaudeInstallation(Model):
 
 
 class Diagnostics(Model):
-    """What a bug report needs, with nothing secret in it."""
+    """Information for a bug report, without secrets."""
 
     version: Annotated[str, MEASURED]
     python: Annotated[str, MEASURED]
@@ -212,7 +212,7 @@ class Diagnostics(Model):
     status: Status
     health: Health
     integrity: str
-    """`ok`, or what SQLite's quick check found."""
+    """`ok`, or the problems that SQLite's quick check found."""
     claude: Annotated[ClaudeInstallation, MEASURED]
     settings: Annotated[dict[str, Any], MEASURED]
     log_tail: Annotated[list[str], MEASURED]
@@ -220,14 +220,14 @@ class Diagnostics(Model):
 
 
 class OpenRpc(Model):
-    """The OpenRPC 1.4 document of this very sidecar."""
+    """The OpenRPC 1.4 document of this sidecar."""
 
     model_config = ConfigDict(extra="allow")
     openrpc: str
 
 
 class BackupResult(Model):
-    """A finished backup."""
+    """The result of a backup."""
 
     path: str
     size_bytes: Annotated[Count, MEASURED]
@@ -235,45 +235,46 @@ class BackupResult(Model):
 
 
 class BackUpDatabase(JobSpec):
-    """Write a compact copy of the whole database, while work goes on."""
+    """Writes a compact copy of the database without interrupting other work."""
 
     type: ClassVar = "maintenance.backup"
     result: ClassVar = BackupResult
     policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
 
     keep: Annotated[int, Strict(), Field(ge=1, le=100)] = 3
-    """How many of these copies to keep; the oldest go."""
+    """Number of copies to keep; older ones are deleted."""
 
 
 class PruneResult(Model):
-    """What was forgotten."""
+    """The result of pruning."""
 
     jobs: Count
+    """Number of deleted jobs."""
     events: Count
-    """Of the event log."""
+    """Number of entries deleted from the event log."""
 
 
 class PruneHistory(JobSpec):
-    """Forget finished jobs with their logs, and old events, by age and by size."""
+    """Deletes finished jobs with their logs, and entries of the event log, by age and by size."""
 
     type: ClassVar = "maintenance.prune"
     result: ClassVar = PruneResult
     policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE, timeout_s=3_600, concurrency=1)
 
     keep_days: Annotated[int, Strict(), Field(ge=1, le=3_650)] = 30
-    """How long a finished job is remembered."""
+    """Age in days after which a finished job is deleted."""
     max_bytes: Annotated[int, Strict(), Field(ge=1_000_000)] = 256 * 1024 * 1024
-    """What finished jobs and their logs may take; the oldest go first."""
+    """Maximum size of finished jobs and their logs; the oldest are deleted first."""
 
 
 class VacuumResult(Model):
-    """What was given back to the disk."""
+    """The result of a vacuum."""
 
     freed_bytes: Annotated[Count, MEASURED]
 
 
 class VacuumDatabase(JobSpec):
-    """Give the pages that deleted rows have left back to the disk."""
+    """Returns the space of deleted rows to the file system."""
 
     type: ClassVar = "maintenance.vacuum"
     result: ClassVar = VacuumResult
@@ -281,7 +282,7 @@ class VacuumDatabase(JobSpec):
 
 
 class ProcessState(StrEnum):
-    """Where the process is in its life."""
+    """The state of the process."""
 
     READY = "ready"
     DRAINING = "draining"
@@ -289,7 +290,7 @@ class ProcessState(StrEnum):
 
 
 class SystemState(Ephemeral):
-    """The process is ready, draining or degraded."""
+    """The state of the process changed."""
 
     name: ClassVar[str] = "system.state"
     key: ClassVar[tuple[str, ...]] = ()
@@ -298,7 +299,7 @@ class SystemState(Ephemeral):
 
 
 class ProgressKind(StrEnum):
-    """Which end of a request's work this is."""
+    """The position of a progress report."""
 
     BEGIN = "begin"
     REPORT = "report"
@@ -306,7 +307,7 @@ class ProgressKind(StrEnum):
 
 
 class ProgressValue(Model):
-    """How far a request is."""
+    """The progress of a request."""
 
     kind: ProgressKind
     message: str | None = None
@@ -314,7 +315,7 @@ class ProgressValue(Model):
 
 
 class RequestProgress(Ephemeral):
-    """A request that carried `_meta.progress_token` got further.  Never sent after its answer."""
+    """Progress of a request with a `_meta.progress_token`.  Never sent after its response."""
 
     name: ClassVar[str] = "$/progress"
     key: ClassVar[tuple[str, ...]] = ("token",)
@@ -324,7 +325,7 @@ class RequestProgress(Ephemeral):
 
 
 class Lifecycle(Protocol):
-    """The handshake and the end."""
+    """The handshake and the shutdown."""
 
     @method("initialize", raises=(InvalidRequest, Unauthorized), before_initialize=True)
     async def initialize(
@@ -339,49 +340,55 @@ class Lifecycle(Protocol):
         token: Token | None = None,
         secrets: Secrets | None = None,
     ) -> Initialized:
-        """Shake hands.  Notifications start after the answer; on another protocol_version the client decides."""
+        """Performs the handshake.  Notifications are sent after the response.
+
+        If the response has another `protocol_version`, the client decides whether to continue.
+        """
         ...
 
     @method("initialized")
     async def initialized(self) -> None:
-        """Accepted, not needed."""
+        """Optional; accepted for LSP-style clients."""
         ...
 
     @method("shutdown", waits=True)
     async def shutdown(self, *, deadline_ms: Deadline = 5_000) -> Drained:
-        """Finish what is in flight, stop the children, keep the state.  Then send exit, or close stdin."""
+        """Finishes open requests, stops child processes and saves the state.  Then send exit, or close stdin."""
         ...
 
     @method("exit", before_initialize=True)
     async def exit(self) -> None:
-        """End the process: with 0 after shutdown, otherwise after the same drain."""
+        """Ends the process with exit code 0, after a shutdown if there was none."""
         ...
 
     @method("$/cancelRequest")
     async def cancel_request(self, *, id: RequestId) -> None:
-        """Give a request up.  It is still answered: with -32800, or normally if it was faster."""
+        """Cancels a request.  It is still answered: with the error -32800, or with its result if it has finished."""
         ...
 
 
 class System(Protocol):
-    """How the process is."""
+    """The status of the process."""
 
     @method("rpc.discover", before_initialize=True)
     async def discover(self) -> OpenRpc:
-        """The contract as an OpenRPC document."""
+        """Returns the contract as an OpenRPC document."""
         ...
 
     @method("system.health", rest="GET /health", before_initialize=True)
     async def health(self) -> Health:
-        """Whether the sidecar can do its work.  Cheap: ask as often as you like."""
+        """Checks whether the sidecar works.  Cheap enough for a heartbeat."""
         ...
 
     @method("system.status", rest="GET /status")
     async def status(self) -> Status:
-        """What the sidecar is doing."""
+        """Returns the status of the sidecar."""
         ...
 
     @method("system.diagnostics", waits=True)
     async def diagnostics(self) -> Diagnostics:
-        """What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted."""
+        """Collects information for a bug report: status, database check, Claude CLI, settings and the end of the log.
+
+        Secrets are redacted.
+        """
         ...

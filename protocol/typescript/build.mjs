@@ -1,5 +1,5 @@
-// `npm run build`: the modules and their types to dist/, and the preload script as the single CommonJS file that a
-// sandboxed window needs.
+// `npm run build`: compiles the modules and their types into dist/, and bundles the preload script into the single
+// CommonJS file that a sandboxed window needs.
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";

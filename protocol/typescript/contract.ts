@@ -3,15 +3,15 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "59b5ea4a5ec7ad50";
+export const SCHEMA_HASH = "84921289241c1c92";
 
-/** Beside the params of any method. */
+/** Options of a request, allowed with any method. */
 export interface Meta {
-  /** Names the request in its $/progress notifications. */
+  /** Identifies the request in its $/progress notifications. */
   progress_token?: number | string | null;
-  /** After this the server gives the request up and answers -32802. */
+  /** Time limit; when it has passed, the server cancels the request and responds with -32802. */
   timeout_ms?: number | null;
-  /** W3C trace context; it goes into the log. */
+  /** W3C trace context, written to the log. */
   traceparent?: string | null;
 }
 
@@ -132,7 +132,7 @@ export interface ActivityHit {
   marks: SearchMark[];
 }
 
-/** A hit in a snippet, in UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
+/** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
 export interface SearchMark {
   start: number;
   end: number;
@@ -309,44 +309,44 @@ export interface HeatmapDay {
   count: number;
 }
 
-/** All providers. */
+/** All calendar providers. */
 export interface CalendarProviderList {
   providers: CalendarProvider[];
 }
 
-/** Where calendars may come from, and whether this installation is ready for it. */
+/** A source of calendars. */
 export interface CalendarProvider {
   id: string;
   name: string;
   auth: CalendarAuth;
   available: boolean;
-  /** What is missing, in words for the app's developer; null where nothing is. */
+  /** Why it is not available, for the developer of the app; null if it is. */
   reason: string | null;
-  /** The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`. */
+  /** The keys of `credentials` in `calendar.accounts.create`, each with its meaning: `key: meaning`. */
   credentials: string[];
 }
 
 /**
- * How one connects an account of a provider.
+ * How an account of a provider is connected.
  *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
+ * - `oauth`: A sign-in in the browser.
+ * - `address`: A secret address in `credentials`.
  */
 export const CalendarAuth = {
-  /** By a sign-in in the browser. */
+  /** A sign-in in the browser. */
   OAUTH: "oauth",
-  /** By an address that is secret itself. */
+  /** A secret address in `credentials`. */
   ADDRESS: "address",
 } as const;
 /**
- * How one connects an account of a provider.
+ * How an account of a provider is connected.
  *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
+ * - `oauth`: A sign-in in the browser.
+ * - `address`: A secret address in `credentials`.
  */
 export type CalendarAuth = "oauth" | "address";
 
-/** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
+/** An account at a calendar provider.  Its credentials are never sent. */
 export interface CalendarAccount {
   account_id: string;
   /** `google` or `ics`. */
@@ -355,15 +355,15 @@ export interface CalendarAccount {
   display_name: string | null;
   status: AccountStatus;
   /**
-   * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-   * `secret_unreadable`, `address_rejected`, `file_missing`.
+   * The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
+   * `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`.
    */
   reason: string | null;
-  /** What a person can do about it. */
+  /** Suggested action for the user. */
   hint: string | null;
-  /** How far back a full sync reads; what is older and known already stays. */
+  /** Days before today that are synced.  Stored events that are older are not deleted. */
   past_days: number;
-  /** How far ahead events are kept. */
+  /** Days after today that are synced. */
   future_days: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -374,38 +374,41 @@ export interface CalendarAccount {
 }
 
 /**
- * How an account stands.
+ * The state of an account.
  *
- * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
- * - `deleting`: What it brought is being removed; then it is gone.
- * - `deleted`: It is gone: said once, by `accounts.updated`.
+ * - `active`: It is synced periodically.
+ * - `needs_reauth`: It is not synced until the user connects it again; see `reason`.
+ * - `deleting`: Its data is being deleted, and then the account itself.
+ * - `deleted`: It was deleted.  Only in the last `accounts.updated` of an account.
  */
 export const AccountStatus = {
+  /** It is synced periodically. */
   ACTIVE: "active",
-  /** It is not synced until somebody connects it anew; the reason says why. */
+  /** It is not synced until the user connects it again; see `reason`. */
   NEEDS_REAUTH: "needs_reauth",
-  /** What it brought is being removed; then it is gone. */
+  /** Its data is being deleted, and then the account itself. */
   DELETING: "deleting",
-  /** It is gone: said once, by `accounts.updated`. */
+  /** It was deleted.  Only in the last `accounts.updated` of an account. */
   DELETED: "deleted",
 } as const;
 /**
- * How an account stands.
+ * The state of an account.
  *
- * - `needs_reauth`: It is not synced until somebody connects it anew; the reason says why.
- * - `deleting`: What it brought is being removed; then it is gone.
- * - `deleted`: It is gone: said once, by `accounts.updated`.
+ * - `active`: It is synced periodically.
+ * - `needs_reauth`: It is not synced until the user connects it again; see `reason`.
+ * - `deleting`: Its data is being deleted, and then the account itself.
+ * - `deleted`: It was deleted.  Only in the last `accounts.updated` of an account.
  */
 export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
 
-/** The account that is gone. */
+/** The account that was deleted. */
 export interface CalendarAccountDeleted {
   account_id: string;
-  /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
+  /** Whether the sign-in was revoked at the provider.  It is not if another account uses it. */
   revoked: boolean;
 }
 
-/** One piece of work in the durable queue. */
+/** A job in the durable queue. */
 export interface Job {
   job_id: string;
   type: string;
@@ -418,112 +421,118 @@ export interface Job {
   started_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   finished_at: string | null;
-  /** Not before this time; null: as soon as there is room. */
+  /** Earliest time to start it.  Null to start it as soon as possible. */
   run_at: string | null;
-  /** Higher runs first. */
+  /** Jobs of higher priority start first. */
   priority: number;
-  /** Which try this is; 0 before the first. */
+  /** The number of the current attempt; 0 before the first. */
   attempt: number;
   max_attempts: number;
-  /** How often it was running when the sidecar ended and was queued again. */
+  /** How many times it was queued again because the sidecar ended while it was running. */
   recoveries: number;
-  /** Why a queued job does not run although it could, or a running one does not go on; null: for no such reason. */
+  /** Why it is waiting.  Null if it waits only for a free slot or for `run_at`, or does not wait. */
   waiting_for: WaitingFor | null;
-  /** The schedule that made it. */
+  /** The schedule that created it. */
   schedule_id: string | null;
   /** 0.0 to 1.0. */
   progress: number | null;
-  /** What it is doing, or how it ended, in a few words. */
+  /** A short description of what it is doing, or of how it ended. */
   message: string | null;
   cancel_requested: boolean;
   payload: unknown;
   result: unknown;
   error: JobError | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented with every change: of two snapshots, the one with the higher version is newer. */
   version: number;
 }
 
 /**
- * Where a job is.  `queued` and `running` are live; the other four are final.
+ * The state of a job.  `queued` and `running` are live, all others final.
  *
- * - `queued`: Waits for its turn, or for `run_at`.
- * - `cancelled`: Stopped because somebody asked.
- * - `interrupted`: Stopped because the sidecar ended while it ran.
+ * - `queued`: Waits for a free slot, or for `run_at`.
+ * - `cancelled`: Stopped by `jobs.cancel`.
+ * - `interrupted`: Stopped because the sidecar ended while the job was running.
  */
 export const JobStatus = {
-  /** Waits for its turn, or for `run_at`. */
+  /** Waits for a free slot, or for `run_at`. */
   QUEUED: "queued",
   RUNNING: "running",
   SUCCEEDED: "succeeded",
   FAILED: "failed",
-  /** Stopped because somebody asked. */
+  /** Stopped by `jobs.cancel`. */
   CANCELLED: "cancelled",
-  /** Stopped because the sidecar ended while it ran. */
+  /** Stopped because the sidecar ended while the job was running. */
   INTERRUPTED: "interrupted",
 } as const;
 /**
- * Where a job is.  `queued` and `running` are live; the other four are final.
+ * The state of a job.  `queued` and `running` are live, all others final.
  *
- * - `queued`: Waits for its turn, or for `run_at`.
- * - `cancelled`: Stopped because somebody asked.
- * - `interrupted`: Stopped because the sidecar ended while it ran.
+ * - `queued`: Waits for a free slot, or for `run_at`.
+ * - `cancelled`: Stopped by `jobs.cancel`.
+ * - `interrupted`: Stopped because the sidecar ended while the job was running.
  */
 export type JobStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
 
 /**
- * What a job waits for: a queued one beside its turn, a running one to go on.
+ * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job has what it needs for itself, such as the same Claude session.
- * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
- * - `retry`: The last try failed; the next one comes at `run_at`.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `network`: The network is unavailable.
+ * - `rate_limit`: A service refused further requests for now.
+ * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
 export const WaitingFor = {
-  /** Another job has what it needs for itself, such as the same Claude session. */
+  /** Another job holds the lock that it needs, for example that of the same Claude session. */
   LOCK: "lock",
+  /** The network is unavailable. */
   NETWORK: "network",
+  /** A service refused further requests for now. */
   RATE_LIMIT: "rate_limit",
-  /** It runs, and somebody is asked: `claude.permissions.list`. */
+  /** It is running and waits for the user's decision: `claude.permissions.list`. */
   APPROVAL: "approval",
-  /** The last try failed; the next one comes at `run_at`. */
+  /** The last attempt failed; the next one starts at `run_at`. */
   RETRY: "retry",
 } as const;
 /**
- * What a job waits for: a queued one beside its turn, a running one to go on.
+ * Why a queued job cannot be started, or why a running job makes no progress.
  *
- * - `lock`: Another job has what it needs for itself, such as the same Claude session.
- * - `approval`: It runs, and somebody is asked: `claude.permissions.list`.
- * - `retry`: The last try failed; the next one comes at `run_at`.
+ * - `lock`: Another job holds the lock that it needs, for example that of the same Claude session.
+ * - `network`: The network is unavailable.
+ * - `rate_limit`: A service refused further requests for now.
+ * - `approval`: It is running and waits for the user's decision: `claude.permissions.list`.
+ * - `retry`: The last attempt failed; the next one starts at `run_at`.
  */
 export type WaitingFor = "lock" | "network" | "rate_limit" | "approval" | "retry";
 
-/** Why a job did not succeed, in words for a person and in one word for a program. */
+/** Why a job did not succeed. */
 export interface JobError {
-  /** A stable word: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`. */
+  /** A stable identifier: `executable_missing`, `timeout`, `shutdown`, `crash`, `internal`, and others. */
   kind: string;
   message: string;
-  /** What to do about it. */
+  /** Suggested action for the user. */
   hint: string | null;
   retryable: boolean;
   details: Record<string, unknown> | null;
 }
 
-/** One calendar of an account. */
+/** A calendar of an account. */
 export interface Calendar {
   account_id: string;
   calendar_id: string;
   name: string;
   description: string | null;
-  /** Whether it is the account's own calendar. */
+  /** Whether it is the account's main calendar. */
   is_primary: boolean;
-  /** What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`. */
+  /** The account's access as the provider names it: `owner`, `writer`, `reader`, `freeBusyReader`. */
   access_role: string | null;
   background_color: string | null;
   foreground_color: string | null;
   /** IANA name. */
   time_zone: string | null;
-  /** Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost. */
+  /** Whether the user wants to see it.  A deselected calendar is not synced, and its events are hidden. */
   selected: boolean;
-  /** Why it, alone of its account, could not be synced the last time. */
+  /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -534,33 +543,36 @@ export interface Calendar {
 }
 
 /**
- * Why one calendar of an account is not synced.
+ * Why a single calendar of an account cannot be synced.
  *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ * - `not_found`: It was deleted, or is no longer shared with the account.
+ * - `forbidden`: The account may not read it.
  */
 export const CalendarSyncError = {
-  /** The provider has no such calendar any more, or it is not shared with the account any more. */
+  /** It was deleted, or is no longer shared with the account. */
   NOT_FOUND: "not_found",
+  /** The account may not read it. */
   FORBIDDEN: "forbidden",
 } as const;
 /**
- * Why one calendar of an account is not synced.
+ * Why a single calendar of an account cannot be synced.
  *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ * - `not_found`: It was deleted, or is no longer shared with the account.
+ * - `forbidden`: The account may not read it.
  */
 export type CalendarSyncError = "not_found" | "forbidden";
 
-/** All calendar accounts, the oldest first. */
+/** All calendar accounts, oldest first. */
 export interface CalendarAccountList {
   accounts: CalendarAccount[];
 }
 
-/** Calendars by account, the primary one first, then by name. */
+/** Calendars by account; the primary one first, then by name. */
 export interface CalendarList {
   calendars: Calendar[];
 }
 
-/** Events in the order in which they begin. */
+/** Events by start. */
 export interface CalendarEventPage {
   events: CalendarEvent[];
   /** Null on the last page. */
@@ -568,10 +580,10 @@ export interface CalendarEventPage {
 }
 
 /**
- * Something with a beginning and an end.  Its account, calendar and own id name it together.
+ * A calendar event, or one occurrence of a recurring event.  `event_id` is unique only within its calendar.
  *
- * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
- * `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
+ * The end is exclusive.  An all-day event has the same dates in every time zone: use `start_time` and `end_time`.  Its
+ * `start_ts` and `end_ts` are midnights in the time zone of the account's primary calendar.
  */
 export interface CalendarEvent {
   account_id: string;
@@ -580,10 +592,10 @@ export interface CalendarEvent {
   title: string | null;
   /** May be HTML. */
   description: string | null;
-  /** As the provider said it: ISO 8601, a plain date where it lasts all day. */
+  /** The provider's value, ISO 8601; a date without a time if the event lasts all day. */
   start_time: string | null;
   end_time: string | null;
-  /** The beginning, seconds since 1970. */
+  /** The start in seconds since 1970. */
   start_ts: number;
   end_ts: number;
   all_day: boolean;
@@ -592,24 +604,24 @@ export interface CalendarEvent {
   visibility: string | null;
   /** `confirmed`, `tentative` or `cancelled`. */
   status: string | null;
-  /** Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`. */
+  /** The provider's value: an object with `email`, optionally `displayName` and `self`. */
   organizer: unknown;
-  /** Who is invited, as the provider said it: a list of such objects, with `responseStatus`. */
+  /** The provider's value: an array of such objects, with `responseStatus`. */
   attendees: unknown;
   html_link: string | null;
-  /** IANA name; null: its calendar's. */
+  /** IANA name; null for the calendar's time zone. */
   time_zone: string | null;
-  /** In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
+  /** Google's `eventType`: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
   event_type: string | null;
-  /** `transparent` where it does not block time. */
+  /** `transparent` if the event does not block time. */
   transparency: string | null;
-  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
+  /** The owner's response: `accepted`, `declined`, `tentative` or `needsAction`; null if the owner is not invited. */
   response_status: string | null;
-  /** Copies of one event in several calendars share it, and so do all events of a series. */
+  /** Shared by the copies of an event in several calendars, and by all occurrences of a recurring event. */
   ical_uid: string | null;
-  /** The series that it belongs to. */
+  /** The recurring event that it is an occurrence of. */
   recurring_event_id: string | null;
-  /** Where in its series it belongs, wherever it was moved to. */
+  /** The start that the recurrence rule gives this occurrence, even if it was moved. */
   original_start_time: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
@@ -617,40 +629,40 @@ export interface CalendarEvent {
   updated_at: string;
 }
 
-/** Where to send the user. */
+/** A sign-in that was started. */
 export interface SignInStarted {
-  /** Open it in the user's own browser. */
+  /** The page to open in the user's default browser. */
   authorization_url: string;
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   expires_at: string;
 }
 
-/** What the redirect said. */
+/** The state of a sign-in after its redirect. */
 export interface SignInReturned {
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
   status: SignInStatus;
 }
 
 /**
- * How far a sign-in is.
+ * The state of a sign-in after the redirect.
  *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
+ * - `authorized`: Access was granted; call `complete` to connect the account.
+ * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export const SignInStatus = {
-  /** Google agreed; `complete` makes an account of it. */
+  /** Access was granted; call `complete` to connect the account. */
   AUTHORIZED: "authorized",
-  /** Google did not; `complete` says why. */
+  /** Access was denied; `complete` returns the reason as an error. */
   REFUSED: "refused",
 } as const;
 /**
- * How far a sign-in is.
+ * The state of a sign-in after the redirect.
  *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
+ * - `authorized`: Access was granted; call `complete` to connect the account.
+ * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export type SignInStatus = "authorized" | "refused";
 
@@ -1129,12 +1141,12 @@ export interface UsageEntry {
   last_at: string;
 }
 
-/** All accounts of one product, the oldest first. */
+/** All accounts of one product, oldest first. */
 export interface AtlassianAccountList {
   accounts: AtlassianAccount[];
 }
 
-/** Somebody's account at an Atlassian Cloud site.  Its API token never leaves the sidecar. */
+/** An account at an Atlassian Cloud site.  Its API token is never sent. */
 export interface AtlassianAccount {
   account_id: string;
   service: AtlassianService;
@@ -1143,14 +1155,14 @@ export interface AtlassianAccount {
   base_url: string;
   email: string;
   status: AccountStatus;
-  /** In one word: `token_rejected`, `secret_unreadable`, `site_address_invalid`; `token_expires_soon` while active. */
+  /** `token_rejected`, `secret_unreadable` or `site_address_invalid`; `token_expires_soon` while active. */
   reason: string | null;
-  /** What the user can do about it. */
+  /** Suggested action for the user. */
   hint: string | null;
-  /** What the site calls the owner. */
+  /** The owner's name at the site. */
   display_name: string | null;
   scope: AtlassianScope;
-  /** As the user has entered it; Atlassian does not tell. */
+  /** As entered by the user; Atlassian's API does not provide it. */
   token_expires_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -1160,49 +1172,49 @@ export interface AtlassianAccount {
   updated_at: string;
 }
 
-/** Which product of Atlassian's an account is for. */
+/** The Atlassian product of an account. */
 export const AtlassianService = {
   JIRA: "jira",
   CONFLUENCE: "confluence",
 } as const;
-/** Which product of Atlassian's an account is for. */
+/** The Atlassian product of an account. */
 export type AtlassianService = "jira" | "confluence";
 
 /**
- * What of a site comes into the feed.
+ * Which events of a site are added to the feed.
  *
- * - `mine`: What the account's owner did.
- * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ * - `mine`: The account owner's own actions.
+ * - `watched`: Also the actions of others on items that the owner is assigned to, or has reported, created or watched.
  */
 export const AtlassianScope = {
-  /** What the account's owner did. */
+  /** The account owner's own actions. */
   MINE: "mine",
-  /** Also what others did on what is the owner's: assigned to, reported, created or watched by them. */
+  /** Also the actions of others on items that the owner is assigned to, or has reported, created or watched. */
   WATCHED: "watched",
 } as const;
 /**
- * What of a site comes into the feed.
+ * Which events of a site are added to the feed.
  *
- * - `mine`: What the account's owner did.
- * - `watched`: Also what others did on what is the owner's: assigned to, reported, created or watched by them.
+ * - `mine`: The account owner's own actions.
+ * - `watched`: Also the actions of others on items that the owner is assigned to, or has reported, created or watched.
  */
 export type AtlassianScope = "mine" | "watched";
 
-/** The account that is gone. */
+/** The account that was deleted. */
 export interface AtlassianAccountDeleted {
   account_id: string;
 }
 
-/** A stretch of the event log, in order. */
+/** A part of the event log, in order. */
 export interface EventPage {
   events: LoggedEvent[];
   latest_seq: number;
   epoch: string;
-  /** True where older events have been pruned, so that some after `after_seq` are gone: fetch snapshots instead. */
+  /** Whether events after `after_seq` are missing because they were pruned: load the lists again. */
   truncated: boolean;
 }
 
-/** A durable notification as it was sent: `params` holds its `seq` and `at`. */
+/** A durable notification as it was sent; `params` includes its `seq` and `at`. */
 export interface LoggedEvent {
   method: string;
   params: unknown;
@@ -1280,63 +1292,63 @@ export interface Schedule {
   last_job_id: string | null;
 }
 
-/** Who is calling; it goes into the log. */
+/** The name and version of the client, written to the log. */
 export interface ClientInfo {
   name: string;
   version: string;
 }
 
-/** What the client wants to be spared. */
+/** Optional behaviour that the client requests. */
 export interface Capabilities {
   /**
-   * Names of notifications that are not to be sent.
+   * Names of notifications not to send.
    *
    * @default []
    */
   opt_out?: string[];
 }
 
-/** Where the client's knowledge of the events ends. */
+/** The last event that the client has processed. */
 export interface Resume {
   epoch: string;
   after_seq: number;
 }
 
-/** What must never be in argv, the environment or a log. */
+/** Secrets, which must not be passed in arguments or environment variables. */
 export interface Secrets {
-  /** 32 bytes in base64, kept by Electron's safeStorage. */
+  /** 32 bytes in base64, stored with Electron's safeStorage. */
   key?: string | null;
 }
 
-/** The handshake's answer. */
+/** The result of the handshake. */
 export interface Initialized {
   protocol_version: number;
   server_info: ServerInfo;
   limits: Limits;
   events: EventWindow;
   schema_hash: string;
-  /** Whether the client was built against this very contract; null where it did not say. */
+  /** Whether the client was built from the same contract; null if it did not pass its `schema_hash`. */
   schema_match: boolean | null;
   secrets: SecretsState;
 }
 
-/** Who answers. */
+/** The name and version of the sidecar, and its process id. */
 export interface ServerInfo {
   name: string;
   version: string;
   pid: number;
 }
 
-/** What a client must not exceed. */
+/** Limits for the client. */
 export interface Limits {
   max_message_bytes: number;
   max_in_flight: number;
   max_batch: number;
 }
 
-/** What the event log holds. */
+/** The range of the event log. */
 export interface EventWindow {
-  /** Another epoch is another database: forget every seq. */
+  /** Identifies the database.  Discard every known seq if it changes. */
   epoch: string;
   oldest_seq: number;
   latest_seq: number;
@@ -1344,109 +1356,107 @@ export interface EventWindow {
 }
 
 /**
- * Whether the events that the client missed could be sent.
+ * Whether the client can resume from its last event.
  *
- * - `ok`: Nothing is missing: what was missed follows this answer, in order.
- * - `resync`: Some are gone, or the database is another one: fetch snapshots.
+ * - `ok`: Missed events follow this response, in order.
+ * - `resync`: Missed events were pruned, or this is another database: load the lists again.
  */
 export const ResumeOutcome = {
-  /** Nothing is missing: what was missed follows this answer, in order. */
+  /** Missed events follow this response, in order. */
   OK: "ok",
-  /** Some are gone, or the database is another one: fetch snapshots. */
+  /** Missed events were pruned, or this is another database: load the lists again. */
   RESYNC: "resync",
 } as const;
 /**
- * Whether the events that the client missed could be sent.
+ * Whether the client can resume from its last event.
  *
- * - `ok`: Nothing is missing: what was missed follows this answer, in order.
- * - `resync`: Some are gone, or the database is another one: fetch snapshots.
+ * - `ok`: Missed events follow this response, in order.
+ * - `resync`: Missed events were pruned, or this is another database: load the lists again.
  */
 export type ResumeOutcome = "ok" | "resync";
 
 /**
- * How credentials are kept in the database.
+ * How credentials are stored in the database.
  *
- * - `protected`: Encrypted with the host's key.
- * - `unprotected`: Encrypted with a key that lies in a file beside the database: the host gave none.
- * - `locked`: They were encrypted with a key of the host's, which it did not give this time: accounts wait for it.
- * - `key_mismatch`: They were encrypted with another key.  They are kept; an account can be connected anew with this
- * one.
+ * - `protected`: Encrypted with the client's key.
+ * - `unprotected`: Encrypted with a key from a file next to the database, because the client passed none.
+ * - `locked`: Encrypted with the client's key, which was not passed this time.  Accounts are not synced without it.
+ * - `key_mismatch`: Encrypted with another key.  Accounts must be connected again; the old credentials are not deleted.
  */
 export const SecretsState = {
-  /** Encrypted with the host's key. */
+  /** Encrypted with the client's key. */
   PROTECTED: "protected",
-  /** Encrypted with a key that lies in a file beside the database: the host gave none. */
+  /** Encrypted with a key from a file next to the database, because the client passed none. */
   UNPROTECTED: "unprotected",
-  /** They were encrypted with a key of the host's, which it did not give this time: accounts wait for it. */
+  /** Encrypted with the client's key, which was not passed this time.  Accounts are not synced without it. */
   LOCKED: "locked",
-  /** They were encrypted with another key.  They are kept; an account can be connected anew with this one. */
+  /** Encrypted with another key.  Accounts must be connected again; the old credentials are not deleted. */
   KEY_MISMATCH: "key_mismatch",
 } as const;
 /**
- * How credentials are kept in the database.
+ * How credentials are stored in the database.
  *
- * - `protected`: Encrypted with the host's key.
- * - `unprotected`: Encrypted with a key that lies in a file beside the database: the host gave none.
- * - `locked`: They were encrypted with a key of the host's, which it did not give this time: accounts wait for it.
- * - `key_mismatch`: They were encrypted with another key.  They are kept; an account can be connected anew with this
- * one.
+ * - `protected`: Encrypted with the client's key.
+ * - `unprotected`: Encrypted with a key from a file next to the database, because the client passed none.
+ * - `locked`: Encrypted with the client's key, which was not passed this time.  Accounts are not synced without it.
+ * - `key_mismatch`: Encrypted with another key.  Accounts must be connected again; the old credentials are not deleted.
  */
 export type SecretsState = "protected" | "unprotected" | "locked" | "key_mismatch";
 
-/** How the shutdown went. */
+/** The result of the shutdown. */
 export interface Drained {
-  /** Whether every request was answered and every child ended within the deadline. */
+  /** Whether all requests were answered and all child processes ended within the deadline. */
   drained: boolean;
   cancelled_requests: number;
   interrupted_jobs: number;
 }
 
-/** The OpenRPC 1.4 document of this very sidecar. */
+/** The OpenRPC 1.4 document of this sidecar. */
 export interface OpenRpc {
   openrpc: string;
   [key: string]: unknown;
 }
 
-/** Whether the sidecar can do its work. */
+/** The health of the sidecar. */
 export interface Health {
   status: HealthStatus;
   version: string;
   checks: HealthCheck[];
 }
 
-/** How well something works. */
+/** The result of a health check. */
 export const HealthStatus = {
   OK: "ok",
   DEGRADED: "degraded",
 } as const;
-/** How well something works. */
+/** The result of a health check. */
 export type HealthStatus = "ok" | "degraded";
 
-/** One thing that was looked at. */
+/** One health check. */
 export interface HealthCheck {
   name: string;
   status: HealthStatus;
   detail: string | null;
 }
 
-/** What the sidecar is doing. */
+/** The status of the sidecar. */
 export interface Status {
   version: string;
   pid: number;
   uptime_s: number;
-  /** Jobs by status. */
+  /** Number of jobs by status. */
   queue: Record<string, number>;
-  /** Accounts by service. */
+  /** Number of accounts by service. */
   accounts: Record<string, number>;
   syncs: SyncStatus[];
   database: DatabaseStatus;
   outbox: OutboxStatus;
   rss_bytes: number;
-  /** Requests since the start. */
+  /** Number of requests since the start. */
   requests: number;
 }
 
-/** When a connector last synced. */
+/** The time of a connector's last sync. */
 export interface SyncStatus {
   connector: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
@@ -1460,26 +1470,26 @@ export interface DatabaseStatus {
   wal_bytes: number;
   migrations: string[];
   sqlite_version: string;
-  /** False before SQLite 3.51.3, whose fix needs two writing connections to matter; the sidecar has one. */
+  /** Whether SQLite has the fix of its WAL-reset bug (3.51.3).  The bug needs two writers; the sidecar has one. */
   wal_reset_safe: boolean;
 }
 
-/** What waits to be read by the host. */
+/** The state of outgoing notifications. */
 export interface OutboxStatus {
   pending_bytes: number;
   latest_seq: number;
-  /** Whether durable events are being held back because the host reads too slowly. */
+  /** Whether durable events are held back because the client reads too slowly. */
   lagged: boolean;
 }
 
-/** What a bug report needs, with nothing secret in it. */
+/** Information for a bug report, without secrets. */
 export interface Diagnostics {
   version: string;
   python: string;
   platform: string;
   status: Status;
   health: Health;
-  /** `ok`, or what SQLite's quick check found. */
+  /** `ok`, or the problems that SQLite's quick check found. */
   integrity: string;
   claude: ClaudeInstallation;
   settings: Record<string, unknown>;
@@ -1487,14 +1497,14 @@ export interface Diagnostics {
   log_tail: string[];
 }
 
-/** The user's own Claude CLI, as found. */
+/** The installation of the Claude CLI that was found. */
 export interface ClaudeInstallation {
   path: string | null;
   version: string | null;
   problem: string | null;
 }
 
-/** An account was connected, needs somebody's attention, or is gone. */
+/** An account was connected, needs the user's attention, or was deleted. */
 export interface AccountUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1503,20 +1513,20 @@ export interface AccountUpdated {
   service: AccountService;
   account_id: string;
   status: AccountStatus;
-  /** Why it stands so, in one word: `token_revoked`, `secret_unreadable`. */
+  /** A stable identifier of the reason for this status: `token_revoked`, `secret_unreadable`. */
   reason: string | null;
-  /** What a person can do about it. */
+  /** Suggested action for the user. */
   hint: string | null;
 }
 
-/** What an account is for; the feed calls its sources the same. */
+/** The service of an account.  Activity events from it have the same value as their `source`. */
 export const AccountService = {
   GOOGLE_CALENDAR: "google_calendar",
   ICS: "ics",
   JIRA: "jira",
   CONFLUENCE: "confluence",
 } as const;
-/** What an account is for; the feed calls its sources the same. */
+/** The service of an account.  Activity events from it have the same value as their `source`. */
 export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
 
 /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
@@ -1535,7 +1545,7 @@ export interface ActivityChanged {
   removed_ids: string[];
 }
 
-/** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+/** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
 export interface CalendarChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1638,14 +1648,14 @@ export interface ClaudeSessionDeleted {
   session_id: string;
 }
 
-/** The host read too slowly: these events were not sent.  `events.replay` has them. */
+/** Events were not sent because the client reads too slowly; get them with `events.replay`. */
 export interface EventsLag {
   from_seq: number;
   to_seq: number;
   dropped: number;
 }
 
-/** What the host asked to resume from is gone: fetch snapshots with the list methods. */
+/** The events since the client's last one are no longer available: load the lists again. */
 export interface EventsResync {
   reason: string;
 }
@@ -1694,41 +1704,41 @@ export interface JobProgress {
   message: string | null;
 }
 
-/** The process is ready, draining or degraded. */
+/** The state of the process changed. */
 export interface SystemState {
   state: ProcessState;
 }
 
-/** Where the process is in its life. */
+/** The state of the process. */
 export const ProcessState = {
   READY: "ready",
   DRAINING: "draining",
   DEGRADED: "degraded",
 } as const;
-/** Where the process is in its life. */
+/** The state of the process. */
 export type ProcessState = "ready" | "draining" | "degraded";
 
-/** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
+/** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
 export interface RequestProgress {
   /** A request's id. */
   token: number | string;
   value: ProgressValue;
 }
 
-/** How far a request is. */
+/** The progress of a request. */
 export interface ProgressValue {
   kind: ProgressKind;
   message: string | null;
   fraction: number | null;
 }
 
-/** Which end of a request's work this is. */
+/** The position of a progress report. */
 export const ProgressKind = {
   BEGIN: "begin",
   REPORT: "report",
   END: "end",
 } as const;
-/** Which end of a request's work this is. */
+/** The position of a progress report. */
 export type ProgressKind = "begin" | "report" | "end";
 
 /** Write events to a file, newest first.  It appears under its name once it is complete. */
@@ -1784,24 +1794,25 @@ export interface ActivityFile {
   size_bytes: number;
 }
 
-/** Bring an account's calendars up to date. */
+/** Reads the changes of an account's calendars. */
 export interface SyncCalendar {
   /** An account's id. */
   account_id: string;
   /**
-   * Read everything anew, and remove what is not there any more.
+   * Whether to read everything again, and remove events that no longer exist.
    *
    * @default false
    */
   full?: boolean;
 }
 
-/** What a sync came to. */
+/** The result of a sync. */
 export interface CalendarSynced {
-  /** Calendars that were synced. */
+  /** Number of calendars that were synced. */
   calendars: number;
-  /** Calendars that alone could not be synced; each says why in `sync_error`. */
+  /** Number of calendars that could not be synced, each with a `sync_error`; the others were. */
   failed_calendars: number;
+  /** Number of events added. */
   added: number;
   updated: number;
   removed: number;
@@ -1942,15 +1953,15 @@ export interface SyncConfluence {
   full?: boolean;
 }
 
-/** What a sync came to. */
+/** The result of a sync. */
 export interface AtlassianSynced {
-  /** Issues, or pages and comments, that had changed and were read. */
+  /** Number of changed issues, or of changed pages and comments, that were read. */
   read: number;
-  /** Events that are new in the feed. */
+  /** Number of events added to the feed. */
   added: number;
   updated: number;
   removed: number;
-  /** Whether all of the account's past was read anew. */
+  /** Whether everything was read again, not only what changed since the last sync. */
   full: boolean;
 }
 
@@ -1966,50 +1977,51 @@ export interface SyncJira {
   full?: boolean;
 }
 
-/** Write a compact copy of the whole database, while work goes on. */
+/** Writes a compact copy of the database without interrupting other work. */
 export interface BackUpDatabase {
   /**
-   * How many of these copies to keep; the oldest go.
+   * Number of copies to keep; older ones are deleted.
    *
    * @default 3
    */
   keep?: number;
 }
 
-/** A finished backup. */
+/** The result of a backup. */
 export interface BackupResult {
   path: string;
   size_bytes: number;
   duration_ms: number;
 }
 
-/** Forget finished jobs with their logs, and old events, by age and by size. */
+/** Deletes finished jobs with their logs, and entries of the event log, by age and by size. */
 export interface PruneHistory {
   /**
-   * How long a finished job is remembered.
+   * Age in days after which a finished job is deleted.
    *
    * @default 30
    */
   keep_days?: number;
   /**
-   * What finished jobs and their logs may take; the oldest go first.
+   * Maximum size of finished jobs and their logs; the oldest are deleted first.
    *
    * @default 268435456
    */
   max_bytes?: number;
 }
 
-/** What was forgotten. */
+/** The result of pruning. */
 export interface PruneResult {
+  /** Number of deleted jobs. */
   jobs: number;
-  /** Of the event log. */
+  /** Number of entries deleted from the event log. */
   events: number;
 }
 
-/** Give the pages that deleted rows have left back to the disk. */
+/** Returns the space of deleted rows to the file system. */
 export type VacuumDatabase = Record<string, never>;
 
-/** What was given back to the disk. */
+/** The result of a vacuum. */
 export interface VacuumResult {
   freed_bytes: number;
 }
@@ -2028,12 +2040,12 @@ export interface ActivityEventsListParams {
   issue_key?: string | null;
   query?: string | null;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2049,12 +2061,12 @@ export interface ActivitySearchParams {
   account_id?: string | null;
   event_type?: string | null;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2092,7 +2104,7 @@ export interface CalendarAccountsCreateParams {
   /** E-mail. */
   email: string;
   display_name?: string | null;
-  /** What the account signs in with; `calendar.providers.list` names the keys. */
+  /** The account's credentials; `calendar.providers.list` lists the keys. */
   credentials?: Record<string, string> | null;
   /** A JSON object. */
   config?: Record<string, any> | null;
@@ -2127,7 +2139,7 @@ export interface CalendarAccountsSyncParams {
 export interface CalendarCalendarsUpdateParams {
   /** An account's id. */
   account_id: string;
-  /** A calendar's id. */
+  /** The id of a calendar. */
   calendar_id: string;
   selected: boolean;
 }
@@ -2155,23 +2167,23 @@ export interface CalendarEventsListParams {
   end: string;
   /** An account's id. */
   account_id?: string | null;
-  /** A calendar's id. */
+  /** The id of a calendar. */
   calendar_id?: string | null;
   /** @default false */
   include_unselected?: boolean;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** Opaque: `next_cursor` of the previous page. */
   cursor?: string | null;
 }
 
 /** Params of `calendar.oauth.google.start`. */
 export interface CalendarOauthGoogleStartParams {
-  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
+  /** The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path. */
   redirect_uri: string;
   /** E-mail. */
   login_hint?: string | null;
@@ -2181,18 +2193,18 @@ export interface CalendarOauthGoogleStartParams {
 
 /** Params of `calendar.oauth.google.callback`. */
 export interface CalendarOauthGoogleCallbackParams {
-  /** The whole URL that was called. */
+  /** The complete URL of the redirect. */
   url?: string | null;
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state?: string | null;
   code?: string | null;
-  /** The redirect's `error`. */
+  /** The `error` parameter of the redirect. */
   error?: string | null;
 }
 
 /** Params of `calendar.oauth.google.complete`. */
 export interface CalendarOauthGoogleCompleteParams {
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
 }
 
@@ -2213,12 +2225,12 @@ export interface ClaudePermissionsListParams {
   session_id?: string | null;
   status?: PermissionStatus | null;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2256,7 +2268,7 @@ export interface ClaudeSpawnParams {
   /** Added to the end of Claude Code's own system prompt. */
   system_prompt?: string | null;
   /**
-   * Higher runs first; 0 is normal.
+   * Jobs of higher priority start first; 0 is normal.
    *
    * @default 0
    */
@@ -2271,12 +2283,12 @@ export interface ClaudeMessagesSearchParams {
   session_id?: string | null;
   kind?: MessageKind | null;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2297,12 +2309,12 @@ export interface ClaudeSessionsCreateParams {
 /** Params of `claude.sessions.list`. */
 export interface ClaudeSessionsListParams {
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2335,7 +2347,7 @@ export interface ClaudeSessionsSendParams {
   session_id: string;
   prompt: string;
   /**
-   * Higher runs first; 0 is normal.
+   * Jobs of higher priority start first; 0 is normal.
    *
    * @default 0
    */
@@ -2360,12 +2372,12 @@ export interface ClaudeMessagesListParams {
   /** A Claude session's id. */
   session_id: string;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 200
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2386,12 +2398,12 @@ export type ConfluenceAccountsListParams = Record<string, never>;
 
 /** Params of `confluence.accounts.create`. */
 export interface ConfluenceAccountsCreateParams {
-  /** What people call the site. */
+  /** A name for the site. */
   org: string;
-  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  /** The site: https://example.atlassian.net.  The address of any of its pages is accepted. */
   base_url: string;
   email: string;
-  /** An API token of the Atlassian account, with scopes or without. */
+  /** An API token of the Atlassian account, with or without scopes. */
   api_token: string;
   /** @default "mine" */
   scope?: AtlassianScope;
@@ -2403,9 +2415,9 @@ export interface ConfluenceAccountsCreateParams {
 export interface ConfluenceAccountsUpdateParams {
   /** An account's id. */
   account_id: string;
-  /** What people call the site. */
+  /** A name for the site. */
   org?: string | null;
-  /** An API token of the Atlassian account, with scopes or without. */
+  /** An API token of the Atlassian account, with or without scopes. */
   api_token?: string | null;
   scope?: AtlassianScope | null;
   /** ISO 8601 with an offset. */
@@ -2430,7 +2442,7 @@ export interface ConfluenceAccountsSyncParams {
 export interface EventsReplayParams {
   after_seq: number;
   /**
-   * Events a page, 1 to 1,000.
+   * Events per page, 1 to 1,000.
    *
    * @default 500
    */
@@ -2442,12 +2454,12 @@ export type JiraAccountsListParams = Record<string, never>;
 
 /** Params of `jira.accounts.create`. */
 export interface JiraAccountsCreateParams {
-  /** What people call the site. */
+  /** A name for the site. */
   org: string;
-  /** The site: https://example.atlassian.net.  A path or page address of it will do. */
+  /** The site: https://example.atlassian.net.  The address of any of its pages is accepted. */
   base_url: string;
   email: string;
-  /** An API token of the Atlassian account, with scopes or without. */
+  /** An API token of the Atlassian account, with or without scopes. */
   api_token: string;
   /** @default "mine" */
   scope?: AtlassianScope;
@@ -2459,9 +2471,9 @@ export interface JiraAccountsCreateParams {
 export interface JiraAccountsUpdateParams {
   /** An account's id. */
   account_id: string;
-  /** What people call the site. */
+  /** A name for the site. */
   org?: string | null;
-  /** An API token of the Atlassian account, with scopes or without. */
+  /** An API token of the Atlassian account, with or without scopes. */
   api_token?: string | null;
   scope?: AtlassianScope | null;
   /** ISO 8601 with an offset. */
@@ -2488,7 +2500,7 @@ export interface JobsCreateParams {
   /** A JSON object. */
   payload?: Record<string, any> | null;
   /**
-   * Higher runs first; 0 is normal.
+   * Jobs of higher priority start first; 0 is normal.
    *
    * @default 0
    */
@@ -2506,12 +2518,12 @@ export interface JobsListParams {
   status?: JobStatus | null;
   type?: string | null;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2532,12 +2544,12 @@ export interface JobsLogListParams {
   /** A job's id (UUIDv7). */
   job_id: string;
   /**
-   * Rows a page, 1 to 500.
+   * Rows per page, 1 to 500.
    *
    * @default 200
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** The `next_cursor` of the previous page; opaque. */
   cursor?: string | null;
 }
 
@@ -2596,7 +2608,7 @@ export type InitializedParams = Record<string, never>;
 /** Params of `shutdown`. */
 export interface ShutdownParams {
   /**
-   * Milliseconds, at most a minute.
+   * Milliseconds, at most 60,000.
    *
    * @default 5000
    */
@@ -2662,91 +2674,89 @@ export interface Methods {
    */
   "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
   /**
-   * What calendars may come from, what each needs, and whether it is ready.
+   * Returns the calendar providers, with the credentials that each needs and whether it is available.
    *
    * Was GET /calendar/providers.
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
-   * Connect an account with credentials at hand, after trying them.
+   * Connects an account with the given credentials, which are checked first.
    *
-   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-   * `calendar.providers.list`.
+   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+   * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
    *
    * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
    * POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
-   * Name an account, or choose how far its events reach; the next sync follows.
+   * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
    *
    * Errors: calendar_account_not_found.
    */
   "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
   /**
-   * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+   * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
    * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
-   * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+   * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
    * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
-   * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+   * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
    *
    * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
    */
   "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
   /**
-   * All calendar accounts.
+   * Returns all calendar accounts.
    *
    * Was GET /calendar/accounts.
    */
   "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
   /**
-   * One calendar account.
+   * Returns a calendar account.
    *
    * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
-   * The calendars, of one account where given, deselected ones too.
+   * Returns the calendars of an account, or of all accounts, including deselected ones.
    *
    * Was GET /calendar/calendars.
    */
   "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
   /**
-   * What goes on between start and end, from its beginning: also what began before start and ends after it.
+   * Returns the events that overlap the time from `start` to `end`.
    *
-   * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-   * past 4 MiB.
+   * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
    *
    * Errors: invalid_cursor.  Was GET /calendar/events.
    */
   "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
   /**
-   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+   * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
    *
-   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+   * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
    *
    * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
-   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+   * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
    *
    * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
    */
   "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
   /**
-   * Make an account of it: its calendars are listed, and the first sync is queued.
+   * Connects the account, reads its list of calendars, and queues its first sync.
    *
-   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+   * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
    *
    * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
    * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
@@ -2895,7 +2905,7 @@ export interface Methods {
    * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
-  /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
+  /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
   /**
    * All Jira accounts, the oldest first.
@@ -2999,28 +3009,34 @@ export interface Methods {
    */
   "jobs.schedules.run": { params: JobsSchedulesRunParams; result: Job };
   /**
-   * Shake hands.  Notifications start after the answer; on another protocol_version the client decides.
+   * Performs the handshake.  Notifications are sent after the response.
+   *
+   * If the response has another `protocol_version`, the client decides whether to continue.
    *
    * Errors: invalid_request.
    */
   "initialize": { params: InitializeParams; result: Initialized };
-  /** Finish what is in flight, stop the children, keep the state.  Then send exit, or close stdin. */
+  /** Finishes open requests, stops child processes and saves the state.  Then send exit, or close stdin. */
   "shutdown": { params: ShutdownParams; result: Drained };
-  /** The contract as an OpenRPC document. */
+  /** Returns the contract as an OpenRPC document. */
   "rpc.discover": { params: RpcDiscoverParams; result: OpenRpc };
   /**
-   * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+   * Checks whether the sidecar works.  Cheap enough for a heartbeat.
    *
    * Was GET /health.
    */
   "system.health": { params: SystemHealthParams; result: Health };
   /**
-   * What the sidecar is doing.
+   * Returns the status of the sidecar.
    *
    * Was GET /status.
    */
   "system.status": { params: SystemStatusParams; result: Status };
-  /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+  /**
+   * Collects information for a bug report: status, database check, Claude CLI, settings and the end of the log.
+   *
+   * Secrets are redacted.
+   */
   "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
 }
 
@@ -3068,7 +3084,7 @@ export interface NestedMethods<Options> {
   readonly calendar: {
     readonly providers: {
       /**
-       * What calendars may come from, what each needs, and whether it is ready.
+       * Returns the calendar providers, with the credentials that each needs and whether it is available.
        *
        * Was GET /calendar/providers.
        */
@@ -3076,42 +3092,41 @@ export interface NestedMethods<Options> {
     };
     readonly accounts: {
       /**
-       * Connect an account with credentials at hand, after trying them.
+       * Connects an account with the given credentials, which are checked first.
        *
-       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-       * `calendar.providers.list`.
+       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+       * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
        * Was POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Name an account, or choose how far its events reach; the next sync follows.
+       * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
        *
        * Errors: calendar_account_not_found.
        */
       readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+       * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
        *
        * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
-       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+       * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
        *
        * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
-       * All calendar accounts.
+       * Returns all calendar accounts.
        *
        * Was GET /calendar/accounts.
        */
       readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
       /**
-       * One calendar account.
+       * Returns a calendar account.
        *
        * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
        */
@@ -3119,13 +3134,13 @@ export interface NestedMethods<Options> {
     };
     readonly calendars: {
       /**
-       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+       * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
        *
        * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
        */
       readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
       /**
-       * The calendars, of one account where given, deselected ones too.
+       * Returns the calendars of an account, or of all accounts, including deselected ones.
        *
        * Was GET /calendar/calendars.
        */
@@ -3133,10 +3148,9 @@ export interface NestedMethods<Options> {
     };
     readonly events: {
       /**
-       * What goes on between start and end, from its beginning: also what began before start and ends after it.
+       * Returns the events that overlap the time from `start` to `end`.
        *
-       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-       * past 4 MiB.
+       * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
        *
        * Errors: invalid_cursor.  Was GET /calendar/events.
        */
@@ -3145,25 +3159,26 @@ export interface NestedMethods<Options> {
     readonly oauth: {
       readonly google: {
         /**
-         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+         * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
          *
-         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+         * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
          *
          * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
         /**
-         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+         * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
          *
          * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
          * /calendar/oauth/google/callback.
          */
         readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
         /**
-         * Make an account of it: its calendars are listed, and the first sync is queued.
+         * Connects the account, reads its list of calendars, and queues its first sync.
          *
-         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+         * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it
+         * again.
          *
          * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
@@ -3331,7 +3346,7 @@ export interface NestedMethods<Options> {
     };
   };
   readonly events: {
-    /** The durable notifications after `after_seq`, oldest first.  A page ends early when it grows past 4 MiB. */
+    /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
     readonly replay: ((params: EventsReplayParams, options?: Options) => Promise<EventPage>);
   };
   readonly jira: {
@@ -3449,44 +3464,48 @@ export interface NestedMethods<Options> {
     };
   };
   readonly rpc: {
-    /** The contract as an OpenRPC document. */
+    /** Returns the contract as an OpenRPC document. */
     readonly discover: ((params?: RpcDiscoverParams, options?: Options) => Promise<OpenRpc>);
   };
   readonly system: {
     /**
-     * Whether the sidecar can do its work.  Cheap: ask as often as you like.
+     * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
      * Was GET /health.
      */
     readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
     /**
-     * What the sidecar is doing.
+     * Returns the status of the sidecar.
      *
      * Was GET /status.
      */
     readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
-    /** What a bug report needs: status, integrity, the Claude CLI, settings and the log's tail, redacted. */
+    /**
+     * Collects information for a bug report: status, database check, Claude CLI, settings and the end of the log.
+     *
+     * Secrets are redacted.
+     */
     readonly diagnostics: ((params?: SystemDiagnosticsParams, options?: Options) => Promise<Diagnostics>);
   };
 }
 
 /** What the client tells; nothing is answered. */
 export interface ClientNotifications {
-  /** Accepted, not needed. */
+  /** Optional; accepted for LSP-style clients. */
   "initialized": InitializedParams;
-  /** End the process: with 0 after shutdown, otherwise after the same drain. */
+  /** Ends the process with exit code 0, after a shutdown if there was none. */
   "exit": ExitParams;
-  /** Give a request up.  It is still answered: with -32800, or normally if it was faster. */
+  /** Cancels a request.  It is still answered: with the error -32800, or with its result if it has finished. */
   "$/cancelRequest": CancelRequestParams;
 }
 
 /** What the sidecar tells unasked. */
 export interface Notifications {
-  /** An account was connected, needs somebody's attention, or is gone. */
+  /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
-  /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+  /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
   /**
    * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
@@ -3509,9 +3528,9 @@ export interface Notifications {
   "claude.session_updated": ClaudeSessionUpdated;
   /** A session is gone, with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
-  /** The host read too slowly: these events were not sent.  `events.replay` has them. */
+  /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
   "events.lag": EventsLag;
-  /** What the host asked to resume from is gone: fetch snapshots with the list methods. */
+  /** The events since the client's last one are no longer available: load the lists again. */
   "events.resync": EventsResync;
   /** The queue was paused or resumed. */
   "jobs.queue_updated": JobQueueUpdated;
@@ -3523,9 +3542,9 @@ export interface Notifications {
   "jobs.log_added": JobLogAdded;
   /** A running job got further. */
   "jobs.progress": JobProgress;
-  /** The process is ready, draining or degraded. */
+  /** The state of the process changed. */
   "system.state": SystemState;
-  /** A request that carried `_meta.progress_token` got further.  Never sent after its answer. */
+  /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
   "$/progress": RequestProgress;
 }
 
@@ -3533,7 +3552,7 @@ export interface Notifications {
 export interface JobTypes {
   /** Write events to a file, newest first.  It appears under its name once it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
-  /** Bring an account's calendars up to date. */
+  /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
   /** Write a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult };
@@ -3545,11 +3564,11 @@ export interface JobTypes {
   "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
   /** Bring the feed up to date with a Jira site. */
   "jira.sync": { payload: SyncJira; result: AtlassianSynced };
-  /** Write a compact copy of the whole database, while work goes on. */
+  /** Writes a compact copy of the database without interrupting other work. */
   "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };
-  /** Forget finished jobs with their logs, and old events, by age and by size. */
+  /** Deletes finished jobs with their logs, and entries of the event log, by age and by size. */
   "maintenance.prune": { payload: PruneHistory; result: PruneResult };
-  /** Give the pages that deleted rows have left back to the disk. */
+  /** Returns the space of deleted rows to the file system. */
   "maintenance.vacuum": { payload: VacuumDatabase; result: VacuumResult };
 }
 
@@ -3729,19 +3748,19 @@ export type ErrorKind =
 export const ERROR_CODES = {
   /** No account of this product has this id. */
   atlassian_account_not_found: 4049,
-  /** There is an account for this site and e-mail address already. */
+  /** An account with this site and e-mail address already exists. */
   atlassian_account_exists: 4094,
-  /** The address is not that of an Atlassian site. */
+  /** The address is not an Atlassian site. */
   site_address_invalid: 4222,
-  /** The site does not accept this e-mail address and API token. */
+  /** The site rejected this e-mail address and API token. */
   credentials_rejected: 4012,
-  /** The site could not be asked whether these credentials are right. */
+  /** The credentials could not be checked: the site did not respond. */
   site_unavailable: 5023,
-  /** The provider is not set up here; `calendar.providers.list` says what is missing. */
+  /** The calendar provider is not available; see `calendar.providers.list`. */
   calendar_provider_unavailable: 4223,
-  /** The provider does not take these credentials. */
+  /** The calendar provider rejected the credentials. */
   calendar_credentials_rejected: 4013,
-  /** The provider could not be asked. */
+  /** The calendar provider could not be reached. */
   calendar_unreachable: 5024,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
@@ -3751,23 +3770,23 @@ export const ERROR_CODES = {
   google_client_missing: 4224,
   /** Google does not accept the configured OAuth client. */
   google_client_rejected: 4225,
-  /** No sign-in with this state has been started here. */
+  /** No sign-in has this state. */
   sign_in_unknown: 4048,
-  /** The sign-in took too long; start it again. */
+  /** The sign-in has expired; start a new one. */
   sign_in_expired: 4100,
-  /** The sign-in has been completed or given up already; start another. */
+  /** The sign-in was already completed or has failed; start a new one. */
   sign_in_used: 4095,
-  /** Google has not redirected to the host yet. */
+  /** The sign-in has no redirect yet. */
   sign_in_incomplete: 4096,
-  /** Access was refused on Google's page. */
+  /** The user denied access on Google's page. */
   sign_in_denied: 4031,
-  /** The organisation of this Google account does not allow the app. */
+  /** The organisation of this Google account blocks the app. */
   sign_in_blocked: 4032,
-  /** The account was signed in, but without permission to read its calendars. */
+  /** The sign-in does not include permission to read calendars. */
   sign_in_scope_missing: 4033,
-  /** Another Google account was signed in than the one to be connected anew. */
+  /** The user signed in to another Google account than the one to reconnect. */
   sign_in_account_mismatch: 4097,
-  /** Google refused the sign-in. */
+  /** Google rejected the sign-in. */
   sign_in_failed: 5025,
   /** Claude has asked nothing under this id. */
   permission_not_found: 4046,
@@ -3779,33 +3798,33 @@ export const ERROR_CODES = {
   parse_error: -32700,
   /** The line is not a JSON-RPC 2.0 request. */
   invalid_request: -32600,
-  /** No such method; rpc.discover lists them all. */
+  /** There is no such method; rpc.discover lists all methods. */
   method_not_found: -32601,
-  /** The params do not fit the method; see details. */
+  /** The params are invalid; see details. */
   invalid_params: -32602,
-  /** Internal error; the log has the details under this error_id. */
+  /** Internal error; see the log entry with this error_id. */
   internal: -32603,
   /** The first request must be initialize. */
   not_initialized: -32002,
   /** The request was cancelled by the client. */
   cancelled: -32800,
-  /** The request was given up by the server: its deadline passed, or the server is shutting down. */
+  /** The server cancelled the request: its timeout passed, or the server is shutting down. */
   server_cancelled: -32802,
-  /** The cursor is not one that this method gave out; start again without one. */
+  /** The cursor is not from this list; start again without a cursor. */
   invalid_cursor: 4001,
-  /** initialize must carry the token that BACKEND_TOKEN names. */
+  /** initialize needs the token that is set in BACKEND_TOKEN. */
   unauthorized: 4010,
-  /** The result is larger than a message may be; ask for less, page by page. */
+  /** The result is too large for one message; request smaller pages. */
   result_too_large: 4130,
   /** The line is longer than limits.max_message_bytes; it was discarded. */
   message_too_large: 4131,
-  /** The job's payload is over 3 MiB as JSON; give large inputs as files. */
+  /** The job's payload exceeds 3 MiB of JSON; pass large inputs as files. */
   payload_too_large: 4132,
-  /** No time zone has this name; an IANA name is wanted, such as Europe/Berlin. */
+  /** Unknown time zone; use an IANA name such as Europe/Berlin. */
   time_zone_unknown: 4221,
-  /** Stored credentials are locked: the host has not handed over the key that they were encrypted with. */
+  /** Stored credentials are locked: initialize did not receive the key that they are encrypted with. */
   secrets_locked: 4230,
-  /** Too many requests are in flight; try again soon. */
+  /** Too many requests are in flight; try again later. */
   overloaded: 5030,
   /** The sidecar is shutting down. */
   shutting_down: 5031,

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
 from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode, json_members
 from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
 from sidecar.activity.keys import as_key
@@ -119,7 +120,7 @@ class ActivityService(Activity, Feed):
         event_type: str | None = None,
         issue_key: str | None = None,
         query: str | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> ActivityPage:
         terms = () if query is None else (query,)
@@ -144,7 +145,7 @@ class ActivityService(Activity, Feed):
         source: str | None = None,
         account_id: str | None = None,
         event_type: str | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> ActivityHits:
         terms = search_terms(query)

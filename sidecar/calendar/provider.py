@@ -104,19 +104,6 @@ class CalendarRefused(Exception):
         self.why = why
 
 
-class AccountRefused(Exception):
-    """The account does not get in any more until somebody connects it anew.
-
-    `reason` is one word for programs, `message` and `hint` are for the person.
-    """
-
-    def __init__(self, reason: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.hint = hint
-
-
 class Source(Protocol):
     """One account at its provider, for the time of one sync.
 

@@ -59,7 +59,7 @@ class AccountSync:
                 await self._hide(calendar)
         with self.books.database.write():
             self._may_write()
-            self.accounts.succeeded(self.account.account_id)
+            self.accounts.sync_succeeded(self.account.account_id)
         return CalendarSynced(
             calendars=self.done,
             failed_calendars=self.failed,
@@ -198,7 +198,7 @@ class AccountSync:
         return self.accounts.origin(self.account)
 
     def _may_write(self) -> None:
-        if not self.accounts.writable(self.account.account_id):
+        if not self.accounts.is_writable(self.account.account_id):
             raise JobFailed("The account is gone.", kind=ACCOUNT_GONE)
 
     def _tell_changed(self, calendar_id: str, removed: int = 0) -> None:

@@ -13,9 +13,10 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
 from sidecar.claude.progress import SILENCE_S, ProgressReporter, answer_fields, timeout_failure
 from sidecar.claude.sessions.store import SessionStore
-from sidecar.claude.stream import RunOutcome, parse
+from sidecar.claude.stream import RunOutcome
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.json_reader import parse_object
 from sidecar.runtime import Runtime
 
 
@@ -87,7 +88,7 @@ class ClaudeRunHandler:
         )
 
         def on_line(line: bytes) -> bool:
-            return bool(line.strip()) and reporter.on_line(parse(line))
+            return bool(line.strip()) and reporter.on_line(parse_object(line))
 
         process = await self._launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         try:

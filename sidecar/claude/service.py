@@ -1,9 +1,7 @@
 """The methods of runs, sessions and permission requests.  Runs and turns are jobs, which these methods queue."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport
 from sidecar_protocol.claude.permissions import (
     PermissionDecision,
     PermissionPage,
@@ -34,7 +32,7 @@ from sidecar_protocol.claude.sessions import (
 )
 from sidecar_protocol.contract import Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
-from sidecar_protocol.scalars import FolderPath, LongText, Priority, Seconds
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
@@ -77,16 +75,6 @@ class ClaudeService(Claude):
         return self._queue.enqueue(spec, priority=priority).as_model()
 
 
-class DoctorService(ClaudeDoctor):
-    """Implements `ClaudeDoctor`."""
-
-    def __init__(self, examine: Callable[[], Awaitable[ClaudeReport]]) -> None:
-        self._examine = examine
-
-    async def doctor(self) -> ClaudeReport:
-        return await self._examine()
-
-
 class SessionsService(Sessions):
     """Implements `Sessions`."""
 
@@ -118,7 +106,7 @@ class SessionsService(Sessions):
         )
         return self._sessions.create(new).as_model()
 
-    async def list(self, *, limit: int = 50, cursor: str | None = None) -> SessionPage:
+    async def list(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> SessionPage:
         sessions, next_cursor = self._sessions.store.page(limit, cursor)
         return encode(SessionPage, sessions=as_models(sessions), next_cursor=next_cursor).as_model()
 
@@ -171,7 +159,9 @@ class SessionsService(Sessions):
             raise SessionNotFound
         return forked.as_model()
 
-    async def list_messages(self, *, session_id: str, limit: int = 200, cursor: str | None = None) -> ClaudeMessagePage:
+    async def list_messages(
+        self, *, session_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None
+    ) -> ClaudeMessagePage:
         messages, next_cursor = self._sessions.store.messages(session_id, limit, cursor)
         if not messages:
             self._get(session_id)
@@ -189,7 +179,7 @@ class PermissionsService(Permissions):
         *,
         session_id: str | None = None,
         status: PermissionStatus | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> PermissionPage:
         requests, next_cursor = self._journal.store.page(session_id, status, limit, cursor)

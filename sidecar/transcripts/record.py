@@ -42,8 +42,8 @@ class Recorder:
         self._redactor = redactor
         self._seconds = seconds
         self._start = seconds()
-        self.received: list[tuple[bytes, Refused | None]] = []
-        """Lines received since the last write, each with its refusal: `Connection.received`."""
+        self._received: list[tuple[bytes, Refused | None]] = []
+        """Lines received since the last write, each with its refusal."""
         self._received_at = 0.0
         self._sent_at = 0.0
         self._ready: list[bytes | memoryview] = []
@@ -55,9 +55,13 @@ class Recorder:
         self._write()
 
     def on_receive(self) -> None:
-        """Notes the time at which bytes arrived; their lines are added to `received` next."""
-        if not self.received:
+        """Notes the time at which bytes arrived; `on_line` is then called with their lines."""
+        if not self._received:
             self._received_at = self._now()
+
+    def on_line(self, line: bytes, refusal: Refused | None) -> None:
+        """Takes a received line, with its refusal if it is not a valid message."""
+        self._received.append((line, refusal))
 
     def on_send(self, lines: list[bytes], data: bytes) -> None:
         """Writes lines that are about to be sent; `data` is all of them joined."""
@@ -83,7 +87,7 @@ class Recorder:
     def on_commit(self, failure: Exception | None) -> None:
         """Writes the lines received since the last commit, unless a response was written with them."""
         del failure
-        if self.received:
+        if self._received:
             self._take_received()
             self._write()
 
@@ -100,19 +104,19 @@ class Recorder:
         return (self._seconds() - self._start) * 1000
 
     def _take_received(self) -> None:
-        if not self.received:
+        if not self._received:
             return
         # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)
         start = message_prefix(self._received_at, TO_SIDECAR)
-        lines = [line for line, refusal in self.received if refusal is None]
-        is_harmless = len(lines) == len(self.received)
+        lines = [line for line, refusal in self._received if refusal is None]
+        is_harmless = len(lines) == len(self._received)
         if is_harmless and not self._redactor.may_contain_secret(b"\n".join(lines), from_client=True):
             self._ready += (start, (END + start).join(lines), END)
         else:
-            for line, refusal in self.received:
+            for line, refusal in self._received:
                 self._take_line(start, line, 0 if refusal is None else refusal.code)
-        self.received.clear()
+        self._received.clear()
 
     def _take_line(self, start: bytes, line: bytes, code: int) -> None:
         is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)

@@ -15,14 +15,14 @@ from sidecar_protocol.jira import Jira
 from sidecar.http.client import Http
 from sidecar.settings import Settings
 from sidecar.storage.sync_state import SyncState
-from tests.fakes.atlassian import Asked, FakeSite, Token, User
-from tests.loopback import Loopback, ManualClock
+from tests.fakes.atlassian import FakeSite, Request, Token, User
+from tests.in_process_app import InProcessApp, ManualClock
 
 SPECS = Path(__file__).parents[3] / "shared" / "data" / "specs"
 CHECKER = Path(__file__).parents[3] / "shared" / "tools" / "contract_check.py"
 
 
-class Desk(Loopback):
+class Desk(InProcessApp):
     """One life of the process beside a site; Ada has a token."""
 
     def __init__(self, path: Path, site: FakeSite, clock: ManualClock) -> None:
@@ -146,17 +146,19 @@ class Checker:
                         # The checker looks into bodies that stand in place.
                         operation["requestBody"] = spec._resolve(operation["requestBody"])
 
-    def __call__(self, asked: Asked) -> list[str]:
+    def __call__(self, request: Request) -> list[str]:
         if not self.specs:
             return []
         # Lists are comma-separated, as the parameters' descriptions say; the checker knows single values.
         query = [
             (name, value)
-            for name, text in asked.query
+            for name, text in request.query
             for value in (text.split(",") if name in ("id", "ids") else [text])
         ]
-        spec = self.specs[2 if asked.path.startswith("/wiki/api/v2") else 1 if asked.path.startswith("/wiki") else 0]
-        problems: list[str] = spec.request(asked.method, asked.path, query, asked.body)
+        spec = self.specs[
+            2 if request.path.startswith("/wiki/api/v2") else 1 if request.path.startswith("/wiki") else 0
+        ]
+        problems: list[str] = spec.request(request.method, request.path, query, request.body)
         return problems
 
 
@@ -175,7 +177,7 @@ def site(clock: ManualClock) -> Any:
         made.token(made.user("ada"))
         made.check = _checker
         yield made
-        assert made.problems == []
+        assert made.violations == []
 
 
 @pytest.fixture

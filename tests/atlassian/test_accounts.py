@@ -9,8 +9,8 @@ from sidecar_protocol.atlassian import AtlassianAccount, AtlassianScope
 
 from sidecar.commandline.client import RemoteError
 from tests.atlassian.harness import Desk
-from tests.fakes.atlassian import Answer, html
-from tests.loopback import PATIENCE_S
+from tests.fakes.atlassian import Response, html
+from tests.in_process_app import PATIENCE_S
 
 SERVICES = ["jira", "confluence"]
 
@@ -46,9 +46,11 @@ async def test_an_account_is_stored_once_the_site_has_taken_its_token(desk: Desk
 
 
 @pytest.mark.parametrize("service", SERVICES)
-@pytest.mark.parametrize("says_why", [True, False])
-async def test_a_wrong_token_is_refused_and_nothing_is_stored(desk: Desk, service: str, says_why: bool) -> None:
-    desk.site.says_why = says_why
+@pytest.mark.parametrize("sends_login_reason", [True, False])
+async def test_a_wrong_token_is_refused_and_nothing_is_stored(
+    desk: Desk, service: str, sends_login_reason: bool
+) -> None:
+    desk.site.sends_login_reason = sends_login_reason
     with pytest.raises(RemoteError) as error:
         await desk.connect(service, api_token="not-the-token")
     assert kind(error) == "credentials_rejected"
@@ -72,7 +74,7 @@ async def test_a_token_with_scopes_is_taken_by_the_gateway_and_links_keep_the_si
 
 async def test_the_cloud_id_is_asked_for_without_the_token(desk: Desk) -> None:
     await desk.connect(api_token=desk.site.token(desk.ada, scoped=True))
-    assert ["authorization" in one.headers for one in desk.site.asked("tenant_info")] == [False]
+    assert ["authorization" in one.headers for one in desk.site.requests_to("tenant_info")] == [False]
 
 
 async def test_one_token_may_serve_both_products(desk: Desk) -> None:
@@ -104,14 +106,14 @@ async def test_an_address_that_is_none_is_refused_without_being_asked(desk: Desk
     [
         (html(200, "Welcome to my blog"), "site_address_invalid"),
         (html(404, "Not found"), "site_address_invalid"),
-        (Answer(503, {}), "site_unavailable"),
-        (Answer(429, {}, {"Retry-After": "600"}), "site_unavailable"),
-        (Answer(302, b"", {"Location": "https://new.atlassian.net/"}), "site_unavailable"),
+        (Response(503, {}), "site_unavailable"),
+        (Response(429, {}, {"Retry-After": "600"}), "site_unavailable"),
+        (Response(302, b"", {"Location": "https://new.atlassian.net/"}), "site_unavailable"),
     ],
     ids=["html", "404", "503", "429", "moved"],
 )
 async def test_a_site_that_cannot_say_is_told_apart_from_one_that_says_no(
-    desk: Desk, answer: Answer, expected: str
+    desk: Desk, answer: Response, expected: str
 ) -> None:
     desk.site.fail("myself", answer, times=9)
     with pytest.raises(RemoteError) as error:
@@ -248,7 +250,7 @@ async def test_a_token_that_is_replaced_while_the_old_one_fails_stays(desk: Desk
             update = desk.jira.update_account(account_id=account.account_id, api_token=renewed)
             asyncio.run_coroutine_threadsafe(_done(update), loop).result(PATIENCE_S)
 
-    desk.site.before = replace
+    desk.site.before_request = replace
     job = await desk.put_off(account, "retry")
     assert job["error"]["kind"] == "token_replaced"
     desk.clock.advance(60)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.atlassian.harness import Desk
-from tests.fakes.atlassian import Answer, Asked, html
+from tests.fakes.atlassian import Request, Response, html
 
 DAY_S = 24 * 3600
 
@@ -51,7 +51,7 @@ async def test_syncing_again_doubles_nothing_and_reads_only_what_has_changed(des
         "updated": 0,
         "removed": 0,
     }
-    assert [one.get("id") for one in desk.site.asked("/v2/pages") if one.get("id")] == [pages[3].content_id]
+    assert [one.get("id") for one in desk.site.requests_to("/v2/pages") if one.get("id")] == [pages[3].content_id]
     assert len(await desk.types()) == 9
 
 
@@ -120,12 +120,12 @@ async def test_an_index_that_lags_and_is_off_loses_nothing(desk: Desk) -> None:
 async def test_pages_that_change_while_results_are_turned_are_not_lost(desk: Desk) -> None:
     wiki = desk.site.confluence
     pages = [wiki.create(desk.ada, f"Page {number}") for number in range(12)]
-    wiki.largest_page = 3
+    wiki.max_page_size = 3
 
-    def change(asked: Asked) -> None:
-        if asked.path.endswith("/rest/api/search"):
+    def change(request: Request) -> None:
+        if request.path.endswith("/rest/api/search"):
             desk.clock.advance(1)
-            wiki.edit(pages[len(desk.site.asked("/rest/api/search")) % 3], desk.ada)
+            wiki.edit(pages[len(desk.site.requests_to("/rest/api/search")) % 3], desk.ada)
 
     desk.site.on_request = change
     account = await desk.connect("confluence")
@@ -139,7 +139,7 @@ async def test_pages_that_change_while_results_are_turned_are_not_lost(desk: Des
 
 async def test_a_next_link_to_an_empty_page_is_the_end(desk: Desk) -> None:
     desk.site.confluence.ends_with_empty_page = True
-    desk.site.confluence.largest_page = 2
+    desk.site.confluence.max_page_size = 2
     for number in range(4):
         desk.site.confluence.create(desk.ada, f"Page {number}")
     await desk.sync(await desk.connect("confluence"))
@@ -148,7 +148,7 @@ async def test_a_next_link_to_an_empty_page_is_the_end(desk: Desk) -> None:
 
 async def test_a_cursor_that_comes_again_ends_the_sync_and_moves_nothing(desk: Desk) -> None:
     desk.site.confluence.repeats_cursors = True
-    desk.site.confluence.largest_page = 2
+    desk.site.confluence.max_page_size = 2
     for number in range(9):
         desk.site.confluence.create(desk.ada, f"Page {number}")
     account = await desk.connect("confluence")
@@ -157,17 +157,17 @@ async def test_a_cursor_that_comes_again_ends_the_sync_and_moves_nothing(desk: D
 
 
 async def test_a_cursor_that_is_refused_begins_the_list_anew(desk: Desk) -> None:
-    desk.site.confluence.largest_page = 2
+    desk.site.confluence.max_page_size = 2
     for number in range(7):
         desk.site.confluence.create(desk.ada, f"Page {number}")
     message = "Could not parse cursor: XP-Search Aggregator"
-    desk.site.fail("/rest/api/search", Answer(400, {"statusCode": 400, "message": message}), skip=2)
+    desk.site.fail("/rest/api/search", Response(400, {"statusCode": 400, "message": message}), skip=2)
     await desk.sync(await desk.connect("confluence"))
     assert len(await desk.types()) == 7
 
 
 async def test_hundreds_of_versions_come_whole(desk: Desk) -> None:
-    desk.site.confluence.versions_a_page = 40
+    desk.site.confluence.versions_per_page = 40
     page = desk.site.confluence.create(desk.ada, "Busy")
     for number in range(130):
         desk.site.confluence.edit(page, desk.ada, f"edit {number}")
@@ -216,8 +216,8 @@ async def test_a_token_that_expires_between_search_and_pages_loses_and_deletes_n
     desk.clock.advance(60)
     desk.site.confluence.edit(page, desk.ada)
 
-    def expire(asked: Asked) -> None:
-        desk.token().expired = desk.token().expired or "/api/v2/pages" in asked.path
+    def expire(request: Request) -> None:
+        desk.token().expired = desk.token().expired or "/api/v2/pages" in request.path
 
     desk.site.on_request = expire
     await desk.sync(account, ends="failed")
@@ -242,8 +242,8 @@ async def test_what_others_did_on_what_is_mine_comes_if_i_want_that(desk: Desk) 
     assert ("page_edited", "Grace") in actors
 
 
-@pytest.mark.parametrize("answer", [html(200), Answer(200, {"results": None}), Answer(500, {})])
-async def test_a_bad_answer_moves_nothing(desk: Desk, answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [html(200), Response(200, {"results": None}), Response(500, {})])
+async def test_a_bad_answer_moves_nothing(desk: Desk, answer: Response) -> None:
     desk.site.confluence.create(desk.ada, "Minutes")
     desk.site.fail("/rest/api/search", answer, times=4)
     account = await desk.connect("confluence")
@@ -252,6 +252,6 @@ async def test_a_bad_answer_moves_nothing(desk: Desk, answer: Answer) -> None:
 
 
 async def test_an_hour_of_rate_limit_puts_the_job_off(desk: Desk) -> None:
-    desk.site.fail("/rest/api/search", Answer(429, {}, {"Retry-After": "3600"}))
+    desk.site.fail("/rest/api/search", Response(429, {}, {"Retry-After": "3600"}))
     account = await desk.connect("confluence")
     assert (await desk.put_off(account, "rate_limit"))["run_at"] == "2026-11-23T09:00:00.000Z"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.atlassian.harness import Desk
-from tests.fakes.atlassian import LOGIN, Answer, Asked, html
+from tests.fakes.atlassian import LOGIN, Request, Response, html
 
 PROBLEM = {"Content-Type": "application/problem+json"}
 
@@ -15,12 +15,12 @@ async def test_issues_that_change_while_pages_are_turned_are_not_lost(desk: Desk
     jira, now = desk.site.jira, desk.clock.now_ms()
     # An hour apart: what is missed once lies before the overlap of the next sync.
     issues = [jira.create(desk.ada, f"Task {n}", at_ms=now - (41 - n) * 3_600_000) for n in range(40)]
-    jira.largest_page = 10
+    jira.max_page_size = 10
 
-    def change(asked: Asked) -> None:
-        if asked.path.endswith("search/jql"):
+    def change(request: Request) -> None:
+        if request.path.endswith("search/jql"):
             desk.clock.advance(1)
-            pages = len(desk.site.asked("search/jql"))
+            pages = len(desk.site.requests_to("search/jql"))
             jira.comment(issues[pages % 10], desk.ada, f"While page {pages} was read")
 
     desk.site.on_request = change
@@ -59,7 +59,7 @@ async def test_an_issue_that_the_search_learns_of_after_a_later_one_is_not_lost(
     account = await desk.connect()
     await desk.sync(account)
     slow = desk.site.jira.create(desk.ada, "Slow")
-    desk.site.jira.lag_ms, desk.site.jira.laggards = 5 * 60_000, {slow.issue_id}
+    desk.site.jira.lag_ms, desk.site.jira.lagging = 5 * 60_000, {slow.issue_id}
     desk.clock.advance(60)
     desk.site.jira.create(desk.ada, "Quick")
     desk.clock.advance(150)
@@ -73,14 +73,14 @@ async def test_an_issue_that_the_search_learns_of_after_a_later_one_is_not_lost(
 async def test_one_answer_to_nobody_is_enough_although_the_token_is_good_before_and_after(desk: Desk) -> None:
     desk.site.jira.create(desk.ada, "Engine")
     headers = {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
-    desk.site.fail("search/jql", Answer(200, {"issues": [], "isLast": True}, headers))
+    desk.site.fail("search/jql", Response(200, {"issues": [], "isLast": True}, headers))
     account = await desk.connect()
     await desk.until(lambda _: [one for one in desk.status() if one[1] == "needs_reauth"])
     assert desk.position(account) is None
 
 
 async def test_a_page_token_that_comes_again_ends_the_sync_and_moves_nothing(desk: Desk) -> None:
-    desk.site.jira.largest_page = 2
+    desk.site.jira.max_page_size = 2
     desk.site.jira.repeats_tokens = True
     for number in range(9):
         desk.site.jira.create(desk.ada, f"Task {number}")
@@ -94,16 +94,16 @@ async def test_a_page_token_that_comes_again_ends_the_sync_and_moves_nothing(des
 
 
 async def test_an_expired_page_token_begins_the_list_anew(desk: Desk) -> None:
-    desk.site.jira.largest_page = 2
+    desk.site.jira.max_page_size = 2
     for number in range(9):
         desk.site.jira.create(desk.ada, f"Task {number}")
-    desk.site.fail("search/jql", Answer(400, {"errorMessages": ["Das Token ist abgelaufen."]}), skip=2)
+    desk.site.fail("search/jql", Response(400, {"errorMessages": ["Das Token ist abgelaufen."]}), skip=2)
     await desk.sync(await desk.connect())
     assert len(await desk.types()) == 9
 
 
 async def test_page_tokens_that_are_never_taken_end_the_sync(desk: Desk) -> None:
-    desk.site.jira.largest_page = 2
+    desk.site.jira.max_page_size = 2
     desk.site.jira.refuses_tokens = True
     for number in range(9):
         desk.site.jira.create(desk.ada, f"Task {number}")
@@ -112,15 +112,15 @@ async def test_page_tokens_that_are_never_taken_end_the_sync(desk: Desk) -> None
     assert desk.position(account) is None
 
 
-@pytest.mark.parametrize("says_why", [True, False])
-async def test_a_token_that_expires_while_pages_are_turned_loses_nothing(desk: Desk, says_why: bool) -> None:
-    desk.site.says_why = says_why
-    desk.site.jira.largest_page = 3
+@pytest.mark.parametrize("sends_login_reason", [True, False])
+async def test_a_token_that_expires_while_pages_are_turned_loses_nothing(desk: Desk, sends_login_reason: bool) -> None:
+    desk.site.sends_login_reason = sends_login_reason
+    desk.site.jira.max_page_size = 3
     for number in range(9):
         desk.site.jira.create(desk.ada, f"Task {number}")
 
-    def expire(asked: Asked) -> None:
-        desk.token().expired = len(desk.site.asked("search/jql")) >= 2
+    def expire(request: Request) -> None:
+        desk.token().expired = len(desk.site.requests_to("search/jql")) >= 2
 
     desk.site.on_request = expire
     account = await desk.connect()
@@ -134,9 +134,9 @@ async def test_a_token_that_expires_while_pages_are_turned_loses_nothing(desk: D
     assert desk.status()[-1] == ("jira", "active", None)
 
 
-@pytest.mark.parametrize("says_why", [True, False])
-async def test_an_expired_token_answers_with_nothing_and_is_not_believed(desk: Desk, says_why: bool) -> None:
-    desk.site.says_why = says_why
+@pytest.mark.parametrize("sends_login_reason", [True, False])
+async def test_an_expired_token_answers_with_nothing_and_is_not_believed(desk: Desk, sends_login_reason: bool) -> None:
+    desk.site.sends_login_reason = sends_login_reason
     issue = desk.site.jira.create(desk.ada, "Engine")
     account = await desk.connect()
     await desk.sync(account)
@@ -163,17 +163,17 @@ async def test_an_expired_token_answers_with_nothing_and_is_not_believed(desk: D
     assert len((await desk.call("jobs.schedules.list"))["schedules"]) == 1
 
 
-@pytest.mark.parametrize("says_why", [True, False])
-async def test_nothing_is_deleted_on_the_word_of_an_answer_to_nobody(desk: Desk, says_why: bool) -> None:
-    desk.site.says_why = says_why
+@pytest.mark.parametrize("sends_login_reason", [True, False])
+async def test_nothing_is_deleted_on_the_word_of_an_answer_to_nobody(desk: Desk, sends_login_reason: bool) -> None:
+    desk.site.sends_login_reason = sends_login_reason
     issue = desk.site.jira.create(desk.ada, "Engine")
     account = await desk.connect()
     await desk.sync(account)
     desk.clock.advance(60)
     desk.site.jira.comment(issue, desk.ada, "More")
 
-    def expire(asked: Asked) -> None:
-        desk.token().expired = asked.path.endswith("issue/bulkfetch") or desk.token().expired
+    def expire(request: Request) -> None:
+        desk.token().expired = request.path.endswith("issue/bulkfetch") or desk.token().expired
 
     desk.site.on_request = expire
     await desk.sync(account, ends="failed")
@@ -183,7 +183,7 @@ async def test_nothing_is_deleted_on_the_word_of_an_answer_to_nobody(desk: Desk,
 async def test_an_hour_of_rate_limit_puts_the_job_off_and_frees_the_worker(desk: Desk) -> None:
     desk.site.jira.create(desk.ada, "Engine")
     headers = {"Retry-After": "3600", "RateLimit-Reason": "jira-quota-tenant-based"}
-    desk.site.fail("search/jql", Answer(429, {"errorMessages": ["Zu viele Anfragen"]}, headers))
+    desk.site.fail("search/jql", Response(429, {"errorMessages": ["Zu viele Anfragen"]}, headers))
     account = await desk.connect()
     job = await desk.put_off(account, "rate_limit")
     assert (job["status"], job["run_at"], desk.pauses) == ("queued", "2026-11-23T09:00:00.000Z", [])
@@ -197,8 +197,8 @@ async def test_an_hour_of_rate_limit_puts_the_job_off_and_frees_the_worker(desk:
 
 async def test_a_short_pause_is_sat_out(desk: Desk) -> None:
     desk.site.jira.create(desk.ada, "Engine")
-    desk.site.fail("search/jql", Answer(429, {}, {"Retry-After": "7"}))
-    desk.site.fail("changelog", Answer(503, {}, {"Retry-After": "3"}))
+    desk.site.fail("search/jql", Response(429, {}, {"Retry-After": "7"}))
+    desk.site.fail("changelog", Response(503, {}, {"Retry-After": "3"}))
     await desk.sync(await desk.connect())
     assert (await desk.types(), desk.pauses) == (["issue_created"], [7.0, 3.0])
 
@@ -207,14 +207,14 @@ async def test_a_short_pause_is_sat_out(desk: Desk) -> None:
     ("answer", "kind"),
     [
         (html(200, "We are down for maintenance"), "bad_response"),
-        (Answer(200, {}), "bad_response"),
-        (Answer(200, b'{"issues": [', {}), "bad_response"),
-        (Answer(500, {"type": "about:blank", "title": "Interner Fehler", "status": 500}, PROBLEM), "site_error"),
-        (Answer(400, {"errorMessages": ["Das Feld »updated« gibt es nicht."], "errors": {}}), "request_refused"),
+        (Response(200, {}), "bad_response"),
+        (Response(200, b'{"issues": [', {}), "bad_response"),
+        (Response(500, {"type": "about:blank", "title": "Interner Fehler", "status": 500}, PROBLEM), "site_error"),
+        (Response(400, {"errorMessages": ["Das Feld »updated« gibt es nicht."], "errors": {}}), "request_refused"),
     ],
     ids=["html", "no list", "cut json", "problem+json", "localized"],
 )
-async def test_a_bad_answer_is_tried_again_later_and_moves_nothing(desk: Desk, answer: Answer, kind: str) -> None:
+async def test_a_bad_answer_is_tried_again_later_and_moves_nothing(desk: Desk, answer: Response, kind: str) -> None:
     desk.site.jira.create(desk.ada, "Engine")
     desk.site.fail("search/jql", answer, times=4)
     account = await desk.connect()
@@ -233,14 +233,14 @@ async def test_a_bad_answer_is_tried_again_later_and_moves_nothing(desk: Desk, a
 async def test_a_redirect_is_never_followed(desk: Desk, location: str, kind: str) -> None:
     account = await desk.connect()
     await desk.sync(account)
-    desk.site.fail("search/jql", Answer(302, b"", {"Location": location}))
+    desk.site.fail("search/jql", Response(302, b"", {"Location": location}))
     assert (await desk.sync(account, ends="failed"))["error"]["kind"] == kind
 
 
 async def test_a_lost_permission_is_not_a_lost_token(desk: Desk) -> None:
     account = await desk.connect()
     await desk.sync(account)
-    desk.site.fail("search/jql", Answer(403, {"errorMessages": ["Keine Berechtigung"]}))
+    desk.site.fail("search/jql", Response(403, {"errorMessages": ["Keine Berechtigung"]}))
     assert (await desk.sync(account, ends="failed"))["error"]["kind"] == "permission_denied"
     assert desk.status()[-1] == ("jira", "active", None)
 
@@ -250,9 +250,9 @@ async def test_issues_whose_answer_does_not_arrive_whole_are_asked_for_in_halves
         desk.site.jira.create(desk.ada, f"Task {number}")
     answer = desk.site.jira.answer
 
-    def cut(asked: Asked) -> Answer | None:
-        ids = asked.body["issueIdsOrKeys"] if asked.path.endswith("issue/bulkfetch") else []
-        return Answer(200, b'{"issues": [{') if len(ids) > 3 else answer(asked)
+    def cut(request: Request) -> Response | None:
+        ids = request.body["issueIdsOrKeys"] if request.path.endswith("issue/bulkfetch") else []
+        return Response(200, b'{"issues": [{') if len(ids) > 3 else answer(request)
 
     desk.site.jira.answer = cut  # type: ignore[method-assign]
     await desk.sync(await desk.connect())

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.atlassian.harness import Desk
-from tests.fakes.atlassian import Asked
+from tests.fakes.atlassian import Request
 from tests.fakes.jira import STATUSES
 
 STEPS = 60
@@ -49,9 +49,9 @@ class Life:
             case _:
                 jira.assign(issue, who, chance.choice(self.people))
 
-    def meanwhile(self, asked: Asked) -> None:
+    def meanwhile(self, request: Request) -> None:
         """The same while a sync asks."""
-        if asked.path.endswith(("search/jql", "bulkfetch")) and self.chance.random() < 0.1:
+        if request.path.endswith(("search/jql", "bulkfetch")) and self.chance.random() < 0.1:
             self.desk.clock.moved_ms += 1 + self.chance.randrange(1_000)
             self.act()
 
@@ -83,7 +83,7 @@ class Life:
 async def test_whatever_happens_in_the_end_the_feed_is_what_the_site_is(desk: Desk, seed: int) -> None:
     life = Life(desk, seed)
     jira = desk.site.jira
-    jira.largest_page, jira.embedded, jira.histories_a_page = 3 + seed, 2, 5
+    jira.max_page_size, jira.embedded, jira.histories_per_page = 3 + seed, 2, 5
     jira.lag_ms = (0, 90_000, 400_000)[seed % 3]
     account = await desk.connect()
     await desk.sync(account)

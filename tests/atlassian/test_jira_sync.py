@@ -46,11 +46,11 @@ async def test_syncing_again_doubles_nothing_and_reads_nothing_again(desk: Desk)
     account = await desk.connect()
     await desk.sync(account)
     before = await desk.events()
-    read = len(desk.site.asked("bulkfetch"))
+    read = len(desk.site.requests_to("bulkfetch"))
     desk.received.clear()
     job = await desk.sync(account)
     assert (len(before), await desk.events(), job["result"]["read"]) == (5, before, 0)
-    assert (len(desk.site.asked("bulkfetch")), desk.named("activity.changed")) == (read, [])
+    assert (len(desk.site.requests_to("bulkfetch")), desk.named("activity.changed")) == (read, [])
 
 
 async def test_an_incremental_sync_costs_what_has_changed(desk: Desk) -> None:
@@ -62,7 +62,7 @@ async def test_an_incremental_sync_costs_what_has_changed(desk: Desk) -> None:
     desk.site.requests.clear()
     job = await desk.sync(account)
     assert (job["result"]["read"], job["result"]["added"]) == (1, 1)
-    assert [one.body["issueIdsOrKeys"] for one in desk.site.asked("issue/bulkfetch")] == [[issues[7].issue_id]]
+    assert [one.body["issueIdsOrKeys"] for one in desk.site.requests_to("issue/bulkfetch")] == [[issues[7].issue_id]]
 
 
 async def test_edits_and_deletions_are_followed(desk: Desk) -> None:
@@ -116,7 +116,7 @@ async def test_a_moved_issue_keeps_its_events_under_its_new_key(desk: Desk) -> N
 
 
 async def test_more_than_forty_histories_come_whole_and_over_several_pages(desk: Desk) -> None:
-    desk.site.jira.histories_a_page = 7
+    desk.site.jira.histories_per_page = 7
     issue = desk.site.jira.create(desk.ada, "Busy")
     for number in range(45):
         desk.site.jira.transition(issue, desk.ada, ("Doing", "In Review")[number % 2])

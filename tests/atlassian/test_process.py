@@ -11,7 +11,7 @@ import pytest
 
 from tests.atlassian.harness import Checker
 from tests.conftest import StartRawClient
-from tests.fakes.atlassian import Asked, FakeSite
+from tests.fakes.atlassian import FakeSite, Request
 from tests.process.raw_client import RawClient
 
 ISSUES = 260
@@ -24,7 +24,7 @@ def world() -> Iterator[FakeSite]:
     with FakeSite() as made:
         made.check = Checker()
         yield made
-        assert made.problems == []
+        assert made.violations == []
 
 
 def connect(wire: RawClient, site: FakeSite, service: str, token: str) -> Any:
@@ -55,8 +55,8 @@ def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
         world.jira.comment(world.jira.create(ada, f"Task {number}"), ada, "Done")
     for number in range(ISSUES // 4):
         world.confluence.edit(world.confluence.create(ada, f"Page {number}"), ada)
-    world.confluence.largest_page = 20
-    world.jira.largest_page = 90
+    world.confluence.max_page_size = 20
+    world.jira.max_page_size = 90
     with raw_client() as wire:
         wire.initialize()
         wire.call("jobs.queue.pause")
@@ -98,7 +98,7 @@ def kill_after(site: FakeSite, wire: RawClient, requests: int) -> None:
     """Kill the process when it has asked so many more things."""
     left = [requests]
 
-    def count(_: Asked) -> None:
+    def count(_: Request) -> None:
         left[0] -= 1
         if left[0] == 0:
             wire.process.kill()

@@ -3,11 +3,11 @@
 import pytest
 
 from tests.atlassian.harness import CHECKER, Checker, Desk
-from tests.fakes.atlassian import Asked
+from tests.fakes.atlassian import Request
 
 
-def post(path: str, body: dict[str, object]) -> Asked:
-    return Asked("POST", path, (), body, {}, None, by_gateway=False)
+def post(path: str, body: dict[str, object]) -> Request:
+    return Request("POST", path, (), body, {}, None, by_gateway=False)
 
 
 @pytest.mark.skipif(not CHECKER.is_file(), reason="the vendor's descriptions are not beside this checkout")
@@ -44,8 +44,8 @@ async def test_every_kind_of_request_conforms_and_one_that_does_not_would_be_not
         ("GET", "/wiki/api/v2/inline-comments/"),
         ("POST", "/wiki/api/v2/users-bulk"),
     }
-    assert desk.site.problems == []
+    assert desk.site.violations == []
     checker = Checker()
     assert checker(post("/rest/api/3/search/jql", {"jql": "updated >= 1", "startAt": 0})) != []
     assert checker(post("/rest/api/3/search", {"jql": "updated >= 1"})) != []
-    assert checker(Asked("GET", "/wiki/api/v2/pages", (("author", "me"),), None, {}, None, by_gateway=False)) != []
+    assert checker(Request("GET", "/wiki/api/v2/pages", (("author", "me"),), None, {}, None, by_gateway=False)) != []

@@ -23,7 +23,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from tests.calendar.google_harness import REDIRECT
+from tests.calendar.google.harness import REDIRECT
 from tests.fakes.google import ADA, FakeGoogle
 from tests.process.raw_client import RawClient
 
@@ -38,7 +38,7 @@ def fill(google: FakeGoogle, calendars: int, events: int) -> None:
     now = google.now().replace(microsecond=0)
     for number in range(calendars):
         name = ADA if number == 0 else f"team{number}@example.com"
-        google.calendars.calendar(name, ADA, summary=name, entry={"primary": number == 0, "selected": True})
+        google.calendars.add_calendar(name, ADA, summary=name, entry={"primary": number == 0, "selected": True})
         for index in range(events // calendars):
             begins = now + timedelta(days=DAYS[0] + index * (DAYS[1] - DAYS[0]) / (events // calendars))
             google.calendars.add(name, **meeting(begins, f"Meeting {index} of {name}"))

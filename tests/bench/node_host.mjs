@@ -1,24 +1,24 @@
-// The pipelined measurement as Node drives it: child_process.spawn, Buffers split at 0x0A, answers counted, not parsed.
-// One argument: JSON {command, initialize, method, window, seconds}.  Prints JSON {answers, elapsed_s, per_s}.
+// Measures pipelined requests from Node: child_process.spawn, Buffers split at 0x0A, responses counted but not parsed.
+// Argument: JSON {command, initialize, method, window, seconds}.  Prints JSON {answers, elapsed_s, per_s}.
 
 import { spawn } from "node:child_process";
 
-const order = JSON.parse(process.argv[2]);
-const [program, ...args] = order.command;
+const options = JSON.parse(process.argv[2]);
+const [program, ...args] = options.command;
 const server = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
 const started = new Promise((resolve) => server.once("spawn", resolve));
 const ended = new Promise((resolve) => server.once("exit", resolve));
 
-const DISTINCT = 1024; // prepared requests, sent in a circle: more than are in flight, so that ids never collide
+const DISTINCT = 1024; // prepared requests, reused in order; more than are in flight, so that ids never collide
 const request = (id, method, params) => `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
-const prepared = Array.from({ length: DISTINCT }, (_, index) => request(index + 1, order.method, undefined));
-const NOTIFICATION = Buffer.from('"method":'); // inside a JSON string its quotes would be escaped
+const prepared = Array.from({ length: DISTINCT }, (_, index) => request(index + 1, options.method, undefined));
+const NOTIFICATION = Buffer.from('"method":'); // inside a JSON string, its quotes would be escaped
 
-let onAnswers = () => {};
-let rest = null; // the line that has begun but not ended
+let onResponses = () => {};
+let rest = null; // the beginning of an incomplete line
 
 server.stdout.on("data", (chunk) => {
-  let answers = 0;
+  let responses = 0;
   let start = 0;
   for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, start)) {
     let line = chunk.subarray(start, end);
@@ -26,20 +26,20 @@ server.stdout.on("data", (chunk) => {
       line = Buffer.concat([rest, line]);
       rest = null;
     }
-    // Only the head is searched: both members stand before the params and the result.
-    if (line.subarray(0, 40).indexOf(NOTIFICATION) < 0) answers += 1;
+    // "method" precedes the params, so that searching the head is sufficient.
+    if (line.subarray(0, 40).indexOf(NOTIFICATION) < 0) responses += 1;
     start = end + 1;
   }
   if (start < chunk.length) {
     const tail = chunk.subarray(start);
     rest = rest === null ? tail : Buffer.concat([rest, tail]);
   }
-  if (answers > 0) onAnswers(answers);
+  if (responses > 0) onResponses(responses);
 });
 
-function answered() {
+function nextResponse() {
   return new Promise((resolve) => {
-    onAnswers = resolve;
+    onResponses = resolve;
   });
 }
 
@@ -55,7 +55,7 @@ function measure(window, seconds) {
       sent += count;
       server.stdin.write(lines, "latin1");
     };
-    onAnswers = (count) => {
+    onResponses = (count) => {
       received += count;
       const now = process.hrtime.bigint();
       if (now < end) {
@@ -76,11 +76,11 @@ ended.then((code) => {
   }
 });
 await started;
-const greeted = answered();
-server.stdin.write(request("hello", "initialize", order.initialize));
-await greeted;
-await measure(order.window, 0.05); // V8 compiles the hot path
-const result = await measure(order.window, order.seconds);
+const initialized = nextResponse();
+server.stdin.write(request("hello", "initialize", options.initialize));
+await initialized;
+await measure(options.window, 0.05); // warm-up: V8 compiles the hot path
+const result = await measure(options.window, options.seconds);
 server.stdin.end();
 await ended;
 console.log(JSON.stringify(result));

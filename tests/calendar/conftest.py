@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.calendar.google_harness import GoogleRig, google_on, rig_with
+from tests.calendar.google.harness import GoogleRig, google_on, rig_with
 from tests.fakes.google import FakeGoogle
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def test_a_time_that_is_only_said_is_understood(words: str, moment: str) -> None
 )
 def test_what_names_no_time_is_not_waited_for(words: str) -> None:
     assert parse_reset_time(words, NOW_MS) is None
-    assert snooze_until_reset(limit(said=words), now_ms=NOW_MS, snoozed_for_s=0) is None
+    assert snooze_until_reset(limit(claude_message=words), now_ms=NOW_MS, snoozed_for_s=0) is None
 
 
 def test_an_unknown_zone_is_taken_for_the_users_own() -> None:

@@ -1,4 +1,4 @@
-"""SessionJournal with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
+"""Sessions with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
 
 import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage

@@ -11,8 +11,9 @@ import pytest
 from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.claude.sessions.messages import BOOKKEEPING, SYSTEM_BOOKKEEPING, messages_in
-from sidecar.claude.stream import RunReader, parse
+from sidecar.claude.stream import RunReader
 from sidecar.job_handler import JobFailed
+from sidecar.json_reader import parse_object
 
 SAID = re.compile(r"\[\[text:(.*?)\]\]")
 
@@ -91,11 +92,11 @@ class Recording:
         lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
         self.written = [line.removeprefix(b"# stdin: ") for line in lines if line.startswith(b"# stdin: ")]
         self.lines = [line for line in lines if not line.startswith(b"#")]
-        self.messages = [message for line in self.lines if (message := parse(line)) is not None]
+        self.messages = [message for line in self.lines if (message := parse_object(line)) is not None]
         self.items = [item for message in self.messages for item in messages_in(message)]
         self.reader = RunReader()
         for line in self.lines:
-            self.reader.feed(line)
+            self.reader.read(parse_object(line))
 
 
 def recording(folder: Path, name: str) -> Recording:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started, TokenUsage, Update
 from sidecar.job_handler import JobFailed
+from sidecar.json_reader import parse_object
 from sidecar.text import utf16_length
 
 EMOJI = "\N{SLIGHTLY SMILING FACE}"
@@ -50,12 +51,13 @@ def result(**fields: Any) -> bytes:
 
 def read(lines: Iterable[bytes]) -> tuple[RunReader, list[Update]]:
     reader = RunReader()
-    return reader, [update for each in lines for update in reader.feed(each)]
+    return reader, [update for each in lines for update in reader.read(parse_object(each))]
 
 
 def recorded(folder: Path, name: str) -> list[bytes]:
     """A recording's lines from stdout; those that begin with # tell what was written to stdin."""
-    return [each for each in (folder / f"{name}.jsonl").read_bytes().split(b"\n") if not each.startswith(b"#")]
+    lines = (folder / f"{name}.jsonl").read_bytes().split(b"\n")
+    return [each for each in lines if each.strip() and not each.startswith(b"#")]
 
 
 def failure(reader: RunReader, exit_code: int = 1, stderr: str = "") -> JobFailed:
@@ -184,7 +186,7 @@ def test_a_background_turn_that_fails_does_not_undo_the_answer() -> None:
 
 
 def test_broken_lines_are_counted_and_skipped() -> None:
-    reader, updates = read([b"{", b"\xff\xfe", b"[1]", b"null", b"", b"  ", b"[" * 100_000, line(type="new"), result()])
+    reader, updates = read([b"{", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000, line(type="new"), result()])
     assert (reader.invalid_lines, updates) == (5, [Finished(is_error=False)])
 
 

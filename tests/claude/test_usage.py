@@ -14,7 +14,7 @@ from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import ClaudeClient, connected
 from tests.conftest import StartSidecar
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 ONCE = ClaudeUsage(input_tokens=12, output_tokens=9, cache_creation_input_tokens=3, cache_read_input_tokens=4)
 EVER = {"start": "2020-01-01T00:00:00Z", "end": "2020-12-31T00:00:00Z"}
@@ -25,18 +25,18 @@ class UsageHarness:
     """The services over a real database, and what was booked at which moment."""
 
     def __init__(self, path: Path) -> None:
-        self.loopback = Loopback(path)
-        self.store = UsageStore(self.loopback.database, self.loopback.clock)
-        self.usage = self.loopback.remote(ClaudeUsages)
+        self.app = InProcessApp(path)
+        self.store = UsageStore(self.app.database, self.app.clock)
+        self.usage = self.app.remote(ClaudeUsages)
 
     def at(self, moment: str) -> "UsageHarness":
-        self.loopback.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
+        self.app.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
         return self
 
     def record(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
         """A job with these API messages, each of 10 tokens and a cent."""
         told = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
-        with self.loopback.database.write():
+        with self.app.database.write():
             self.store.add(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
@@ -49,9 +49,9 @@ class UsageHarness:
 @pytest.fixture
 async def harness(data_dir: Path) -> Any:
     made = UsageHarness(data_dir / "sidecar.db")
-    await made.loopback.initialize()
+    await made.app.initialize()
     yield made
-    made.loopback.close()
+    made.app.close()
 
 
 async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
@@ -102,7 +102,7 @@ async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_
 
 async def test_a_message_that_two_turns_tell_counts_once(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
-    with harness.loopback.database.write():
+    with harness.app.database.write():
         more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
         harness.store.add("two", None, RunUsage(TokenUsage(), None, (more,), {}))
     (entry,) = await harness.entries("model", **EVER)
@@ -175,7 +175,7 @@ async def test_what_cannot_be_listed_is_refused_with_its_reason(
     harness: UsageHarness, asked: dict[str, str], kind: str
 ) -> None:
     with pytest.raises(RemoteError) as refused:
-        await harness.loopback.call("claude.usage.list", asked)
+        await harness.app.call("claude.usage.list", asked)
     assert refused.value.data["kind"] == kind
 
 

@@ -31,7 +31,7 @@ from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
 from tests.claude.harness import RecordingContext, RecordingFeed, partial_runtime, until
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 
 N = TypeVar("N", bound=Notification)
 

@@ -32,7 +32,7 @@ def test_an_error_of_the_sidecar_is_printed_with_its_details_and_exits_with_1(cl
     assert refused == Ended(
         1,
         "",
-        "invalid_params: The params do not fit the method; see details.\n"
+        "invalid_params: The params are invalid; see details.\n"
         "  limit: Input should be greater than or equal to 1\n"
         "  cursor: Input should be a valid string\n",
     )

@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from sidecar.calendar.ics_events import IcsCalendar
+from sidecar.calendar.ics.expand import IcsCalendar
 from sidecar.calendar.provider import Window
 from sidecar.commandline.demo import FILES
-from tests.calendar.ics_harness import day, vcalendar, vevent
+from tests.calendar.ics.harness import day, vcalendar, vevent
 from tests.commandline.harness import CliHarness
 from tests.fakes.ics import PRIVATE, FakeIcs
 

@@ -10,7 +10,13 @@ import pytest
 from sidecar.commandline.schema import generated_files, stale_files
 from tests.commandline.harness import ROOT, Ended
 
-PATHS = ["schema/openrpc.json", "protocol/typescript/contract.ts", "schema/schema.sql"]
+PATHS = [
+    "schema/openrpc.json",
+    "protocol/typescript/contract.ts",
+    "protocol/REFERENCE.md",
+    "protocol/MIGRATING.md",
+    "schema/schema.sql",
+]
 
 
 @pytest.fixture

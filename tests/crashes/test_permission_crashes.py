@@ -61,7 +61,7 @@ class SessionClient:
             *arguments,
             command=RUNNER,
             CLAUDE_PATH=str(self.standin),
-            STANDIN_RUNS=runs,
+            FAKE_CLAUDE_CALLS=runs,
         )
         self.call(host, "initialize", protocol_version=1, client_info={"name": "crash tests", "version": "1"})
         return host

@@ -28,8 +28,8 @@ MEETINGS: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
 def fill_google(google: FakeGoogle) -> None:
     """Creates Mara's calendars and her meetings of today."""
     google.oauth.consent = Consent(ME)
-    google.calendars.calendar(ME, ME, summary="Mara", entry={"primary": True, "backgroundColor": "#3b6fc9"})
-    google.calendars.calendar(TEAM, ME, summary="Timetable team", entry={"backgroundColor": "#0b8a5f"})
+    google.calendars.add_calendar(ME, ME, summary="Mara", entry={"primary": True, "backgroundColor": "#3b6fc9"})
+    google.calendars.add_calendar(TEAM, ME, summary="Timetable team", entry={"backgroundColor": "#0b8a5f"})
     for start, end, title, more in MEETINGS:
         guests = [{"email": f"{number}@tramline.example"} for number in range(1, more.pop("guests"))]
         own = {"email": ME, "self": True, "responseStatus": more.pop("answer", "accepted")}

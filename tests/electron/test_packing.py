@@ -1,4 +1,4 @@
-"""What `npm pack` makes, as an app's author installs it: its content, its types, its modules."""
+"""The archive of `npm pack`, installed as in an app: its files, its types and its modules."""
 
 import json
 import re
@@ -14,32 +14,10 @@ from tests.electron.compiling import PACKAGE, ROOT
 
 MODULES = {"client", "contract", "main", "preload", "renderer", "replay", "vscode_jsonrpc"}
 
-# What an app writes, in its three places.
-MAIN = """
-import { app, ipcMain, powerMonitor, safeStorage, shell } from "electron";
-import { claimSingleInstance, packagedCommand, startSidecar } from "sidecar-electron/main";
-import type { BugReport, Sidecar } from "sidecar-electron/main";
-
-if (claimSingleInstance(app, () => undefined)) {
-  const sidecar: Sidecar = startSidecar({
-    command: app.isPackaged ? packagedCommand(process.resourcesPath) : ["uv", "run", "python", "-m", "sidecar"],
-    dataDir: app.getPath("userData"),
-    electron: { app, ipcMain, powerMonitor, safeStorage, shell },
-    windows: { methods: ["jobs.list"], trust: (frame) => frame.url.startsWith("app://hub/") },
-  });
-  const report: Promise<BugReport> = sidecar.bugReport();
-  void report;
-}
-"""
-PRELOAD = """
-import { contextBridge, ipcRenderer } from "electron";
-import { exposeSidecar } from "sidecar-electron/preload";
-
-exposeSidecar({ contextBridge, ipcRenderer, methods: ["jobs.list"] });
-"""
-PAGE = """
-import { connectSidecar, JobStatus, liveList, RpcError } from "sidecar-electron/renderer";
+TYPE_ERRORS = """
+import { connectSidecar, JobStatus, RpcError } from "sidecar-electron/renderer";
 import type { Job } from "sidecar-electron/renderer";
+import type { BugReport, Sidecar } from "sidecar-electron/main";
 import { SCHEMA_HASH } from "sidecar-electron/contract";
 import { Client } from "sidecar-electron";
 import { LineMessageReader } from "sidecar-electron/vscode-jsonrpc";
@@ -47,18 +25,14 @@ import { LineMessageReader } from "sidecar-electron/vscode-jsonrpc";
 const sidecar = connectSidecar();
 export const found: Promise<Job[]> = sidecar.jobs.list({ status: JobStatus.QUEUED }).then(({ jobs }) => jobs);
 export const end: () => void = sidecar.on("jobs.updated", ({ job }) => job.status === "queued");
-export const jobs = liveList<Job>(sidecar, {
-  load: () => found,
-  key: (job) => job.job_id,
-  changes: { "jobs.updated": ({ job }) => ({ put: job }) },
-});
+export const report = (host: Sidecar): Promise<BugReport> => host.bugReport();
 // @ts-expect-error there is no such method
 void sidecar.jobs.delete;
 // @ts-expect-error a param is missing
 void sidecar.jobs.get();
-// @ts-expect-error the handshake is not the page's
+// @ts-expect-error a page has no handshake
 void sidecar.initialize;
-// @ts-expect-error nor can it listen to what was lost on the way to the main process
+// @ts-expect-error a page cannot listen to lag
 sidecar.on("events.lag", () => undefined);
 void [SCHEMA_HASH, Client, LineMessageReader, RpcError];
 """
@@ -66,7 +40,7 @@ void [SCHEMA_HASH, Client, LineMessageReader, RpcError];
 
 @pytest.fixture(scope="module")
 def packed(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package installed in its `node_modules`, and what it is developed with."""
+    """A folder with the package, Electron's types and Node's types in its `node_modules`."""
     folder = tmp_path_factory.mktemp("app")
     done = subprocess.run(
         ["npm", "pack", "--json", "--loglevel=error", "--pack-destination", folder],
@@ -91,7 +65,7 @@ def manifest(packed: Path) -> Any:
     return json.loads((packed / "node_modules/sidecar-electron/package.json").read_text("utf-8"))
 
 
-def test_it_holds_the_modules_their_types_the_preload_script_and_nothing_else(packed: Path) -> None:
+def test_the_archive_contains_the_modules_their_types_and_the_preload_script(packed: Path) -> None:
     installed = packed / "node_modules" / "sidecar-electron"
     files = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
     sources = {path.stem for path in PACKAGE.glob("*.ts")}
@@ -101,27 +75,32 @@ def test_it_holds_the_modules_their_types_the_preload_script_and_nothing_else(pa
     assert (installed / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
-def test_it_needs_nothing_at_run_time_and_pins_what_it_is_made_with(packed: Path) -> None:
+def test_the_package_has_no_dependencies_and_pins_its_development_dependencies(packed: Path) -> None:
     found = manifest(packed)
     assert "dependencies" not in found
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in found["devDependencies"].values())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert found["version"] == project["version"], "both halves are one release"
+    assert found["version"] == project["version"], "the package and the sidecar are released together"
 
 
 @pytest.mark.parametrize(("module", "resolution"), [("nodenext", "nodenext"), ("esnext", "bundler")])
-def test_its_types_hold_what_an_app_writes(packed: Path, node_modules: Path, module: str, resolution: str) -> None:
-    for name, text in (("main", MAIN), ("preload", PRELOAD), ("page", PAGE)):
-        (packed / f"{name}.ts").write_text(text, encoding="utf-8")
+def test_the_samples_of_the_readmes_and_wrong_calls_are_type_checked(
+    packed: Path, node_modules: Path, module: str, resolution: str
+) -> None:
+    documents = "".join((folder / "README.md").read_text("utf-8") for folder in (PACKAGE, ROOT))
+    samples = re.findall(r"^```ts\n(.*?)^```", documents, re.DOTALL | re.MULTILINE)
+    assert len(samples) == 7
+    for number, text in enumerate((*samples, TYPE_ERRORS)):
+        (packed / f"sample_{number}.ts").write_text(text, encoding="utf-8")
     options = {"target": "es2022", "lib": ["es2022", "dom"], "types": ["node"], "strict": True, "noEmit": True}
-    resolving = {"module": module, "moduleResolution": resolution, "exactOptionalPropertyTypes": True}
-    settings = {"compilerOptions": {**options, **resolving}, "include": ["*.ts"]}
+    resolution_options = {"module": module, "moduleResolution": resolution, "exactOptionalPropertyTypes": True}
+    settings = {"compilerOptions": {**options, **resolution_options}, "include": ["*.ts"]}
     (packed / "tsconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     done = subprocess.run([node_modules / ".bin" / "tsc", "-p", packed], capture_output=True, text=True, check=False)
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
 
-def test_its_modules_load_from_esm_and_its_preload_script_needs_only_electron(packed: Path) -> None:
+def test_the_modules_can_be_imported_and_the_preload_script_only_requires_electron(packed: Path) -> None:
     names = ", ".join(
         f"import('sidecar-electron{path}')" for path in ("", "/contract", "/main", "/preload", "/renderer")
     )

@@ -1,17 +1,16 @@
-"""A Messages API on loopback for the real `claude`: stateful, scripted by the prompt, never on the network.
+"""A fake Messages API on loopback for the real `claude`.
 
-The last user prompt steers the answer with directives; without one it is echoed:
-  [[text:HELLO]]       answers HELLO                   [[big:BYTES]]        answers with that many characters
-  [[slow:N]]           N words, 50 ms apart            [[gate:N]]           N words, each waits for `release()`
-  [[error:401]]        an API error, every time        [[error:529:2]]      the same for the first 2 requests only
-  [[limit:EPOCH]]      a subscription's usage limit that resets then, the first time (the CLI wants an OAuth token)
-  [[cut]]              drops the connection mid-answer (the first time)     [[hang]]  says nothing until `close()`
-  [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports what the tool said
-  [[call:NAME:JSON]]   the same with any tool and input; several at once make one message with several calls
-A prompt that the `script` names is answered by it instead: blocks for each request until the turn ends, texts word by
-word.
-`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; a line
-of input is a number of words that a gate lets through.
+Directives in the last user prompt control the answer; without one the prompt is echoed:
+  [[text:HELLO]]       answers HELLO                   [[big:N]]            answers with N characters
+  [[slow:N]]           N words, 50 ms apart            [[gate:N]]           N words, each waits for `release`
+  [[error:401]]        an API error, every time        [[error:529:2]]      an API error for the first 2 requests
+  [[limit:EPOCH]]      the first time: a subscription's usage limit that resets then (needs an OAuth token)
+  [[cut]]              the first time: drops the connection mid-answer      [[hang]]  answers nothing until `close`
+  [[refuse]]           stop_reason "refusal", always   [[tool:bash:CMD]]    calls Bash, then reports its result
+  [[call:NAME:JSON]]   calls any tool; several directives are several calls in one message
+A prompt in the `script` is answered by its blocks, one list per request until the turn ends, texts word by word.
+`python -m tests.fakes.anthropic --port 0 [--script FILE]` prints the URL and serves until standard input ends; each
+line of input is a number of words to release from gates.
 """
 
 import argparse
@@ -45,7 +44,7 @@ ERROR_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came: header names in lower case, the body parsed (None where there was none)."""
+    """A received request, with header names in lower case and the parsed body, if any."""
 
     method: str
     path: str
@@ -54,15 +53,15 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """The last text of the last user message, without the reminders that the CLI adds to it.
+        """The last text of the last user message, without the reminders of the CLI.
 
-        There are several where earlier prompts have no answer: the CLI joins them into one message.
+        The CLI joins prompts without an answer into one message with several texts.
         """
-        return next((block["text"] for block in reversed(self.said) if block.get("type") == "text"), "")
+        return next((block["text"] for block in reversed(self.user_blocks) if block.get("type") == "text"), "")
 
     @property
-    def said(self) -> list[dict[str, Any]]:
-        """The blocks of the last user message without the reminders."""
+    def user_blocks(self) -> list[dict[str, Any]]:
+        """The content blocks of the last user message, without the reminders of the CLI."""
         return [block for block in self.blocks if not block.get("text", "").lstrip().startswith("<system-reminder>")]
 
     @property
@@ -73,7 +72,7 @@ class Request:
 
     @property
     def directives(self) -> dict[str, str]:
-        """The directives of the prompt, name to argument."""
+        """The directives of the prompt: name -> argument."""
         return {name: argument or "" for name, argument in DIRECTIVE.findall(self.prompt)}
 
 
@@ -88,7 +87,7 @@ class FakeAnthropic(FakeServer):
         super().__init__(_Handler, port)
 
     def environment(self, home: Path) -> dict[str, str]:
-        """The whole environment of a hermetic run of the real CLI: its only connection is the one to this server."""
+        """Returns the whole environment for a run of the real CLI that connects to this server only."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),
@@ -96,38 +95,38 @@ class FakeAnthropic(FakeServer):
             "ANTHROPIC_BASE_URL": self.url,
             "ANTHROPIC_API_KEY": "dummy",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "CLAUDE_CODE_MAX_RETRIES": "0",  # the default of 10 keeps even a wrong key busy for minutes
+            "CLAUDE_CODE_MAX_RETRIES": "0",  # by default it retries 10 times, for minutes
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_ERROR_REPORTING": "1",
             "DISABLE_TELEMETRY": "1",
         }
         if sys.platform != "win32" and os.geteuid() == 0:
-            environment["IS_SANDBOX"] = "1"  # bypassPermissions is refused to root without it
+            environment["IS_SANDBOX"] = "1"  # root needs it for bypassPermissions
         return environment
 
     def messages(self) -> list[Request]:
-        """The model requests so far, oldest first."""
+        """Returns the model requests so far, the oldest first."""
         return [request for request in self.requests if request.path.split("?")[0] == "/v1/messages"]
 
-    def wait_for_messages(self, count: int, timeout_s: float = 30.0) -> None:
-        """Block (call it in a thread) until `count` model requests have arrived."""
+    def wait_for_messages(self, count: int, timeout_s: float = 60.0) -> None:
+        """Blocks until `count` model requests have arrived; call it in a thread."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.messages()) >= count, timeout_s):
-                raise TimeoutError(f"{len(self.messages())} of {count} model requests came within {timeout_s} s")
+                raise TimeoutError(f"{len(self.messages())} of {count} model requests arrived within {timeout_s} s")
 
     def release(self, words: int = 1) -> None:
-        """Let a [[gate:N]] answer go on by this many words."""
+        """Releases this number of words of a [[gate:N]] answer."""
         self._gate.release(words)
 
     def record(self, request: Request) -> int:
-        """Keep a request; the number of times that this very prompt has been asked by now."""
+        """Records a request; returns the number of requests with this prompt so far."""
         with self._arrived:
             self.requests.append(request)
             self._arrived.notify_all()
             return sum(1 for r in self.messages() if request.body is not None and r.prompt == request.prompt)
 
     def words(self, directives: Mapping[str, str]) -> Iterator[str]:
-        """The pieces of an answer, paused or gated as the directives want."""
+        """Yields the words of an answer at the pace of its directives."""
         for index in range(int(directives.get("slow", 0))):
             if self.is_closing.wait(WORD_PAUSE_S):
                 return
@@ -139,7 +138,7 @@ class FakeAnthropic(FakeServer):
             yield f"w{index} "
 
     def hang(self) -> None:
-        """Wait for the end of the server."""
+        """Waits until the server closes."""
         self.is_closing.wait()
 
 
@@ -206,7 +205,7 @@ class _Handler(FakeHandler["FakeAnthropic"]):
         self._event("message_stop")
 
     def _scripted(self, request: Request) -> tuple[list[dict[str, Any]], str] | None:
-        """What the script says after so many answers to its prompt; None: the prompt is not in it."""
+        """Returns the script's next blocks and stop reason, or None if the prompt is not in the script."""
         answers = 0
         for message in reversed(request.body["messages"]):
             content = message["content"]
@@ -243,9 +242,9 @@ class _Handler(FakeHandler["FakeAnthropic"]):
 
 
 def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
-    """Content blocks and stop reason; no blocks means the paced words of `FakeAnthropic.words`."""
-    last = request.said[-1] if request.said else {}
-    if last.get("type") == "tool_result":  # not one of a turn before, which was interrupted
+    """Returns content blocks and stop reason; no blocks means the words of `FakeAnthropic.words`."""
+    last = request.user_blocks[-1] if request.user_blocks else {}
+    if last.get("type") == "tool_result":  # not a result of an earlier, interrupted turn
         return [_text(f"tool said: {_flat(last['content'])}")], "end_turn"
     if calls := list(_calls(request.prompt)):
         blocks = [
@@ -255,7 +254,7 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
         return [_text(f"I will use {calls[0][0]}."), *blocks], "tool_use"
     if "slow" in directives or "gate" in directives:
         return [], "end_turn"
-    if "[[refuse]]" in json.dumps(request.body["messages"]):  # the CLI asks once more, in its own words
+    if "[[refuse]]" in json.dumps(request.body["messages"]):  # the CLI repeats the request in other words
         return [_text("I cannot help with that.")], "refusal"
     if "big" in directives:
         return [_text("x" * int(directives["big"]))], "end_turn"
@@ -263,7 +262,7 @@ def _answer(request: Request, directives: Mapping[str, str]) -> tuple[list[dict[
 
 
 def _calls(prompt: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tools that a prompt wants called, and their inputs; one that was allowed late is called at once."""
+    """Yields the tool calls that a prompt requests: name and input."""
     yield from ((name, json.loads(values)) for name, values in ALLOWED_LATE.findall(prompt))
     for directive, argument in DIRECTIVE.findall(prompt):
         name, _, value = argument.partition(":")
@@ -304,10 +303,10 @@ def _error(status: int, message: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve until standard input ends, so that the server cannot outlive a test that started it."""
+    """Serves until standard input ends."""
     parser = argparse.ArgumentParser(description="A fake Messages API on loopback.")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--script", type=Path, help="JSON: a prompt, and the blocks of each answer to it")
+    parser.add_argument("--script", type=Path, help="JSON: prompt -> the blocks of each answer")
     arguments = parser.parse_args()
     script = json.loads(arguments.script.read_text(encoding="utf-8")) if arguments.script else None
     with FakeAnthropic(arguments.port, script) as fake:

@@ -1,7 +1,7 @@
-"""An Atlassian site on loopback: sign-in, the gateway, rate limits and faults, with Jira and Confluence.
+"""A fake Atlassian site on loopback: authentication, the API gateway and faults, with Jira and Confluence.
 
-Written from what live sites were seen to answer.  A token that is not good makes its request anonymous, as it does
-there: Jira's searches then answer 200 with nothing.  `python -m tests.fakes.jira` serves one by itself.
+The behaviour is that observed on live sites.  A request with an invalid token is anonymous: Jira's searches then answer
+200 with an empty result.  `python -m tests.fakes.jira` runs it as a program.
 """
 
 import json
@@ -22,7 +22,7 @@ LOGIN = "https://id.atlassian.com/login?continue=https%3A%2F%2Fexample.atlassian
 
 @dataclass
 class User:
-    """Somebody with an account at Atlassian."""
+    """A user with an Atlassian account."""
 
     account_id: str
     email: str
@@ -30,13 +30,13 @@ class User:
     time_zone: str = "UTC"
 
     def shown(self) -> dict[str, Any]:
-        """As others see them."""
+        """Returns the user as others see it."""
         return {"accountId": self.account_id, "accountType": "atlassian", "displayName": self.name, "active": True}
 
 
 @dataclass
 class Token:
-    """An API token: without scopes it is good at the site, with scopes at the gateway."""
+    """An API token: without scopes it is valid at the site, with scopes at the gateway."""
 
     user: User
     scoped: bool = False
@@ -44,8 +44,8 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it came; `user` is None for nobody."""
+class Request:
+    """A received request; `user` is None if it is anonymous."""
 
     method: str
     path: str
@@ -55,14 +55,14 @@ class Asked:
     user: User | None
     by_gateway: bool
 
-    def get(self, name: str, otherwise: str = "") -> str:
-        """A parameter of the query."""
-        return dict(self.query).get(name, otherwise)
+    def get(self, name: str, default: str = "") -> str:
+        """Returns a parameter of the query."""
+        return dict(self.query).get(name, default)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the site says: JSON, or bytes as they are."""
+class Response:
+    """A response with a body of JSON or bytes."""
 
     status: int = 200
     body: Any = None
@@ -71,10 +71,10 @@ class Answer:
 
 @dataclass
 class Fault:
-    """What the site says instead, to requests whose path has `part` in it, `times` times after `skip` good ones."""
+    """A response to the next `times` requests whose path contains `part`, after `skip` regular ones."""
 
     part: str
-    answer: Answer
+    answer: Response
     times: int = 1
     skip: int = 0
 
@@ -82,20 +82,20 @@ class Fault:
 class Product(Protocol):
     """Jira or Confluence."""
 
-    def answer(self, asked: Asked) -> Answer | None:
-        """The answer; None: no such path."""
+    def answer(self, request: Request) -> Response | None:
+        """Returns the response, or None if the path is unknown."""
 
 
-def html(status: int, text: str = "Client must be authenticated to access this resource.") -> Answer:
-    """A front door's page."""
-    return Answer(status, f"<html><body>{text}</body></html>".encode(), {"Content-Type": "text/html;charset=UTF-8"})
+def html(status: int, text: str = "Client must be authenticated to access this resource.") -> Response:
+    """Returns an HTML page, as the site's proxy sends it."""
+    return Response(status, f"<html><body>{text}</body></html>".encode(), {"Content-Type": "text/html;charset=UTF-8"})
 
 
 class FakeSite(FakeServer):
     """The server: `with FakeSite() as site: ada = site.user("ada"); token = site.token(ada); site.url`."""
 
     def __init__(self, now_ms: Callable[[], int] | None = None, port: int = 0) -> None:
-        from tests.fakes.confluence import FakeConfluence  # the products know the site
+        from tests.fakes.confluence import FakeConfluence  # they import this module
         from tests.fakes.jira import FakeJira
 
         self.now_ms = now_ms or (lambda: time.time_ns() // 1_000_000)
@@ -103,16 +103,16 @@ class FakeSite(FakeServer):
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Token] = {}
         self.faults: list[Fault] = []
-        self.requests: list[Asked] = []
-        self.before: Callable[[str], None] = lambda _: None
-        """Called with a request's path before it is looked at; it may wait, for other requests too."""
-        self.on_request: Callable[[Asked], None] = lambda _: None
-        """Called with a request before it is answered, while no other is."""
-        self.check: Callable[[Asked], list[str]] = lambda _: []
-        self.problems: list[str] = []
-        """In what way requests departed from the vendor's description."""
-        self.says_why = True
-        """Whether an anonymous answer names the reason in `X-Seraph-LoginReason`."""
+        self.requests: list[Request] = []
+        self.before_request: Callable[[str], None] = lambda _: None
+        """Called with the path of each request before it is handled; may block."""
+        self.on_request: Callable[[Request], None] = lambda _: None
+        """Called with each request before it is answered, under the lock."""
+        self.check: Callable[[Request], list[str]] = lambda _: []
+        self.violations: list[str] = []
+        """Deviations of the requests from the vendor's API description."""
+        self.sends_login_reason = True
+        """Whether anonymous responses carry `X-Seraph-LoginReason`."""
         self.sends_date = True
         self.lock = threading.RLock()
         self.jira = FakeJira(self)
@@ -120,48 +120,48 @@ class FakeSite(FakeServer):
         super().__init__(_Handler, port)
 
     def user(self, name: str, time_zone: str = "UTC") -> User:
-        """A user who is made when first named."""
-        made = User(f"557058:{name}-0000", f"{name}@example.com", name.capitalize(), time_zone)
-        return self.users.setdefault(name, made)
+        """Returns the user of this name; adds it if necessary."""
+        user = User(f"557058:{name}-0000", f"{name}@example.com", name.capitalize(), time_zone)
+        return self.users.setdefault(name, user)
 
     def token(self, user: User, text: str | None = None, *, scoped: bool = False) -> str:
-        """A token of theirs."""
+        """Adds a token of a user."""
         text = text or f"ATATT3x-{user.name}-{len(self.tokens)}-hunter2"
         self.tokens[text] = Token(user, scoped)
         return text
 
-    def fail(self, part: str, answer: Answer, *, times: int = 1, skip: int = 0) -> None:
-        """Have requests for such a path fail."""
+    def fail(self, part: str, answer: Response, *, times: int = 1, skip: int = 0) -> None:
+        """Answers the next requests whose path contains `part` with this response."""
         self.faults.append(Fault(part, answer, times, skip))
 
-    def asked(self, part: str) -> list[Asked]:
-        """The requests so far whose path has this in it."""
+    def requests_to(self, part: str) -> list[Request]:
+        """Returns the requests so far whose path contains `part`."""
         return [one for one in self.requests if part in one.path]
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Serve one request."""
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Returns the response to one request."""
         parts = urlsplit(target)
-        self.before(parts.path)
+        self.before_request(parts.path)
         with self.lock:
             path, by_gateway = self._inside(parts.path)
             user, is_bad = self._who(headers.get("authorization", ""), by_gateway=by_gateway)
             parsed = json.loads(body) if body else None
-            asked = Asked(method, path, tuple(parse_qsl(parts.query, True)), parsed, headers, user, by_gateway)
-            self.requests.append(asked)
-            self.on_request(asked)
-            if asked.user is not None and self._who(headers.get("authorization", ""), by_gateway=by_gateway)[1]:
-                user, is_bad = None, True  # the token has ended in this moment
-                asked = Asked(method, path, asked.query, parsed, headers, None, by_gateway)
+            request = Request(method, path, tuple(parse_qsl(parts.query, True)), parsed, headers, user, by_gateway)
+            self.requests.append(request)
+            self.on_request(request)
+            if request.user is not None and self._who(headers.get("authorization", ""), by_gateway=by_gateway)[1]:
+                user, is_bad = None, True  # the token has just expired
+                request = Request(method, path, request.query, parsed, headers, None, by_gateway)
             if (fault := self._fault(path)) is not None:
                 return fault
             if path == "/_edge/tenant_info":
-                return Answer(200, {"cloudId": self.cloud_id})
+                return Response(200, {"cloudId": self.cloud_id})
             if by_gateway and user is None:
-                return Answer(401, {"code": 401, "message": "Unauthorized; scope does not match"})
-            self.problems += [f"{method} {path}: {problem}" for problem in self.check(asked)]
-            answer = self.jira.answer(asked) or self.confluence.answer(asked) or html(404, "Not found")
-        if is_bad and self.says_why and path.startswith("/rest/"):
-            return Answer(
+                return Response(401, {"code": 401, "message": "Unauthorized; scope does not match"})
+            self.violations += [f"{method} {path}: {problem}" for problem in self.check(request)]
+            answer = self.jira.answer(request) or self.confluence.answer(request) or html(404, "Not found")
+        if is_bad and self.sends_login_reason and path.startswith("/rest/"):
+            return Response(
                 answer.status, answer.body, {**answer.headers, "X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
             )
         return answer
@@ -174,7 +174,7 @@ class FakeSite(FakeServer):
         return path, False
 
     def _who(self, header: str, *, by_gateway: bool) -> tuple[User | None, bool]:
-        """Whose request it is, and whether it came with something that is not good."""
+        """Returns the user of a request, and whether its credentials are invalid."""
         if not header.startswith("Basic "):
             return None, False
         email, _, text = b64decode(header.removeprefix("Basic ")).decode().partition(":")
@@ -183,7 +183,7 @@ class FakeSite(FakeServer):
             return None, True
         return token.user, False
 
-    def _fault(self, path: str) -> Answer | None:
+    def _fault(self, path: str) -> Response | None:
         for fault in self.faults:
             if fault.part in path:
                 if fault.skip:
@@ -197,12 +197,12 @@ class FakeSite(FakeServer):
 
 
 def stamp(ms: int) -> str:
-    """A time as Jira writes it: no colon in the offset."""
+    """Returns a time in Jira's format, without a colon in the offset."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}+0000"
 
 
 def iso_stamp(ms: int) -> str:
-    """A time as Confluence writes it."""
+    """Returns a time in Confluence's format."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 

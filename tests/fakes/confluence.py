@@ -1,4 +1,4 @@
-"""Confluence Cloud on loopback: CQL in the user's zone and to the minute, opaque cursors, versions, a trash."""
+"""A fake Confluence Cloud: CQL in the user's zone and to the minute, opaque cursors, versions, a trash."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from tests.fakes.atlassian import LOGIN, Answer, Asked, FakeSite, User, iso_stamp
+from tests.fakes.atlassian import LOGIN, FakeSite, Request, Response, User, iso_stamp
 from tests.fakes.queries import BadQuery, Call, Clause, parse
 
 KINDS = {"pages": "page", "blogposts": "blogpost", "footer-comments": "comment", "inline-comments": "comment"}
@@ -18,7 +18,7 @@ KINDS = {"pages": "page", "blogposts": "blogpost", "footer-comments": "comment",
 
 @dataclass
 class Content:
-    """A page, a blog post or a comment; `versions` the oldest first."""
+    """A page, a blog post or a comment; `versions` are ordered from the oldest on."""
 
     content_id: str
     kind: str
@@ -33,41 +33,41 @@ class Content:
 
     @property
     def modified(self) -> int:
-        """When its newest version was made."""
+        """Time of the newest version, in milliseconds."""
         made: int = self.versions[-1]["at"]
         return made
 
     def authors(self) -> set[str]:
-        """All who have made a version."""
+        """Returns the authors of all versions."""
         return {one["authorId"] for one in self.versions}
 
 
 class FakeConfluence:
-    """One site's Confluence."""
+    """The Confluence of one site."""
 
     def __init__(self, site: FakeSite) -> None:
         self._site = site
         self.contents: dict[str, Content] = {}
         self.lag_ms = 0
-        """How long the search takes to learn of a version."""
+        """Delay until the search finds a version."""
         self.skew_ms = 0
-        """By how much the index's time of change is off."""
-        self.largest_page = 100
-        self.versions_a_page = 250
+        """Error of the time of change in the index."""
+        self.max_page_size = 100
+        self.versions_per_page = 250
         self.ends_with_empty_page = False
         self.refuses_cursors = False
         self.repeats_cursors = False
         self.anonymous_redirects = True
         self._ids = count(65_000)
 
-    # --- what people do -----------------------------------------------------------------------------------------
+    # --- changes by users ---------------------------------------------------------------------------------------
 
     def create(self, by: User, title: str, *, kind: str = "page", at_ms: int | None = None) -> Content:
-        """A new page, or blog post."""
+        """Adds a page or blog post."""
         return self._add(Content(str(next(self._ids)), kind, title, []), by, at_ms)
 
     def edit(self, content: Content, by: User, message: str = "", at_ms: int | None = None) -> None:
-        """A new version of it."""
+        """Adds a version."""
         at = self._site.now_ms() if at_ms is None else at_ms
         number = len(content.versions) + 1
         version = {"number": number, "authorId": by.account_id, "message": message, "minorEdit": False, "at": at}
@@ -76,18 +76,18 @@ class FakeConfluence:
     def comment(
         self, on: Content, by: User, text: str, *, inline: bool = False, mentions: tuple[User, ...] = ()
     ) -> Content:
-        """Say something on it."""
+        """Adds a comment."""
         made = Content(str(next(self._ids)), "comment", f"Re: {on.title}", [], on, inline, text)
         made.mentions = {one.account_id for one in mentions}
         return self._add(made, by, None)
 
     def edit_comment(self, comment: Content, by: User, text: str) -> None:
-        """Say it otherwise."""
+        """Changes a comment."""
         comment.body = text
         self.edit(comment, by)
 
     def trash(self, content: Content) -> None:
-        """Put it into the trash."""
+        """Moves it to the trash."""
         content.status = "trashed"
 
     def _add(self, content: Content, by: User, at_ms: int | None) -> Content:
@@ -95,44 +95,44 @@ class FakeConfluence:
         self.contents[content.content_id] = content
         return content
 
-    # --- what is asked ------------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------------------
 
-    def answer(self, asked: Asked) -> Answer | None:
-        """See `Product`."""
-        if asked.path.startswith("/wiki/api/v2/"):
-            return self._v2(asked, asked.path.removeprefix("/wiki/api/v2/"))
-        if asked.path == "/wiki/rest/api/user/current":
-            if asked.user is None:
+    def answer(self, request: Request) -> Response | None:
+        """Returns the response, or None if the path is unknown."""
+        if request.path.startswith("/wiki/api/v2/"):
+            return self._v2(request, request.path.removeprefix("/wiki/api/v2/"))
+        if request.path == "/wiki/rest/api/user/current":
+            if request.user is None:
                 return _forbidden("caller cannot access Confluence")
-            person = {**asked.user.shown(), "type": "known", "timeZone": asked.user.time_zone}
-            return Answer(200, person)
-        return self._search(asked) if asked.path == "/wiki/rest/api/search" else None
+            person = {**request.user.shown(), "type": "known", "timeZone": request.user.time_zone}
+            return Response(200, person)
+        return self._search(request) if request.path == "/wiki/rest/api/search" else None
 
-    def _search(self, asked: Asked) -> Answer:
-        if asked.user is None:
+    def _search(self, request: Request) -> Response:
+        if request.user is None:
             return _forbidden("Current user not permitted to use Confluence")
         start, repeats = 0, False
-        if cursor := asked.get("cursor"):
+        if cursor := request.get("cursor"):
             if self.refuses_cursors:
-                return Answer(400, {"statusCode": 400, "message": "XP-Search Aggregator: bad cursor"})
+                return Response(400, {"statusCode": 400, "message": "XP-Search Aggregator: bad cursor"})
             start = json.loads(urlsafe_b64decode(cursor))["start"]
             repeats = self.repeats_cursors
         try:
-            found = self._matching(asked.get("cql"), asked.user)
+            found = self._matching(request.get("cql"), request.user)
         except BadQuery as error:
             message = f"com.atlassian.confluence.api.service.exceptions.BadRequestException: {error}"
-            return Answer(400, {"statusCode": 400, "data": {"authorized": True}, "message": message})
-        limit = min(int(asked.get("limit", "25")), self.largest_page)
+            return Response(400, {"statusCode": 400, "data": {"authorized": True}, "message": message})
+        limit = min(int(request.get("limit", "25")), self.max_page_size)
         page = found[start : start + limit]
         links = {"base": f"{self._site.url}/wiki", "context": "/wiki", "self": ""}
         end = start + len(page)
         if end < len(found) or (self.ends_with_empty_page and page):
             token = urlsafe_b64encode(json.dumps({"start": start if repeats else end}).encode()).decode()
-            # The cursor stands in the middle, and everything else has to be sent along.
-            more = {"next": "true", "cursor": token, "limit": limit, "cql": asked.get("cql")}
-            links["next"] = "/rest/api/search?" + urlencode(more | {"expand": asked.get("expand")})
+            # The cursor is one of several params; the client must send all of them.
+            more = {"next": "true", "cursor": token, "limit": limit, "cql": request.get("cql")}
+            links["next"] = "/rest/api/search?" + urlencode(more | {"expand": request.get("expand")})
         answer = {"results": [self._result(one) for one in page], "start": start, "limit": limit, "size": len(page)}
-        return Answer(200, {**answer, "_links": links})
+        return Response(200, {**answer, "_links": links})
 
     def _matching(self, cql: str, user: User) -> list[Content]:
         query = parse(cql)
@@ -177,40 +177,44 @@ class FakeConfluence:
         at = iso_stamp(self._indexed(content))
         return {"content": shown, "title": content.title, "entityType": "content", "url": "", "lastModified": at}
 
-    def _v2(self, asked: Asked, path: str) -> Answer | None:
-        if asked.user is None:
+    def _v2(self, request: Request, path: str) -> Response | None:
+        if request.user is None:
             if self.anonymous_redirects:
-                return Answer(302, b"", {"Location": LOGIN, "Content-Type": "text/html"})
-            return Answer(401, {"errors": [{"status": 401, "code": "UNAUTHORIZED", "title": "", "detail": None}]})
+                return Response(302, b"", {"Location": LOGIN, "Content-Type": "text/html"})
+            return Response(401, {"errors": [{"status": 401, "code": "UNAUTHORIZED", "title": "", "detail": None}]})
         kind, content_id, part = (*path.split("/"), "", "")[:3]
         if kind == "spaces":
             return _listed([{"id": "77", "key": "TEAM", "name": "The team"}])
         if kind == "users-bulk":
             people = {one.account_id: one for one in self._site.users.values()}
-            return _listed([people[one].shown() for one in asked.body["accountIds"] if one in people])
+            return _listed([people[one].shown() for one in request.body["accountIds"] if one in people])
         if kind not in KINDS:
             return None
         if not content_id:
-            wanted = asked.get("id").split(",")
+            wanted = request.get("id").split(",")
             there = [self.contents[one] for one in wanted if one in self.contents]
             return _listed([_whole(one) for one in there if one.kind == KINDS[kind] and one.status == "current"])
         content = self.contents.get(content_id)
         if content is None or content.kind != KINDS[kind] or content.inline is not (kind == "inline-comments"):
-            return Answer(404, {"errors": [{"status": 404, "code": "NOT_FOUND", "title": "Not Found", "detail": None}]})
-        return self._versions(asked, content) if part == "versions" else Answer(200, _whole(content))
+            return Response(
+                404, {"errors": [{"status": 404, "code": "NOT_FOUND", "title": "Not Found", "detail": None}]}
+            )
+        return self._versions(request, content) if part == "versions" else Response(200, _whole(content))
 
-    def _versions(self, asked: Asked, content: Content) -> Answer:
-        start = int(asked.get("cursor", "0"))
-        size = min(int(asked.get("limit", "25")), self.versions_a_page)
+    def _versions(self, request: Request, content: Content) -> Response:
+        start = int(request.get("cursor", "0"))
+        size = min(int(request.get("limit", "25")), self.versions_per_page)
         newest_first = content.versions[::-1]
         links = {"base": f"{self._site.url}/wiki"}
         if start + size < len(newest_first):
-            links["next"] = f"/wiki{asked.path.removeprefix('/wiki')}?" + urlencode({"cursor": start + size})
-        return Answer(200, {"results": [_version(one) for one in newest_first[start : start + size]], "_links": links})
+            links["next"] = f"/wiki{request.path.removeprefix('/wiki')}?" + urlencode({"cursor": start + size})
+        return Response(
+            200, {"results": [_version(one) for one in newest_first[start : start + size]], "_links": links}
+        )
 
 
 def _bound(value: Any, user: User) -> int:
-    """A date in the user's zone."""
+    """Parses a date in the user's zone."""
     if not isinstance(value, str):
         raise BadQuery(str(value))
     for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M"):
@@ -243,9 +247,9 @@ def _whole(content: Content) -> dict[str, Any]:
     return shown
 
 
-def _listed(results: list[dict[str, Any]]) -> Answer:
-    return Answer(200, {"results": results, "_links": {}})
+def _listed(results: list[dict[str, Any]]) -> Response:
+    return Response(200, {"results": results, "_links": {}})
 
 
-def _forbidden(message: str) -> Answer:
-    return Answer(403, {"statusCode": 403, "message": f"com.atlassian...PermissionException: {message}"})
+def _forbidden(message: str) -> Response:
+    return Response(403, {"statusCode": 403, "message": f"com.atlassian...PermissionException: {message}"})

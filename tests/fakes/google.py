@@ -1,12 +1,12 @@
-"""Google on loopback: its sign-in (OAuth 2.0 with PKCE) and its Calendar API, stateful, never on the network.
+"""A fake Google on loopback: the sign-in (OAuth 2.0 with PKCE) and the Calendar API, with state.
 
-Point the sidecar at it by GOOGLE_URL, with GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET of `tests.fakes.google_oauth`.
-`python -m tests.fakes.google --port 0` prints the URL, has a calendar of Ada's with some events around today, and
-serves until standard input ends.  From outside it is steered by POST with a JSON body:
+The sidecar uses it if GOOGLE_URL, GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are set as in `environment`.
+`python -m tests.fakes.google --port 0` adds a calendar with some events around today, prints the URL and serves until
+standard input ends.  Other programs control it by POST with a JSON body:
   /fake/consent {"error": "access_denied"} or {"email": "bob@example.com"} or {"unticked": ["calendar.events.readonly"]}
   /fake/events {"calendar_id", …event}    /fake/cancel {"calendar_id", "event_id"}
-  /fake/expire {"calendar_id"}: its sync tokens    /fake/revoke {"email"}: everything that was granted
-  /fake/token {"email"}: an access token for everything
+  /fake/expire {"calendar_id"}: expires its sync tokens    /fake/revoke {"email"}: revokes all grants
+  /fake/token {"email"}: returns an access token with all scopes
 """
 
 import argparse
@@ -33,8 +33,8 @@ SCOPE = "https://www.googleapis.com/auth/"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request as it came; `query` in the order of the URL."""
+class Request:
+    """A received request; `query` in the order of the URL."""
 
     method: str
     path: str
@@ -44,21 +44,21 @@ class Asked:
 
     @property
     def values(self) -> dict[str, str]:
-        """The query as a table."""
+        """The query as a dict."""
         return dict(self.query)
 
 
 @dataclass
 class Fault:
-    """An answer that takes the place of the right one: to the next `times` requests whose path ends so."""
+    """A response to the next `times` requests whose path ends with `suffix`, in place of the regular one."""
 
-    ending: str
+    suffix: str
     status: int
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
     after: int = 0
-    """How many of them are still answered rightly."""
+    """Number of requests answered regularly before."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class _Gate:
 
 
 class FakeGoogle(FakeServer):
-    """The server: `with FakeGoogle() as google: … google.url, google.calendars, google.oauth, google.asked`."""
+    """The server: `with FakeGoogle() as google: … google.url, google.calendars, google.oauth, google.requests`."""
 
     def __init__(self, port: int = 0, now: Callable[[], float] = time.time) -> None:
         def moment() -> datetime:
@@ -77,7 +77,7 @@ class FakeGoogle(FakeServer):
         self.now = moment
         self.calendars = FakeCalendars(moment)
         self.oauth = FakeOAuth(moment)
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
@@ -86,12 +86,12 @@ class FakeGoogle(FakeServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What points the sidecar here."""
+        """The sidecar's environment variables for this server."""
         return self.environment_of(self.url)
 
     @staticmethod
     def environment_of(url: str) -> dict[str, str]:
-        """What points the sidecar to a fake that runs elsewhere."""
+        """Returns the sidecar's environment variables for a fake in another process."""
         return {"GOOGLE_URL": url, "GOOGLE_CLIENT_ID": CLIENT_ID, "GOOGLE_CLIENT_SECRET": CLIENT_SECRET}
 
     def close(self) -> None:
@@ -101,44 +101,44 @@ class FakeGoogle(FakeServer):
         super().close()
 
     def refuse(
-        self, ending: str, status: int, reason: str = "", *, times: int = 1, after: int = 0, **headers: str
+        self, suffix: str, status: int, reason: str = "", *, times: int = 1, after: int = 0, **headers: str
     ) -> None:
-        """Answer an error of the Calendar API's to the next requests whose path ends so."""
+        """Answers the next requests whose path ends with `suffix` with an error of the Calendar API."""
         body = json.dumps(ApiError(status, reason or "backendError").body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.faults.append(Fault(ending, status, body, named, times, after))
+        self.faults.append(Fault(suffix, status, body, named, times, after))
 
-    def hold(self, ending: str, *, after: int = 0) -> Callable[[], None]:
-        """Keep requests whose path ends so unanswered, but for the next few, until the result is called."""
+    def hold(self, suffix: str, *, after: int = 0) -> Callable[[], None]:
+        """Holds requests to such a path, except the first `after` ones, until the returned function is called."""
         gate = threading.Event()
-        if ending in self._held:
-            self._held[ending].event.set()
-        self._held[ending] = _Gate(gate, after)
+        if suffix in self._held:
+            self._held[suffix].event.set()
+        self._held[suffix] = _Gate(gate, after)
         return gate.set
 
-    def wait_for(self, ending: str, count: int = 1, timeout_s: float = 30.0) -> None:
-        """Block (call it in a thread) until so many requests whose path ends so have come."""
+    def wait_for(self, suffix: str, count: int = 1, timeout_s: float = 60.0) -> None:
+        """Blocks until this number of requests to such a path has arrived; call it in a thread."""
 
-        def came() -> bool:
-            return sum(one.path.endswith(ending) for one in self.asked) >= count
+        def arrived() -> bool:
+            return sum(one.path.endswith(suffix) for one in self.requests) >= count
 
         with self._arrived:
-            if not self._arrived.wait_for(came, timeout_s):
-                raise TimeoutError(f"no {count} requests for {ending} within {timeout_s} s")
+            if not self._arrived.wait_for(arrived, timeout_s):
+                raise TimeoutError(f"fewer than {count} requests to {suffix} within {timeout_s} s")
 
     def listings(self, calendar_id: str | None = None) -> list[dict[str, str]]:
-        """The queries of all listings of events so far, of one calendar where given."""
-        found = [(one, EVENTS.fullmatch(one.path.removeprefix(API))) for one in self.asked]
+        """Returns the queries of all event listings so far, or those of one calendar."""
+        found = [(one, EVENTS.fullmatch(one.path.removeprefix(API))) for one in self.requests]
         return [one.values for one, match in found if match and calendar_id in (None, unquote(match[1]))]
 
-    # --- the HTTP side ------------------------------------------------------------------------------------------
+    # --- HTTP ---------------------------------------------------------------------------------------------------
 
-    def take(self, asked: Asked) -> Fault | None:
-        """Note a request; hold it where it is to be held; the fault that answers it, if any."""
+    def receive(self, request: Request) -> Fault | None:
+        """Records a request and holds it if `hold` applies; returns the fault to answer it with, if any."""
         with self._arrived:
-            self.asked.append(asked)
+            self.requests.append(request)
             self._arrived.notify_all()
-            gate = next((one for ending, one in self._held.items() if asked.path.endswith(ending)), None)
+            gate = next((one for suffix, one in self._held.items() if request.path.endswith(suffix)), None)
             if gate is not None and gate.after > 0:
                 gate.after -= 1
                 gate = None
@@ -146,7 +146,7 @@ class FakeGoogle(FakeServer):
             gate.event.wait()
         with self.lock:
             for fault in self.faults:
-                if asked.path.endswith(fault.ending) and fault.times > 0:
+                if request.path.endswith(fault.suffix) and fault.times > 0:
                     if fault.after > 0:
                         fault.after -= 1
                         continue
@@ -154,25 +154,25 @@ class FakeGoogle(FakeServer):
                     return fault
         return None
 
-    def api(self, asked: Asked) -> dict[str, Any]:
-        """The Calendar API.  Raises `ApiError`."""
+    def api(self, request: Request) -> dict[str, Any]:
+        """Answers a request to the Calendar API.  Raises `ApiError`."""
         with self.lock:
-            grant = self.oauth.grant_of(asked.authorization.removeprefix("Bearer "))
+            grant = self.oauth.grant_of(request.authorization.removeprefix("Bearer "))
             if grant is None:
                 raise ApiError(401, "authError", "Invalid Credentials")
-            path = asked.path.removeprefix(API)
+            path = request.path.removeprefix(API)
             if path == "/users/me/calendarList":
                 _need(grant.scopes, "calendar.calendarlist.readonly")
-                answer = self.calendars.calendar_list(grant.email.lower(), asked.values)
+                answer = self.calendars.calendar_list(grant.email.lower(), request.values)
             elif match := EVENTS.fullmatch(path):
                 _need(grant.scopes, "calendar.events.readonly")
-                answer = self.calendars.events(grant.email.lower(), unquote(match[1]), asked.values)
+                answer = self.calendars.events(grant.email.lower(), unquote(match[1]), request.values)
             else:
                 raise ApiError(404, "notFound", "Not Found")
-            return select(answer, asked.values["fields"]) if "fields" in asked.values else answer
+            return select(answer, request.values["fields"]) if "fields" in request.values else answer
 
-    def steer(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
-        """`/fake/…`, for tests in other languages."""
+    def control(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Answers a request to `/fake/...`."""
         with self.lock:
             if what == "consent":
                 self.oauth.consent = Consent(**{**body, "unticked": frozenset(body.get("unticked", ()))})
@@ -184,9 +184,11 @@ class FakeGoogle(FakeServer):
                 self.calendars.expire_tokens(body["calendar_id"])
             elif what == "token":
                 scopes = (SCOPE + "calendar",)
-                return {"access_token": self.oauth.open(self.oauth.give(body["email"], scopes))["access_token"]}
+                return {
+                    "access_token": self.oauth.issue_token(self.oauth.add_grant(body["email"], scopes))["access_token"]
+                }
             elif what == "revoke":
-                self.oauth.end(body["email"])
+                self.oauth.revoke_user(body["email"])
             else:
                 raise ApiError(404, "notFound")
         return {}
@@ -200,41 +202,41 @@ class _Handler(FakeHandler["FakeGoogle"]):
         fake = self.fake
         parts = urlsplit(self.path)
         if parts.path.startswith("/fake/"):
-            self.send_json(200, fake.steer(parts.path.removeprefix("/fake/"), json.loads(body)))
+            self.send_json(200, fake.control(parts.path.removeprefix("/fake/"), json.loads(body)))
             return
         query = tuple(parse_qsl(parts.query, keep_blank_values=True))
         form = dict(parse_qsl(body.decode()))
-        asked = Asked(self.command, parts.path, query, form, self.headers.get("Authorization", ""))
-        fault = fake.take(asked)
+        request = Request(self.command, parts.path, query, form, self.headers.get("Authorization", ""))
+        fault = fake.receive(request)
         if fault is not None:
             self.send_bytes(fault.status, fault.body, fault.headers)
             return
         try:
-            self._right(asked)
+            self._answer(request)
         except ApiError as error:
             self.send_json(error.status, error.body, error.headers)
         except OAuthError as error:
             self.send_json(error.status, error.body)
 
-    def _right(self, asked: Asked) -> None:
+    def _answer(self, request: Request) -> None:
         fake = self.fake
         with fake.lock:
-            if asked.path == "/o/oauth2/v2/auth":
-                self.send_bytes(302, b"", {"Location": fake.oauth.authorize(asked.values)})
-            elif asked.path == "/token":
-                self.send_json(200, fake.oauth.token(asked.form))
-            elif asked.path == "/revoke":
-                found = fake.oauth.revoke(asked.form.get("token", ""))
+            if request.path == "/o/oauth2/v2/auth":
+                self.send_bytes(302, b"", {"Location": fake.oauth.authorize(request.values)})
+            elif request.path == "/token":
+                self.send_json(200, fake.oauth.token(request.form))
+            elif request.path == "/revoke":
+                found = fake.oauth.revoke(request.form.get("token", ""))
                 self.send_json(200, {}) if found else self.send_json(400, {"error": "invalid_token"})
-            elif asked.path == "/v1/userinfo":
-                grant = fake.oauth.grant_of(asked.authorization.removeprefix("Bearer "))
+            elif request.path == "/v1/userinfo":
+                grant = fake.oauth.grant_of(request.authorization.removeprefix("Bearer "))
                 self.send_json(401, {}) if grant is None else self.send_json(200, {"email": grant.email})
             else:
-                self.send_json(200, fake.api(asked))
+                self.send_json(200, fake.api(request))
 
 
 def select(value: Any, fields: str) -> Any:
-    """A partial response: `a,b(c,d/e)` keeps a, of b its c, and of b's d its e."""
+    """Returns a partial response: `a,b(c,d/e)` selects a, b.c and b.d.e."""
     return _pick(value, _tree(re.findall(r"[^,()/]+|[,()/]", fields)))
 
 
@@ -269,10 +271,10 @@ def _need(scopes: tuple[str, ...], name: str) -> None:
 
 
 def seed(google: FakeGoogle) -> None:
-    """A calendar of Ada's with a week of a working person around today, and the holidays beside it."""
+    """Adds a calendar with a working week around today and a calendar of holidays."""
     calendars = google.calendars
-    calendars.calendar(ADA, ADA, summary="Ada", entry={"primary": True, "backgroundColor": "#9fe1e7"})
-    calendars.calendar("holidays@example.com", ADA, summary="Holidays")
+    calendars.add_calendar(ADA, ADA, summary="Ada", entry={"primary": True, "backgroundColor": "#9fe1e7"})
+    calendars.add_calendar("holidays@example.com", ADA, summary="Holidays")
     monday = google.now().replace(hour=8, minute=0, second=0, microsecond=0)
     monday -= timedelta(days=monday.weekday())
     span = {
@@ -289,7 +291,7 @@ def seed(google: FakeGoogle) -> None:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serves until standard input ends."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", type=int, default=0)
     with FakeGoogle(parser.parse_args().port) as google:

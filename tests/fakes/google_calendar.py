@@ -1,8 +1,8 @@
-"""The Calendar API's memory and its rules, without the HTTP: calendars, events, series, sync tokens, pages.
+"""State and rules of the Calendar API, without HTTP: calendars, events, series, sync tokens, pages.
 
-Every event that a listing could name is a row with the number of its last change; a sync token is such a number.  A
-series is kept as its master and expanded into rows for years ahead, as Google does for `singleEvents`: touching it
-touches them all.
+Every event of a listing is a row with the number of its last change; a sync token is such a number.  A series is stored
+as its master and expanded into rows for years ahead, as Google does for `singleEvents`; a change of the series changes
+all of them.
 """
 
 import base64
@@ -32,13 +32,13 @@ FORBIDDEN_WITH_TOKEN = frozenset(
 )
 """Calendar API v3, events.list, `syncToken`."""
 FIRST_LIST_ONLY = frozenset({"timeMin", "timeMax", "syncToken", "pageToken"})
-"""What may differ between the listing that gave a token and the one that uses it."""
+"""Params that may differ between the listing that issued a token and the one that uses it."""
 YEARS_AHEAD = 3
-"""Google goes on to about 2040; the point is that it is far beyond any window."""
+"""Google expands to about 2040; this is far beyond any sync window."""
 
 
 class ApiError(Exception):
-    """An answer of the API's that is none of what was asked for."""
+    """An error response of the API."""
 
     def __init__(self, status: int, reason: str, message: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -50,7 +50,7 @@ class ApiError(Exception):
 
 @dataclass
 class Row:
-    """An event as a listing with `singleEvents` names it; `version` is the number of its last change."""
+    """An event in a listing with `singleEvents`; `version` is the number of its last change."""
 
     resource: Resource
     version: int
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def stub(self) -> Resource:
-        """What is left of it once it is gone: of an occurrence three fields, of any other event the id."""
+        """The cancelled event: three fields of an occurrence, the id of any other event."""
         kept = ("recurringEventId", "originalStartTime") if "recurringEventId" in self.resource else ()
         return {
             "id": self.resource["id"],
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass
 class FakeCalendar:
-    """One calendar; `shared` says who may do what, `refused` what its events answer instead."""
+    """One calendar; `shared` maps users to access roles, `refused` is the error of its event listing."""
 
     calendar_id: str
     summary: str
@@ -80,7 +80,7 @@ class FakeCalendar:
     rows: dict[str, Row] = field(default_factory=dict)
     masters: dict[str, Resource] = field(default_factory=dict)
     log: list[tuple[int, str]] = field(default_factory=list)
-    """Each change and the id of what it changed, so that a delta costs what changed and no more."""
+    """The number of each change and the id of the changed event."""
     oldest_token: int = 0
     refused: ApiError | None = None
 
@@ -96,23 +96,23 @@ class FakeCalendars:
         self._snapshots: dict[str, tuple[list[Resource], str, str | None]] = {}
         self.calendars: dict[str, FakeCalendar] = {}
         self.violations: list[str] = []
-        """What a client must never do, as it did it."""
-        self.page_limit = 2_500
+        """Requests that a client must never send."""
+        self.max_page_size = 2_500
         self.empty_first_pages = False
 
-    # --- what a test arranges -----------------------------------------------------------------------------------
+    # --- set-up by tests ---------------------------------------------------------------------------------------
 
-    def calendar(self, calendar_id: str, owner: str, **more: Any) -> FakeCalendar:
-        """A new calendar; `entry` holds further fields of the owner's list entry."""
+    def add_calendar(self, calendar_id: str, owner: str, **more: Any) -> FakeCalendar:
+        """Adds a calendar; `entry` holds further fields of the owner's list entry."""
         entry = {"selected": True, **more.pop("entry", {})}
-        made = FakeCalendar(calendar_id, more.pop("summary", calendar_id), **more)
-        made.shared[owner] = "owner"
-        made.entries[owner] = entry
-        self.calendars[calendar_id] = made
-        return made
+        calendar = FakeCalendar(calendar_id, more.pop("summary", calendar_id), **more)
+        calendar.shared[owner] = "owner"
+        calendar.entries[owner] = entry
+        self.calendars[calendar_id] = calendar
+        return calendar
 
     def add(self, calendar_id: str, **event: Any) -> str:
-        """A new event, its id; `start` and `end` are given as on the wire.  With `recurrence` a series."""
+        """Adds an event, or a series if it has a `recurrence`, in the API's format; returns its id."""
         event_id: str = event.setdefault("id", f"event{next(self._ids):06}")
         event.setdefault("status", "confirmed")
         event.setdefault("eventType", "default")
@@ -122,11 +122,11 @@ class FakeCalendars:
             calendar.masters[event_id] = event
             self._expand(calendar, event_id)
         else:
-            self._note(calendar, Row(event, self._next()))
+            self._store(calendar, Row(event, self._next()))
         return event_id
 
     def change(self, calendar_id: str, event_id: str, **fields: Any) -> None:
-        """Change an event, one occurrence of a series (it then is an exception), or a whole series."""
+        """Changes an event, one occurrence of a series (which becomes an exception), or a whole series."""
         calendar = self.calendars[calendar_id]
         if event_id in calendar.masters:
             calendar.masters[event_id] |= fields
@@ -137,10 +137,10 @@ class FakeCalendars:
         row.moved = "recurringEventId" in row.resource
         row.gone = False
         row.version = self._next()
-        self._note(calendar, row)
+        self._store(calendar, row)
 
     def cancel(self, calendar_id: str, event_id: str, *, master_only: bool = False) -> None:
-        """Cancel an event, an occurrence or a series; of a series tell all occurrences, or the master alone."""
+        """Cancels an event, an occurrence or a series; a delta then lists all occurrences, or the master only."""
         calendar = self.calendars[calendar_id]
         if event_id not in calendar.masters:
             self._drop(calendar, calendar.rows[event_id])
@@ -152,25 +152,25 @@ class FakeCalendars:
             else:
                 self._drop(calendar, calendar.rows[key])
         if master_only:
-            self._note(calendar, Row({"id": event_id, **master}, self._next(), gone=True))
+            self._store(calendar, Row({"id": event_id, **master}, self._next(), gone=True))
 
     def end_series(self, calendar_id: str, event_id: str, until: str) -> None:
-        """What "this and following events" does to the old series: it gets an UNTIL."""
+        """Adds an UNTIL to a series, as "this and following events" does."""
         rule = self.calendars[calendar_id].masters[event_id]["recurrence"][0]
         self.change(calendar_id, event_id, recurrence=[f"{rule};UNTIL={until}"])
 
     def expire_tokens(self, calendar_id: str) -> None:
-        """All sync tokens of a calendar given so far are answered with 410."""
+        """Expires all sync tokens of a calendar issued so far; they are answered with 410."""
         self.calendars[calendar_id].oldest_token = self._next()
 
     def occurrences(self, calendar_id: str, series_id: str) -> list[str]:
-        """The ids of a series' occurrences that stand, in order."""
+        """Returns the ids of the occurrences of a series that are not cancelled, in order."""
         rows = self.calendars[calendar_id].rows
         return sorted(
             key for key, row in rows.items() if row.resource.get("recurringEventId") == series_id and not row.gone
         )
 
-    # --- what a client asks -------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------------------
 
     def calendar_list(self, email: str, query: Mapping[str, str]) -> Resource:
         """`GET /users/me/calendarList`."""
@@ -186,7 +186,7 @@ class FakeCalendars:
             if email in one.entries
         ]
         shown = [one for one in entries if query.get("showHidden") == "true" or not one.get("hidden")]
-        limit = min(int(query.get("maxResults", 100)), 250, self.page_limit)
+        limit = min(int(query.get("maxResults", 100)), 250, self.max_page_size)
         start = int(query.get("pageToken", 0))
         page: Resource = {"kind": "calendar#calendarList", "items": shown[start : start + limit]}
         if start + limit < len(shown):
@@ -207,7 +207,7 @@ class FakeCalendars:
         token = None if "orderBy" in query else _encode(calendar.calendar_id, self._version, frozen)
         snapshot = f"page{len(self._snapshots)}"
         self._snapshots[snapshot] = found, json.dumps(sorted(query.items())), token
-        limit = min(int(query.get("maxResults", 250)), 2_500, self.page_limit)
+        limit = min(int(query.get("maxResults", 250)), 2_500, self.max_page_size)
         first = _encode(snapshot, 0, str(limit))
         if self.empty_first_pages:
             return {"kind": "calendar#events", "items": [], "nextPageToken": first}
@@ -217,7 +217,7 @@ class FakeCalendars:
         snapshot, start, size = _decode(token)
         found, frozen, sync_token = self._snapshots[snapshot]
         if asked != frozen:
-            self.violations.append(f"page asked with other parameters: {asked} after {frozen}")
+            self.violations.append(f"page requested with other parameters: {asked} after {frozen}")
             raise ApiError(400, "invalid", "Invalid page token value.")
         end = start + int(size)
         page: Resource = {"kind": "calendar#events", "items": found[start:end]}
@@ -257,7 +257,7 @@ class FakeCalendars:
             and (high is None or _moment(row.resource["start"], calendar) < high)
         ]
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------------
 
     def _next(self) -> int:
         self._version = next(self._versions)
@@ -266,14 +266,14 @@ class FakeCalendars:
     def _drop(self, calendar: FakeCalendar, row: Row) -> None:
         row.gone = True
         row.version = self._next()
-        self._note(calendar, row)
+        self._store(calendar, row)
 
-    def _note(self, calendar: FakeCalendar, row: Row) -> None:
+    def _store(self, calendar: FakeCalendar, row: Row) -> None:
         calendar.rows[row.resource["id"]] = row
         calendar.log.append((row.version, row.resource["id"]))
 
     def _expand(self, calendar: FakeCalendar, master_id: str) -> None:
-        """All occurrences anew; those that are no more are cancelled, exceptions stay as they are."""
+        """Expands a series again; cancels occurrences that no longer exist, keeps exceptions."""
         master = calendar.masters[master_id]
         version = self._next()
         found: set[str] = set()
@@ -281,18 +281,18 @@ class FakeCalendars:
             found.add(occurrence["id"])
             known = calendar.rows.get(occurrence["id"])
             if known is None or not (known.moved or known.gone):
-                self._note(calendar, Row(occurrence, version))
+                self._store(calendar, Row(occurrence, version))
             else:
                 known.version = version
-                self._note(calendar, known)
+                self._store(calendar, known)
         for key, row in calendar.rows.items():
             if row.resource.get("recurringEventId") == master_id and key not in found and not row.gone:
                 row.gone, row.version = True, version
-                self._note(calendar, row)
+                self._store(calendar, row)
 
 
 def _occurrences(master: Resource, calendar: FakeCalendar, until: datetime) -> Iterable[Resource]:
-    """A series' occurrences, expanded in local wall time, so that ten o'clock stays ten o'clock."""
+    """Yields the occurrences of a series, expanded in local wall time."""
     start, end = master["start"], master["end"]
     shared = {key: value for key, value in master.items() if key not in ("id", "recurrence", "start", "end")}
     rules = "\n".join(master["recurrence"])
@@ -332,12 +332,12 @@ def _occurrences(master: Resource, calendar: FakeCalendar, until: datetime) -> I
 
 
 def _is_own(row: Row) -> bool:
-    """Whether a listing without `singleEvents` names it: no occurrence, or one that is an exception."""
+    """Whether a listing without `singleEvents` contains it: not an occurrence, or an exception."""
     return "recurringEventId" not in row.resource or row.moved or row.gone
 
 
 def _moment(when: Mapping[str, str], calendar: FakeCalendar) -> datetime:
-    """A date is midnight where the calendar is."""
+    """Returns the time; a date is midnight in the calendar's zone."""
     if "date" in when:
         day = date.fromisoformat(when["date"])
         return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(calendar.time_zone))

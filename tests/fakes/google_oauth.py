@@ -1,4 +1,4 @@
-"""Google's OAuth endpoints and their memory, without the HTTP: consent, codes with PKCE, tokens, revocation."""
+"""State and rules of Google's OAuth endpoints, without HTTP: consent, codes with PKCE, tokens, revocation."""
 
 import base64
 import hashlib
@@ -11,24 +11,24 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 CLIENT_ID = "sidecar-tests.apps.googleusercontent.com"
-CLIENT_SECRET = "GOCSPX-of-the-tests"  # noqa: S105 - it guards nothing
+CLIENT_SECRET = "GOCSPX-of-the-tests"  # noqa: S105 - a fake
 LIFETIME_S = 3_599
 
 
 @dataclass
 class Consent:
-    """What the person in front of Google's page does."""
+    """What the user does on Google's consent page."""
 
     email: str = "ada@example.com"
     error: str | None = None
-    """What the page ends with instead: `access_denied`, `admin_policy_enforced`."""
+    """The error that the page returns: `access_denied`, `admin_policy_enforced`."""
     unticked: frozenset[str] = frozenset()
-    """Ends of the scopes that are refused (granular consent): `calendar.events.readonly`."""
+    """Suffixes of the scopes that the user refuses: `calendar.events.readonly`."""
 
 
 @dataclass
 class Code:
-    """An authorization code, good for one exchange."""
+    """An authorization code, valid for one exchange."""
 
     email: str
     scopes: tuple[str, ...]
@@ -39,7 +39,7 @@ class Code:
 
 @dataclass
 class Grant:
-    """What a user has granted, with all tokens that came of it."""
+    """The grant of a user, with all its tokens."""
 
     email: str
     scopes: tuple[str, ...]
@@ -49,7 +49,7 @@ class Grant:
 
 
 class OAuthError(Exception):
-    """An error of the token endpoint's."""
+    """An error response of the token endpoint."""
 
     def __init__(self, status: int, error: str, description: str = "", **more: str) -> None:
         super().__init__(error)
@@ -58,7 +58,7 @@ class OAuthError(Exception):
 
 
 class FakeOAuth:
-    """All sign-ins."""
+    """All grants."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -66,18 +66,18 @@ class FakeOAuth:
         self.grants: list[Grant] = []
         self.consent = Consent()
         self.rotates = False
-        """Whether each refresh brings a new refresh token and kills the old one."""
+        """Whether each refresh returns a new refresh token and revokes the old one."""
         self.gives_id_token = True
         self.refreshes = 0
         self.refusal: OAuthError | None = None
-        """What every refresh is answered with."""
+        """The error that answers every refresh."""
         self.issued: list[str] = []
-        """Everything secret that was ever given out, codes too."""
-        self.problems: list[str] = []
-        """What a client asked wrongly of the page where people sign in."""
+        """Every code and token ever issued."""
+        self.violations: list[str] = []
+        """Errors in the client's authorization requests."""
 
     def authorize(self, query: Mapping[str, str]) -> str:
-        """`GET /o/oauth2/v2/auth`: where the browser goes next.  The person's mind is made up (`consent`)."""
+        """`GET /o/oauth2/v2/auth`: returns the redirect after the user's `consent`."""
         redirect = urlsplit(query.get("redirect_uri", ""))
         wanted = {
             "client_id": CLIENT_ID,
@@ -86,10 +86,10 @@ class FakeOAuth:
             "access_type": "offline",
             "prompt": "consent",
         }
-        self.problems += [f"{key} is {query.get(key)}" for key, value in wanted.items() if query.get(key) != value]
+        self.violations += [f"{key} is {query.get(key)}" for key, value in wanted.items() if query.get(key) != value]
         if redirect.hostname not in ("127.0.0.1", "::1", "localhost") or len(query.get("state", "")) < 32:
-            self.problems.append("redirect_uri or state are not as they should be")
-        email = query.get("login_hint") or self.consent.email  # Google tells it as its owner has once written it
+            self.violations.append("redirect_uri or state is wrong")
+        email = query.get("login_hint") or self.consent.email  # Google returns the spelling of the account's owner
         answer = {"state": query.get("state", "")}
         if self.consent.error is not None:
             return f"{query['redirect_uri']}?{urlencode({**answer, 'error': self.consent.error})}"
@@ -120,43 +120,43 @@ class FakeOAuth:
             raise OAuthError(400, "redirect_uri_mismatch", "Bad Request")
         grant = Grant(code.email, code.scopes, self._secret("1//0"))
         self.grants.append(grant)
-        answer = self.open(grant) | {"refresh_token": grant.refresh_token}
+        answer = self.issue_token(grant) | {"refresh_token": grant.refresh_token}
         if self.gives_id_token and "openid" in code.scopes:
             answer["id_token"] = self._id_token(code.email)
         return answer
 
     def revoke(self, token: str) -> bool:
-        """`POST /revoke`: all that this user has granted ends."""
+        """`POST /revoke`: revokes all grants of this user."""
         found = next(
             (one for one in self.grants if one.alive and token in (one.refresh_token, *one.access_tokens)), None
         )
         if found is None:
             return False
-        self.end(found.email)
+        self.revoke_user(found.email)
         return True
 
-    def end(self, email: str) -> None:
-        """The user takes everything back, as on Google's own page."""
+    def revoke_user(self, email: str) -> None:
+        """Revokes all grants of a user, as on Google's account page."""
         for grant in self.grants:
             if grant.email == email:
                 grant.alive = False
                 grant.access_tokens.clear()
 
     def expire_access_tokens(self) -> None:
-        """All access tokens end now, earlier than was said."""
+        """Revokes all access tokens before they expire."""
         for grant in self.grants:
             grant.access_tokens.clear()
 
     def grant_of(self, access_token: str) -> Grant | None:
-        """Whose token this is; None: nobody's that is alive."""
+        """Returns the grant of a valid access token, or None."""
         for grant in self.grants:
             until = grant.access_tokens.get(access_token)
             if until is not None and until > self._now():
                 return grant
         return None
 
-    def give(self, email: str, scopes: tuple[str, ...]) -> Grant:
-        """A sign-in that was made elsewhere."""
+    def add_grant(self, email: str, scopes: tuple[str, ...]) -> Grant:
+        """Adds a grant without a sign-in."""
         grant = Grant(email, scopes, self._secret("1//0"))
         self.grants.append(grant)
         return grant
@@ -168,14 +168,14 @@ class FakeOAuth:
         grant = next((one for one in self.grants if one.alive and one.refresh_token == token), None)
         if grant is None:
             raise OAuthError(400, "invalid_grant", "Token has been expired or revoked.")
-        answer = self.open(grant)
+        answer = self.issue_token(grant)
         if self.rotates:
             grant.refresh_token = self._secret("1//0")
             answer["refresh_token"] = grant.refresh_token
         return answer
 
-    def open(self, grant: Grant) -> dict[str, Any]:
-        """An access token of a grant, as the token endpoint gives it."""
+    def issue_token(self, grant: Grant) -> dict[str, Any]:
+        """Issues an access token; returns the response of the token endpoint."""
         token = self._secret("ya29.")
         grant.access_tokens[token] = self._now() + timedelta(seconds=LIFETIME_S)
         scope = " ".join(grant.scopes)

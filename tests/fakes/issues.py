@@ -1,4 +1,4 @@
-"""Issues of the fake Jira, and how its search finds them: dates in the user's zone, `updatedBy` by whole days."""
+"""Issues of the fake Jira and the rules of its search: dates in the user's zone, `updatedBy` by whole days."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from tests.fakes.queries import BadQuery, Call, Clause, Query
 
 @dataclass
 class Issue:
-    """An issue with its past; `touches` are who changed it and when."""
+    """An issue with its history; `touches` are (time in ms, account id) of each change."""
 
     issue_id: str
     key: str
@@ -28,23 +28,23 @@ class Issue:
 
 
 def lower_bound(query: Query) -> int:
-    """The `updated >=` that holds for all of the query; 0: there is none."""
+    """Returns the lower bound of `updated` in the whole query, or 0."""
     clauses = query.where[1:] if isinstance(query.where, tuple) and query.where[0] == "and" else ()
     bounds = [one.value for one in clauses if isinstance(one, Clause) and one.field == "updated"]
     return max((bound for bound in bounds if isinstance(bound, int)), default=0)
 
 
-def seen(issue: Issue, horizon: int | None) -> int | None:
-    """When it changed last, as far as the index knows; None: it does not know the issue."""
+def last_change(issue: Issue, horizon: int | None) -> int | None:
+    """Returns the last change known to the index, or None if it does not know the issue."""
     if horizon is None:
         return issue.updated
     return max((at for at, _ in issue.touches if at <= horizon), default=None)
 
 
-def holds(issue: Issue, user: User, horizon: int | None, clause: Clause) -> bool:
+def matches(issue: Issue, user: User, horizon: int | None, clause: Clause) -> bool:
     value = clause.value
     if clause.field == "updated":
-        last = seen(issue, horizon) or 0
+        last = last_change(issue, horizon) or 0
         bound = value if isinstance(value, int) else _minute(value, user)
         return last >= bound if clause.operator == ">=" else last <= bound
     if clause.field == "issue" and isinstance(value, Call) and value.name == "updatedby":
@@ -63,13 +63,13 @@ def holds(issue: Issue, user: User, horizon: int | None, clause: Clause) -> bool
 
 
 def _minute(text: str, user: User) -> int:
-    """A date in the user's zone, to the minute."""
+    """Parses a date in the user's zone, to the minute."""
     at = datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(user.time_zone))
     return round(at.timestamp() * 1000)
 
 
 def _updated_by(issue: Issue, call: Call, user: User, horizon: int | None) -> bool:
-    """Whole days in the user's zone, the last one included."""
+    """Evaluates `updatedBy`: whole days in the user's zone, including the last one."""
     zone = ZoneInfo(user.time_zone)
     who, *dates = call.arguments
     days = [datetime.strptime(text, "%Y/%m/%d").replace(tzinfo=zone) for text in dates]

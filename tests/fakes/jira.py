@@ -1,6 +1,6 @@
-"""Jira Cloud on loopback, with what makes it hard: an index that lags, offsets under live data, cut histories.
+"""A fake Jira Cloud with its difficulties: a search index that lags, offsets into changing lists, truncated histories.
 
-Page tokens are the worst that a server may do: offsets into the list as it is now.
+Page tokens are the worst case that a server may have: offsets into the current list.
 `python -m tests.fakes.jira --port 0` prints a site's URL and a token, and serves until standard input ends.
 """
 
@@ -14,8 +14,8 @@ from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-from tests.fakes.atlassian import Answer, Asked, FakeSite, User, html, stamp
-from tests.fakes.issues import Issue, holds, lower_bound, seen
+from tests.fakes.atlassian import FakeSite, Request, Response, User, html, stamp
+from tests.fakes.issues import Issue, last_change, lower_bound, matches
 from tests.fakes.queries import BadQuery, parse
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SEARCH_KEYS = {
 
 
 def document(text: str) -> dict[str, Any]:
-    """A text as ADF."""
+    """Returns a text as ADF."""
     return {
         "type": "doc",
         "version": 1,
@@ -51,19 +51,19 @@ def document(text: str) -> dict[str, Any]:
 
 
 class FakeJira:
-    """One site's Jira."""
+    """The Jira of one site."""
 
     def __init__(self, site: FakeSite) -> None:
         self._site = site
         self.issues: dict[str, Issue] = {}
         self.lag_ms = 0
-        """How long the search takes to learn of a change."""
-        self.laggards: set[str] = set()
-        """If there are any, only these issues lag."""
+        """Delay until the search finds a change."""
+        self.lagging: set[str] = set()
+        """If not empty, only these issues are delayed."""
         self.embedded = 20
-        """Comments and worklogs that come with an issue."""
-        self.largest_page = 5_000
-        self.histories_a_page = 1_000
+        """Maximum number of comments and worklogs embedded in an issue."""
+        self.max_page_size = 5_000
+        self.histories_per_page = 1_000
         self.repeats_tokens = False
         self.refuses_tokens = False
         self._ids = count(10_000)
@@ -71,10 +71,10 @@ class FakeJira:
         self._found: tuple[Any, list[Issue]] = ((), [])
         self._sorted: tuple[int, list[Issue]] = (-1, [])
 
-    # --- what people do -----------------------------------------------------------------------------------------
+    # --- changes by users ---------------------------------------------------------------------------------------
 
     def create(self, by: User, summary: str, project: str = "PROJ", at_ms: int | None = None, **more: Any) -> Issue:
-        """A new issue."""
+        """Adds an issue."""
         number = next(self._ids)
         at = self._site.now_ms() if at_ms is None else at_ms
         fields = {
@@ -90,7 +90,7 @@ class FakeJira:
         return issue
 
     def change(self, issue: Issue, by: User, at_ms: int | None = None, **fields: tuple[Any, Any]) -> None:
-        """One history: field to (old, new), each a text, None, or a pair of id and text."""
+        """Adds a history: field to (old, new), each a text, None, or a pair of id and text."""
         items = []
         for name, (old, new) in fields.items():
             (before, before_text), (after, after_text) = (_pair(old), _pair(new))
@@ -100,48 +100,48 @@ class FakeJira:
         issue.histories.append({"id": str(next(self._ids)), "author": by.shown(), "created": at, "items": items})
 
     def transition(self, issue: Issue, by: User, status: str, at_ms: int | None = None) -> None:
-        """Move it on."""
+        """Changes the status."""
         old = issue.fields["status"]
         issue.fields["status"] = status
         self.change(issue, by, at_ms, status=((STATUSES[old][0], old), (STATUSES[status][0], status)))
 
     def assign(self, issue: Issue, by: User, to: User | None) -> None:
-        """Give it to somebody."""
+        """Changes the assignee."""
         old, issue.assignee = issue.assignee, to
         self.change(issue, by, assignee=(_person(old), _person(to)))
 
     def rename(self, issue: Issue, by: User, summary: str) -> None:
-        """Change its summary."""
+        """Changes the summary."""
         old, issue.fields["summary"] = issue.fields["summary"], summary
         self.change(issue, by, summary=(old, summary))
 
     def move(self, issue: Issue, by: User, key: str) -> None:
-        """Move it to another project: the key changes, the id stays."""
+        """Moves it to another project; the key changes, the id does not."""
         old, issue.key = issue.key, key
         issue.fields["project"] = {"id": "2", "key": key.partition("-")[0], "name": "Another"}
         self.change(issue, by, Key=(old, key))
 
     def comment(self, issue: Issue, by: User, text: str, at_ms: int | None = None) -> str:
-        """Say something on it: the comment's id."""
+        """Adds a comment; returns its id."""
         at = self._touch(issue, by, at_ms)
         made = {"id": str(next(self._ids)), "author": by.shown(), "updateAuthor": by.shown(), "body": document(text)}
         issue.comments.append({**made, "created": stamp(at), "updated": stamp(at)})
         return str(made["id"])
 
     def edit_comment(self, issue: Issue, by: User, comment_id: str, text: str) -> None:
-        """Say it otherwise."""
+        """Changes a comment."""
         at = self._touch(issue, by)
         for one in issue.comments:
             if one["id"] == comment_id:
                 one |= {"body": document(text), "updated": stamp(at), "updateAuthor": by.shown()}
 
     def delete_comment(self, issue: Issue, by: User, comment_id: str) -> None:
-        """Take it back."""
+        """Deletes a comment."""
         self._touch(issue, by)
         issue.comments = [one for one in issue.comments if one["id"] != comment_id]
 
     def log_work(self, issue: Issue, by: User, seconds: int, started_ms: int | None = None) -> str:
-        """Log work, which leaves bookkeeping in the history: the worklog's id."""
+        """Logs work, which also adds a history; returns the worklog's id."""
         worklog_id = str(next(self._ids))
         self.change(issue, by, timespent=("0", str(seconds)), WorklogId=(None, worklog_id))
         started = self._site.now_ms() if started_ms is None else started_ms
@@ -151,7 +151,7 @@ class FakeJira:
         return worklog_id
 
     def delete(self, issue: Issue) -> None:
-        """Delete it: nothing tells of that."""
+        """Deletes it; no request reports a deletion."""
         del self.issues[issue.issue_id]
         self._epoch += 1
 
@@ -162,66 +162,68 @@ class FakeJira:
         self._epoch += 1
         return at
 
-    # --- what is asked ------------------------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------------------
 
-    def answer(self, asked: Asked) -> Answer | None:
-        """See `Product`."""
+    def answer(self, request: Request) -> Response | None:
+        """Returns the response, or None if the path is unknown."""
         prefix = "/rest/api/3/"
-        if not asked.path.startswith(prefix):
+        if not request.path.startswith(prefix):
             return None
-        path = asked.path.removeprefix(prefix)
+        path = request.path.removeprefix(prefix)
         if path == "myself":
-            return self._myself(asked)
+            return self._myself(request)
         if path == "search":
-            return Answer(410, {"errorMessages": ["Die angeforderte API wurde entfernt."], "errors": {}})
-        route: Mapping[str, Callable[[Asked], Answer]] = {
+            return Response(410, {"errorMessages": ["Die angeforderte API wurde entfernt."], "errors": {}})
+        route: Mapping[str, Callable[[Request], Response]] = {
             "search/jql": self._search,
             "issue/bulkfetch": self._bulk_issues,
             "changelog/bulkfetch": self._bulk_histories,
             "status": self._statuses,
         }
         if path in route:
-            return route[path](asked)
+            return route[path](request)
         _, issue_id, part = (*path.split("/"), "", "")[:3]
-        return self._part(asked, issue_id, part) if path.startswith("issue/") and part else None
+        return self._part(request, issue_id, part) if path.startswith("issue/") and part else None
 
-    def _myself(self, asked: Asked) -> Answer:
-        if asked.user is None:
-            if asked.headers.get("accept") != "application/json":
+    def _myself(self, request: Request) -> Response:
+        if request.user is None:
+            if request.headers.get("accept") != "application/json":
                 return html(401)
-            return Answer(401, {"errorMessages": ["Der Client muss authentifiziert sein."], "errors": {}})
-        return Answer(200, {**asked.user.shown(), "emailAddress": asked.user.email, "timeZone": asked.user.time_zone})
+            return Response(401, {"errorMessages": ["Der Client muss authentifiziert sein."], "errors": {}})
+        return Response(
+            200, {**request.user.shown(), "emailAddress": request.user.email, "timeZone": request.user.time_zone}
+        )
 
-    def _statuses(self, asked: Asked) -> Answer:
+    def _statuses(self, request: Request) -> Response:
         made = [
             {"id": status_id, "name": name, "statusCategory": {"key": key}}
             for name, (status_id, key) in STATUSES.items()
         ]
-        return Answer(200, made if asked.user is not None else [])
+        return Response(200, made if request.user is not None else [])
 
-    def _search(self, asked: Asked) -> Answer:
-        body = asked.body
+    def _search(self, request: Request) -> Response:
+        body = request.body
         if set(body) - SEARCH_KEYS:
-            return Answer(400, {"errorMessages": ["Ungültige Anfrage."], "errors": {}})
+            return Response(400, {"errorMessages": ["Ungültige Anfrage."], "errors": {}})
         size, token, start = body.get("maxResults", 50), body.get("nextPageToken"), 0
         if not 1 <= size <= 5_000:
-            return Answer(400, {"errorMessages": ["maxResults"], "errors": {}})
+            return Response(400, {"errorMessages": ["maxResults"], "errors": {}})
         if token is not None:
             if self.refuses_tokens:
-                return Answer(400, {"errorMessages": ["Das Token ist abgelaufen."], "errors": {}})
+                return Response(400, {"errorMessages": ["Das Token ist abgelaufen."], "errors": {}})
             start = json.loads(b64decode(token))["start"]
         try:
-            found = self._matching(body["jql"], asked.user)
+            found = self._matching(body["jql"], request.user)
         except BadQuery as error:
-            return Answer(400, {"errorMessages": [f"Fehler in der JQL-Abfrage: {error}"], "errors": {}})
-        page = found[start : start + min(size, self.largest_page)]
+            return Response(400, {"errorMessages": [f"Fehler in der JQL-Abfrage: {error}"], "errors": {}})
+        page = found[start : start + min(size, self.max_page_size)]
         end = start + len(page)
         answer: dict[str, Any] = {"issues": [self._shown(one, body.get("fields", ["id"])) for one in page]}
         answer["isLast"] = end >= len(found)
         if end < len(found):
             wanted = start if self.repeats_tokens and start else end
             answer["nextPageToken"] = b64encode(json.dumps({"start": wanted}).encode()).decode()
-        return Answer(200, answer)
+        return Response(200, answer)
 
     def _matching(self, jql: str, user: User | None) -> list[Issue]:
         key = (jql, user and user.account_id, self._epoch, self.lag_ms and self._site.now_ms())
@@ -231,22 +233,25 @@ class FakeJira:
                 issue
                 for issue in self._changed_since(lower_bound(query))
                 if user is not None
-                and seen(issue, self._horizon(issue)) is not None
-                and query.matches(partial(holds, issue, user, self._horizon(issue)))
+                and last_change(issue, self._horizon(issue)) is not None
+                and query.matches(partial(matches, issue, user, self._horizon(issue)))
             ]
-            orders = {"id": lambda one: int(one.issue_id), "updated": lambda one: seen(one, self._horizon(one)) or 0}
+            orders = {
+                "id": lambda one: int(one.issue_id),
+                "updated": lambda one: last_change(one, self._horizon(one)) or 0,
+            }
             for name in reversed(query.order):
                 found.sort(key=orders[name])
             self._found = (key, found)
         return self._found[1]
 
     def _horizon(self, issue: Issue) -> int | None:
-        """Up to when the index knows this issue; None: up to now."""
-        lags = self.lag_ms and (not self.laggards or issue.issue_id in self.laggards)
+        """Returns the time up to which the index knows this issue, or None if it is current."""
+        lags = self.lag_ms and (not self.lagging or issue.issue_id in self.lagging)
         return self._site.now_ms() - self.lag_ms if lags else None
 
     def _changed_since(self, lower_ms: int) -> Iterable[Issue]:
-        """As a real index does, without looking at everything: with a million issues only what matters is slow."""
+        """Returns candidates from an index by time of change, so that a search does not scan a million issues."""
         if self.lag_ms:
             return self.issues.values()
         if self._sorted[0] != self._epoch:
@@ -259,7 +264,7 @@ class FakeJira:
         fields: dict[str, Any] = {}
         for name in wanted:
             if name == "updated":
-                fields[name] = stamp(seen(issue, horizon) or issue.updated)
+                fields[name] = stamp(last_change(issue, horizon) or issue.updated)
             elif name == "created":
                 fields[name] = stamp(issue.created)
             elif name == "creator":
@@ -272,39 +277,39 @@ class FakeJira:
                 fields[name] = issue.fields[name]
         return {"id": issue.issue_id, "key": issue.key, "self": "", "fields": fields}
 
-    def _bulk_issues(self, asked: Asked) -> Answer:
-        ids = asked.body["issueIdsOrKeys"]
+    def _bulk_issues(self, request: Request) -> Response:
+        ids = request.body["issueIdsOrKeys"]
         if len(ids) > 100:
-            return Answer(400, {"errorMessages": ["Zu viele Vorgänge."], "errors": {}})
-        there = [self.issues[one] for one in ids if one in self.issues and asked.user is not None]
-        return Answer(200, {"issues": [self._shown(one, asked.body["fields"]) for one in there], "issueErrors": []})
+            return Response(400, {"errorMessages": ["Zu viele Vorgänge."], "errors": {}})
+        there = [self.issues[one] for one in ids if one in self.issues and request.user is not None]
+        return Response(200, {"issues": [self._shown(one, request.body["fields"]) for one in there], "issueErrors": []})
 
-    def _bulk_histories(self, asked: Asked) -> Answer:
-        token = asked.body.get("nextPageToken")
+    def _bulk_histories(self, request: Request) -> Response:
+        token = request.body.get("nextPageToken")
         start = 0 if token is None else int(token)
-        size = min(asked.body.get("maxResults", 1_000), self.histories_a_page)
-        ids = asked.body["issueIdsOrKeys"] if asked.user is not None else []
+        size = min(request.body.get("maxResults", 1_000), self.histories_per_page)
+        ids = request.body["issueIdsOrKeys"] if request.user is not None else []
         every = [(one, history) for one in ids if one in self.issues for history in self.issues[one].histories]
         logs: dict[str, list[Any]] = {}
         for issue_id, history in every[start : start + size]:
-            logs.setdefault(issue_id, []).append(history)  # `created` in milliseconds, as live sites have it
+            logs.setdefault(issue_id, []).append(history)  # `created` in milliseconds, as on live sites
         answer: dict[str, Any] = {
             "issueChangeLogs": [{"issueId": one, "changeHistories": listed} for one, listed in logs.items()]
         }
         if start + size < len(every):
             answer["nextPageToken"] = str(start + size)
-        return Answer(200, answer)
+        return Response(200, answer)
 
-    def _part(self, asked: Asked, issue_id: str, part: str) -> Answer | None:
+    def _part(self, request: Request, issue_id: str, part: str) -> Response | None:
         issue = self.issues.get(issue_id)
-        if issue is None or asked.user is None:
-            return Answer(404, {"errorMessages": ["Vorgang existiert nicht."], "errors": {}})
+        if issue is None or request.user is None:
+            return Response(404, {"errorMessages": ["Vorgang existiert nicht."], "errors": {}})
         if part not in ("comment", "worklog"):
             return None
         parts = issue.comments if part == "comment" else issue.worklogs
-        start, size = int(asked.get("startAt", "0")), min(int(asked.get("maxResults", "50")), 100)
+        start, size = int(request.get("startAt", "0")), min(int(request.get("maxResults", "50")), 100)
         page = {"startAt": start, "maxResults": size, "total": len(parts)}
-        return Answer(200, {**page, f"{part}s": parts[start : start + size]})
+        return Response(200, {**page, f"{part}s": parts[start : start + size]})
 
 
 def _pair(value: Any) -> tuple[str | None, str | None]:
@@ -316,13 +321,10 @@ def _person(user: User | None) -> tuple[str, str] | None:
 
 
 def main() -> None:
-    """Serve until standard input ends, so that the server cannot outlive a test that started it.
-
-    A line `comment N` has Ada comment on her first N issues, and is answered with a line.
-    """
+    """Serves until standard input ends.  A line `comment N` adds a comment to the first N issues."""
     parser = argparse.ArgumentParser(description="A fake Atlassian site on loopback, with Jira and Confluence.")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--issues", type=int, default=3, help="issues that Ada has made and moved on")
+    parser.add_argument("--issues", type=int, default=3, help="number of issues")
     arguments = parser.parse_args()
     with FakeSite(port=arguments.port) as site:
         ada = site.user("ada")

@@ -1,4 +1,7 @@
-"""The part of JQL and CQL that the fakes understand: comparisons, functions, lists, AND, OR, parentheses, ORDER BY."""
+"""A parser of the subset of JQL and CQL that the fakes support.
+
+Comparisons, functions, lists, AND, OR, parentheses and ORDER BY.
+"""
 
 import re
 from collections.abc import Callable
@@ -11,7 +14,7 @@ TOKEN = re.compile(
 
 
 class BadQuery(Exception):
-    """What the real one answers with 400."""
+    """The query is invalid; the real API answers with 400."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Query:
     order: tuple[str, ...]
 
     def matches(self, test: Callable[[Clause], bool]) -> bool:
-        """Whether something for which the clauses are as `test` says is found."""
+        """Whether the query is true if `test` evaluates its clauses."""
         return _matches(self.where, test)
 
 
@@ -76,24 +79,24 @@ class _Parser:
         if self.take()[1].upper() != text:
             raise BadQuery(f"{text} expected")
 
-    def either(self) -> Any:
-        parts = [self.both()]
+    def or_expression(self) -> Any:
+        parts = [self.and_expression()]
         while self.peek() == "OR":
             self.take()
-            parts.append(self.both())
+            parts.append(self.and_expression())
         return parts[0] if len(parts) == 1 else ("or", *parts)
 
-    def both(self) -> Any:
-        parts = [self.one()]
+    def and_expression(self) -> Any:
+        parts = [self.term()]
         while self.peek() == "AND":
             self.take()
-            parts.append(self.one())
+            parts.append(self.term())
         return parts[0] if len(parts) == 1 else ("and", *parts)
 
-    def one(self) -> Any:
+    def term(self) -> Any:
         if self.peek() == "(":
             self.take()
-            inner = self.either()
+            inner = self.or_expression()
             self.expect(")")
             return inner
         kind, field = self.take()
@@ -131,9 +134,9 @@ class _Parser:
 
 
 def parse(text: str) -> Query:
-    """Raises `BadQuery`."""
+    """Parses a query.  Raises `BadQuery`."""
     parser = _Parser(text)
-    where = parser.either()
+    where = parser.or_expression()
     order: list[str] = []
     if parser.peek() == "ORDER":
         parser.take()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sidecar_protocol.claude.runs import ClaudeRunResult
 
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
 from tests.process.raw_client import PATIENCE_S, RawClient
@@ -66,16 +66,16 @@ def check(report: dict[str, Any], data_dir: Path) -> None:
     assert (first["status"], first["type"]) == ("queued", "claude.run")
     assert (finished["status"], finished["error"]) == ("succeeded", None)
     result = ClaudeRunResult.model_validate(finished["result"])
-    assert result.text == TEXT == "".join(delta["text"] for delta in report["heard"])
-    assert len(report["heard"]) > 1
-    assert {delta["session_id"] for delta in report["heard"]} == {result.session_id}
+    assert result.text == TEXT == "".join(delta["text"] for delta in report["deltas"])
+    assert len(report["deltas"]) > 1
+    assert {delta["session_id"] for delta in report["deltas"]} == {result.session_id}
     assert result.usage.model_dump() == {
         "input_tokens": 12,
         "output_tokens": 9,
         "cache_creation_input_tokens": 3,
         "cache_read_input_tokens": 4,
     }
-    assert report["asked"]["cancel_requested"] is True
+    assert report["cancelling"]["cancel_requested"] is True
     assert (stopped["status"], stopped["result"]) == ("cancelled", None)
     assert report["exit"] == {"code": 0, "signal": None}
     assert len(report["pids"]) >= 2

@@ -1,5 +1,5 @@
-// What a client may and may not write against contract.ts.  It is compiled, never run: every line that must be refused
-// is marked @ts-expect-error, so that tsc fails both when too little is refused and when too much is.
+// Type checks of contract.ts.  This module is compiled but never run.  Lines that must not compile are marked with
+// `@ts-expect-error`, so that tsc fails if the types are too loose or too strict.
 import {
   DURABLE_NOTIFICATIONS,
   ERROR_CODES,
@@ -31,7 +31,7 @@ declare function call<Name extends keyof Methods>(
   name: Name,
   params: Methods[Name]["params"],
 ): Promise<Methods[Name]["result"]>;
-declare function tell<Name extends keyof ClientNotifications>(name: Name, params: ClientNotifications[Name]): void;
+declare function notify<Name extends keyof ClientNotifications>(name: Name, params: ClientNotifications[Name]): void;
 declare function on<Name extends keyof Notifications>(name: Name, listen: (params: Notifications[Name]) => void): void;
 
 export async function requests(): Promise<string> {
@@ -39,23 +39,23 @@ export async function requests(): Promise<string> {
   const same = await call("jobs.get", { job_id: job.job_id });
   await call("jobs.list", {});
   await call("system.health", {});
-  tell("$/cancelRequest", { id: 7 });
+  notify("$/cancelRequest", { id: 7 });
 
-  // @ts-expect-error a param is missing
+  // @ts-expect-error a required param is missing
   await call("jobs.get", {});
   // @ts-expect-error a param has the wrong type
   await call("jobs.get", { job_id: 7 });
-  // @ts-expect-error a param is not known
+  // @ts-expect-error a param is unknown
   await call("jobs.get", { job_id: "7", jobid: "7" });
-  // @ts-expect-error a method without params takes none
+  // @ts-expect-error the method has no params
   await call("system.health", { verbose: true });
-  // @ts-expect-error there is no such status
+  // @ts-expect-error the status is unknown
   await call("jobs.list", { status: "done" });
-  // @ts-expect-error undefined is not a value of JSON: leave the param out
+  // @ts-expect-error undefined is not a JSON value: omit the param
   await call("jobs.list", { status: undefined });
-  // @ts-expect-error there is no such method
+  // @ts-expect-error the method is unknown
   await call("jobs.delete", {});
-  // @ts-expect-error it is a notification: nothing would be answered
+  // @ts-expect-error it is a notification, not a request
   await call("initialized", {});
   return same.status === JobStatus.SUCCEEDED ? "done" : same.status;
 }
@@ -69,7 +69,7 @@ export function listening(): void {
   on("claude.delta", ({ offset, text }) => offset + text.length);
   // @ts-expect-error an ephemeral notification has no seq
   on("claude.delta", ({ seq }) => seq);
-  // @ts-expect-error there is no such notification
+  // @ts-expect-error the notification is unknown
   on("jobs.deleted", () => undefined);
 }
 
@@ -79,7 +79,7 @@ export function facts(): unknown[] {
     holds<Same<Methods["jobs.get"]["result"]["status"], JobStatus>>(),
     holds<Same<JobStatus, (typeof JobStatus)[keyof typeof JobStatus]>>(),
     holds<Same<Methods["jobs.list"]["params"]["limit"], number | undefined>>(),
-    // A result's field is there even where the declaration gives it a default.
+    // A field with a default is always present in a result.
     holds<Same<undefined extends Job["priority"] ? true : false, false>>(),
     holds<Same<Job["started_at"], string | null>>(),
     holds<Same<Notifications["jobs.updated"], JobUpdated>>(),

@@ -275,7 +275,7 @@ def test_answering_twice_is_our_own_mistake() -> None:
     assert isinstance(request, Request)
     connection.reply(request, b"1")
     for answer in (connection.reply, connection.reply_error):
-        with pytest.raises(LocalProtocolError, match="request 1 has been answered already"):
+        with pytest.raises(LocalProtocolError, match="request 1 was already answered"):
             answer(request, b"{}")
     connection.receive(message(id=1, method="again") + b"\n")
     assert [describe(event)[3] for event in events(connection)] == ["again"]

@@ -244,7 +244,7 @@ def test_what_may_come_before_initialize_is_never_refused_for_that() -> None:
 def test_an_error_carries_its_kind_and_whether_to_retry() -> None:
     assert document()["components"]["errors"]["overloaded"] == {
         "code": 5030,
-        "message": "Too many requests are in flight; try again soon.",
+        "message": "Too many requests are in flight; try again later.",
         "data": {"kind": "overloaded", "retryable": True},
     }
 

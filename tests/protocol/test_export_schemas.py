@@ -67,7 +67,7 @@ def test_the_strings_beneath_fields_and_members_become_descriptions() -> None:
         "allOf": [{"$ref": "#/components/schemas/Flavour"}],
         "description": "The main one.",
     }
-    assert found["Jam"]["properties"]["glasses"]["description"] == "How many there are.  Rows a page, 1 to 500."
+    assert found["Jam"]["properties"]["glasses"]["description"] == "How many there are.  Rows per page, 1 to 500."
     assert found["Flavour"] == {
         "title": "Flavour",
         "description": "What it tastes of.\n\n- `sweet`: Of sugar.",

@@ -101,7 +101,7 @@ SMALL = export.ExportedContract(
         "export type JamStopParams = Record<string, never>;\n",
         '  "jam.cook": { payload: CookJam; result: Jam };\n',
         "/** Cook it. */\nexport type CookJam = Record<string, never>;\n",
-        "  /**\n   * Rows a page, 1 to 500.\n   *\n   * @default 5\n   */\n  limit?: number;\n",
+        "  /**\n   * Rows per page, 1 to 500.\n   *\n   * @default 5\n   */\n  limit?: number;\n",
         "  shelf: Shelf;\n",
         "  extra?: Record<string, any> | null;\n",
         "  named?: Record<string, string>;\n",

@@ -23,12 +23,12 @@ def test_a_time_is_kept_in_the_one_form_that_sorts_as_text(sent: str, kept: str)
 @pytest.mark.parametrize(
     ("sent", "complaint"),
     [
-        ("2026-11-23T08:00:00", "needs its offset"),
-        ("2026-11-23", "needs its offset"),
+        ("2026-11-23T08:00:00", "needs an offset"),
+        ("2026-11-23", "needs an offset"),
         ("tomorrow", "not an ISO 8601 date and time"),
         ("", "not an ISO 8601 date and time"),
         ("2026-02-30T08:00:00Z", "not an ISO 8601 date and time"),
-        ("0001-01-01T00:00:00+09:00", "must lie in the years 1 to 9999"),
+        ("0001-01-01T00:00:00+09:00", "must be in the years 1 to 9999"),
         ("9" * 65, "at most 64 characters"),
     ],
 )

@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from sidecar.transcripts.file.format import Header, read, write
-from tests.calendar.ics_harness import vcalendar, vevent
+from tests.calendar.ics.harness import vcalendar, vevent
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
@@ -34,7 +34,7 @@ PORT: Final = 48_201
 CLIENT: Final = {"name": "a host", "version": "1"}
 SECRET_ENV: Final = {"GOOGLE_CLIENT_SECRET": {"$secret": 99}}
 """Values in the header in place of secret variables."""
-STEADY_CLAUDE: Final = {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "STANDIN_STEADY": "1"}  # noqa: S108
+STEADY_CLAUDE: Final = {"CLAUDE_PATH": "../fakes/claude", "HOME": "/tmp", "FAKE_CLAUDE_FIXED_IDS": "1"}  # noqa: S108
 """With a home folder that every machine has, since its path appears in messages."""
 WEEK: Final = {"start": "2026-11-20T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
 TIME: Final = re.compile(rb'^\{"t":[0-9.]+,')
@@ -94,7 +94,7 @@ def imported(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
     with FakeGoogle(port, _now_s) as cloud:
         seed(cloud)
         scopes = tuple(SCOPE + name for name in ("calendar.calendarlist.readonly", "calendar.events.readonly"))
-        token = cloud.oauth.give(ADA, scopes).refresh_token
+        token = cloud.oauth.add_grant(ADA, scopes).refresh_token
 
         def play(host: RawClient) -> None:
             host.initialize(client_info=CLIENT)

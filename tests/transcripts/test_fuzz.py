@@ -80,16 +80,16 @@ def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, 
     with raw_client() as wire:
         wire.initialize()
         wire.send(b"\n".join(lines) + b"\n")
-        came = everything(wire)
+        messages = everything(wire)
         assert wire.exit_code() == 0
-    received = seqs([message for message in came if isinstance(message, dict)])
+    received = seqs([message for message in messages if isinstance(message, dict)])
     assert received == sorted(set(received)), "G1, G4"
     known: set[str] = set()
-    for message in came:
+    for message in messages:
         known.update(created(message))
         job_id = None if isinstance(message, list) else job_id_of(message)
         assert job_id is None or job_id in known or _is_scheduled(message), "G2"
-    answers = [message for message in came if isinstance(message, list) or "method" not in message]
+    answers = [message for message in messages if isinstance(message, list) or "method" not in message]
     assert len(answers) == answers_owed(lines), "G5"
     assert _versions_rise(answers), "G3"
     asked = Counter(_id(line) for line in lines)
@@ -100,7 +100,7 @@ def test_a_damaged_conversation_breaks_no_guarantee(raw_client: StartRawClient, 
 def _is_scheduled(message: Message) -> bool:
     """Returns whether the notification is about a job that a schedule created."""
     params: dict[str, Any] = message["params"]
-    return params.get("job", {}).get("schedule_id") is not None or "event" in params
+    return params.get("job", {}).get("schedule_id") is not None or "line" in params
 
 
 def _versions_rise(answers: list[Message]) -> bool:

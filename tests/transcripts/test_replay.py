@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.program import command
+from sidecar.paths import command
 from sidecar.transcripts.file.patterns import example
 from tests.conftest import StartRawClient
 from tests.process.raw_client import RawClient, line
@@ -185,8 +185,8 @@ def test_notifications_keep_their_order_at_both_paces(replay: Any) -> None:
             wire.close_stdin()
             messages = [message for message in wire.remaining() if message.get("method") != "system.state"]
         assert sorted(map(str, messages)) == sorted(map(str, expected))
-        told = [message for message in messages if "method" in message]
-        assert told == [message for message in expected if "method" in message]
+        notifications = [message for message in messages if "method" in message]
+        assert notifications == [message for message in expected if "method" in message]
 
 
 def test_progress_of_a_request_has_the_clients_token(replay: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ not validate them.  The export derives their schemas from the annotations.
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from sidecar_protocol.contract.encoded import json_members
+from sidecar_protocol.contract.encoded import json_members, json_object
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -30,7 +30,7 @@ class Notification:
 
     def json_bytes(self) -> bytes:
         """Returns the params as JSON, without `seq` and `at`."""
-        return b"{%s}" % self.members()
+        return json_object(vars(self))
 
 
 class Ephemeral(Notification):

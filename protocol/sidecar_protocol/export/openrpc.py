@@ -12,6 +12,7 @@ from typing import Any
 
 from sidecar_protocol import catalog, connection, errors
 from sidecar_protocol.contract import Ephemeral, JobSpec, Method, Model, Notification, RpcError
+from sidecar_protocol.export.markdown import migrating_text, reference_text
 from sidecar_protocol.export.schemas import PREFIX, params_of, reference, schemas_of
 from sidecar_protocol.export.typescript import typescript
 from sidecar_protocol.meta import PROTOCOL_VERSION, Meta
@@ -56,8 +57,14 @@ CATALOG = ExportedContract(catalog.methods(), catalog.NOTIFICATIONS, catalog.JOB
 
 
 def generated_files() -> dict[str, str]:
-    """{path in the repository: text} of every file that the contract generates."""
-    return {"schema/openrpc.json": openrpc_text(), "protocol/typescript/contract.ts": typescript_text()}
+    """Returns {path in the repository: text} of every file that the contract generates."""
+    document = openrpc(CATALOG)
+    return {
+        "schema/openrpc.json": openrpc_text(),
+        "protocol/typescript/contract.ts": typescript_text(),
+        "protocol/REFERENCE.md": reference_text(document),
+        "protocol/MIGRATING.md": migrating_text(document),
+    }
 
 
 def openrpc_text(contract: ExportedContract = CATALOG) -> str:

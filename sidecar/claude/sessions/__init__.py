@@ -1,1 +1,1 @@
-"""SessionJournal with Claude: sessions, messages, turns."""
+"""Sessions with Claude, their messages and turns."""

@@ -13,7 +13,7 @@ from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.entities import SearchMark
 from sidecar_protocol.errors import InvalidCursor
-from sidecar_protocol.scalars import SessionId
+from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
 from sidecar.claude.sessions.store import SearchWindow, SessionStore
 from sidecar.clock import Clock
@@ -45,7 +45,7 @@ class SearchService(ClaudeSearch):
         query: MessageQuery,
         session_id: SessionId | None = None,
         kind: str | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> MessageHits:
         if session_id is not None and self._store.get(session_id) is None:

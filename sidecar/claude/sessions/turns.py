@@ -23,8 +23,9 @@ from sidecar.claude.progress import SILENCE_S, ProgressReporter, answer_fields, 
 from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
 from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode
-from sidecar.claude.stream import RunOutcome, parse
+from sidecar.claude.stream import RunOutcome
 from sidecar.job_handler import JobContext, JobFailed
+from sidecar.json_reader import parse_object
 from sidecar.runtime import Runtime
 
 CONTINUED: Final = "The conversation continued without an answer."
@@ -202,7 +203,7 @@ class _Turn:
         """Handles a line.  Returns whether it is the result."""
         if not line.strip():
             return False
-        parsed = parse(line)
+        parsed = parse_object(line)
         if parsed is None:
             self._add(NewMessage(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")))
         else:

@@ -5,6 +5,7 @@ Each value inside a secret object is replaced separately.  An address also gets 
 """
 
 import re
+from base64 import b64encode
 from hashlib import sha256
 from typing import Any, Final
 
@@ -101,6 +102,4 @@ def _any_of(names: frozenset[str]) -> re.Pattern[bytes] | None:
 
 def placeholder(number: int) -> str:
     """Returns what to send for a secret that has no `$like`: 32 bytes in base64, which is valid in every place."""
-    from base64 import b64encode  # noqa: PLC0415 - not needed while recording
-
     return b64encode(sha256(b"secret %d of a transcript" % number).digest()).decode()

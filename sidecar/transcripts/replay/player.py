@@ -5,6 +5,7 @@ before the next request.  Without a further request, the notifications ahead are
 client (`FastPlayer`), or at the recorded times (`PacedPlayer`).  `--wait-for` holds them back until `release`.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from functools import partial
@@ -30,30 +31,20 @@ class Output(Protocol):
     def notify(self, method: str, message: bytes) -> None: ...
 
 
-class Timer(Protocol):
-    """A call scheduled by `call_later`."""
-
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """The part of an event loop that players use."""
-
-    def time(self) -> float: ...
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer: ...
-
-
 class Player:
     """What both players share: the position in the recording, and sending."""
 
-    def __init__(self, recording: Recording, output: Output, clock: Clock, *, is_held: bool = False) -> None:
+    def __init__(
+        self, recording: Recording, output: Output, loop: asyncio.AbstractEventLoop, *, is_held: bool = False
+    ) -> None:
         """`is_held`: sends notifications only along with answers until `release` is called."""
         self.recording = recording
         self._output = output
-        self._clock = clock
+        self._loop = loop
         self._is_held = is_held
         self._sent = 0  # number of notifications sent or queued
+        self._segment = 0  # the last segment of which something was sent
+        self._timer: asyncio.TimerHandle | None = None
         self._tokens: dict[int | str, int | str] = {}
 
     def serve(self, request: Request, recorded: RecordedRequest) -> None:
@@ -107,11 +98,7 @@ class Player:
 class FastPlayer(Player):
     """Sends everything at once, in the recorded order."""
 
-    def __init__(self, recording: Recording, output: Output, clock: Clock, *, is_held: bool = False) -> None:
-        super().__init__(recording, output, clock, is_held=is_held)
-        self._segment = 0  # the last segment of which something was sent
-        self._timer: Timer | None = None
-        self._last_request = 0.0
+    _last_request = 0.0
 
     def serve(self, request: Request, recorded: RecordedRequest) -> None:
         self._map_token(request, recorded)
@@ -141,14 +128,14 @@ class FastPlayer(Player):
             self._notify(self._next())
 
     def _watch_idle(self) -> None:
-        self._last_request = self._clock.time()
+        self._last_request = self._loop.time()
         if self._timer is None and not self._is_held:  # one timer that is late costs less than one per request
-            self._timer = self._clock.call_later(IDLE_S, self._on_timer)
+            self._timer = self._loop.call_later(IDLE_S, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         delay: float | None = None
-        if self._clock.time() - self._last_request < IDLE_S:
+        if self._loop.time() - self._last_request < IDLE_S:
             delay = IDLE_S
         elif (pending := self._pending()) is not None:
             self._segment = pending.segment
@@ -158,23 +145,23 @@ class FastPlayer(Player):
         elif self.recording.read_ahead():
             delay = 0
         if delay is not None:
-            self._timer = self._clock.call_later(delay, self._on_timer)
+            self._timer = self._loop.call_later(delay, self._on_timer)
 
 
 class PacedPlayer(Player):
     """Sends everything with the recorded delays.  What is not yet due waits in the recorded order."""
 
-    def __init__(self, recording: Recording, output: Output, clock: Clock, *, is_held: bool = False) -> None:
-        super().__init__(recording, output, clock, is_held=is_held)
+    def __init__(
+        self, recording: Recording, output: Output, loop: asyncio.AbstractEventLoop, *, is_held: bool = False
+    ) -> None:
+        super().__init__(recording, output, loop, is_held=is_held)
         self._queue: list[tuple[float, int, float, Callable[[], None]]] = []  # recorded time, order, when due, send
         self._order = count()
-        self._segment = 0
-        self._anchor = (0.0, clock.time())  # one moment, in the recording in ms and now in s
-        self._timer: Timer | None = None
+        self._anchor = (0.0, loop.time())  # one moment, in the recording in ms and now in s
 
     def serve(self, request: Request, recorded: RecordedRequest) -> None:
         self._map_token(request, recorded)
-        now, answer = self._clock.time(), recorded.answer
+        now, answer = self._loop.time(), recorded.answer
         if recorded.segment < self._segment or recorded.position < self._sent:  # repeated, or later than recorded
             if answer is not None:
                 due = now + (answer.t - recorded.t) / 1000
@@ -193,7 +180,7 @@ class PacedPlayer(Player):
 
     def finish(self) -> None:
         if self._segment:
-            self._queue_up_to(self._before_next_request(self._segment) - 1, self._clock.time())
+            self._queue_up_to(self._before_next_request(self._segment) - 1, self._loop.time())
         self._send_due(math.inf)
 
     def _push(self, t: float, due: float, send: Callable[[], None]) -> None:
@@ -221,7 +208,7 @@ class PacedPlayer(Player):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = self._clock.time()
+        now = self._loop.time()
         while (pending := self._playable()) is not None and (due := self._due(pending.t)) <= now:
             self._queue_next(due)
         self._send_due(now)
@@ -230,7 +217,7 @@ class PacedPlayer(Player):
         if pending is None and not self.recording.notifications and self.recording.read_ahead():
             times.append(now)
         if times:
-            self._timer = self._clock.call_later(max(0.0, min(times) - now), self._advance)
+            self._timer = self._loop.call_later(max(0.0, min(times) - now), self._advance)
 
     def _playable(self) -> RecordedNotification | None:
         pending = self._pending()

@@ -203,9 +203,8 @@ class RunVerifier:
             if entry.is_notification and merged.get("method") != entry.method:
                 raise _OutOfStep
             if any(one.path.endswith(COUNTED) for one in differences):
-                self._comparison.bindings.seq_offset = (
-                    None  # report one gap once, not in each notification that follows
-                )
+                # Report one gap once, not in each notification that follows.
+                self._comparison.bindings.seq_offset = None
 
     def _next_notification(self) -> Any:
         return self._wait(lambda: self._unmatched.notifications).pop(0)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sidecar.claude.permissions.journal import MAX_CLOSED, MAX_OPEN, NOT_STORED,
 from sidecar.claude.permissions.open_requests import TURN_OVER, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.pool import SessionProcess
+from sidecar.claude.sessions.session_settings import SessionSettings
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import until
 from tests.claude.turn_harness import turn_harness
@@ -35,8 +36,8 @@ ALLOWED = {"behavior": "allow", "updatedInput": {"command": "ls"}}
 class Overheard(ClaudeProcess):
     """A process that was never started: what would be written to it is kept."""
 
-    def __init__(self, on_line: Callable[[bytes], bool]) -> None:
-        super().__init__(on_line)
+    def __init__(self) -> None:
+        super().__init__(lambda _: False, None, lambda _: None)
         self.sent: list[Mapping[str, Any]] = []
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -88,8 +89,8 @@ async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp
 async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
-        live, process = SessionProcess(session.session_id, lambda _: False), Overheard(lambda _: False)
-        live.process = process
+        process = Overheard()
+        live = SessionProcess(session.session_id, process, SessionSettings(None, None, ()))
         requests = OpenRequests(session.session_id, harness.context, harness.permissions, response_s=1_000)
         begun = anyio.current_time()
         time = anyio.CancelScope(deadline=begun + 100)

@@ -15,20 +15,20 @@ from sidecar.claude.sessions.search import INDEXED_WINDOW, SCANNED_WINDOW
 from sidecar.claude.sessions.store import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 
 class SearchHarness:
     """The services over a real database, and messages as a turn would add them."""
 
     def __init__(self, path: Path) -> None:
-        self.loopback = Loopback(path)
-        runtime = self.loopback.runtime
+        self.app = InProcessApp(path)
+        runtime = self.app.runtime
         store, usage = SessionStore(runtime.database), UsageStore(runtime.database, runtime.clock)
         self.journal = SessionJournal(runtime, store, usage)
-        (self.index,) = self.loopback.features.get("claude").indexes
-        self.search = self.loopback.remote(ClaudeSearch)
-        self.sessions = self.loopback.remote(Sessions)
+        (self.index,) = self.app.features.get("claude").indexes
+        self.search = self.app.remote(ClaudeSearch)
+        self.sessions = self.app.remote(Sessions)
 
     def say(self, session: Session, *texts: str, kind: MessageKind = MessageKind.ASSISTANT_TEXT) -> None:
         for text in texts:
@@ -57,9 +57,9 @@ def marked(text: str, marks: list[tuple[int, int]]) -> str:
 @pytest.fixture
 async def harness(data_dir: Path) -> AsyncIterator[SearchHarness]:
     made = SearchHarness(data_dir / "sidecar.db")
-    await made.loopback.initialize()
+    await made.app.initialize()
     yield made
-    made.loopback.close()
+    made.app.close()
 
 
 async def test_a_message_is_found_by_its_words_in_any_order_and_case(harness: SearchHarness) -> None:
@@ -153,13 +153,13 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(harness: Sear
     session = await harness.sessions.create()
     harness.say(session, "the needle")
     window = INDEXED_WINDOW if len(query) > 2 else SCANNED_WINDOW
-    with harness.loopback.database.write():  # as if so many messages had come and gone
-        harness.loopback.database.execute("UPDATE claude_messages SET id = ?", (3 * window,))
+    with harness.app.database.write():  # as if so many messages had come and gone
+        harness.app.database.execute("UPDATE claude_messages SET id = ?", (3 * window,))
     harness.say(session, "hay")
-    harness.loopback.database.commit()
-    with harness.loopback.database.write():
-        harness.loopback.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
-    clock = harness.loopback.clock
+    harness.app.database.commit()
+    with harness.app.database.write():
+        harness.app.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
+    clock = harness.app.clock
     pages: list[int] = []
     monotonic = clock.monotonic
 
@@ -194,20 +194,20 @@ async def test_without_an_index_the_same_is_found(harness: SearchHarness) -> Non
 
 async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
     first = SearchHarness(data_dir / "sidecar.db")
-    await first.loopback.initialize()
+    await first.app.initialize()
     first.say(await first.sessions.create(), "a heron")
-    first.loopback.close()
+    first.app.close()
     second = SearchHarness(data_dir / "sidecar.db")
-    await second.loopback.initialize()
+    await second.app.initialize()
     assert await second.find("heron") == ["a [heron]"]
     second.index.check()
-    second.loopback.close()
+    second.app.close()
 
 
 @pytest.mark.parametrize("query", ["", '""', ' " ', "x" * 501])
 async def test_a_query_without_words_is_refused(harness: SearchHarness, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await harness.loopback.call("claude.messages.search", {"query": query})
+        await harness.app.call("claude.messages.search", {"query": query})
     assert refused.value.data["kind"] == "invalid_params"
 
 
@@ -221,5 +221,5 @@ async def test_cursors_and_sessions_that_do_not_fit_are_refused(harness: SearchH
         ({"session_id": "nobody"}, "session_not_found"),
     ):
         with pytest.raises(RemoteError) as refused:
-            await harness.loopback.call("claude.messages.search", {"query": "heron", **asked})
+            await harness.app.call("claude.messages.search", {"query": "heron", **asked})
         assert refused.value.data["kind"] == kind

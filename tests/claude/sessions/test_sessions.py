@@ -1,4 +1,4 @@
-"""SessionJournal through the real process, with the scripted stand-in as the CLI."""
+"""Sessions through the real process, with the scripted stand-in as the CLI."""
 
 import json
 import os

@@ -1,0 +1,65 @@
+"""Typed reads of JSON that another program or service sent.
+
+The getters follow a path of member names.  None raises: a missing member, a null and a value of another type all
+give the default, since vendors add, drop and null fields without notice.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+MAX_COUNT: Final = 2**53
+"""Larger integers lose digits in JavaScript."""
+
+
+def parse_object(text: str | bytes) -> dict[str, Any] | None:
+    """Parses a JSON object.  Returns None if the text is not JSON or another value."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def get(value: object, *path: str) -> Any:
+    """Returns the value at the end of the path, or None."""
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def get_object(value: object, *path: str) -> Mapping[str, Any]:
+    """Returns an object, by default an empty one."""
+    found = get(value, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def get_objects(value: object, *path: str) -> list[dict[str, Any]]:
+    """Returns the objects of an array; its other items are left out."""
+    found = get(value, *path)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def get_text(value: object, *path: str) -> str | None:
+    found = get(value, *path)
+    return found if isinstance(found, str) else None
+
+
+def get_number(value: object, *path: str) -> float | None:
+    """Returns a finite number."""
+    found = get(value, *path)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        return float(found) if math.isfinite(found) else None
+    except OverflowError:  # an integer beyond the range of a double
+        return None
+
+
+def get_count(value: object, *path: str) -> int | None:
+    """Returns a number from 0 to `MAX_COUNT`, without its fraction."""
+    number = get_number(value, *path)
+    return int(number) if number is not None and 0 <= number < MAX_COUNT else None
