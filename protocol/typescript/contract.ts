@@ -1,9 +1,9 @@
-// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+// Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
 
 export const PROTOCOL_VERSION = 1;
 
-/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "63ce4b1ca2688eb9";
+/** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
+export const SCHEMA_HASH = "e0ca48912223a9a1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -2632,7 +2632,7 @@ export type SystemStatusParams = Record<string, never>;
 /** Params of `system.diagnostics`. */
 export type SystemDiagnosticsParams = Record<string, never>;
 
-/** Every request: its params and its result. */
+/** Every request, with its params and its result. */
 export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
@@ -2640,7 +2640,7 @@ export interface Methods {
    * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
    * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
-   * Errors: invalid_cursor.  Was GET /activity/events.
+   * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
@@ -2672,7 +2672,7 @@ export interface Methods {
   /**
    * What calendars may come from, what each needs, and whether it is ready.
    *
-   * Was GET /calendar/providers.
+   * Replaces GET /calendar/providers.
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
@@ -2682,8 +2682,8 @@ export interface Methods {
    * address is connected anew where the provider is one account a person.  `config` is for the provider: see
    * `calendar.providers.list`.
    *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
-   * POST /calendar/accounts.
+   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+   * Replaces POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
@@ -2695,37 +2695,37 @@ export interface Methods {
   /**
    * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
    *
-   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
    * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
    *
-   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+   * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
    * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
    *
-   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+   * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
    */
   "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
   /**
    * All calendar accounts.
    *
-   * Was GET /calendar/accounts.
+   * Replaces GET /calendar/accounts.
    */
   "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
   /**
    * One calendar account.
    *
-   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
    * The calendars, of one account where given, deselected ones too.
    *
-   * Was GET /calendar/calendars.
+   * Replaces GET /calendar/calendars.
    */
   "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
   /**
@@ -2734,7 +2734,7 @@ export interface Methods {
    * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
    * past 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /calendar/events.
+   * Errors: invalid_cursor.  Replaces GET /calendar/events.
    */
   "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
   /**
@@ -2742,13 +2742,15 @@ export interface Methods {
    *
    * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
    *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
+   * /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
    * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
    *
-   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
+   * /calendar/oauth/google/callback.
    */
   "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
   /**
@@ -2758,7 +2760,7 @@ export interface Methods {
    *
    * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
    * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
    * /calendar/oauth/google/complete.
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
@@ -2793,7 +2795,7 @@ export interface Methods {
   /**
    * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
    *
-   * Errors: payload_too_large.  Was POST /claude/spawn.
+   * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -2807,7 +2809,7 @@ export interface Methods {
   /**
    * A new session.  Nothing is started before its first turn.
    *
-   * Was POST /claude/session.
+   * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
@@ -2869,7 +2871,7 @@ export interface Methods {
   /**
    * All Confluence accounts, the oldest first.
    *
-   * Was GET /confluence/accounts.
+   * Replaces GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2879,7 +2881,7 @@ export interface Methods {
    * is found out.  The same token may serve Jira, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /confluence/accounts.
+   * Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2894,13 +2896,13 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
@@ -2908,7 +2910,7 @@ export interface Methods {
   /**
    * All Jira accounts, the oldest first.
    *
-   * Was GET /jira/accounts.
+   * Replaces GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2918,7 +2920,7 @@ export interface Methods {
    * is found out.  The same token may serve Confluence, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /jira/accounts.
+   * Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2933,31 +2935,31 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
-   * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
    * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /jobs.
+   * Errors: invalid_cursor.  Replaces GET /jobs.
    */
   "jobs.list": { params: JobsListParams; result: JobPage };
   /**
    * One job as it stands.
    *
-   * Errors: job_not_found.  Was GET /jobs/{job_id}.
+   * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
   "jobs.get": { params: JobsGetParams; result: Job };
   /**
@@ -2965,7 +2967,7 @@ export interface Methods {
    *
    * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
    *
-   * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+   * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
@@ -3021,13 +3023,13 @@ export interface Methods {
   /**
    * Checks whether the sidecar works.  Cheap enough for a heartbeat.
    *
-   * Was GET /health.
+   * Replaces GET /health.
    */
   "system.health": { params: SystemHealthParams; result: Health };
   /**
    * Returns the status of the sidecar.
    *
-   * Was GET /status.
+   * Replaces GET /status.
    */
   "system.status": { params: SystemStatusParams; result: Status };
   /**
@@ -3038,7 +3040,7 @@ export interface Methods {
   "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
 }
 
-/** Every request as a nested function; `Options` is what a client takes beside the params. */
+/** Every request as a nested function; `Options` is the type of a client's further arguments. */
 export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
@@ -3048,7 +3050,7 @@ export interface NestedMethods<Options> {
        * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
        * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
        *
-       * Errors: invalid_cursor.  Was GET /activity/events.
+       * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
@@ -3084,7 +3086,7 @@ export interface NestedMethods<Options> {
       /**
        * What calendars may come from, what each needs, and whether it is ready.
        *
-       * Was GET /calendar/providers.
+       * Replaces GET /calendar/providers.
        */
       readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
     };
@@ -3097,7 +3099,7 @@ export interface NestedMethods<Options> {
        * `calendar.providers.list`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Was POST /calendar/accounts.
+       * Replaces POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
@@ -3109,25 +3111,25 @@ export interface NestedMethods<Options> {
       /**
        * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
        *
-       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
        * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
        *
-       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
        * All calendar accounts.
        *
-       * Was GET /calendar/accounts.
+       * Replaces GET /calendar/accounts.
        */
       readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
       /**
        * One calendar account.
        *
-       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
     };
@@ -3135,13 +3137,13 @@ export interface NestedMethods<Options> {
       /**
        * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
        *
-       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
        */
       readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
       /**
        * The calendars, of one account where given, deselected ones too.
        *
-       * Was GET /calendar/calendars.
+       * Replaces GET /calendar/calendars.
        */
       readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
     };
@@ -3152,7 +3154,7 @@ export interface NestedMethods<Options> {
        * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
        * past 4 MiB.
        *
-       * Errors: invalid_cursor.  Was GET /calendar/events.
+       * Errors: invalid_cursor.  Replaces GET /calendar/events.
        */
       readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
     };
@@ -3163,14 +3165,14 @@ export interface NestedMethods<Options> {
          *
          * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
          *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
         /**
          * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
          *
-         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
          * /calendar/oauth/google/callback.
          */
         readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
@@ -3181,7 +3183,7 @@ export interface NestedMethods<Options> {
          *
          * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
          * /calendar/oauth/google/complete.
          */
         readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
@@ -3205,7 +3207,7 @@ export interface NestedMethods<Options> {
       /**
        * A new session.  Nothing is started before its first turn.
        *
-       * Was POST /claude/session.
+       * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
@@ -3272,7 +3274,7 @@ export interface NestedMethods<Options> {
     /**
      * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
      *
-     * Errors: payload_too_large.  Was POST /claude/spawn.
+     * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
@@ -3307,7 +3309,7 @@ export interface NestedMethods<Options> {
       /**
        * All Confluence accounts, the oldest first.
        *
-       * Was GET /confluence/accounts.
+       * Replaces GET /confluence/accounts.
        */
       readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3317,7 +3319,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Jira, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /confluence/accounts.
+       * Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3333,13 +3335,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
       readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3353,7 +3355,7 @@ export interface NestedMethods<Options> {
       /**
        * All Jira accounts, the oldest first.
        *
-       * Was GET /jira/accounts.
+       * Replaces GET /jira/accounts.
        */
       readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3363,7 +3365,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Confluence, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /jira/accounts.
+       * Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3379,13 +3381,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
       readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3394,19 +3396,19 @@ export interface NestedMethods<Options> {
     /**
      * Put a job into the queue.  Once this is answered, the job survives any crash.
      *
-     * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
      * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
      *
-     * Errors: invalid_cursor.  Was GET /jobs.
+     * Errors: invalid_cursor.  Replaces GET /jobs.
      */
     readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
     /**
      * One job as it stands.
      *
-     * Errors: job_not_found.  Was GET /jobs/{job_id}.
+     * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
      */
     readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
     /**
@@ -3414,7 +3416,7 @@ export interface NestedMethods<Options> {
      *
      * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
      *
-     * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+     * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
@@ -3470,13 +3472,13 @@ export interface NestedMethods<Options> {
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
-     * Was GET /health.
+     * Replaces GET /health.
      */
     readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
     /**
      * Returns the status of the sidecar.
      *
-     * Was GET /status.
+     * Replaces GET /status.
      */
     readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
     /**
@@ -3488,7 +3490,7 @@ export interface NestedMethods<Options> {
   };
 }
 
-/** What the client tells; nothing is answered. */
+/** Notifications to the sidecar, which have no response. */
 export interface ClientNotifications {
   /** Optional; accepted for LSP-style clients. */
   "initialized": InitializedParams;
@@ -3498,7 +3500,7 @@ export interface ClientNotifications {
   "$/cancelRequest": CancelRequestParams;
 }
 
-/** What the sidecar tells unasked. */
+/** Notifications from the sidecar. */
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
@@ -3547,7 +3549,7 @@ export interface Notifications {
   "$/progress": RequestProgress;
 }
 
-/** What jobs.create takes, and what becomes of it. */
+/** The job types for jobs.create, with their results. */
 export interface JobTypes {
   /** Write events to a file, newest first.  It appears under its name once it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
@@ -3666,7 +3668,7 @@ export const NOTIFICATION_NAMES = [
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
 
-/** They carry `seq` and `at`. */
+/** Notifications with `seq` and `at`. */
 export const DURABLE_NOTIFICATIONS = [
   "accounts.updated",
   "activity.changed",
@@ -3695,7 +3697,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
 ] as const satisfies readonly (keyof JobTypes)[];
 
-/** Branch on `error.data.kind`, never on the message. */
+/** Values of `error.data.kind`.  Compare them, not messages. */
 export type ErrorKind =
   | "atlassian_account_not_found"
   | "atlassian_account_exists"

@@ -132,8 +132,8 @@ def namesake() -> type[Model]:
     ("sent", "received", "complaint"),
     [
         ([Both], [Both], "Both is both sent and received"),
-        ([], [Jam, namesake()], "two classes are called Jam"),
-        ([], [Pair], "prefixItems: draft-07 has no such keyword"),
+        ([], [Jam, namesake()], "two classes have the name Jam"),
+        ([], [Pair], "prefixItems: not in draft-07"),
     ],
 )
 def test_what_cannot_be_said_is_refused_in_words(

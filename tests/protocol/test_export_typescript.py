@@ -95,7 +95,7 @@ SMALL = export.ExportedContract(
     [
         "export const PROTOCOL_VERSION = 3;\n",
         f'export const SCHEMA_HASH = "{export.schema_hash(export.openrpc_text(SMALL))}";\n',
-        "  /**\n   * Make jam.\n   *\n   * Errors: job_not_found.  Was POST /jam.\n   */\n",
+        "  /**\n   * Make jam.\n   *\n   * Errors: job_not_found.  Replaces POST /jam.\n   */\n",
         '  "jam.make": { params: JamMakeParams; result: Jam };\n',
         '  /** Make no more. */\n  "jam.stop": JamStopParams;\n',
         "export type JamStopParams = Record<string, never>;\n",
@@ -134,7 +134,7 @@ def test_a_comment_cannot_end_early() -> None:
 def test_a_schema_without_a_type_is_refused_rather_than_guessed() -> None:
     document: dict[str, Any] = export.openrpc(SMALL)
     document["components"]["schemas"]["Jam"]["properties"]["flavour"] = {"not": {"type": "string"}}
-    with pytest.raises(UnsupportedSchema, match="no TypeScript type is known"):
+    with pytest.raises(UnsupportedSchema, match="no TypeScript type for"):
         typescript(document, "0" * 16)
 
 
