@@ -14,8 +14,8 @@ from sidecar_protocol.export.schemas import PREFIX, UnsupportedSchema
 
 Json = dict[str, Any]
 Anything = Literal["any", "unknown"]
-"""The type of the members of an arbitrary JSON object: `unknown` in received objects, `any` in sent ones, since values of
-interface types are not assignable to `Record<string, unknown>`."""
+"""The type of the members of an arbitrary JSON object: `unknown` in received objects, `any` in sent ones, because
+values of interface types are not assignable to `Record<string, unknown>`."""
 
 _HEADER = """\
 // Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
