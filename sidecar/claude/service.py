@@ -1,9 +1,8 @@
 """Claude's methods.  Runs and turns are jobs: this only queues them, `worker` and `turns` do the work."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport
 from sidecar_protocol.claude.permissions import (
     PermissionDecision,
     PermissionPage,
@@ -75,16 +74,6 @@ class ClaudeService(Claude):
             system_prompt=system_prompt,
         )
         return self._enqueue(spec, priority=priority).as_model()
-
-
-class DoctorService(ClaudeDoctor):
-    """Implements `ClaudeDoctor`; what it takes is imported when it is called for."""
-
-    def __init__(self, examine: Callable[[], Awaitable[ClaudeReport]]) -> None:
-        self._examine = examine
-
-    async def doctor(self) -> ClaudeReport:
-        return await self._examine()
 
 
 class SessionsService(Sessions):

@@ -16,8 +16,8 @@ from sidecar_protocol.claude.doctor import (
     LoginState,
 )
 
-from sidecar.claude.doctor import examine
-from sidecar.claude.findings import User
+from sidecar.claude.checks import User
+from sidecar.claude.doctor import DoctorService
 from sidecar.claude.process.discovery import Discovery
 from tests.claude.talk import talking
 from tests.conftest import StartSidecar
@@ -57,7 +57,7 @@ async def examined(home: Path, *, setting: str | None = None, is_root: bool = Fa
     environment = {"PATH": "/bin:/usr/bin", **more}
     discovery = Discovery(setting=setting, environment=environment, home=home, shell_timeout_s=2.0)
     with anyio.fail_after(120):
-        report = await examine(discovery, User(environment, home, is_root))
+        report = await DoctorService(discovery, User(environment, home, is_root)).doctor()
     assert not got_prompt(home)
     assert report.ok is all(finding.state is not FindingState.PROBLEM for finding in report.findings)
     return report

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 
-from sidecar.claude.process.discovery import version
+from sidecar.claude.process.discovery import read_version
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import RunHarness, tools_of
 from tests.claude.talk import both_releases
@@ -134,4 +134,4 @@ async def test_the_options_reach_the_model(real_harness: RunHarness, api: FakeAn
 @both_releases
 async def test_the_binary_tells_its_version(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> None:
     with anyio.fail_after(120):
-        assert (await version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")
+        assert (await read_version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")

@@ -38,7 +38,7 @@ from sidecar_protocol.entities import WaitingFor
 import sidecar.app
 import sidecar.serve
 import sidecar.storage.migrations
-from sidecar.claude.feature import Orphans
+from sidecar.claude.crash_recovery import CrashRecovery
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.job_handler import JobContext, JobFailed, JobSnoozed, Registration
 from sidecar.jobs.journal import JobJournal
@@ -335,11 +335,11 @@ def drop_privileges() -> None:
 
 def slow_down_recovery() -> None:
     """Makes the recovery wait for the first cancel after it has looked for orphaned processes."""
-    reap, request = Orphans.kill, JobJournal.request_cancel
+    kill, request = CrashRecovery.kill_orphans, JobJournal.request_cancel
     cancelled = anyio.Event()
 
-    async def reap_and_wait(self: Orphans, job_ids: Collection[str]) -> int:
-        found = await reap(self, job_ids)
+    async def kill_and_wait(self: CrashRecovery, job_ids: Collection[str]) -> int:
+        found = await kill(self, job_ids)
         await cancelled.wait()
         return found
 
@@ -347,7 +347,7 @@ def slow_down_recovery() -> None:
         cancelled.set()
         return request(self, job_id)
 
-    Orphans.kill = reap_and_wait  # type: ignore[method-assign]
+    CrashRecovery.kill_orphans = kill_and_wait  # type: ignore[method-assign]
     JobJournal.request_cancel = request_and_set  # type: ignore[method-assign]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sidecar.claude.permissions.journal import KEPT, MAX_OPEN, NOT_STORED, TOO_L
 from sidecar.claude.permissions.open_requests import OVER, TurnQuestions
 from sidecar.claude.process.cli_process import ClaudeProcess
 from sidecar.claude.process.pool import SessionProcess
+from sidecar.claude.sessions.live_settings import Settings
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import until
 from tests.claude.turn_harness import turns
@@ -35,8 +36,8 @@ ALLOWED = {"behavior": "allow", "updatedInput": {"command": "ls"}}
 class Overheard(ClaudeProcess):
     """A process that was never started: what would be written to it is kept."""
 
-    def __init__(self, on_line: Callable[[bytes], bool]) -> None:
-        super().__init__(on_line)
+    def __init__(self) -> None:
+        super().__init__(lambda _: False, None, lambda _: None)
         self.sent: list[Mapping[str, Any]] = []
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -88,8 +89,8 @@ async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp
 async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
     async with turns(standin, tmp_path) as rig:
         session = rig.create()
-        live, process = SessionProcess(session.session_id, lambda _: False), Overheard(lambda _: False)
-        live.process = process
+        process = Overheard()
+        live = SessionProcess(session.session_id, process, Settings(None, None, ()))
         questions = TurnQuestions(session.session_id, rig.context, rig.journal, answer_s=1_000)
         begun = anyio.current_time()
         time = anyio.CancelScope(deadline=begun + 100)

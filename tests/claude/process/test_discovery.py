@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sidecar.claude.process.discovery import Discovery, Executable, known_places, version
+from sidecar.claude.process.discovery import Discovery, Executable, install_paths, read_version
 from sidecar.job_handler import JobFailed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs here are shell scripts")
@@ -86,12 +86,12 @@ async def test_a_file_that_is_not_executable_is_skipped(tmp_path: Path) -> None:
 def test_the_newest_node_of_nvm_is_tried_first(tmp_path: Path) -> None:
     for number in ("v9.11.2", "v22.1.0", "v18.20.0"):
         (tmp_path / ".nvm/versions/node" / number).mkdir(parents=True)
-    nvm = [place.parts[-3] for place in known_places({}, tmp_path) if ".nvm" in place.parts]
+    nvm = [place.parts[-3] for place in install_paths({}, tmp_path) if ".nvm" in place.parts]
     assert nvm == ["v22.1.0", "v18.20.0", "v9.11.2"]
 
 
 async def test_the_hint_for_a_missing_claude_is_how_to_install_it(tmp_path: Path) -> None:
-    if any(place.exists() for place in known_places({}, tmp_path)):
+    if any(place.exists() for place in install_paths({}, tmp_path)):
         pytest.skip("this machine has a claude in a folder that all users share")
     with pytest.raises(JobFailed) as raised:
         await find(tmp_path, PATH="")
@@ -102,12 +102,12 @@ async def test_the_hint_for_a_missing_claude_is_how_to_install_it(tmp_path: Path
 
 async def test_the_version_is_the_programs_output(standin: Path) -> None:
     with anyio.fail_after(120):
-        assert await version(standin, dict(os.environ)) == "2.1.330 (Claude Code)"
+        assert await read_version(standin, dict(os.environ)) == "2.1.330 (Claude Code)"
 
 
 async def test_a_program_without_a_version_is_broken(tmp_path: Path) -> None:
     with pytest.raises(JobFailed) as raised:
-        await version(program(tmp_path / "claude"), {})
+        await read_version(program(tmp_path / "claude"), {})
     assert raised.value.kind == "executable_broken"
 
 
