@@ -203,11 +203,11 @@ async def test_connecting_an_account_anew_as_somebody_else_is_refused(office: Go
     assert [grant.alive for grant in google.oauth.grants] == [True, False]
 
 
-async def test_no_client_id_is_an_error_that_says_what_to_set(rig: Any) -> None:
-    kind, data = await refused(rig.call("calendar.oauth.google.start", {"redirect_uri": REDIRECT}))
+async def test_no_client_id_is_an_error_that_says_what_to_set(app: Any) -> None:
+    kind, data = await refused(app.call("calendar.oauth.google.start", {"redirect_uri": REDIRECT}))
     assert kind == "google_client_missing"
     assert "Desktop" in data["hint"]
-    [provider] = [one for one in (await rig.call("calendar.providers.list"))["providers"] if one["id"] == "google"]
+    [provider] = [one for one in (await app.call("calendar.providers.list"))["providers"] if one["id"] == "google"]
     assert (provider["available"], "GOOGLE_CLIENT_ID" in provider["reason"]) == (False, True)
 
 
