@@ -13,7 +13,7 @@ from sidecar.claude.sessions.journal import SessionJournal
 log = logging.getLogger(__name__)
 
 KILL_TIMEOUT_S: Final = 5.0
-"""In seconds; no job runs before that."""
+"""Time limit in seconds; no job runs before the orphans are killed."""
 
 
 class CrashRecovery:
