@@ -13,7 +13,7 @@ from sidecar.claude.sessions.conversations import Conversations
 log = logging.getLogger(__name__)
 
 KILL_TIMEOUT_S: Final = 5.0
-"""In seconds; no job runs before that."""
+"""Time limit in seconds; no job runs before the orphans are killed."""
 
 
 class CrashRecovery:

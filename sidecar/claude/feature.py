@@ -51,7 +51,7 @@ def make(runtime: Runtime) -> Feature:
 
 
 class _Parts:
-    """What several services and handlers share."""
+    """The objects that several services and handlers share."""
 
     def __init__(self, runtime: Runtime) -> None:
         database, clock, notify, new_id = runtime.database, runtime.clock, runtime.notify, runtime.new_id

@@ -28,7 +28,7 @@ Start = Callable[[OnLine], Awaitable[ClaudeProcess]]
 
 
 class State(Enum):
-    """What a process of the pool does."""
+    """The state of a process of the pool."""
 
     BUSY = auto()
     """A turn uses it."""
