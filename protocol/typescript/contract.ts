@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "74824e6a89347d18";
+export const SCHEMA_HASH = "533af4843b58efdf";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -2248,14 +2248,15 @@ export interface ClaudePermissionsRespondParams {
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
-  /** An absolute path. */
+  /** Where Claude works; null: the home folder. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** Null: as the user's settings say. */
   model?: string | null;
   /** The session to go on with (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
+  /** Null: as the user's settings say. */
   permission_mode?: PermissionMode | null;
   /** Model turns; a run that needs more fails. */
   max_turns?: number | null;
@@ -2265,7 +2266,7 @@ export interface ClaudeSpawnParams {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** Added to the end of Claude Code's own system prompt. */
+  /** A resumed session keeps the one that it began with. */
   system_prompt?: string | null;
   /**
    * Jobs of higher priority start first; 0 is normal.
@@ -2795,7 +2796,7 @@ export interface Methods {
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
-   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
    * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
@@ -3273,7 +3274,7 @@ export interface NestedMethods<Options> {
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
     };
     /**
-     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+     * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
      *
      * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */

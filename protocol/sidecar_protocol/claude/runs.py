@@ -160,19 +160,6 @@ class Claude(Protocol):
     """Claude Code, run by the sidecar with the user's own installation and account."""
 
     @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
-    async def spawn(
-        self,
-        *,
-        prompt: LongText,
-        cwd: FolderPath | None = None,
-        model: ModelName | None = None,
-        session_id: ResumedSession | None = None,
-        allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
-        permission_mode: PermissionMode | None = None,
-        max_turns: Turns | None = None,
-        timeout_s: Seconds = TIMEOUT_S,
-        system_prompt: SystemPrompt | None = None,
-        priority: Priority = 0,
-    ) -> Job:
-        """Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`."""
+    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
         ...
