@@ -9,6 +9,8 @@ import pytest
 
 from sidecar.transcripts.file.patterns import example
 from tests.transcripts.recording import (
+
+pytestmark = pytest.mark.xdist_group("replay_in_node")  # compiled once
     BACKUP,
     CONNECT,
     TRANSCRIPTS,
