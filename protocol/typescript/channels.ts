@@ -57,8 +57,6 @@ export interface SidecarBridge {
   /** The names of the requests and notifications that the page may use. */
   readonly methods: readonly string[];
   readonly notifications: readonly string[];
-  /** The hash of the contract that the preload script was built from. */
-  readonly schemaHash: string;
   /** `call` is a number that the page chooses; `cancel` takes the same number. */
   call(call: number, method: string, params?: unknown, options?: BridgeCallOptions): Promise<BridgeResponse>;
   cancel(call: number): void;

@@ -8,7 +8,6 @@ import { EVENT_NAMES, REQUEST_NAMES } from "./calls.ts";
 import type { EventName, RequestName } from "./calls.ts";
 import * as channel from "./channels.ts";
 import type { BridgeCallOptions, BridgeResponse, SidecarBridge } from "./channels.ts";
-import { SCHEMA_HASH } from "./contract.ts";
 import { localError } from "./errors.ts";
 import { withResync } from "./events.ts";
 import type { EventPosition } from "./events.ts";
@@ -56,7 +55,6 @@ function createBridge(options: PreloadOptions): SidecarBridge {
   return {
     methods,
     notifications,
-    schemaHash: SCHEMA_HASH,
     async call(call, method, params, { timeoutMs, onProgress } = {}) {
       if (!(methods as readonly string[]).includes(method)) return notAllowed(method);
       if (onProgress !== undefined) progress.set(call, onProgress);

@@ -15,11 +15,7 @@ const WARM_UP = 200;
 const BATCH = 50;
 
 const ipc = new FakeIpcMain();
-const sidecar = startSidecar({
-  command,
-  dataDir,
-  electron: { ipcMain: ipc.typed },
-});
+const sidecar = startSidecar({ command, dataDir, electron: { ipcMain: ipc.typed } });
 const window = new NodeWindow(ipc);
 const page = connectSidecar(window.load(exposeSidecar)["sidecar"] as SidecarBridge);
 
@@ -34,10 +30,7 @@ async function batch(call: () => Promise<unknown>, calls: number): Promise<numbe
 }
 
 const median = (values: number[]): number => values.sort((one, other) => one - other)[values.length >> 1] ?? NaN;
-const callers = {
-  main: () => sidecar.system.health(),
-  page: () => page.system.health(),
-};
+const callers = { main: () => sidecar.system.health(), page: () => page.system.health() };
 for (const call of Object.values(callers)) await batch(call, WARM_UP);
 
 const durations: Record<keyof typeof callers, number[]> = { main: [], page: [] };
@@ -46,12 +39,6 @@ for (const end = performance.now() + 1e3 * seconds; performance.now() < end;) {
   durations.page.push(...(await batch(callers.page, BATCH)));
 }
 const [main, throughPage] = [median(durations.main), median(durations.page)];
-console.log(
-  JSON.stringify({
-    main_p50: main,
-    page_p50: throughPage,
-    added_p50: throughPage - main,
-  }),
-);
+console.log(JSON.stringify({ main_p50: main, page_p50: throughPage, added_p50: throughPage - main }));
 window.close();
 await sidecar.dispose();

@@ -90,20 +90,13 @@ test("credentials are encrypted with a key from the keyring, also after a restar
 
 test("a key that cannot be decrypted is neither used nor replaced", async (t) => {
   const dataDir = newDataDir();
-  const original = start(t, {
-    dataDir,
-    electron: { safeStorage: new FakeSafeStorage("keyring") },
-  });
+  const original = start(t, { dataDir, electron: { safeStorage: new FakeSafeStorage("keyring") } });
   await original.ready();
   await original.stop();
   const encrypted = readFileSync(keyOf(dataDir), "utf-8");
   const faults: unknown[] = [];
   const other = { safeStorage: new FakeSafeStorage("another keyring") };
-  const sidecar = start(t, {
-    dataDir,
-    electron: other,
-    onFault: (fault) => faults.push(fault),
-  });
+  const sidecar = start(t, { dataDir, electron: other, onFault: (fault) => faults.push(fault) });
   await sidecar.ready();
   assert.notEqual(sidecar.state.secrets, "protected");
   assert.deepEqual([faults.length, readFileSync(keyOf(dataDir), "utf-8")], [1, encrypted]);
@@ -117,11 +110,7 @@ test("a file that does not contain a key is left unchanged", async (t) => {
   await first.stop();
   writeFileSync(keyOf(dataDir), await safeStorage.encryptStringAsync("a short key"));
   const faults: unknown[] = [];
-  const sidecar = start(t, {
-    dataDir,
-    electron: { safeStorage },
-    onFault: (fault) => faults.push(fault),
-  });
+  const sidecar = start(t, { dataDir, electron: { safeStorage }, onFault: (fault) => faults.push(fault) });
   await sidecar.ready();
   assert.match(String(faults[0]), /does not contain a key/);
   assert.equal((await safeStorage.decryptStringAsync(readFileSync(keyOf(dataDir)))).result, "a short key");

@@ -22,7 +22,6 @@ test("a page cannot send initialize, shutdown or other methods of the main proce
     "notifications",
     "onState",
     "position",
-    "schemaHash",
     "signIn",
     "state",
     "subscribe",
@@ -33,30 +32,10 @@ test("a page cannot send initialize, shutdown or other methods of the main proce
   window.load(({ ipcRenderer }: any) => {
     ipcRenderer.send("sidecar:page-loaded", "me");
     for (const method of ["shutdown", "initialize"]) {
-      forged.push(
-        ipcRenderer.invoke("sidecar:call", {
-          page: "me",
-          call: 1,
-          method,
-          params: {},
-        }),
-      );
+      forged.push(ipcRenderer.invoke("sidecar:call", { page: "me", call: 1, method, params: {} }));
     }
-    forged.push(
-      ipcRenderer.invoke("sidecar:call", {
-        page: "other",
-        call: 1,
-        method: "system.health",
-      }),
-    );
-    forged.push(
-      ipcRenderer.invoke("sidecar:call", {
-        page: "me",
-        call: 1,
-        method: "jobs.list",
-        params: "all",
-      }),
-    );
+    forged.push(ipcRenderer.invoke("sidecar:call", { page: "other", call: 1, method: "system.health" }));
+    forged.push(ipcRenderer.invoke("sidecar:call", { page: "me", call: 1, method: "jobs.list", params: "all" }));
     forged.push(ipcRenderer.invoke("sidecar:call"));
     for (const wrong of [undefined, 7, null, {}, ["x"]]) {
       for (const channel of ["page-loaded", "subscribe", "unsubscribe", "cancel"])
@@ -70,10 +49,7 @@ test("a page cannot send initialize, shutdown or other methods of the main proce
 });
 
 test("the app may restrict the methods and notifications of windows", async (t) => {
-  const { open, faults } = app(t, {
-    methods: ["jobs.list"],
-    notifications: [],
-  });
+  const { open, faults } = app(t, { methods: ["jobs.list"], notifications: [] });
   const { page } = open();
   assert.deepEqual((await page.jobs.list()).jobs, []);
   assert.equal((await failure(page.jobs.create(backUp))).kind, "not_allowed");
@@ -87,12 +63,7 @@ test("a preload script may restrict the methods and notifications of its page", 
   const { open } = app(t);
   const { window } = open();
   const narrow = (electron: any): void =>
-    exposeSidecar({
-      ...electron,
-      methods: ["jobs.list"],
-      notifications: [],
-      key: "hub",
-    });
+    exposeSidecar({ ...electron, methods: ["jobs.list"], notifications: [], key: "hub" });
   const bridge = window.load(narrow)["hub"] as SidecarBridge;
   const page = connectSidecar(bridge);
   assert.deepEqual([bridge.methods, bridge.notifications], [["jobs.list"], ["events.resync"]]);
@@ -129,22 +100,14 @@ test("only the app's own pages may use the bridge", async (t) => {
   ]) {
     assert.equal(await isAllowed(url), false, url);
   }
-  assert.equal(
-    await isAllowed("file:///app/frame.html", {
-      url: "file:///app/index.html",
-      parent: null,
-    }),
-    false,
-  );
+  assert.equal(await isAllowed("file:///app/frame.html", { url: "file:///app/index.html", parent: null }), false);
   window.frame = null; // Electron reports null for a frame that was destroyed
   assert.equal((await failure(page.system.health())).kind, "not_allowed");
   assert.match((await failure(page.state())).message, /not_allowed/);
 });
 
 test("the app may decide which pages may use the bridge", async (t) => {
-  const { open } = app(t, {
-    trust: ({ url }) => url.startsWith("https://hub.example/"),
-  });
+  const { open } = app(t, { trust: ({ url }) => url.startsWith("https://hub.example/") });
   const { window } = open();
   window.frame = { url: "https://hub.example/index.html", parent: null };
   assert.equal(
@@ -182,10 +145,7 @@ test("a foreign page receives neither notifications nor the sidecar's state", as
 
 test("a frame inside a page does not replace the page", async (t) => {
   const { page, window } = app(t).open();
-  const inner = {
-    url: "file:///app/frame.html",
-    parent: { url: "file:///app/index.html", parent: null },
-  };
+  const inner = { url: "file:///app/frame.html", parent: { url: "file:///app/index.html", parent: null } };
   const event = { sender: window.contents, senderFrame: inner };
   window.ipc.emit("sidecar:page-loaded", event, "the frame's page");
   assert.equal((await page.system.health()).status, "ok");

@@ -30,19 +30,12 @@ export const FIX = "Good. Fix it, please.";
 export function script(folder: string): Script {
   const file = join(folder, "importer.py");
   const text = (words: string) => ({ type: "text", text: words });
-  const use = (name: string, input: object) => ({
-    type: "tool_use",
-    name,
-    input,
-  });
+  const use = (name: string, input: object) => ({ type: "tool_use", name, input });
   return {
     [WHY]: [
       [
         text("I'll look at how the importer decides which stops belong to a trip."),
-        use("Bash", {
-          command: "grep -rn last_service_minute .",
-          description: "Find where the limit is used",
-        }),
+        use("Bash", { command: "grep -rn last_service_minute .", description: "Find where the limit is used" }),
       ],
       [use("Read", { file_path: file })],
       [

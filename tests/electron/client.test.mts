@@ -68,10 +68,7 @@ test("an error has its code, kind and details", async (t) => {
 test("a megabyte of text is unchanged after a round trip", async (t) => {
   const { client } = await startProcess(t, COMMAND_WITH_TEST_JOBS);
   const text = "ü\u2028\u{1f600}".repeat(100_000);
-  const created = await client.call("jobs.create", {
-    type: "test.echo",
-    payload: { text },
-  } as never);
+  const created = await client.call("jobs.create", { type: "test.echo", payload: { text } } as never);
   const done = await job(client, created.job.job_id);
   assert.ok(JSON.stringify(done).length > 2 * text.length);
   assert.equal(done.result.text === text && done.payload.text === text, true);
@@ -147,10 +144,7 @@ test("the sidecar enforces a deadline, and if it does not, the client does", asy
 
 test("a refused line rejects its call", async (t) => {
   const { client, faults } = await startProcess(t, COMMAND);
-  const huge = {
-    type: "maintenance.backup",
-    payload: { filler: "x".repeat(34 * 1024 * 1024) },
-  } as never;
+  const huge = { type: "maintenance.backup", payload: { filler: "x".repeat(34 * 1024 * 1024) } } as never;
   const [refused, health] = await Promise.all([
     failure(client.call("jobs.create", huge)),
     client.call("system.health"),
@@ -228,16 +222,12 @@ test("a listener that throws affects neither other listeners nor calls", async (
   const received: string[] = [];
   client.on("jobs.updated", () => assert.fail("a bug in a view"));
   const end = client.on("jobs.updated", ({ job: { status } }) => received.push(status));
-  const { job: created } = await client.call("jobs.create", {
-    type: "maintenance.backup",
-  });
+  const { job: created } = await client.call("jobs.create", { type: "maintenance.backup" });
   await job(client, created.job_id);
   assert.deepEqual(received, ["queued", "running", "succeeded"]);
   assert.equal(faults.length, 3);
   end();
-  const again = await client.call("jobs.create", {
-    type: "maintenance.backup",
-  });
+  const again = await client.call("jobs.create", { type: "maintenance.backup" });
   await job(client, again.job.job_id);
   assert.equal(received.length, 3);
 });

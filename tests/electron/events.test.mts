@@ -16,10 +16,7 @@ const page = (seqs: number[], more: Partial<EventPage> = {}): EventPage => ({
 
 function eventStream(position = 0) {
   const [delivered, faults, fetched]: [string[], unknown[], number[]] = [[], [], []];
-  const fetches: Array<{
-    resolve: (page: EventPage) => void;
-    reject: (error: unknown) => void;
-  }> = [];
+  const fetches: Array<{ resolve: (page: EventPage) => void; reject: (error: unknown) => void }> = [];
   const fetch = (seq: number): Promise<EventPage> => {
     fetched.push(seq);
     return new Promise((resolve, reject) => void fetches.push({ resolve, reject }));
@@ -29,12 +26,7 @@ function eventStream(position = 0) {
     delivered.push(seq === undefined ? name : String(seq));
   };
   const stream = new EventStream(fetch, deliver, (fault) => faults.push(fault));
-  stream.attach({
-    epoch: "e",
-    oldest_seq: 1,
-    latest_seq: position,
-    resume: "ok",
-  });
+  stream.attach({ epoch: "e", oldest_seq: 1, latest_seq: position, resume: "ok" });
   const receive = (seq: number): void => stream.receive("jobs.log_added", { seq });
   const lag = (from: number, to: number): void =>
     stream.receive("events.lag", { from_seq: from, to_seq: to, dropped: 1 });

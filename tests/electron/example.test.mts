@@ -216,12 +216,7 @@ test("a draft is shown until its text has arrived as items, also if its beginnin
   const delta = (offset: number, text: string) =>
     drafts.add({ session_id: "s", job_id: "j", message_id: "m", offset, text });
   const item = (text: string) =>
-    drafts.finish({
-      message_id: text,
-      api_message_id: "m",
-      kind: "assistant_text",
-      text,
-    } as never);
+    drafts.finish({ message_id: text, api_message_id: "m", kind: "assistant_text", text } as never);
   delta(0, "One. ");
   delta(5, "Two.");
   assert.deepEqual(drafts.texts(), [{ id: "m", text: "One. Two.", isCut: false }]);

@@ -8,19 +8,13 @@ import type { Page } from "./fake_electron/chromium.mts";
 
 async function exampleWithServices(t: TestContext, openExternal = browse) {
   const { google, site, environment, command } = await startFakeServices(t);
-  const example = await openExample(t, {
-    env: environment,
-    electron: { shell: { openExternal } },
-  });
+  const example = await openExample(t, { env: environment, electron: { shell: { openExternal } } });
   t.after(() => assert.deepEqual(example.pageErrors, []));
   await example.page.getByRole("button", { name: "Accounts" }).click();
   const dialog = example.page.getByRole("dialog", { name: "Accounts" });
   await dialog.getByText("No account is connected yet.").waitFor();
   const steer = (path: string, body: object): Promise<unknown> =>
-    fetch(`${google}/fake/${path}`, {
-      method: "POST",
-      body: JSON.stringify(body),
-    });
+    fetch(`${google}/fake/${path}`, { method: "POST", body: JSON.stringify(body) });
   return { ...example, site, dialog, command, steer };
 }
 
@@ -38,10 +32,7 @@ const MARA = "mara@tramline.example";
 async function exampleWithGoogle(t: TestContext, openExternal = browse) {
   const example = await exampleWithServices(t, openExternal);
   await example.dialog.getByRole("button", { name: "Google Calendar" }).click();
-  return {
-    ...example,
-    row: example.dialog.getByRole("listitem").filter({ hasText: MARA }),
-  };
+  return { ...example, row: example.dialog.getByRole("listitem").filter({ hasText: MARA }) };
 }
 
 test("after a sign-in with Google the agenda shows the events, and calendars can be deselected", async (t) => {
@@ -59,9 +50,7 @@ test("after a sign-in with Google the agenda shows the events, and calendars can
   const interview = events.locator(".event").filter({ hasText: "Interview" });
   assert.equal(await interview.getAttribute("data-answer"), "needsAction");
   await interview.getByText("not answered yet · 3 people").waitFor();
-  const join = events.getByRole("link", {
-    name: "Join Stop search: design review",
-  });
+  const join = events.getByRole("link", { name: "Join Stop search: design review" });
   assert.deepEqual(
     [await join.getAttribute("href"), await join.getAttribute("target"), await join.getAttribute("rel")],
     ["https://meet.tramline.example/search", "_blank", "noreferrer noopener"],

@@ -11,11 +11,7 @@ import { newDataDir } from "./sidecar_harness.mts";
 import type { Page } from "./fake_electron/chromium.mts";
 
 const text = (words: string) => ({ type: "text", text: words });
-const use = (name: string, input: object) => ({
-  type: "tool_use",
-  name,
-  input,
-});
+const use = (name: string, input: object) => ({ type: "tool_use", name, input });
 
 async function conversation(t: TestContext, script: Script = {}, folder?: string) {
   const { environment, release } = await fakeApi(t, script);
@@ -138,9 +134,7 @@ test("an open permission request survives a reload", async (t) => {
 });
 
 test("a prompt that is sent during a turn waits for its own turn, and Stop ends the running one", async (t) => {
-  const { page, log } = await conversation(t, {
-    "Second.": [[text("And the second.")]],
-  });
+  const { page, log } = await conversation(t, { "Second.": [[text("And the second.")]] });
   await send(page, "[[hang]]");
   await page.getByText("Claude is working").first().waitFor();
   await send(page, "Second.");
@@ -169,10 +163,7 @@ test("Claude's text becomes text and web links, never markup", async (t) => {
 });
 
 test("conversations can be reopened, and deleted after a confirmation", async (t) => {
-  const { page, log, sidecar } = await conversation(t, {
-    "One.": [[text("First.")]],
-    "Two.": [[text("Second.")]],
-  });
+  const { page, log, sidecar } = await conversation(t, { "One.": [[text("First.")]], "Two.": [[text("Second.")]] });
   await send(page, "One.");
   await log.getByText("First.").waitFor();
   await page.getByRole("button", { name: "New conversation" }).click();

@@ -55,12 +55,7 @@ export async function openExample(
       cwd: ROOT,
       env: { ...process.env, TZ: timeZone },
     });
-  const sidecar = start(t, {
-    command,
-    dataDir,
-    env,
-    electron: { ...electron, ipcMain: ipc.typed },
-  });
+  const sidecar = start(t, { command, dataDir, env, electron: { ...electron, ipcMain: ipc.typed } });
   const { page } = await openWindow(await browser, ipc, "about:blank");
   t.after(() => page.close());
   const pageErrors: string[] = [];
@@ -87,9 +82,7 @@ export interface FakeServices {
 
 /** Starts fakes of Google and of an Atlassian site on loopback (fake_services.py). */
 export async function startFakeServices(t: TestContext, timeZone = "Europe/Berlin"): Promise<FakeServices> {
-  const { firstLine, command } = await startFake(t, "tests.electron.fake_services", {
-    TZ: timeZone,
-  });
+  const { firstLine, command } = await startFake(t, "tests.electron.fake_services", { TZ: timeZone });
   return { ...(JSON.parse(firstLine) as Omit<FakeServices, "command">), command };
 }
 

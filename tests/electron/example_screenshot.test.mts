@@ -28,12 +28,7 @@ test("the app in the README's screenshot, light and dark", async (t) => {
   const { environment } = await fakeApi(t, script(folder));
   const env = { ...environment, ...clouds.environment };
   const shell = { openExternal: browse };
-  const { page, sidecar, pageErrors } = await openExample(t, {
-    env,
-    electron: { shell },
-    withFeed: true,
-    timeZone,
-  });
+  const { page, sidecar, pageErrors } = await openExample(t, { env, electron: { shell }, withFeed: true, timeZone });
   await page.setViewportSize({ width: 1440, height: 1030 });
   await sidecar.jobs.create({ type: "maintenance.backup" });
   await sidecar.jira.accounts.create({ org: "Tramline", ...clouds.site });

@@ -20,11 +20,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text, "utf-8");
 test("lines are the same however the bytes are divided into chunks", () => {
   const text = '{"a":"ü 数据 \u{1f600}"}\n\n{"b":1}\r\nrest';
   const whole = split([bytes(text)]);
-  assert.deepEqual(whole, {
-    lines: ['{"a":"ü 数据 \u{1f600}"}', "", '{"b":1}\r'],
-    dropped: [],
-    unfinished: 4,
-  });
+  assert.deepEqual(whole, { lines: ['{"a":"ü 数据 \u{1f600}"}', "", '{"b":1}\r'], dropped: [], unfinished: 4 });
   assert.deepEqual(split([...bytes(text)].map((byte) => Uint8Array.of(byte))), whole);
 });
 
@@ -50,9 +46,7 @@ test("a line over the limit is dropped and the next line is read", () => {
 test("a line of 20 MB is read from a pipe", async () => {
   const size = 20_000_000;
   const script = `process.stdout.write("x".repeat(${size}) + "\\nnext\\n")`;
-  const child = spawn(process.execPath, ["-e", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
   let chunks = 0;
   const lines: string[] = [];
   const splitter = new LineSplitter(

@@ -15,10 +15,7 @@ interface Thing {
 function source() {
   const listeners = new Map<string, (params: any) => void>();
   let toState: (state: any) => void = () => undefined;
-  const loads: Array<{
-    resolve: (things: Thing[]) => void;
-    reject: (error: unknown) => void;
-  }> = [];
+  const loads: Array<{ resolve: (things: Thing[]) => void; reject: (error: unknown) => void }> = [];
   const from = {
     on(name: string, listener: (params: any) => void) {
       listeners.set(name, listener);
@@ -36,9 +33,7 @@ function source() {
     version: ({ version }: Thing) => version,
     changes: {
       "jobs.updated": ({ job }: any) => ({ put: job as Thing }),
-      "claude.session_updated": ({ session }: any) => ({
-        drop: session as string,
-      }),
+      "claude.session_updated": ({ session }: any) => ({ drop: session as string }),
       "jobs.log_added": () => null,
     },
   } satisfies LiveListOptions<Thing>;
@@ -48,9 +43,7 @@ function source() {
       return liveList<Thing>(from as never, Object.fromEntries(chosen) as never);
     },
     put: (id: string, version: number, name?: string) =>
-      listeners.get("jobs.updated")?.({
-        job: { id, version, ...(name === undefined ? {} : { name }) },
-      }),
+      listeners.get("jobs.updated")?.({ job: { id, version, ...(name === undefined ? {} : { name }) } }),
     drop: (id: string) => listeners.get("claude.session_updated")?.({ session: id }),
     notify: (name: string) => listeners.get(name)?.({}),
     state: (status: string) => toState({ status }),

@@ -27,13 +27,7 @@ function get(url: string, { method = "GET", headers = {} as Record<string, strin
     const sent = request(url, { method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf-8").on("data", (part: string) => (text += part));
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text,
-        }),
-      );
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
     });
     sent.on("error", reject).end();
   });
@@ -116,13 +110,7 @@ test("other requests are refused and do not end the sign-in", async () => {
     ])
       seen.push((await get(url)).status);
     seen.push((await get(redirectUrl(redirect), { method: "POST" })).status);
-    seen.push(
-      (
-        await get(redirectUrl(redirect), {
-          headers: { Host: `evil.example:${port}` },
-        })
-      ).status,
-    );
+    seen.push((await get(redirectUrl(redirect), { headers: { Host: `evil.example:${port}` } })).status);
     await get(redirectUrl(redirect));
   });
   assert.deepEqual(await done, ADA);
@@ -146,11 +134,7 @@ test("a code is accepted once", async () => {
 
 test("when the user denies access, the browser and the app get the sidecar's error", async () => {
   let seen: Promise<Page> | undefined;
-  const refusal = new RpcError({
-    code: 4031,
-    message: "Access was refused.",
-    data: { kind: "sign_in_denied" },
-  });
+  const refusal = new RpcError({ code: 4031, message: "Access was refused.", data: { kind: "sign_in_denied" } });
   const { done, calls, redirect } = signIn(
     (address) => (seen = get(redirectUrl(address, "error=access_denied"))),
     {},
@@ -167,11 +151,7 @@ test("when the user denies access, the browser and the app get the sidecar's err
 });
 
 test("an error of the sidecar is shown as text and thrown unchanged", async () => {
-  const error = new RpcError({
-    code: 5021,
-    message: "<script>alert(1)</script>",
-    data: { kind: "internal" },
-  });
+  const error = new RpcError({ code: 5021, message: "<script>alert(1)</script>", data: { kind: "internal" } });
   let seen: Promise<Page> | undefined;
   const { done } = signIn(
     (redirect) => (seen = get(redirectUrl(redirect))),
@@ -184,9 +164,7 @@ test("an error of the sidecar is shown as text and thrown unchanged", async () =
 
 test("the app may render its own closing page", async () => {
   let seen: Promise<Page> | undefined;
-  const { done } = signIn((redirect) => (seen = get(redirectUrl(redirect))), {
-    page: ({ ok }) => `<p>ok: ${ok}</p>`,
-  });
+  const { done } = signIn((redirect) => (seen = get(redirectUrl(redirect))), { page: ({ ok }) => `<p>ok: ${ok}</p>` });
   await done;
   assert.equal((await seen)?.text, "<p>ok: true</p>");
 });
@@ -223,9 +201,7 @@ test("only https addresses are opened, and a browser that cannot be opened is an
     );
     assert.deepEqual([error.kind, opened], ["sign_in_unavailable", []]);
   }
-  const broken = signIn(() => undefined, {
-    openExternal: () => Promise.reject(new Error("no browser")),
-  });
+  const broken = signIn(() => undefined, { openExternal: () => Promise.reject(new Error("no browser")) });
   assert.equal((await failure(broken.done)).message, "no browser");
   assert.equal(await isListening(broken.redirect()), false);
 });

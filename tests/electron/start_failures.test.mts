@@ -43,10 +43,7 @@ for (const [code, expected] of [
 test("the message of an earlier exit is not used for a later one", async (t) => {
   const script = `const fs = require("node:fs"); const been = process.argv[1];
     if (!fs.existsSync(been)) { fs.writeFileSync(been, ""); console.error("sidecar: the first reason"); } process.exit(70)`;
-  const sidecar = start(t, {
-    command: [process.execPath, "-e", script, `${newDataDir()} been`],
-    restarts: FAST,
-  });
+  const sidecar = start(t, { command: [process.execPath, "-e", script, `${newDataDir()} been`], restarts: FAST });
   const messages: Array<string | null> = [];
   sidecar.onState(
     ({ status: now, exitCode, message }) => void (now !== "starting" && exitCode && messages.push(message)),
@@ -77,10 +74,7 @@ test("a sidecar with another contract is refused or reported, as the options say
   assert.match((await failure(refusing.ready())).message, /another contract/);
   assert.equal(refusing.state.failure, "protocol_mismatch");
   const faults: unknown[] = [];
-  const warned = start(t, {
-    command: other,
-    onFault: (fault) => faults.push(fault),
-  });
+  const warned = start(t, { command: other, onFault: (fault) => faults.push(fault) });
   await warned.ready();
   assert.deepEqual([warned.state.schemaMatch, faults.length], [false, 1]);
 });

@@ -10,10 +10,7 @@ const FAST = { firstDelayMs: 1, maxDelayMs: 5, maxFailures: 3 };
 function listen(sidecar: Sidecar) {
   const received: Array<{ name: string; seq: number }> = [];
   sidecar.onAny((name, params) => void received.push({ name, seq: (params as { seq?: number }).seq ?? 0 }));
-  return {
-    received,
-    seqs: () => received.map(({ seq }) => seq).filter((seq) => seq > 0),
-  };
+  return { received, seqs: () => received.map(({ seq }) => seq).filter((seq) => seq > 0) };
 }
 
 /** Resolves once `count` more jobs have succeeded. */
@@ -34,10 +31,7 @@ async function backUp(sidecar: Sidecar): Promise<void> {
 
 /** Waits until all notifications were delivered; returns the `seq` of the last one. */
 async function upToDate(sidecar: Sidecar): Promise<number> {
-  const { latest_seq: latest } = await sidecar.events.replay({
-    after_seq: 0,
-    limit: 1,
-  });
+  const { latest_seq: latest } = await sidecar.events.replay({ after_seq: 0, limit: 1 });
   await until(
     (check) => sidecar.onAny(check),
     () => sidecar.position?.seq === latest,

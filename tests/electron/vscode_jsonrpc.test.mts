@@ -33,9 +33,7 @@ async function connected(t: TestContext, command: readonly string[] = COMMAND) {
 test("requests, errors and notifications work", async (t) => {
   const { connection, child, errors } = await connected(t);
   const updated = new Promise<any>((resolve) => connection.onNotification("jobs.updated", resolve));
-  const { job } = await connection.sendRequest<any>("jobs.create", {
-    type: "maintenance.backup",
-  });
+  const { job } = await connection.sendRequest<any>("jobs.create", { type: "maintenance.backup" });
   assert.equal((await updated).job.job_id, job.job_id);
   const error = await failure(connection.sendRequest("jobs.get", { job_id: "none" }));
   assert.ok(error instanceof ResponseError);

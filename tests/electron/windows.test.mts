@@ -47,10 +47,7 @@ test("each window receives the notifications it listens to, once per listener, a
       send(channel, ...args);
     };
   }
-  const { job } = await sidecar.jobs.create({
-    ...backUp,
-    run_at: "2999-01-01T00:00:00Z",
-  });
+  const { job } = await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
   await until(
     (check) => other.page.on("jobs.log_added", check),
     () => received.includes("other"),
@@ -146,10 +143,7 @@ test("a reloaded page can receive the notifications it missed, once and in order
     () => seen.length === 3,
   );
   removeListener(); // nothing listens during the reload
-  const first = await sidecar.jobs.create({
-    ...backUp,
-    run_at: "2999-01-01T00:00:00Z",
-  });
+  const first = await sidecar.jobs.create({ ...backUp, run_at: "2999-01-01T00:00:00Z" });
   await sidecar.jobs.cancel({ job_id: first.job.job_id });
   const again = load(window).page;
   const received: Array<[number, string]> = [];
@@ -225,9 +219,7 @@ test("a page can sign in through the user's browser, and can abort that", async 
     if (step === "complete") send({ id, result: { account_id: params.state } });
   }`);
   const { page } = app(t, {}, sidecar, { shell: { openExternal } }).open();
-  const account = await page.signIn("google", {
-    login_hint: "ada@example.com",
-  });
+  const account = await page.signIn("google", { login_hint: "ada@example.com" });
   assert.equal(account.account_id, "s");
   assert.equal(new URL(visits[0] ?? "").searchParams.get("login_hint"), "ada@example.com");
   const controller = new AbortController();

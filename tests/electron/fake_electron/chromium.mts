@@ -41,10 +41,7 @@ export async function serve(t: TestContext): Promise<string> {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
     const isModule = /^\/[\w/]+\.m?js$/.test(path);
     const type = isModule ? "text/javascript" : "text/html";
-    response.writeHead(200, {
-      "Content-Type": `${type}; charset=utf-8`,
-      "Content-Security-Policy": POLICY,
-    });
+    response.writeHead(200, { "Content-Type": `${type}; charset=utf-8`, "Content-Security-Policy": POLICY });
     const script = `/tests/electron/pages${path}.mjs`;
     const html = `<!doctype html><title>${path}</title><body>${path === "/empty" ? "" : `<script type="module" src="${script}"></script>`}`;
     response.end(isModule ? readFileSync(join(COMPILED, path)) : html);

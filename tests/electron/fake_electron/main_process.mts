@@ -25,13 +25,7 @@ export class FakeIpcMain extends EventEmitter {
   }
 
   async receive(sender: FakeWebContents, frame: Frame | null, message: ToMain): Promise<void> {
-    const event = {
-      sender,
-      senderFrame: frame,
-      frameId: 1,
-      processId: 1,
-      type: "frame",
-    };
+    const event = { sender, senderFrame: frame, frameId: 1, processId: 1, type: "frame" };
     if (message.kind === "send") {
       this.emit(message.channel, event, ...message.args);
       return;
@@ -40,11 +34,7 @@ export class FakeIpcMain extends EventEmitter {
     try {
       const handler = this.#handlers.get(channel);
       if (handler === undefined) throw new Error(`No handler registered for '${channel}'`);
-      sender.respond({
-        kind: "response",
-        number,
-        value: await handler(event, ...args),
-      });
+      sender.respond({ kind: "response", number, value: await handler(event, ...args) });
     } catch (error) {
       sender.respond({ kind: "response", number, error: String(error) });
     }
@@ -130,11 +120,7 @@ export class NodeWindow {
 function electronOf(world: object, post: (message: ToMain) => void) {
   const { ipcRenderer, receive } = createIpcRenderer(post);
   // `never` because Electron's types describe whole modules.
-  return {
-    contextBridge: createContextBridge(world),
-    ipcRenderer: ipcRenderer as never,
-    receive,
-  };
+  return { contextBridge: createContextBridge(world), ipcRenderer: ipcRenderer as never, receive };
 }
 
 /** `app`; `exited` resolves once a quit was not prevented. */
@@ -195,9 +181,6 @@ export class FakeSafeStorage {
     const [keyring, text = ""] = encrypted.toString().split(":");
     if (keyring !== this.keyring)
       throw new Error("Error while decrypting the ciphertext provided to decryptStringAsync.");
-    return {
-      result: Buffer.from(text, "hex").toString(),
-      shouldReEncrypt: this.shouldReEncrypt,
-    };
+    return { result: Buffer.from(text, "hex").toString(), shouldReEncrypt: this.shouldReEncrypt };
   };
 }

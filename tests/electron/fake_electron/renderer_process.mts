@@ -17,11 +17,7 @@ type Listener = (event: object, ...args: unknown[]) => void;
 export function createIpcRenderer(post: (message: ToMain) => void) {
   const pending = new Map<
     number,
-    {
-      resolve: (value: unknown) => void;
-      reject: (error: Error) => void;
-      channel: string;
-    }
+    { resolve: (value: unknown) => void; reject: (error: Error) => void; channel: string }
   >();
   const listeners = new Map<string, Listener[]>();
   let last = 0;
@@ -29,12 +25,7 @@ export function createIpcRenderer(post: (message: ToMain) => void) {
     invoke(channel: string, ...args: unknown[]): Promise<unknown> {
       return new Promise((resolve, reject) => {
         const number = (last += 1);
-        const message = {
-          kind: "invoke",
-          number,
-          channel,
-          args: clone(args),
-        } as const;
+        const message = { kind: "invoke", number, channel, args: clone(args) } as const;
         pending.set(number, { resolve, reject, channel });
         post(message);
       });
@@ -74,10 +65,7 @@ export function createContextBridge(world: object) {
   return {
     exposeInMainWorld(key: string, api: unknown): void {
       if (key in world) throw new Error("Cannot bind an API on top of an existing property on the window object");
-      Object.defineProperty(world, key, {
-        value: exposed(api),
-        enumerable: true,
-      });
+      Object.defineProperty(world, key, { value: exposed(api), enumerable: true });
     },
   };
 }

@@ -82,15 +82,7 @@ function fromCalendarAccount(account: CalendarAccount): Account {
 
 function fromAtlassianAccount(account: AtlassianAccount): Account {
   const { service, account_id: accountId, org: name, email, status, reason, hint, last_sync_at: lastSyncAt } = account;
-  return {
-    service,
-    accountId,
-    name,
-    email,
-    status,
-    problem: problemOf(status, reason, hint),
-    lastSyncAt,
-  };
+  return { service, accountId, name, email, status, problem: problemOf(status, reason, hint), lastSyncAt };
 }
 
 function problemOf(status: string, reason: string | null, hint: string | null): string | null {

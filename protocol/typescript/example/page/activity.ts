@@ -53,9 +53,7 @@ class Feed {
   readonly #older = button(
     "Show older",
     () => this.#setFilter({ limit: Math.min(MAX_EVENTS, this.#filter.limit + PAGE_SIZE) }),
-    {
-      class: "quiet-button",
-    },
+    { class: "quiet-button" },
   );
   readonly #day = h("p", { class: "feed-day-filter", hidden: true });
   readonly #onDayChosen: (day: string | null) => void;
