@@ -9,8 +9,6 @@ import pytest
 
 from sidecar.transcripts.file.patterns import example
 from tests.transcripts.recording import (
-
-pytestmark = pytest.mark.xdist_group("replay_in_node")  # compiled once
     BACKUP,
     CONNECT,
     TRANSCRIPTS,
@@ -22,6 +20,8 @@ pytestmark = pytest.mark.xdist_group("replay_in_node")  # compiled once
     sent_by_sidecar,
     write,
 )
+
+pytestmark = pytest.mark.xdist_group("replay_in_node")  # compiled once
 
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = ROOT / "protocol" / "typescript"
