@@ -1,9 +1,9 @@
-// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+// Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
 
 export const PROTOCOL_VERSION = 1;
 
-/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "84921289241c1c92";
+/** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
+export const SCHEMA_HASH = "74824e6a89347d18";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -668,7 +668,7 @@ export type SignInStatus = "authorized" | "refused";
 
 /** The state of the user's Claude Code. */
 export interface ClaudeReport {
-  /** True if no finding is a problem. */
+  /** True if no finding has the state `problem`. */
   ok: boolean;
   /** The executable that runs use; null if none can be used. */
   path: string | null;
@@ -739,14 +739,14 @@ export type LoginState = "logged_in" | "logged_out" | "unknown";
 /** The result of one check of a doctor. */
 export interface Finding {
   /**
-   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+   * The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
    * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
    * sessions).
    */
   name: string;
   state: FindingState;
   detail: string;
-  /** What the user can do about it; null if nothing is wrong. */
+  /** A way to solve the problem, for the user; null if nothing is wrong. */
   advice: string | null;
 }
 
@@ -1559,34 +1559,34 @@ export interface CalendarChanged {
 }
 
 /**
- * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
  *
- * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
- * itself gives a dead connection up after five minutes.
+ * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+ * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
  */
 export interface ClaudeStall {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** For how long. */
+  /** Seconds since Claude's last output. */
   silent_s: number;
-  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  /** The tools that are running; empty if Claude's answer is awaited. */
   tools: string[];
 }
 
-/** Claude's API refused a request or was out of reach; the CLI asks again. */
+/** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
 export interface ClaudeApiRetry {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** Of `max_retries`. */
+  /** The number of the retry, from 1 to `max_retries`. */
   attempt: number;
   max_retries: number;
-  /** Until it asks again. */
+  /** Milliseconds until the retry. */
   delay_ms: number;
-  /** HTTP's; null where no answer came. */
+  /** The HTTP status; null if there was no response. */
   status: number | null;
-  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  /** The CLI's name of the error, for example `overloaded` or `rate_limit`. */
   error: string;
 }
 
@@ -2636,7 +2636,7 @@ export type SystemStatusParams = Record<string, never>;
 /** Params of `system.diagnostics`. */
 export type SystemDiagnosticsParams = Record<string, never>;
 
-/** Every request: its params and its result. */
+/** Every request, with its params and its result. */
 export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
@@ -2644,7 +2644,7 @@ export interface Methods {
    * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
    * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
-   * Errors: invalid_cursor.  Was GET /activity/events.
+   * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
@@ -2676,7 +2676,7 @@ export interface Methods {
   /**
    * Returns the calendar providers, with the credentials that each needs and whether it is available.
    *
-   * Was GET /calendar/providers.
+   * Replaces GET /calendar/providers.
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
@@ -2685,8 +2685,8 @@ export interface Methods {
    * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
    * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
    *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
-   * POST /calendar/accounts.
+   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+   * Replaces POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
@@ -2698,37 +2698,37 @@ export interface Methods {
   /**
    * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
-   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
    * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
-   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+   * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
    * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
    *
-   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+   * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
    */
   "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
   /**
    * Returns all calendar accounts.
    *
-   * Was GET /calendar/accounts.
+   * Replaces GET /calendar/accounts.
    */
   "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
   /**
    * Returns a calendar account.
    *
-   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
    * Returns the calendars of an account, or of all accounts, including deselected ones.
    *
-   * Was GET /calendar/calendars.
+   * Replaces GET /calendar/calendars.
    */
   "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
   /**
@@ -2736,7 +2736,7 @@ export interface Methods {
    *
    * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /calendar/events.
+   * Errors: invalid_cursor.  Replaces GET /calendar/events.
    */
   "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
   /**
@@ -2744,13 +2744,15 @@ export interface Methods {
    *
    * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
    *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
+   * /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
    * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
    *
-   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
+   * /calendar/oauth/google/callback.
    */
   "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
   /**
@@ -2760,7 +2762,7 @@ export interface Methods {
    *
    * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
    * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
    * /calendar/oauth/google/complete.
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
@@ -2795,7 +2797,7 @@ export interface Methods {
   /**
    * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
    *
-   * Errors: payload_too_large.  Was POST /claude/spawn.
+   * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -2809,7 +2811,7 @@ export interface Methods {
   /**
    * A new session.  Nothing is started before its first turn.
    *
-   * Was POST /claude/session.
+   * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
@@ -2871,7 +2873,7 @@ export interface Methods {
   /**
    * All Confluence accounts, the oldest first.
    *
-   * Was GET /confluence/accounts.
+   * Replaces GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2881,7 +2883,7 @@ export interface Methods {
    * is found out.  The same token may serve Jira, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /confluence/accounts.
+   * Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2896,13 +2898,13 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
@@ -2910,7 +2912,7 @@ export interface Methods {
   /**
    * All Jira accounts, the oldest first.
    *
-   * Was GET /jira/accounts.
+   * Replaces GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2920,7 +2922,7 @@ export interface Methods {
    * is found out.  The same token may serve Confluence, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /jira/accounts.
+   * Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2935,31 +2937,31 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
-   * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
    * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /jobs.
+   * Errors: invalid_cursor.  Replaces GET /jobs.
    */
   "jobs.list": { params: JobsListParams; result: JobPage };
   /**
    * One job as it stands.
    *
-   * Errors: job_not_found.  Was GET /jobs/{job_id}.
+   * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
   "jobs.get": { params: JobsGetParams; result: Job };
   /**
@@ -2967,7 +2969,7 @@ export interface Methods {
    *
    * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
    *
-   * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+   * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
@@ -3023,13 +3025,13 @@ export interface Methods {
   /**
    * Checks whether the sidecar works.  Cheap enough for a heartbeat.
    *
-   * Was GET /health.
+   * Replaces GET /health.
    */
   "system.health": { params: SystemHealthParams; result: Health };
   /**
    * Returns the status of the sidecar.
    *
-   * Was GET /status.
+   * Replaces GET /status.
    */
   "system.status": { params: SystemStatusParams; result: Status };
   /**
@@ -3040,7 +3042,7 @@ export interface Methods {
   "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
 }
 
-/** Every request as a nested function; `Options` is what a client takes beside the params. */
+/** Every request as a nested function; `Options` is the type of a client's further arguments. */
 export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
@@ -3050,7 +3052,7 @@ export interface NestedMethods<Options> {
        * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
        * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
        *
-       * Errors: invalid_cursor.  Was GET /activity/events.
+       * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
@@ -3086,7 +3088,7 @@ export interface NestedMethods<Options> {
       /**
        * Returns the calendar providers, with the credentials that each needs and whether it is available.
        *
-       * Was GET /calendar/providers.
+       * Replaces GET /calendar/providers.
        */
       readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
     };
@@ -3098,7 +3100,7 @@ export interface NestedMethods<Options> {
        * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Was POST /calendar/accounts.
+       * Replaces POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
@@ -3110,25 +3112,25 @@ export interface NestedMethods<Options> {
       /**
        * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
        *
-       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
        * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
        *
-       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
        * Returns all calendar accounts.
        *
-       * Was GET /calendar/accounts.
+       * Replaces GET /calendar/accounts.
        */
       readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
       /**
        * Returns a calendar account.
        *
-       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
     };
@@ -3136,13 +3138,13 @@ export interface NestedMethods<Options> {
       /**
        * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
        *
-       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
        */
       readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
       /**
        * Returns the calendars of an account, or of all accounts, including deselected ones.
        *
-       * Was GET /calendar/calendars.
+       * Replaces GET /calendar/calendars.
        */
       readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
     };
@@ -3152,7 +3154,7 @@ export interface NestedMethods<Options> {
        *
        * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
        *
-       * Errors: invalid_cursor.  Was GET /calendar/events.
+       * Errors: invalid_cursor.  Replaces GET /calendar/events.
        */
       readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
     };
@@ -3163,14 +3165,14 @@ export interface NestedMethods<Options> {
          *
          * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
          *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
         /**
          * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
          *
-         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
          * /calendar/oauth/google/callback.
          */
         readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
@@ -3182,7 +3184,7 @@ export interface NestedMethods<Options> {
          *
          * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
          * /calendar/oauth/google/complete.
          */
         readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
@@ -3206,7 +3208,7 @@ export interface NestedMethods<Options> {
       /**
        * A new session.  Nothing is started before its first turn.
        *
-       * Was POST /claude/session.
+       * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
@@ -3273,7 +3275,7 @@ export interface NestedMethods<Options> {
     /**
      * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
      *
-     * Errors: payload_too_large.  Was POST /claude/spawn.
+     * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
@@ -3308,7 +3310,7 @@ export interface NestedMethods<Options> {
       /**
        * All Confluence accounts, the oldest first.
        *
-       * Was GET /confluence/accounts.
+       * Replaces GET /confluence/accounts.
        */
       readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3318,7 +3320,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Jira, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /confluence/accounts.
+       * Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3334,13 +3336,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
       readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3354,7 +3356,7 @@ export interface NestedMethods<Options> {
       /**
        * All Jira accounts, the oldest first.
        *
-       * Was GET /jira/accounts.
+       * Replaces GET /jira/accounts.
        */
       readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3364,7 +3366,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Confluence, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /jira/accounts.
+       * Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3380,13 +3382,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
       readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3395,19 +3397,19 @@ export interface NestedMethods<Options> {
     /**
      * Put a job into the queue.  Once this is answered, the job survives any crash.
      *
-     * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
      * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
      *
-     * Errors: invalid_cursor.  Was GET /jobs.
+     * Errors: invalid_cursor.  Replaces GET /jobs.
      */
     readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
     /**
      * One job as it stands.
      *
-     * Errors: job_not_found.  Was GET /jobs/{job_id}.
+     * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
      */
     readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
     /**
@@ -3415,7 +3417,7 @@ export interface NestedMethods<Options> {
      *
      * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
      *
-     * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+     * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
@@ -3471,13 +3473,13 @@ export interface NestedMethods<Options> {
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
-     * Was GET /health.
+     * Replaces GET /health.
      */
     readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
     /**
      * Returns the status of the sidecar.
      *
-     * Was GET /status.
+     * Replaces GET /status.
      */
     readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
     /**
@@ -3489,7 +3491,7 @@ export interface NestedMethods<Options> {
   };
 }
 
-/** What the client tells; nothing is answered. */
+/** Notifications to the sidecar, which have no response. */
 export interface ClientNotifications {
   /** Optional; accepted for LSP-style clients. */
   "initialized": InitializedParams;
@@ -3499,7 +3501,7 @@ export interface ClientNotifications {
   "$/cancelRequest": CancelRequestParams;
 }
 
-/** What the sidecar tells unasked. */
+/** Notifications from the sidecar. */
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
@@ -3508,13 +3510,13 @@ export interface Notifications {
   /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
   /**
-   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
    *
-   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
-   * itself gives a dead connection up after five minutes.
+   * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+   * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
    */
   "claude.stall": ClaudeStall;
-  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  /** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
   "claude.api_retry": ClaudeApiRetry;
   /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
   "claude.permission_requested": ClaudePermissionRequested;
@@ -3548,7 +3550,7 @@ export interface Notifications {
   "$/progress": RequestProgress;
 }
 
-/** What jobs.create takes, and what becomes of it. */
+/** The job types for jobs.create, with their results. */
 export interface JobTypes {
   /** Write events to a file, newest first.  It appears under its name once it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
@@ -3667,7 +3669,7 @@ export const NOTIFICATION_NAMES = [
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
 
-/** They carry `seq` and `at`. */
+/** Notifications with `seq` and `at`. */
 export const DURABLE_NOTIFICATIONS = [
   "accounts.updated",
   "activity.changed",
@@ -3696,7 +3698,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
 ] as const satisfies readonly (keyof JobTypes)[];
 
-/** Branch on `error.data.kind`, never on the message. */
+/** Values of `error.data.kind`.  Compare them, not messages. */
 export type ErrorKind =
   | "atlassian_account_not_found"
   | "atlassian_account_exists"

@@ -17,7 +17,7 @@ from recurring_ical_events import CalendarQuery
 
 from sidecar.calendar.ics import properties, split
 from sidecar.calendar.ics.parse import PARSE_ERRORS, FileTimeZones, first_iana_name, parse_calendar, parse_event
-from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
+from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 CALENDAR_ID: Final = "ics"
 """A file is its account's only calendar."""
 MAX_OCCURRENCES: Final = 50_000
-"""Maximum number of occurrences in the window; each is a row in the database."""
+"""Maximum number of occurrences in the time range; each is a row in the database."""
 MAX_RULE_STEPS: Final = 200_000
-"""A rule that takes more steps up to the end of the window is ignored: its event happens once.
+"""A rule that takes more steps up to the end of the time range is ignored: its event happens once.
 
 An hourly rule over twenty years takes fewer; millions of steps would take minutes and much memory.
 """
@@ -81,15 +81,21 @@ class IcsCalendar:
         )
 
     def occurrences(
-        self, window: Window, zone: tzinfo | None, owner_email: str, check_cancelled: Callable[[], None] = lambda: None
+        self,
+        time_range: TimeRange,
+        zone: tzinfo | None,
+        owner_email: str,
+        check_cancelled: Callable[[], None] = lambda: None,
     ) -> list[RemoteEvent]:
-        """Returns the occurrences that overlap the window, by start.
+        """Returns the occurrences that overlap the time range, by start.
 
         Dates and floating times are in `zone`; None means this computer's zone.  `check_cancelled` is called between
         events and may raise.  Raises `LimitExceeded`.
         """
         # A day wider on each side, since a local day may differ from the UTC day.
-        first, last = (datetime.fromtimestamp(ts, UTC) for ts in (window.start_ts - DAY_S, window.end_ts + DAY_S))
+        first, last = (
+            datetime.fromtimestamp(ts, UTC) for ts in (time_range.start_ts - DAY_S, time_range.end_ts + DAY_S)
+        )
         first_day, last_day = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
         found: dict[str, RemoteEvent] = {}
         skipped = 0
@@ -99,12 +105,16 @@ class IcsCalendar:
             if all(split.is_outside(lines, first_day, last_day) for lines in group):
                 continue
             check_cancelled()
-            events, malformed = self._parse(group, window)
+            events, malformed = self._parse(group, time_range)
             skipped += malformed
             try:
                 for occurrence in _expand(uid, events, first, last):
                     event = _remote_event(occurrence, zone, owner_email)
-                    if event is not None and window.start_ts - DAY_S < event.end_ts and event.start_ts < window.end_ts:
+                    if (
+                        event is not None
+                        and time_range.start_ts - DAY_S < event.end_ts
+                        and event.start_ts < time_range.end_ts
+                    ):
                         found[event.event_id] = event
             except PARSE_ERRORS:
                 skipped += 1
@@ -114,7 +124,7 @@ class IcsCalendar:
             log.info("%d malformed events of a calendar file were skipped", skipped)
         return sorted(found.values(), key=lambda event: (event.start_ts, event.event_id))
 
-    def _parse(self, group: Iterable[list[str]], window: Window) -> tuple[list[Any], int]:
+    def _parse(self, group: Iterable[list[str]], time_range: TimeRange) -> tuple[list[Any], int]:
         """Returns the events of one UID, and the number of malformed ones."""
         events: list[Any] = []
         malformed = 0
@@ -126,14 +136,14 @@ class IcsCalendar:
                     malformed += 1
         for event in events:
             if any(
-                _rule_steps(rule, event, window) > MAX_RULE_STEPS for rule in properties.as_list(event.get("RRULE"))
+                _rule_steps(rule, event, time_range) > MAX_RULE_STEPS for rule in properties.as_list(event.get("RRULE"))
             ):
                 del event["RRULE"]
         return events, malformed
 
 
-def _rule_steps(rule: Any, event: Any, window: Window) -> float:
-    """Estimates a rule's steps from the event's start to the window's end; 0 if they are few or the rule malformed."""
+def _rule_steps(rule: Any, event: Any, time_range: TimeRange) -> float:
+    """Estimates a rule's steps up to the end of the time range; 0 if they are few or the rule is malformed."""
     with suppress(*PARSE_ERRORS):
         frequency = str(rule["FREQ"][0]).upper()
         interval = int(properties.as_list(rule.get("INTERVAL", 1))[0])
@@ -143,7 +153,7 @@ def _rule_steps(rule: Any, event: Any, window: Window) -> float:
         per_step = prod(max(len(rule.get(name, ())), 1) for name in parts)
         if per_step == 1 and frequency not in RULE_STEPS:
             return 0
-        until = min([window.end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
+        until = min([time_range.end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
         start = properties.timestamp(event["DTSTART"].dt, UTC)
         steps = (until - start) / (step_s * interval) * per_step
         if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:

@@ -22,13 +22,13 @@ from sidecar_protocol.errors import InvalidParams
 from sidecar.accounts import AccountRefused
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import (
-    Connected,
+    AccountReader,
+    ConnectedAccount,
     CursorExpired,
     EventPage,
-    Listing,
+    EventQuery,
     Provider,
     RemoteCalendar,
-    Source,
     StoredAccount,
 )
 from sidecar.days import zone_or_utc
@@ -71,30 +71,32 @@ class IcsProvider(Provider):
         self._http = http
         self._states: dict[str, FileState] = {}
 
-    async def connect(self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]) -> Connected:
+    async def connect(
+        self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
+    ) -> ConnectedAccount:
         if set(credentials) != {"address"} or config:
             raise _invalid_address("must be the only credential, without a config")
         address = normalize(credentials["address"])
-        source = IcsSource(self._http, StoredAccount("", email, {"address": address}), {})
+        reader = IcsReader(self._http, StoredAccount("", email, {"address": address}), {})
         try:
-            calendars = await source.calendars()
+            calendars = await reader.list_calendars()
         except (AccountRefused, JobFailed) as failure:
             is_server = isinstance(failure, JobFailed) and failure.kind in ("upstream_error", "bad_response")
             error = CalendarUnreachable if is_server else CalendarCredentialsRejected
             raise error(failure.message, hint=failure.hint) from None
         except JobSnoozed as pause:
             raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
-        return Connected(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
+        return ConnectedAccount(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
 
-    def open(self, account: StoredAccount) -> "IcsSource":
-        return IcsSource(self._http, account, self._states)
+    def open(self, account: StoredAccount) -> "IcsReader":
+        return IcsReader(self._http, account, self._states)
 
     async def revoke(self, account: StoredAccount) -> bool:
         self._states.pop(account.account_id, None)
         return False  # only the service that issued an address can revoke it
 
 
-class IcsSource(Source):
+class IcsReader(AccountReader):
     """One account's file during one sync."""
 
     def __init__(self, http: Http, account: StoredAccount, states: dict[str, FileState]) -> None:
@@ -104,13 +106,13 @@ class IcsSource(Source):
         self._states = states
         self._file: IcsCalendar | None = None
 
-    async def calendars(self) -> list[RemoteCalendar]:
+    async def list_calendars(self) -> list[RemoteCalendar]:
         return [(await self._read(self._states.get(self._account.account_id))).calendar]
 
-    async def events(self, wanted: Listing) -> AsyncGenerator[EventPage, None]:
+    async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
         state = self._states.get(self._account.account_id) or await self._read(None)
-        if wanted.cursor is not None:
-            if wanted.cursor != state.digest:
+        if query.cursor is not None:
+            if query.cursor != state.digest:
                 raise CursorExpired
             yield EventPage(cursor=state.digest)
             return
@@ -118,9 +120,9 @@ class IcsSource(Source):
             state = await self._read(None)
         assert self._file is not None
         # Floating times of a calendar without a time zone are in this computer's zone.
-        zone = zone_or_utc(wanted.zone) if state.calendar.time_zone else None
+        zone = zone_or_utc(query.zone) if state.calendar.time_zone else None
         events = await _run_in_thread(
-            partial(self._file.occurrences, wanted.window, zone, self._account.email, check_cancelled)
+            partial(self._file.occurrences, query.time_range, zone, self._account.email, check_cancelled)
         )
         for start in range(0, len(events), PAGE):
             yield EventPage(events[start : start + PAGE])
