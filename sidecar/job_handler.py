@@ -1,9 +1,9 @@
-"""What the code behind a job type is given, and what it gives back.
+"""The interface between the job worker and the handlers of job types.
 
-Features implement `JobHandler` and register it with the worker in features.py; they never import the jobs feature.
+A feature implements `JobHandler` and lists it in its `Feature.registrations`; it never imports the jobs feature.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -15,11 +15,11 @@ ResultT = TypeVar("ResultT", bound=Model, covariant=True)
 
 
 class JobFailed(Exception):
-    """A handler's verdict that its job failed, in words for the person who started it.
+    """Raised by a handler whose job failed; `message` is written for the user who started it.
 
-    `kind` is a stable word for programs (`executable_missing`), `hint` tells what to do next, and `details` is JSON
-    that helps a bug report.  None of them may hold a secret.  A `retryable` one is tried again as far as the job's
-    tries go, not before `retry_after_s` where the remote named a time.
+    `kind` is a stable identifier for programs (`executable_missing`), `hint` names the next step for the user, and
+    `details` is JSON for bug reports.  None of them may contain a secret.  A `retryable` failure is retried while the
+    job has attempts left, but not before `retry_after_s` if the remote server asked for a delay.
     """
 
     def __init__(
@@ -42,11 +42,9 @@ class JobFailed(Exception):
 
 
 class JobSnoozed(Exception):
-    """The job cannot run now, and that is nobody's fault: offline, rate limited.
+    """Raised by a handler whose job cannot run now, without a fault of its own: offline, rate limited.
 
-    It is queued again, and no try is spent.
-
-    `delay_s` is in seconds; `message` says what is waited for, in words for a person.
+    The job is queued again after `delay_s` seconds and uses up no attempt.  `message` explains the wait to the user.
     """
 
     def __init__(self, message: str, *, delay_s: float, waiting_for: WaitingFor) -> None:
@@ -57,56 +55,43 @@ class JobSnoozed(Exception):
 
 
 class JobContext(Protocol):
-    """A running job as its handler sees it.  Its methods return at once and never fail."""
+    """The running job, for its handler.  Its methods return at once and never raise."""
 
     @property
     def job_id(self) -> str: ...
 
     @property
     def snoozed_for_s(self) -> float:
-        """For how long it has been snoozed by now, in seconds since the first time; 0 where it was not."""
+        """Seconds since the job was first snoozed; 0 if it was not."""
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
-        """Say how far the job is: 0.0 to 1.0, or None where that cannot be known.  Throttled on its way out."""
+        """Reports the progress: 0.0 to 1.0, or None if it is unknown.  Notifications of it are rate-limited."""
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
-        """Append a line to the job's stored log (`job_events`); `level` is debug, info, warning or error."""
+        """Appends a line to the job's stored log; `level` is debug, info, warning or error."""
 
     def wait_for(self, what: WaitingFor | None) -> None:
-        """Say that the job, though it runs, waits for this; None: no more."""
+        """Reports what the running job is waiting for; None once it goes on."""
 
     def lock(self, key: str) -> None:
-        """From now until its end the job has this key: jobs that want the same one wait for it."""
+        """Acquires a lock for the rest of the run: jobs with the same lock key wait until then."""
 
 
 class JobHandler(Protocol[SpecT, ResultT]):
     """The code behind one job type.
 
-    Cancellation arrives as anyio's cancellation at the next `await`: clean up in a shielded scope of bounded length
-    and let it pass on.  A failure that a person should understand is a `JobFailed`; any other exception is a bug.
+    Cancellation arrives as anyio's cancellation at the next `await`: clean up in a shielded scope with a time limit,
+    then re-raise it.  Raise `JobFailed` for a failure that the user can understand; any other exception is a bug.
     """
 
     async def run(self, job: SpecT, context: JobContext) -> ResultT: ...
 
 
-class OnDemand:
-    """A handler that is made when the first of its jobs runs: what it imports, many lives of the process never need."""
-
-    def __init__(self, make: Callable[[], JobHandler[Any, Any]]) -> None:
-        self._make = make
-        self._made: JobHandler[Any, Any] | None = None
-
-    async def run(self, job: Any, context: JobContext) -> Any:
-        if self._made is None:
-            self._made = self._make()
-        return await self._made.run(job, context)
-
-
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A job type and the code behind it.
+    """A job type and its handler.
 
-    `concurrency` is for a setting that outranks the type's own; types with one `pool` share it.
+    `concurrency` overrides that of the type's policy; types with the same `pool` share the limit.
     """
 
     spec: type[JobSpec]
@@ -116,10 +101,9 @@ class Registration:
 
     @property
     def policy(self) -> JobPolicy:
-        """How its jobs are run."""
         return self.spec.policy
 
     @property
     def limit(self) -> int:
-        """How many of its jobs run at a time, together with those of its pool."""
+        """Maximum number of its jobs, and of its pool's, that run at the same time."""
         return self.concurrency or self.policy.concurrency

@@ -1,6 +1,13 @@
-"""Folders: where the packaged schema is, and private folders for the user's data."""
+"""Where the files of the installation are, how it is started, and private folders for the user's data."""
 
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+
+OURS: Final = ("BACKEND_", "APP_DATA_DIR", "LOG_DIR", "RUN_ENV", "GOOGLE_", "ATLASSIAN_", "CLAUDE", "SIDECAR_")
+"""Prefixes of the variables that change what a sidecar does."""
 
 
 def schema_dir() -> Path:
@@ -14,3 +21,14 @@ def make_private_dir(path: Path) -> None:
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def command(*arguments: str) -> list[str]:
+    """Returns the command line of this installation: a frozen executable, or this interpreter."""
+    return [sys.executable, *([] if getattr(sys, "frozen", False) else ["-m", "sidecar"]), *arguments]
+
+
+def isolated_environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """Returns an environment without our variables, an own data folder and no Claude, except for `more`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**kept, "APP_DATA_DIR": str(data_dir), "CLAUDE_PATH": str(data_dir / "no-claude-here"), **more}

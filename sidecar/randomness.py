@@ -1,7 +1,7 @@
-"""Randomness, for constructors: the system's, or from a seed the same every time.
+"""Random bytes and numbers, injected so that a seed makes them reproducible.
 
-Each purpose has a generator of its own.  What one part draws, and how often, then changes nothing for another: with
-one for all, a job's id would depend on whether the sign-in or the sync came first.
+Each purpose has its own generator, so that the draws of one do not change those of another: with a shared generator, a
+job's id would depend on whether a sign-in or a sync ran first.
 """
 
 import os
@@ -10,26 +10,23 @@ from collections.abc import Callable
 
 
 class Randomness:
-    """Where random bytes and numbers come from; what is made from a seed can be foretold, and is for replaying only.
+    """Makes random sources: the system's, or predictable ones from a seed, which are for replaying only.
 
-    Nothing that guards stored secrets (`sidecar.storage.secrets`) is made of it.
+    `life` distinguishes the processes that have used the same database, so that none repeats an earlier one's ids.
+    Keys and nonces of stored secrets never come from here (see `sidecar.storage.secrets`).
     """
 
     def __init__(self, seed: int | None, life: int = 0) -> None:
-        """Without a seed, the system's.
-
-        `life` tells the processes apart that one database has seen: none makes an earlier one's ids again.
-        """
         self._seed = seed
         self._life = life
 
     def bytes_for(self, purpose: str) -> Callable[[int], bytes]:
-        """A source of that many random bytes; `purpose` names what they are for."""
+        """Returns a function that returns a number of random bytes."""
         return os.urandom if self._seed is None else self._seeded(purpose).randbytes
 
     def fractions_for(self, purpose: str) -> Callable[[], float]:
-        """A source of numbers from 0 to 1, without the 1."""
+        """Returns a function that returns a random number from 0.0 to just below 1.0."""
         return random.random if self._seed is None else self._seeded(purpose).random
 
     def _seeded(self, purpose: str) -> random.Random:
-        return random.Random(f"{self._seed} {self._life} {purpose}")  # noqa: S311 - asked for, to be the same every time
+        return random.Random(f"{self._seed} {self._life} {purpose}")  # noqa: S311 - predictable on purpose

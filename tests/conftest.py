@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.commandline.client import SidecarClient, spawn
-from sidecar.program import isolated_environment
-from tests.loopback import Loopback
+from sidecar.paths import isolated_environment
+from tests.in_process_app import InProcessApp
 from tests.process.raw_client import RawClient
 
 StartSidecar = Callable[..., AbstractAsyncContextManager[SidecarClient]]
@@ -54,10 +54,10 @@ def standin() -> Path:
 
 
 @pytest.fixture
-async def rig(data_dir: Path) -> AsyncIterator[Loopback]:
-    """The services without the process, after the handshake."""
-    loopback = Loopback(data_dir / "sidecar.db")
-    await loopback.initialize()
-    loopback.received.clear()
-    yield loopback
-    loopback.close()
+async def app(data_dir: Path) -> AsyncIterator[InProcessApp]:
+    """The sidecar without its process, after the handshake."""
+    made = InProcessApp(data_dir / "sidecar.db")
+    await made.initialize()
+    made.received.clear()
+    yield made
+    made.close()

@@ -1,4 +1,4 @@
-"""Job types that the tests need and no user does: one for each way in which a handler can behave."""
+"""Job types for tests, one for each way in which a handler can behave."""
 
 import os
 import subprocess
@@ -14,61 +14,61 @@ from sidecar.job_handler import JobContext, JobFailed, Registration
 NOISE = "this must not reach the wire"
 
 
-class Said(Model):
-    """What the test job has to say."""
+class Text(Model):
+    """The result of every test job."""
 
     text: str
 
 
 class Echo(JobSpec):
-    """Succeed with the text."""
+    """Succeeds with the text."""
 
     type: ClassVar = "test.echo"
-    result: ClassVar = Said
+    result: ClassVar = Text
     text: str = ""
 
 
 class Fail(JobSpec):
-    """Fail in one of three ways."""
+    """Fails in one of three ways."""
 
     type: ClassVar = "test.fail"
-    result: ClassVar = Said
+    result: ClassVar = Text
     how: Literal["verdict", "bug", "large"] = "verdict"
 
 
 class Hang(JobSpec):
-    """Wait until cancelled, having got so far; then hold on for a while all the same."""
+    """Reports `progress`, waits until it is cancelled, and then takes `hold_s` seconds to end."""
 
     type: ClassVar = "test.hang"
-    result: ClassVar = Said
+    result: ClassVar = Text
     hold_s: float = 0.0
     progress: float | None = None
 
 
 class Flood(JobSpec):
-    """Say a lot: `steps` progresses, each followed by a line of the log with `size` characters in its meta."""
+    """Reports progress `steps` times, with `logs` also a log line with `size` characters in its meta."""
 
     type: ClassVar = "test.flood"
-    result: ClassVar = Said
+    result: ClassVar = Text
     steps: int
     size: int = 0
     logs: bool = False
 
 
 class Noise(JobSpec):
-    """Print to wherever one can print, read from stdin, and start children that do the same."""
+    """Prints to every output, reads from stdin, and starts children that do the same."""
 
     type: ClassVar = "test.noise"
-    result: ClassVar = Said
+    result: ClassVar = Text
 
 
-async def echo(job: Echo, context: JobContext) -> Said:
-    return Said(text=job.text)
+async def echo(job: Echo, context: JobContext) -> Text:
+    return Text(text=job.text)
 
 
-async def fail(job: Fail, context: JobContext) -> Said:
+async def fail(job: Fail, context: JobContext) -> Text:
     if job.how == "large":
-        return Said(text="x" * (4 * 1024 * 1024 + 1))
+        return Text(text="x" * (4 * 1024 * 1024 + 1))
     if job.how == "bug":
         raise ZeroDivisionError("hunter2")
     raise JobFailed(
@@ -76,7 +76,7 @@ async def fail(job: Fail, context: JobContext) -> Said:
     )
 
 
-async def hang(job: Hang, context: JobContext) -> Said:
+async def hang(job: Hang, context: JobContext) -> Text:
     context.log("hanging")
     if job.progress is not None:
         context.progress(job.progress, "on its way")
@@ -85,28 +85,28 @@ async def hang(job: Hang, context: JobContext) -> Said:
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.sleep(job.hold_s)
-    return Said(text="never")
+    return Text(text="never")
 
 
-async def flood(job: Flood, context: JobContext) -> Said:
+async def flood(job: Flood, context: JobContext) -> Text:
     for step in range(job.steps):
         context.progress((step + 1) / job.steps, f"step {step + 1}")
         if job.logs:
             context.log(f"step {step + 1}", meta={"filler": "x" * job.size})
         await anyio.lowlevel.checkpoint()
-    return Said(text="flooded")
+    return Text(text="flooded")
 
 
-async def noise(job: Noise, context: JobContext) -> Said:
+async def noise(job: Noise, context: JobContext) -> Text:
     make_noise()
     child = f"import sys; print({NOISE!r}); print(sys.stdin.read(1) == '', file=sys.stderr)"
     await anyio.run_process([sys.executable, "-c", child], stdin=None, stdout=None, stderr=subprocess.PIPE)
     held = await anyio.run_process([sys.executable, "-c", _OPEN], stdin=None, stderr=None, check=False)
-    return Said(text=held.stdout.decode())
+    return Text(text=held.stdout.decode())
 
 
 def make_noise() -> None:
-    """Print to everything that may be thought to be stdout, and try to read what is not ours."""
+    """Prints to everything that can pass for stdout, and tries to read the wire."""
     print(NOISE)
     sys.stdout.write(NOISE + "\n")
     sys.stdout.flush()
@@ -131,13 +131,13 @@ for number in range(256):
 
 
 def registrations() -> dict[str, Registration]:
-    """The worker's table of all of these."""
+    """Returns the registrations of all test job types, by name."""
     handlers: dict[type[JobSpec], Any] = {Echo: echo, Fail: fail, Hang: hang, Flood: flood, Noise: noise}
     return {spec.type: Registration(spec, _Function(run)) for spec, run in handlers.items()}
 
 
 class _Function:
-    """A function as a `JobHandler`."""
+    """Adapts a function to `JobHandler`."""
 
     def __init__(self, run: Any) -> None:
         self.run = run

@@ -27,7 +27,7 @@ from sidecar.http.client import (
 )
 from sidecar.http.transport import MAX_PER_ORIGIN
 from sidecar.job_handler import JobFailed, JobSnoozed
-from tests.loopback import EIGHT_O_CLOCK, ManualClock
+from tests.in_process_app import EIGHT_O_CLOCK, ManualClock
 
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -1,9 +1,9 @@
-// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+// Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
 
 export const PROTOCOL_VERSION = 1;
 
-/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "63ce4b1ca2688eb9";
+/** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
+export const SCHEMA_HASH = "b9927bdaefbc27f1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -309,44 +309,44 @@ export interface HeatmapDay {
   count: number;
 }
 
-/** All providers. */
+/** All calendar providers. */
 export interface CalendarProviderList {
   providers: CalendarProvider[];
 }
 
-/** Where calendars may come from, and whether this installation is ready for it. */
+/** A source of calendars. */
 export interface CalendarProvider {
   id: string;
   name: string;
   auth: CalendarAuth;
   available: boolean;
-  /** What is missing, in words for the app's developer; null where nothing is. */
+  /** Why it is not available, for the developer of the app; null if it is. */
   reason: string | null;
-  /** The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`. */
+  /** The keys of `credentials` in `calendar.accounts.create`, each with its meaning: `key: meaning`. */
   credentials: string[];
 }
 
 /**
- * How one connects an account of a provider.
+ * How an account of a provider is connected.
  *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
+ * - `oauth`: A sign-in in the browser.
+ * - `address`: A secret address in `credentials`.
  */
 export const CalendarAuth = {
-  /** By a sign-in in the browser. */
+  /** A sign-in in the browser. */
   OAUTH: "oauth",
-  /** By an address that is secret itself. */
+  /** A secret address in `credentials`. */
   ADDRESS: "address",
 } as const;
 /**
- * How one connects an account of a provider.
+ * How an account of a provider is connected.
  *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
+ * - `oauth`: A sign-in in the browser.
+ * - `address`: A secret address in `credentials`.
  */
 export type CalendarAuth = "oauth" | "address";
 
-/** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
+/** An account at a calendar provider.  Its credentials are never sent. */
 export interface CalendarAccount {
   account_id: string;
   /** `google` or `ics`. */
@@ -355,15 +355,15 @@ export interface CalendarAccount {
   display_name: string | null;
   status: AccountStatus;
   /**
-   * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-   * `secret_unreadable`, `address_rejected`, `file_missing`.
+   * The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
+   * `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`.
    */
   reason: string | null;
-  /** What a person can do about it. */
+  /** Suggested action for the user. */
   hint: string | null;
-  /** How far back a full sync reads; what is older and known already stays. */
+  /** Days before today that are synced.  Stored events that are older are not deleted. */
   past_days: number;
-  /** How far ahead events are kept. */
+  /** Days after today that are synced. */
   future_days: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -401,10 +401,10 @@ export const AccountStatus = {
  */
 export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
 
-/** The account that is gone. */
+/** The account that was deleted. */
 export interface CalendarAccountDeleted {
   account_id: string;
-  /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
+  /** Whether the sign-in was revoked at the provider.  It is not if another account uses it. */
   revoked: boolean;
 }
 
@@ -516,23 +516,23 @@ export interface JobError {
   details: Record<string, unknown> | null;
 }
 
-/** One calendar of an account. */
+/** A calendar of an account. */
 export interface Calendar {
   account_id: string;
   calendar_id: string;
   name: string;
   description: string | null;
-  /** Whether it is the account's own calendar. */
+  /** Whether it is the account's main calendar. */
   is_primary: boolean;
-  /** What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`. */
+  /** The account's access as the provider names it: `owner`, `writer`, `reader`, `freeBusyReader`. */
   access_role: string | null;
   background_color: string | null;
   foreground_color: string | null;
   /** IANA name. */
   time_zone: string | null;
-  /** Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost. */
+  /** Whether the user wants to see it.  A deselected calendar is not synced, and its events are hidden. */
   selected: boolean;
-  /** Why it, alone of its account, could not be synced the last time. */
+  /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -543,33 +543,36 @@ export interface Calendar {
 }
 
 /**
- * Why one calendar of an account is not synced.
+ * Why a single calendar of an account cannot be synced.
  *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ * - `not_found`: It was deleted, or is no longer shared with the account.
+ * - `forbidden`: The account may not read it.
  */
 export const CalendarSyncError = {
-  /** The provider has no such calendar any more, or it is not shared with the account any more. */
+  /** It was deleted, or is no longer shared with the account. */
   NOT_FOUND: "not_found",
+  /** The account may not read it. */
   FORBIDDEN: "forbidden",
 } as const;
 /**
- * Why one calendar of an account is not synced.
+ * Why a single calendar of an account cannot be synced.
  *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ * - `not_found`: It was deleted, or is no longer shared with the account.
+ * - `forbidden`: The account may not read it.
  */
 export type CalendarSyncError = "not_found" | "forbidden";
 
-/** All calendar accounts, the oldest first. */
+/** All calendar accounts, oldest first. */
 export interface CalendarAccountList {
   accounts: CalendarAccount[];
 }
 
-/** Calendars by account, the primary one first, then by name. */
+/** Calendars by account; the primary one first, then by name. */
 export interface CalendarList {
   calendars: Calendar[];
 }
 
-/** Events in the order in which they begin. */
+/** Events by start. */
 export interface CalendarEventPage {
   events: CalendarEvent[];
   /** Null on the last page. */
@@ -577,10 +580,10 @@ export interface CalendarEventPage {
 }
 
 /**
- * Something with a beginning and an end.  Its account, calendar and own id name it together.
+ * A calendar event, or one occurrence of a recurring event.  `event_id` is unique only within its calendar.
  *
- * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
- * `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
+ * The end is exclusive.  An all-day event has the same dates in every time zone: use `start_time` and `end_time`.  Its
+ * `start_ts` and `end_ts` are midnights in the time zone of the account's primary calendar.
  */
 export interface CalendarEvent {
   account_id: string;
@@ -589,10 +592,10 @@ export interface CalendarEvent {
   title: string | null;
   /** May be HTML. */
   description: string | null;
-  /** As the provider said it: ISO 8601, a plain date where it lasts all day. */
+  /** The provider's value, ISO 8601; a date without a time if the event lasts all day. */
   start_time: string | null;
   end_time: string | null;
-  /** The beginning, seconds since 1970. */
+  /** The start in seconds since 1970. */
   start_ts: number;
   end_ts: number;
   all_day: boolean;
@@ -601,24 +604,24 @@ export interface CalendarEvent {
   visibility: string | null;
   /** `confirmed`, `tentative` or `cancelled`. */
   status: string | null;
-  /** Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`. */
+  /** The provider's value: an object with `email`, optionally `displayName` and `self`. */
   organizer: unknown;
-  /** Who is invited, as the provider said it: a list of such objects, with `responseStatus`. */
+  /** The provider's value: an array of such objects, with `responseStatus`. */
   attendees: unknown;
   html_link: string | null;
-  /** IANA name; null: its calendar's. */
+  /** IANA name; null for the calendar's time zone. */
   time_zone: string | null;
-  /** In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
+  /** Google's `eventType`: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
   event_type: string | null;
-  /** `transparent` where it does not block time. */
+  /** `transparent` if the event does not block time. */
   transparency: string | null;
-  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
+  /** The owner's response: `accepted`, `declined`, `tentative` or `needsAction`; null if the owner is not invited. */
   response_status: string | null;
-  /** Copies of one event in several calendars share it, and so do all events of a series. */
+  /** Shared by the copies of an event in several calendars, and by all occurrences of a recurring event. */
   ical_uid: string | null;
-  /** The series that it belongs to. */
+  /** The recurring event that it is an occurrence of. */
   recurring_event_id: string | null;
-  /** Where in its series it belongs, wherever it was moved to. */
+  /** The start that the recurrence rule gives this occurrence, even if it was moved. */
   original_start_time: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
@@ -626,46 +629,46 @@ export interface CalendarEvent {
   updated_at: string;
 }
 
-/** Where to send the user. */
+/** A sign-in that was started. */
 export interface SignInStarted {
-  /** Open it in the user's own browser. */
+  /** The page to open in the user's default browser. */
   authorization_url: string;
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   expires_at: string;
 }
 
-/** What the redirect said. */
+/** The state of a sign-in after its redirect. */
 export interface SignInReturned {
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
   status: SignInStatus;
 }
 
 /**
- * How far a sign-in is.
+ * The state of a sign-in after the redirect.
  *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
+ * - `authorized`: Access was granted; call `complete` to connect the account.
+ * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export const SignInStatus = {
-  /** Google agreed; `complete` makes an account of it. */
+  /** Access was granted; call `complete` to connect the account. */
   AUTHORIZED: "authorized",
-  /** Google did not; `complete` says why. */
+  /** Access was denied; `complete` returns the reason as an error. */
   REFUSED: "refused",
 } as const;
 /**
- * How far a sign-in is.
+ * The state of a sign-in after the redirect.
  *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
+ * - `authorized`: Access was granted; call `complete` to connect the account.
+ * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export type SignInStatus = "authorized" | "refused";
 
 /** The state of the user's Claude Code. */
 export interface ClaudeReport {
-  /** True if no finding is a problem. */
+  /** True if no finding has the state `problem`. */
   ok: boolean;
   /** The executable that runs use; null if none can be used. */
   path: string | null;
@@ -736,14 +739,14 @@ export type LoginState = "logged_in" | "logged_out" | "unknown";
 /** The result of one check of a doctor. */
 export interface Finding {
   /**
-   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+   * The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
    * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
    * sessions).
    */
   name: string;
   state: FindingState;
   detail: string;
-  /** What the user can do about it; null if nothing is wrong. */
+  /** A way to solve the problem, for the user; null if nothing is wrong. */
   advice: string | null;
 }
 
@@ -1542,7 +1545,7 @@ export interface ActivityChanged {
   removed_ids: string[];
 }
 
-/** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+/** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
 export interface CalendarChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1556,34 +1559,34 @@ export interface CalendarChanged {
 }
 
 /**
- * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
  *
- * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
- * itself gives a dead connection up after five minutes.
+ * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+ * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
  */
 export interface ClaudeStall {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** For how long. */
+  /** Seconds since Claude's last output. */
   silent_s: number;
-  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  /** The tools that are running; empty if Claude's answer is awaited. */
   tools: string[];
 }
 
-/** Claude's API refused a request or was out of reach; the CLI asks again. */
+/** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
 export interface ClaudeApiRetry {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** Of `max_retries`. */
+  /** The number of the retry, from 1 to `max_retries`. */
   attempt: number;
   max_retries: number;
-  /** Until it asks again. */
+  /** Milliseconds until the retry. */
   delay_ms: number;
-  /** HTTP's; null where no answer came. */
+  /** The HTTP status; null if there was no response. */
   status: number | null;
-  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  /** The CLI's name of the error, for example `overloaded` or `rate_limit`. */
   error: string;
 }
 
@@ -1717,7 +1720,7 @@ export type ProcessState = "ready" | "draining" | "degraded";
 
 /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
 export interface RequestProgress {
-  /** A request's id. */
+  /** Identifies the request in its $/progress notifications. */
   token: number | string;
   value: ProgressValue;
 }
@@ -1791,24 +1794,25 @@ export interface ActivityFile {
   size_bytes: number;
 }
 
-/** Bring an account's calendars up to date. */
+/** Reads the changes of an account's calendars. */
 export interface SyncCalendar {
   /** An account's id. */
   account_id: string;
   /**
-   * Read everything anew, and remove what is not there any more.
+   * Whether to read everything again, and remove events that no longer exist.
    *
    * @default false
    */
   full?: boolean;
 }
 
-/** What a sync came to. */
+/** The result of a sync. */
 export interface CalendarSynced {
-  /** Calendars that were synced. */
+  /** Number of calendars that were synced. */
   calendars: number;
-  /** Calendars that alone could not be synced; each says why in `sync_error`. */
+  /** Number of calendars that could not be synced, each with a `sync_error`; the others were. */
   failed_calendars: number;
+  /** Number of events added. */
   added: number;
   updated: number;
   removed: number;
@@ -2100,7 +2104,7 @@ export interface CalendarAccountsCreateParams {
   /** E-mail. */
   email: string;
   display_name?: string | null;
-  /** What the account signs in with; `calendar.providers.list` names the keys. */
+  /** The account's credentials; `calendar.providers.list` lists the keys. */
   credentials?: Record<string, string> | null;
   /** A JSON object. */
   config?: Record<string, any> | null;
@@ -2135,7 +2139,7 @@ export interface CalendarAccountsSyncParams {
 export interface CalendarCalendarsUpdateParams {
   /** An account's id. */
   account_id: string;
-  /** A calendar's id. */
+  /** The id of a calendar. */
   calendar_id: string;
   selected: boolean;
 }
@@ -2163,7 +2167,7 @@ export interface CalendarEventsListParams {
   end: string;
   /** An account's id. */
   account_id?: string | null;
-  /** A calendar's id. */
+  /** The id of a calendar. */
   calendar_id?: string | null;
   /** @default false */
   include_unselected?: boolean;
@@ -2173,13 +2177,13 @@ export interface CalendarEventsListParams {
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** Opaque: `next_cursor` of the previous page. */
   cursor?: string | null;
 }
 
 /** Params of `calendar.oauth.google.start`. */
 export interface CalendarOauthGoogleStartParams {
-  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
+  /** The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path. */
   redirect_uri: string;
   /** E-mail. */
   login_hint?: string | null;
@@ -2189,18 +2193,18 @@ export interface CalendarOauthGoogleStartParams {
 
 /** Params of `calendar.oauth.google.callback`. */
 export interface CalendarOauthGoogleCallbackParams {
-  /** The whole URL that was called. */
+  /** The complete URL of the redirect. */
   url?: string | null;
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state?: string | null;
   code?: string | null;
-  /** The redirect's `error`. */
+  /** The `error` parameter of the redirect. */
   error?: string | null;
 }
 
 /** Params of `calendar.oauth.google.complete`. */
 export interface CalendarOauthGoogleCompleteParams {
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
 }
 
@@ -2632,7 +2636,7 @@ export type SystemStatusParams = Record<string, never>;
 /** Params of `system.diagnostics`. */
 export type SystemDiagnosticsParams = Record<string, never>;
 
-/** Every request: its params and its result. */
+/** Every request, with its params and its result. */
 export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
@@ -2640,7 +2644,7 @@ export interface Methods {
    * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
    * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
-   * Errors: invalid_cursor.  Was GET /activity/events.
+   * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
@@ -2670,95 +2674,95 @@ export interface Methods {
    */
   "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
   /**
-   * What calendars may come from, what each needs, and whether it is ready.
+   * Returns the calendar providers, with the credentials that each needs and whether it is available.
    *
-   * Was GET /calendar/providers.
+   * Replaces GET /calendar/providers.
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
-   * Connect an account with credentials at hand, after trying them.
+   * Connects an account with the given credentials, which are checked first.
    *
-   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-   * `calendar.providers.list`.
+   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+   * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
    *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
-   * POST /calendar/accounts.
+   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+   * Replaces POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
-   * Name an account, or choose how far its events reach; the next sync follows.
+   * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
    *
    * Errors: calendar_account_not_found.
    */
   "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
   /**
-   * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+   * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
-   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
-   * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+   * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
-   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+   * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
-   * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+   * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
    *
-   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+   * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
    */
   "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
   /**
-   * All calendar accounts.
+   * Returns all calendar accounts.
    *
-   * Was GET /calendar/accounts.
+   * Replaces GET /calendar/accounts.
    */
   "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
   /**
-   * One calendar account.
+   * Returns a calendar account.
    *
-   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
-   * The calendars, of one account where given, deselected ones too.
+   * Returns the calendars of an account, or of all accounts, including deselected ones.
    *
-   * Was GET /calendar/calendars.
+   * Replaces GET /calendar/calendars.
    */
   "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
   /**
-   * What goes on between start and end, from its beginning: also what began before start and ends after it.
+   * Returns the events that overlap the time from `start` to `end`.
    *
-   * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-   * past 4 MiB.
+   * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /calendar/events.
+   * Errors: invalid_cursor.  Replaces GET /calendar/events.
    */
   "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
   /**
-   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+   * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
    *
-   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+   * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
    *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
+   * /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
-   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+   * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
    *
-   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
+   * /calendar/oauth/google/callback.
    */
   "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
   /**
-   * Make an account of it: its calendars are listed, and the first sync is queued.
+   * Connects the account, reads its list of calendars, and queues its first sync.
    *
-   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+   * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
    *
    * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
    * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
    * /calendar/oauth/google/complete.
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
@@ -2793,7 +2797,7 @@ export interface Methods {
   /**
    * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
    *
-   * Errors: payload_too_large.  Was POST /claude/spawn.
+   * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
@@ -2807,7 +2811,7 @@ export interface Methods {
   /**
    * A new session.  Nothing is started before its first turn.
    *
-   * Was POST /claude/session.
+   * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
@@ -2869,7 +2873,7 @@ export interface Methods {
   /**
    * All Confluence accounts, the oldest first.
    *
-   * Was GET /confluence/accounts.
+   * Replaces GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2879,7 +2883,7 @@ export interface Methods {
    * is found out.  The same token may serve Jira, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /confluence/accounts.
+   * Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2894,13 +2898,13 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
@@ -2908,7 +2912,7 @@ export interface Methods {
   /**
    * All Jira accounts, the oldest first.
    *
-   * Was GET /jira/accounts.
+   * Replaces GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2918,7 +2922,7 @@ export interface Methods {
    * is found out.  The same token may serve Confluence, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /jira/accounts.
+   * Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2933,31 +2937,31 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
-   * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
    * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /jobs.
+   * Errors: invalid_cursor.  Replaces GET /jobs.
    */
   "jobs.list": { params: JobsListParams; result: JobPage };
   /**
    * One job as it stands.
    *
-   * Errors: job_not_found.  Was GET /jobs/{job_id}.
+   * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
   "jobs.get": { params: JobsGetParams; result: Job };
   /**
@@ -2965,7 +2969,7 @@ export interface Methods {
    *
    * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
    *
-   * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+   * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
@@ -3021,13 +3025,13 @@ export interface Methods {
   /**
    * Checks whether the sidecar works.  Cheap enough for a heartbeat.
    *
-   * Was GET /health.
+   * Replaces GET /health.
    */
   "system.health": { params: SystemHealthParams; result: Health };
   /**
    * Returns the status of the sidecar.
    *
-   * Was GET /status.
+   * Replaces GET /status.
    */
   "system.status": { params: SystemStatusParams; result: Status };
   /**
@@ -3038,7 +3042,7 @@ export interface Methods {
   "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
 }
 
-/** Every request as a nested function; `Options` is what a client takes beside the params. */
+/** Every request as a nested function; `Options` is the type of a client's further arguments. */
 export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
@@ -3048,7 +3052,7 @@ export interface NestedMethods<Options> {
        * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
        * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
        *
-       * Errors: invalid_cursor.  Was GET /activity/events.
+       * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
@@ -3082,106 +3086,105 @@ export interface NestedMethods<Options> {
   readonly calendar: {
     readonly providers: {
       /**
-       * What calendars may come from, what each needs, and whether it is ready.
+       * Returns the calendar providers, with the credentials that each needs and whether it is available.
        *
-       * Was GET /calendar/providers.
+       * Replaces GET /calendar/providers.
        */
       readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
     };
     readonly accounts: {
       /**
-       * Connect an account with credentials at hand, after trying them.
+       * Connects an account with the given credentials, which are checked first.
        *
-       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-       * `calendar.providers.list`.
+       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+       * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Was POST /calendar/accounts.
+       * Replaces POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Name an account, or choose how far its events reach; the next sync follows.
+       * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
        *
        * Errors: calendar_account_not_found.
        */
       readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+       * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
        *
-       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
-       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+       * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
        *
-       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
-       * All calendar accounts.
+       * Returns all calendar accounts.
        *
-       * Was GET /calendar/accounts.
+       * Replaces GET /calendar/accounts.
        */
       readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
       /**
-       * One calendar account.
+       * Returns a calendar account.
        *
-       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
     };
     readonly calendars: {
       /**
-       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+       * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
        *
-       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
        */
       readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
       /**
-       * The calendars, of one account where given, deselected ones too.
+       * Returns the calendars of an account, or of all accounts, including deselected ones.
        *
-       * Was GET /calendar/calendars.
+       * Replaces GET /calendar/calendars.
        */
       readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
     };
     readonly events: {
       /**
-       * What goes on between start and end, from its beginning: also what began before start and ends after it.
+       * Returns the events that overlap the time from `start` to `end`.
        *
-       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-       * past 4 MiB.
+       * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
        *
-       * Errors: invalid_cursor.  Was GET /calendar/events.
+       * Errors: invalid_cursor.  Replaces GET /calendar/events.
        */
       readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
     };
     readonly oauth: {
       readonly google: {
         /**
-         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+         * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
          *
-         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+         * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
          *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
         /**
-         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+         * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
          *
-         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
          * /calendar/oauth/google/callback.
          */
         readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
         /**
-         * Make an account of it: its calendars are listed, and the first sync is queued.
+         * Connects the account, reads its list of calendars, and queues its first sync.
          *
-         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+         * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it
+         * again.
          *
          * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
          * /calendar/oauth/google/complete.
          */
         readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
@@ -3205,7 +3208,7 @@ export interface NestedMethods<Options> {
       /**
        * A new session.  Nothing is started before its first turn.
        *
-       * Was POST /claude/session.
+       * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
@@ -3272,7 +3275,7 @@ export interface NestedMethods<Options> {
     /**
      * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
      *
-     * Errors: payload_too_large.  Was POST /claude/spawn.
+     * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
@@ -3307,7 +3310,7 @@ export interface NestedMethods<Options> {
       /**
        * All Confluence accounts, the oldest first.
        *
-       * Was GET /confluence/accounts.
+       * Replaces GET /confluence/accounts.
        */
       readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3317,7 +3320,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Jira, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /confluence/accounts.
+       * Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3333,13 +3336,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
       readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3353,7 +3356,7 @@ export interface NestedMethods<Options> {
       /**
        * All Jira accounts, the oldest first.
        *
-       * Was GET /jira/accounts.
+       * Replaces GET /jira/accounts.
        */
       readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3363,7 +3366,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Confluence, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /jira/accounts.
+       * Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3379,13 +3382,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
       readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3394,19 +3397,19 @@ export interface NestedMethods<Options> {
     /**
      * Put a job into the queue.  Once this is answered, the job survives any crash.
      *
-     * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
      * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
      *
-     * Errors: invalid_cursor.  Was GET /jobs.
+     * Errors: invalid_cursor.  Replaces GET /jobs.
      */
     readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
     /**
      * One job as it stands.
      *
-     * Errors: job_not_found.  Was GET /jobs/{job_id}.
+     * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
      */
     readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
     /**
@@ -3414,7 +3417,7 @@ export interface NestedMethods<Options> {
      *
      * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
      *
-     * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+     * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
@@ -3470,13 +3473,13 @@ export interface NestedMethods<Options> {
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
-     * Was GET /health.
+     * Replaces GET /health.
      */
     readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
     /**
      * Returns the status of the sidecar.
      *
-     * Was GET /status.
+     * Replaces GET /status.
      */
     readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
     /**
@@ -3488,7 +3491,7 @@ export interface NestedMethods<Options> {
   };
 }
 
-/** What the client tells; nothing is answered. */
+/** Notifications to the sidecar, which have no response. */
 export interface ClientNotifications {
   /** Optional; accepted for LSP-style clients. */
   "initialized": InitializedParams;
@@ -3498,22 +3501,22 @@ export interface ClientNotifications {
   "$/cancelRequest": CancelRequestParams;
 }
 
-/** What the sidecar tells unasked. */
+/** Notifications from the sidecar. */
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
-  /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+  /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
   /**
-   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
    *
-   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
-   * itself gives a dead connection up after five minutes.
+   * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+   * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
    */
   "claude.stall": ClaudeStall;
-  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  /** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
   "claude.api_retry": ClaudeApiRetry;
   /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
   "claude.permission_requested": ClaudePermissionRequested;
@@ -3547,11 +3550,11 @@ export interface Notifications {
   "$/progress": RequestProgress;
 }
 
-/** What jobs.create takes, and what becomes of it. */
+/** The job types for jobs.create, with their results. */
 export interface JobTypes {
   /** Write events to a file, newest first.  It appears under its name once it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
-  /** Bring an account's calendars up to date. */
+  /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
   /** Write a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult };
@@ -3666,7 +3669,7 @@ export const NOTIFICATION_NAMES = [
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
 
-/** They carry `seq` and `at`. */
+/** Notifications with `seq` and `at`. */
 export const DURABLE_NOTIFICATIONS = [
   "accounts.updated",
   "activity.changed",
@@ -3695,7 +3698,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
 ] as const satisfies readonly (keyof JobTypes)[];
 
-/** Branch on `error.data.kind`, never on the message. */
+/** Values of `error.data.kind`.  Compare them, not messages. */
 export type ErrorKind =
   | "atlassian_account_not_found"
   | "atlassian_account_exists"
@@ -3755,11 +3758,11 @@ export const ERROR_CODES = {
   credentials_rejected: 4012,
   /** The credentials could not be checked: the site did not respond. */
   site_unavailable: 5023,
-  /** The provider is not set up here; `calendar.providers.list` says what is missing. */
+  /** The calendar provider is not available; see `calendar.providers.list`. */
   calendar_provider_unavailable: 4223,
-  /** The provider does not take these credentials. */
+  /** The calendar provider rejected the credentials. */
   calendar_credentials_rejected: 4013,
-  /** The provider could not be asked. */
+  /** The calendar provider could not be reached. */
   calendar_unreachable: 5024,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
@@ -3769,23 +3772,23 @@ export const ERROR_CODES = {
   google_client_missing: 4224,
   /** Google does not accept the configured OAuth client. */
   google_client_rejected: 4225,
-  /** No sign-in with this state has been started here. */
+  /** No sign-in has this state. */
   sign_in_unknown: 4048,
-  /** The sign-in took too long; start it again. */
+  /** The sign-in has expired; start a new one. */
   sign_in_expired: 4100,
-  /** The sign-in has been completed or given up already; start another. */
+  /** The sign-in was already completed or has failed; start a new one. */
   sign_in_used: 4095,
-  /** Google has not redirected to the host yet. */
+  /** The sign-in has no redirect yet. */
   sign_in_incomplete: 4096,
-  /** Access was refused on Google's page. */
+  /** The user denied access on Google's page. */
   sign_in_denied: 4031,
-  /** The organisation of this Google account does not allow the app. */
+  /** The organisation of this Google account blocks the app. */
   sign_in_blocked: 4032,
-  /** The account was signed in, but without permission to read its calendars. */
+  /** The sign-in does not include permission to read calendars. */
   sign_in_scope_missing: 4033,
-  /** Another Google account was signed in than the one to be connected anew. */
+  /** The user signed in to another Google account than the one to reconnect. */
   sign_in_account_mismatch: 4097,
-  /** Google refused the sign-in. */
+  /** Google rejected the sign-in. */
   sign_in_failed: 5025,
   /** Claude has asked nothing under this id. */
   permission_not_found: 4046,

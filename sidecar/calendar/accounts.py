@@ -1,12 +1,11 @@
-"""The accounts: how one comes to be, changes, stops working and goes, whichever provider it is with."""
+"""Calendar accounts of every provider: connecting, changing and deleting them."""
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
-from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
+from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarProviderUnavailable, SyncCalendar
 from sidecar_protocol.calendar.calendars import (
     Calendar,
@@ -16,72 +15,85 @@ from sidecar_protocol.calendar.calendars import (
     CalendarNotFound,
 )
 from sidecar_protocol.contract import Encoded
-from sidecar_protocol.entities import Job, JobStatus
+from sidecar_protocol.entities import Job, WaitingFor
 
+from sidecar.accounts import Account, AccountLifecycle
 from sidecar.calendar.accounts_store import AccountRow, AccountsStore
 from sidecar.calendar.changes import Books, empty
 from sidecar.calendar.events_store import CalendarKey
-from sidecar.calendar.provider import AccountRefused, Connected, StoredAccount
+from sidecar.calendar.provider import ConnectedAccount, StoredAccount
 from sidecar.calendar.providers import Providers
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso_now
 from sidecar.feed import Origin
+from sidecar.job_handler import JobSnoozed
 from sidecar.runtime import Runtime
 from sidecar.storage.secrets import SecretUnreadable
-from sidecar.storage.sync_state import SyncState
 
-log = logging.getLogger(__name__)
-
-UNREADABLE: Final = AccountRefused(
-    "secret_unreadable",
-    "The account's stored sign-in cannot be read with the key of this computer.",
-    "Connect the account again.",
-)
+REPLACED_RETRY_S: Final = 1.0
 
 
-class Accounts:
+class Accounts(AccountLifecycle):
     """Every calendar account."""
 
-    def __init__(
-        self, store: AccountsStore, books: Books, sync_state: SyncState, providers: Providers, runtime: Runtime
-    ) -> None:
+    def __init__(self, runtime: Runtime, store: AccountsStore, books: Books, providers: Providers) -> None:
+        super().__init__(runtime)
         self._store = store
         self._books = books
-        self._sync_state = sync_state
-        self._runtime = runtime
         self.providers = providers
 
     def get(self, account_id: str) -> AccountRow:
-        """An account's row.  Raises `CalendarAccountNotFound`."""
+        """Returns an account's row.  Raises `CalendarAccountNotFound`."""
         row = self._store.row(account_id)
         if row is None:
             raise CalendarAccountNotFound
         return row
 
     def origin(self, row: AccountRow) -> Origin:
-        """What its events are of, in the feed."""
-        return Origin(self.providers.service(row.provider), row.account_id)
+        """Returns the account's events in the feed."""
+        return self._account(row).origin
 
-    def writable(self, account_id: str) -> bool:
-        """Whether what a sync found may still be stored."""
-        row = self._store.row(account_id)
-        return row is not None and row.status != AccountStatus.DELETING
+    def with_email(self, provider_id: str, email: str) -> AccountRow | None:
+        """Returns the account with this e-mail address at this provider, unless it is being deleted."""
+        for row in self._store.rows():
+            if _same_user(row, provider_id, email) and row.status != AccountStatus.DELETING:
+                return row
+        return None
 
-    def find(self, provider_id: str, email: str) -> AccountRow | None:
-        """The account of this person at this provider, unless it is being deleted."""
-        wanted = (provider_id, email.casefold())
-        standing = (one for one in self._store.rows() if one.status != AccountStatus.DELETING)
-        return next((one for one in standing if (one.provider, one.email.casefold()) == wanted), None)
-
-    def existing(self, provider_id: str, found: Connected) -> str | None:
-        """The account that is connected anew by this, where a person has one account at the provider."""
-        row = self.find(provider_id, found.email) if self.providers.is_one_a_person(provider_id) else None
+    def existing_id(self, provider_id: str, email: str) -> str | None:
+        """Returns the account that this connection replaces, where an e-mail address has one account at most."""
+        row = self.with_email(provider_id, email) if self.providers.is_one_a_person(provider_id) else None
         return None if row is None else row.account_id
 
-    def opened(self, row: AccountRow) -> StoredAccount:
-        """An account with what it signs in with.  Raises `SecretUnreadable`."""
-        sealed = row.credentials
-        text = self._runtime.vault.open(sealed, CREDENTIALS, row.account_id) if sealed else "{}"
+    def connect(
+        self, provider_id: str, found: ConnectedAccount, *, account_id: str | None = None
+    ) -> Encoded[CalendarAccount]:
+        """Stores an account that a provider has accepted, as a new one or over `account_id`, and starts its sync.
+
+        Raises `SecretsLocked`, and `CalendarAccountNotFound` if the account has been deleted meanwhile.
+        """
+        now = iso_now(self._runtime.clock)
+        is_new = account_id is None
+        account_id = account_id or self._runtime.new_id()
+        changes: dict[str, Any] = {"status": AccountStatus.ACTIVE, "reason": None, "hint": None, "signed_in_at": now}
+        if found.display_name is not None:
+            changes["display_name"] = found.display_name
+        changes["credentials_json"] = self._seal(account_id, found.credentials)
+        with self._runtime.database.write():
+            if is_new:
+                self._store.add(account_id, provider_id, found.email, now)
+            elif not self.is_writable(account_id):
+                raise CalendarAccountNotFound
+            stored = self._store.change(account_id, now, email=found.email, **changes)
+            assert stored is not None
+            self._books.calendars.put(account_id, found.calendars, now)
+            self.announce(account_id)
+            self.sync(account_id)
+        return stored
+
+    def load_credentials(self, row: AccountRow) -> StoredAccount:
+        """Returns an account with its decrypted credentials.  Raises `SecretUnreadable`."""
+        text = self._runtime.vault.open(row.credentials, CREDENTIALS, row.account_id) if row.credentials else "{}"
         try:
             credentials = from_json(text)
         except ValueError:
@@ -94,193 +106,118 @@ class Accounts:
             None if signed_in is None else round(signed_in.timestamp() * 1_000),
         )
 
-    async def connected(
-        self, provider_id: str, found: Connected, *, account_id: str | None = None
+    def store_credentials(self, account_id: str, credentials: Mapping[str, Any]) -> None:
+        """Stores credentials that the provider has replaced without a new sign-in.  Raises `SecretsLocked`."""
+        sealed = self._seal(account_id, credentials)
+        with self._runtime.database.write():
+            self._store.change(account_id, iso_now(self._runtime.clock), credentials_json=sealed)
+
+    def update(
+        self, account_id: str, *, display_name: str | None, past_days: int | None = None, future_days: int | None = None
     ) -> Encoded[CalendarAccount]:
-        """Store an account that was let in, or that it was let in again, and begin to sync it.  Never suspends.
-
-        Raises `SecretsLocked`.
-        """
-        now = iso_now(self._books.clock)
-        is_new = account_id is None
-        account_id = account_id or self._runtime.new_id()
-        changes: dict[str, Any] = {"status": AccountStatus.ACTIVE, "reason": None, "hint": None, "signed_in_at": now}
-        if found.display_name is not None:
-            changes["display_name"] = found.display_name
-        changes["credentials_json"] = self._sealed(account_id, found.credentials)
-        with self._books.database.write():
-            if is_new:
-                self._store.add(account_id, provider_id, found.email, now)
-            elif not self.writable(account_id):  # it was deleted while its owner signed in again
-                raise CalendarAccountNotFound
-            account = self._store.change(account_id, now, email=found.email, **changes)
-            assert account is not None
-            self._books.calendars.put(account_id, found.calendars, now)
-            self.tell(account_id)
-            self._ensure_schedule(account_id, provider_id)
-        self._runtime.schedules.run_now(_schedule_id(account_id))
-        return account
-
-    def keep(self, account_id: str, credentials: Mapping[str, Any]) -> None:
-        """Store new credentials that the provider gave unasked.  Raises `SecretsLocked`."""
-        with self._books.database.write():
-            self._store.change(
-                account_id, iso_now(self._books.clock), credentials_json=self._sealed(account_id, credentials)
-            )
-
-    async def update(self, account_id: str, **values: Any) -> Encoded[CalendarAccount]:
-        """See `calendar.accounts.update`."""
-        changes = {name: value for name, value in values.items() if value is not None}
-        before = self.get(account_id)
-        if not changes:
-            account = self._store.account(account_id)
-            assert account is not None
-            return account
-        with self._books.database.write():
-            account = self._store.change(account_id, iso_now(self._books.clock), **changes)
-            assert account is not None
-            if changes.keys() - {"display_name"}:
+        """Changes the given fields.  Another window of days is read by a sync at once."""
+        row = self.get(account_id)
+        window = {"past_days": past_days, "future_days": future_days}
+        fields = {"display_name": display_name, **window}
+        changes = {name: value for name, value in fields.items() if value is not None}
+        with self._runtime.database.write():
+            stored = self._store.change(account_id, iso_now(self._runtime.clock), **changes)
+            assert stored is not None
+            if changes.keys() & window.keys():
                 self._books.calendars.read_anew(account_id)
-        if before.status == AccountStatus.ACTIVE and changes.keys() - {"display_name"}:
-            await self.sync(account_id)
-        return account
+                if row.status == AccountStatus.ACTIVE:
+                    self.sync(account_id)
+        return stored
 
-    async def select(self, account_id: str, calendar_id: str, *, selected: bool) -> Encoded[Calendar]:
-        """See `calendar.calendars.update`.  A sync under way looks again before it ends."""
-        with self._books.database.write():
-            calendar = self._books.calendars.select(
-                account_id, calendar_id, iso_now(self._books.clock), selected=selected
-            )
+    def select_calendar(self, account_id: str, calendar_id: str, *, selected: bool) -> Encoded[Calendar]:
+        """Selects or deselects a calendar.  A running sync checks the selection again before it ends."""
+        with self._runtime.database.write():
+            now = iso_now(self._runtime.clock)
+            calendar = self._books.calendars.select(account_id, calendar_id, now, selected=selected)
             if calendar is None:
                 raise CalendarNotFound
-            told = CalendarChanged(account_id=account_id, calendar_id=calendar_id, added=0, updated=0, removed=0)
-            self._books.notify(told)
-        row = self._store.row(account_id)
-        if row is not None and row.status == AccountStatus.ACTIVE:
-            await self.sync(account_id)
+            self._runtime.notify(
+                CalendarChanged(account_id=account_id, calendar_id=calendar_id, added=0, updated=0, removed=0)
+            )
+            row = self._store.row(account_id)
+            if row is not None and row.status == AccountStatus.ACTIVE:
+                self.sync(account_id)
         return calendar
 
-    async def sync(self, account_id: str, *, full: bool = False) -> Encoded[Job]:
-        """See `calendar.accounts.sync`.  Never suspends."""
-        row = self.get(account_id)
-        if full or row.status != AccountStatus.ACTIVE:
-            return self._runtime.queue.enqueue(SyncCalendar(account_id=account_id, full=full))
-        self._ensure_schedule(account_id, row.provider)
-        return self._runtime.schedules.run_now(_schedule_id(account_id))
+    def sync(self, account_id: str, *, full: bool = False) -> Encoded[Job]:
+        """Starts a sync, or returns the one that is queued or running.  Raises `CalendarAccountNotFound`."""
+        return self.request_sync(self._account(self.get(account_id)), full=full)
 
-    def succeeded(self, account_id: str) -> None:
-        """A sync is through; part of the caller's `write`."""
-        row = self._store.row(account_id)
-        if row is None or row.status == AccountStatus.DELETING:
-            return
-        now = iso_now(self._books.clock)
-        self._store.synced(account_id, now)
-        self._sync_state.set(_connector(self.origin(row)), None, now)
-        if row.status != AccountStatus.ACTIVE:
-            self._store.change(account_id, now, status=AccountStatus.ACTIVE, reason=None, hint=None)
-            self.tell(account_id)
-            self._ensure_schedule(account_id, row.provider)
-
-    def stopped(self, account_id: str, refusal: AccountRefused) -> None:
-        """Nothing can be synced until somebody has done something: no more tries, and one word to the host."""
-        row = self._store.row(account_id)
-        if row is None or row.status == AccountStatus.DELETING:
-            return
-        with self._books.database.write():
-            self._runtime.schedules.remove(_schedule_id(account_id))
-            if (row.status, row.reason) != (AccountStatus.NEEDS_REAUTH, refusal.reason):
-                self._store.change(
-                    account_id,
-                    iso_now(self._books.clock),
-                    status=AccountStatus.NEEDS_REAUTH,
-                    reason=refusal.reason,
-                    hint=f"{refusal.message} {refusal.hint}",
-                )
-                self.tell(account_id)
+    def sync_succeeded(self, account_id: str) -> None:
+        """Records a complete sync, inside the caller's transaction."""
+        account = self.find_account(account_id)
+        if account is not None:
+            now = iso_now(self._runtime.clock)
+            self._store.synced(account_id, now)
+            self._sync_state.set(account.connector, None, now)
+            self.activate(account_id)
 
     async def delete(self, account_id: str) -> CalendarAccountDeleted:
-        """See `calendar.accounts.delete`.  In an order that leaves something to be resumed after a crash anywhere."""
-        row = self.get(account_id)
-        with self._books.database.write():
-            if row.status != AccountStatus.DELETING:
-                self._store.change(
-                    account_id, iso_now(self._books.clock), status=AccountStatus.DELETING, reason=None, hint=None
-                )
-                self.tell(account_id)
-            self._runtime.schedules.remove(_schedule_id(account_id))
-            lock = SyncCalendar(account_id=account_id).lock_key()
-            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
-        await self._books.committed()
-        revoked = await self._revoke(row)
-        origin = self.origin(row)
-        await self._books.feed.forget(origin)
-        for calendar_id in self._books.events.calendar_ids(account_id):
-            await empty(self._books, CalendarKey(account_id, calendar_id))
-        with self._books.database.write():
-            for calendar in self._books.calendars.states(account_id):
-                self._books.calendars.remove(account_id, calendar.calendar_id)
-            if self._store.row(account_id) is not None:
-                self._sync_state.remove(_connector(origin))
-                self._store.remove(account_id)
-                self._tell(row.provider, account_id, AccountStatus.DELETED)
-        return CalendarAccountDeleted(account_id=account_id, revoked=revoked)
+        """Deletes an account with its data.  Raises `CalendarAccountNotFound`."""
+        is_revoked = await self.delete_account(self._account(self.get(account_id)))
+        return CalendarAccountDeleted(account_id=account_id, revoked=is_revoked)
 
-    async def resume(self) -> None:
-        """At a start: each account that can be synced has its schedule, and what was being deleted goes on to be."""
-        ready = {one.id for one in self.providers.describe() if one.available}
-        for row in self._store.rows():
-            if row.status == AccountStatus.DELETING:
-                await self.delete(row.account_id)
-            elif row.status == AccountStatus.ACTIVE and row.provider in ready and row.credentials:
-                self._ensure_schedule(row.account_id, row.provider)
-            else:
-                self._runtime.schedules.remove(_schedule_id(row.account_id))
+    # --- for the life cycle ---------------------------------------------------------------------------------------
 
-    def tell(self, account_id: str) -> None:
-        """`accounts.updated`, of the account as it stands."""
-        stored = self._store.account(account_id)
-        assert stored is not None
-        account = stored.load()
-        self._tell(account.provider, account_id, account.status, account.reason, account.hint)
+    def find_account(self, account_id: str) -> Account | None:
+        row = self._store.row(account_id)
+        return None if row is None else self._account(row)
 
-    def _tell(
-        self,
-        provider_id: str,
-        account_id: str,
-        status: AccountStatus,
-        reason: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        service: AccountService = self.providers.service(provider_id)
-        self._books.notify(
-            AccountUpdated(service=service, account_id=account_id, status=status, reason=reason, hint=hint)
-        )
+    def all_accounts(self) -> list[Account]:
+        return [self._account(row) for row in self._store.rows()]
+
+    def sync_job(self, account: Account, *, full: bool = False) -> SyncCalendar:
+        return SyncCalendar(account_id=account.account_id, full=full)
+
+    def sync_period_s(self, account: Account) -> int:
+        return self.providers.every_s(self.get(account.account_id).provider)
+
+    def can_sync(self, account: Account) -> bool:
+        row = self.get(account.account_id)
+        is_available = any(one.id == row.provider and one.available for one in self.providers.describe())
+        return is_available and bool(row.credentials)
+
+    def set_status(self, account_id: str, status: AccountStatus, reason: str | None, hint: str | None) -> None:
+        self._store.change(account_id, iso_now(self._runtime.clock), status=status, reason=reason, hint=hint)
+
+    async def delete_data(self, account: Account) -> bool:
+        row = self._store.row(account.account_id)
+        is_revoked = row is not None and await self._revoke(row)
+        for calendar_id in self._books.events.calendar_ids(account.account_id):
+            await empty(self._books, CalendarKey(account.account_id, calendar_id))
+        return is_revoked
+
+    def delete_row(self, account: Account) -> None:
+        for calendar in self._books.calendars.states(account.account_id):
+            self._books.calendars.remove(account.account_id, calendar.calendar_id)
+        self._store.remove(account.account_id)
+
+    def sign_in_replaced(self) -> JobSnoozed:
+        message = "The account was connected again during the sync."
+        return JobSnoozed(message, delay_s=REPLACED_RETRY_S, waiting_for=WaitingFor.APPROVAL)
+
+    def _account(self, row: AccountRow) -> Account:
+        service = self.providers.service(row.provider)
+        return Account(row.account_id, service, row.status, row.reason, row.hint, row.signed_in_at)
 
     async def _revoke(self, row: AccountRow) -> bool:
-        others = [one for one in self._store.rows() if one.account_id != row.account_id]
-        if any((one.provider, one.email.casefold()) == (row.provider, row.email.casefold()) for one in others):
-            return False
+        """Revokes the sign-in at the provider, unless another account of the same user depends on it."""
+        for other in self._store.rows():
+            if other.account_id != row.account_id and _same_user(other, row.provider, row.email):
+                return False
         try:
-            return await self.providers.get(row.provider).revoke(self.opened(row))
+            return await self.providers.get(row.provider).revoke(self.load_credentials(row))
         except (SecretUnreadable, CalendarProviderUnavailable):
             return False
 
-    def _sealed(self, account_id: str, credentials: Mapping[str, Any]) -> str:
+    def _seal(self, account_id: str, credentials: Mapping[str, Any]) -> str:
         return self._runtime.vault.seal(to_json(dict(credentials)).decode(), CREDENTIALS, account_id)
 
-    def _ensure_schedule(self, account_id: str, provider_id: str) -> None:
-        every_s = self.providers.every_s(provider_id)
-        self._runtime.schedules.ensure(
-            _schedule_id(account_id),
-            SyncCalendar(account_id=account_id),
-            period_s=every_s,
-            jitter_s=every_s,
-        )
 
-
-def _schedule_id(account_id: str) -> str:
-    return f"calendar.sync:{account_id}"
-
-
-def _connector(origin: Origin) -> str:
-    return f"{origin.source}:{origin.account_id}"
+def _same_user(row: AccountRow, provider_id: str, email: str) -> bool:
+    return (row.provider, row.email.casefold()) == (provider_id, email.casefold())

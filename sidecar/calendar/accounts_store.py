@@ -41,14 +41,14 @@ class AccountRow(NamedTuple):
     config: str | None
     status: str
     reason: str | None
+    hint: str | None
     signed_in_at: str | None
     past_days: int
     future_days: int
 
 
-_ROW: Final = (
-    "account_id, provider, email, credentials_json, config_json, status, reason, signed_in_at, past_days, future_days"
-)
+_ROW: Final = """account_id, provider, email, credentials_json, config_json, status, reason, hint, signed_in_at,
+    past_days, future_days"""
 
 
 class AccountsStore:

@@ -1,7 +1,5 @@
 """Calendars, composed: the accounts at the providers and the job that syncs them."""
 
-import logging
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -14,20 +12,17 @@ from sidecar.calendar.accounts_store import AccountsStore
 from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.changes import Books
 from sidecar.calendar.events_store import EventsStore
-from sidecar.calendar.google import GoogleProvider
+from sidecar.calendar.google.oauth import Client, Endpoints, GoogleOAuth
+from sidecar.calendar.google.provider import GoogleProvider
+from sidecar.calendar.google.sign_in import Google, GoogleSignInService
+from sidecar.calendar.google.sign_ins_store import SignInsStore
+from sidecar.calendar.google.tokens import AccessTokens, Keep
 from sidecar.calendar.handlers import SyncHandler
-from sidecar.calendar.ics import IcsProvider
-from sidecar.calendar.oauth import Client, Endpoints, GoogleOAuth
+from sidecar.calendar.ics.provider import IcsProvider
 from sidecar.calendar.providers import GOOGLE_EVERY_S, ICS_EVERY_S, Offer, Providers, google_described, ics_described
 from sidecar.calendar.service import CalendarAccountsService, CalendarService
-from sidecar.calendar.sign_in import Google, GoogleSignInService
-from sidecar.calendar.sign_ins_store import SignInsStore
-from sidecar.calendar.tokens import AccessTokens, Keep
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime
-from sidecar.storage.sync_state import SyncState
-
-log = logging.getLogger(__name__)
 
 
 def make(runtime: Runtime) -> Feature:
@@ -38,9 +33,9 @@ def make(runtime: Runtime) -> Feature:
     client = Client(settings.google_client_id or "", settings.google_client_secret or "")
     has_client = bool(client.client_id and client.client_secret)
     # Late: the accounts need the providers, and Google's tokens are stored through the accounts.
-    google = cache(lambda: _google(runtime, client, accounts.keep))
+    google = cache(lambda: _google(runtime, client, accounts.store_credentials))
     providers = Providers(_offers(runtime, google, has_client=has_client))
-    accounts = Accounts(store, books, SyncState(database), providers, runtime)
+    accounts = Accounts(runtime, store, books, providers)
     sign_in = GoogleSignInService(
         SignInsStore(database),
         accounts,
@@ -49,12 +44,6 @@ def make(runtime: Runtime) -> Feature:
         lambda: google() if has_client else None,
         runtime.randomness.bytes_for("sign-ins"),
     )
-
-    async def resume() -> None:
-        try:
-            await accounts.resume()
-        except sqlite3.Error:  # a full disk, or a lock held by another program
-            log.exception("the calendar accounts could not be read; the next start tries again")
 
     def account_counts() -> Mapping[str, int]:
         counts: Counter[str] = Counter()
@@ -65,7 +54,7 @@ def make(runtime: Runtime) -> Feature:
     return Feature(
         services=(CalendarService(store, calendars, events), CalendarAccountsService(accounts), sign_in),
         registrations=(Registration(SyncCalendar, SyncHandler(accounts, books)),),
-        run=resume,
+        run=accounts.resume,
         account_counts=account_counts,
     )
 

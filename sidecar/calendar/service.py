@@ -16,6 +16,7 @@ from sidecar_protocol.calendar.calendars import (
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams
+from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountsStore
@@ -51,7 +52,7 @@ class CalendarService(Calendars):
         account_id: str | None = None,
         calendar_id: str | None = None,
         include_unselected: bool = False,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> CalendarEventPage:
         if end <= start:  # both have the canonical form, which sorts as text
@@ -82,10 +83,10 @@ class CalendarAccountsService(CalendarAccounts):
         found = await self._accounts.providers.get(provider).connect(
             email=email, credentials=credentials or {}, config=config or {}
         )
-        existing = self._accounts.existing(provider, found)
-        account = await self._accounts.connected(provider, found, account_id=existing)
+        existing_id = self._accounts.existing_id(provider, found.email)
+        account = self._accounts.connect(provider, found, account_id=existing_id)
         if display_name is not None:
-            account = await self._accounts.update(account.load().account_id, display_name=display_name)
+            account = self._accounts.update(account.load().account_id, display_name=display_name)
         return account.as_model()
 
     async def update(
@@ -96,7 +97,7 @@ class CalendarAccountsService(CalendarAccounts):
         past_days: int | None = None,
         future_days: int | None = None,
     ) -> CalendarAccount:
-        account = await self._accounts.update(
+        account = self._accounts.update(
             account_id, display_name=display_name, past_days=past_days, future_days=future_days
         )
         return account.as_model()
@@ -105,10 +106,10 @@ class CalendarAccountsService(CalendarAccounts):
         return await self._accounts.delete(account_id)
 
     async def sync(self, *, account_id: str, full: bool = False) -> Job:
-        return (await self._accounts.sync(account_id, full=full)).as_model()
+        return self._accounts.sync(account_id, full=full).as_model()
 
     async def update_calendar(self, *, account_id: str, calendar_id: str, selected: bool) -> Calendar:
-        return (await self._accounts.select(account_id, calendar_id, selected=selected)).as_model()
+        return self._accounts.select_calendar(account_id, calendar_id, selected=selected).as_model()
 
 
 def _seconds(moment: str) -> float:

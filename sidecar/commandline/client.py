@@ -19,7 +19,7 @@ from sidecar_protocol.connection import Answered, Connection, Notified
 from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar import __version__
-from sidecar.program import command
+from sidecar.paths import command
 
 T = TypeVar("T")
 

@@ -16,6 +16,7 @@ from sidecar_protocol.jobs import (
     Jobs,
     UnknownJobType,
 )
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
 
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.store import JobsStore
@@ -72,7 +73,12 @@ class JobsService(Jobs):
         return job
 
     async def list(
-        self, *, status: JobStatus | None = None, type: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        status: JobStatus | None = None,
+        type: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
     ) -> JobPage:
         jobs, next_cursor = self._store.page(status, type, limit, cursor)
         return encode(JobPage, jobs=as_models(jobs), next_cursor=next_cursor).as_model()
@@ -96,7 +102,7 @@ class JobsService(Jobs):
             if self._journal.request_cancel(job_id) is not None:
                 self._on_cancel(job_id)
 
-    async def list_log(self, *, job_id: str, limit: int = 200, cursor: str | None = None) -> JobLogPage:
+    async def list_log(self, *, job_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None) -> JobLogPage:
         lines, next_cursor = self._store.log_page(job_id, limit, cursor)
         if not lines and self._store.get(job_id) is None:
             raise JobNotFound

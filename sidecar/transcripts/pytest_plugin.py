@@ -93,7 +93,7 @@ def replayed_sidecar(tmp_path: Path) -> Iterator["Callable[..., SidecarProcess]"
 
     Its arguments are those of the command: `replayed_sidecar("a.jsonl", "--fault", "kill@jobs.list")`.
     """
-    from sidecar.program import command, isolated_environment  # noqa: PLC0415 - see above
+    from sidecar.paths import command, isolated_environment  # noqa: PLC0415 - see above
     from sidecar.transcripts.verify.sidecar_process import SidecarProcess  # noqa: PLC0415
 
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.feed import Origin
 from tests.activity.test_threads import event
-from tests.loopback import EIGHT_O_CLOCK, Loopback
+from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 FEW: Final = 300
 MANY: Final = 15_000
@@ -43,7 +43,7 @@ WANTED: Final[list[dict[str, Any]]] = [
 ]
 
 
-def fill(rig: Loopback, count: int) -> None:
+def fill(app: InProcessApp, count: int) -> None:
     """The same kinds of events as ever, so many; the newest ones are the same however many there are."""
     kinds = [
         (Origin(source, account_id), event_type)
@@ -53,7 +53,7 @@ def fill(rig: Loopback, count: int) -> None:
     kinds.append((Origin("claude"), "run_completed"))
     for at, (origin, event_type) in enumerate(kinds):
         numbers = range(at, count, len(kinds))
-        rig.activity.write(
+        app.activity.write(
             origin,
             [
                 event(
@@ -69,9 +69,9 @@ def fill(rig: Loopback, count: int) -> None:
 
 
 @contextmanager
-def counted(rig: Loopback) -> Iterator[list[int]]:
+def counted(app: InProcessApp) -> Iterator[list[int]]:
     """[how many instructions SQLite has carried out inside the block]"""
-    connection: sqlite3.Connection = rig.database._connection
+    connection: sqlite3.Connection = app.database._connection
     steps = [0]
 
     def step() -> int:
@@ -85,88 +85,88 @@ def counted(rig: Loopback) -> Iterator[list[int]]:
         connection.set_progress_handler(None, 0)
 
 
-async def steps_of(rig: Loopback, method: str, params: dict[str, Any]) -> int:
-    await rig.call(method, params)  # the kinds of events are learnt once
-    with counted(rig) as steps:
-        await rig.call(method, params)
+async def steps_of(app: InProcessApp, method: str, params: dict[str, Any]) -> int:
+    await app.call(method, params)  # the kinds of events are learnt once
+    with counted(app) as steps:
+        await app.call(method, params)
     return steps[0]
 
 
-async def costs(rig: Loopback, count: int, method: str, wanted: list[dict[str, Any]]) -> list[int]:
-    fill(rig, count)
-    return [await steps_of(rig, method, {"limit": 20, **params}) for params in wanted]
+async def costs(app: InProcessApp, count: int, method: str, wanted: list[dict[str, Any]]) -> list[int]:
+    fill(app, count)
+    return [await steps_of(app, method, {"limit": 20, **params}) for params in wanted]
 
 
 @pytest.mark.parametrize("method", ["activity.events.list", "activity.search"])
-async def test_a_page_costs_the_same_in_a_feed_of_any_length(rig: Loopback, method: str) -> None:
+async def test_a_page_costs_the_same_in_a_feed_of_any_length(app: InProcessApp, method: str) -> None:
     if method == "activity.search":
         wanted = [{"query": "apple", **one} for one in WANTED if not one.keys() & {"query", "issue_key"}]
         wanted = [one for one in wanted if one.keys() <= {"query", "start", "end", "account_id"}]
         wanted += [{"query": "PROJ-1"}, {"query": "사과"}, {"query": '"apple and"'}]
     else:
         wanted = WANTED
-    few = await costs(rig, FEW, method, wanted)
-    many = await costs(rig, MANY, method, wanted)
+    few = await costs(app, FEW, method, wanted)
+    many = await costs(app, MANY, method, wanted)
     for params, before, after in zip(wanted, few, many, strict=True):
         growth = SEARCH_GROWTH if "query" in params else GROWTH
         assert after <= before * growth + 100, params
 
 
-async def test_a_deep_page_costs_what_the_first_one_does(rig: Loopback) -> None:
-    fill(rig, MANY)
+async def test_a_deep_page_costs_what_the_first_one_does(app: InProcessApp) -> None:
+    fill(app, MANY)
     for params in WANTED[:9]:
-        first = await steps_of(rig, "activity.events.list", {"limit": 20, **params})
+        first = await steps_of(app, "activity.events.list", {"limit": 20, **params})
         cursor = None
         for _ in range(12):
-            page = await rig.call("activity.events.list", {"limit": 50, **params, "cursor": cursor})
+            page = await app.call("activity.events.list", {"limit": 50, **params, "cursor": cursor})
             cursor = page["next_cursor"]
             if cursor is None:
                 break
         else:
-            deep = await steps_of(rig, "activity.events.list", {"limit": 20, **params, "cursor": cursor})
+            deep = await steps_of(app, "activity.events.list", {"limit": 20, **params, "cursor": cursor})
             assert deep <= first * (SEARCH_GROWTH if "query" in params else GROWTH) + 100, params
 
 
-async def test_a_write_costs_the_same_in_a_feed_of_any_length(rig: Loopback) -> None:
+async def test_a_write_costs_the_same_in_a_feed_of_any_length(app: InProcessApp) -> None:
     def step(name: str) -> int:
-        with counted(rig) as steps:
-            rig.activity.write(Origin("jira", "a"), [event(f"{name}:{number}") for number in range(50)])
+        with counted(app) as steps:
+            app.activity.write(Origin("jira", "a"), [event(f"{name}:{number}") for number in range(50)])
         return steps[0]
 
-    fill(rig, FEW)
+    fill(app, FEW)
     before = step("few")
-    fill(rig, MANY)
-    rig.unit_of_work.commit()
+    fill(app, MANY)
+    app.unit_of_work.commit()
     assert step("many") <= before * 1.5
 
 
-async def test_what_a_page_looks_at_in_vain_has_a_limit(rig: Loopback) -> None:
+async def test_what_a_page_looks_at_in_vain_has_a_limit(app: InProcessApp) -> None:
     """Filters that no index knows together with a search: however many rows do not fit, a page stops looking."""
-    fill(rig, MANY)
+    fill(app, MANY)
     wanted = {"query": "apple", "source": "confluence", "event_type": "issue_created"}
-    with counted(rig) as steps:
-        page = await rig.call("activity.search", wanted)
+    with counted(app) as steps:
+        page = await app.call("activity.search", wanted)
     assert page["hits"] == []
     assert page["next_cursor"] is not None
     assert steps[0] < 500_000
-    assert steps[0] < await steps_of(rig, "activity.search", {**wanted, "source": "jira", "limit": 500}) * 10
+    assert steps[0] < await steps_of(app, "activity.search", {**wanted, "source": "jira", "limit": 500}) * 10
 
 
-async def test_no_statement_reads_the_whole_feed(rig: Loopback) -> None:
+async def test_no_statement_reads_the_whole_feed(app: InProcessApp) -> None:
     """The plans, as SQLite explains them: rows are found by an index, or by the place in the feed."""
-    fill(rig, FEW)
+    fill(app, FEW)
     said: list[str] = []
-    connection: sqlite3.Connection = rig.database._connection
+    connection: sqlite3.Connection = app.database._connection
     connection.set_trace_callback(said.append)
     for params in WANTED:
-        await rig.call("activity.events.list", params)
+        await app.call("activity.events.list", params)
         if "issue_key" not in params:
-            await rig.call("activity.search", {"query": "apple", **params})
+            await app.call("activity.search", {"query": "apple", **params})
     span = {"start": "2026-11-20T00:00:00Z", "end": "2026-11-24T00:00:00Z", "time_zone": "Asia/Seoul"}
-    await rig.call("activity.heatmap", span)
-    await rig.call("activity.summary", span)
-    rig.activity.remove_below(Origin("jira", "a"), "issue_created:a:1")
-    await rig.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
+    await app.call("activity.heatmap", span)
+    await app.call("activity.summary", span)
+    app.activity.remove_below(Origin("jira", "a"), "issue_created:a:1")
+    await app.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
     connection.set_trace_callback(None)
     statements = {one for one in said if "activity_" in one and not one.startswith("--")}
     assert len(statements) > 20

@@ -17,7 +17,7 @@ from sidecar.activity.store import ActivityStore
 from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
 from tests.conftest import StartRawClient
-from tests.loopback import EIGHT_O_CLOCK, Loopback
+from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 JIRA = Origin("jira", "j")
 
@@ -51,24 +51,24 @@ def event(event_id: str, **fields: Any) -> FeedEvent:
     return FeedEvent(event_id=event_id, **{"event_type": "issue_updated", "at_ms": EIGHT_O_CLOCK, **fields})
 
 
-def handler(rig: Loopback, folder: Path) -> ExportHandler:
-    return ExportHandler(ActivityStore(rig.database), UserFiles(folder, folder / "logs"), rig.clock)
+def handler(app: InProcessApp, folder: Path) -> ExportHandler:
+    return ExportHandler(ActivityStore(app.database), UserFiles(folder, folder / "logs"), app.clock)
 
 
-async def export(rig: Loopback, folder: Path, **fields: Any) -> tuple[ActivityFile, str]:
-    result = await handler(rig, folder).run(ExportActivity(**fields), Context())
+async def export(app: InProcessApp, folder: Path, **fields: Any) -> tuple[ActivityFile, str]:
+    result = await handler(app, folder).run(ExportActivity(**fields), Context())
     return result, (await anyio.Path(result.path).read_bytes()).decode()
 
 
-async def test_a_table_has_a_row_for_each_event(rig: Loopback, tmp_path: Path) -> None:
-    rig.activity.write(
+async def test_a_table_has_a_row_for_each_event(app: InProcessApp, tmp_path: Path) -> None:
+    app.activity.write(
         JIRA,
         [
             event("e-1", title='Tee, "grün"\n日本語', issue_key="PROJ-1", links=("A-1", "B-2"), description="x"),
             event("e-2", local_date="2026-11-23", at_ms=EIGHT_O_CLOCK + 1),
         ],
     )
-    result, text = await export(rig, tmp_path)
+    result, text = await export(app, tmp_path)
     assert (result.path, result.rows) == (str(tmp_path / "exports" / "activity-2026-11-23T080000000Z.csv"), 2)
     assert result.size_bytes == len(text.encode())
     assert text.startswith("\ufeff")
@@ -81,32 +81,32 @@ async def test_a_table_has_a_row_for_each_event(rig: Loopback, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
-async def test_no_cell_is_a_formula(rig: Loopback, tmp_path: Path, first: str) -> None:
+async def test_no_cell_is_a_formula(app: InProcessApp, tmp_path: Path, first: str) -> None:
     fields = {"title": f"{first}HYPERLINK(1)", "description": f"{first}1", "actor": f"{first}x", "status": f"{first}2"}
-    rig.activity.write(JIRA, [event(f"{first}e", container=f"{first}c", **fields)])
-    _, text = await export(rig, tmp_path)
+    app.activity.write(JIRA, [event(f"{first}e", container=f"{first}c", **fields)])
+    _, text = await export(app, tmp_path)
     (row,) = csv.DictReader(text.removeprefix("\ufeff").splitlines(keepends=True))
     for column in (*fields, "container", "event_id"):
         assert row[column].startswith("'"), column
         assert row[column][1] == first
 
 
-async def test_json_lines_are_what_the_list_tells(rig: Loopback, tmp_path: Path) -> None:
-    rig.activity.write(JIRA, [event(f"e-{number}", title="a\nb\u2028c") for number in range(3)])
-    _, text = await export(rig, tmp_path, format="jsonl")
-    told = (await rig.call("activity.events.list"))["events"]
+async def test_json_lines_are_what_the_list_tells(app: InProcessApp, tmp_path: Path) -> None:
+    app.activity.write(JIRA, [event(f"e-{number}", title="a\nb\u2028c") for number in range(3)])
+    _, text = await export(app, tmp_path, format="jsonl")
+    told = (await app.call("activity.events.list"))["events"]
     assert [json.loads(line) for line in text.split("\n")[:-1]] == told
 
 
-async def test_markdown_is_a_list(rig: Loopback, tmp_path: Path) -> None:
-    rig.activity.write(
+async def test_markdown_is_a_list(app: InProcessApp, tmp_path: Path) -> None:
+    app.activity.write(
         JIRA,
         [
             event("e-1", title="Tea *hot*", issue_key="PROJ-1", url="https://x.example/1"),
             event("e-2", local_date="2026-11-24", title=None, at_ms=EIGHT_O_CLOCK + 1),
         ],
     )
-    result, text = await export(rig, tmp_path, format="markdown")
+    result, text = await export(app, tmp_path, format="markdown")
     assert result.path.endswith(".md")
     assert text == (
         "# Activity\n\n"
@@ -115,13 +115,13 @@ async def test_markdown_is_a_list(rig: Loopback, tmp_path: Path) -> None:
     )
 
 
-async def test_filters_choose_what_is_written(rig: Loopback, tmp_path: Path) -> None:
-    rig.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(9)])
-    rig.activity.write(JIRA, [event("tea", title="tea", issue_key="PROJ-1")])
-    rig.activity.write(Origin("claude"), [event("c", event_type="run_completed")])
+async def test_filters_choose_what_is_written(app: InProcessApp, tmp_path: Path) -> None:
+    app.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(9)])
+    app.activity.write(JIRA, [event("tea", title="tea", issue_key="PROJ-1")])
+    app.activity.write(Origin("claude"), [event("c", event_type="run_completed")])
 
     async def rows(**fields: Any) -> int:
-        return (await export(rig, tmp_path, format="jsonl", **fields))[0].rows
+        return (await export(app, tmp_path, format="jsonl", **fields))[0].rows
 
     assert await rows() == 11
     assert await rows(start="2026-11-23T08:00:02Z", end="2026-11-23T08:00:04Z") == 2
@@ -133,17 +133,17 @@ async def test_filters_choose_what_is_written(rig: Loopback, tmp_path: Path) -> 
 
 
 async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancelled(
-    rig: Loopback, tmp_path: Path
+    app: InProcessApp, tmp_path: Path
 ) -> None:
-    rig.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(ROWS * 5)])
+    app.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(ROWS * 5)])
     context = Context()
     path = str(tmp_path / "all.csv")
-    result = await handler(rig, tmp_path / "data").run(ExportActivity(path=path), context)
+    result = await handler(app, tmp_path / "data").run(ExportActivity(path=path), context)
     assert result.rows == ROWS * 5
     assert context.fractions == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0], abs=0.01)
     before = await anyio.Path(tmp_path / "all.csv").read_bytes()
     with anyio.CancelScope() as scope:
-        await handler(rig, tmp_path / "data").run(ExportActivity(path=path, overwrite=True), Context(scope.cancel))
+        await handler(app, tmp_path / "data").run(ExportActivity(path=path, overwrite=True), Context(scope.cancel))
     assert scope.cancelled_caught
     assert [path.name async for path in anyio.Path(tmp_path).glob("*[vt]")] == ["all.csv"]
     assert await anyio.Path(tmp_path / "all.csv").read_bytes() == before

@@ -9,7 +9,8 @@ import pytest
 from sidecar_protocol.activity.feed import Activity, ActivityEvent
 
 from sidecar.commandline.client import RemoteError
-from tests.loopback import EIGHT_O_CLOCK, Loopback
+from sidecar.feed import LOCAL, FeedEvent, Origin
+from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 AT = "2026-11-23T08:00:00.000Z"
 UNTOLD = dict.fromkeys(
@@ -21,8 +22,18 @@ UNTOLD = dict.fromkeys(
 """What `record` says nothing of."""
 
 
-def record(rig: Loopback, event_id: str, **fields: Any) -> None:
-    rig.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
+def record(
+    app: InProcessApp,
+    event_id: str,
+    *,
+    source: str = "jira",
+    account_id: str = LOCAL,
+    at_ms: int | None = None,
+    **fields: Any,
+) -> None:
+    now_ms = app.clock.now_ms() if at_ms is None else at_ms
+    event = FeedEvent(event_id=event_id, at_ms=now_ms, **{"event_type": "issue.updated", **fields})
+    app.activity.write(Origin(source, account_id), [event])
 
 
 def moment(seconds: float) -> str:
@@ -30,27 +41,27 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(EIGHT_O_CLOCK / 1000 + seconds, UTC).isoformat()
 
 
-async def found(rig: Loopback, **params: Any) -> list[str]:
+async def found(app: InProcessApp, **params: Any) -> list[str]:
     """The ids of all pages."""
     ids: list[str] = []
     while True:
-        page = await rig.call("activity.events.list", params)
+        page = await app.call("activity.events.list", params)
         ids += [event["event_id"] for event in page["events"]]
         if page["next_cursor"] is None:
             return ids
         params["cursor"] = page["next_cursor"]
 
 
-async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) -> None:
+async def test_an_event_stands_in_the_feed_as_its_source_told_it(app: InProcessApp) -> None:
     record(
-        rig,
+        app,
         "e-1",
         account_id="acc",
         title="TEA-1 é\u2028",
         description='say "hi"',
         url="https://example.com/1",
         actor="Ada",
-        event_ms=EIGHT_O_CLOCK - 1,
+        at_ms=EIGHT_O_CLOCK - 1,
         raw={"number": 1, "nothing": float("nan")},
     )
     event: dict[str, Any] = {
@@ -72,8 +83,8 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) 
         "links": [],
         "version": 1,
     }
-    assert await rig.call("activity.events.list") == {"events": [event], "next_cursor": None}
-    assert rig.named("activity.changed") == [
+    assert await app.call("activity.events.list") == {"events": [event], "next_cursor": None}
+    assert app.named("activity.changed") == [
         {
             "seq": 1,
             "at": AT,
@@ -88,71 +99,69 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(rig: Loopback) 
     ]
 
 
-async def test_what_sqlite_encodes_is_what_the_model_would(rig: Loopback) -> None:
-    record(rig, "bare")
-    record(
-        rig, "full", account_id="a", title="t", description="d", url="u", actor="x", event_ms=0, raw={"a": [1, None]}
-    )
-    page = await rig.call("activity.events.list")
+async def test_what_sqlite_encodes_is_what_the_model_would(app: InProcessApp) -> None:
+    record(app, "bare")
+    record(app, "full", account_id="a", title="t", description="d", url="u", actor="x", at_ms=0, raw={"a": [1, None]})
+    page = await app.call("activity.events.list")
     for event in page["events"]:
         parsed = ActivityEvent.model_validate(event)
         assert set(event) == set(ActivityEvent.model_fields)
         assert json.loads(parsed.model_dump_json()) == event
-    typed = await rig.remote(Activity).list_events()
+    typed = await app.remote(Activity).list_events()
     assert typed.events[0].account_id == "local"
 
 
-async def test_the_same_event_told_again_is_brought_up_to_date(rig: Loopback) -> None:
-    record(rig, "e-1", title="old", actor="Ada")
-    record(rig, "e-1", title="same millisecond", actor="Ada")
-    rig.clock.advance(5)
-    record(rig, "e-1", title="new", event_type="issue.resolved")
-    page = await rig.call("activity.events.list")
+async def test_the_same_event_told_again_is_brought_up_to_date(app: InProcessApp) -> None:
+    record(app, "e-1", title="old", actor="Ada")
+    record(app, "e-1", title="same millisecond", actor="Ada")
+    app.clock.advance(5)
+    record(app, "e-1", title="new", event_type="issue.resolved")
+    page = await app.call("activity.events.list")
     (event,) = page["events"]
     assert (event["title"], event["event_type"], event["actor"]) == ("new", "issue.resolved", None)
     assert (event["created_at"], event["updated_at"]) == (AT, "2026-11-23T08:00:05.000Z")
-    await rig.settle()
-    assert [(one["added"], one["updated"]) for one in rig.named("activity.changed")] == [(1, 0), (0, 1), (0, 1)]
+    await app.settle()
+    assert [(one["added"], one["updated"]) for one in app.named("activity.changed")] == [(1, 0), (0, 1), (0, 1)]
 
 
-async def test_events_are_listed_newest_first_with_ties_in_a_fixed_order(rig: Loopback) -> None:
+async def test_events_are_listed_newest_first_with_ties_in_a_fixed_order(app: InProcessApp) -> None:
     for number in range(30):
-        record(rig, f"e-{number:02d}", event_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
-    whole = await found(rig)
+        record(app, f"e-{number:02d}", at_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
+    whole = await found(app)
     assert whole == [
         f"e-{number:02d}" for number in sorted(range(30), key=lambda number: (number // 4, number), reverse=True)
     ]
     for limit in (1, 3, 29, 30, 31):
-        assert await found(rig, limit=limit) == whole
+        assert await found(app, limit=limit) == whole
 
 
-async def test_a_span_includes_its_start_and_excludes_its_end(rig: Loopback) -> None:
+async def test_a_span_includes_its_start_and_excludes_its_end(app: InProcessApp) -> None:
     for seconds in range(5):
-        record(rig, f"e-{seconds}", event_ms=EIGHT_O_CLOCK + seconds * 1000)
-    assert await found(rig, start=moment(1), end=moment(3)) == ["e-2", "e-1"]
-    assert await found(rig, start=moment(1.001)) == ["e-4", "e-3", "e-2"]
-    assert await found(rig, end=moment(1.001)) == ["e-1", "e-0"]
-    assert await found(rig, start=moment(3), end=moment(1)) == []
-    assert await found(rig, start="2026-11-23T17:00:02+09:00", limit=1) == ["e-4", "e-3", "e-2"]
+        record(app, f"e-{seconds}", at_ms=EIGHT_O_CLOCK + seconds * 1000)
+    assert await found(app, start=moment(1), end=moment(3)) == ["e-2", "e-1"]
+    assert await found(app, start=moment(1.001)) == ["e-4", "e-3", "e-2"]
+    assert await found(app, end=moment(1.001)) == ["e-1", "e-0"]
+    assert await found(app, start=moment(3), end=moment(1)) == []
+    assert await found(app, start="2026-11-23T17:00:02+09:00", limit=1) == ["e-4", "e-3", "e-2"]
 
 
-async def test_filters_hold_together_and_on_every_page(rig: Loopback) -> None:
+async def test_filters_hold_together_and_on_every_page(app: InProcessApp) -> None:
     for number in range(40):
         record(
-            rig,
+            app,
             f"e-{number:02d}",
             source=("jira", "claude")[number % 2],
             account_id=("a", "b")[number // 2 % 2],
             event_type=("x.made", "x.gone")[number // 4 % 2],
-            event_ms=EIGHT_O_CLOCK + number * 1000,
+            at_ms=EIGHT_O_CLOCK + number * 1000,
         )
     ids = [f"e-{number:02d}" for number in reversed(range(40))]
-    assert await found(rig, source="jira", limit=3) == [one for one in ids if int(one[2:]) % 2 == 0]
-    assert await found(rig, account_id="b", limit=3) == [one for one in ids if int(one[2:]) // 2 % 2 == 1]
-    assert await found(rig, event_type="x.gone", limit=3) == [one for one in ids if int(one[2:]) // 4 % 2 == 1]
-    together = await found(rig, source="claude", account_id="a", event_type="x.gone", start=moment(8), limit=1)
+    assert await found(app, source="jira", limit=3) == [one for one in ids if int(one[2:]) % 2 == 0]
+    assert await found(app, account_id="b", limit=3) == [one for one in ids if int(one[2:]) // 2 % 2 == 1]
+    assert await found(app, event_type="x.gone", limit=3) == [one for one in ids if int(one[2:]) // 4 % 2 == 1]
+    together = await found(app, source="claude", account_id="a", event_type="x.gone", start=moment(8), limit=1)
     assert together == [f"e-{number}" for number in (37, 29, 21, 13)]
-    assert await found(rig, source="nobody") == []
+    assert await found(app, source="nobody") == []
 
 
 @pytest.mark.parametrize(
@@ -173,11 +182,11 @@ async def test_filters_hold_together_and_on_every_page(rig: Loopback) -> None:
         (" ", ["5", "4", "2", "0"]),
     ],
 )
-async def test_a_query_is_text_and_nothing_else(rig: Loopback, query: str, ids: list[str]) -> None:
+async def test_a_query_is_text_and_nothing_else(app: InProcessApp, query: str, ids: list[str]) -> None:
     texts = ["Tea time", "teapot", "100% sure", "a_b", "nothing", "C:\\temp is full", "é\U0001f375"]
     for number, text in enumerate(texts):
-        record(rig, str(number), title=text, description="with tea" if number == 4 else None, event_ms=number * 1000)
-    assert await found(rig, query=query) == ids
+        record(app, str(number), title=text, description="with tea" if number == 4 else None, at_ms=number * 1000)
+    assert await found(app, query=query) == ids
 
 
 @pytest.mark.parametrize(
@@ -192,44 +201,44 @@ async def test_a_query_is_text_and_nothing_else(rig: Loopback, query: str, ids: 
         ({"colour": "red"}, "colour"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_by_path(rig: Loopback, params: dict[str, Any], path: str) -> None:
+async def test_what_makes_no_sense_is_refused_by_path(app: InProcessApp, params: dict[str, Any], path: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call("activity.events.list", params)
+        await app.call("activity.events.list", params)
     assert [detail["path"] for detail in refused.value.data["details"]] == [path]
 
 
-async def test_a_cursor_of_another_list_is_refused(rig: Loopback) -> None:
+async def test_a_cursor_of_another_list_is_refused(app: InProcessApp) -> None:
     for _ in range(2):
-        await rig.call("jobs.create", {"type": "test.echo"})
-    jobs = await rig.call("jobs.list", {"limit": 1})
+        await app.call("jobs.create", {"type": "test.echo"})
+    jobs = await app.call("jobs.list", {"limit": 1})
     with pytest.raises(RemoteError) as refused:
-        await rig.call("activity.events.list", {"cursor": jobs["next_cursor"]})
+        await app.call("activity.events.list", {"cursor": jobs["next_cursor"]})
     assert (refused.value.code, refused.value.kind) == (4001, "invalid_cursor")
 
 
 @pytest.mark.parametrize("position", [[2**63, "e"], [-(2**70), "e"], [1.5, "e"], [True, "e"], ["1", "e"]])
-async def test_a_cursor_that_no_page_ended_at_is_refused(rig: Loopback, position: list[Any]) -> None:
+async def test_a_cursor_that_no_page_ended_at_is_refused(app: InProcessApp, position: list[Any]) -> None:
     cursor = urlsafe_b64encode(json.dumps(position).encode()).decode()
     with pytest.raises(RemoteError) as refused:
-        await rig.call("activity.events.list", {"cursor": cursor})
+        await app.call("activity.events.list", {"cursor": cursor})
     assert refused.value.kind == "invalid_cursor"
 
 
-async def test_a_page_of_large_events_ends_early(rig: Loopback) -> None:
+async def test_a_page_of_large_events_ends_early(app: InProcessApp) -> None:
     for number in range(5):
-        record(rig, f"e-{number}", raw={"text": "x" * 1_500_000}, event_ms=number * 1000)
-    page = await rig.call("activity.events.list")
+        record(app, f"e-{number}", raw={"text": "x" * 1_500_000}, at_ms=number * 1000)
+    page = await app.call("activity.events.list")
     assert [event["event_id"] for event in page["events"]] == ["e-4", "e-3"]
-    assert await found(rig) == ["e-4", "e-3", "e-2", "e-1", "e-0"]
+    assert await found(app) == ["e-4", "e-3", "e-2", "e-1", "e-0"]
 
 
-async def test_an_event_that_is_undone_was_never_there(rig: Loopback) -> None:
+async def test_an_event_that_is_undone_was_never_there(app: InProcessApp) -> None:
     def record_and_fail() -> None:
-        with rig.database.write():
-            record(rig, "e-1")
+        with app.database.write():
+            record(app, "e-1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         record_and_fail()
-    assert await found(rig) == []
-    assert rig.named("activity.changed") == []
+    assert await found(app) == []
+    assert app.named("activity.changed") == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.feed import FeedChange, FeedEvent, Origin
-from tests.loopback import EIGHT_O_CLOCK, Loopback
+from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 JIRA = Origin("jira", "acc")
 OTHER = Origin("jira", "other")
@@ -19,16 +19,16 @@ def event(event_id: str, hours: float = 0, **fields: Any) -> FeedEvent:
     return FeedEvent(event_id=event_id, **told)
 
 
-async def ids(rig: Loopback, **params: Any) -> list[str]:
-    page = await rig.call("activity.events.list", {"limit": 500, **params})
+async def ids(app: InProcessApp, **params: Any) -> list[str]:
+    page = await app.call("activity.events.list", {"limit": 500, **params})
     return [one["event_id"] for one in page["events"]]
 
 
-async def told(rig: Loopback) -> list[dict[str, Any]]:
+async def told(app: InProcessApp) -> list[dict[str, Any]]:
     """The counts and ids of each `activity.changed` since the last look."""
-    await rig.settle()
-    notifications = rig.named("activity.changed")
-    rig.received.clear()
+    await app.settle()
+    notifications = app.named("activity.changed")
+    app.received.clear()
     return [
         {name: one[name] for name in ("added", "updated", "removed")}
         | {"events": [event["event_id"] for event in one["events"]], "removed_ids": one["removed_ids"]}
@@ -36,9 +36,9 @@ async def told(rig: Loopback) -> list[dict[str, Any]]:
     ]
 
 
-async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(rig: Loopback) -> None:
-    assert rig.activity.write(JIRA, [event(f"e-{number:02d}", number) for number in range(60)]) == FeedChange(60)
-    assert await told(rig) == [
+async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(app: InProcessApp) -> None:
+    assert app.activity.write(JIRA, [event(f"e-{number:02d}", number) for number in range(60)]) == FeedChange(60)
+    assert await told(app) == [
         {
             "added": 60,
             "updated": 0,
@@ -49,8 +49,8 @@ async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(rig: Loo
     ]
 
 
-async def test_rows_that_say_the_same_are_neither_counted_nor_touched(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_rows_that_say_the_same_are_neither_counted_nor_touched(app: InProcessApp) -> None:
+    feed = app.activity
     full = event(
         "full",
         end_ms=EIGHT_O_CLOCK + HOUR_MS,
@@ -71,12 +71,12 @@ async def test_rows_that_say_the_same_are_neither_counted_nor_touched(rig: Loopb
         raw={"a": [1, None]},
     )
     feed.write(JIRA, [event("bare"), full])
-    before = await rig.call("activity.events.list")
-    await told(rig)
-    rig.clock.advance(60)
+    before = await app.call("activity.events.list")
+    await told(app)
+    app.clock.advance(60)
     assert feed.write(JIRA, [full, event("bare")]) == FeedChange()
-    assert await rig.call("activity.events.list") == before
-    assert await told(rig) == []
+    assert await app.call("activity.events.list") == before
+    assert await told(app) == []
     for field in dataclasses.fields(full):
         changed: dict[str, Any] = {
             "raw": {"a": 2},
@@ -93,92 +93,92 @@ async def test_rows_that_say_the_same_are_neither_counted_nor_touched(rig: Loopb
             assert feed.write(JIRA, [full]) == FeedChange(), field.name
 
 
-async def test_each_change_raises_the_revision(rig: Loopback) -> None:
+async def test_each_change_raises_the_revision(app: InProcessApp) -> None:
     for title in ("a", "a", "b", "c"):
-        rig.activity.write(JIRA, [event("e-1", title=title)])
-    page = await rig.call("activity.events.list")
+        app.activity.write(JIRA, [event("e-1", title=title)])
+    page = await app.call("activity.events.list")
     assert [(one["version"], one["title"]) for one in page["events"]] == [(3, "c")]
 
 
-async def test_of_an_id_that_is_given_twice_the_last_one_holds(rig: Loopback) -> None:
-    change = rig.activity.write(JIRA, [event("e-1", title="old"), event("e-1", title="new")], remove=["e-1"])
+async def test_of_an_id_that_is_given_twice_the_last_one_holds(app: InProcessApp) -> None:
+    change = app.activity.write(JIRA, [event("e-1", title="old"), event("e-1", title="new")], remove=["e-1"])
     assert change == FeedChange(1)
-    assert [one["title"] for one in (await rig.call("activity.events.list"))["events"]] == ["new"]
+    assert [one["title"] for one in (await app.call("activity.events.list"))["events"]] == ["new"]
 
 
-async def test_deletions_are_told_with_what_else_changed(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_deletions_are_told_with_what_else_changed(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(JIRA, [event("e-1"), event("e-2")])
-    await told(rig)
+    await told(app)
     change = feed.write(JIRA, [event("e-2", title="new"), event("e-3")], remove=["e-1", "e-never"])
     assert change == FeedChange(1, 1, 1)
-    assert await told(rig) == [
+    assert await told(app) == [
         {"added": 1, "updated": 1, "removed": 1, "events": ["e-3", "e-2"], "removed_ids": ["e-1"]}
     ]
     assert feed.write(JIRA, remove=["e-1"]) == FeedChange()
-    assert await told(rig) == []
+    assert await told(app) == []
 
 
-async def test_nobody_deletes_what_another_account_has(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_nobody_deletes_what_another_account_has(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(OTHER, [event("e-1")])
     feed.write(Origin("confluence", "acc"), [event("e-2")])
     assert feed.write(JIRA, remove=["e-1", "e-2"]) == FeedChange()
     assert feed.remove_below(JIRA, "e-") == FeedChange()
-    assert await ids(rig) == ["e-2", "e-1"]
+    assert await ids(app) == ["e-2", "e-1"]
 
 
-async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(app: InProcessApp) -> None:
+    feed = app.activity
     names = ["p:1:", "p:1:a", "p:1:\U0010fffe", "p:1:世界", "p:1", "p:10:a", "p:2:a", "P:1:a", "p%1:a", "p:1;"]
     feed.write(JIRA, [event(name) for name in names])
     assert feed.remove_below(JIRA, "p:1:") == FeedChange(removed=4)
-    assert sorted(await ids(rig)) == sorted(names[4:])
+    assert sorted(await ids(app)) == sorted(names[4:])
 
 
-async def test_a_sweep_deletes_what_a_full_sync_has_not_seen_within_its_window(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_a_sweep_deletes_what_a_full_sync_has_not_seen_within_its_window(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(JIRA, [event(f"e-{hours}", hours, container_id="a" if hours % 2 else "b") for hours in range(10)])
     feed.write(OTHER, [event("other", 5)])
     feed.write(Origin("confluence", "acc"), [event("page", 5)])
-    await told(rig)
+    await told(app)
     window: dict[str, Any] = {"start_ms": EIGHT_O_CLOCK + 2 * HOUR_MS, "end_ms": EIGHT_O_CLOCK + 8 * HOUR_MS}
     assert await feed.sweep(JIRA, {"e-3", "e-6"}, **window, container_id="a") == 2
-    assert sorted(await ids(rig)) == ["e-0", "e-1", "e-2", "e-3", "e-4", "e-6", "e-8", "e-9", "other", "page"]
-    assert [(one["removed"], one["removed_ids"]) for one in await told(rig)] == [(2, ["e-5", "e-7"])]
+    assert sorted(await ids(app)) == ["e-0", "e-1", "e-2", "e-3", "e-4", "e-6", "e-8", "e-9", "other", "page"]
+    assert [(one["removed"], one["removed_ids"]) for one in await told(app)] == [(2, ["e-5", "e-7"])]
     assert await feed.sweep(JIRA, {"e-3"}, **window) == 3
-    assert sorted(await ids(rig)) == ["e-0", "e-1", "e-3", "e-8", "e-9", "other", "page"]
+    assert sorted(await ids(app)) == ["e-0", "e-1", "e-3", "e-8", "e-9", "other", "page"]
     assert await feed.sweep(JIRA, {"e-0", "e-1", "e-3"}) == 2
     assert await feed.sweep(JIRA, {"e-0", "e-1", "e-3"}) == 0
-    assert sorted(await ids(rig)) == ["e-0", "e-1", "e-3", "other", "page"]
+    assert sorted(await ids(app)) == ["e-0", "e-1", "e-3", "other", "page"]
 
 
-async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(JIRA, [event(f"e-{number}", number / 100, container_id=str(number % 2)) for number in range(1_200)])
     feed.write(OTHER, [event("other")])
-    await told(rig)
+    await told(app)
     assert await feed.forget(JIRA, container_id="1") == 600
-    assert [one["removed"] for one in await told(rig)] == [250, 250, 100]
+    assert [one["removed"] for one in await told(app)] == [250, 250, 100]
     assert await feed.forget(JIRA) == 600
-    assert not rig.database.in_transaction
-    assert await ids(rig) == ["other"]
+    assert not app.database.in_transaction
+    assert await ids(app) == ["other"]
 
 
-async def test_what_cannot_be_stored_as_it_is_does_not_stop_a_sync(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_what_cannot_be_stored_as_it_is_does_not_stop_a_sync(app: InProcessApp) -> None:
+    feed = app.activity
     odd = event("e-1", title="half \ud83d", description="x\0y" + "z" * 10_000, actor="世" * 5_000)
     assert feed.write(JIRA, [odd, event("e-2")]) == FeedChange(2)
     assert feed.write(JIRA, [odd]) == FeedChange()
-    stored = (await rig.call("activity.events.list"))["events"][1]
+    stored = (await app.call("activity.events.list"))["events"][1]
     assert stored["title"] == "half \ufffd"
     assert stored["description"] == ("x\ufffdy" + "z" * 10_000)[:4_000]
     assert stored["actor"] == "世" * 1_000
 
 
-async def test_a_batch_that_fails_leaves_nothing_behind(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_a_batch_that_fails_leaves_nothing_behind(app: InProcessApp) -> None:
+    feed = app.activity
     with pytest.raises(sqlite3.Error):
         feed.write(JIRA, [event("e-1"), event("e-2", issue_key=object())])
-    assert await ids(rig) == []
-    assert await told(rig) == []
+    assert await ids(app) == []
+    assert await told(app) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.activity.feed import Activity, ActivityHit
-from sidecar_protocol.system import VacuumDatabase
+from sidecar_protocol.system.maintenance import VacuumDatabase
 
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
@@ -15,7 +15,7 @@ from sidecar.storage.fulltext import MAX_KEY, STEP_ROWS
 from sidecar.system.maintenance import VacuumHandler
 from tests.activity.test_export import Context
 from tests.conftest import StartRawClient
-from tests.loopback import EIGHT_O_CLOCK, Loopback
+from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 from tests.old_backend import ROWS, insert, old_database
 
 JIRA = Origin("jira", "j")
@@ -27,11 +27,11 @@ def event(event_id: str, title: str, description: str | None = None, **fields: A
     return FeedEvent(event_id=event_id, title=title, description=description, **told)
 
 
-async def search(rig: Loopback, query: str, **params: Any) -> list[str]:
+async def search(app: InProcessApp, query: str, **params: Any) -> list[str]:
     """The ids of all pages."""
     ids: list[str] = []
     while True:
-        page = await rig.call("activity.search", {"query": query, **params})
+        page = await app.call("activity.search", {"query": query, **params})
         ids += [hit["event_id"] for hit in page["hits"]]
         if page["next_cursor"] is None:
             return ids
@@ -39,9 +39,9 @@ async def search(rig: Loopback, query: str, **params: Any) -> list[str]:
 
 
 @pytest.fixture(params=["indexed", "not indexed"])
-def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
+def corpus(app: InProcessApp, request: pytest.FixtureRequest) -> InProcessApp:
     """Some events; on a SQLite that has trigrams, and as on one that has not."""
-    rig.activity.write(
+    app.activity.write(
         PAGES,
         [
             event("0", "Deploy the login page", "weekly review with the team"),
@@ -55,8 +55,8 @@ def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
         ],
     )
     if request.param == "not indexed":
-        rig.features.get("activity").indexes[0].is_available = False
-    return rig
+        app.features.get("activity").indexes[0].is_available = False
+    return app
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,14 @@ def corpus(rig: Loopback, request: pytest.FixtureRequest) -> Loopback:
         ("e", ["7", "6", "5", "4", "0"]),
     ],
 )
-async def test_all_words_are_found_whatever_they_are_written_in(corpus: Loopback, query: str, ids: list[str]) -> None:
+async def test_all_words_are_found_whatever_they_are_written_in(
+    corpus: InProcessApp, query: str, ids: list[str]
+) -> None:
     assert await search(corpus, query) == ids
     assert await search(corpus, query, limit=1) == ids
 
 
-async def test_filters_hold_while_searching(corpus: Loopback) -> None:
+async def test_filters_hold_while_searching(corpus: InProcessApp) -> None:
     corpus.activity.write(JIRA, [event("8", "Deploy it", event_type="issue_created")])
     assert await search(corpus, "deploy") == ["8", "7", "0"]
     assert await search(corpus, "deploy", source="jira") == ["8"]
@@ -107,20 +109,20 @@ async def test_filters_hold_while_searching(corpus: Loopback) -> None:
     assert await search(corpus, "de", start="2026-11-23T08:00:01Z", end="2026-11-23T08:00:08Z") == ["7"]
 
 
-async def test_an_issue_s_key_finds_that_issue_and_no_longer_number(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_an_issue_s_key_finds_that_issue_and_no_longer_number(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(PAGES, [event("1", "About PROJ-12"), event("2", "About PROJ-123"), event("3", "PROJ-12 and beans")])
     feed.write(JIRA, [event("4", "Beans", issue_key="PROJ-12"), event("5", "UTF-8 beans")])
-    assert await search(rig, "PROJ-12") == ["4", "3", "1"]
-    assert await search(rig, "proj-12 beans") == ["4", "3"]
-    assert await search(rig, "PROJ-1") == ["3", "2", "1"]  # no such issue: text like any other
-    assert await search(rig, "PROJ-") == ["3", "2", "1"]
-    assert await search(rig, "UTF-8") == ["5"]
+    assert await search(app, "PROJ-12") == ["4", "3", "1"]
+    assert await search(app, "proj-12 beans") == ["4", "3"]
+    assert await search(app, "PROJ-1") == ["3", "2", "1"]  # no such issue: text like any other
+    assert await search(app, "PROJ-") == ["3", "2", "1"]
+    assert await search(app, "UTF-8") == ["5"]
 
 
-async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
-    rig.activity.write(PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")])
-    page = await rig.call("activity.search", {"query": "tea"})
+async def test_a_hit_shows_where_it_is(app: InProcessApp) -> None:
+    app.activity.write(PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")])
+    page = await app.call("activity.search", {"query": "tea"})
     described, titled = page["hits"][1], page["hits"][0]
     (mark,) = described["marks"]
     assert described["snippet"][mark["start"] : mark["end"]] == "tea"
@@ -130,77 +132,77 @@ async def test_a_hit_shows_where_it_is(rig: Loopback) -> None:
     for hit in page["hits"]:
         assert set(hit) == set(ActivityHit.model_fields)
         assert ActivityHit.model_validate(hit).model_dump(mode="json") == hit
-    typed = await rig.remote(Activity).search(query="tea", limit=1)
+    typed = await app.remote(Activity).search(query="tea", limit=1)
     assert (typed.hits[0].event_id, typed.next_cursor is None) == ("2", False)
 
 
-async def test_the_index_follows_every_change(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_the_index_follows_every_change(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(PAGES, [event("1", "first words", "and more"), event("2", "second words")])
     feed.write(PAGES, [event("1", "other words", at_ms=EIGHT_O_CLOCK + 9_000), event("2", "second thoughts")])
     feed.write(PAGES, [event("3", "words, too")], remove=["2"])
-    assert await search(rig, "words") == ["1", "3"]
-    assert await search(rig, "first") == []
-    assert await search(rig, "more") == []
-    assert await search(rig, "thoughts") == []
-    rig.features.get("activity").indexes[0].check()
+    assert await search(app, "words") == ["1", "3"]
+    assert await search(app, "first") == []
+    assert await search(app, "more") == []
+    assert await search(app, "thoughts") == []
+    app.features.get("activity").indexes[0].check()
 
 
-async def test_vacuum_and_a_copy_do_not_mix_up_the_index(rig: Loopback, data_dir: Any) -> None:
-    feed = rig.activity
+async def test_vacuum_and_a_copy_do_not_mix_up_the_index(app: InProcessApp, data_dir: Any) -> None:
+    feed = app.activity
     feed.write(PAGES, [event(str(number), f"word{number}") for number in range(20)])
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
-    rig.unit_of_work.commit()
-    rig.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
+    app.unit_of_work.commit()
+    app.database.rows("VACUUM INTO ?", (str(data_dir / "copy.db"),))
     with contextlib.closing(sqlite3.connect(data_dir / "copy.db")) as copy:
         copy.execute("INSERT INTO activity_search (activity_search, rank) VALUES ('integrity-check', 1)")
-    rig.database.rows("VACUUM")
-    assert await search(rig, "word7") == ["7"]
-    rig.features.get("activity").indexes[0].check()
+    app.database.rows("VACUUM")
+    assert await search(app, "word7") == ["7"]
+    app.features.get("activity").indexes[0].check()
 
 
-async def test_a_vacuum_makes_one_piece_of_the_index(rig: Loopback) -> None:
+async def test_a_vacuum_makes_one_piece_of_the_index(app: InProcessApp) -> None:
     for number in range(60):
-        rig.activity.write(PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)])
-        rig.unit_of_work.commit()
+        app.activity.write(PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)])
+        app.unit_of_work.commit()
 
     def pieces() -> int:
-        return int(rig.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
+        return int(app.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
 
     assert pieces() > 1
-    vacuum = VacuumHandler(rig.database, rig.runtime.committed, rig.features.merge_indexes)
+    vacuum = VacuumHandler(app.database, app.runtime.committed, app.features.merge_indexes)
     await vacuum.run(VacuumDatabase(), Context())
     assert pieces() == 1
-    assert await search(rig, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]
+    assert await search(app, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]
 
 
-async def test_a_page_ends_where_it_has_looked_enough_and_the_next_goes_on(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_a_page_ends_where_it_has_looked_enough_and_the_next_goes_on(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(PAGES, [event("0", "ox")])
     feed.write(PAGES, [event(str(number), "cattle of all kinds") for number in range(1, 1_200)])
-    page = await rig.call("activity.search", {"query": "ox"})
+    page = await app.call("activity.search", {"query": "ox"})
     assert page["hits"] == []
-    assert await search(rig, "ox") == ["0"]  # by two letters: rows are looked at, 1,000 a page
-    assert (await rig.call("activity.search", {"query": "cattle", "source": "jira"}))["next_cursor"] is not None
-    assert await search(rig, "cattle", source="jira") == []
+    assert await search(app, "ox") == ["0"]  # by two letters: rows are looked at, 1,000 a page
+    assert (await app.call("activity.search", {"query": "cattle", "source": "jira"}))["next_cursor"] is not None
+    assert await search(app, "cattle", source="jira") == []
 
 
 @pytest.mark.parametrize("query", ["", "x" * 501])
-async def test_a_query_has_a_length(rig: Loopback, query: str) -> None:
+async def test_a_query_has_a_length(app: InProcessApp, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call("activity.search", {"query": query})
+        await app.call("activity.search", {"query": query})
     assert [detail["path"] for detail in refused.value.data["details"]] == ["query"]
 
 
 @pytest.mark.parametrize("query", [" ", '""', "\0"])
-async def test_a_query_of_nothing_finds_everything(rig: Loopback, query: str) -> None:
-    rig.activity.write(PAGES, [event("1", "a"), event("2", "b")])
-    assert await search(rig, query) == ["2", "1"]
+async def test_a_query_of_nothing_finds_everything(app: InProcessApp, query: str) -> None:
+    app.activity.write(PAGES, [event("1", "a"), event("2", "b")])
+    assert await search(app, query) == ["2", "1"]
 
 
-async def test_the_longest_query_can_be_answered(rig: Loopback) -> None:
-    rig.activity.write(PAGES, [event("1", " ".join(f"{number:03}" for number in range(200)))])
-    assert await search(rig, " ".join(f"{number:03}" for number in range(125))) == ["1"]
+async def test_the_longest_query_can_be_answered(app: InProcessApp) -> None:
+    app.activity.write(PAGES, [event("1", " ".join(f"{number:03}" for number in range(200)))])
+    assert await search(app, " ".join(f"{number:03}" for number in range(125))) == ["1"]
 
 
 def test_a_long_feed_of_the_old_backend_is_indexed_while_it_is_served(

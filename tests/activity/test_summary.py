@@ -7,7 +7,7 @@ from sidecar_protocol.activity.reports import ActivityReports, ActivitySummary, 
 
 from sidecar.feed import FeedEvent, Origin
 from tests.activity.test_heatmap import ms
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 CALENDAR = Origin("google_calendar", "g")
 JIRA = Origin("jira", "j")
@@ -35,9 +35,9 @@ def all_day(event_id: str, first: str, end: str | None, title: str, **fields: An
     return event(event_id, told.pop("event_type", "event_scheduled"), f"{first}T00:00:00+01:00", title, **told)
 
 
-def fill(rig: Loopback) -> None:
+def fill(app: InProcessApp) -> None:
     """Two days of somebody's work."""
-    feed = rig.activity
+    feed = app.activity
     feed.write(
         CALENDAR,
         [
@@ -109,9 +109,9 @@ def fill(rig: Loopback) -> None:
     )
 
 
-async def test_a_day_is_told_by_what_was_done(rig: Loopback) -> None:
-    fill(rig)
-    summary = await rig.call("activity.summary", WEEK)
+async def test_a_day_is_told_by_what_was_done(app: InProcessApp) -> None:
+    fill(app)
+    summary = await app.call("activity.summary", WEEK)
     assert (summary["markdown"], summary["group"]) == (None, "day")
     assert (summary["first_date"], summary["last_date"]) == ("2026-11-23", "2026-11-24")
     assert [part["name"] for part in summary["parts"]] == ["2026-11-23", "2026-11-24"]
@@ -184,9 +184,9 @@ async def test_a_day_is_told_by_what_was_done(rig: Loopback) -> None:
     assert tuesday["totals"]["other"] == 1
 
 
-async def test_the_whole_is_counted_once_and_says_what_is_next_and_blocked(rig: Loopback) -> None:
-    fill(rig)
-    summary = await rig.remote(ActivityReports).summary(**WEEK)
+async def test_the_whole_is_counted_once_and_says_what_is_next_and_blocked(app: InProcessApp) -> None:
+    fill(app)
+    summary = await app.remote(ActivityReports).summary(**WEEK)
     assert (summary.totals.issues, summary.totals.issues_done, summary.totals.runs) == (3, 1, 3)
     assert (summary.totals.cost_usd, summary.totals.runs_failed, summary.totals.pages) == (0.25, 1, 1)
     assert [issue.issue_key for issue in summary.next_issues] == ["PROJ-2"]
@@ -194,9 +194,9 @@ async def test_the_whole_is_counted_once_and_says_what_is_next_and_blocked(rig: 
     assert [(one.date, one.title) for one in summary.next_meetings] == [("2026-11-27", "Review")]
 
 
-async def test_projects_gather_what_belongs_together(rig: Loopback) -> None:
-    fill(rig)
-    summary = await rig.remote(ActivityReports).summary(**WEEK, group=SummaryGroup.PROJECT)
+async def test_projects_gather_what_belongs_together(app: InProcessApp) -> None:
+    fill(app)
+    summary = await app.remote(ActivityReports).summary(**WEEK, group=SummaryGroup.PROJECT)
     assert [part.name for part in summary.parts] == ["COW", "Kitchen", "PROJ", "Work", "kettle", ""]
     project = {part.name: part for part in summary.parts}
     assert [issue.issue_key for issue in project["PROJ"].issues] == ["PROJ-1", "PROJ-2"]
@@ -258,13 +258,13 @@ MARKDOWN = """\
 """
 
 
-async def test_the_report_is_text_and_the_same_each_time(rig: Loopback) -> None:
-    fill(rig)
-    first = await rig.call("activity.summary", {**WEEK, "format": "markdown"})
+async def test_the_report_is_text_and_the_same_each_time(app: InProcessApp) -> None:
+    fill(app)
+    first = await app.call("activity.summary", {**WEEK, "format": "markdown"})
     assert first["markdown"] == MARKDOWN
-    assert await rig.call("activity.summary", {**WEEK, "format": "markdown"}) == first
+    assert await app.call("activity.summary", {**WEEK, "format": "markdown"}) == first
     assert ActivitySummary.model_validate(first).model_dump(mode="json") == first
-    by_project = await rig.call("activity.summary", {**WEEK, "format": "markdown", "group": "project"})
+    by_project = await app.call("activity.summary", {**WEEK, "format": "markdown", "group": "project"})
     headings = [line for line in by_project["markdown"].splitlines() if line.startswith("## ")]
     assert headings == [
         "## COW",
@@ -278,14 +278,14 @@ async def test_the_report_is_text_and_the_same_each_time(rig: Loopback) -> None:
     ]
 
 
-async def test_nothing_is_a_report_too(rig: Loopback) -> None:
-    summary = await rig.call("activity.summary", {**WEEK, "format": "markdown"})
+async def test_nothing_is_a_report_too(app: InProcessApp) -> None:
+    summary = await app.call("activity.summary", {**WEEK, "format": "markdown"})
     assert summary["parts"] == []
     assert summary["markdown"] == "# Activity 2026-11-23 – 2026-11-24 (Europe/Berlin)\n\nNothing happened.\n"
 
 
-async def test_other_people_s_titles_stay_text_in_the_report(rig: Loopback) -> None:
-    rig.activity.write(
+async def test_other_people_s_titles_stay_text_in_the_report(app: InProcessApp) -> None:
+    app.activity.write(
         JIRA,
         [
             event(
@@ -299,7 +299,7 @@ async def test_other_people_s_titles_stay_text_in_the_report(rig: Loopback) -> N
             event("i2", "issue_created", "2026-11-23T10:00:01Z", "b", issue_key="PROJ-2", url="https://x/a) [y](z"),
         ],
     )
-    text = (await rig.call("activity.summary", {**WEEK, "format": "markdown"}))["markdown"]
+    text = (await app.call("activity.summary", {**WEEK, "format": "markdown"}))["markdown"]
     assert (
         r"- PROJ-1 \!\[x\](https://evil.example/t.png) \# \<script\>alert(1)\</script\> \`rm\` 日本語 \| a\_b: created"
         in text
@@ -308,9 +308,9 @@ async def test_other_people_s_titles_stay_text_in_the_report(rig: Loopback) -> N
     assert "javascript" not in text
 
 
-async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed(rig: Loopback) -> None:
+async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed(app: InProcessApp) -> None:
     """Berlin: 02:00 becomes 03:00 on 2026-03-29, and 03:00 becomes 02:00 on 2026-10-25."""
-    rig.activity.write(
+    app.activity.write(
         CALENDAR,
         [
             meeting("s", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", "Spring"),
@@ -318,7 +318,7 @@ async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed
             meeting("w2", "2026-10-25T22:30:00Z", "2026-10-25T23:30:00Z", "Late"),
         ],
     )
-    reports = rig.remote(ActivityReports)
+    reports = app.remote(ActivityReports)
     spring = await reports.summary(
         start="2026-03-29T00:00:00+01:00", end="2026-03-30T00:00:00+02:00", time_zone="Europe/Berlin"
     )
@@ -332,9 +332,9 @@ async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed
     assert told == [("02:30", "02:30", 3_600), ("23:30", "00:30", 3_600)]
 
 
-async def test_midnight_divides_days_at_both_ends_of_the_world(rig: Loopback) -> None:
-    rig.activity.write(JIRA, [event("i", "issue_created", "2026-11-23T11:00:00Z", issue_key="PROJ-1")])
-    reports = rig.remote(ActivityReports)
+async def test_midnight_divides_days_at_both_ends_of_the_world(app: InProcessApp) -> None:
+    app.activity.write(JIRA, [event("i", "issue_created", "2026-11-23T11:00:00Z", issue_key="PROJ-1")])
+    reports = app.remote(ActivityReports)
     for time_zone, day in (
         ("Pacific/Kiritimati", "2026-11-24"),
         ("Etc/GMT-14", "2026-11-24"),
@@ -344,27 +344,27 @@ async def test_midnight_divides_days_at_both_ends_of_the_world(rig: Loopback) ->
         assert [part.name for part in summary.parts] == [day]
 
 
-async def test_rows_of_the_old_backend_are_told_as_well(rig: Loopback) -> None:
+async def test_rows_of_the_old_backend_are_told_as_well(app: InProcessApp) -> None:
     """Whose types have dots, and whose cells may hold anything."""
-    rig.activity.write(
+    app.activity.write(
         JIRA, [event("i1", "issue.updated", "2026-11-23T10:00:00Z"), event("i2", "nonsense", "2026-11-23T10:00:00Z")]
     )
-    rig.activity.write(
+    app.activity.write(
         CLAUDE, [event("r", "run_completed", "2026-11-23T10:00:00Z", raw={"total_cost_usd": "much", "duration_ms": []})]
     )
-    summary = await rig.remote(ActivityReports).summary(**WEEK)
+    summary = await app.remote(ActivityReports).summary(**WEEK)
     assert (summary.totals.issues, summary.totals.other, summary.totals.runs, summary.totals.cost_usd) == (1, 1, 1, 0)
 
 
-async def test_a_report_of_a_year_lets_others_have_their_turn(rig: Loopback) -> None:
-    rig.activity.write(
+async def test_a_report_of_a_year_lets_others_have_their_turn(app: InProcessApp) -> None:
+    app.activity.write(
         JIRA,
         [event(f"i{number}", "issue_updated", "2026-11-23T10:00:00Z", issue_key="PROJ-1") for number in range(2_000)],
     )
     order: list[str] = []
 
     async def ask(method: str, params: dict[str, Any]) -> None:
-        await rig.call(method, params)
+        await app.call(method, params)
         order.append(method)
 
     async with anyio.create_task_group() as tasks:

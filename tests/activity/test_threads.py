@@ -7,7 +7,7 @@ import pytest
 from sidecar.activity.keys import KEYS, as_key, keys_in
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
-from tests.loopback import EIGHT_O_CLOCK, Loopback
+from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 JIRA = Origin("jira", "j")
 CALENDAR = Origin("google_calendar", "g")
@@ -18,8 +18,8 @@ def event(event_id: str, **fields: Any) -> FeedEvent:
     return FeedEvent(event_id=event_id, **{"event_type": "issue_updated", "at_ms": EIGHT_O_CLOCK, **fields})
 
 
-async def thread(rig: Loopback, issue_key: str, **params: Any) -> list[str]:
-    page = await rig.call("activity.events.list", {"issue_key": issue_key, **params})
+async def thread(app: InProcessApp, issue_key: str, **params: Any) -> list[str]:
+    page = await app.call("activity.events.list", {"issue_key": issue_key, **params})
     return [one["event_id"] for one in page["events"]]
 
 
@@ -58,33 +58,33 @@ def test_who_searches_may_write_a_key_in_any_case() -> None:
     ]
 
 
-async def test_a_thread_has_the_issue_and_whatever_names_it(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_a_thread_has_the_issue_and_whatever_names_it(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(CALENDAR, [event("meeting", event_type="event_scheduled", title="PROJ-1 회의", at_ms=EIGHT_O_CLOCK + 1)])
     feed.write(CLAUDE, [event("run", event_type="run_completed", title="Fix it", full_text="Fix it.\nIt is PROJ-1.")])
-    assert await thread(rig, "PROJ-1") == []  # as far as is known, PROJ is no project
+    assert await thread(app, "PROJ-1") == []  # as far as is known, PROJ is no project
     feed.write(JIRA, [event("issue", issue_key="PROJ-1", title="PROJ-1 blocks PROJ-2", at_ms=EIGHT_O_CLOCK + 2)])
     feed.write(JIRA, [event("told", issue_key="PROJ-3", links=("PROJ-1", "FAR-1"), at_ms=EIGHT_O_CLOCK - 1)])
-    assert await thread(rig, "PROJ-1") == ["issue", "meeting", "run", "told"]
-    assert await thread(rig, "PROJ-1", source="jira") == ["issue", "told"]
-    assert await thread(rig, "PROJ-1", query="fix") == ["run"]
-    assert await thread(rig, "PROJ-1", query="회의", event_type="event_scheduled") == ["meeting"]
-    assert await thread(rig, "PROJ-1", start="2026-11-23T08:00:00.001Z") == ["issue", "meeting"]
-    assert await thread(rig, "PROJ-2") == ["issue"]
-    assert await thread(rig, "FAR-1") == ["told"]  # the source itself says so
-    links = {one["event_id"]: one["links"] for one in (await rig.call("activity.events.list"))["events"]}
+    assert await thread(app, "PROJ-1") == ["issue", "meeting", "run", "told"]
+    assert await thread(app, "PROJ-1", source="jira") == ["issue", "told"]
+    assert await thread(app, "PROJ-1", query="fix") == ["run"]
+    assert await thread(app, "PROJ-1", query="회의", event_type="event_scheduled") == ["meeting"]
+    assert await thread(app, "PROJ-1", start="2026-11-23T08:00:00.001Z") == ["issue", "meeting"]
+    assert await thread(app, "PROJ-2") == ["issue"]
+    assert await thread(app, "FAR-1") == ["told"]  # the source itself says so
+    links = {one["event_id"]: one["links"] for one in (await app.call("activity.events.list"))["events"]}
     assert links == {"issue": ["PROJ-2"], "meeting": ["PROJ-1"], "run": ["PROJ-1"], "told": ["FAR-1", "PROJ-1"]}
 
 
-async def test_a_thread_has_pages_like_any_list(rig: Loopback) -> None:
-    rig.activity.write(JIRA, [event(f"e-{number}", issue_key="PROJ-1") for number in range(7)])
-    rig.activity.write(
+async def test_a_thread_has_pages_like_any_list(app: InProcessApp) -> None:
+    app.activity.write(JIRA, [event(f"e-{number}", issue_key="PROJ-1") for number in range(7)])
+    app.activity.write(
         CALENDAR, [event(f"m-{number}", title="PROJ-1", at_ms=EIGHT_O_CLOCK - number) for number in range(1, 7)]
     )
     found: list[str] = []
     cursor = None
     while True:
-        page = await rig.call("activity.events.list", {"issue_key": "PROJ-1", "limit": 3, "cursor": cursor})
+        page = await app.call("activity.events.list", {"issue_key": "PROJ-1", "limit": 3, "cursor": cursor})
         found += [one["event_id"] for one in page["events"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -92,33 +92,33 @@ async def test_a_thread_has_pages_like_any_list(rig: Loopback) -> None:
     assert found == [f"e-{number}" for number in reversed(range(7))] + [f"m-{number}" for number in range(1, 7)]
 
 
-async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(CALENDAR, [event("meeting", title="UTF-8, ISO-8601, SHA-256, COVID-19 and ISOLATE-1")])
     feed.write(JIRA, [event("issue", issue_key="ISOLATE-1"), event("other", issue_key="SH-1")])
     for key in ("UTF-8", "ISO-8601", "SHA-256", "COVID-19"):
-        assert await thread(rig, key) == []
-    assert await thread(rig, "ISOLATE-1") == ["issue", "meeting"]
+        assert await thread(app, key) == []
+    assert await thread(app, "ISOLATE-1") == ["issue", "meeting"]
 
 
-async def test_links_follow_what_becomes_of_an_event(rig: Loopback) -> None:
-    feed = rig.activity
+async def test_links_follow_what_becomes_of_an_event(app: InProcessApp) -> None:
+    feed = app.activity
     feed.write(JIRA, [event("issue", issue_key="PROJ-9")])
     feed.write(CALENDAR, [event("meeting", title="PROJ-1 and PROJ-2")])
     feed.write(CALENDAR, [event("meeting", title="PROJ-2 and PROJ-3", at_ms=EIGHT_O_CLOCK + 3_600_000)])
-    assert [await thread(rig, f"PROJ-{number}") for number in (1, 2, 3)] == [[], ["meeting"], ["meeting"]]
+    assert [await thread(app, f"PROJ-{number}") for number in (1, 2, 3)] == [[], ["meeting"], ["meeting"]]
     feed.write(CALENDAR, [event("meeting", title="PROJ-2 and PROJ-3", at_ms=EIGHT_O_CLOCK - 3_600_000)])
-    assert [await thread(rig, f"PROJ-{number}") for number in (1, 2, 3)] == [[], ["meeting"], ["meeting"]]
+    assert [await thread(app, f"PROJ-{number}") for number in (1, 2, 3)] == [[], ["meeting"], ["meeting"]]
     feed.write(CALENDAR, remove=["meeting"])
-    assert [await thread(rig, f"PROJ-{number}") for number in (1, 2, 3)] == [[], [], []]
-    assert rig.database.rows("SELECT * FROM activity_links") == []
+    assert [await thread(app, f"PROJ-{number}") for number in (1, 2, 3)] == [[], [], []]
+    assert app.database.rows("SELECT * FROM activity_links") == []
     feed.write(CALENDAR, [event("meeting", title="PROJ-1")])
     assert await feed.forget(JIRA) == 1
-    assert await thread(rig, "PROJ-1") == []  # nothing says any more that PROJ is a project
+    assert await thread(app, "PROJ-1") == []  # nothing says any more that PROJ is a project
 
 
 @pytest.mark.parametrize("key", ["proj-1", "PROJ", "PROJ-0", "P-1", "PROJ-1 ", ""])
-async def test_a_thread_is_asked_for_by_a_key(rig: Loopback, key: str) -> None:
+async def test_a_thread_is_asked_for_by_a_key(app: InProcessApp, key: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call("activity.events.list", {"issue_key": key})
+        await app.call("activity.events.list", {"issue_key": key})
     assert [detail["path"] for detail in refused.value.data["details"]] == ["issue_key"]

@@ -16,13 +16,13 @@ from sidecar.http.client import Http
 from sidecar.settings import Settings
 from sidecar.storage.sync_state import SyncState
 from tests.fakes.atlassian import FakeSite, Request, Token, User
-from tests.loopback import Loopback, ManualClock
+from tests.in_process_app import InProcessApp, ManualClock
 
 SPECS = Path(__file__).parents[3] / "shared" / "data" / "specs"
 CHECKER = Path(__file__).parents[3] / "shared" / "tools" / "contract_check.py"
 
 
-class Desk(Loopback):
+class Desk(InProcessApp):
     """One life of the process beside a site; Ada has a token."""
 
     def __init__(self, path: Path, site: FakeSite, clock: ManualClock) -> None:

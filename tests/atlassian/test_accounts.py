@@ -10,7 +10,7 @@ from sidecar_protocol.atlassian import AtlassianAccount, AtlassianScope
 from sidecar.commandline.client import RemoteError
 from tests.atlassian.harness import Desk
 from tests.fakes.atlassian import Response, html
-from tests.loopback import PATIENCE_S
+from tests.in_process_app import PATIENCE_S
 
 SERVICES = ["jira", "confluence"]
 

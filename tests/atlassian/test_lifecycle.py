@@ -9,7 +9,7 @@ from sidecar_protocol.jira import SyncJira
 from sidecar.settings import read_settings
 from tests.atlassian.harness import Desk, open_desk
 from tests.fakes.atlassian import FakeSite
-from tests.loopback import EIGHT_O_CLOCK, ManualClock
+from tests.in_process_app import EIGHT_O_CLOCK, ManualClock
 from tests.old_backend import insert, old_database
 
 KEY, OTHER_KEY = (b64encode(bytes([one]) * 32).decode() for one in (1, 2))

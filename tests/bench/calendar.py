@@ -23,7 +23,7 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from tests.calendar.google_harness import REDIRECT
+from tests.calendar.google.harness import REDIRECT
 from tests.fakes.google import ADA, FakeGoogle
 from tests.process.raw_client import RawClient
 

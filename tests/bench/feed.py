@@ -28,7 +28,7 @@ from sidecar.clock import iso
 from sidecar.feed import FeedEvent, Origin
 from sidecar.paths import schema_dir
 from sidecar.storage.migrations import open_database
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 SMALL: Final = 1_000
 LARGE: Final = 1_000_000
@@ -157,14 +157,14 @@ class FeedServer:
     """The services on one database, without a process: bytes in, bytes out."""
 
     def __init__(self, path: Path) -> None:
-        self.rig = Loopback(path)
+        self.app = InProcessApp(path)
         self._answer = b""
         self._answered = asyncio.Event()
 
     async def start(self) -> None:
         """Shakes hands."""
-        await self.rig.initialize()
-        self.rig.wire._deliver = self._take
+        await self.app.initialize()
+        self.app.wire._deliver = self._take
 
     def _take(self, data: bytes) -> None:
         self._answer += data
@@ -178,7 +178,7 @@ class FeedServer:
         self._answer = b""
         self._answered.clear()
         begun = time.perf_counter()
-        self.rig.send(line)
+        self.app.send(line)
         await self._answered.wait()
         taken = time.perf_counter() - begun
         if b'"error"' in self._answer[:200]:
@@ -206,7 +206,7 @@ async def measure(folder: Path, sizes: tuple[int, int], rounds: int) -> list[dic
         )
     found += [_writes(feeds)]
     for feed in feeds:
-        feed.rig.close()
+        feed.app.close()
     return found
 
 
@@ -216,9 +216,9 @@ def _writes(feeds: list[FeedServer]) -> dict[str, Any]:
     for number in range(10):
         for at, feed in enumerate(feeds):
             begun = time.perf_counter()
-            feed.rig.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
+            feed.app.activity.write(Origin("jira", "jira-0"), [_written(number, one) for one in range(100)])
             taken[at].append((time.perf_counter() - begun) * 1000)
-            feed.rig.unit_of_work.commit()
+            feed.app.unit_of_work.commit()
     small, large = (statistics.median(values[2:]) for values in taken)
     return {"name": "write of 100 events", "small_ms": small, "large_ms": large, "growth": large / small, "must": None}
 

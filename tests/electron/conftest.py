@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from tests.electron.compiling import MODULES, ROOT, compile_once, missing
 
 CHROMIUM: Final = "SIDECAR_TEST_CHROMIUM"

@@ -16,7 +16,7 @@ from sidecar_protocol.jobs import Jobs
 from sidecar.job_handler import JobContext, Registration
 from sidecar.jobs.store import JobsStore
 from sidecar.jobs.worker import JobsWorker
-from tests.loopback import PATIENCE_S, Loopback, ManualClock
+from tests.in_process_app import PATIENCE_S, InProcessApp, ManualClock
 
 
 class Made(Model):
@@ -122,7 +122,7 @@ class Hands:
         return self._fresh.pop(name)
 
 
-class Shop(Loopback):
+class Shop(InProcessApp):
     """One life of the process: its services, and its worker inside of `working`."""
 
     def __init__(self, path: Path, clock: ManualClock | None = None) -> None:

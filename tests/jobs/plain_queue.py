@@ -6,8 +6,8 @@ from typing import Any, Final
 from sidecar_protocol.contract import Recovery
 
 from sidecar.clock import iso
+from tests.in_process_app import ManualClock
 from tests.jobs.harness import Again, Fatal, Work
-from tests.loopback import ManualClock
 
 LIVE: Final = ("queued", "running")
 SPECS: Final[dict[str, type[Work]]] = {spec.type: spec for spec in (Work, Again, Fatal)}

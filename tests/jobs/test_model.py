@@ -28,8 +28,8 @@ from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.wire.event_log import EventLog
 from sidecar.wire.outbox import Outbox
 from tests.in_process import decoded
+from tests.in_process_app import ManualClock
 from tests.jobs.plain_queue import HIDDEN, LIVE, SPECS, Job, Model
-from tests.loopback import ManualClock
 
 CHANCE: Final = 0.5
 

@@ -9,32 +9,32 @@ from sidecar_protocol.jobs import Jobs
 
 from sidecar.commandline.client import RemoteError
 from sidecar.storage.database import PAGE_BYTES
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "interrupted")
 
 
-def fill(rig: Loopback, number: int) -> list[str]:
+def fill(app: InProcessApp, number: int) -> list[str]:
     """Jobs of all statuses and two types, three a millisecond; their ids, newest first."""
     rows = []
-    with rig.database.write():
+    with app.database.write():
         for index in range(number):
             job_id = f"job-{index:05d}"
             at = f"2026-11-23T08:00:00.{index // 3:03d}Z"
-            rig.database.execute(
+            app.database.execute(
                 "INSERT INTO jobs (job_id, type, status, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
                 (job_id, "test.echo" if index % 2 else "test.fail", STATUSES[index % 6], at, at),
             )
             rows.append((at, job_id))
-    rig.database.commit()
+    app.database.commit()
     return [job_id for _, job_id in sorted(rows, reverse=True)]
 
 
-async def walk(rig: Loopback, method: str, field: str, **params: Any) -> list[list[dict[str, Any]]]:
+async def walk(app: InProcessApp, method: str, field: str, **params: Any) -> list[list[dict[str, Any]]]:
     """All pages, by their cursors."""
     pages = []
     while True:
-        page = await rig.call(method, params)
+        page = await app.call(method, params)
         pages.append(page[field])
         if page["next_cursor"] is None:
             return pages
@@ -42,49 +42,49 @@ async def walk(rig: Loopback, method: str, field: str, **params: Any) -> list[li
 
 
 @pytest.mark.parametrize("limit", [1, 7, 50, 99, 100, 101])
-async def test_pages_show_every_job_once_newest_first(rig: Loopback, limit: int) -> None:
-    ids = fill(rig, 100)
-    pages = await walk(rig, "jobs.list", "jobs", limit=limit)
+async def test_pages_show_every_job_once_newest_first(app: InProcessApp, limit: int) -> None:
+    ids = fill(app, 100)
+    pages = await walk(app, "jobs.list", "jobs", limit=limit)
     assert [job["job_id"] for page in pages for job in page] == ids
     assert {len(page) for page in pages[:-1]} <= {limit}
     assert pages[-1]
 
 
-async def test_a_page_of_nothing_is_the_last(rig: Loopback) -> None:
-    assert await rig.call("jobs.list") == {"jobs": [], "next_cursor": None}
-    fill(rig, 50)
-    page = await rig.call("jobs.list", {"limit": 50})
+async def test_a_page_of_nothing_is_the_last(app: InProcessApp) -> None:
+    assert await app.call("jobs.list") == {"jobs": [], "next_cursor": None}
+    fill(app, 50)
+    page = await app.call("jobs.list", {"limit": 50})
     assert (len(page["jobs"]), page["next_cursor"]) == (50, None)
 
 
 @pytest.mark.parametrize("status", [None, *STATUSES])
 @pytest.mark.parametrize("job_type", [None, "test.echo", "test.gone"])
-async def test_filters_hold_on_every_page(rig: Loopback, status: str | None, job_type: str | None) -> None:
-    ids = fill(rig, 60)
+async def test_filters_hold_on_every_page(app: InProcessApp, status: str | None, job_type: str | None) -> None:
+    ids = fill(app, 60)
     wanted = {name: value for name, value in (("status", status), ("type", job_type)) if value is not None}
-    pages = await walk(rig, "jobs.list", "jobs", limit=4, **wanted)
+    pages = await walk(app, "jobs.list", "jobs", limit=4, **wanted)
     found = [job for page in pages for job in page]
     assert all(job[name] == value for job in found for name, value in wanted.items())
-    everything = [job for page in await walk(rig, "jobs.list", "jobs") for job in page]
+    everything = [job for page in await walk(app, "jobs.list", "jobs") for job in page]
     assert [job["job_id"] for job in everything] == ids
     assert found == [job for job in everything if all(job[name] == value for name, value in wanted.items())]
 
 
-async def test_jobs_that_come_while_one_reads_do_not_disturb_the_pages(rig: Loopback) -> None:
-    ids = fill(rig, 20)
-    first = await rig.call("jobs.list", {"limit": 10})
+async def test_jobs_that_come_while_one_reads_do_not_disturb_the_pages(app: InProcessApp) -> None:
+    ids = fill(app, 20)
+    first = await app.call("jobs.list", {"limit": 10})
     for _ in range(5):
-        await rig.call("jobs.create", {"type": "test.echo"})
-    second = await rig.call("jobs.list", {"limit": 10, "cursor": first["next_cursor"]})
+        await app.call("jobs.create", {"type": "test.echo"})
+    second = await app.call("jobs.list", {"limit": 10, "cursor": first["next_cursor"]})
     assert [job["job_id"] for job in [*first["jobs"], *second["jobs"]]] == ids
 
 
-async def test_a_page_of_large_jobs_ends_early(rig: Loopback) -> None:
-    fill(rig, 6)
-    with rig.database.write():
-        rig.database.execute("UPDATE jobs SET result_json = ?", (json.dumps("x" * (PAGE_BYTES // 2)),))
-    rig.database.commit()
-    pages = await walk(rig, "jobs.list", "jobs")
+async def test_a_page_of_large_jobs_ends_early(app: InProcessApp) -> None:
+    fill(app, 6)
+    with app.database.write():
+        app.database.execute("UPDATE jobs SET result_json = ?", (json.dumps("x" * (PAGE_BYTES // 2)),))
+    app.database.commit()
+    pages = await walk(app, "jobs.list", "jobs")
     assert [len(page) for page in pages] == [1, 1, 1, 1, 1, 1]
 
 
@@ -108,26 +108,26 @@ def cursor(value: object) -> str:
     ],
 )
 @pytest.mark.parametrize("method", ["jobs.list"])
-async def test_a_cursor_that_we_did_not_make_is_refused(rig: Loopback, method: str, bad: str) -> None:
+async def test_a_cursor_that_we_did_not_make_is_refused(app: InProcessApp, method: str, bad: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call(method, {"cursor": bad})
+        await app.call(method, {"cursor": bad})
     assert (refused.value.code, refused.value.kind) == (4001, "invalid_cursor")
 
 
 @pytest.mark.parametrize("limit", [0, -1, 501, 2**53, 1.0, "5", True, None])
-async def test_a_limit_is_a_whole_number_from_1_to_500(rig: Loopback, limit: object) -> None:
+async def test_a_limit_is_a_whole_number_from_1_to_500(app: InProcessApp, limit: object) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call("jobs.list", {"limit": limit})
+        await app.call("jobs.list", {"limit": limit})
     assert [detail["path"] for detail in refused.value.data["details"]] == ["limit"]
 
 
-async def test_a_jobs_log_is_read_oldest_first_a_page_at_a_time(rig: Loopback) -> None:
-    jobs = rig.remote(Jobs)
+async def test_a_jobs_log_is_read_oldest_first_a_page_at_a_time(app: InProcessApp) -> None:
+    jobs = app.remote(Jobs)
     made = await jobs.create(type="test.flood", payload={"steps": 20, "logs": True, "size": 5})
     job_id = made.job.job_id
     await jobs.create(type="test.flood", payload={"steps": 3, "logs": True})
-    async with rig.working():
-        await rig.until_job(job_id, "succeeded")
+    async with app.working():
+        await app.until_job(job_id, "succeeded")
     whole = await jobs.list_log(job_id=job_id)
     expected = ["Queued", "Started", *(f"step {step}" for step in range(1, 21)), "Succeeded"]
     assert ([line.message for line in whole.lines], whole.next_cursor) == (expected, None)
@@ -138,8 +138,8 @@ async def test_a_jobs_log_is_read_oldest_first_a_page_at_a_time(rig: Loopback) -
     assert rest.next_cursor is None
 
 
-async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(rig: Loopback) -> None:
-    jobs = rig.remote(Jobs)
+async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(app: InProcessApp) -> None:
+    jobs = app.remote(Jobs)
     one, other = await jobs.create(type="test.echo"), await jobs.create(type="test.echo")
     await jobs.cancel(job_id=other.job.job_id)
     page = await jobs.list_log(job_id=other.job.job_id, limit=1)
@@ -148,10 +148,10 @@ async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(rig: Loopback
     assert refused.value.data["kind"] == "invalid_cursor"
 
 
-async def test_what_a_handler_logs_is_kept_within_bounds(rig: Loopback) -> None:
-    job_id = (await rig.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"]
-    rig.job_queue.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
-    rig.job_queue.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
-    page = await rig.call("jobs.log.list", {"job_id": job_id})
+async def test_what_a_handler_logs_is_kept_within_bounds(app: InProcessApp) -> None:
+    job_id = (await app.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"]
+    app.job_queue.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
+    app.job_queue.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
+    page = await app.call("jobs.log.list", {"job_id": job_id})
     (_, first, second) = page["lines"]
     assert (len(first["message"]), first["meta"]["small"], second["meta"]) == (2_000, None, {"truncated": True})

@@ -12,7 +12,7 @@ from sidecar_protocol.jobs import JobLogLine, Jobs
 
 from sidecar.commandline.client import RemoteError
 from tests.conftest import StartSidecar
-from tests.loopback import Loopback, ManualClock
+from tests.in_process_app import InProcessApp, ManualClock
 
 AT = "2026-11-23T08:00:00.000Z"
 LATER = "2026-11-23T08:01:00.000Z"
@@ -25,21 +25,21 @@ def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
     assert json.loads(parsed.model_dump_json()) == value
 
 
-async def create(rig: Loopback, job_type: str = "test.echo", **params: Any) -> str:
+async def create(app: InProcessApp, job_type: str = "test.echo", **params: Any) -> str:
     """A job's id."""
-    made = await rig.call("jobs.create", {"type": job_type, **params})
+    made = await app.call("jobs.create", {"type": job_type, **params})
     job_id: str = made["job"]["job_id"]
     return job_id
 
 
-async def log_of(rig: Loopback, job_id: str) -> list[str]:
+async def log_of(app: InProcessApp, job_id: str) -> list[str]:
     """The words of a job's log."""
-    page = await rig.remote(Jobs).list_log(job_id=job_id)
+    page = await app.remote(Jobs).list_log(job_id=job_id)
     return [line.message for line in page.lines]
 
 
-async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(rig: Loopback) -> None:
-    made = await rig.call(
+async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(app: InProcessApp) -> None:
+    made = await app.call(
         "jobs.create",
         {"type": "test.echo", "payload": {"text": "é\u2028"}, "priority": -5, "run_at": "2026-11-23T09:01:00+01:00"},
     )
@@ -70,8 +70,8 @@ async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(rig: Loopback) 
         },
         "deduplicated": False,
     }
-    assert await rig.call("jobs.get", {"job_id": job_id}) == made["job"]
-    assert await rig.call("jobs.list") == {"jobs": [made["job"]], "next_cursor": None}
+    assert await app.call("jobs.get", {"job_id": job_id}) == made["job"]
+    assert await app.call("jobs.list") == {"jobs": [made["job"]], "next_cursor": None}
     fits(Job, made["job"])
 
 
@@ -93,77 +93,77 @@ async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(rig: Loopback) 
     ],
 )
 async def test_what_a_job_cannot_be_made_of_is_refused_by_path(
-    rig: Loopback, params: dict[str, Any], paths: list[str]
+    app: InProcessApp, params: dict[str, Any], paths: list[str]
 ) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call("jobs.create", params)
+        await app.call("jobs.create", params)
     assert (refused.value.code, refused.value.kind) == (-32602, "invalid_params")
     assert [detail["path"] for detail in refused.value.data["details"]] == paths
-    assert await rig.call("jobs.list") == {"jobs": [], "next_cursor": None}
+    assert await app.call("jobs.list") == {"jobs": [], "next_cursor": None}
 
 
-async def test_an_unknown_type_is_refused_with_the_known_ones(rig: Loopback) -> None:
+async def test_an_unknown_type_is_refused_with_the_known_ones(app: InProcessApp) -> None:
     with pytest.raises(RemoteError) as refused:
-        await create(rig, "test.nonsense")
+        await create(app, "test.nonsense")
     assert (refused.value.code, refused.value.kind) == (4042, "unknown_job_type")
     assert "test.echo, test.fail, test.flood" in refused.value.data["hint"]
 
 
-async def test_a_payload_that_would_fill_every_page_is_refused_and_leaves_nothing(rig: Loopback) -> None:
+async def test_a_payload_that_would_fill_every_page_is_refused_and_leaves_nothing(app: InProcessApp) -> None:
     with pytest.raises(RemoteError) as caught:
-        await create(rig, payload={"text": "\u0001" * 600_000})  # six bytes each in JSON
+        await create(app, payload={"text": "\u0001" * 600_000})  # six bytes each in JSON
     assert (caught.value.code, caught.value.kind) == (4132, "payload_too_large")
-    assert (await rig.call("jobs.list"))["jobs"] == []
+    assert (await app.call("jobs.list"))["jobs"] == []
 
 
 @pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.log.list"])
-async def test_a_job_that_does_not_exist_is_not_found(rig: Loopback, method: str) -> None:
+async def test_a_job_that_does_not_exist_is_not_found(app: InProcessApp, method: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await rig.call(method, {"job_id": "nobody"})
+        await app.call(method, {"job_id": "nobody"})
     assert (refused.value.code, refused.value.kind) == (4041, "job_not_found")
 
 
-async def test_the_same_key_makes_one_job(rig: Loopback) -> None:
-    jobs = rig.remote(Jobs)
+async def test_the_same_key_makes_one_job(app: InProcessApp) -> None:
+    jobs = app.remote(Jobs)
     first = await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
     second = await jobs.create(type="test.echo", payload={"text": "second"}, idempotency_key="k")
     other = await jobs.create(type="test.echo", idempotency_key="K")
     assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
     assert second.job == first.job
     assert other.job.job_id != first.job.job_id
-    assert await log_of(rig, first.job.job_id) == ["Queued"]
-    async with rig.working():
-        await rig.until(lambda rig: len(rig.named("jobs.updated")) >= 4)
+    assert await log_of(app, first.job.job_id) == ["Queued"]
+    async with app.working():
+        await app.until(lambda app: len(app.named("jobs.updated")) >= 4)
     again = await jobs.create(type="test.echo", idempotency_key="k")
     assert (again.deduplicated, again.job.status) == (True, "succeeded")
 
 
-async def test_the_same_key_twice_in_one_burst_makes_one_job(rig: Loopback) -> None:
+async def test_the_same_key_twice_in_one_burst_makes_one_job(app: InProcessApp) -> None:
     call = ("jobs.create", {"type": "test.echo", "idempotency_key": "k"})
-    made = [answer.result for answer in await rig.burst(call, call, call)]
+    made = [answer.result for answer in await app.burst(call, call, call)]
     assert [one["deduplicated"] for one in made] == [False, True, True]
     assert len({one["job"]["job_id"] for one in made}) == 1
 
 
-async def test_jobs_run_by_priority_and_then_by_age(rig: Loopback) -> None:
+async def test_jobs_run_by_priority_and_then_by_age(app: InProcessApp) -> None:
     names = {}
     for name, priority in (("a", 0), ("b", -1), ("c", 5), ("d", 0), ("e", 5)):
-        names[await create(rig, priority=priority)] = name
-        rig.clock.advance(0.001)
-    async with rig.working():
-        await rig.until(lambda rig: len(rig.named("jobs.updated")) == 15)
-    started = [one["job"] for one in rig.named("jobs.updated") if one["job"]["status"] == "running"]
+        names[await create(app, priority=priority)] = name
+        app.clock.advance(0.001)
+    async with app.working():
+        await app.until(lambda app: len(app.named("jobs.updated")) == 15)
+    started = [one["job"] for one in app.named("jobs.updated") if one["job"]["status"] == "running"]
     assert [names[job["job_id"]] for job in started] == ["c", "e", "a", "d", "b"]
 
 
-async def test_a_job_waits_for_its_time(rig: Loopback) -> None:
-    job_id = await create(rig, run_at=LATER)
-    async with rig.working():
-        await rig.until_job(await create(rig), "succeeded")
-        assert (await rig.call("jobs.get", {"job_id": job_id}))["status"] == "queued"
-        rig.clock.advance(60)
-        rig.look_for_jobs()
-        done = await rig.until_job(job_id, "succeeded")
+async def test_a_job_waits_for_its_time(app: InProcessApp) -> None:
+    job_id = await create(app, run_at=LATER)
+    async with app.working():
+        await app.until_job(await create(app), "succeeded")
+        assert (await app.call("jobs.get", {"job_id": job_id}))["status"] == "queued"
+        app.clock.advance(60)
+        app.look_for_jobs()
+        done = await app.until_job(job_id, "succeeded")
     assert done["started_at"] == LATER
 
 
@@ -180,47 +180,47 @@ async def test_a_job_that_is_due_soon_starts_by_itself(sidecar: StartSidecar) ->
         assert with_time["job"]["result"]["size_bytes"] > 0
 
 
-async def test_a_queued_job_stops_at_once_when_cancelled(rig: Loopback) -> None:
-    job_id = await create(rig)
-    rig.clock.advance(1)
-    cancelled = await rig.call("jobs.cancel", {"job_id": job_id})
+async def test_a_queued_job_stops_at_once_when_cancelled(app: InProcessApp) -> None:
+    job_id = await create(app)
+    app.clock.advance(1)
+    cancelled = await app.call("jobs.cancel", {"job_id": job_id})
     assert cancelled["status"] == "cancelled"
     assert cancelled["cancel_requested"] is True
     assert cancelled["finished_at"] == "2026-11-23T08:00:01.000Z"
-    assert await rig.call("jobs.cancel", {"job_id": job_id}) == cancelled  # again changes nothing
-    assert [one["job"]["status"] for one in rig.named("jobs.updated")] == ["queued", "cancelled"]
-    async with rig.working():
-        await rig.until_job(await create(rig), "succeeded")
-    assert (await rig.call("jobs.get", {"job_id": job_id})) == cancelled
-    assert await log_of(rig, job_id) == ["Queued", "Cancel requested"]
+    assert await app.call("jobs.cancel", {"job_id": job_id}) == cancelled  # again changes nothing
+    assert [one["job"]["status"] for one in app.named("jobs.updated")] == ["queued", "cancelled"]
+    async with app.working():
+        await app.until_job(await create(app), "succeeded")
+    assert (await app.call("jobs.get", {"job_id": job_id})) == cancelled
+    assert await log_of(app, job_id) == ["Queued", "Cancel requested"]
 
 
-async def test_a_running_job_stops_at_its_next_checkpoint_when_cancelled(rig: Loopback) -> None:
-    async with rig.working():
-        job_id = await create(rig, "test.hang")
-        await rig.until(lambda rig: "hanging" in [one["line"]["message"] for one in rig.named("jobs.log_added")])
-        asked = await rig.call("jobs.cancel", {"job_id": job_id})
+async def test_a_running_job_stops_at_its_next_checkpoint_when_cancelled(app: InProcessApp) -> None:
+    async with app.working():
+        job_id = await create(app, "test.hang")
+        await app.until(lambda app: "hanging" in [one["line"]["message"] for one in app.named("jobs.log_added")])
+        asked = await app.call("jobs.cancel", {"job_id": job_id})
         assert (asked["status"], asked["cancel_requested"]) == ("running", True)
-        ended = await rig.until_job(job_id, "cancelled")
+        ended = await app.until_job(job_id, "cancelled")
         assert (ended["error"], ended["result"], ended["cancel_requested"]) == (None, None, True)
-    assert await log_of(rig, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
+    assert await log_of(app, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
 
 
-async def test_cancelling_a_finished_job_changes_nothing(rig: Loopback) -> None:
-    async with rig.working():
-        done = await rig.until_job(await create(rig, payload={"text": "hello"}), "succeeded")
-    assert await rig.call("jobs.cancel", {"job_id": done["job_id"]}) == done
+async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> None:
+    async with app.working():
+        done = await app.until_job(await create(app, payload={"text": "hello"}), "succeeded")
+    assert await app.call("jobs.cancel", {"job_id": done["job_id"]}) == done
     assert (done["result"], done["progress"], done["version"]) == ({"text": "hello"}, 1.0, 3)
-    assert await log_of(rig, done["job_id"]) == ["Queued", "Started", "Succeeded"]
+    assert await log_of(app, done["job_id"]) == ["Queued", "Started", "Succeeded"]
 
 
-async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(rig: Loopback) -> None:
-    async with rig.working():
-        job_id = await create(rig, "test.flood", payload={"steps": 3})
-        await rig.until_job(job_id, "succeeded")
-    versions = [one["job"]["version"] for one in rig.named("jobs.updated")]
+async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(app: InProcessApp) -> None:
+    async with app.working():
+        job_id = await create(app, "test.flood", payload={"steps": 3})
+        await app.until_job(job_id, "succeeded")
+    versions = [one["job"]["version"] for one in app.named("jobs.updated")]
     assert versions == sorted(set(versions))
-    for one in rig.named("jobs.updated"):
+    for one in app.named("jobs.updated"):
         fits(Job, one["job"])
 
 
@@ -249,23 +249,23 @@ async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(rig: Loopback
         ),
     ],
 )
-async def test_a_failed_job_says_why(rig: Loopback, how: str, error: dict[str, Any]) -> None:
-    async with rig.working():
-        failed = await rig.until_job(await create(rig, "test.fail", payload={"how": how}), "failed")
+async def test_a_failed_job_says_why(app: InProcessApp, how: str, error: dict[str, Any]) -> None:
+    async with app.working():
+        failed = await app.until_job(await create(app, "test.fail", payload={"how": how}), "failed")
     assert (failed["error"], failed["message"], failed["result"]) == (error, error["message"], None)
     fits(Job, failed)
-    page = await rig.call("jobs.log.list", {"job_id": failed["job_id"]})
+    page = await app.call("jobs.log.list", {"job_id": failed["job_id"]})
     assert [(one["level"], one["message"]) for one in page["lines"]][-1] == ("error", f"Failed: {error['message']}")
     for event in page["lines"]:
         fits(JobLogLine, event)
 
 
 async def test_a_bug_in_a_handler_is_told_by_an_id_that_the_log_has(
-    rig: Loopback, caplog: pytest.LogCaptureFixture
+    app: InProcessApp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with rig.working():
-        failed = await rig.until_job(await create(rig, "test.fail", payload={"how": "bug"}), "failed")
-        assert (await rig.until_job(await create(rig), "succeeded"))["result"] == {"text": ""}  # the worker lives
+    async with app.working():
+        failed = await app.until_job(await create(app, "test.fail", payload={"how": "bug"}), "failed")
+        assert (await app.until_job(await create(app), "succeeded"))["result"] == {"text": ""}  # the worker lives
     assert failed["error"]["kind"] == "internal"
     assert "hunter2" not in json.dumps(failed)
     (record,) = [one for one in caplog.records if one.message == "a job's handler failed"]
@@ -273,36 +273,36 @@ async def test_a_bug_in_a_handler_is_told_by_an_id_that_the_log_has(
     assert vars(record)["job_id"] == failed["job_id"]
 
 
-async def test_a_job_of_a_type_that_is_gone_fails_and_one_that_does_not_fit_its_type_too(rig: Loopback) -> None:
-    gone, unfit = await create(rig), await create(rig)
-    with contextlib.closing(sqlite3.connect(rig.database.path)) as other, other:
+async def test_a_job_of_a_type_that_is_gone_fails_and_one_that_does_not_fit_its_type_too(app: InProcessApp) -> None:
+    gone, unfit = await create(app), await create(app)
+    with contextlib.closing(sqlite3.connect(app.database.path)) as other, other:
         other.execute("UPDATE jobs SET type = 'test.gone' WHERE job_id = ?", (gone,))
         other.execute("UPDATE jobs SET payload_json = NULL WHERE job_id = ?", (unfit,))
-    async with rig.working():
-        assert (await rig.until_job(gone, "failed"))["error"]["kind"] == "unknown_job_type"
-        assert (await rig.until_job(unfit, "failed"))["error"]["kind"] == "payload_invalid"
+    async with app.working():
+        assert (await app.until_job(gone, "failed"))["error"]["kind"] == "unknown_job_type"
+        assert (await app.until_job(unfit, "failed"))["error"]["kind"] == "payload_invalid"
 
 
-async def test_no_more_jobs_run_at_a_time_than_there_is_room_for(rig: Loopback) -> None:
-    async with rig.working():
-        ids = [await create(rig, "test.hang") for _ in range(10)]
-        await rig.until_job(ids[7], "running")
-        await rig.settle()
-        assert len((await rig.call("jobs.list", {"status": "running"}))["jobs"]) == 8
-        await rig.call("jobs.cancel", {"job_id": ids[0]})
-        await rig.until_job(ids[8], "running")
+async def test_no_more_jobs_run_at_a_time_than_there_is_room_for(app: InProcessApp) -> None:
+    async with app.working():
+        ids = [await create(app, "test.hang") for _ in range(10)]
+        await app.until_job(ids[7], "running")
+        await app.settle()
+        assert len((await app.call("jobs.list", {"status": "running"}))["jobs"]) == 8
+        await app.call("jobs.cancel", {"job_id": ids[0]})
+        await app.until_job(ids[8], "running")
 
 
-async def test_jobs_of_a_dead_process_are_settled_before_any_is_claimed(rig: Loopback) -> None:
-    ids = [await create(rig, "test.hang") for _ in range(3)]
-    rig.database.commit()
-    with contextlib.closing(sqlite3.connect(rig.database.path)) as other, other:
+async def test_jobs_of_a_dead_process_are_settled_before_any_is_claimed(app: InProcessApp) -> None:
+    ids = [await create(app, "test.hang") for _ in range(3)]
+    app.database.commit()
+    with contextlib.closing(sqlite3.connect(app.database.path)) as other, other:
         other.execute("UPDATE jobs SET status = 'running', boot_id = 'an earlier one'")
         other.execute("UPDATE jobs SET cancel_requested_at = ? WHERE job_id = ?", (AT, ids[1]))
-    waiting = await create(rig, priority=100)
-    async with rig.working():
-        await rig.until_job(waiting, "succeeded")
-    told = [(one["job"]["job_id"], one["job"]["status"]) for one in rig.named("jobs.updated")]
+    waiting = await create(app, priority=100)
+    async with app.working():
+        await app.until_job(waiting, "succeeded")
+    told = [(one["job"]["job_id"], one["job"]["status"]) for one in app.named("jobs.updated")]
     assert told[4:] == [
         (ids[0], "interrupted"),
         (ids[1], "cancelled"),
@@ -310,15 +310,15 @@ async def test_jobs_of_a_dead_process_are_settled_before_any_is_claimed(rig: Loo
         (waiting, "running"),
         (waiting, "succeeded"),
     ]
-    assert (await rig.call("jobs.get", {"job_id": ids[0]}))["error"]["kind"] == "crash"
+    assert (await app.call("jobs.get", {"job_id": ids[0]}))["error"]["kind"] == "crash"
 
 
-async def test_a_stopped_worker_interrupts_its_jobs(rig: Loopback) -> None:
-    async with rig.working():
-        job_id = await create(rig, "test.hang")
-        await rig.until_job(job_id, "running")
-        assert await rig.features.stop_work(1.0) == (1, True)
-    interrupted = await rig.until_job(job_id, "interrupted")
+async def test_a_stopped_worker_interrupts_its_jobs(app: InProcessApp) -> None:
+    async with app.working():
+        job_id = await create(app, "test.hang")
+        await app.until_job(job_id, "running")
+        assert await app.features.stop_work(1.0) == (1, True)
+    interrupted = await app.until_job(job_id, "interrupted")
     assert (interrupted["error"]["kind"], interrupted["error"]["retryable"]) == ("shutdown", True)
 
 
@@ -332,12 +332,12 @@ async def test_times_and_ids_of_a_rig_come_from_its_clock() -> None:
     assert fired == [1.0]
 
 
-async def test_new_lines_are_found_after_the_clock_was_set_back(rig: Loopback) -> None:
-    job_id = await create(rig, run_at="2100-01-01T00:00:00Z")
-    jobs = rig.remote(Jobs)
+async def test_new_lines_are_found_after_the_clock_was_set_back(app: InProcessApp) -> None:
+    job_id = await create(app, run_at="2100-01-01T00:00:00Z")
+    jobs = app.remote(Jobs)
     await jobs.retry(job_id=(await jobs.cancel(job_id=job_id)).job_id)
     first = await jobs.list_log(job_id=job_id, limit=1)
-    rig.clock.advance(-3_600)
-    await rig.call("jobs.cancel", {"job_id": job_id})
+    app.clock.advance(-3_600)
+    await app.call("jobs.cancel", {"job_id": job_id})
     rest = await jobs.list_log(job_id=job_id, cursor=first.next_cursor)
     assert [line.message for line in rest.lines][-1] == "Cancel requested"

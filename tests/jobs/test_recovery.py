@@ -10,8 +10,8 @@ import pytest
 from sidecar_protocol.entities import JobStatus
 
 from sidecar.job_handler import JobFailed
+from tests.in_process_app import ManualClock
 from tests.jobs.harness import Again, Fatal, Shop, Work, open_shop
-from tests.loopback import ManualClock
 
 AT = "2026-11-23T08:00:00.000Z"
 CRASH = {

@@ -12,8 +12,8 @@ from sidecar_protocol.jobs import Schedule
 
 from sidecar.commandline.client import RemoteError
 from sidecar.features import FEATURES
+from tests.in_process_app import PATIENCE_S, ManualClock
 from tests.jobs.harness import Again, Shop, Work, open_shop
-from tests.loopback import PATIENCE_S, ManualClock
 
 AT = "2026-11-23T08:00:00.000Z"
 HOUR_S = 3600

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from tests.process.raw_client import CLIENT, MODIFIED_SIDECAR, line
 from tests.strict_json import parse
 

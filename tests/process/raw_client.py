@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from tests.strict_json import parse
 
 ROOT: Final = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sidecar_protocol.claude.runs import ClaudeRunResult
 
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from tests.claude.conftest import NATIVE, ROOT
 from tests.fakes.anthropic import FakeAnthropic
 from tests.process.raw_client import PATIENCE_S, RawClient

@@ -14,7 +14,7 @@ import pytest
 
 from sidecar.storage.database import PAGE_BYTES, Database, open_connection, storage_error
 from tests.conftest import StartRawClient
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 from tests.process.raw_client import MODIFIED_SIDECAR, line
 
 Call = tuple[str, dict[str, Any]]
@@ -224,27 +224,27 @@ def test_a_full_disk_refuses_new_jobs_and_loses_no_acknowledged_job(raw_client: 
 
 @pytest.mark.parametrize(("room", "lost"), [(2, False), (150, True)])
 async def test_answers_are_true_when_the_disk_is_full_for_some_requests_of_a_burst(
-    rig: Loopback, room: int, lost: bool
+    app: InProcessApp, room: int, lost: bool
 ) -> None:
     """Requests of one burst share a transaction.
 
     If SQLite rolls back only the statement that needed space, the other requests succeed.  If it rolls back the whole
     transaction, as it does for a statement without a statement journal (the second of the large request), all fail.
     """
-    limit_growth(rig.database, room)
+    limit_growth(app.database, room)
     small: Call = ("jobs.create", {"type": "test.echo"})
     large: Call = ("jobs.create", {"type": "test.echo", "payload": {"text": "x" * 400_000}})
     jobs: Call = ("jobs.list", {})
-    answers = await rig.burst(small, jobs, large, jobs, large)
+    answers = await app.burst(small, jobs, large, jobs, large)
     full = [one.error is not None and one.error["data"]["details"][0]["reason"] == "disk_full" for one in answers]
     assert full == [lost, lost, True, False, True]
     kept = [] if lost else [answers[0].result["job"]["job_id"]]
     assert [job["job_id"] for job in answers[3].result["jobs"]] == kept
-    rig.database.row("PRAGMA max_page_count = 1000000")
-    kept.insert(0, (await rig.call(*small))["job"]["job_id"])
-    assert [job["job_id"] for job in (await rig.call(*jobs))["jobs"]] == kept
-    await rig.settle()
-    assert [one["job"]["job_id"] for one in rig.named("jobs.updated")] == kept[::-1]
+    app.database.row("PRAGMA max_page_count = 1000000")
+    kept.insert(0, (await app.call(*small))["job"]["job_id"])
+    assert [job["job_id"] for job in (await app.call(*jobs))["jobs"]] == kept
+    await app.settle()
+    assert [one["job"]["job_id"] for one in app.named("jobs.updated")] == kept[::-1]
 
 
 def test_a_lock_of_another_program_fails_writes_until_it_is_released(

@@ -12,7 +12,7 @@ from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
 
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 from tests.old_backend import AT, fill, old_database
 
 
@@ -31,15 +31,15 @@ def assert_conforms(model: type[BaseModel], value: dict[str, Any]) -> None:
 
 
 async def test_old_rows_are_served(old: Path) -> None:
-    rig = Loopback(old)
-    await rig.initialize()
-    jobs = (await rig.call("jobs.list"))["jobs"]
+    app = InProcessApp(old)
+    await app.initialize()
+    jobs = (await app.call("jobs.list"))["jobs"]
     assert [(job["job_id"], job["status"], job["version"]) for job in jobs] == [("job-1", "succeeded", 1)]
-    events = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
+    events = (await app.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
     assert [event["message"] for event in events] == ["Synced"]
-    feed = (await rig.call("activity.events.list"))["events"]
+    feed = (await app.call("activity.events.list"))["events"]
     assert [event["title"] for event in feed] == ["TEA-1"]
-    rig.close()
+    app.close()
 
 
 ODD_JSON = [
@@ -69,18 +69,18 @@ async def test_pages_are_served_whatever_a_json_column_contains(old: Path, odd: 
         connection.execute("UPDATE jobs SET payload_json = :odd, result_json = :odd, error_json = :odd", {"odd": odd})
         connection.execute("UPDATE job_events SET meta_json = ?", (odd,))
         connection.execute("UPDATE activity_events SET raw_json = ?", (odd,))
-    rig = Loopback(old)
-    await rig.initialize()
-    (job,) = (await rig.call("jobs.list"))["jobs"]
+    app = InProcessApp(old)
+    await app.initialize()
+    (job,) = (await app.call("jobs.list"))["jobs"]
     assert_conforms(Job, job)
-    (event,) = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
+    (event,) = (await app.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
     assert_conforms(JobLogLine, event)
-    (activity,) = (await rig.call("activity.events.list"))["events"]
+    (activity,) = (await app.call("activity.events.list"))["events"]
     assert_conforms(ActivityEvent, activity)
     text = odd if isinstance(odd, str) else odd.decode("utf-8", "replace")
     if isinstance(odd, str) and "\\ud83d" not in odd:
         assert job["payload"] == event["meta"] == activity["raw"] == _parsed(text)
-    rig.close()
+    app.close()
 
 
 def _parsed(text: str) -> Any:
@@ -107,12 +107,12 @@ def _parsed(text: str) -> Any:
 async def test_an_old_error_becomes_an_error_object_with_its_message(old: Path, old_value: str, message: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE jobs SET status = 'error', error_json = ?", (old_value,))
-    rig = Loopback(old)
-    await rig.initialize()
-    job = await rig.call("jobs.get", {"job_id": "job-1"})
+    app = InProcessApp(old)
+    await app.initialize()
+    job = await app.call("jobs.get", {"job_id": "job-1"})
     assert_conforms(Job, job)
     assert (job["error"]["kind"], job["error"]["message"]) == ("x" if '"x"' in old_value else "unknown", message)
-    rig.close()
+    app.close()
 
 
 @pytest.mark.parametrize(
@@ -127,21 +127,21 @@ async def test_an_old_error_becomes_an_error_object_with_its_message(old: Path, 
 async def test_an_old_error_with_kind_and_message_conforms_to_the_contract(old: Path, old_value: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE jobs SET error_json = ?", (old_value,))
-    rig = Loopback(old)
-    await rig.initialize()
-    job = await rig.call("jobs.get", {"job_id": "job-1"})
+    app = InProcessApp(old)
+    await app.initialize()
+    job = await app.call("jobs.get", {"job_id": "job-1"})
     assert_conforms(Job, job)
     assert job["error"]["message"] == "m"
-    rig.close()
+    app.close()
 
 
 async def test_an_error_of_json_null_becomes_null(old: Path) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE jobs SET error_json = 'null'")
-    rig = Loopback(old)
-    await rig.initialize()
-    assert (await rig.call("jobs.get", {"job_id": "job-1"}))["error"] is None
-    rig.close()
+    app = InProcessApp(old)
+    await app.initialize()
+    assert (await app.call("jobs.get", {"job_id": "job-1"}))["error"] is None
+    app.close()
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ async def test_an_error_of_json_null_becomes_null(old: Path) -> None:
 async def test_an_old_progress_becomes_a_fraction(old: Path, old_value: object, expected: float | None) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE jobs SET progress = ?", (old_value,))
-    rig = Loopback(old)
-    await rig.initialize()
-    job = await rig.call("jobs.get", {"job_id": "job-1"})
+    app = InProcessApp(old)
+    await app.initialize()
+    job = await app.call("jobs.get", {"job_id": "job-1"})
     assert_conforms(Job, job)
     assert job["progress"] == expected
-    rig.close()
+    app.close()
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ async def test_an_old_progress_becomes_a_fraction(old: Path, old_value: object, 
 async def test_an_old_log_level_is_translated(old: Path, old_value: str, expected: str) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE job_events SET level = ?", (old_value,))
-    rig = Loopback(old)
-    await rig.initialize()
-    (event,) = (await rig.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
+    app = InProcessApp(old)
+    await app.initialize()
+    (event,) = (await app.call("jobs.log.list", {"job_id": "job-1"}))["lines"]
     assert_conforms(JobLogLine, event)
     assert event["level"] == expected
-    rig.close()
+    app.close()
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,9 @@ async def test_an_old_event_gets_a_time_in_the_feed(
 ) -> None:
     with contextlib.closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE activity_events SET event_time = ?, event_ts = ?", (event_time, event_ts))
-    rig = Loopback(old)
-    await rig.initialize()
-    (event,) = (await rig.call("activity.events.list", {"start": "1970-01-01T00:00:00Z"}))["events"]
+    app = InProcessApp(old)
+    await app.initialize()
+    (event,) = (await app.call("activity.events.list", {"start": "1970-01-01T00:00:00Z"}))["events"]
     assert_conforms(ActivityEvent, event)
     assert event["event_ts"] == expected
-    rig.close()
+    app.close()

@@ -8,15 +8,15 @@ from pathlib import Path
 import anyio
 import pytest
 from sidecar_protocol.errors import SecretsLocked
-from sidecar_protocol.system import SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.commandline.client import RemoteError, spawn
-from sidecar.program import isolated_environment
+from sidecar.paths import isolated_environment
 from sidecar.storage.migrations import back_up
 from sidecar.storage.secrets import KEY_FILE, SecretUnreadable, Vault
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 from tests.old_backend import SECRETS, fill, old_database
 
 KEY = b64encode(bytes(range(32))).decode()
@@ -31,10 +31,10 @@ def old(folder: Path) -> Path:
     return folder / "sidecar.db"
 
 
-def stored(rig: Loopback) -> tuple[str, ...]:
+def stored(app: InProcessApp) -> tuple[str, ...]:
     """Returns the stored credentials and configuration of the calendar account, and the token of the Jira account."""
-    calendar = rig.database.rows("SELECT credentials_json, config_json FROM calendar_accounts")[0]
-    return (*calendar, rig.database.rows("SELECT api_token FROM atlassian_accounts WHERE service = 'jira'")[0][0])
+    calendar = app.database.rows("SELECT credentials_json, config_json FROM calendar_accounts")[0]
+    return (*calendar, app.database.rows("SELECT api_token FROM atlassian_accounts WHERE service = 'jira'")[0][0])
 
 
 def files_with(folder: Path, text: str) -> list[str]:
@@ -43,20 +43,20 @@ def files_with(folder: Path, text: str) -> list[str]:
 
 
 @pytest.fixture
-def vault(rig: Loopback) -> Vault:
+def vault(app: InProcessApp) -> Vault:
     """A locked vault over an empty database."""
-    return Vault(rig.database, rig.database.path.parent, (CREDENTIALS, API_TOKEN))
+    return Vault(app.database, app.database.path.parent, (CREDENTIALS, API_TOKEN))
 
 
 async def test_credentials_of_an_old_database_are_encrypted_and_remain_in_no_file(data_dir: Path) -> None:
     path = old(data_dir)
-    rig = Loopback(path)
+    app = InProcessApp(path)
     back_up(sqlite3.connect(path), data_dir / "backups" / "sidecar-by-hand.db")
-    answer = await rig.initialize(secrets={"key": KEY})
+    answer = await app.initialize(secrets={"key": KEY})
     assert answer["secrets"] == "protected"
-    await rig.features.seal_secrets()
-    assert stored(rig)[0].count(":") == 3
-    rig.close()
+    await app.features.seal_secrets()
+    assert stored(app)[0].count(":") == 3
+    app.close()
     assert len(list((data_dir / "backups").glob("*.db"))) == 2
     assert [files_with(data_dir, text) for text in SECRETS] == [[], [], [], []]
     assert not (data_dir / KEY_FILE).exists()
@@ -74,19 +74,19 @@ async def test_the_process_encrypts_credentials_after_initialize(data_dir: Path)
 
 async def test_a_later_start_can_decrypt_with_the_same_key_only(data_dir: Path) -> None:
     path = old(data_dir)
-    rig = Loopback(path)
-    await rig.initialize(secrets={"key": KEY})
-    await rig.features.seal_secrets()
-    before = stored(rig)
-    rig.close()
+    app = InProcessApp(path)
+    await app.initialize(secrets={"key": KEY})
+    await app.features.seal_secrets()
+    before = stored(app)
+    app.close()
 
     for key, state in ((KEY, "protected"), (OTHER_KEY, "key_mismatch"), (None, "locked")):
-        rig = Loopback(path)
-        answer = await rig.initialize(secrets={"key": key} if key else None)
+        app = InProcessApp(path)
+        answer = await app.initialize(secrets={"key": key} if key else None)
         assert answer["secrets"] == state
-        vault = rig.runtime.vault
-        assert await vault.seal_all(rig.runtime.committed) == 0
-        assert stored(rig) == before
+        vault = app.runtime.vault
+        assert await vault.seal_all(app.runtime.committed) == 0
+        assert stored(app) == before
         if key == KEY:
             assert SECRETS[0] in vault.open(before[0], CREDENTIALS, "acc-1")
             assert vault.open(before[2], API_TOKEN, "jira-1") == SECRETS[2]
@@ -94,34 +94,34 @@ async def test_a_later_start_can_decrypt_with_the_same_key_only(data_dir: Path) 
             with pytest.raises(SecretUnreadable) as caught:
                 vault.open(before[2], API_TOKEN, "jira-1")
             assert caught.value.is_locked is (key is None)
-        rig.close()
+        app.close()
 
 
 async def test_without_a_key_from_the_client_the_key_is_in_a_private_file(data_dir: Path) -> None:
     path = old(data_dir)
-    rig = Loopback(path)
-    assert (await rig.initialize())["secrets"] == "unprotected"
-    await rig.features.seal_secrets()
+    app = InProcessApp(path)
+    assert (await app.initialize())["secrets"] == "unprotected"
+    await app.features.seal_secrets()
     assert (data_dir / KEY_FILE).stat().st_mode & 0o777 == 0o600
-    rig.close()
+    app.close()
     assert [files_with(data_dir, text) for text in SECRETS] == [[], [], [], []]
 
 
 async def test_a_later_key_of_the_client_replaces_the_key_file(data_dir: Path) -> None:
     path = old(data_dir)
-    rig = Loopback(path)
-    await rig.initialize()
-    await rig.features.seal_secrets()
-    before = stored(rig)
-    rig.close()
+    app = InProcessApp(path)
+    await app.initialize()
+    await app.features.seal_secrets()
+    before = stored(app)
+    app.close()
 
-    rig = Loopback(path)
-    assert (await rig.initialize(secrets={"key": KEY}))["secrets"] == "protected"
-    assert await rig.runtime.vault.seal_all(rig.runtime.committed) == 4
-    after = stored(rig)
+    app = InProcessApp(path)
+    assert (await app.initialize(secrets={"key": KEY}))["secrets"] == "protected"
+    assert await app.runtime.vault.seal_all(app.runtime.committed) == 4
+    after = stored(app)
     assert set(before).isdisjoint(after)
-    assert rig.runtime.vault.open(after[2], API_TOKEN, "jira-1") == SECRETS[2]
-    rig.close()
+    assert app.runtime.vault.open(after[2], API_TOKEN, "jira-1") == SECRETS[2]
+    app.close()
     assert not (data_dir / KEY_FILE).exists()
 
 
@@ -129,10 +129,10 @@ async def test_a_later_key_of_the_client_replaces_the_key_file(data_dir: Path) -
 async def test_the_health_check_reports_credentials_without_their_key(
     data_dir: Path, key: str | None, status: str
 ) -> None:
-    rig = Loopback(old(data_dir))
-    await rig.initialize(secrets={"key": KEY})
-    await rig.features.seal_secrets()
-    rig.close()
+    app = InProcessApp(old(data_dir))
+    await app.initialize(secrets={"key": KEY})
+    await app.features.seal_secrets()
+    app.close()
     async with spawn(env=isolated_environment(data_dir, {})) as client:
         before = await client.call("system.health")
         assert before["status"] == "ok"
@@ -157,12 +157,14 @@ async def test_a_value_can_be_opened_only_in_its_own_row_and_column(vault: Vault
             vault.open(broken, API_TOKEN, "j1")
 
 
-async def test_an_account_can_be_connected_with_a_new_key_and_old_values_remain(rig: Loopback, vault: Vault) -> None:
+async def test_an_account_can_be_connected_with_a_new_key_and_old_values_remain(
+    app: InProcessApp, vault: Vault
+) -> None:
     vault.unlock(KEY)
     moment = "2026-01-05T08:00:00.000Z"
     for row in ("j1", "j2"):
-        with rig.database.write():
-            rig.database.execute(
+        with app.database.write():
+            app.database.execute(
                 """
                 INSERT INTO atlassian_accounts
                     (account_id, service, org, base_url, email, api_token, created_at, updated_at)
@@ -170,27 +172,27 @@ async def test_an_account_can_be_connected_with_a_new_key_and_old_values_remain(
                 """,
                 (row, vault.seal("mine", API_TOKEN, row), moment, moment),
             )
-    later = Vault(rig.database, rig.database.path.parent, (CREDENTIALS, API_TOKEN))
+    later = Vault(app.database, app.database.path.parent, (CREDENTIALS, API_TOKEN))
     assert later.unlock(OTHER_KEY) is SecretsState.KEY_MISMATCH
-    with rig.database.write():
-        rig.database.execute(
+    with app.database.write():
+        app.database.execute(
             "UPDATE atlassian_accounts SET api_token = ? WHERE account_id = 'j2'",
             (later.seal("new", API_TOKEN, "j2"),),
         )
     assert later.unlock(OTHER_KEY) is SecretsState.PROTECTED
-    values = dict(rig.database.rows("SELECT account_id, api_token FROM atlassian_accounts"))
+    values = dict(app.database.rows("SELECT account_id, api_token FROM atlassian_accounts"))
     assert later.open(values["j2"], API_TOKEN, "j2") == "new"
     assert vault.open(values["j1"], API_TOKEN, "j1") == "mine"
 
 
-async def test_nothing_is_sealed_while_the_stored_values_are_locked(rig: Loopback, vault: Vault) -> None:
+async def test_nothing_is_sealed_while_the_stored_values_are_locked(app: InProcessApp, vault: Vault) -> None:
     with pytest.raises(SecretsLocked):
         vault.seal("too early", API_TOKEN, "j1")
     assert vault.state is SecretsState.LOCKED
 
 
 async def test_initialize_refuses_a_key_of_the_wrong_size(data_dir: Path) -> None:
-    rig = Loopback(data_dir / "sidecar.db")
+    app = InProcessApp(data_dir / "sidecar.db")
     with pytest.raises(RemoteError, match="params"):
-        await rig.initialize(secrets={"key": b64encode(bytes(16)).decode()})
-    rig.close()
+        await app.initialize(secrets={"key": b64encode(bytes(16)).decode()})
+    app.close()

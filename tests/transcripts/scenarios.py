@@ -20,7 +20,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from sidecar.transcripts.file.format import Header, read, write
-from tests.calendar.ics_harness import vcalendar, vevent
+from tests.calendar.ics.harness import vcalendar, vevent
 from tests.fakes.atlassian import FakeSite
 from tests.fakes.google import ADA, SCOPE, FakeGoogle, seed
 from tests.fakes.ics import FakeIcs
@@ -232,7 +232,7 @@ def _until_asked(host: RawClient, session_id: str, command: str) -> Any:
     asked = json.dumps({"command": command}, separators=(",", ":"))
     host.call("claude.sessions.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
     request = host.until("claude.permission_requested")["request"]
-    while not host.until("jobs.log_added")["line"]["message"].startswith("Claude asks"):
+    while not host.until("jobs.log_added")["line"]["message"].startswith("Claude requests permission"):
         pass
     return request
 

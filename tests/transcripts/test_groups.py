@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.program import command
+from sidecar.paths import command
 from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
 from tests.transcripts.recording import answer, c2s, notification, request, s2c, write
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.program import command
+from sidecar.paths import command
 from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
 from tests.conftest import StartRawClient
 from tests.transcripts.recording import lines_of, request, sent_by_client

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.program import command
+from sidecar.paths import command
 from sidecar.transcripts.file.patterns import example
 from tests.conftest import StartRawClient
 from tests.process.raw_client import RawClient, line

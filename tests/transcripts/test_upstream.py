@@ -13,7 +13,7 @@ import pytest
 from sidecar.http.client import Http, HttpRequest, HttpResponse, ServerUnreachable
 from sidecar.transcripts.file.addresses import address_digest, placeholder_url
 from sidecar.transcripts.upstream import UpstreamNotRecorded, UpstreamPlayer, UpstreamRecorder
-from tests.loopback import ManualClock
+from tests.in_process_app import ManualClock
 from tests.test_http import OK, Server, refusal
 
 LISTS = '{"items":["%s"]}'

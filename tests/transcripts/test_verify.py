@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.program import command
+from sidecar.paths import command
 from sidecar.transcripts.verify.check import VerifyOptions, check, explain_all
 from tests.transcripts.conftest import Verify
 from tests.transcripts.recording import (

@@ -6,12 +6,12 @@ import anyio
 import pytest
 from sidecar_protocol import catalog
 from sidecar_protocol.events import EventPage, Events
-from sidecar_protocol.system import System
+from sidecar_protocol.system.status import System
 
 from sidecar.features import FEATURES
 from sidecar.system.service import SystemService
 from sidecar.wire.dispatch import Routes
-from tests.loopback import Loopback
+from tests.in_process_app import InProcessApp
 
 
 class Replay(Events):
@@ -21,29 +21,29 @@ class Replay(Events):
         pytest.fail("it is found, and not called")
 
 
-async def test_every_method_of_the_contract_is_served_by_an_implementation_of_its_own(rig: Loopback) -> None:
+async def test_every_method_of_the_contract_is_served_by_an_implementation_of_its_own(app: InProcessApp) -> None:
     """Nothing lists the services, so that a method without one would be found by its first caller."""
-    deferred = {type(one) for make in rig.features.deferred.values() for one in make()}
-    implementations = {SystemService, *map(type, rig.services), *deferred}
+    deferred = {type(one) for make in app.features.deferred.values() for one in make()}
+    implementations = {SystemService, *map(type, app.services), *deferred}
     for declared in catalog.methods():
-        if declared.interface is not System:  # it is about the process, which the rig lacks
-            assert rig.routes.find(declared.name) is not None, declared.name
+        if declared.interface is not System:  # it is about the process, which the app lacks
+            assert app.routes.find(declared.name) is not None, declared.name
         found = [getattr(one, declared.attribute) for one in implementations if declared.interface in one.__mro__]
         assert len(found) == 1, declared.name
         assert found != [vars(declared.interface)[declared.attribute]], declared.name
 
 
 async def test_each_domain_of_the_contract_is_served_at_the_start_or_by_the_one_feature_that_lists_it(
-    rig: Loopback,
+    app: InProcessApp,
 ) -> None:
     domains = [domain for listed in FEATURES.values() for domain in listed]
     assert len(set(domains)) == len(domains)
-    at_the_start = Routes((*rig.services, SystemService.__new__(SystemService)), {})
+    at_the_start = Routes((*app.services, SystemService.__new__(SystemService)), {})
     for declared in catalog.methods():
         domain = declared.name.partition(".")[0]
         assert (at_the_start.find(declared.name) is None) == (domain in domains), declared.name
     for name, listed in FEATURES.items():
-        served = Routes(rig.features.get(name).services, {})
+        served = Routes(app.features.get(name).services, {})
         for declared in catalog.methods():
             assert (served.find(declared.name) is not None) == (declared.name.partition(".")[0] in listed)
 
@@ -80,10 +80,10 @@ def test_a_domain_that_could_not_be_made_is_tried_again_at_the_next_call() -> No
     assert routes.find("events.replay") is not None
 
 
-async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(rig: Loopback) -> None:
-    rig.is_draining = True
+async def test_work_that_is_only_being_prepared_does_not_begin_in_a_process_that_drains(app: InProcessApp) -> None:
+    app.is_draining = True
     with anyio.fail_after(120):
-        await rig.features.run_work(lambda: None)
-        assert await rig.features.stop_work(1.0) == (0, True)
-    assert rig.job_queue.worker is None
-    assert (await rig.call("jobs.schedules.list"))["schedules"] == []
+        await app.features.run_work(lambda: None)
+        assert await app.features.stop_work(1.0) == (0, True)
+    assert app.job_queue.worker is None
+    assert (await app.call("jobs.schedules.list"))["schedules"] == []

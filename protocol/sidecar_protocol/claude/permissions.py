@@ -13,6 +13,7 @@ from sidecar_protocol.claude.runs import PermissionMode
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.scalars import (
+    DEFAULT_LIMIT,
     Count,
     Cursor,
     Flag,
@@ -141,7 +142,7 @@ class Permissions(Protocol):
         *,
         session_id: SessionId | None = None,
         status: PermissionStatus | None = None,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> PermissionPage:
         """Questions, the newest first; of each session the open ones and the last 200 closed ones are known."""

@@ -8,7 +8,7 @@ from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
 from sidecar_protocol.contract import Model, method
 from sidecar_protocol.entities import SearchMark
 from sidecar_protocol.errors import InvalidCursor
-from sidecar_protocol.scalars import Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
+from sidecar_protocol.scalars import DEFAULT_LIMIT, Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
 
 MessageQuery = Annotated[
     str,
@@ -52,7 +52,7 @@ class ClaudeSearch(Protocol):
         query: MessageQuery,
         session_id: SessionId | None = None,
         kind: MessageKind | None = None,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> MessageHits:
         """Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.

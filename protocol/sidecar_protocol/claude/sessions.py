@@ -19,6 +19,8 @@ from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, R
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidCursor, PayloadTooLarge
 from sidecar_protocol.scalars import (
+    DEFAULT_LIMIT,
+    DEFAULT_LINES_LIMIT,
     Count,
     Cursor,
     FolderPath,
@@ -201,7 +203,7 @@ class Sessions(Protocol):
         ...
 
     @method("claude.sessions.list", raises=(InvalidCursor,))
-    async def list(self, *, limit: Limit = 50, cursor: Cursor | None = None) -> SessionPage:
+    async def list(self, *, limit: Limit = DEFAULT_LIMIT, cursor: Cursor | None = None) -> SessionPage:
         """Sessions, the last changed first; one that changes while pages are read moves to the front."""
         ...
 
@@ -245,7 +247,7 @@ class Sessions(Protocol):
 
     @method("claude.messages.list", raises=(SessionNotFound, InvalidCursor))
     async def list_messages(
-        self, *, session_id: SessionId, limit: Limit = 200, cursor: Cursor | None = None
+        self, *, session_id: SessionId, limit: Limit = DEFAULT_LINES_LIMIT, cursor: Cursor | None = None
     ) -> ClaudeMessagePage:
         """The messages of a session, oldest first."""
         ...

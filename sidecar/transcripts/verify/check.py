@@ -17,8 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.paths import schema_dir
-from sidecar.program import command, isolated_environment
+from sidecar.paths import command, isolated_environment, schema_dir
 from sidecar.transcripts.file.format import Entry, Header, read_runs, write
 from sidecar.transcripts.file.patterns import is_secret, secret_to_send
 from sidecar.transcripts.file.schemas import ContractSchemas

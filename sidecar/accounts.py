@@ -1,0 +1,230 @@
+"""The life cycle of an account at a vendor's cloud, the same for every service.
+
+    active <-> needs_reauth        either of them -> deleting -> deleted (the row is gone)
+
+An active account has a schedule, which queues its syncs.  When the vendor refuses an account, its schedule is removed,
+its status becomes `needs_reauth`, and the client is notified once; a new sign-in makes it active again.  A deletion is
+committed as `deleting` before any data is removed, so that the next start can continue it after a crash.
+"""
+
+import logging
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeVar
+
+from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
+from sidecar_protocol.contract import Encoded, JobSpec
+from sidecar_protocol.entities import Job, JobStatus, WaitingFor
+from sidecar_protocol.errors import SecretsLocked
+
+from sidecar.feed import Origin
+from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.runtime import Runtime
+from sidecar.storage.secrets import SecretUnreadable
+from sidecar.storage.sync_state import SyncState
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOCKED_RETRY_S: Final = 60.0
+"""Delay before a sync is retried whose credentials are locked: the client hands over the key in its handshake."""
+
+
+class AccountRefused(Exception):
+    """The vendor refuses the account until its user signs in again.
+
+    `reason` is a stable word for programs (`token_revoked`); `message` and `hint` are for the user.
+    """
+
+    def __init__(self, reason: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account, as far as its life cycle depends on it."""
+
+    account_id: str
+    service: AccountService
+    status: str
+    reason: str | None
+    hint: str | None
+    sign_in: str | None
+    """Changes whenever the user signs in again."""
+
+    @property
+    def origin(self) -> Origin:
+        """The account's events in the feed."""
+        return Origin(self.service, self.account_id)
+
+    @property
+    def connector(self) -> str:
+        """The account's key in `sync_state`."""
+        return f"{self.service}:{self.account_id}"
+
+
+class AccountLifecycle(ABC):
+    """The accounts of one feature, which supplies the abstract methods: its table, its job and its data."""
+
+    sign_in_hint: ClassVar[str] = "Connect the account again."
+    """What the user does about stored credentials that cannot be decrypted."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._sync_state = SyncState(runtime.database)
+
+    @abstractmethod
+    def find_account(self, account_id: str) -> Account | None:
+        """Returns an account, or None if there is no row with this id."""
+
+    @abstractmethod
+    def all_accounts(self) -> Sequence[Account]: ...
+
+    @abstractmethod
+    def sync_job(self, account: Account, *, full: bool = False) -> JobSpec:
+        """Returns the job that syncs an account."""
+
+    @abstractmethod
+    def sync_period_s(self, account: Account) -> int:
+        """Returns the period of the account's schedule, in seconds."""
+
+    @abstractmethod
+    def set_status(self, account_id: str, status: AccountStatus, reason: str | None, hint: str | None) -> None:
+        """Stores the status, inside the caller's transaction."""
+
+    @abstractmethod
+    async def delete_data(self, account: Account) -> bool:
+        """Deletes what the account's syncs have stored, except in the feed, in committed steps.
+
+        It is repeated after a crash.  Returns whether the sign-in was revoked at the vendor.
+        """
+
+    @abstractmethod
+    def delete_row(self, account: Account) -> None:
+        """Deletes the account's row, inside the caller's transaction."""
+
+    @abstractmethod
+    def sign_in_replaced(self) -> JobFailed | JobSnoozed:
+        """Returns the outcome of a sync that was refused after its user had signed in again."""
+
+    def can_sync(self, account: Account) -> bool:
+        """Returns whether an active account has what a sync needs; without it no schedule is created at a start."""
+        del account
+        return True
+
+    def is_writable(self, account_id: str) -> bool:
+        """Returns whether a sync may store data: not if the account is being deleted."""
+        account = self.find_account(account_id)
+        return account is not None and account.status != AccountStatus.DELETING
+
+    def announce(self, account_id: str) -> None:
+        """Sends `accounts.updated`, inside the transaction that has changed the account."""
+        account = self.find_account(account_id)
+        if account is not None:
+            self._notify(account, AccountStatus(account.status), account.reason, account.hint)
+
+    def activate(self, account_id: str, reason: str | None = None, hint: str | None = None) -> None:
+        """Makes an account active, with a warning if there is a reason, and schedules its syncs."""
+        account = self.find_account(account_id)
+        if account is None or account.status == AccountStatus.DELETING:
+            return
+        with self._runtime.database.write():
+            self._change_status(account, AccountStatus.ACTIVE, reason, hint)
+            self.schedule_syncs(account)
+
+    def schedule_syncs(self, account: Account) -> None:
+        period_s = self.sync_period_s(account)
+        job = self.sync_job(account)
+        self._runtime.schedules.ensure(_schedule_id(account, job), job, period_s=period_s, jitter_s=period_s)
+
+    def request_sync(self, account: Account, *, full: bool = False) -> Encoded[Job]:
+        """Returns the job of a sync: the unfinished one of the schedule, or a new one."""
+        job = self.sync_job(account, full=full)
+        if full or account.status != AccountStatus.ACTIVE:
+            return self._runtime.queue.enqueue(job)
+        self.schedule_syncs(account)
+        return self._runtime.schedules.run_now(_schedule_id(account, job))
+
+    async def run_sync(self, account: Account, sync: Callable[[], Awaitable[T]]) -> T:
+        """Runs a sync.  If the account is refused, stops its schedule and raises the `JobFailed` `needs_reauth`."""
+        try:
+            return await sync()
+        except AccountRefused as error:
+            refusal = error
+        except (SecretsLocked, SecretUnreadable) as error:
+            if isinstance(error, SecretsLocked) or error.is_locked:
+                message = "Waiting for the key that decrypts the stored credentials."
+                raise JobSnoozed(message, delay_s=LOCKED_RETRY_S, waiting_for=WaitingFor.APPROVAL) from None
+            refusal = AccountRefused(
+                "secret_unreadable",
+                "The stored credentials cannot be decrypted with this computer's key.",
+                self.sign_in_hint,
+            )
+        current = self.find_account(account.account_id)
+        if current is not None and current.sign_in != account.sign_in:
+            raise self.sign_in_replaced()
+        self.stop(account.account_id, refusal.reason, f"{refusal.message} {refusal.hint}")
+        details = {"reason": refusal.reason}
+        raise JobFailed(refusal.message, kind="needs_reauth", hint=refusal.hint, details=details)
+
+    def stop(self, account_id: str, reason: str, hint: str) -> None:
+        """Stops syncing an account until its user acts, and notifies the client unless it already knows the reason."""
+        account = self.find_account(account_id)
+        if account is None or account.status == AccountStatus.DELETING:
+            return
+        with self._runtime.database.write():
+            self._runtime.schedules.remove(_schedule_id(account, self.sync_job(account)))
+            self._change_status(account, AccountStatus.NEEDS_REAUTH, reason, hint)
+
+    async def delete_account(self, account: Account) -> bool:
+        """Deletes an account with its data.  Returns whether the sign-in was revoked at the vendor."""
+        job = self.sync_job(account)
+        with self._runtime.database.write():
+            self._change_status(account, AccountStatus.DELETING, None, None)
+            self._runtime.schedules.remove(_schedule_id(account, job))
+            lock = job.lock_key()
+            assert lock is not None
+            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+        await self._runtime.committed()
+        is_revoked = await self.delete_data(account)
+        await self._runtime.feed().forget(account.origin)
+        with self._runtime.database.write():
+            if self.find_account(account.account_id) is not None:  # else another call was faster
+                self._sync_state.remove(account.connector)
+                self.delete_row(account)
+                self._notify(account, AccountStatus.DELETED, None, None)
+        return is_revoked
+
+    async def resume(self) -> None:
+        """Schedules the syncs of the active accounts and continues the deletions that a crash has interrupted."""
+        try:
+            for account in self.all_accounts():
+                if account.status == AccountStatus.DELETING:
+                    await self.delete_account(account)
+                elif account.status == AccountStatus.ACTIVE and self.can_sync(account):
+                    self.schedule_syncs(account)
+                else:
+                    self._runtime.schedules.remove(_schedule_id(account, self.sync_job(account)))
+        except sqlite3.Error:  # a full disk, or a lock held by another program
+            log.exception("the accounts could not be read; the next start tries again")
+
+    def _change_status(self, account: Account, status: AccountStatus, reason: str | None, hint: str | None) -> None:
+        if (account.status, account.reason) != (status, reason):
+            self.set_status(account.account_id, status, reason, hint)
+            self.announce(account.account_id)
+
+    def _notify(self, account: Account, status: AccountStatus, reason: str | None, hint: str | None) -> None:
+        self._runtime.notify(
+            AccountUpdated(
+                service=account.service, account_id=account.account_id, status=status, reason=reason, hint=hint
+            )
+        )
+
+
+def _schedule_id(account: Account, job: JobSpec) -> str:
+    return f"{job.type}:{account.account_id}"

@@ -1,0 +1,1 @@
+"""Google Calendar: sign-in, access tokens, calendars and events."""

@@ -1,0 +1,1 @@
+"""Calendars from an iCalendar file or address."""

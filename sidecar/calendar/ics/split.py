@@ -1,0 +1,115 @@
+"""Splits an iCalendar file into its components (RFC 5545 §3.4) without parsing them.
+
+Each component is parsed separately afterwards: a malformed one then affects no other, and no parser runs a regular
+expression over a whole large file, which would hold the GIL and so block the event loop.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+RECURRENCE_PROPERTIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
+_START_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
+_START_OR_END_DAY: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
+_VOLATILE_PROPERTIES: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
+"""Some servers set these to the current time in every response, so the digest ignores them."""
+
+
+class NotACalendar(Exception):
+    """The file is not an iCalendar file or is truncated.  The message completes "The calendar's file ..."."""
+
+
+class LimitExceeded(Exception):
+    """The file is larger or has more events than allowed.  The message completes "The calendar's file ..."."""
+
+
+class Components(NamedTuple):
+    """Unfolded content lines; those of time zones and events without their BEGIN and END lines."""
+
+    calendar: list[str]
+    time_zones: list[list[str]]
+    events: list[list[str]]
+
+
+def components(body: bytes) -> Components:
+    """Returns the file's components; several calendars in one file are merged.  Raises `NotACalendar`."""
+    # Unfolded as bytes, since a fold may split a multi-byte character.
+    unfolded = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    text = unfolded.decode("utf-8-sig", "replace").strip("\0\x1a \n")
+    if text[:15].upper() != "BEGIN:VCALENDAR":
+        raise NotACalendar("does not start with BEGIN:VCALENDAR")
+    end = max(text.rfind("\nEND:VCALENDAR"), text.rfind("\nend:vcalendar"))
+    if end < 0 or "BEGIN:" in text[end:].upper():
+        raise NotACalendar("is truncated")
+    found = Components([], [], [])
+    current, skipped = found.calendar, ""
+    for line in text.split("\n"):
+        keyword, name = _delimiter(line)
+        # An event or a calendar also ends a skipped component whose own END is missing.
+        if skipped and name not in ("VEVENT", "VCALENDAR"):
+            skipped = "" if (keyword, name) == ("END", skipped) else skipped
+            continue
+        skipped = ""
+        if name in ("VEVENT", "VTIMEZONE", "VCALENDAR"):
+            current = found.calendar
+            if keyword == "BEGIN" and name != "VCALENDAR":
+                current = []
+                (found.events if name == "VEVENT" else found.time_zones).append(current)
+        elif keyword == "BEGIN" and name not in ("STANDARD", "DAYLIGHT"):
+            skipped = name  # an alarm, a task, or another component that is not an event
+        elif line.strip():
+            current.append(line)
+    return found
+
+
+def content_digest(content: Components) -> str:
+    """Returns a SHA-256 digest of the content, in hexadecimal."""
+    digest = hashlib.sha256()
+    for lines in (content.calendar, *content.time_zones, *content.events):
+        for line in lines:
+            if property_name(line) not in _VOLATILE_PROPERTIES:
+                digest.update(line.encode() + b"\n")
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def group_by_uid(events: Iterable[list[str]]) -> dict[str, list[list[str]]]:
+    """Groups events by UID; if it is missing, a digest of start, rule and title replaces it."""
+    groups: dict[str, list[list[str]]] = {}
+    for lines in events:
+        uid = next((line.partition(":")[2].strip() for line in lines if property_name(line) == "UID"), "")
+        if not uid:
+            identity = [line for line in lines if property_name(line) in ("DTSTART", "RRULE", "SUMMARY")]
+            uid = hashlib.sha256("\n".join(identity).encode()).hexdigest()
+        groups.setdefault(uid.replace("\0", ""), []).append(lines)
+    return groups
+
+
+def is_outside(lines: Iterable[str], first_day: str, last_day: str) -> bool:
+    """Whether an event certainly lies outside these days (YYYYMMDD).
+
+    Decided without parsing, which would take most of a sync's time; False if that is not possible.
+    """
+    names = [property_name(line) for line in lines]
+    days = [match[1] for line in lines if (match := _START_OR_END_DAY.match(line)) is not None]
+    has_other_times = "DURATION" in names or RECURRENCE_PROPERTIES & set(names)
+    if has_other_times or len(days) != names.count("DTSTART") + names.count("DTEND"):
+        return False
+    return bool(days) and (max(days) < first_day or min(days) > last_day)
+
+
+def start_zone(lines: Iterable[str]) -> str | None:
+    """Returns the TZID of an event's start, or None if it has none."""
+    return next((match[1] for line in lines if (match := _START_ZONE.match(line)) is not None), None)
+
+
+def property_name(line: str) -> str:
+    return line.partition(":")[0].partition(";")[0].strip().upper()
+
+
+def _delimiter(line: str) -> tuple[str, str]:
+    """Returns BEGIN or END and the component's name; two empty strings for any other line."""
+    keyword, _, name = line[:64].partition(":")
+    keyword = keyword.strip().upper()
+    return (keyword, name.strip().upper()) if keyword in ("BEGIN", "END") else ("", "")

@@ -1,0 +1,191 @@
+"""The checks of `claude.doctor`: each thing that can be wrong with Claude Code, and what the user can do about it.
+
+A finding is a problem if Claude cannot work, and a warning if it works, but not always or not as expected.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from typing import Final
+
+from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeLogin, ExecutableSource, Finding, LoginState
+from sidecar_protocol.claude.runs import PermissionMode
+
+from sidecar.claude.process.discovery import REINSTALL_HINT, Executable
+from sidecar.claude.process.environment import cli_environment
+from sidecar.json_reader import get, parse_object
+
+OLDEST_RELEASE: Final = (2, 1, 197)
+"""The oldest release that the tests run."""
+SHEBANG_BYTES: Final = 256
+SETTINGS_BYTES: Final = 1024 * 1024
+NAMED_FOLDERS: Final = 4
+"""Maximum number of folders of a PATH that a finding names; the others are counted."""
+
+Release = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The user who runs the sidecar: its environment, the home folder, and whether the user is root."""
+
+    environment: Mapping[str, str]
+    home: Path
+    is_root: bool
+
+    @property
+    def config_dir(self) -> Path:
+        """The folder of Claude's settings, sessions and credentials."""
+        named = self.environment.get("CLAUDE_CONFIG_DIR")
+        return Path(named).expanduser() if named else self.home / ".claude"
+
+
+def this_user() -> User:
+    return User(os.environ, Path.home(), is_root=hasattr(os, "geteuid") and os.geteuid() == 0)
+
+
+def check_executable(used: ClaudeCandidate) -> Finding:
+    if used.version is not None:
+        return Finding.ok("executable", f"{used.path} ({used.source})")
+    return Finding.problem(
+        "executable",
+        f"{used.path} does not answer to --version.",
+        REINSTALL_HINT,
+    )
+
+
+def check_version(used: ClaudeCandidate, candidates: list[ClaudeCandidate]) -> Iterator[Finding]:
+    """Checks that the release is one that is known to work, and the newest one on this computer."""
+    if used.version is None:
+        return
+    release, oldest = release_of(used.version), ".".join(map(str, OLDEST_RELEASE))
+    newer = [one for one in candidates if (release_of(one.version) or ()) > (release or ())]
+    if release is None:
+        detail = f"{used.version!r} is not a version of Claude Code."
+        yield Finding.warning("version", detail, "Check that CLAUDE_PATH names Claude Code.")
+    elif release < OLDEST_RELEASE:
+        detail = f"{used.version} is older than {oldest}, the oldest tested release."
+        yield Finding.warning("version", detail, "Run `claude update`.")
+    elif newer:
+        detail = f"{used.version} is used, but {newer[0].path} is newer: {newer[0].version}."
+        advice = f"Update {used.path} or remove it, or set CLAUDE_PATH to {newer[0].path}."
+        yield Finding.warning("version", detail, advice)
+    else:
+        yield Finding.ok("version", used.version)
+
+
+def check_node(used: Executable, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Checks that Node can be found if `claude` is a script for it, as older npm packages install it."""
+    try:
+        with used.path.open("rb") as file:
+            first = file.read(SHEBANG_BYTES).partition(b"\n")[0]
+    except OSError:
+        return
+    if not (first.startswith(b"#!") and re.search(rb"\bnode\b", first)):
+        return
+    interpreter = first[2:].split()[0].decode(errors="replace")
+    path = cli_environment(environment, used.path)["PATH"]
+    node = which("node", path=path) if interpreter.endswith("env") else which(interpreter)
+    if node is None:
+        yield Finding.problem(
+            "node",
+            f"{used.path} is a script that needs Node, which is neither next to it nor on the PATH.",
+            "Put Node's folder on the PATH that the app is started with, or install Claude Code's native build.",
+        )
+    else:
+        yield Finding.ok("node", node)
+
+
+def check_login(login: ClaudeLogin, user: User) -> Finding:
+    match login.state:
+        case LoginState.LOGGED_IN:
+            method = ", ".join(filter(None, [login.method, login.provider])) or "credentials found"
+            elsewhere = ", to ANTHROPIC_BASE_URL" if user.environment.get("ANTHROPIC_BASE_URL") else ""
+            return Finding.ok("login", method + elsewhere)
+        case LoginState.LOGGED_OUT:
+            advice = "Run `claude auth login` in a terminal, or set ANTHROPIC_API_KEY for the app."
+            return Finding.problem("login", "Claude is not logged in.", advice)
+        case LoginState.UNKNOWN:
+            advice = "If a prompt fails because of that, run `claude` in a terminal once and log in."
+            return Finding.warning("login", "It is unknown whether Claude is logged in.", advice)
+
+
+def check_path(shell_path: str, used: Executable | None, user: User) -> Finding:
+    """Checks whether a terminal, whose PATH is `shell_path`, finds programs that Claude's tools do not."""
+    ours = _folders(user.environment.get("PATH", ""))
+    missing = [folder for folder in _folders(shell_path) if folder not in ours]
+    if not missing:
+        return Finding.ok("path", "the same as in a terminal")
+    more = len(missing) - NAMED_FOLDERS
+    named = ", ".join(missing[:NAMED_FOLDERS]) + (f" and {more} more" if more > 0 else "")
+    found_elsewhere = used is not None and used.source not in (ExecutableSource.PATH, ExecutableSource.SETTING)
+    return Finding.warning(
+        "path",
+        f"A terminal also looks for programs in {named}"
+        + (", and the app's own PATH does not contain Claude." if found_elsewhere else "."),
+        "Start the app from a terminal, or give it a terminal's PATH: Claude looks there for the programs it runs.",
+    )
+
+
+def check_root(user: User) -> Iterator[Finding]:
+    """Checks for root: Claude then refuses to run without permission prompts, unless IS_SANDBOX is set (2.1.330)."""
+    if not user.is_root or user.environment.get("IS_SANDBOX"):
+        return
+    settings = user.config_dir / "settings.json"
+    if get(parse_object(_read(settings)), "permissions", "defaultMode") == PermissionMode.BYPASS_PERMISSIONS:
+        yield Finding.problem(
+            "root",
+            f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions.",
+            "Run the app as another user, or choose another permissions.defaultMode.",
+        )
+    else:
+        yield Finding.warning(
+            "root",
+            "The sidecar runs as root, for whom Claude refuses the permission mode bypassPermissions.",
+            "Run the app as another user, or set IS_SANDBOX=1 if this computer is a sandbox.",
+        )
+
+
+def check_files(user: User) -> Finding:
+    """Checks that Claude can write its folder: it stores sessions and the login there."""
+    folder = user.config_dir
+    state = user.home / ".claude.json"
+    existing = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    if not os.access(existing, os.W_OK | os.X_OK) or (folder.exists() and not folder.is_dir()):
+        wrong = existing
+    elif not user.environment.get("CLAUDE_CONFIG_DIR") and state.exists() and not os.access(state, os.W_OK):
+        wrong = state
+    else:
+        return Finding.ok("files", f"{folder}" + ("" if folder.exists() else ", not created yet"))
+    own = (
+        f"Take ownership of it (`sudo chown -R $(whoami) '{wrong}'`)"
+        if sys.platform != "win32"
+        else "Give yourself the right to write there"
+    )
+    return Finding.problem(
+        "files",
+        f"{wrong} cannot be written; Claude stores its sessions and its login there.",
+        f"{own}, or set CLAUDE_CONFIG_DIR to another folder.",
+    )
+
+
+def release_of(version: str | None) -> Release | None:
+    """Parses `2.1.330 (Claude Code)` into (2, 1, 330)."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version or "")
+    return tuple(map(int, found.groups())) if found is not None else None
+
+
+def _folders(path: str) -> list[str]:
+    return list(dict.fromkeys(folder.rstrip("/") or "/" for folder in path.split(os.pathsep) if folder))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(SETTINGS_BYTES)
+    except OSError:
+        return b""

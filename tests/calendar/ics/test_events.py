@@ -1,0 +1,287 @@
+"""What is read of a calendar file, and what a file may look like without harm."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import to_json
+from sidecar_protocol.calendar.calendars import Calendar, CalendarEvent
+
+from sidecar.calendar.ics import expand, parse
+from sidecar.calendar.ics.expand import IcsCalendar
+from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
+from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
+from tests.calendar.ics.harness import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
+
+TEN = "DTSTART:20261201T100000Z"
+NOW = "2026-11-25T08:00:00.000Z"
+
+
+def titles(body: bytes) -> list[str | None]:
+    return [one.title for one in IcsCalendar(body).occurrences(WINDOW, BERLIN, OWNER)]
+
+
+def test_an_event_says_all_that_the_table_has_room_for() -> None:
+    [event] = occurrences(
+        vevent(
+            "DTSTART;TZID=Europe/Berlin:20261201T100000",
+            "DTEND;TZID=Europe/Berlin:20261201T113000",
+            "SUMMARY:Planning\\, part 2",
+            "DESCRIPTION:Bring tea\\nand <b>biscuits</b>",
+            "LOCATION:Room 4",
+            "CLASS:PRIVATE",
+            "TRANSP:TRANSPARENT",
+            "STATUS:TENTATIVE",
+            "SEQUENCE:3",
+            "URL:https://calendar.example.com/planning",
+            "X-GOOGLE-CONFERENCE:https://meet.example.com/abc",
+            "ORGANIZER;CN=Bob:mailto:bob@example.com",
+            "ATTENDEE;CN=Ada;PARTSTAT=DECLINED:MAILTO:Ada@Example.com",
+            "ATTENDEE;ROLE=OPT-PARTICIPANT;PARTSTAT=ACCEPTED:mailto:eve@example.com",
+            "ATTENDEE;CUTYPE=ROOM:mailto:room4@example.com",
+            uid="planning@example.com",
+        )
+    )
+    assert event == RemoteEvent(
+        event_id="planning@example.com",
+        start_ts=1_796_115_600,
+        end_ts=1_796_121_000,
+        start_time="2026-12-01T10:00:00+01:00",
+        end_time="2026-12-01T11:30:00+01:00",
+        title="Planning, part 2",
+        description="Bring tea\nand <b>biscuits</b>",
+        location="Room 4",
+        conference_url="https://meet.example.com/abc",
+        visibility="private",
+        status="tentative",
+        organizer={"email": "bob@example.com", "displayName": "Bob", "responseStatus": "needsAction"},
+        attendees=[
+            {"email": "Ada@Example.com", "displayName": "Ada", "responseStatus": "declined"},
+            {"email": "eve@example.com", "responseStatus": "accepted", "optional": True},
+            {"email": "room4@example.com", "responseStatus": "needsAction", "resource": True},
+        ],
+        html_link="https://calendar.example.com/planning",
+        time_zone="Europe/Berlin",
+        transparency="transparent",
+        response_status="declined",
+        ical_uid="planning@example.com",
+        sequence=3,
+    )
+
+
+def test_a_calendar_says_its_name_its_colour_and_where_it_is() -> None:
+    head = ["X-WR-CALNAME:Ada’s", "X-WR-CALDESC:All", "X-APPLE-CALENDAR-COLOR:#1BADF8FF", "X-WR-TIMEZONE:Asia/Seoul"]
+    assert IcsCalendar(vcalendar(head=head)).describe(OWNER) == RemoteCalendar(
+        calendar_id="ics",
+        name="Ada’s",
+        description="All",
+        is_primary=True,
+        access_role="reader",
+        background_color="#1BADF8",
+        time_zone="Asia/Seoul",
+    )
+    nameless = IcsCalendar(vcalendar(vevent("DTSTART;TZID=Europe/Paris:20261201T100000"))).describe(OWNER)
+    assert (nameless.name, nameless.time_zone) == (OWNER, "Europe/Paris")
+    odd = IcsCalendar(vcalendar(head=["X-WR-TIMEZONE:Mars/Olympus", "COLOR:turquoise", "no line at all"]))
+    assert (odd.describe(OWNER).time_zone, odd.describe(OWNER).background_color) == (None, None)
+
+
+BAD = (
+    vevent("DTSTART:tomorrow", uid="bad start"),
+    vevent("SUMMARY:No start", uid="no start"),
+    vevent(TEN, "RRULE:FREQ=WEEKLY;UNTIL=never", "SUMMARY:Bad rule", uid="bad rule"),
+    vevent("DTSTART:00010101T000000Z", "RRULE:FREQ=DAILY;COUNT=1", uid="year one"),
+    vevent("DTSTART;VALUE=PERIOD:20261201T100000Z/PT1H", uid="period"),
+    vevent(TEN, "DURATION:soon", "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:x", uid="bad duration"),
+    vevent("DTSTART:20261301T256199Z", uid="no such day"),
+    vevent("DTSTART:99991231T235959Z", "DURATION:P9999D", uid="end of time"),
+    vevent(TEN, "RECURRENCE-ID:nonsense", uid="bad id"),
+    "BEGIN:VEVENT\r\nUID:cut",
+    "\r\n",
+    "BEGIN:VTODO\r\nUID:task\r\nSUMMARY:A task\r\n",
+    "BEGIN:VTIMEZONE\r\nTZID:Empty\r\nEND:VTIMEZONE\r\n",
+    "END:VALARM\r\n",
+    "\r\n\r\nthis is no line\r\n",
+)
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_what_makes_no_sense_costs_nothing_but_itself(bad: str) -> None:
+    before, after = (vevent(TEN, f"SUMMARY:{name}", uid=name) for name in ("Before", "After"))
+    assert {"Before", "After"} <= set(titles(vcalendar(before, bad, after)))
+
+
+def test_a_broken_exception_costs_no_series() -> None:
+    found = occurrences(vevent(TEN, "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20261202T100000Z", "EXDATE;VALUE=DATE:"))
+    assert [it.start_time[:10] for it in found] == ["2026-12-01", "2026-12-03"]
+
+
+def test_two_rules_of_one_event_both_hold() -> None:
+    rules = ("RRULE:FREQ=DAILY;COUNT=2", "RRULE:FREQ=WEEKLY;COUNT=2")
+    assert len(occurrences(vevent(TEN, *rules))) == 3
+
+
+def test_an_alarm_is_no_part_of_its_event_and_a_missing_end_hides_nothing() -> None:
+    alarm = ["BEGIN:VALARM", "TRIGGER:-PT10M", "DESCRIPTION:Ring", "END:VALARM"]
+    [event] = occurrences(vevent(TEN, *alarm, "DESCRIPTION:Tea"))
+    assert event.description == "Tea"
+    assert titles(vcalendar(vevent(TEN, "SUMMARY:A", "BEGIN:VALARM", uid="a"), vevent(TEN, "SUMMARY:B", uid="b"))) == [
+        "A",
+        "B",
+    ]
+
+
+def test_an_event_without_a_uid_is_known_by_its_time_and_title() -> None:
+    first = vevent(TEN, "SUMMARY:Tea", "DESCRIPTION:One", uid=None)
+    edited = vevent(TEN, "SUMMARY:Tea", "DESCRIPTION:Two", uid=None).replace("20261101", "20261125")
+    other = vevent(TEN, "SUMMARY:Cake", uid=None)
+    [a], [b], both = occurrences(first), occurrences(edited), occurrences(first, other)
+    assert (a.event_id, a.description, b.description) == (b.event_id, "One", "Two")
+    assert len({it.event_id for it in both}) == 2
+    weekly = occurrences(vevent(TEN, "RRULE:FREQ=WEEKLY;COUNT=3", uid=None))
+    assert len({it.event_id for it in weekly}) == 3
+
+
+def test_one_uid_twice_is_a_revision_or_else_two_events() -> None:
+    old = vevent(TEN, "SUMMARY:Old", "SEQUENCE:1")
+    new = vevent("DTSTART:20261202T100000Z", "SUMMARY:New", "SEQUENCE:2")
+    assert titles(vcalendar(new, old)) == ["New"]
+    twice = occurrences(vevent(TEN, "SUMMARY:A"), vevent("DTSTART:20261202T100000Z", "SUMMARY:B"))
+    assert [(it.event_id, it.title) for it in twice] == [
+        ("event_20261201T100000Z", "A"),
+        ("event_20261202T100000Z", "B"),
+    ]
+    assert titles(vcalendar(vevent(TEN, "SUMMARY:Same"), vevent(TEN, "SUMMARY:Same"))) == ["Same"]
+
+
+def test_ids_fit_the_wire_however_long_a_uid_is() -> None:
+    found = occurrences(
+        vevent(TEN, "RRULE:FREQ=DAILY;COUNT=2", uid="u" * 5_000 + "1"),
+        vevent(TEN, uid="u" * 5_000 + "2"),
+        vevent(TEN, uid="u" * 399),
+    )
+    assert len({it.event_id for it in found}) == 4
+    assert max(len(it.event_id) for it in found) <= 512
+    assert max(len(it.ical_uid or "") for it in found) == 2_000
+
+
+def test_texts_are_kept_up_to_a_length_that_an_answer_can_have() -> None:
+    [event] = occurrences(vevent(TEN, f"SUMMARY:{'t' * 3_000}", f"DESCRIPTION:{'d' * 200_000}", "LOCATION:a\0b"))
+    assert (len(event.title or ""), len(event.description or ""), event.location) == (2_000, 100_000, "ab")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_any_line_ending_a_mark_of_utf_8_and_folds_within_a_character_are_read(end: str, bom: bytes) -> None:
+    body = vcalendar(vevent(TEN, "SUMMARY:주간 회의 東京 café 🎉")).replace(b"\r\n", end.encode())
+    cut = body.index("회".encode()) + 1
+    folded = body[:cut] + end.encode() + b" " + body[cut:]
+    assert titles(bom + folded) == ["주간 회의 東京 café 🎉"]
+
+
+def test_several_calendars_in_one_file_are_one_and_letters_may_be_small() -> None:
+    one = vcalendar(vevent(TEN, "SUMMARY:A", uid="a"))
+    two = vcalendar(vevent(TEN, "SUMMARY:B", uid="b")).replace(b"BEGIN:VEVENT", b"begin:vevent")
+    assert titles(one + b"\r\n" + two + b"\r\n\x1a") == ["A", "B"]
+    assert titles(one + b"generated in 0.2 s\n") == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "BEGIN:VCALENDAR"),
+        (b"<!DOCTYPE html><title>Sign in</title>", "BEGIN:VCALENDAR"),
+        (b"\xff\xfeB\0E\0G\0I\0N\0", "BEGIN:VCALENDAR"),
+        (vcalendar(vevent(TEN))[:-5], "truncated"),
+        (b"BEGIN:VCALENDAR", "truncated"),
+        (vcalendar(vevent(TEN)) + b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:x", "truncated"),
+    ],
+)
+def test_what_is_no_calendar_is_refused(body: bytes, why: str) -> None:
+    with pytest.raises(NotACalendar, match=why):
+        IcsCalendar(body)
+
+
+def test_a_file_with_too_much_in_it_is_refused_and_not_half_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expand, "MAX_OCCURRENCES", 100)
+    assert len(occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"))) == 100
+    with pytest.raises(LimitExceeded, match="more than 100 events"):
+        occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"), vevent(TEN, uid="one more"))
+
+
+def test_a_calendar_is_the_same_while_nothing_but_the_time_of_its_copy_is_new() -> None:
+    body = vcalendar(vevent(TEN, "SUMMARY:A"))
+    assert IcsCalendar(body).digest == IcsCalendar(body.replace(b"DTSTAMP:2026", b"DTSTAMP:2027")).digest
+    assert IcsCalendar(body).digest != IcsCalendar(body.replace(b"SUMMARY:A", b"SUMMARY:B")).digest
+
+
+def test_whoever_gives_up_is_heard_between_two_events() -> None:
+    calls = 0
+
+    def check() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise InterruptedError
+
+    file = IcsCalendar(vcalendar(*(vevent(TEN, uid=f"{number}") for number in range(10))))
+    with pytest.raises(InterruptedError):
+        file.occurrences(WINDOW, BERLIN, OWNER, check)
+    assert calls == 3
+
+
+VALUES = st.one_of(
+    st.sampled_from(
+        ["20261201T100000Z", "20261201", "20261201T100000", "00010101", "99991231T235959Z", "PT1H", "-P1D"]
+    ),
+    st.sampled_from(["FREQ=DAILY;COUNT=3", "FREQ=WEEKLY;BYDAY=MO", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;COUNT=1"]),
+    st.sampled_from(["FREQ=MONTHLY;BYDAY=5FR;UNTIL=20270101", "FREQ=HOURLY;INTERVAL=0", "20261201T100000Z/PT1H", "1"]),
+    st.text(max_size=20),
+)
+PARAMS = st.sampled_from(
+    [
+        "",
+        ";VALUE=DATE",
+        ";VALUE=PERIOD",
+        ";TZID=Europe/Berlin",
+        ";TZID=W. Europe Standard Time",
+        ";TZID=\x01",
+        ';CN="a',
+        ";RANGE=THISANDFUTURE",
+        ";PARTSTAT=x",
+        ";=;",
+    ]
+)
+NAMES = st.sampled_from([*sorted(parse.EVENT_PROPERTIES), "BEGIN", "END", "X-FOO", ""])
+LINES = st.tuples(NAMES, PARAMS, VALUES).map(lambda parts: f"{parts[0]}{parts[1]}:{parts[2]}")
+EVENTS = st.builds(
+    lambda starts, lines, uid: vevent(*starts, *lines, uid=uid),
+    st.sampled_from([[TEN], ["DTSTART;VALUE=DATE:20261201"], ["DTSTART;TZID=Europe/Berlin:20261201T100000"], []]),
+    st.lists(LINES, max_size=6),
+    st.sampled_from(["a", "b", None]),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(EVENTS, max_size=4), st.lists(LINES, max_size=3))
+def test_whatever_a_file_says_the_events_fit_the_contract(events: list[str], head: list[str]) -> None:
+    file = IcsCalendar(vcalendar(*events, head=head))
+    fixed = {"account_id": "a", "calendar_id": "ics", "created_at": NOW, "updated_at": NOW}
+    known = {name: value for name, value in file.describe(OWNER)._asdict().items() if name in Calendar.model_fields}
+    Calendar.model_validate({**known, **fixed})
+    found = file.occurrences(WINDOW, BERLIN, OWNER)
+    for event in found:
+        said = {name: value for name, value in event._asdict().items() if name in CalendarEvent.model_fields}
+        CalendarEvent.model_validate_json(to_json({**said, **fixed}))
+        assert event.start_ts <= event.end_ts
+        assert 1 <= len(event.event_id) <= 512
+    assert len({event.event_id for event in found}) == len(found)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_a_calendar_or_refused(noise: bytes, framed: bool) -> None:
+    body = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + noise + b"\r\nEND:VCALENDAR" if framed else noise
+    try:
+        IcsCalendar(body).occurrences(WINDOW, BERLIN, OWNER)
+    except NotACalendar:
+        assert not framed

@@ -1,0 +1,211 @@
+"""When an event of a calendar file is: rules, exceptions, days, and the many ways to name a time zone."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sidecar.calendar.ics.expand import IcsCalendar
+from tests.calendar.ics.harness import BERLIN, OWNER, WINDOW, moment, occurrences, times, vcalendar, vevent
+
+
+def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward() -> None:
+    weekly = "RRULE:FREQ=WEEKLY;COUNT=2"
+    found = occurrences(
+        vevent("DTSTART;TZID=Europe/Berlin:20261020T100000", "DURATION:PT1H", weekly, uid="autumn"),
+        vevent("DTSTART;TZID=Europe/Berlin:20270323T100000", "DURATION:PT1H", weekly, uid="spring"),
+    )
+    assert [(it.start_time, it.end_ts - it.start_ts) for it in found] == [
+        ("2026-10-20T10:00:00+02:00", 3600),
+        ("2026-10-27T10:00:00+01:00", 3600),
+        ("2027-03-23T10:00:00+01:00", 3600),
+        ("2027-03-30T10:00:00+02:00", 3600),
+    ]
+    assert {it.time_zone for it in found} == {"Europe/Berlin"}
+
+
+def test_days_are_dates_whose_midnights_lie_where_the_calendar_is() -> None:
+    found = occurrences(
+        vevent("DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20261227", uid="holidays"),
+        vevent("DTSTART;VALUE=DATE:20261101", uid="one day"),
+        vevent("DTSTART;VALUE=DATE:20261201", "DURATION:P2D", uid="two days"),
+        zone=ZoneInfo("America/Los_Angeles"),
+    )
+    assert [(it.event_id, it.all_day, it.start_time, it.end_time) for it in found] == [
+        ("one day", True, "2026-11-01", "2026-11-02"),
+        ("two days", True, "2026-12-01", "2026-12-03"),
+        ("holidays", True, "2026-12-24", "2026-12-27"),
+    ]
+    assert found[0].end_ts - found[0].start_ts == 25 * 3600, "the clocks go back on that day"
+    assert found[2].start_ts == moment("2026-12-24T08:00")
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A computer in Tokyo."""
+    with monkeypatch.context() as patch:
+        patch.setitem(os.environ, "TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_time_without_a_zone_is_in_that_of_its_calendar_or_of_this_computer(tokyo: None) -> None:
+    floating = vevent("DTSTART:20261201T100000", "DTEND:20261201T110000")
+    for zone, said, at in (
+        (BERLIN, "2026-12-01T10:00:00+01:00", "2026-12-01T09:00"),
+        (None, "2026-12-01T10:00:00+09:00", "2026-12-01T01:00"),
+    ):
+        [event] = occurrences(floating, zone=zone)
+        assert (event.start_time, event.start_ts, event.time_zone) == (said, moment(at), None)
+
+
+@pytest.mark.parametrize(
+    ("tzid", "offset", "key"),
+    [
+        ("W. Europe Standard Time", "+02:00", "Europe/Berlin"),
+        ("Eastern Standard Time", "-04:00", "America/New_York"),
+        ("Korea Standard Time", "+09:00", "Asia/Seoul"),
+        ("/freeassociation.sourceforge.net/Europe/Berlin", "+02:00", "Europe/Berlin"),
+        ('"Europe/Berlin"', "+02:00", "Europe/Berlin"),
+    ],
+)
+def test_time_zones_have_many_names(tzid: str, offset: str, key: str) -> None:
+    file = IcsCalendar(vcalendar(vevent(f"DTSTART;TZID={tzid}:20260701T100000")))
+    [event] = file.occurrences(WINDOW, UTC, OWNER)
+    assert (event.start_time, event.time_zone) == (f"2026-07-01T10:00:00{offset}", key)
+    assert file.describe("x").time_zone == key
+
+
+def own_zone(offset: str) -> str:
+    return "\r\n".join(
+        [
+            "BEGIN:VTIMEZONE",
+            "TZID:Customized Time Zone",
+            "BEGIN:STANDARD",
+            "DTSTART:16010101T000000",
+            f"TZOFFSETFROM:{offset}",
+            f"TZOFFSETTO:{offset}",
+            "END:STANDARD",
+            "END:VTIMEZONE",
+            "",
+        ]
+    )
+
+
+def test_a_zone_that_a_file_defines_itself_holds_for_that_file_only() -> None:
+    event = vevent("DTSTART;TZID=Customized Time Zone:20261201T100000")
+    for offset, said in (("+0330", "+03:30"), ("-0500", "-05:00")):
+        assert times(occurrences(own_zone(offset), event)) == [f"2026-12-01T10:00:00{said}"]
+    assert times(occurrences(event)) == ["2026-12-01T10:00:00+01:00"]
+
+
+def test_an_instance_keeps_its_id_when_it_is_moved_and_is_gone_when_it_is_cancelled() -> None:
+    series = vevent("DTSTART;TZID=Europe/Berlin:20261102T100000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=4")
+    moved = vevent(
+        "RECURRENCE-ID;TZID=Europe/Berlin:20261109T100000",
+        "DTSTART;TZID=Europe/Berlin:20261111T150000",
+        "DURATION:PT2H",
+        "SUMMARY:Moved",
+    )
+    cancelled = vevent("RECURRENCE-ID:20261116T090000Z", "DTSTART:20261116T090000Z", "STATUS:CANCELLED")
+    plain, changed = occurrences(series), occurrences(series, moved, cancelled)
+    assert [it.event_id for it in plain] == [f"event_202611{day}T090000Z" for day in ("02", "09", "16", "23")]
+    assert [(it.event_id, it.start_time) for it in changed] == [
+        ("event_20261102T090000Z", "2026-11-02T10:00:00+01:00"),
+        ("event_20261109T090000Z", "2026-11-11T15:00:00+01:00"),
+        ("event_20261123T090000Z", "2026-11-23T10:00:00+01:00"),
+    ]
+    assert (changed[1].title, changed[1].original_start_time) == ("Moved", "2026-11-09T10:00:00+01:00")
+    assert {(it.recurring_event_id, it.ical_uid) for it in changed} == {("event", "event")}
+
+
+def test_this_and_all_following_are_moved_and_each_keeps_its_id() -> None:
+    series = vevent("DTSTART;TZID=Europe/Berlin:20261102T100000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=5")
+    later = vevent(
+        "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20261116T100000",
+        "DTSTART;TZID=Europe/Berlin:20261117T140000",
+        "DTEND;TZID=Europe/Berlin:20261117T143000",
+        "SUMMARY:On Tuesdays",
+    )
+    found = occurrences(series, later)
+    assert [it.event_id for it in found] == [it.event_id for it in occurrences(series)]
+    assert [(it.start_time[:16], it.title, it.end_ts - it.start_ts) for it in found] == [
+        ("2026-11-02T10:00", None, 3600),
+        ("2026-11-09T10:00", None, 3600),
+        ("2026-11-17T14:00", "On Tuesdays", 1800),
+        ("2026-11-24T14:00", "On Tuesdays", 1800),
+        ("2026-12-01T14:00", "On Tuesdays", 1800),
+    ]
+    assert [it.original_start_time for it in found][3] == "2026-11-23T10:00:00+01:00"
+
+
+def test_dates_are_taken_out_of_a_rule_and_added_to_it() -> None:
+    found = occurrences(
+        vevent(
+            "DTSTART;TZID=Europe/Berlin:20261102T100000",
+            "DTEND;TZID=Europe/Berlin:20261102T103000",
+            "RRULE:FREQ=DAILY;UNTIL=20261106T090000Z",
+            "EXDATE;TZID=Europe/Berlin:20261103T100000,20261104T100000",
+            "RDATE;TZID=Europe/Berlin:20261120T170000",
+        )
+    )
+    assert [it[:16] for it in times(found)] == [
+        "2026-11-02T10:00",
+        "2026-11-05T10:00",
+        "2026-11-06T10:00",
+        "2026-11-20T17:00",
+    ]
+
+
+def test_a_rule_without_an_end_is_followed_as_far_as_the_window_goes_and_from_long_ago() -> None:
+    birthday = vevent("DTSTART;VALUE=DATE:16040512", "RRULE:FREQ=YEARLY", uid="birthday")
+    weekly = vevent("DTSTART;TZID=Europe/Berlin:20200106T100000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", uid="weekly")
+    found = occurrences(birthday, weekly)
+    assert times(it for it in found if it.all_day) == ["2026-05-12", "2027-05-12"]
+    weeks = [it.start_ts for it in found if not it.all_day]
+    assert (weeks[0], weeks[-1], len(weeks)) == (moment("2026-05-04T08:00"), moment("2027-11-29T09:00"), 83)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=SECONDLY",
+        "FREQ=HOURLY;INTERVAL=0",
+        "FREQ=YEARLY;INTERVAL=0",
+        "FREQ=MINUTELY",
+        "FREQ=SECONDLY;COUNT=9999999",
+        "FREQ=SECONDLY;UNTIL=20270601T000000Z",
+        "FREQ=YEARLY;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=" + ",".join(map(str, range(60))),
+    ],
+)
+def test_a_rule_that_nobody_could_look_through_counts_once(rule: str) -> None:
+    found = occurrences(
+        vevent("DTSTART:20261101T100000Z", f"RRULE:{rule}"), vevent("DTSTART:20261102T100000Z", uid="x")
+    )
+    assert [(it.event_id, it.start_time) for it in found] == [
+        ("event", "2026-11-01T10:00:00+00:00"),
+        ("x", "2026-11-02T10:00:00+00:00"),
+    ]
+
+
+def test_a_rule_by_the_second_or_the_hour_that_has_an_end_is_followed() -> None:
+    assert len(occurrences(vevent("DTSTART:20261101T100000Z", "RRULE:FREQ=SECONDLY;COUNT=5"))) == 5
+    hourly = occurrences(vevent("DTSTART:20261101T100000Z", "RRULE:FREQ=HOURLY;INTERVAL=8;UNTIL=20261108T100000Z"))
+    assert len(hourly) == 22
+
+
+def test_what_touches_the_window_is_in_it_however_long_it_is() -> None:
+    found = occurrences(
+        vevent("DTSTART:20200101T000000Z", "DTEND:20300101T000000Z", uid="era"),
+        vevent("DTSTART:20200101T000000Z", "DURATION:P3650D", uid="decade"),
+        vevent("DTSTART:20200101T000000Z", "DTEND:20200102T000000Z", uid="over"),
+        vevent("DTSTART:20300101T000000Z", "DTEND:20300102T000000Z", uid="far"),
+        vevent("DTSTART;VALUE=DATE:20260420", "DTEND;VALUE=DATE:20260503", uid="reaches in"),
+        vevent("DTSTART:20261101T100000Z", uid="a moment"),
+    )
+    assert [it.event_id for it in found] == ["decade", "era", "reaches in", "a moment"]
+    assert found[3].start_ts == found[3].end_ts
