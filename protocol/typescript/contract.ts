@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "db5cdb8c0b107121";
+export const SCHEMA_HASH = "ab350574e05d8555";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -977,7 +977,7 @@ export interface MessageHit {
   created_at: string;
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** The matches in `snippet`; empty if they are too far apart, or if their case differs in length. */
+  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
   marks: SearchMark[];
 }
 
@@ -1716,7 +1716,7 @@ export type ProcessState = "ready" | "draining" | "degraded";
 
 /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
 export interface RequestProgress {
-  /** A request's id. */
+  /** Identifies the request in its $/progress notifications. */
   token: number | string;
   value: ProgressValue;
 }

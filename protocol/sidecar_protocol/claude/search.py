@@ -31,7 +31,7 @@ class MessageHit(Model):
     snippet: str
     """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
     marks: list[SearchMark]
-    """The matches in `snippet`; empty if they are too far apart, or if their case differs in length."""
+    """The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding."""
 
 
 class MessageHits(Model):
