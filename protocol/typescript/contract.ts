@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "b9927bdaefbc27f1";
+export const SCHEMA_HASH = "268f2242b7ebbfb5";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -129,11 +129,11 @@ export interface ActivityHit {
   raw: unknown;
   /** A piece of the description around the first hit, or of the title where the description has none. */
   snippet: string;
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
-export interface SearchMark {
+export interface Highlight {
   start: number;
   end: number;
 }
@@ -980,7 +980,7 @@ export interface MessageHit {
   /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
   snippet: string;
   /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
