@@ -240,7 +240,16 @@ def add_job_types(handlers: Handlers) -> None:
 
 def add_faults(faults: Faults) -> None:
     """Adds points to every operation that changes, stores or reports a job."""
-    for operation in ("queue", "request_cancel", "claim", "finish", "retry_later", "snooze", "put_back", "recover"):
+    for operation in (
+        "queue",
+        "request_cancel",
+        "claim",
+        "finish",
+        "retry_later",
+        "snooze",
+        "requeue_after_shutdown",
+        "recover",
+    ):
         faults.wrap(JobJournal, operation, f"journal.{operation}")
     for operation in ("_recover", "_execute", "_verdict", "_settle"):
         faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")

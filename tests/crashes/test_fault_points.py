@@ -145,11 +145,11 @@ def test_a_kill_while_a_job_is_snoozed_loses_nothing(
 @pytest.mark.parametrize(
     ("point", "passings"),
     [
-        ("journal.put_back:after", (1,)),
+        ("journal.requeue_after_shutdown:after", (1,)),
         ("journal.finish:after", (1,)),
         ("app.end:before", (1,)),
-        nightly("journal.put_back:before", (1, 2, 3)),
-        nightly("journal.put_back:after", (1, 2, 3)),
+        nightly("journal.requeue_after_shutdown:before", (1, 2, 3)),
+        nightly("journal.requeue_after_shutdown:after", (1, 2, 3)),
         nightly("journal.finish:before", (1,)),
         nightly("app.end:after", (1,)),
     ],
