@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "6d019e6361ada36e";
+export const SCHEMA_HASH = "74824e6a89347d18";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -668,7 +668,7 @@ export type SignInStatus = "authorized" | "refused";
 
 /** The state of the user's Claude Code. */
 export interface ClaudeReport {
-  /** True if no finding is a problem. */
+  /** True if no finding has the state `problem`. */
   ok: boolean;
   /** The executable that runs use; null if none can be used. */
   path: string | null;
@@ -739,14 +739,14 @@ export type LoginState = "logged_in" | "logged_out" | "unknown";
 /** The result of one check of a doctor. */
 export interface Finding {
   /**
-   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+   * The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
    * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
    * sessions).
    */
   name: string;
   state: FindingState;
   detail: string;
-  /** What the user can do about it; null if nothing is wrong. */
+  /** A way to solve the problem, for the user; null if nothing is wrong. */
   advice: string | null;
 }
 
@@ -1559,34 +1559,34 @@ export interface CalendarChanged {
 }
 
 /**
- * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
  *
- * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
- * itself gives a dead connection up after five minutes.
+ * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+ * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
  */
 export interface ClaudeStall {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** For how long. */
+  /** Seconds since Claude's last output. */
   silent_s: number;
-  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  /** The tools that are running; empty if Claude's answer is awaited. */
   tools: string[];
 }
 
-/** Claude's API refused a request or was out of reach; the CLI asks again. */
+/** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
 export interface ClaudeApiRetry {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** Of `max_retries`. */
+  /** The number of the retry, from 1 to `max_retries`. */
   attempt: number;
   max_retries: number;
-  /** Until it asks again. */
+  /** Milliseconds until the retry. */
   delay_ms: number;
-  /** HTTP's; null where no answer came. */
+  /** The HTTP status; null if there was no response. */
   status: number | null;
-  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  /** The CLI's name of the error, for example `overloaded` or `rate_limit`. */
   error: string;
 }
 
@@ -3510,13 +3510,13 @@ export interface Notifications {
   /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
   /**
-   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
    *
-   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
-   * itself gives a dead connection up after five minutes.
+   * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+   * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
    */
   "claude.stall": ClaudeStall;
-  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  /** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
   "claude.api_retry": ClaudeApiRetry;
   /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
   "claude.permission_requested": ClaudePermissionRequested;

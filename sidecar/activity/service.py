@@ -1,7 +1,7 @@
 """`activity.*`: the feed, as clients read it and as features write it."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -16,7 +16,7 @@ from sidecar.activity.keys import as_key
 from sidecar.activity.rows import Found, Stored, row_of
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
-from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
+from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
 from sidecar.storage.fulltext import search_terms, snippet
 
@@ -48,38 +48,6 @@ class ActivityService(Activity, Feed):
         self._clock = clock
         self._notify = notify
         self._committed = committed
-
-    def record(
-        self,
-        *,
-        event_id: str,
-        source: str,
-        event_type: str,
-        account_id: str = LOCAL,
-        title: str | None = None,
-        description: str | None = None,
-        url: str | None = None,
-        actor: str | None = None,
-        event_ms: int | None = None,
-        full_text: str | None = None,
-        raw: Mapping[str, object] | None = None,
-    ) -> None:
-        """Put one event into the feed, or bring it up to date, and tell the host.
-
-        `event_id` is stable: the same thing never becomes two rows.  `event_ms`: milliseconds since 1970; None: now.
-        """
-        event = FeedEvent(
-            event_id=event_id,
-            event_type=event_type,
-            at_ms=self._clock.now_ms() if event_ms is None else event_ms,
-            title=title,
-            description=description,
-            url=url,
-            actor=actor,
-            full_text=full_text,
-            raw=raw,
-        )
-        self.write(Origin(source, account_id), [event])
 
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
         """See `Feed`."""

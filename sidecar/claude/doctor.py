@@ -19,7 +19,6 @@ from sidecar_protocol.claude.doctor import (
     ClaudeDoctor,
     ClaudeLogin,
     ClaudeReport,
-    ExecutableSource,
     Finding,
     FindingState,
     LoginState,
@@ -35,7 +34,7 @@ from sidecar.json_reader import get_text, parse_object
 from sidecar.runtime import Program
 
 STATUS_TIMEOUT_S: Final = 10.0
-"""In seconds; `claude auth status` takes 0.2 to 0.5."""
+"""Time limit in seconds; `claude auth status` takes 0.2 to 0.5."""
 CREDENTIALS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 
 
@@ -106,10 +105,7 @@ class DoctorService(ClaudeDoctor):
         async with anyio.create_task_group() as tasks:
             for one in found:
                 tasks.start_soon(read, one.path)
-        return [
-            ClaudeCandidate(path=str(one.path), source=ExecutableSource(one.source), version=versions.get(one.path))
-            for one in found
-        ]
+        return [ClaudeCandidate(path=str(one.path), source=one.source, version=versions.get(one.path)) for one in found]
 
     async def _read_login(self, used: ClaudeCandidate | None) -> ClaudeLogin:
         """Runs `claude auth status`, except with older releases, which might take it for a prompt."""

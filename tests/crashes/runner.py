@@ -265,23 +265,23 @@ def add_faults(faults: Faults) -> None:
     faults.wrap(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
         faults.wrap(sidecar.storage.migrations, operation, f"migrations.{operation}")
-    for operation in ("ask", "answer", "deliver", "withdraw", "keep"):
+    for operation in ("request", "respond", "deliver", "cancel", "end_turn"):
         faults.wrap(PermissionJournal, operation, f"permissions.{operation}")
     split_migrations(faults)
     tear_lines(faults)
     count_steps(faults)
-    create, ask = JobsService.create, PermissionJournal.ask
+    create, request = JobsService.create, PermissionJournal.request
 
     async def arm_and_create(self: JobsService, **params: Any) -> Any:
         faults.armed = True
         return await create(self, **params)
 
-    def arm_and_ask(self: PermissionJournal, *args: Any) -> Any:
+    def arm_and_request(self: PermissionJournal, *args: Any) -> Any:
         faults.armed = True
-        return ask(self, *args)
+        return request(self, *args)
 
     JobsService.create = arm_and_create  # type: ignore[method-assign]
-    PermissionJournal.ask = arm_and_ask  # type: ignore[method-assign, assignment]
+    PermissionJournal.request = arm_and_request  # type: ignore[method-assign, assignment]
 
 
 def split_migrations(faults: Faults) -> None:

@@ -17,7 +17,7 @@ from recurring_ical_events import CalendarQuery
 from sidecar.calendar.ics import properties as facts
 from sidecar.calendar.ics.parse import STRANGE, OwnZones, event_of, head_of, iana_name
 from sidecar.calendar.ics.split import REPEATS, TooMuch, by_uid, digest_of, lies_outside, pieces_of, zone_named
-from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, Window
+from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class IcsCalendar:
         )
 
     def occurrences(
-        self, window: Window, zone: tzinfo | None, me: str, check: Callable[[], None] = lambda: None
+        self, window: TimeRange, zone: tzinfo | None, me: str, check: Callable[[], None] = lambda: None
     ) -> list[RemoteEvent]:
         """What happens in the window; `zone` is where days and times without a zone are, None: where this computer is.
 
@@ -101,7 +101,7 @@ class IcsCalendar:
             log.info("%d events of a calendar file make no sense and were left out", unread)
         return sorted(found.values(), key=lambda one: (one.start_ts, one.event_id))
 
-    def _parsed(self, group: Iterable[list[str]], window: Window) -> tuple[list[Any], int]:
+    def _parsed(self, group: Iterable[list[str]], window: TimeRange) -> tuple[list[Any], int]:
         """The events of one UID, and how many could not be read."""
         events: list[Any] = []
         lost = 0
@@ -117,12 +117,12 @@ class IcsCalendar:
         return events, lost
 
 
-def _widened(window: Window) -> tuple[datetime, datetime]:
+def _widened(window: TimeRange) -> tuple[datetime, datetime]:
     """The window and a day on either side: wherever a time is, it lies within if it may."""
     return datetime.fromtimestamp(window.start_ts - DAY_S, UTC), datetime.fromtimestamp(window.end_ts + DAY_S, UTC)
 
 
-def _steps(rule: Any, event: Any, window: Window) -> float:
+def _steps(rule: Any, event: Any, window: TimeRange) -> float:
     """How often a rule may step from the event's beginning to the window's end."""
     with suppress(*STRANGE):
         frequency = str(rule["FREQ"][0]).upper()
@@ -144,7 +144,7 @@ def _steps(rule: Any, event: Any, window: Window) -> float:
     return 0
 
 
-def _expanded(uid: str, group: list[Any], window: Window) -> Iterator[Found]:
+def _expanded(uid: str, group: list[Any], window: TimeRange) -> Iterator[Found]:
     """The occurrences of what has one UID."""
     if not group:
         return

@@ -22,10 +22,10 @@ from sidecar_protocol.errors import InvalidParams
 from sidecar.accounts import AccountRefused
 from sidecar.calendar.ics.split import NotACalendar, TooMuch
 from sidecar.calendar.provider import (
-    Connected,
+    ConnectedAccount,
     CursorExpired,
     EventPage,
-    Listing,
+    EventQuery,
     RemoteCalendar,
     StoredAccount,
 )
@@ -68,14 +68,16 @@ class IcsProvider:
         self._http = http
         self._seen: dict[str, Seen] = {}
 
-    async def connect(self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]) -> Connected:
+    async def connect(
+        self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
+    ) -> ConnectedAccount:
         """See `Provider`."""
         if set(credentials) != {"address"} or config:
             raise _bad_address("must be there, and nothing else")
         address = normalised(credentials["address"])
-        source = IcsSource(self._http, StoredAccount("", email, {"address": address}), {})
+        reader = IcsReader(self._http, StoredAccount("", email, {"address": address}), {})
         try:
-            calendars = await source.calendars()
+            calendars = await reader.list_calendars()
         except JobFailed as failure:
             if failure.kind in ("upstream_error", "bad_response"):
                 raise CalendarUnreachable(failure.message, hint=failure.hint) from None
@@ -84,11 +86,11 @@ class IcsProvider:
             raise CalendarCredentialsRejected(refusal.message, hint=refusal.hint) from None
         except JobSnoozed as pause:
             raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
-        return Connected(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
+        return ConnectedAccount(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
 
-    def open(self, account: StoredAccount) -> "IcsSource":
+    def open(self, account: StoredAccount) -> "IcsReader":
         """See `Provider`."""
-        return IcsSource(self._http, account, self._seen)
+        return IcsReader(self._http, account, self._seen)
 
     async def revoke(self, account: StoredAccount) -> bool:
         """See `Provider`: an address is taken back only where it was made."""
@@ -96,8 +98,8 @@ class IcsProvider:
         return False
 
 
-class IcsSource:
-    """See `Source`."""
+class IcsReader:
+    """See `AccountReader`."""
 
     def __init__(self, http: Http, account: StoredAccount, seen: dict[str, Seen]) -> None:
         self._http = http
@@ -106,15 +108,15 @@ class IcsSource:
         self._seen = seen
         self._file: IcsCalendar | None = None
 
-    async def calendars(self) -> list[RemoteCalendar]:
-        """See `Source`: the one that the file is."""
+    async def list_calendars(self) -> list[RemoteCalendar]:
+        """See `AccountReader`: the one that the file is."""
         return [(await self._read(self._seen.get(self._account.account_id))).calendar]
 
-    async def events(self, wanted: Listing) -> AsyncGenerator[EventPage, None]:
-        """See `Source`."""
+    async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
+        """See `AccountReader`."""
         seen = self._seen.get(self._account.account_id) or await self._read(None)
-        if wanted.cursor is not None:
-            if wanted.cursor != seen.digest:
+        if query.cursor is not None:
+            if query.cursor != seen.digest:
                 raise CursorExpired
             yield EventPage(cursor=seen.digest)
             return
@@ -122,9 +124,9 @@ class IcsSource:
             seen = await self._read(None)
         assert self._file is not None
         # A calendar that says nowhere where it is is meant for whoever looks at it.
-        zone = zone_or_utc(wanted.zone) if seen.calendar.time_zone else None
+        zone = zone_or_utc(query.zone) if seen.calendar.time_zone else None
         found = await _worked_out(
-            partial(self._file.occurrences, wanted.window, zone, self._account.email, check_cancelled)
+            partial(self._file.occurrences, query.time_range, zone, self._account.email, check_cancelled)
         )
         for start in range(0, len(found), PAGE):
             yield EventPage(found[start : start + PAGE])

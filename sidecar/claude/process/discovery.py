@@ -1,7 +1,7 @@
 """Finds the user's own `claude` executable.
 
 The search goes through PATH, then the login shell, then the folders that installers use: an app started from a desktop
-has a shorter PATH than a terminal.  The sidecar bundles no Claude Code, since its licence does not allow that.
+has a shorter PATH than a terminal.  The sidecar does not bundle Claude Code, since its licence forbids that.
 """
 
 import contextlib
@@ -17,14 +17,15 @@ from typing import cast
 
 import anyio
 from anyio.abc import ByteReceiveStream
+from sidecar_protocol.claude.doctor import ExecutableSource
 
 from sidecar.claude.process.environment import cli_environment, inherited
 from sidecar.job_handler import JobFailed
 
 LOGIN_SHELL_TIMEOUT_S = 3.0
-"""In seconds; a profile that loads nvm or conda takes about one."""
+"""Time limit in seconds; a profile that loads nvm or conda takes about one."""
 VERSION_TIMEOUT_S = 10.0
-"""In seconds; `--version` takes about 13 ms, but antivirus software may scan a program that was just updated."""
+"""Time limit in seconds; `--version` takes about 13 ms, but antivirus software may scan a new program first."""
 OUTPUT_LIMIT = 16_384
 """Maximum output of a command, in bytes."""
 TERMINATE_GRACE_S = 0.5
@@ -42,10 +43,10 @@ NPM_EXE = Path("node_modules", "@anthropic-ai", "claude-code", "bin", "claude.ex
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """The path of a `claude`, and how it was found: `setting`, `path`, `login_shell` or `known_place`."""
+    """The path of a `claude`, and how it was found."""
 
     path: Path
-    source: str
+    source: ExecutableSource
 
 
 class Discovery:
@@ -107,13 +108,13 @@ class Discovery:
         for folder in self._environment.get("PATH", "").split(os.pathsep):
             # A run has its own working directory, in which a relative entry would name another folder.
             if Path(folder).is_absolute() and (on_path := which(NAME, path=folder)) is not None:
-                yield Executable(Path(on_path), "path")
+                yield Executable(Path(on_path), ExecutableSource.PATH)
         in_shell = (shell or await self._query_login_shell()).claude
         if in_shell is not None:
-            yield Executable(Path(in_shell), "login_shell")
+            yield Executable(Path(in_shell), ExecutableSource.LOGIN_SHELL)
         for place in install_paths(self._environment, self._home):
             if which(str(place)):
-                yield Executable(place, "known_place")
+                yield Executable(place, ExecutableSource.KNOWN_PLACE)
 
     async def _query_login_shell(self) -> "_LoginShell":
         """Starts one shell for both answers: profiles are slow, and two at once can wait for each other (pyenv)."""
@@ -175,7 +176,7 @@ async def read_version(path: Path, environment: Mapping[str, str]) -> str:
 def _configured(setting: str) -> Executable:
     path = Path(setting).expanduser()
     if path.is_absolute() and which(str(path)):
-        return Executable(path, "setting")
+        return Executable(path, ExecutableSource.SETTING)
     raise JobFailed(
         f"CLAUDE_PATH is {setting!r}, which is not an executable program.",
         kind="executable_missing",

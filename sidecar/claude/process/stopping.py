@@ -34,7 +34,7 @@ class StopTimeouts:
 
 CANCEL: Final = StopTimeouts(terminate_s=5.0, kill_s=10.0, end_s=12.0)
 TERMINATE: Final = StopTimeouts(terminate_s=0.0, kill_s=5.0, end_s=7.0)
-"""For a process that has already been interrupted."""
+"""Timeouts for a process that has already been interrupted."""
 # The sidecar has two seconds to shut down.
 SHUTDOWN: Final = StopTimeouts(terminate_s=0.0, kill_s=0.8, end_s=1.2)
 

@@ -13,10 +13,10 @@ from sidecar.claude.process import pool
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
 from sidecar.claude.process.environment import SESSION_ENV, cli_environment
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.sessions.live_settings import Settings
+from sidecar.claude.sessions.session_settings import SessionSettings
 from tests.claude.harness import processes_of, until
 
-SETTINGS = Settings(None, None, ())
+SETTINGS = SessionSettings(None, None, ())
 
 
 class Keeper:
