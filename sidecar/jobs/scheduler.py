@@ -43,7 +43,7 @@ class Scheduler(Schedules):
     def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
         """Creates a schedule if there is none with this id; an existing one keeps the user's changes.
 
-        The grid is offset by up to `jitter_s`, derived from the id, so that many accounts do not sync at the same moment.
+        The grid is offset by up to `jitter_s`, derived from the id, so that many accounts do not sync at once.
         """
         if self._schedules.exists(schedule_id):
             return

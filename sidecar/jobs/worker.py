@@ -39,7 +39,7 @@ MAX_RUNNING_JOBS: Final = 8
 MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 """Maximum size of a result, so that a page or a notification with it still fits into a message."""
 MAX_SLEEP_S: Final = 60.0
-"""Longest sleep while a job waits for its time: the clock may be set, and timers stand still while the computer sleeps."""
+"""Longest sleep while a job waits for its time, since the clock may be set and timers stop in standby."""
 STORE_RETRIES_S: Final = (0.2, 1.0, 5.0)
 """Delays before an outcome that could not be stored is stored again; afterwards the next start handles the job."""
 

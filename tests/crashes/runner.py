@@ -10,7 +10,7 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              slow_recovery     the recovery from a crash waits for the first cancel
 
 The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`
+that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._store_verdict_durably`, `App._committed`, `._end`
 and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function raises
 AttributeError at the start.
 """
@@ -248,10 +248,10 @@ def add_faults(faults: Faults) -> None:
         "retry_later",
         "snooze",
         "requeue_after_shutdown",
-        "recover",
+        "requeue_after_crash",
     ):
         faults.wrap(JobJournal, operation, f"journal.{operation}")
-    for operation in ("_recover", "_execute", "_verdict", "_settle"):
+    for operation in ("_recover", "_execute", "_verdict", "_store_verdict_durably"):
         faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")
     for operation in ("begin", "commit"):
         faults.wrap(Database, operation, f"database.{operation}")

@@ -279,7 +279,7 @@ class Queue(RuleBasedStateMachine):
     def prune(self, age_s: int) -> None:
         before = self.model.later(-age_s)
         with self.database.write():
-            count = self.store.forget((before, ""), 200)
+            count = self.store.prune((before, ""), 200)
         old = [job for job in self.model.jobs.values() if job.status not in LIVE and job.updated_at < before]
         assert count == len(old)
         for job in old:
