@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "74824e6a89347d18";
+export const SCHEMA_HASH = "b9927bdaefbc27f1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1720,7 +1720,7 @@ export type ProcessState = "ready" | "draining" | "degraded";
 
 /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
 export interface RequestProgress {
-  /** A request's id. */
+  /** Identifies the request in its $/progress notifications. */
   token: number | string;
   value: ProgressValue;
 }

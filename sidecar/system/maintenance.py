@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import anyio
 import anyio.lowlevel
 from anyio.to_thread import run_sync
-from sidecar_protocol.system import (
+from sidecar_protocol.system.maintenance import (
     BackUpDatabase,
     BackupResult,
     PruneHistory,

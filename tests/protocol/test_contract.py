@@ -30,7 +30,7 @@ from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.jobs import JobCreated, JobNotFound, Jobs
 from sidecar_protocol.meta import Meta
 from sidecar_protocol.scalars import Token
-from sidecar_protocol.system import Lifecycle, Secrets
+from sidecar_protocol.system.lifecycle import Lifecycle, Secrets
 
 from tests.test_house import part
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar, get_type_hints
 
@@ -13,66 +13,35 @@ from sidecar_protocol.contract.models import Input, Model
 from sidecar_protocol.contract.names import pascal_case
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """The arguments of `@method`."""
+@dataclass(frozen=True)
+class Method:
+    """A declared method: its function, the arguments of `@method`, and the Protocol class that declares it."""
 
+    function: Callable[..., Any]
     name: str
     raises: tuple[type[RpcError], ...]
     rest: str | None
     since: str
     waits: bool
     before_initialize: bool
+    interface: type = object
 
-
-def method(
-    name: str,
-    *,
-    raises: tuple[type[RpcError], ...] = (),
-    rest: str | None = None,
-    since: str = "0.1.0",
-    waits: bool = False,
-    before_initialize: bool = False,
-) -> Callable[[T], T]:
-    """Declares the decorated function as a method of the wire.
-
-    `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
-    suspend and runs in a task of its own; all other handlers run to their end at once.  A method that is allowed
-    `before_initialize` can be called before the handshake.
-    """
-
-    def declare(function: T) -> T:
-        setattr(function, "__declaration__", Declaration(name, raises, rest, since, waits, before_initialize))  # noqa: B010 - mypy knows no such attribute
-        return function
-
-    return declare
-
-
-class Method:
-    """A declared method, read from its Protocol class."""
-
-    def __init__(self, interface: type, function: Callable[..., Any]) -> None:
-        declaration: Declaration = getattr(function, "__declaration__")  # noqa: B009 - see `declare`
-        self.interface = interface
-        self.attribute = function.__name__
-        self.name = declaration.name
-        self.raises = declaration.raises
-        self.rest = declaration.rest
-        self.since = declaration.since
-        self.waits = declaration.waits
-        self.before_initialize = declaration.before_initialize
-        self._function = function
+    @property
+    def attribute(self) -> str:
+        """The name of the function."""
+        return self.function.__name__
 
     @cached_property
     def doc(self) -> str:
         """The docstring of the declaration."""
-        return inspect.getdoc(self._function) or ""
+        return inspect.getdoc(self.function) or ""
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
-        return get_type_hints(self._function, include_extras=True)
+        return get_type_hints(self.function, include_extras=True)
 
     @cached_property
     def result(self) -> type[Model] | None:
@@ -84,7 +53,7 @@ class Method:
     def params(self) -> type[Input]:
         """The params as a model that rejects unknown fields, built from the signature on first use."""
         fields: dict[str, Any] = {}
-        for parameter in inspect.signature(self._function).parameters.values():
+        for parameter in inspect.signature(self.function).parameters.values():
             if parameter.name == "self":
                 continue
             if parameter.kind is not parameter.KEYWORD_ONLY:
@@ -94,11 +63,34 @@ class Method:
         return create_model(pascal_case(self.name) + "Params", __base__=Input, **fields)
 
 
+def method(
+    name: str,
+    *,
+    raises: tuple[type[RpcError], ...] = (),
+    rest: str | None = None,
+    since: str = "0.1.0",
+    waits: bool = False,
+    before_initialize: bool = False,
+) -> Callable[[F], F]:
+    """Declares the decorated function as a method of the wire.
+
+    `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
+    suspend and runs in a task of its own; all other handlers run to their end at once.  A method that is allowed
+    `before_initialize` can be called before the handshake.
+    """
+
+    def declare(function: F) -> F:
+        declared = Method(function, name, raises, rest, since, waits, before_initialize)
+        setattr(function, "__declaration__", declared)  # noqa: B010 - mypy knows no such attribute
+        return function
+
+    return declare
+
+
 def methods_of(interface: type) -> tuple[Method, ...]:
     """Returns the methods that a Protocol class declares, in source order."""
-    return tuple(
-        Method(interface, function) for function in vars(interface).values() if hasattr(function, "__declaration__")
-    )
+    declared = (getattr(function, "__declaration__", None) for function in vars(interface).values())
+    return tuple(replace(one, interface=interface) for one in declared if isinstance(one, Method))
 
 
 def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> T:

@@ -207,7 +207,7 @@ async def test_an_address_that_is_wrong_from_the_start_makes_no_account(
 ) -> None:
     server.status = 404
     error = await refused(harness, server.address)
-    assert (error.data["kind"], "404" in error.message) == ("calendar_credentials_rejected", True)
+    assert (error.data["kind"], "HTTP 404" in error.message) == ("calendar_credentials_rejected", True)
     server.status, server.body = 200, b"<!DOCTYPE html><title>Sign in to the hotel</title>"
     error = await refused(harness, server.address)
     assert (error.data["kind"], "sign-in page" in error.data["hint"]) == ("calendar_credentials_rejected", True)
@@ -310,10 +310,15 @@ async def test_what_is_no_file_or_too_large_is_refused(harness: CalendarHarness,
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "large").open("wb") as large:
         large.truncate(MAX_BODY_BYTES + 1)
-    for name, why in ((".", "no file"), ("pipe", "no file"), ("large", "64 MiB"), ("none", "cannot be read")):
+    for name, why in (
+        (".", "regular file"),
+        ("pipe", "regular file"),
+        ("large", "64 MiB"),
+        ("none", "cannot be read"),
+    ):
         error = await refused(harness, str(tmp_path / name))
         assert (error.data["kind"], why in error.message) == ("calendar_credentials_rejected", True)
-    assert "no file" in (await refused(harness, "/dev/zero")).message
+    assert "regular file" in (await refused(harness, "/dev/zero")).message
 
 
 async def test_a_deleted_account_leaves_nothing_and_is_not_taken_back_at_the_server(
