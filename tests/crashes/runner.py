@@ -11,8 +11,8 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
 
 The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
 that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._store_verdict_durably`,
-`App._committed`, `._end` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function raises
-AttributeError at the start.
+`App._committed`, `._end` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A
+renamed function raises AttributeError at the start.
 """
 
 import argparse
