@@ -87,7 +87,6 @@ DYNAMIC_TABLES = {
 """Modules whose SQL has a table's name as a parameter."""
 NOT_YET = {
     "sidecar/atlassian has too many modules",
-    "sidecar.jobs.scheduler.Scheduler takes too many parameters",
 }
 """Violations that later work removes; an entry that is no longer one fails."""
 # Features that serve domains of other names.

@@ -43,7 +43,7 @@ class Records:
 
     async def forget(self, origin: Origin) -> None:
         """Forget all that was read for an account.  In steps; after a crash in between it is begun again."""
-        await self.feed.forget(origin)
+        await self.feed.remove_all(origin)
         while True:
             with self.database.write():
                 gone = self.objects.drop_some(origin.account_id, FORGET_ROWS)

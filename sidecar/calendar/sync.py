@@ -84,7 +84,7 @@ class AccountSync:
 
     async def _forget(self, calendar: CalendarState) -> None:
         """It is not the account's any more: unsubscribed, or deleted."""
-        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+        await self.books.feed.remove_all(self.origin, container_id=calendar.calendar_id)
         removed = await empty(self.books, CalendarKey(self.account.account_id, calendar.calendar_id))
         with self.books.database.write():
             self._may_write()
@@ -101,7 +101,7 @@ class AccountSync:
                 self._may_write()
                 self.books.calendars.fed(self.account.account_id, calendar.calendar_id, feed_watermark_ts)
             if feed_watermark_ts is not None:
-                await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+                await self.books.feed.remove_all(self.origin, container_id=calendar.calendar_id)
 
     async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
         """Read the calendars, some side by side.

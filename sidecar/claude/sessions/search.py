@@ -11,7 +11,7 @@ from typing import Final
 
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits, MessageQuery
 from sidecar_protocol.claude.sessions import SessionNotFound
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
@@ -113,5 +113,5 @@ def _hit(row: Row, terms: list[str]) -> MessageHit:
         kind=kind,
         created_at=created_at,
         snippet=excerpt.text,
-        marks=[SearchMark(start=start, end=end) for start, end in excerpt.highlights],
+        marks=[Highlight(start=start, end=end) for start, end in excerpt.highlights],
     )
