@@ -86,7 +86,6 @@ DYNAMIC_TABLES = {
 }
 """Modules whose SQL has a table's name as a parameter."""
 NOT_YET = {
-    "sidecar/atlassian has too many modules",
     "sidecar.claude.handlers.ClaudeRunHandler takes too many parameters",
     "sidecar.claude.permissions.journal.PermissionJournal takes too many parameters",
     "sidecar.claude.service.SessionsService takes too many parameters",
