@@ -193,7 +193,7 @@ class AccountLifecycle(ABC):
             self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._runtime.committed()
         is_revoked = await self.delete_data(account)
-        await self._runtime.feed().forget(account.origin)
+        await self._runtime.feed().remove_all(account.origin)
         with self._runtime.database.write():
             if self.find_account(account.account_id) is not None:  # else another call was faster
                 self._sync_state.remove(account.connector)

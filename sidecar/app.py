@@ -16,12 +16,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.connection import Connection, Id
-from sidecar_protocol.system import OutboxStatus, ProgressKind, ProgressValue, RequestProgress, SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
+from sidecar_protocol.system.progress import ProgressKind, ProgressValue, RequestProgress
+from sidecar_protocol.system.status import OutboxStatus
 
 from sidecar import exit_codes
 from sidecar.clock import FixedClock, SystemClock, iso_now
 from sidecar.features import SECRETS, Features, job_types
-from sidecar.feed import Feed
 from sidecar.ids import Uuid7
 from sidecar.jobs.feature import JobsFeature
 from sidecar.logs import Logs
@@ -43,6 +44,7 @@ from sidecar.wire.outbox import Outbox
 from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 if TYPE_CHECKING:
+    from sidecar.feed import Feed
     from sidecar.http.client import Http, Upstream
     from sidecar.transcripts.record import Recorder
 
@@ -139,7 +141,7 @@ class App:
             http=cache(self._make_http),
         )
 
-    def _feed(self) -> Feed:
+    def _feed(self) -> "Feed":
         return self._features.feed()
 
     def _make_http(self) -> "Http":

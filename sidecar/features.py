@@ -10,17 +10,19 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar_protocol.contract import JobSpec
-from sidecar_protocol.system import SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER
-from sidecar.feed import Feed
 from sidecar.jobs.feature import JobsFeature
 from sidecar.runtime import Feature, Program, Runtime
 from sidecar.wire.event_log import EventLog
+
+if TYPE_CHECKING:
+    from sidecar.feed import Feed
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Features:
     def _services(self, name: str) -> Iterable[object]:
         return self.get(name).services
 
-    def feed(self) -> Feed:
+    def feed(self) -> "Feed":
         """Returns the activity feed."""
         feed = self.get("activity").feed
         assert feed is not None

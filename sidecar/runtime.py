@@ -12,7 +12,6 @@ from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.clock import Clock
-from sidecar.feed import Feed
 from sidecar.ids import MakeId
 from sidecar.job_handler import Registration
 from sidecar.randomness import Randomness
@@ -21,6 +20,7 @@ from sidecar.storage.database import Database
 from sidecar.storage.secrets import Vault
 
 if TYPE_CHECKING:
+    from sidecar.feed import Feed
     from sidecar.http.client import Http
     from sidecar.storage.fulltext import FullTextIndex
 
@@ -70,7 +70,7 @@ class Runtime:
     vault: Vault
     queue: Queue
     schedules: Schedules
-    feed: Callable[[], Feed]
+    feed: "Callable[[], Feed]"
     """Returns the activity feed.  A call, because the feed belongs to a feature, which is made from this runtime."""
     http: "Callable[[], Http]"
     """Returns the process's HTTP client.  A call, because its module imports anyio, which the start does without."""
@@ -105,7 +105,7 @@ class Feature:
     """The job types that it can run."""
     indexes: "tuple[FullTextIndex, ...]" = ()
     """Full-text indexes, which are filled and merged while the process serves."""
-    feed: Feed | None = None
+    feed: "Feed | None" = None
     """The activity feed, from the one feature that owns it."""
     program: Callable[[], Awaitable[Program]] | None = None
     """Looks for the program that it runs."""

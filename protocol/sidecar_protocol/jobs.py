@@ -9,6 +9,8 @@ from sidecar_protocol.contract import Ephemeral, Model, Notification, RpcError, 
 from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.errors import InvalidCursor, InvalidParams, PayloadTooLarge
 from sidecar_protocol.scalars import (
+    DEFAULT_LIMIT,
+    DEFAULT_LINES_LIMIT,
     Count,
     Cursor,
     Flag,
@@ -199,7 +201,7 @@ class Jobs(Protocol):
         *,
         status: JobStatus | None = None,
         type: ShortText | None = None,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> JobPage:
         """Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB."""
@@ -219,7 +221,9 @@ class Jobs(Protocol):
         ...
 
     @method("jobs.log.list", raises=(JobNotFound, InvalidCursor))
-    async def list_log(self, *, job_id: JobId, limit: Limit = 200, cursor: Cursor | None = None) -> JobLogPage:
+    async def list_log(
+        self, *, job_id: JobId, limit: Limit = DEFAULT_LINES_LIMIT, cursor: Cursor | None = None
+    ) -> JobLogPage:
         """The lines of a job's stored log, oldest first."""
         ...
 

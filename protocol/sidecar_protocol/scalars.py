@@ -70,6 +70,9 @@ TimeZoneName = Annotated[
 ]
 
 Limit = Annotated[int, Strict(), Field(ge=1, le=500, description="Rows per page, 1 to 500.")]
+DEFAULT_LIMIT: Final = 50
+DEFAULT_LINES_LIMIT: Final = 200
+"""The default of lists whose rows are short, such as log lines and messages."""
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=1_024),

@@ -1,9 +1,9 @@
-// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+// Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
 
 export const PROTOCOL_VERSION = 1;
 
-/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
-export const SCHEMA_HASH = "63ce4b1ca2688eb9";
+/** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
+export const SCHEMA_HASH = "fdd4148f4a368ae1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -129,11 +129,11 @@ export interface ActivityHit {
   raw: unknown;
   /** A piece of the description around the first hit, or of the title where the description has none. */
   snippet: string;
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
-export interface SearchMark {
+export interface Highlight {
   start: number;
   end: number;
 }
@@ -309,44 +309,44 @@ export interface HeatmapDay {
   count: number;
 }
 
-/** All providers. */
+/** All calendar providers. */
 export interface CalendarProviderList {
   providers: CalendarProvider[];
 }
 
-/** Where calendars may come from, and whether this installation is ready for it. */
+/** A source of calendars. */
 export interface CalendarProvider {
   id: string;
   name: string;
   auth: CalendarAuth;
   available: boolean;
-  /** What is missing, in words for the app's developer; null where nothing is. */
+  /** Why it is not available, for the developer of the app; null if it is. */
   reason: string | null;
-  /** The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`. */
+  /** The keys of `credentials` in `calendar.accounts.create`, each with its meaning: `key: meaning`. */
   credentials: string[];
 }
 
 /**
- * How one connects an account of a provider.
+ * How an account of a provider is connected.
  *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
+ * - `oauth`: A sign-in in the browser.
+ * - `address`: A secret address in `credentials`.
  */
 export const CalendarAuth = {
-  /** By a sign-in in the browser. */
+  /** A sign-in in the browser. */
   OAUTH: "oauth",
-  /** By an address that is secret itself. */
+  /** A secret address in `credentials`. */
   ADDRESS: "address",
 } as const;
 /**
- * How one connects an account of a provider.
+ * How an account of a provider is connected.
  *
- * - `oauth`: By a sign-in in the browser.
- * - `address`: By an address that is secret itself.
+ * - `oauth`: A sign-in in the browser.
+ * - `address`: A secret address in `credentials`.
  */
 export type CalendarAuth = "oauth" | "address";
 
-/** Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar. */
+/** An account at a calendar provider.  Its credentials are never sent. */
 export interface CalendarAccount {
   account_id: string;
   /** `google` or `ics`. */
@@ -355,15 +355,15 @@ export interface CalendarAccount {
   display_name: string | null;
   status: AccountStatus;
   /**
-   * Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-   * `secret_unreadable`, `address_rejected`, `file_missing`.
+   * The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
+   * `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`.
    */
   reason: string | null;
-  /** What a person can do about it. */
+  /** Suggested action for the user. */
   hint: string | null;
-  /** How far back a full sync reads; what is older and known already stays. */
+  /** Days before today that are synced.  Stored events that are older are not deleted. */
   past_days: number;
-  /** How far ahead events are kept. */
+  /** Days after today that are synced. */
   future_days: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -401,10 +401,10 @@ export const AccountStatus = {
  */
 export type AccountStatus = "active" | "needs_reauth" | "deleting" | "deleted";
 
-/** The account that is gone. */
+/** The account that was deleted. */
 export interface CalendarAccountDeleted {
   account_id: string;
-  /** Whether the provider was told to take the sign-in back; not where another account still uses it. */
+  /** Whether the sign-in was revoked at the provider.  It is not if another account uses it. */
   revoked: boolean;
 }
 
@@ -516,23 +516,23 @@ export interface JobError {
   details: Record<string, unknown> | null;
 }
 
-/** One calendar of an account. */
+/** A calendar of an account. */
 export interface Calendar {
   account_id: string;
   calendar_id: string;
   name: string;
   description: string | null;
-  /** Whether it is the account's own calendar. */
+  /** Whether it is the account's main calendar. */
   is_primary: boolean;
-  /** What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`. */
+  /** The account's access as the provider names it: `owner`, `writer`, `reader`, `freeBusyReader`. */
   access_role: string | null;
   background_color: string | null;
   foreground_color: string | null;
   /** IANA name. */
   time_zone: string | null;
-  /** Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost. */
+  /** Whether the user wants to see it.  A deselected calendar is not synced, and its events are hidden. */
   selected: boolean;
-  /** Why it, alone of its account, could not be synced the last time. */
+  /** Why the last sync could not read this calendar; null if it could. */
   sync_error: CalendarSyncError | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -543,33 +543,36 @@ export interface Calendar {
 }
 
 /**
- * Why one calendar of an account is not synced.
+ * Why a single calendar of an account cannot be synced.
  *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ * - `not_found`: It was deleted, or is no longer shared with the account.
+ * - `forbidden`: The account may not read it.
  */
 export const CalendarSyncError = {
-  /** The provider has no such calendar any more, or it is not shared with the account any more. */
+  /** It was deleted, or is no longer shared with the account. */
   NOT_FOUND: "not_found",
+  /** The account may not read it. */
   FORBIDDEN: "forbidden",
 } as const;
 /**
- * Why one calendar of an account is not synced.
+ * Why a single calendar of an account cannot be synced.
  *
- * - `not_found`: The provider has no such calendar any more, or it is not shared with the account any more.
+ * - `not_found`: It was deleted, or is no longer shared with the account.
+ * - `forbidden`: The account may not read it.
  */
 export type CalendarSyncError = "not_found" | "forbidden";
 
-/** All calendar accounts, the oldest first. */
+/** All calendar accounts, oldest first. */
 export interface CalendarAccountList {
   accounts: CalendarAccount[];
 }
 
-/** Calendars by account, the primary one first, then by name. */
+/** Calendars by account; the primary one first, then by name. */
 export interface CalendarList {
   calendars: Calendar[];
 }
 
-/** Events in the order in which they begin. */
+/** Events by start. */
 export interface CalendarEventPage {
   events: CalendarEvent[];
   /** Null on the last page. */
@@ -577,10 +580,10 @@ export interface CalendarEventPage {
 }
 
 /**
- * Something with a beginning and an end.  Its account, calendar and own id name it together.
+ * A calendar event, or one occurrence of a recurring event.  `event_id` is unique only within its calendar.
  *
- * The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
- * `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
+ * The end is exclusive.  An all-day event has the same dates in every time zone: use `start_time` and `end_time`.  Its
+ * `start_ts` and `end_ts` are midnights in the time zone of the account's primary calendar.
  */
 export interface CalendarEvent {
   account_id: string;
@@ -589,10 +592,10 @@ export interface CalendarEvent {
   title: string | null;
   /** May be HTML. */
   description: string | null;
-  /** As the provider said it: ISO 8601, a plain date where it lasts all day. */
+  /** The provider's value, ISO 8601; a date without a time if the event lasts all day. */
   start_time: string | null;
   end_time: string | null;
-  /** The beginning, seconds since 1970. */
+  /** The start in seconds since 1970. */
   start_ts: number;
   end_ts: number;
   all_day: boolean;
@@ -601,24 +604,24 @@ export interface CalendarEvent {
   visibility: string | null;
   /** `confirmed`, `tentative` or `cancelled`. */
   status: string | null;
-  /** Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`. */
+  /** The provider's value: an object with `email`, optionally `displayName` and `self`. */
   organizer: unknown;
-  /** Who is invited, as the provider said it: a list of such objects, with `responseStatus`. */
+  /** The provider's value: an array of such objects, with `responseStatus`. */
   attendees: unknown;
   html_link: string | null;
-  /** IANA name; null: its calendar's. */
+  /** IANA name; null for the calendar's time zone. */
   time_zone: string | null;
-  /** In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
+  /** Google's `eventType`: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`. */
   event_type: string | null;
-  /** `transparent` where it does not block time. */
+  /** `transparent` if the event does not block time. */
   transparency: string | null;
-  /** What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited. */
+  /** The owner's response: `accepted`, `declined`, `tentative` or `needsAction`; null if the owner is not invited. */
   response_status: string | null;
-  /** Copies of one event in several calendars share it, and so do all events of a series. */
+  /** Shared by the copies of an event in several calendars, and by all occurrences of a recurring event. */
   ical_uid: string | null;
-  /** The series that it belongs to. */
+  /** The recurring event that it is an occurrence of. */
   recurring_event_id: string | null;
-  /** Where in its series it belongs, wherever it was moved to. */
+  /** The start that the recurrence rule gives this occurrence, even if it was moved. */
   original_start_time: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
@@ -626,46 +629,46 @@ export interface CalendarEvent {
   updated_at: string;
 }
 
-/** Where to send the user. */
+/** A sign-in that was started. */
 export interface SignInStarted {
-  /** Open it in the user's own browser. */
+  /** The page to open in the user's default browser. */
   authorization_url: string;
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   expires_at: string;
 }
 
-/** What the redirect said. */
+/** The state of a sign-in after its redirect. */
 export interface SignInReturned {
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
   status: SignInStatus;
 }
 
 /**
- * How far a sign-in is.
+ * The state of a sign-in after the redirect.
  *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
+ * - `authorized`: Access was granted; call `complete` to connect the account.
+ * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export const SignInStatus = {
-  /** Google agreed; `complete` makes an account of it. */
+  /** Access was granted; call `complete` to connect the account. */
   AUTHORIZED: "authorized",
-  /** Google did not; `complete` says why. */
+  /** Access was denied; `complete` returns the reason as an error. */
   REFUSED: "refused",
 } as const;
 /**
- * How far a sign-in is.
+ * The state of a sign-in after the redirect.
  *
- * - `authorized`: Google agreed; `complete` makes an account of it.
- * - `refused`: Google did not; `complete` says why.
+ * - `authorized`: Access was granted; call `complete` to connect the account.
+ * - `refused`: Access was denied; `complete` returns the reason as an error.
  */
 export type SignInStatus = "authorized" | "refused";
 
 /** The state of the user's Claude Code. */
 export interface ClaudeReport {
-  /** True if no finding is a problem. */
+  /** True if no finding has the state `problem`. */
   ok: boolean;
   /** The executable that runs use; null if none can be used. */
   path: string | null;
@@ -736,14 +739,14 @@ export type LoginState = "logged_in" | "logged_out" | "unknown";
 /** The result of one check of a doctor. */
 export interface Finding {
   /**
-   * What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+   * The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
    * Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
    * sessions).
    */
   name: string;
   state: FindingState;
   detail: string;
-  /** What the user can do about it; null if nothing is wrong. */
+  /** A way to solve the problem, for the user; null if nothing is wrong. */
   advice: string | null;
 }
 
@@ -776,220 +779,218 @@ export interface SessionText {
 }
 
 /**
- * What became of a question.
+ * The status of a permission request.
  *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
+ * - `open`: Waits for a response.
+ * - `cancelled`: The turn ended, Claude withdrew the request, or the session continued without a response.
  */
 export const PermissionStatus = {
-  /** Waits for an answer. */
+  /** Waits for a response. */
   OPEN: "open",
   ALLOWED: "allowed",
   DENIED: "denied",
-  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  /** The turn ended, Claude withdrew the request, or the session continued without a response. */
   CANCELLED: "cancelled",
 } as const;
 /**
- * What became of a question.
+ * The status of a permission request.
  *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
+ * - `open`: Waits for a response.
+ * - `cancelled`: The turn ended, Claude withdrew the request, or the session continued without a response.
  */
 export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
 
-/** Questions, the newest first. */
+/** Permission requests, newest first. */
 export interface PermissionPage {
   requests: PermissionRequest[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** Something that Claude asks and waits for. */
+/** A permission request that Claude waits for. */
 export interface PermissionRequest {
   request_id: string;
   session_id: string;
-  /** The turn that asks. */
+  /** The turn that sent it. */
   job_id: string;
   kind: PermissionKind;
   /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
   tool_name: string;
-  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  /** The id of the call: `raw.message.content[].id` of the message of kind `tool_use`. */
   tool_use_id: string | null;
-  /** Claude's own words for it. */
+  /** Claude's description of the call. */
   description: string | null;
-  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  /** The whole input of the tool, an object of at most 1 MiB.  A response applies to exactly this input. */
   input: unknown;
-  /** The file or folder that is out of bounds without an answer. */
+  /** The file or folder to which Claude has no access without permission. */
   blocked_path: string | null;
-  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  /** The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible. */
   rules: string[];
-  /** A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too. */
+  /** A mode that would allow the call: `claude.sessions.update` sets it, even during the turn. */
   suggested_mode: PermissionMode | null;
   status: PermissionStatus;
-  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  /** True if the turn has ended and the request is still open: a response starts a new turn, `resumed_by`. */
   turn_ended: boolean;
-  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  /** The message of the denial, or the reason of the cancellation. */
   message: string | null;
-  /** The input that was allowed in place of `input`; null: as it was. */
+  /** The input that was allowed instead of `input`; null if that was not changed. */
   updated_input: unknown;
-  /** The rules that the answer added to the session. */
+  /** The rules that the response added to the session. */
   remembered: string[];
-  /** The job of the turn that goes on with the answer. */
+  /** The job id of the turn that continues with the response. */
   resumed_by: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   resolved_at: string | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented by every change: of two snapshots, the higher is newer. */
   version: number;
 }
 
 /**
- * What is asked.
+ * The kind of a permission request.
  *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ * - `tool`: Permission to use a tool with this input.
+ * - `question`: Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question,
+ * header,
+ * options: [{label, description}], multiSelect}]}.
+ * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export const PermissionKind = {
-  /** May Claude use this tool with this input? */
+  /** Permission to use a tool with this input. */
   TOOL: "tool",
   /**
-   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
-   * [{label, description}], multiSelect}]}.
+   * Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question, header,
+   * options: [{label, description}], multiSelect}]}.
    */
   QUESTION: "question",
-  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  /** Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`. */
   PLAN: "plan",
 } as const;
 /**
- * What is asked.
+ * The kind of a permission request.
  *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ * - `tool`: Permission to use a tool with this input.
+ * - `question`: Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question,
+ * header,
+ * options: [{label, description}], multiSelect}]}.
+ * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export type PermissionKind = "tool" | "question" | "plan";
 
 /**
- * What Claude may do without asking.
+ * The actions that Claude may take without permission.
  *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
+  /** May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission. */
   DEFAULT: "default",
-  /** Also edits files in its folder. */
+  /** May also edit files in its folder. */
   ACCEPT_EDITS: "acceptEdits",
-  /** Reads and plans, changes nothing. */
+  /** May only read, to make a plan. */
   PLAN: "plan",
-  /** Whatever is not allowed beforehand is denied. */
+  /** May read; everything else that no rule allows is denied without a request. */
   DONT_ASK: "dontAsk",
-  /** A classifier decides. */
+  /** A classifier decides about each call. */
   AUTO: "auto",
-  /** Does everything.  The CLI refuses it to root. */
+  /** May do everything.  The CLI refuses this mode to root. */
   BYPASS_PERMISSIONS: "bypassPermissions",
 } as const;
 /**
- * What Claude may do without asking.
+ * The actions that Claude may take without permission.
  *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
 
-/** An answer. */
+/** The decision about a permission request. */
 export const PermissionDecision = {
   ALLOW: "allow",
   DENY: "deny",
 } as const;
-/** An answer. */
+/** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
 /**
- * What a message is.
+ * The kind of a message.
  *
  * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
+ * - `error`: The reason why a turn failed.
+ * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
   /** A prompt. */
   USER: "user",
   ASSISTANT_TEXT: "assistant_text",
   THINKING: "thinking",
-  /** Claude uses a tool; `text` is the tool's name, its input is in `raw`. */
+  /** Claude calls a tool; `text` is the tool's name, and `raw` contains its input. */
   TOOL_USE: "tool_use",
   TOOL_RESULT: "tool_result",
-  /** Why a turn failed. */
+  /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something else that the CLI said, perhaps of a kind that did not exist when this was written. */
+  /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
 } as const;
 /**
- * What a message is.
+ * The kind of a message.
  *
  * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
+ * - `error`: The reason why a turn failed.
+ * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
 
-/** What was found, the newest first. */
+/** Matching messages, newest first. */
 export interface MessageHits {
   hits: MessageHit[];
-  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  /** Null once all messages were searched.  A page can be short or empty although others follow. */
   next_cursor: string | null;
 }
 
-/** A message that was found. */
+/** A message that matches a search. */
 export interface MessageHit {
   message_id: string;
   session_id: string;
   session_title: string | null;
   job_id: string | null;
-  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  /** Position in the session, from 1. */
   seq: number;
   kind: MessageKind;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
-  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
-  marks: SearchMark[];
+  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  marks: Highlight[];
 }
 
-/** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
+/** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`. */
+  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
-  /** The session that it branched off. */
+  /** The session that it was forked from. */
   forked_from: string | null;
-  /** The first prompt's first line where none was given. */
+  /** The first line of the first prompt, unless another title was set. */
   title: string | null;
-  /** Where Claude works; null: the home folder. */
+  /** Claude's working directory; null for the home folder. */
   cwd: string | null;
   model: string | null;
   permission_mode: PermissionMode | null;
@@ -1002,45 +1003,43 @@ export interface Session {
   updated_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_message_at: string | null;
-  /** Over all turns, each message counted once.  A fork begins at nothing. */
+  /** Sum over all turns.  A fork starts at zero. */
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices, over all turns. */
+  /** Sum over all turns: the CLI's estimate, at list prices. */
   total_cost_usd: number;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented by every change: of two snapshots, the higher is newer. */
   version: number;
 }
 
 /**
- * What a session is doing.
+ * The status of a session.
  *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running.
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
-  /** Waits for the next prompt. */
+  /** No turn is running. */
   IDLE: "idle",
-  /** A turn runs. */
+  /** A turn is running. */
   RUNNING: "running",
-  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
-  /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
+  /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
   INTERRUPTED: "interrupted",
 } as const;
 /**
- * What a session is doing.
+ * The status of a session.
  *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running.
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
 
-/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
+/** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
   input_tokens: number;
   output_tokens: number;
@@ -1048,14 +1047,14 @@ export interface ClaudeUsage {
   cache_read_input_tokens: number;
 }
 
-/** Sessions, the last changed first. */
+/** Sessions, most recently updated first. */
 export interface SessionPage {
   sessions: Session[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** The session that is gone. */
+/** The deleted session. */
 export interface SessionDeleted {
   session_id: string;
 }
@@ -1067,74 +1066,74 @@ export interface ClaudeMessagePage {
   next_cursor: string | null;
 }
 
-/** One finished item of a session. */
+/** A complete message of a session. */
 export interface ClaudeMessage {
   message_id: string;
   session_id: string;
-  /** The turn that it came in. */
+  /** The turn that it belongs to. */
   job_id: string | null;
-  /** Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message. */
+  /** The `message_id` of its `claude.delta` notifications.  Several messages can be parts of one API message. */
   api_message_id: string | null;
-  /** Its place in the session, from 1 on, without gaps. */
+  /** Position in the session, from 1, without gaps. */
   seq: number;
   kind: MessageKind;
   /** At most 2 MiB of UTF-8. */
   text: string;
-  /** The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB. */
+  /** The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB. */
   raw: unknown;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
 }
 
 /**
- * What one entry is about.
+ * The grouping of usage.
  *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
+ * - `day`: Local days; a day without usage has no entry.
+ * - `session`: Sessions; one entry without a session id is the sum of all runs.
+ * - `job`: Runs and turns.
  */
 export const UsageGroup = {
-  /** A local day.  A day without any use has no entry. */
+  /** Local days; a day without usage has no entry. */
   DAY: "day",
-  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  /** Sessions; one entry without a session id is the sum of all runs. */
   SESSION: "session",
   MODEL: "model",
-  /** A run or a turn. */
+  /** Runs and turns. */
   JOB: "job",
 } as const;
 /**
- * What one entry is about.
+ * The grouping of usage.
  *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
+ * - `day`: Local days; a day without usage has no entry.
+ * - `session`: Sessions; one entry without a session id is the sum of all runs.
+ * - `job`: Runs and turns.
  */
 export type UsageGroup = "day" | "session" | "model" | "job";
 
-/** The entries, and all of them together. */
+/** Usage entries and their sums. */
 export interface UsageList {
-  /** Days in order; others by what they cost, the dearest first. */
+  /** Days in order; other groupings by cost, highest first. */
   entries: UsageEntry[];
   usage: ClaudeUsage;
   total_cost_usd: number;
 }
 
-/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+/** The usage of a day, session, model or job; the fields of the other groupings are null. */
 export interface UsageEntry {
-  /** YYYY-MM-DD in the time zone that was asked for. */
+  /** YYYY-MM-DD in the requested time zone. */
   day: string | null;
-  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  /** Remains after the session is deleted.  For a job, the session of the turn. */
   session_id: string | null;
-  /** `unknown` where the CLI did not say. */
+  /** `unknown` if the CLI did not report it. */
   model: string | null;
   job_id: string | null;
-  /** Each API message counted once. */
+  /** The sum over API messages, each counted once. */
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number;
-  /** How many runs and turns. */
+  /** The number of runs and turns. */
   jobs: number;
-  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** The time of the last recorded usage.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_at: string;
 }
 
@@ -1542,7 +1541,7 @@ export interface ActivityChanged {
   removed_ids: string[];
 }
 
-/** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+/** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
 export interface CalendarChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1556,38 +1555,38 @@ export interface CalendarChanged {
 }
 
 /**
- * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+ * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
  *
- * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
- * itself gives a dead connection up after five minutes.
+ * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+ * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
  */
 export interface ClaudeStall {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** For how long. */
+  /** Seconds since Claude's last output. */
   silent_s: number;
-  /** The tools that run meanwhile; empty: it is Claude's answer that does not come. */
+  /** The tools that are running; empty if Claude's answer is awaited. */
   tools: string[];
 }
 
-/** Claude's API refused a request or was out of reach; the CLI asks again. */
+/** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
 export interface ClaudeApiRetry {
-  /** As in `claude.delta`. */
+  /** The session, as in `claude.delta`. */
   session_id: string;
   job_id: string;
-  /** Of `max_retries`. */
+  /** The number of the retry, from 1 to `max_retries`. */
   attempt: number;
   max_retries: number;
-  /** Until it asks again. */
+  /** Milliseconds until the retry. */
   delay_ms: number;
-  /** HTTP's; null where no answer came. */
+  /** The HTTP status; null if there was no response. */
   status: number | null;
-  /** The CLI's word for it: `overloaded`, `rate_limit`. */
+  /** The CLI's name of the error, for example `overloaded` or `rate_limit`. */
   error: string;
 }
 
-/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+/** Claude requests permission and waits.  Sent again when the turn ends and the request stays open. */
 export interface ClaudePermissionRequested {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1596,7 +1595,7 @@ export interface ClaudePermissionRequested {
   request: PermissionRequest;
 }
 
-/** A question is closed, whichever way: take its dialog away. */
+/** A permission request was answered or cancelled: close its dialog. */
 export interface ClaudePermissionResolved {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1605,18 +1604,18 @@ export interface ClaudePermissionResolved {
   request: PermissionRequest;
 }
 
-/** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+/** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
 export interface ClaudeDelta {
-  /** The session whose turn it is; in a run of one prompt, the CLI's own. */
+  /** The session of the turn; for a run, the session's id in the CLI. */
   session_id: string;
   job_id: string;
   message_id: string;
-  /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
+  /** Position of `text` in the message, in UTF-16 code units: JavaScript's `length` of the text before it. */
   offset: number;
   text: string;
 }
 
-/** A session has one more finished item. */
+/** A message was added to a session. */
 export interface ClaudeMessageAdded {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1627,7 +1626,7 @@ export interface ClaudeMessageAdded {
   message: ClaudeMessage;
 }
 
-/** A session was created or changed. */
+/** A session was created or updated. */
 export interface ClaudeSessionUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1636,7 +1635,7 @@ export interface ClaudeSessionUpdated {
   session: Session;
 }
 
-/** A session is gone, with its messages. */
+/** A session was deleted with its messages. */
 export interface ClaudeSessionDeleted {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1717,7 +1716,7 @@ export type ProcessState = "ready" | "draining" | "degraded";
 
 /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
 export interface RequestProgress {
-  /** A request's id. */
+  /** Identifies the request in its $/progress notifications. */
   token: number | string;
   value: ProgressValue;
 }
@@ -1791,34 +1790,35 @@ export interface ActivityFile {
   size_bytes: number;
 }
 
-/** Bring an account's calendars up to date. */
+/** Reads the changes of an account's calendars. */
 export interface SyncCalendar {
   /** An account's id. */
   account_id: string;
   /**
-   * Read everything anew, and remove what is not there any more.
+   * Whether to read everything again, and remove events that no longer exist.
    *
    * @default false
    */
   full?: boolean;
 }
 
-/** What a sync came to. */
+/** The result of a sync. */
 export interface CalendarSynced {
-  /** Calendars that were synced. */
+  /** Number of calendars that were synced. */
   calendars: number;
-  /** Calendars that alone could not be synced; each says why in `sync_error`. */
+  /** Number of calendars that could not be synced, each with a `sync_error`; the others were. */
   failed_calendars: number;
+  /** Number of events added. */
   added: number;
   updated: number;
   removed: number;
 }
 
-/** Write a session to a file, which appears under its name once it is complete. */
+/** Writes a session to a file, which appears under its name once it is complete. */
 export interface ExportSession {
   /** A Claude session's id. */
   session_id: string;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  /** A path in an existing folder outside the data folder; null for a new file in the data folder's `exports`. */
   path?: string | null;
   /**
    * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
@@ -1829,7 +1829,7 @@ export interface ExportSession {
   /** @default "markdown" */
   format?: ExportFormat;
   /**
-   * Whether Markdown has Claude's thoughts too; JSONL has everything.
+   * Whether Markdown includes Claude's thinking; JSONL always does.
    *
    * @default false
    */
@@ -1837,28 +1837,26 @@ export interface ExportSession {
 }
 
 /**
- * What the file is for.
+ * The format of an exported file.
  *
- * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
- * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
- * message.
+ * - `markdown`: Readable text: prompts, answers, and tools with their inputs and outputs.
+ * - `jsonl`: A line {type: "session", session}, then a line {type: "message", message} per message.
  */
 export const ExportFormat = {
-  /** To be read: prompts, answers, tools with what they were given and what they said. */
+  /** Readable text: prompts, answers, and tools with their inputs and outputs. */
   MARKDOWN: "markdown",
-  /** To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message. */
+  /** A line {type: "session", session}, then a line {type: "message", message} per message. */
   JSONL: "jsonl",
 } as const;
 /**
- * What the file is for.
+ * The format of an exported file.
  *
- * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
- * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
- * message.
+ * - `markdown`: Readable text: prompts, answers, and tools with their inputs and outputs.
+ * - `jsonl`: A line {type: "session", session}, then a line {type: "message", message} per message.
  */
 export type ExportFormat = "markdown" | "jsonl";
 
-/** The file that was written. */
+/** The written file. */
 export interface ExportResult {
   session_id: string;
   path: string;
@@ -1866,20 +1864,20 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Run a prompt through the user's own `claude` and wait for its answer. */
+/** Runs a prompt in the user's own `claude`; the result is its answer. */
 export interface RunClaude {
   prompt: string;
-  /** Where Claude works; null: the home folder. */
+  /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
-  /** Null: as the user's settings say. */
+  /** Null for the model in the user's Claude settings. */
   model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
-  /** Null: as the user's settings say. */
+  /** Null for the mode in the user's Claude settings. */
   permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
+  /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
    * Seconds.
@@ -1887,52 +1885,52 @@ export interface RunClaude {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** A resumed session keeps the one that it began with. */
+  /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface ClaudeRunResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
   num_turns: number | null;
   duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
+  /** The API's stop reason: `end_turn`, `max_tokens`. */
   stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
-  /** The CLI's own session: send it with the next prompt to go on with this conversation. */
+  /** The session's id in the CLI: pass it to the next run to continue this conversation. */
   session_id: string | null;
 }
 
-/** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+/** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
 export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
 }
 
-/** What a turn of a session came to.  Usage and cost are this turn's alone. */
+/** The result of a turn.  Usage and cost are those of this turn. */
 export interface ClaudeTurnResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
   num_turns: number | null;
   duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
+  /** The API's stop reason: `end_turn`, `max_tokens`. */
   stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
   session_id: string;
 }
@@ -2100,7 +2098,7 @@ export interface CalendarAccountsCreateParams {
   /** E-mail. */
   email: string;
   display_name?: string | null;
-  /** What the account signs in with; `calendar.providers.list` names the keys. */
+  /** The account's credentials; `calendar.providers.list` lists the keys. */
   credentials?: Record<string, string> | null;
   /** A JSON object. */
   config?: Record<string, any> | null;
@@ -2135,7 +2133,7 @@ export interface CalendarAccountsSyncParams {
 export interface CalendarCalendarsUpdateParams {
   /** An account's id. */
   account_id: string;
-  /** A calendar's id. */
+  /** The id of a calendar. */
   calendar_id: string;
   selected: boolean;
 }
@@ -2163,7 +2161,7 @@ export interface CalendarEventsListParams {
   end: string;
   /** An account's id. */
   account_id?: string | null;
-  /** A calendar's id. */
+  /** The id of a calendar. */
   calendar_id?: string | null;
   /** @default false */
   include_unselected?: boolean;
@@ -2173,13 +2171,13 @@ export interface CalendarEventsListParams {
    * @default 50
    */
   limit?: number;
-  /** `next_cursor` of the page before; opaque. */
+  /** Opaque: `next_cursor` of the previous page. */
   cursor?: string | null;
 }
 
 /** Params of `calendar.oauth.google.start`. */
 export interface CalendarOauthGoogleStartParams {
-  /** Where the host listens: http://127.0.0.1:<port>, with a path if it likes. */
+  /** The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path. */
   redirect_uri: string;
   /** E-mail. */
   login_hint?: string | null;
@@ -2189,18 +2187,18 @@ export interface CalendarOauthGoogleStartParams {
 
 /** Params of `calendar.oauth.google.callback`. */
 export interface CalendarOauthGoogleCallbackParams {
-  /** The whole URL that was called. */
+  /** The complete URL of the redirect. */
   url?: string | null;
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state?: string | null;
   code?: string | null;
-  /** The redirect's `error`. */
+  /** The `error` parameter of the redirect. */
   error?: string | null;
 }
 
 /** Params of `calendar.oauth.google.complete`. */
 export interface CalendarOauthGoogleCompleteParams {
-  /** Names a sign-in; from `start`. */
+  /** Identifies a sign-in; returned by `start`. */
   state: string;
 }
 
@@ -2244,16 +2242,17 @@ export interface ClaudePermissionsRespondParams {
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
-  /** An absolute path. */
+  /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** Null for the model in the user's Claude settings. */
   model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
+  /** Null for the mode in the user's Claude settings. */
   permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
+  /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
    * Seconds.
@@ -2261,7 +2260,7 @@ export interface ClaudeSpawnParams {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** Added to the end of Claude Code's own system prompt. */
+  /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
   /**
    * Jobs of higher priority start first; 0 is normal.
@@ -2273,7 +2272,7 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2293,12 +2292,12 @@ export interface ClaudeSessionsCreateParams {
   title?: string | null;
   /** An absolute path. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
   /** @default [] */
   allowed_tools?: string[];
-  /** Added to the end of Claude Code's own system prompt. */
+  /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
 }
 
@@ -2325,7 +2324,7 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
@@ -2632,7 +2631,7 @@ export type SystemStatusParams = Record<string, never>;
 /** Params of `system.diagnostics`. */
 export type SystemDiagnosticsParams = Record<string, never>;
 
-/** Every request: its params and its result. */
+/** Every request, with its params and its result. */
 export interface Methods {
   /**
    * Events with start <= time < end, newest first; `query` is text that the title or description contains.
@@ -2640,7 +2639,7 @@ export interface Methods {
    * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
    * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
    *
-   * Errors: invalid_cursor.  Was GET /activity/events.
+   * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
@@ -2670,95 +2669,95 @@ export interface Methods {
    */
   "activity.heatmap": { params: ActivityHeatmapParams; result: ActivityHeatmap };
   /**
-   * What calendars may come from, what each needs, and whether it is ready.
+   * Returns the calendar providers, with the credentials that each needs and whether it is available.
    *
-   * Was GET /calendar/providers.
+   * Replaces GET /calendar/providers.
    */
   "calendar.providers.list": { params: CalendarProvidersListParams; result: CalendarProviderList };
   /**
-   * Connect an account with credentials at hand, after trying them.
+   * Connects an account with the given credentials, which are checked first.
    *
-   * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-   * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-   * `calendar.providers.list`.
+   * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+   * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
    *
-   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.  Was
-   * POST /calendar/accounts.
+   * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
+   * Replaces POST /calendar/accounts.
    */
   "calendar.accounts.create": { params: CalendarAccountsCreateParams; result: CalendarAccount };
   /**
-   * Name an account, or choose how far its events reach; the next sync follows.
+   * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
    *
    * Errors: calendar_account_not_found.
    */
   "calendar.accounts.update": { params: CalendarAccountsUpdateParams; result: CalendarAccount };
   /**
-   * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+   * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
    *
-   * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
    */
   "calendar.accounts.delete": { params: CalendarAccountsDeleteParams; result: CalendarAccountDeleted };
   /**
-   * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+   * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
    *
-   * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+   * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
    */
   "calendar.accounts.sync": { params: CalendarAccountsSyncParams; result: Job };
   /**
-   * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+   * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
    *
-   * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+   * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
    */
   "calendar.calendars.update": { params: CalendarCalendarsUpdateParams; result: Calendar };
   /**
-   * All calendar accounts.
+   * Returns all calendar accounts.
    *
-   * Was GET /calendar/accounts.
+   * Replaces GET /calendar/accounts.
    */
   "calendar.accounts.list": { params: CalendarAccountsListParams; result: CalendarAccountList };
   /**
-   * One calendar account.
+   * Returns a calendar account.
    *
-   * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+   * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
    */
   "calendar.accounts.get": { params: CalendarAccountsGetParams; result: CalendarAccount };
   /**
-   * The calendars, of one account where given, deselected ones too.
+   * Returns the calendars of an account, or of all accounts, including deselected ones.
    *
-   * Was GET /calendar/calendars.
+   * Replaces GET /calendar/calendars.
    */
   "calendar.calendars.list": { params: CalendarCalendarsListParams; result: CalendarList };
   /**
-   * What goes on between start and end, from its beginning: also what began before start and ends after it.
+   * Returns the events that overlap the time from `start` to `end`.
    *
-   * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-   * past 4 MiB.
+   * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /calendar/events.
+   * Errors: invalid_cursor.  Replaces GET /calendar/events.
    */
   "calendar.events.list": { params: CalendarEventsListParams; result: CalendarEventPage };
   /**
-   * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+   * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
    *
-   * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+   * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
    *
-   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST /calendar/oauth/google/start.
+   * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
+   * /calendar/oauth/google/start.
    */
   "calendar.oauth.google.start": { params: CalendarOauthGoogleStartParams; result: SignInStarted };
   /**
-   * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+   * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
    *
-   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET /calendar/oauth/google/callback.
+   * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
+   * /calendar/oauth/google/callback.
    */
   "calendar.oauth.google.callback": { params: CalendarOauthGoogleCallbackParams; result: SignInReturned };
   /**
-   * Make an account of it: its calendars are listed, and the first sync is queued.
+   * Connects the account, reads its list of calendars, and queues its first sync.
    *
-   * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+   * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
    *
    * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
    * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+   * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
    * /calendar/oauth/google/complete.
    */
   "calendar.oauth.google.complete": { params: CalendarOauthGoogleCompleteParams; result: CalendarAccount };
@@ -2769,99 +2768,99 @@ export interface Methods {
    */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
   /**
-   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
   /**
-   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
    *
    * Errors: invalid_cursor.
    */
   "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
   /**
-   * Answer.  Claude is told once the answer is stored.
+   * Responds to a request.  Claude receives the response once it is stored.
    *
-   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-   * allow) adds `rules` to the session, so that the like is not asked again.
+   * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+   * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+   * With the decision deny, `message` is the reason that Claude receives.
    *
    * Errors: permission_not_found, permission_already_resolved, payload_too_large.
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
-   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
-   * Errors: payload_too_large.  Was POST /claude/spawn.
+   * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   * Finds messages by parts of their text, newest first.  The search ignores case.
    *
-   * What a tool was given is searched too.  Upper and lower case are the same.
+   * It covers the first 32,768 characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
   /**
-   * A new session.  Nothing is started before its first turn.
+   * Creates a session.  No process is started before its first turn.
    *
-   * Was POST /claude/session.
+   * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
-   * Sessions, the last changed first; one that changes while pages are read moves to the front.
+   * Returns sessions, most recently updated first; an update moves a session to the first page.
    *
    * Errors: invalid_cursor.
    */
   "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
   /**
-   * One session as it stands.
+   * Returns a session.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
   /**
-   * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+   * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
   /**
-   * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+   * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
    * Errors: session_not_found, payload_too_large.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
-   * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+   * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * A new session with the same settings and the same past; from here on each goes its own way.
+   * Creates a session with the settings and messages of another; later turns affect only one of them.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
   /**
-   * The messages of a session, oldest first.
+   * Returns the messages of a session, oldest first.
    *
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
-   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
-   * `time_zone` says where days begin; null: where this computer is.
+   * `time_zone` determines where days begin; null for the time zone of this computer.
    *
    * Errors: time_zone_unknown.
    */
@@ -2869,7 +2868,7 @@ export interface Methods {
   /**
    * All Confluence accounts, the oldest first.
    *
-   * Was GET /confluence/accounts.
+   * Replaces GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2879,7 +2878,7 @@ export interface Methods {
    * is found out.  The same token may serve Jira, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /confluence/accounts.
+   * Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2894,13 +2893,13 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
   "confluence.accounts.sync": { params: ConfluenceAccountsSyncParams; result: Job };
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
@@ -2908,7 +2907,7 @@ export interface Methods {
   /**
    * All Jira accounts, the oldest first.
    *
-   * Was GET /jira/accounts.
+   * Replaces GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
@@ -2918,7 +2917,7 @@ export interface Methods {
    * is found out.  The same token may serve Confluence, as an account of its own.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-   * Was POST /jira/accounts.
+   * Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
@@ -2933,31 +2932,31 @@ export interface Methods {
   /**
    * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
    *
-   * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+   * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
    * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
    *
-   * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+   * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
    * Put a job into the queue.  Once this is answered, the job survives any crash.
    *
-   * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+   * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
    * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
    *
-   * Errors: invalid_cursor.  Was GET /jobs.
+   * Errors: invalid_cursor.  Replaces GET /jobs.
    */
   "jobs.list": { params: JobsListParams; result: JobPage };
   /**
    * One job as it stands.
    *
-   * Errors: job_not_found.  Was GET /jobs/{job_id}.
+   * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
   "jobs.get": { params: JobsGetParams; result: Job };
   /**
@@ -2965,7 +2964,7 @@ export interface Methods {
    *
    * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
    *
-   * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+   * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
@@ -3021,13 +3020,13 @@ export interface Methods {
   /**
    * Checks whether the sidecar works.  Cheap enough for a heartbeat.
    *
-   * Was GET /health.
+   * Replaces GET /health.
    */
   "system.health": { params: SystemHealthParams; result: Health };
   /**
    * Returns the status of the sidecar.
    *
-   * Was GET /status.
+   * Replaces GET /status.
    */
   "system.status": { params: SystemStatusParams; result: Status };
   /**
@@ -3038,7 +3037,7 @@ export interface Methods {
   "system.diagnostics": { params: SystemDiagnosticsParams; result: Diagnostics };
 }
 
-/** Every request as a nested function; `Options` is what a client takes beside the params. */
+/** Every request as a nested function; `Options` is the type of a client's further arguments. */
 export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
@@ -3048,7 +3047,7 @@ export interface NestedMethods<Options> {
        * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
        * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
        *
-       * Errors: invalid_cursor.  Was GET /activity/events.
+       * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
@@ -3082,106 +3081,105 @@ export interface NestedMethods<Options> {
   readonly calendar: {
     readonly providers: {
       /**
-       * What calendars may come from, what each needs, and whether it is ready.
+       * Returns the calendar providers, with the credentials that each needs and whether it is available.
        *
-       * Was GET /calendar/providers.
+       * Replaces GET /calendar/providers.
        */
       readonly list: ((params?: CalendarProvidersListParams, options?: Options) => Promise<CalendarProviderList>);
     };
     readonly accounts: {
       /**
-       * Connect an account with credentials at hand, after trying them.
+       * Connects an account with the given credentials, which are checked first.
        *
-       * Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-       * address is connected anew where the provider is one account a person.  `config` is for the provider: see
-       * `calendar.providers.list`.
+       * Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+       * account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
        *
        * Errors: secrets_locked, calendar_provider_unavailable, calendar_credentials_rejected, calendar_unreachable.
-       * Was POST /calendar/accounts.
+       * Replaces POST /calendar/accounts.
        */
       readonly create: ((params: CalendarAccountsCreateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Name an account, or choose how far its events reach; the next sync follows.
+       * Changes an account's name, or the range of days that is synced.  Another range starts a sync.
        *
        * Errors: calendar_account_not_found.
        */
       readonly update: ((params: CalendarAccountsUpdateParams, options?: Options) => Promise<CalendarAccount>);
       /**
-       * Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too.
+       * Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed.
        *
-       * Errors: calendar_account_not_found.  Was DELETE /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces DELETE /calendar/accounts/{id}.
        */
       readonly delete: ((params: CalendarAccountsDeleteParams, options?: Options) => Promise<CalendarAccountDeleted>);
       /**
-       * Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted.
+       * Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one.
        *
-       * Errors: calendar_account_not_found.  Was POST /calendar/accounts/{id}/sync.
+       * Errors: calendar_account_not_found.  Replaces POST /calendar/accounts/{id}/sync.
        */
       readonly sync: ((params: CalendarAccountsSyncParams, options?: Options) => Promise<Job>);
       /**
-       * All calendar accounts.
+       * Returns all calendar accounts.
        *
-       * Was GET /calendar/accounts.
+       * Replaces GET /calendar/accounts.
        */
       readonly list: ((params?: CalendarAccountsListParams, options?: Options) => Promise<CalendarAccountList>);
       /**
-       * One calendar account.
+       * Returns a calendar account.
        *
-       * Errors: calendar_account_not_found.  Was GET /calendar/accounts/{id}.
+       * Errors: calendar_account_not_found.  Replaces GET /calendar/accounts/{id}.
        */
       readonly get: ((params: CalendarAccountsGetParams, options?: Options) => Promise<CalendarAccount>);
     };
     readonly calendars: {
       /**
-       * Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept.
+       * Selects or deselects a calendar.  The events of a deselected one are stored but hidden.
        *
-       * Errors: calendar_not_found.  Was PATCH /calendar/calendars/{account_id}/{calendar_id}.
+       * Errors: calendar_not_found.  Replaces PATCH /calendar/calendars/{account_id}/{calendar_id}.
        */
       readonly update: ((params: CalendarCalendarsUpdateParams, options?: Options) => Promise<Calendar>);
       /**
-       * The calendars, of one account where given, deselected ones too.
+       * Returns the calendars of an account, or of all accounts, including deselected ones.
        *
-       * Was GET /calendar/calendars.
+       * Replaces GET /calendar/calendars.
        */
       readonly list: ((params?: CalendarCalendarsListParams, options?: Options) => Promise<CalendarList>);
     };
     readonly events: {
       /**
-       * What goes on between start and end, from its beginning: also what began before start and ends after it.
+       * Returns the events that overlap the time from `start` to `end`.
        *
-       * Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-       * past 4 MiB.
+       * Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
        *
-       * Errors: invalid_cursor.  Was GET /calendar/events.
+       * Errors: invalid_cursor.  Replaces GET /calendar/events.
        */
       readonly list: ((params: CalendarEventsListParams, options?: Options) => Promise<CalendarEventPage>);
     };
     readonly oauth: {
       readonly google: {
         /**
-         * Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+         * Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
          *
-         * Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+         * Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
          *
-         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Was POST
+         * Errors: calendar_account_not_found, google_client_missing, secrets_locked.  Replaces POST
          * /calendar/oauth/google/start.
          */
         readonly start: ((params: CalendarOauthGoogleStartParams, options?: Options) => Promise<SignInStarted>);
         /**
-         * Hand over the redirect: its whole URL, or `state` with `code` or `error`.
+         * Passes on the redirect: its complete URL, or `state` with `code` or `error`.
          *
-         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Was GET
+         * Errors: sign_in_unknown, sign_in_expired, sign_in_used, secrets_locked.  Replaces GET
          * /calendar/oauth/google/callback.
          */
         readonly callback: ((params?: CalendarOauthGoogleCallbackParams, options?: Options) => Promise<SignInReturned>);
         /**
-         * Make an account of it: its calendars are listed, and the first sync is queued.
+         * Connects the account, reads its list of calendars, and queues its first sync.
          *
-         * An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+         * An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it
+         * again.
          *
          * Errors: calendar_account_not_found, sign_in_unknown, sign_in_expired, sign_in_used, sign_in_incomplete,
          * sign_in_denied, sign_in_blocked, sign_in_scope_missing, sign_in_account_mismatch, sign_in_failed,
-         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Was POST
+         * google_client_missing, google_client_rejected, calendar_unreachable, secrets_locked.  Replaces POST
          * /calendar/oauth/google/complete.
          */
         readonly complete: ((params: CalendarOauthGoogleCompleteParams, options?: Options) => Promise<CalendarAccount>);
@@ -3197,55 +3195,55 @@ export interface NestedMethods<Options> {
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
     readonly sessions: {
       /**
-       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+       * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
        *
        * Errors: session_not_found.
        */
       readonly export: ((params: ClaudeSessionsExportParams, options?: Options) => Promise<SessionText>);
       /**
-       * A new session.  Nothing is started before its first turn.
+       * Creates a session.  No process is started before its first turn.
        *
-       * Was POST /claude/session.
+       * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
-       * Sessions, the last changed first; one that changes while pages are read moves to the front.
+       * Returns sessions, most recently updated first; an update moves a session to the first page.
        *
        * Errors: invalid_cursor.
        */
       readonly list: ((params?: ClaudeSessionsListParams, options?: Options) => Promise<SessionPage>);
       /**
-       * One session as it stands.
+       * Returns a session.
        *
        * Errors: session_not_found.
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
        *
        * Errors: session_not_found.
        */
       readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
       /**
-       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+       * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
        *
        * Errors: session_not_found.
        */
       readonly delete: ((params: ClaudeSessionsDeleteParams, options?: Options) => Promise<SessionDeleted>);
       /**
-       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+       * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
        * Errors: session_not_found, payload_too_large.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
-       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+       * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
        *
        * Errors: session_not_found.
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * A new session with the same settings and the same past; from here on each goes its own way.
+       * Creates a session with the settings and messages of another; later turns affect only one of them.
        *
        * Errors: session_not_found.
        */
@@ -3253,39 +3251,39 @@ export interface NestedMethods<Options> {
     };
     readonly permissions: {
       /**
-       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+       * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
        *
        * Errors: invalid_cursor.
        */
       readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
       /**
-       * Answer.  Claude is told once the answer is stored.
+       * Responds to a request.  Claude receives the response once it is stored.
        *
-       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-       * allow) adds `rules` to the session, so that the like is not asked again.
+       * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+       * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+       * With the decision deny, `message` is the reason that Claude receives.
        *
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
     };
     /**
-     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+     * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
      *
-     * Errors: payload_too_large.  Was POST /claude/spawn.
+     * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+       * Finds messages by parts of their text, newest first.  The search ignores case.
        *
-       * What a tool was given is searched too.  Upper and lower case are the same.
+       * It covers the first 32,768 characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */
       readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
       /**
-       * The messages of a session, oldest first.
+       * Returns the messages of a session, oldest first.
        *
        * Errors: session_not_found, invalid_cursor.
        */
@@ -3293,9 +3291,9 @@ export interface NestedMethods<Options> {
     };
     readonly usage: {
       /**
-       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+       * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
        *
-       * `time_zone` says where days begin; null: where this computer is.
+       * `time_zone` determines where days begin; null for the time zone of this computer.
        *
        * Errors: time_zone_unknown.
        */
@@ -3307,7 +3305,7 @@ export interface NestedMethods<Options> {
       /**
        * All Confluence accounts, the oldest first.
        *
-       * Was GET /confluence/accounts.
+       * Replaces GET /confluence/accounts.
        */
       readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3317,7 +3315,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Jira, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /confluence/accounts.
+       * Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3333,13 +3331,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /confluence/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /confluence/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
       readonly sync: ((params: ConfluenceAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3353,7 +3351,7 @@ export interface NestedMethods<Options> {
       /**
        * All Jira accounts, the oldest first.
        *
-       * Was GET /jira/accounts.
+       * Replaces GET /jira/accounts.
        */
       readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
@@ -3363,7 +3361,7 @@ export interface NestedMethods<Options> {
        * is found out.  The same token may serve Confluence, as an account of its own.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
-       * Was POST /jira/accounts.
+       * Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
@@ -3379,13 +3377,13 @@ export interface NestedMethods<Options> {
       /**
        * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
        *
-       * Errors: atlassian_account_not_found.  Was DELETE /jira/accounts/{id}.
+       * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
        * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
        *
-       * Errors: atlassian_account_not_found.  Was POST /jira/accounts/{id}/sync.
+       * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
       readonly sync: ((params: JiraAccountsSyncParams, options?: Options) => Promise<Job>);
     };
@@ -3394,19 +3392,19 @@ export interface NestedMethods<Options> {
     /**
      * Put a job into the queue.  Once this is answered, the job survives any crash.
      *
-     * Errors: unknown_job_type, payload_too_large.  Was POST /jobs.
+     * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
      * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
      *
-     * Errors: invalid_cursor.  Was GET /jobs.
+     * Errors: invalid_cursor.  Replaces GET /jobs.
      */
     readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
     /**
      * One job as it stands.
      *
-     * Errors: job_not_found.  Was GET /jobs/{job_id}.
+     * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
      */
     readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
     /**
@@ -3414,7 +3412,7 @@ export interface NestedMethods<Options> {
      *
      * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
      *
-     * Errors: job_not_found.  Was POST /jobs/{job_id}/cancel.
+     * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
@@ -3470,13 +3468,13 @@ export interface NestedMethods<Options> {
     /**
      * Checks whether the sidecar works.  Cheap enough for a heartbeat.
      *
-     * Was GET /health.
+     * Replaces GET /health.
      */
     readonly health: ((params?: SystemHealthParams, options?: Options) => Promise<Health>);
     /**
      * Returns the status of the sidecar.
      *
-     * Was GET /status.
+     * Replaces GET /status.
      */
     readonly status: ((params?: SystemStatusParams, options?: Options) => Promise<Status>);
     /**
@@ -3488,7 +3486,7 @@ export interface NestedMethods<Options> {
   };
 }
 
-/** What the client tells; nothing is answered. */
+/** Notifications to the sidecar, which have no response. */
 export interface ClientNotifications {
   /** Optional; accepted for LSP-style clients. */
   "initialized": InitializedParams;
@@ -3498,34 +3496,34 @@ export interface ClientNotifications {
   "$/cancelRequest": CancelRequestParams;
 }
 
-/** What the sidecar tells unasked. */
+/** Notifications from the sidecar. */
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
   /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
   "activity.changed": ActivityChanged;
-  /** Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0). */
+  /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
   /**
-   * Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+   * Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
    *
-   * It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
-   * itself gives a dead connection up after five minutes.
+   * Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+   * not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
    */
   "claude.stall": ClaudeStall;
-  /** Claude's API refused a request or was out of reach; the CLI asks again. */
+  /** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
   "claude.api_retry": ClaudeApiRetry;
-  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  /** Claude requests permission and waits.  Sent again when the turn ends and the request stays open. */
   "claude.permission_requested": ClaudePermissionRequested;
-  /** A question is closed, whichever way: take its dialog away. */
+  /** A permission request was answered or cancelled: close its dialog. */
   "claude.permission_resolved": ClaudePermissionResolved;
-  /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+  /** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
   "claude.delta": ClaudeDelta;
-  /** A session has one more finished item. */
+  /** A message was added to a session. */
   "claude.message_added": ClaudeMessageAdded;
-  /** A session was created or changed. */
+  /** A session was created or updated. */
   "claude.session_updated": ClaudeSessionUpdated;
-  /** A session is gone, with its messages. */
+  /** A session was deleted with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
   /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
   "events.lag": EventsLag;
@@ -3547,17 +3545,17 @@ export interface Notifications {
   "$/progress": RequestProgress;
 }
 
-/** What jobs.create takes, and what becomes of it. */
+/** The job types for jobs.create, with their results. */
 export interface JobTypes {
   /** Write events to a file, newest first.  It appears under its name once it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
-  /** Bring an account's calendars up to date. */
+  /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
-  /** Write a session to a file, which appears under its name once it is complete. */
+  /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult };
-  /** Run a prompt through the user's own `claude` and wait for its answer. */
+  /** Runs a prompt in the user's own `claude`; the result is its answer. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
-  /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+  /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
   /** Bring the feed up to date with a Confluence site. */
   "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
@@ -3666,7 +3664,7 @@ export const NOTIFICATION_NAMES = [
   "$/progress",
 ] as const satisfies readonly (keyof Notifications)[];
 
-/** They carry `seq` and `at`. */
+/** Notifications with `seq` and `at`. */
 export const DURABLE_NOTIFICATIONS = [
   "accounts.updated",
   "activity.changed",
@@ -3695,7 +3693,7 @@ export const JOB_TYPE_NAMES = [
   "maintenance.vacuum",
 ] as const satisfies readonly (keyof JobTypes)[];
 
-/** Branch on `error.data.kind`, never on the message. */
+/** Values of `error.data.kind`.  Compare them, not messages. */
 export type ErrorKind =
   | "atlassian_account_not_found"
   | "atlassian_account_exists"
@@ -3755,11 +3753,11 @@ export const ERROR_CODES = {
   credentials_rejected: 4012,
   /** The credentials could not be checked: the site did not respond. */
   site_unavailable: 5023,
-  /** The provider is not set up here; `calendar.providers.list` says what is missing. */
+  /** The calendar provider is not available; see `calendar.providers.list`. */
   calendar_provider_unavailable: 4223,
-  /** The provider does not take these credentials. */
+  /** The calendar provider rejected the credentials. */
   calendar_credentials_rejected: 4013,
-  /** The provider could not be asked. */
+  /** The calendar provider could not be reached. */
   calendar_unreachable: 5024,
   /** No calendar account has this id. */
   calendar_account_not_found: 4043,
@@ -3769,27 +3767,27 @@ export const ERROR_CODES = {
   google_client_missing: 4224,
   /** Google does not accept the configured OAuth client. */
   google_client_rejected: 4225,
-  /** No sign-in with this state has been started here. */
+  /** No sign-in has this state. */
   sign_in_unknown: 4048,
-  /** The sign-in took too long; start it again. */
+  /** The sign-in has expired; start a new one. */
   sign_in_expired: 4100,
-  /** The sign-in has been completed or given up already; start another. */
+  /** The sign-in was already completed or has failed; start a new one. */
   sign_in_used: 4095,
-  /** Google has not redirected to the host yet. */
+  /** The sign-in has no redirect yet. */
   sign_in_incomplete: 4096,
-  /** Access was refused on Google's page. */
+  /** The user denied access on Google's page. */
   sign_in_denied: 4031,
-  /** The organisation of this Google account does not allow the app. */
+  /** The organisation of this Google account blocks the app. */
   sign_in_blocked: 4032,
-  /** The account was signed in, but without permission to read its calendars. */
+  /** The sign-in does not include permission to read calendars. */
   sign_in_scope_missing: 4033,
-  /** Another Google account was signed in than the one to be connected anew. */
+  /** The user signed in to another Google account than the one to reconnect. */
   sign_in_account_mismatch: 4097,
-  /** Google refused the sign-in. */
+  /** Google rejected the sign-in. */
   sign_in_failed: 5025,
-  /** Claude has asked nothing under this id. */
+  /** No permission request has this id. */
   permission_not_found: 4046,
-  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  /** The permission request was already answered or cancelled. */
   permission_already_resolved: 4092,
   /** No Claude session has this id. */
   session_not_found: 4045,

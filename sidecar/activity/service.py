@@ -1,21 +1,22 @@
 """`activity.*`: the feed, as clients read it and as features write it."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final, TypeVar
 
 from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
 from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode, json_members
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
+from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
 from sidecar.activity.keys import as_key
 from sidecar.activity.rows import Found, Stored, row_of
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
-from sidecar.feed import LOCAL, Feed, FeedChange, FeedEvent, Origin
+from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
 from sidecar.storage.fulltext import search_terms, snippet
 
@@ -48,38 +49,6 @@ class ActivityService(Activity, Feed):
         self._notify = notify
         self._committed = committed
 
-    def record(
-        self,
-        *,
-        event_id: str,
-        source: str,
-        event_type: str,
-        account_id: str = LOCAL,
-        title: str | None = None,
-        description: str | None = None,
-        url: str | None = None,
-        actor: str | None = None,
-        event_ms: int | None = None,
-        full_text: str | None = None,
-        raw: Mapping[str, object] | None = None,
-    ) -> None:
-        """Put one event into the feed, or bring it up to date, and tell the host.
-
-        `event_id` is stable: the same thing never becomes two rows.  `event_ms`: milliseconds since 1970; None: now.
-        """
-        event = FeedEvent(
-            event_id=event_id,
-            event_type=event_type,
-            at_ms=self._clock.now_ms() if event_ms is None else event_ms,
-            title=title,
-            description=description,
-            url=url,
-            actor=actor,
-            full_text=full_text,
-            raw=raw,
-        )
-        self.write(Origin(source, account_id), [event])
-
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
         """See `Feed`."""
         now = iso_now(self._clock)
@@ -89,7 +58,7 @@ class ActivityService(Activity, Feed):
             put = [self._store.put(row_of(origin, event), event.at_ms, now) for event in latest.values()]
             return self._tell(origin, [one for one in put if one is not None], removed)
 
-    def remove_below(self, origin: Origin, prefix: str) -> FeedChange:
+    def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
         """See `Feed`."""
         return self.write(origin, remove=self._store.below(prefix))
 
@@ -117,7 +86,7 @@ class ActivityService(Activity, Feed):
             await self._committed()
         return removed
 
-    async def forget(self, origin: Origin, *, container_id: str | None = None) -> int:
+    async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
         """See `Feed`."""
         return await self.sweep(origin, frozenset(), container_id=container_id)
 
@@ -151,7 +120,7 @@ class ActivityService(Activity, Feed):
         event_type: str | None = None,
         issue_key: str | None = None,
         query: str | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> ActivityPage:
         terms = () if query is None else (query,)
@@ -176,7 +145,7 @@ class ActivityService(Activity, Feed):
         source: str | None = None,
         account_id: str | None = None,
         event_type: str | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> ActivityHits:
         terms = search_terms(query)
@@ -207,6 +176,6 @@ def _hit(found: Found, terms: Sequence[str]) -> Encoded[ActivityHit]:
     shown = snippet(found.description, terms)
     if not shown.highlights:
         shown = snippet(found.title, terms)
-    marks = [SearchMark(start=start, end=end) for start, end in shown.highlights]
+    marks = [Highlight(start=start, end=end) for start, end in shown.highlights]
     more = json_members({"snippet": shown.text, "marks": marks})
     return Encoded(ActivityHit, b"%s,%s}" % (found.event.json[:-1], more))

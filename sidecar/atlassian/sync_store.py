@@ -50,7 +50,7 @@ class SyncStore:
 
     async def delete_all(self, account: Account) -> None:
         """Deletes all objects and events of an account, in committed steps; after a crash it is repeated."""
-        await self._runtime.feed().forget(account.origin)
+        await self._runtime.feed().remove_all(account.origin)
         await self.delete_objects(account.account_id)
 
     # --- its objects -----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from sidecar.accounts import Account, AccountLifecycle
 from sidecar.calendar.accounts_store import AccountRow, AccountsStore
 from sidecar.calendar.changes import Books, empty
 from sidecar.calendar.events_store import CalendarKey
-from sidecar.calendar.provider import Connected, StoredAccount
+from sidecar.calendar.provider import ConnectedAccount, StoredAccount
 from sidecar.calendar.providers import Providers
 from sidecar.calendar.sealed import CREDENTIALS
 from sidecar.clock import iso_now
@@ -65,7 +65,9 @@ class Accounts(AccountLifecycle):
         row = self.with_email(provider_id, email) if self.providers.is_one_a_person(provider_id) else None
         return None if row is None else row.account_id
 
-    def connect(self, provider_id: str, found: Connected, *, account_id: str | None = None) -> Encoded[CalendarAccount]:
+    def connect(
+        self, provider_id: str, found: ConnectedAccount, *, account_id: str | None = None
+    ) -> Encoded[CalendarAccount]:
         """Stores an account that a provider has accepted, as a new one or over `account_id`, and starts its sync.
 
         Raises `SecretsLocked`, and `CalendarAccountNotFound` if the account has been deleted meanwhile.

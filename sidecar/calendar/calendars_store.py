@@ -40,7 +40,7 @@ class CalendarState(NamedTuple):
     feed_watermark_ts: int | None
 
 
-class Progress(NamedTuple):
+class SyncCheckpoint(NamedTuple):
     """What a sync of a calendar leaves behind."""
 
     sync_token: str | None
@@ -119,7 +119,7 @@ class CalendarsStore:
         )
         return None if row is None else Encoded(Calendar, row[0].encode())
 
-    def reached(self, account_id: str, calendar_id: str, progress: Progress, now: str) -> None:
+    def reached(self, account_id: str, calendar_id: str, progress: SyncCheckpoint, now: str) -> None:
         """A sync of it is through."""
         self._database.execute(
             """

@@ -13,10 +13,10 @@ from typing import Final
 from sidecar_protocol.calendar.calendars import CalendarChanged
 from sidecar_protocol.contract import Notification
 
-from sidecar.calendar.calendars_store import CalendarsStore, CalendarState, Progress
+from sidecar.calendar.calendars_store import CalendarsStore, CalendarState, SyncCheckpoint
 from sidecar.calendar.events_store import CalendarKey, EventsStore, fingerprint
 from sidecar.calendar.meetings import feed_event, feed_id
-from sidecar.calendar.provider import EventPage, RemoteEvent, Window
+from sidecar.calendar.provider import EventPage, RemoteEvent, TimeRange
 from sidecar.clock import Clock, iso_now
 from sidecar.feed import FEED_BATCH, Feed, Origin
 from sidecar.storage.database import Database
@@ -41,7 +41,7 @@ class Books:
 
 
 @dataclass(slots=True)
-class Tally:
+class ChangeCounts:
     """How many events were added, changed, removed."""
 
     added: int = 0
@@ -65,17 +65,17 @@ class Changes:
         books: Books,
         origin: Origin,
         calendar: CalendarState,
-        window: Window,
+        time_range: TimeRange,
         *,
-        tallies: Sequence[Tally],
+        counts: Sequence[ChangeCounts],
         may_write: Callable[[], None],
     ) -> None:
         self._books = books
         self._origin = origin
         self._calendar = calendar
         self._key = CalendarKey(origin.account_id, calendar.calendar_id)
-        self._window = window
-        self._tallies = tallies
+        self._time_range = time_range
+        self._tallies = counts
         self._may_write = may_write
         self._seen: set[str] = set()
         self._put: dict[str, tuple[RemoteEvent, str]] = {}
@@ -95,16 +95,16 @@ class Changes:
         await self._books.committed()  # even if nothing was written, so that the loop can run other work
 
     async def sweep(self) -> None:
-        """After a full listing: whatever of its window was not in it is gone."""
+        """After a full listing: whatever of its time_range was not in it is gone."""
         after = ""
-        while ids := self._books.events.within(self._key, self._window, after=after, limit=SWEPT_AT_ONCE):
+        while ids := self._books.events.within(self._key, self._time_range, after=after, limit=SWEPT_AT_ONCE):
             after = ids[-1]
             self._gone.update(event_id for event_id in ids if event_id not in self._seen)
             if len(self._gone) >= STEP:
                 self._write(None)
             await self._books.committed()
 
-    async def finish(self, progress: Progress) -> None:
+    async def finish(self, progress: SyncCheckpoint) -> None:
         """The last step: what is left, and how far this has got."""
         self._write(progress)
         await self._books.committed()
@@ -112,11 +112,11 @@ class Changes:
     def _compare(self, event: RemoteEvent, known: dict[str, str | None]) -> None:
         event_id = event.event_id
         is_known = event_id in known or event_id in self._put
-        if event.start_ts >= self._window.end_ts:  # a series has no end; it is read when the window gets there
+        if event.start_ts >= self._time_range.end_ts:  # a series has no end; it is read when the time_range gets there
             if is_known:
                 self._drop(event_id)
             return
-        if event.end_ts <= self._window.start_ts and not is_known:
+        if event.end_ts <= self._time_range.start_ts and not is_known:
             return
         self._seen.add(event_id)
         self._gone.discard(event_id)
@@ -134,7 +134,7 @@ class Changes:
         self._seen.discard(event_id)
         self._gone.add(event_id)
 
-    def _write(self, progress: Progress | None) -> None:
+    def _write(self, progress: SyncCheckpoint | None) -> None:
         books, key = self._books, self._key
         with books.database.write():
             self._may_write()

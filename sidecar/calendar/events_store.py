@@ -14,7 +14,7 @@ from sidecar_protocol.calendar.calendars import CalendarEvent
 from sidecar_protocol.contract import Encoded
 
 from sidecar.calendar.calendars_store import DESELECTED
-from sidecar.calendar.provider import RemoteEvent, Window
+from sidecar.calendar.provider import RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList
@@ -142,7 +142,7 @@ class EventsStore:
         )
         return len(gone)
 
-    def within(self, calendar: CalendarKey, window: Window, *, after: str, limit: int) -> list[str]:
+    def within(self, calendar: CalendarKey, time_range: TimeRange, *, after: str, limit: int) -> list[str]:
         """The ids of the stored events that a full listing of the window has to name, or are too far ahead of it.
 
         Not of those at its rim: about them provider and table may differ, since each has its own idea of where an
@@ -157,8 +157,8 @@ class EventsStore:
             """,
             {
                 **dict(zip(("account_id", "calendar_id"), calendar, strict=True)),
-                "start": window.start_ts,
-                "end": window.end_ts,
+                "start": time_range.start_ts,
+                "end": time_range.end_ts,
                 "rim": RIM_S,
                 "after": after,
                 "limit": limit,

@@ -22,8 +22,8 @@ class SyncHandler:
         row = self._accounts.get(job.account_id)
 
         async def sync() -> CalendarSynced:
-            source = self._accounts.providers.get(row.provider).open(self._accounts.load_credentials(row))
-            return await AccountSync(self._books, self._accounts, row, source, context, full=job.full).run()
+            reader = self._accounts.providers.get(row.provider).open(self._accounts.load_credentials(row))
+            return await AccountSync(self._books, self._accounts, row, reader, context, full=job.full).run()
 
         try:
             return await self._accounts.run_sync(account, sync)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from sidecar_protocol.calendar.calendars import CalendarSyncError
 
 
-class Window(NamedTuple):
+class TimeRange(NamedTuple):
     """The stretch of time within which events are kept: start <= time < end, seconds since 1970."""
 
     start_ts: int
@@ -37,7 +37,7 @@ class RemoteEvent(NamedTuple):
     """An event as its provider describes it; of a series each occurrence is one.
 
     `sidecar_protocol.calendar.calendars.CalendarEvent` says what is what.
-    `start_ts` and `end_ts` of an all-day event are its dates' midnights in the account's zone (`Listing.zone`).
+    `start_ts` and `end_ts` of an all-day event are its dates' midnights in the account's zone (`EventQuery.zone`).
     `organizer` and `attendees` are JSON.
     """
 
@@ -79,14 +79,14 @@ class EventPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class EventQuery:
     """What is asked of a calendar.
 
     With `cursor` only what has changed since the listing that it came from; an answer may reach beyond the window.
     """
 
     calendar_id: str
-    window: Window
+    time_range: TimeRange
     zone: str
     """The account's time zone, an IANA name: where all-day events begin and end."""
     cursor: str | None = None
@@ -104,16 +104,16 @@ class CalendarRefused(Exception):
         self.why = why
 
 
-class Source(Protocol):
+class AccountReader(Protocol):
     """One account at its provider, for the time of one sync.
 
     Raises `AccountRefused`, and what a job raises (`JobFailed`, `JobSnoozed`): the sync ends with that.
     """
 
-    async def calendars(self) -> list[RemoteCalendar]:
+    async def list_calendars(self) -> list[RemoteCalendar]:
         """The account's calendars, all of them; the primary one's zone is the account's."""
 
-    def events(self, wanted: Listing) -> AsyncGenerator[EventPage, None]:
+    def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
         """A calendar's events, page by page, or what has changed.
 
         Without a cursor: all that lie in the window, and whatever is not among them is gone.  A provider that cannot
@@ -134,7 +134,7 @@ class StoredAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class ConnectedAccount:
     """An account that a provider has let in: what is stored of it, and its calendars where they are known already."""
 
     email: str
@@ -146,13 +146,15 @@ class Connected:
 class Provider(Protocol):
     """Where calendars come from."""
 
-    async def connect(self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]) -> Connected:
+    async def connect(
+        self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
+    ) -> ConnectedAccount:
         """Try credentials.
 
         Raises `InvalidParams`, `CalendarCredentialsRejected`, `CalendarUnreachable`, `CalendarProviderUnavailable`.
         """
 
-    def open(self, account: StoredAccount) -> Source:
+    def open(self, account: StoredAccount) -> AccountReader:
         """The account's calendars; asks nothing yet."""
 
     async def revoke(self, account: StoredAccount) -> bool:

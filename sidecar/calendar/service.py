@@ -16,6 +16,7 @@ from sidecar_protocol.calendar.calendars import (
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.errors import InvalidParams
+from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountsStore
@@ -51,7 +52,7 @@ class CalendarService(Calendars):
         account_id: str | None = None,
         calendar_id: str | None = None,
         include_unselected: bool = False,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> CalendarEventPage:
         if end <= start:  # both have the canonical form, which sorts as text

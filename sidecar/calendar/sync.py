@@ -16,10 +16,10 @@ from sidecar_protocol.calendar.calendars import CalendarChanged
 from sidecar.accounts import run_concurrently
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountRow
-from sidecar.calendar.calendars_store import CalendarState, Progress
-from sidecar.calendar.changes import Books, Changes, Tally, empty, feed_passed
+from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
+from sidecar.calendar.changes import Books, ChangeCounts, Changes, empty, feed_passed
 from sidecar.calendar.events_store import CalendarKey
-from sidecar.calendar.provider import CalendarRefused, CursorExpired, Listing, Source, Window
+from sidecar.calendar.provider import AccountReader, CalendarRefused, CursorExpired, EventQuery, TimeRange
 from sidecar.clock import DAY_MS, DAY_S, iso, iso_now
 from sidecar.feed import Origin
 from sidecar.job_handler import JobContext, JobFailed
@@ -37,10 +37,10 @@ class AccountSync:
     books: Books
     accounts: Accounts
     account: AccountRow
-    source: Source
+    reader: AccountReader
     context: JobContext
     full: bool
-    tally: Tally = field(default_factory=Tally)
+    tally: ChangeCounts = field(default_factory=ChangeCounts)
     done: int = 0
     failed: int = 0
 
@@ -70,7 +70,7 @@ class AccountSync:
 
     async def _calendars(self) -> list[CalendarState]:
         """The account's calendars, after bringing their table up to date."""
-        found = await self.source.calendars()
+        found = await self.reader.list_calendars()
         account_id = self.account.account_id
         ids = {one.calendar_id for one in found}
         for calendar in self.books.calendars.states(account_id):
@@ -84,7 +84,7 @@ class AccountSync:
 
     async def _forget(self, calendar: CalendarState) -> None:
         """It is not the account's any more: unsubscribed, or deleted."""
-        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+        await self.books.feed.remove_all(self.origin, container_id=calendar.calendar_id)
         removed = await empty(self.books, CalendarKey(self.account.account_id, calendar.calendar_id))
         with self.books.database.write():
             self._may_write()
@@ -101,7 +101,7 @@ class AccountSync:
                 self._may_write()
                 self.books.calendars.fed(self.account.account_id, calendar.calendar_id, feed_watermark_ts)
             if feed_watermark_ts is not None:
-                await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+                await self.books.feed.remove_all(self.origin, container_id=calendar.calendar_id)
 
     async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
         """Read the calendars, some side by side.
@@ -120,7 +120,7 @@ class AccountSync:
         await run_concurrently(read, calendars, AT_ONCE, is_fatal=is_fatal)
 
     async def _calendar(self, calendar: CalendarState, zone: str) -> None:
-        tally = Tally()
+        tally = ChangeCounts()
         try:
             await self._read(calendar, zone, tally)
         except CalendarRefused as refusal:
@@ -133,21 +133,21 @@ class AccountSync:
             return
         await feed_passed(self.books, self.origin, calendar, may_write=self._may_write)
         self.done += 1
-        if tally != Tally():
+        if tally != ChangeCounts():
             self.context.log(f"{calendar.name}: {tally.added} new, {tally.updated} changed, {tally.removed} gone")
 
-    async def _read(self, calendar: CalendarState, zone: str, tally: Tally) -> None:
+    async def _read(self, calendar: CalendarState, zone: str, tally: ChangeCounts) -> None:
         """By the cursor, or all, or both."""
         now_ms = self.books.clock.now_ms()
         key = f"1:{zone}"
-        wanted = Listing(calendar.calendar_id, self._window(), zone)
+        wanted = EventQuery(calendar.calendar_id, self._time_range(), zone)
         cursor = calendar.sync_token if calendar.sync_token_settings == key and not self.full else None
         try:
             if cursor is not None:
                 changes = self._changes(calendar, tally)
                 found = await self._take(changes, replace(wanted, cursor=cursor))
                 cursor = found or cursor
-                await changes.finish(Progress(cursor, key, calendar.full_sync_at))
+                await changes.finish(SyncCheckpoint(cursor, key, calendar.full_sync_at))
         except CursorExpired:
             self.context.log(f"{calendar.name} has to be read anew")
             cursor = None
@@ -156,31 +156,31 @@ class AccountSync:
             changes = self._changes(calendar, tally)
             found = await self._take(changes, wanted)
             await changes.sweep()
-            await changes.finish(Progress(cursor or found, key, iso(now_ms)))
+            await changes.finish(SyncCheckpoint(cursor or found, key, iso(now_ms)))
 
-    async def _take(self, changes: Changes, wanted: Listing) -> str | None:
+    async def _take(self, changes: Changes, wanted: EventQuery) -> str | None:
         """Compare all of a listing; the cursor that it ended with."""
         cursor = None
-        async with aclosing(self.source.events(wanted)) as pages:
+        async with aclosing(self.reader.list_events(wanted)) as pages:
             async for page in pages:
                 await changes.take(page)
                 cursor = page.cursor
         return cursor
 
-    def _changes(self, calendar: CalendarState, tally: Tally) -> Changes:
+    def _changes(self, calendar: CalendarState, tally: ChangeCounts) -> Changes:
         return Changes(
             self.books,
             self.origin,
             calendar,
-            self._window(),
-            tallies=(tally, self.tally),
+            self._time_range(),
+            counts=(tally, self.tally),
             may_write=self._may_write,
         )
 
-    def _window(self) -> Window:
+    def _time_range(self) -> TimeRange:
         """From a midnight to a midnight (UTC), so that a listing that takes a while keeps its bounds."""
         today = self.books.clock.now_ms() // 1_000 // DAY_S * DAY_S
-        return Window(today - self.account.past_days * DAY_S, today + (self.account.future_days + 1) * DAY_S)
+        return TimeRange(today - self.account.past_days * DAY_S, today + (self.account.future_days + 1) * DAY_S)
 
     @property
     def origin(self) -> Origin:

@@ -36,7 +36,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The API refused a request; the CLI repeats it in `delay_ms`.  `status` is None if there was no HTTP response."""
+    """The API refused a request; the CLI repeats it in `delay_ms`.  Without an HTTP response, `status` has no value."""
 
     attempt: int
     max_retries: int
@@ -82,7 +82,7 @@ class MessageUsage:
 class RunUsage:
     """The tokens and costs of one prompt, also if it failed: in total, by API message, and by model in USD.
 
-    `cost_usd` is None if the CLI reported no cost.
+    If the CLI reported no cost, `cost_usd` has no value.
     """
 
     tokens: TokenUsage
@@ -93,7 +93,7 @@ class RunUsage:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """The answer of a run that succeeded.  A field is None if the CLI did not report it."""
+    """The answer of a run that succeeded.  Fields that the CLI did not report have no value."""
 
     text: str
     session_id: str | None

@@ -1,4 +1,4 @@
-"""`jobs.*`: what clients ask of the queue."""
+"""Implements the `jobs.*` methods, except those of schedules."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +16,7 @@ from sidecar_protocol.jobs import (
     Jobs,
     UnknownJobType,
 )
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT
 
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.store import JobsStore
@@ -23,7 +24,7 @@ from sidecar.wire.dispatch import invalid_params
 
 
 class JobsService(Jobs):
-    """The queue, as clients see it."""
+    """The queue, for clients and for other features.  `specs` returns every job type by name."""
 
     def __init__(
         self,
@@ -34,7 +35,6 @@ class JobsService(Jobs):
         wake: Callable[[], None],
         on_cancel: Callable[[str], None],
     ) -> None:
-        """`specs` gives every job type, by name."""
         self._store = store
         self._journal = journal
         self._specs = specs
@@ -66,13 +66,17 @@ class JobsService(Jobs):
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
-        """Queue a job from inside the process."""
         job, _ = self._journal.queue(spec, priority=priority)
         self._wake()
         return job
 
     async def list(
-        self, *, status: JobStatus | None = None, type: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        status: JobStatus | None = None,
+        type: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
     ) -> JobPage:
         jobs, next_cursor = self._store.page(status, type, limit, cursor)
         return encode(JobPage, jobs=as_models(jobs), next_cursor=next_cursor).as_model()
@@ -91,12 +95,11 @@ class JobsService(Jobs):
         return job.as_model()
 
     def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
-        """Cancel the jobs that have this lock, or want it, and have one of these statuses."""
         for job_id in self._store.holders(lock_key, statuses):
             if self._journal.request_cancel(job_id) is not None:
                 self._on_cancel(job_id)
 
-    async def list_log(self, *, job_id: str, limit: int = 200, cursor: str | None = None) -> JobLogPage:
+    async def list_log(self, *, job_id: str, limit: int = DEFAULT_LINES_LIMIT, cursor: str | None = None) -> JobLogPage:
         lines, next_cursor = self._store.log_page(job_id, limit, cursor)
         if not lines and self._store.get(job_id) is None:
             raise JobNotFound

@@ -74,14 +74,14 @@ class PagedList(Generic[M]):
             values |= zip(names, after, strict=True)
             sign = "<" if self.descending else ">"
             where.append(f"({', '.join(self.key)}) {sign} ({', '.join(f':{name}' for name in names)})")
-        columns = ", ".join((self.row, *self.key))
+        columns = ", ".join((f"CAST({self.row} AS BLOB)", *self.key))  # else Python would decode and encode its text
         selects = (f"SELECT {columns} FROM {self.table} WHERE {' AND '.join((arm, *where))}" for arm in arms)
         order = ", ".join(f"{name} DESC" if self.descending else name for name in self.key)
         rows, more = database.page(
             f"{' UNION ALL '.join(selects)} ORDER BY {order} LIMIT :limit", {**values, "limit": limit + 1}, limit
         )
         scope = () if list_id is None else (list_id,)
-        encoded = [Encoded(self.model, row[0].encode()) for row in rows]
+        encoded = [Encoded(self.model, row[0]) for row in rows]
         return encoded, encode_cursor(*rows[-1][1:], *scope) if more else None
 
     def _key_in(self, cursor: str, list_id: str | None) -> PageKey:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.calendar.google.harness import GoogleRig, google_on, rig_with
+from tests.calendar.google.harness import GoogleHarness, fake_google, google_harness
 from tests.fakes.google import FakeGoogle
 from tests.in_process_app import ManualClock
 
@@ -19,12 +19,12 @@ def clock() -> ManualClock:
 @pytest.fixture
 def google(clock: ManualClock) -> Iterator[FakeGoogle]:
     """Google, with Ada's empty calendar."""
-    with google_on(clock) as made:
+    with fake_google(clock) as made:
         yield made
 
 
 @pytest.fixture
-async def office(data_dir: Path, google: FakeGoogle, clock: ManualClock) -> AsyncIterator[GoogleRig]:
+async def harness(data_dir: Path, google: FakeGoogle, clock: ManualClock) -> AsyncIterator[GoogleHarness]:
     """The services over an empty database, with Google beside them."""
-    async with rig_with(data_dir / "sidecar.db", google, clock) as rig:
+    async with google_harness(data_dir / "sidecar.db", google, clock) as rig:
         yield rig

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.claude.client import NEWEST, OLDEST, ClaudeClient, connected
 from tests.claude.harness import MakeRunHarness, RunHarness
-from tests.claude.talk import NEWEST, OLDEST, Talk, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -56,9 +56,9 @@ def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> d
 
 
 @pytest.fixture
-async def real_talk(sidecar: StartSidecar, real_environment: dict[str, str]) -> AsyncIterator[Talk]:
+async def real_client(sidecar: StartSidecar, real_environment: dict[str, str]) -> AsyncIterator[ClaudeClient]:
     """A sidecar with the real CLI."""
-    async with talking(sidecar, **real_environment) as client:
+    async with connected(sidecar, **real_environment) as client:
         yield client
 
 

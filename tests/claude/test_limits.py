@@ -9,9 +9,9 @@ from sidecar_protocol.entities import WaitingFor
 
 from sidecar.claude.limits import MARGIN_S, MAX_WAIT_S, parse_reset_time, snooze_until_reset
 from sidecar.job_handler import JobFailed, JobSnoozed
+from tests.claude.client import both_releases, connected
 from tests.claude.harness import RunHarness
-from tests.claude.talk import both_releases, talking
-from tests.claude.turn_harness import turns
+from tests.claude.turn_harness import turn_harness
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -77,22 +77,22 @@ def test_a_wait_longer_than_the_maximum_is_refused() -> None:
 
 async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Path, tmp_path: Path) -> None:
     prompt = f"[[limit:{NOW_MS // 1000 + 60}]] [[text:here]]"
-    async with turns(standin, tmp_path) as rig:
-        session = rig.create()
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
         with pytest.raises(JobSnoozed) as snoozed:
-            await rig.take(session.session_id, prompt)
+            await harness.run(session.session_id, prompt)
         assert snoozed.value.delay_s == 60 + MARGIN_S
-        assert rig.session(session.session_id).status is SessionStatus.IDLE
-        rig.context.snoozed_for_s = 65.0
-        assert (await rig.take(session.session_id, prompt)).text == "here"
-        kinds = [message.kind for message in rig.messages(session.session_id)]
+        assert harness.session(session.session_id).status is SessionStatus.IDLE
+        harness.context.snoozed_for_s = 65.0
+        assert (await harness.run(session.session_id, prompt)).text == "here"
+        kinds = [message.kind for message in harness.messages(session.session_id)]
     assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
 
 
 async def test_a_run_that_hit_a_limit_is_put_off(harness: RunHarness) -> None:
     with pytest.raises(JobSnoozed):
         await harness.run("[[limit:1]]")
-    assert harness.records == []
+    assert harness.events == []
 
 
 @both_releases
@@ -102,21 +102,21 @@ async def test_the_real_cli_tells_the_reset_and_the_job_waits_for_it(
     subscription = {**real_environment, "CLAUDE_CODE_OAUTH_TOKEN": "fake"}
     del subscription["ANTHROPIC_API_KEY"]
     resets_at = 4_000_000_000  # in 2096: nobody waits for that
-    async with talking(sidecar, **subscription) as talk:
-        session = await talk.sessions.create()
-        failed = await talk.ask(session.session_id, f"[[limit:{resets_at}]]")
+    async with connected(sidecar, **subscription) as claude:
+        session = await claude.sessions.create()
+        failed = await claude.take_turn(session.session_id, f"[[limit:{resets_at}]]")
         assert (failed["error"]["kind"], failed["error"]["details"]["resets_at"]) == (
             "usage_limit",
             "2096-10-02T07:06:40.000Z",
         )
         soon = int(datetime.now(UTC).timestamp()) + 3600
-        job = await talk.sessions.send(session_id=session.session_id, prompt=f"[[limit:{soon}]]")
-        waiting = await talk.job(job.job_id, "running")
-        waiting = await talk.until(
+        job = await claude.sessions.send(session_id=session.session_id, prompt=f"[[limit:{soon}]]")
+        waiting = await claude.until_job(job.job_id, "running")
+        waiting = await claude.until(
             lambda one: one.method == "jobs.updated" and one.params["job"]["waiting_for"] == "rate_limit"
         )
         assert waiting["job"]["attempt"] == 0
         assert datetime.fromisoformat(waiting["job"]["run_at"]).timestamp() == pytest.approx(soon + MARGIN_S, abs=1)
-        log = await talk.log(session.session_id)
+        log = await claude.messages(session.session_id)
         assert [one.kind for one in log if one.kind is MessageKind.RAW] == []
     assert len(api.messages()) == 2

@@ -6,10 +6,10 @@ import anyio
 import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 
-from sidecar.claude.process.discovery import version
+from sidecar.claude.process.discovery import read_version
 from sidecar.job_handler import JobFailed
+from tests.claude.client import both_releases
 from tests.claude.harness import RunHarness, tools_of
-from tests.claude.talk import both_releases
 from tests.fakes.anthropic import FakeAnthropic
 
 
@@ -50,7 +50,7 @@ async def test_cancelling_a_running_tool_ends_the_tool(real_harness: RunHarness)
     with anyio.fail_after(120):
         await real_harness.cancel("[[tool:bash:tail -f /dev/null]]", when=tool_runs, allowed_tools=["Bash"])
     assert real_harness.processes() == []
-    assert [record["event_type"] for record in real_harness.records] == ["run_cancelled"]
+    assert [event.event_type for event in real_harness.events] == ["run_cancelled"]
 
 
 async def test_a_shutdown_ends_a_tool_that_left_the_process_group(real_harness: RunHarness) -> None:
@@ -134,4 +134,4 @@ async def test_the_options_reach_the_model(real_harness: RunHarness, api: FakeAn
 @both_releases
 async def test_the_binary_tells_its_version(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> None:
     with anyio.fail_after(120):
-        assert (await version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")
+        assert (await read_version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")

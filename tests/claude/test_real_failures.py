@@ -6,8 +6,8 @@ import anyio
 import pytest
 from sidecar_protocol.claude.delays import ClaudeApiRetry, ClaudeStall
 
+from tests.claude.client import connected
 from tests.claude.harness import MakeRunHarness, RunHarness
-from tests.claude.talk import talking
 from tests.claude.test_handlers import failure
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
@@ -43,10 +43,11 @@ async def test_silence_is_told_with_what_runs_meanwhile(
 
 
 async def test_four_at_once_all_answer(sidecar: StartSidecar, real_environment: dict[str, str]) -> None:
-    async with talking(sidecar, **real_environment, CLAUDE_CONCURRENCY="4") as talk:
-        sessions = [(await talk.sessions.create()).session_id for _ in range(4)]
+    async with connected(sidecar, **real_environment, CLAUDE_CONCURRENCY="4") as claude:
+        sessions = [(await claude.sessions.create()).session_id for _ in range(4)]
         jobs = [
-            await talk.sessions.send(session_id=one, prompt=f"[[text:{number}]]") for number, one in enumerate(sessions)
+            await claude.sessions.send(session_id=one, prompt=f"[[text:{number}]]")
+            for number, one in enumerate(sessions)
         ]
-        done = [await talk.job(job.job_id, "succeeded") for job in jobs]
+        done = [await claude.until_job(job.job_id, "succeeded") for job in jobs]
     assert [job["result"]["text"] for job in done] == ["0", "1", "2", "3"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sidecar_protocol.claude.sessions import MessageKind
 
-from sidecar.claude.sessions.items import BOOKKEEPING, SYSTEM_BOOKKEEPING, items_of
+from sidecar.claude.sessions.messages import BOOKKEEPING, SYSTEM_BOOKKEEPING, messages_in
 from sidecar.claude.stream import RunReader
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import parse_object
@@ -93,7 +93,7 @@ class Recording:
         self.written = [line.removeprefix(b"# stdin: ") for line in lines if line.startswith(b"# stdin: ")]
         self.lines = [line for line in lines if not line.startswith(b"#")]
         self.messages = [message for line in self.lines if (message := parse_object(line)) is not None]
-        self.items = [item for message in self.messages for item in items_of(message)]
+        self.items = [item for message in self.messages for item in messages_in(message)]
         self.reader = RunReader()
         for line in self.lines:
             self.reader.read(parse_object(line))
@@ -116,7 +116,7 @@ def test_every_line_is_bookkeeping_or_kept(recordings: Path, name: str) -> None:
     assert read.reader.invalid_lines == len(read.lines) - len(read.messages) == NO_JSON.get(name, 0)
     for message in read.messages:
         known = message["type"] in BOOKKEEPING or message.get("subtype") in SYSTEM_BOOKKEEPING
-        items = list(items_of(message))
+        items = list(messages_in(message))
         assert known is not bool(items), message
         assert all(item.kind is MessageKind.RAW or item.text for item in items), message
 

@@ -1,4 +1,4 @@
-"""The reading of stream-json, on streams recorded from the real CLI and on lines made to be awkward."""
+"""Reading stream-json: streams recorded from the real CLI, and constructed edge cases."""
 
 import json
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def read(lines: Iterable[bytes]) -> tuple[RunReader, list[Update]]:
 
 
 def recorded(folder: Path, name: str) -> list[bytes]:
-    """A recording's lines from stdout; those that begin with # tell what was written to stdin."""
+    """The lines of stdout in a recording; lines that begin with # are what was written to stdin."""
     lines = (folder / f"{name}.jsonl").read_bytes().split(b"\n")
     return [each for each in lines if each.strip() and not each.startswith(b"#")]
 
@@ -66,7 +66,7 @@ def failure(reader: RunReader, exit_code: int = 1, stderr: str = "") -> JobFaile
     return raised.value
 
 
-def test_a_recorded_run_reads_as_start_text_and_outcome(recordings: Path) -> None:
+def test_a_recorded_run_gives_a_start_its_text_and_an_outcome(recordings: Path) -> None:
     reader, updates = read(recorded(recordings, "02-partial"))
     session = "066f4611-8996-4f21-850f-783594e01366"
     assert updates == [
@@ -88,7 +88,7 @@ def test_a_recorded_run_reads_as_start_text_and_outcome(recordings: Path) -> Non
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_no_recorded_line_is_taken_for_garbage(recordings: Path, name: str) -> None:
+def test_every_recorded_line_is_valid(recordings: Path, name: str) -> None:
     reader, updates = read(recorded(recordings, name))
     assert reader.invalid_lines == 0
     assert updates
@@ -109,24 +109,24 @@ def test_no_recorded_line_is_taken_for_garbage(recordings: Path, name: str) -> N
         ("64-hang-timeout", "network", True),
     ],
 )
-def test_recorded_failures_are_told_apart(recordings: Path, name: str, kind: str, retryable: bool) -> None:
+def test_recorded_failures_have_their_own_kinds(recordings: Path, name: str, kind: str, retryable: bool) -> None:
     caught = failure(read(recorded(recordings, name))[0])
     assert (caught.kind, caught.retryable) == (kind, retryable)
 
 
-def test_a_refused_tool_is_named_in_the_outcome(recordings: Path) -> None:
+def test_a_denied_tool_is_named_in_the_outcome(recordings: Path) -> None:
     reader, _ = read(recorded(recordings, "04-tool-bash-denied"))
     assert reader.finish(0, "").permission_denials == ("Bash",)
 
 
-def test_the_session_is_the_one_that_the_cli_named_last(recordings: Path) -> None:
+def test_the_session_id_is_the_last_one_that_the_cli_named(recordings: Path) -> None:
     reader, updates = read(recorded(recordings, "47-slash"))
     sessions = [update.session_id for update in updates if isinstance(update, Started)]
-    assert len(set(sessions)) == 2  # /clear begins a new one
+    assert len(set(sessions)) == 2  # /clear starts a new one
     assert reader.session_id == sessions[-1]
 
 
-def test_retries_of_the_old_release_come_in_whole_milliseconds(recordings: Path) -> None:
+def test_the_delays_of_an_old_release_are_rounded_to_whole_milliseconds(recordings: Path) -> None:
     _, updates = read(recorded(recordings, "96-v2.1.197-401"))
     assert updates[1] == Retry(attempt=1, max_retries=10, delay_ms=553, status=401, error="authentication_failed")
 
@@ -136,28 +136,28 @@ def test_offsets_count_utf16_units_as_javascript_does() -> None:
     assert updates == [Delta("m1", 0, f"a{EMOJI}b"), Delta("m1", 4, "c")]
 
 
-def test_a_character_cut_in_half_is_joined() -> None:
+def test_a_surrogate_pair_that_is_split_between_deltas_is_joined() -> None:
     high, low = "\ud83d", "\ude42"
     _, updates = read([start(), piece("a" + high), piece(low + "b")])
     assert updates == [Delta("m1", 0, "a"), Delta("m1", 1, f"{EMOJI}b")]
 
 
-def test_a_lone_half_of_a_character_cannot_break_the_wire() -> None:
+def test_a_lone_surrogate_is_replaced() -> None:
     _, updates = read([start(), piece("a\ude42b")])
     assert updates == [Delta("m1", 0, "a\ufffdb")]
 
 
-def test_text_blocks_of_one_message_continue_one_offset() -> None:
+def test_the_text_blocks_of_a_message_share_one_offset() -> None:
     _, updates = read([start(), piece("one"), piece("two", index=1), start("m2"), piece("three")])
     assert updates == [Delta("m1", 0, "one"), Delta("m1", 3, "two"), Delta("m2", 0, "three")]
 
 
-def test_what_a_subagent_writes_is_not_the_answer() -> None:
+def test_the_text_of_a_subagent_is_not_part_of_the_answer() -> None:
     _, updates = read([start(), piece("one"), start("sub", "tool1"), piece("inner", parent="tool1"), piece("two")])
     assert updates == [Delta("m1", 0, "one"), Delta("m1", 3, "two")]
 
 
-def test_a_message_that_was_not_streamed_comes_whole() -> None:
+def test_a_message_that_was_not_streamed_is_one_delta() -> None:
     message = {"id": "m1", "content": [{"type": "text", "text": "whole"}, {"type": "tool_use", "name": "Bash"}]}
     repeated = {"id": "m2", "content": [{"type": "text", "text": "streamed"}]}
     lines = [
@@ -169,23 +169,23 @@ def test_a_message_that_was_not_streamed_comes_whole() -> None:
     assert read(lines)[1] == [Delta("m1", 0, "whole"), Delta("m2", 0, "streamed")]
 
 
-def test_an_error_that_says_success_is_an_error() -> None:
+def test_an_error_with_the_subtype_success_is_an_error() -> None:
     reader, updates = read([result(is_error=True, result="API Error: 529 busy", api_error_status=529)])
     assert updates == [Finished(is_error=True)]
     assert failure(reader).kind == "overloaded"
 
 
-def test_a_result_stands_even_if_the_process_had_to_be_killed() -> None:
+def test_a_result_is_valid_even_if_the_process_had_to_be_killed() -> None:
     reader, _ = read([result()])
     assert reader.finish(-9, "").text == "done"
 
 
-def test_a_background_turn_that_fails_does_not_undo_the_answer() -> None:
+def test_the_failure_of_a_background_turn_does_not_replace_the_answer() -> None:
     reader, _ = read([result(), result(is_error=True, subtype="error_during_execution")])
     assert reader.finish(1, "").text == "done"
 
 
-def test_broken_lines_are_counted_and_skipped() -> None:
+def test_invalid_lines_are_counted_and_skipped() -> None:
     reader, updates = read([b"{", b"\xff\xfe", b"[1]", b"null", b"[" * 100_000, line(type="new"), result()])
     assert (reader.invalid_lines, updates) == (5, [Finished(is_error=False)])
 
@@ -221,23 +221,23 @@ def test_broken_lines_are_counted_and_skipped() -> None:
         ("", {"stop_reason": "refusal", "is_error": False}, "refusal"),
     ],
 )
-def test_failures_that_were_not_recorded_are_told_apart(text: str, fields: dict[str, Any], kind: str) -> None:
+def test_failures_that_were_not_recorded_have_their_own_kinds(text: str, fields: dict[str, Any], kind: str) -> None:
     reader, _ = read([result(**{"is_error": True, "result": text} | fields)])
     assert failure(reader).kind == kind
 
 
-def test_a_usage_limit_tells_when_it_ends() -> None:
+def test_a_usage_limit_has_the_time_of_its_reset() -> None:
     info = {"api_error_params": {"rate_limit_info": {"resetsAt": 1795450000}}, "api_error": "usage_limit_reached"}
     typed, _ = read([line(type="assistant", is_api_error_message=True, **info), result(is_error=True, result="limit")])
     written, _ = read([result(is_error=True, result="Claude AI usage limit reached|1795450000")])
     near, hit = {"status": "allowed_warning", "resetsAt": 1}, {"status": "rejected", "resetsAt": 1795450000}
     events = [line(type="rate_limit_event", rate_limit_info=info) for info in (near, hit, near)]
-    told, _ = read([*events, result(is_error=True, result="limit", api_error="usage_limit_reached")])
-    for caught in (failure(typed), failure(written), failure(told)):
+    by_event, _ = read([*events, result(is_error=True, result="limit", api_error="usage_limit_reached")])
+    for caught in (failure(typed), failure(written), failure(by_event)):
         assert (caught.kind, (caught.details or {})["resets_at"]) == ("usage_limit", "2026-11-23T16:06:40.000Z")
 
 
-def test_the_tools_that_run_are_known() -> None:
+def test_running_tools_are_tracked() -> None:
     uses = [{"type": "tool_use", "id": str(number), "name": name} for number, name in enumerate(("Bash", "Read"))]
     reader, _ = read([line(type="assistant", message={"id": "m", "content": uses})])
     assert reader.running_tools == ["Bash", "Read"]
@@ -255,7 +255,7 @@ def test_the_tools_that_run_are_known() -> None:
         (-9, "connect ECONNREFUSED", "killed_by_signal"),
     ],
 )
-def test_an_end_without_a_result_is_told_by_the_process(exit_code: int, stderr: str, kind: str) -> None:
+def test_without_a_result_the_exit_code_and_stderr_give_the_kind(exit_code: int, stderr: str, kind: str) -> None:
     reader, _ = read([line(type="system", subtype="init", session_id="s1")])
     assert failure(reader, exit_code, stderr).kind == kind
 
@@ -271,17 +271,17 @@ def test_an_end_without_a_result_is_told_by_the_process(exit_code: int, stderr: 
         (1, "--dangerously-skip-permissions cannot be used with root/sudo privileges", "root_refused"),
     ],
 )
-def test_a_cli_that_cannot_begin_says_what_is_missing(exit_code: int, stderr: str, kind: str) -> None:
+def test_a_cli_that_cannot_start_has_a_kind_and_a_hint(exit_code: int, stderr: str, kind: str) -> None:
     failed = failure(RunReader(), exit_code, stderr)
     assert (failed.kind, bool(failed.hint)) == (kind, True)
 
 
-def test_output_of_another_program_is_called_unparseable() -> None:
+def test_the_output_of_another_program_is_unparseable() -> None:
     assert failure(read([b"Welcome to bash"])[0], 0).kind == "output_unparseable"
 
 
 def test_no_failure_quotes_a_credential() -> None:
-    secret = "sk-ant-api03-abcdefghijklmnop"  # noqa: S105 - made up
+    secret = "sk-ant-api03-abcdefghijklmnop"  # noqa: S105 - not a real key
     reader, _ = read([result(is_error=True, result=f"401 invalid x-api-key {secret}", api_error_status=401)])
     for caught in (failure(reader, 1, f"key {secret}"), failure(RunReader(), 1, f"key {secret}")):
         assert secret not in f"{caught.message} {caught.hint} {caught.details}"
@@ -325,7 +325,7 @@ messages = st.fixed_dictionaries(
 
 
 @given(st.lists(messages, max_size=6), st.integers(-64, 255))
-def test_no_line_can_break_the_reader(stream: list[dict[str, Any]], exit_code: int) -> None:
+def test_no_line_raises_another_error_than_the_jobs_failure(stream: list[dict[str, Any]], exit_code: int) -> None:
     reader, updates = read(line(**message) for message in stream)
     for update in updates:
         if isinstance(update, Delta):
@@ -337,5 +337,5 @@ def test_no_line_can_break_the_reader(stream: list[dict[str, Any]], exit_code: i
 
 
 @given(st.text(max_size=20))
-def test_utf16_length_is_that_of_the_encoding(text: str) -> None:
+def test_utf16_length_is_the_length_of_the_encoding(text: str) -> None:
     assert utf16_length(text) == len(text.encode("utf-16-le", "surrogatepass")) // 2

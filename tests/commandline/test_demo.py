@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from sidecar.calendar.ics.expand import IcsCalendar
-from sidecar.calendar.provider import Window
+from sidecar.calendar.provider import TimeRange
 from sidecar.commandline.demo import FILES
 from tests.calendar.ics.harness import day, vcalendar, vevent
 from tests.commandline.harness import CliHarness
@@ -105,7 +105,7 @@ def test_a_secret_address_is_not_printed_and_one_that_fails_is_explained(cli: Cl
 def test_the_sample_has_events_before_and_after_every_day(today: date) -> None:
     file = IcsCalendar((FILES / "sample.ics").read_bytes())
     noon = int(datetime.combine(today, time(12), UTC).timestamp())
-    found = file.occurrences(Window(noon - 7 * 86_400, noon + 7 * 86_400), UTC, "")
+    found = file.occurrences(TimeRange(noon - 7 * 86_400, noon + 7 * 86_400), UTC, "")
     assert len([event for event in found if event.end_ts <= noon]) >= 5
     assert len([event for event in found if event.start_ts > noon]) >= 5
 

@@ -22,6 +22,8 @@ import { SCHEMA_HASH } from "sidecar-electron/contract";
 import { Client } from "sidecar-electron";
 import { LineMessageReader } from "sidecar-electron/vscode-jsonrpc";
 
+pytestmark = pytest.mark.xdist_group("packing")  # npm pack builds in place, so that only one worker may do it
+
 const sidecar = connectSidecar();
 export const found: Promise<Job[]> = sidecar.jobs.list({ status: JobStatus.QUEUED }).then(({ jobs }) => jobs);
 export const end: () => void = sidecar.on("jobs.updated", ({ job }) => job.status === "queued");
@@ -84,11 +86,12 @@ def test_the_package_has_no_dependencies_and_pins_its_development_dependencies(p
 
 
 @pytest.mark.parametrize(("module", "resolution"), [("nodenext", "nodenext"), ("esnext", "bundler")])
-def test_the_samples_of_the_readme_and_wrong_calls_are_type_checked(
+def test_the_samples_of_the_readmes_and_wrong_calls_are_type_checked(
     packed: Path, node_modules: Path, module: str, resolution: str
 ) -> None:
-    samples = re.findall(r"^```ts\n(.*?)^```", (PACKAGE / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(samples) == 5
+    documents = "".join((folder / "README.md").read_text("utf-8") for folder in (PACKAGE, ROOT))
+    samples = re.findall(r"^```ts\n(.*?)^```", documents, re.DOTALL | re.MULTILINE)
+    assert len(samples) == 7
     for number, text in enumerate((*samples, TYPE_ERRORS)):
         (packed / f"sample_{number}.ts").write_text(text, encoding="utf-8")
     options = {"target": "es2022", "lib": ["es2022", "dom"], "types": ["node"], "strict": True, "noEmit": True}

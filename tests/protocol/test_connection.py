@@ -1,6 +1,7 @@
-"""The connection, sans I/O: whatever the peer sends, every line that deserves an answer gets exactly one."""
+"""The connection: every line that needs a response gets exactly one, whatever the peer sends."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -8,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidecar_protocol.connection import Answered, Connection, LocalProtocolError, Notified, Refused, Request, recover_id
 
-from tests.protocol.conversation import (
+from tests.protocol.connection_harness import (
     IDS,
     MAX,
     Line,
     chunked,
-    converse,
     describe,
     events,
+    exchange,
     hostile_lines,
     message,
+    receive,
     refusal,
-    say,
 )
 from tests.strict_json import parse
 
@@ -28,17 +29,17 @@ DECOY = {"id": 99, "text": '"id": 98, {"id": 97', "deep": [{"id": 96}]}
 
 @settings(deadline=None)
 @given(st.lists(hostile_lines, max_size=12), st.data())
-def test_every_line_that_deserves_an_answer_gets_exactly_one(lines: list[Line], data: st.DataObject) -> None:
+def test_every_line_that_needs_a_response_gets_exactly_one(lines: list[Line], data: st.DataObject) -> None:
     chunks = data.draw(chunked(b"".join(line + b"\n" for line, _ in lines)))
-    answers = converse(chunks, lambda below: data.draw(st.integers(0, below - 1)))
+    answers = exchange(chunks, lambda below: data.draw(st.integers(0, below - 1)))
     assert len(answers) == sum(count for _, count in lines)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(hostile_lines, min_size=1, max_size=4), st.sampled_from([20, MAX]))
-def test_the_same_bytes_mean_the_same_however_they_are_cut(lines: list[Line], longest: int) -> None:
+def test_events_do_not_depend_on_how_the_bytes_are_chunked(lines: list[Line], longest: int) -> None:
     whole = b"\n".join(line for line, _ in lines)
-    expected = [describe(event) for event in say(whole, longest)[1]]
+    expected = [describe(event) for event in receive(whole, longest)[1]]
     for cut in range(0, len(whole), 7):
         connection = Connection(longest)
         connection.receive(whole[:cut])
@@ -82,13 +83,13 @@ def test_the_same_bytes_mean_the_same_however_they_are_cut(lines: list[Line], lo
         (message(id=[3], result=1), ("answered", None, 1, None)),
     ],
 )
-def test_what_is_a_message_is_understood(line: bytes, event: tuple[Any, ...]) -> None:
-    assert [describe(one) for one in say(line)[1]] == [event]
+def test_valid_messages_become_events(line: bytes, event: tuple[Any, ...]) -> None:
+    assert [describe(one) for one in receive(line)[1]] == [event]
 
 
 @pytest.mark.parametrize("request_id", [True, False, None, 5.5, 1e300, 2**53, -(2**53), "i" * 129, [1], {"a": 1}])
-def test_an_id_that_javascript_could_not_keep_is_refused_without_one(request_id: Any) -> None:
-    _, (event,) = say(message(id=request_id, method="a"))
+def test_an_id_that_javascript_cannot_represent_is_refused_with_id_null(request_id: Any) -> None:
+    _, (event,) = receive(message(id=request_id, method="a"))
     assert refusal(event) == {
         "jsonrpc": "2.0",
         "id": None,
@@ -116,8 +117,8 @@ def test_an_id_that_javascript_could_not_keep_is_refused_without_one(request_id:
         (b"[]", None),
     ],
 )
-def test_json_that_is_no_request_is_refused_under_the_id_it_has(line: bytes, request_id: int | str | None) -> None:
-    _, (event,) = say(line)
+def test_json_that_is_not_a_request_is_refused_with_its_id(line: bytes, request_id: int | str | None) -> None:
+    _, (event,) = receive(line)
     answer = refusal(event)
     assert (answer["id"], answer["error"]["code"], answer["error"]["data"]["kind"]) == (
         request_id,
@@ -127,8 +128,8 @@ def test_json_that_is_no_request_is_refused_under_the_id_it_has(line: bytes, req
 
 
 @pytest.mark.parametrize("params", [[], [1, 2], "x", 1, True])
-def test_params_go_by_name(params: Any) -> None:
-    _, (event,) = say(message(id=1, method="a", params=params))
+def test_params_must_be_an_object(params: Any) -> None:
+    _, (event,) = receive(message(id=1, method="a", params=params))
     assert refusal(event) == {
         "jsonrpc": "2.0",
         "id": 1,
@@ -138,7 +139,7 @@ def test_params_go_by_name(params: Any) -> None:
             "data": {"kind": "invalid_params", "retryable": False},
         },
     }
-    _, (told,) = say(message(method="a", params=params))
+    _, (told,) = receive(message(method="a", params=params))
     assert describe(told) == ("refused", -32602, b"")
 
 
@@ -162,21 +163,21 @@ def test_params_go_by_name(params: Any) -> None:
         b'{"jsonrpc":"2.0","params":{"id":99,"y":[{"id":98}]},"method":"id","id":31,"x":NaN}',
     ],
 )
-def test_what_is_not_json_is_refused_with_the_id_that_can_be_read(line: bytes) -> None:
-    _, (event,) = say(line, 1_000_000)
+def test_invalid_json_is_refused_with_its_id_if_it_is_legible(line: bytes) -> None:
+    _, (event,) = receive(line, 1_000_000)
     answer = refusal(event)
     assert (answer["id"], answer["error"]["code"]) == (None, -32700)
     assert answer["error"]["data"] == {"kind": "parse_error", "retryable": False, "recovered_id": 31}
 
 
-def test_a_refusal_never_repeats_what_was_sent() -> None:
+def test_a_refusal_never_quotes_the_input() -> None:
     for line in (b'{"id":1,"token":hunter2}', b'{"id":1,"method":"hunter2","params":[]}', b'["hunter2"'):
-        assert b"hunter2" not in b"".join(event.reply for event in say(line)[1] if isinstance(event, Refused))
+        assert b"hunter2" not in b"".join(event.reply for event in receive(line)[1] if isinstance(event, Refused))
 
 
 @settings(deadline=None)
 @given(IDS, st.permutations(["jsonrpc", "id", "method", "params", "more"]), st.data())
-def test_the_id_of_a_broken_line_is_recovered_right_or_not_at_all(
+def test_the_id_of_an_invalid_line_is_recovered_correctly_or_not_at_all(
     request_id: int | str, order: list[str], data: st.DataObject
 ) -> None:
     whole = {
@@ -198,7 +199,7 @@ def test_the_id_of_a_broken_line_is_recovered_right_or_not_at_all(
         assert recover_id(damaged) in (None, request_id)
 
 
-def test_an_id_that_a_cut_may_have_shortened_is_not_recovered() -> None:
+def test_an_id_that_may_be_truncated_is_not_recovered() -> None:
     assert recover_id(b'{"jsonrpc":"2.0","id":12') is None
     assert recover_id(b'{"jsonrpc":"2.0","id":12,') == 12
     assert recover_id(b'{"jsonrpc":"2.0","id":"ab"') == "ab"
@@ -213,9 +214,9 @@ def test_an_id_that_a_cut_may_have_shortened_is_not_recovered() -> None:
     assert recover_id(b'{"id":9007199254740992,') is None
 
 
-def test_a_line_beyond_the_limit_is_refused_and_the_next_one_served() -> None:
+def test_a_line_over_the_limit_is_refused_and_the_next_one_handled() -> None:
     for data in (message(id=31, method="m" * MAX), b'{"id":31,' + b"x" * 50_000):
-        _, (first, second) = say(data + b"\n" + message(id=2, method="a"))
+        _, (first, second) = receive(data + b"\n" + message(id=2, method="a"))
         assert refusal(first) == {
             "jsonrpc": "2.0",
             "id": None,
@@ -228,22 +229,27 @@ def test_a_line_beyond_the_limit_is_refused_and_the_next_one_served() -> None:
         assert describe(second) == ("request", int, 2, "a", {}, False)
 
 
-def test_the_limit_itself_is_allowed() -> None:
+def test_a_line_of_exactly_the_limit_is_accepted() -> None:
     padding = MAX - len(message(id=1, method=""))
-    assert [describe(event)[0] for event in say(message(id=1, method="m" * padding))[1]] == ["request"]
-    assert [describe(event)[0] for event in say(message(id=1, method="m" * (padding + 1)))[1]] == ["refused"]
+    assert [describe(event)[0] for event in receive(message(id=1, method="m" * padding))[1]] == ["request"]
+    assert [describe(event)[0] for event in receive(message(id=1, method="m" * (padding + 1)))[1]] == ["refused"]
 
 
-def test_a_discarded_line_is_not_kept() -> None:
+def test_a_discarded_line_takes_no_memory() -> None:
     connection = Connection(MAX)
+    piece = b"x" * 10_000
+    connection.receive(piece)
+    tracemalloc.start()
     for _ in range(1_000):
-        connection.receive(b"x" * 10_000)
-    assert sum(len(part) for part in (connection._partial, connection._oversize_head or b"")) <= 4096
+        connection.receive(piece)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 100_000
     connection.receive_eof()
     assert [describe(event)[:2] for event in events(connection)] == [("refused", 4131)]
 
 
-def test_a_last_line_without_its_newline_counts() -> None:
+def test_a_last_line_without_a_newline_is_read() -> None:
     connection = Connection()
     connection.receive(message(id=1, method="a"))
     assert list(events(connection)) == []
@@ -253,10 +259,10 @@ def test_a_last_line_without_its_newline_counts() -> None:
     assert list(events(connection)) == []
 
 
-def test_an_id_is_taken_while_its_request_is_open() -> None:
-    connection, (first, second) = say(message(id=1, method="a") + b"\n" + message(id=1.0, method="b"))
+def test_an_id_cannot_be_reused_while_its_request_is_unanswered() -> None:
+    connection, (first, second) = receive(message(id=1, method="a") + b"\n" + message(id=1.0, method="b"))
     assert isinstance(first, Request)
-    assert refusal(second)["id"] is None  # the one answer under this id is still to come
+    assert refusal(second)["id"] is None  # the response with this id is still to come
     assert refusal(second)["error"]["message"] == "A request with this id is still unanswered."
     assert connection.open_request(1) is first
     connection.reply(first, b"1")
@@ -264,14 +270,14 @@ def test_an_id_is_taken_while_its_request_is_open() -> None:
     assert [describe(event) for event in events(connection)] == [("request", int, 1, "c", {}, False)]
 
 
-def test_a_number_and_a_text_are_two_ids() -> None:
-    connection, opened = say(message(id=1, method="a") + b"\n" + message(id="1", method="b"))
+def test_a_number_and_a_string_are_different_ids() -> None:
+    connection, opened = receive(message(id=1, method="a") + b"\n" + message(id="1", method="b"))
     replies = [connection.reply(request, b"0") for request in opened if isinstance(request, Request)]
     assert replies == [b'{"jsonrpc":"2.0","id":1,"result":0}\n', b'{"jsonrpc":"2.0","id":"1","result":0}\n']
 
 
-def test_answering_twice_is_our_own_mistake() -> None:
-    connection, (request,) = say(message(id=1, method="a"))
+def test_answering_twice_raises_a_local_error() -> None:
+    connection, (request,) = receive(message(id=1, method="a"))
     assert isinstance(request, Request)
     connection.reply(request, b"1")
     for answer in (connection.reply, connection.reply_error):
@@ -280,13 +286,13 @@ def test_answering_twice_is_our_own_mistake() -> None:
     connection.receive(message(id=1, method="again") + b"\n")
     assert [describe(event)[3] for event in events(connection)] == ["again"]
     with pytest.raises(LocalProtocolError):
-        connection.reply(request, b"1")  # not the request that is open under this id now
+        connection.reply(request, b"1")  # another request with this id is open now
     assert connection.open_requests == 1
 
 
-def test_nothing_leaves_with_the_separators_at_which_node_splits_lines() -> None:
+def test_line_separators_of_node_are_escaped_in_everything_sent() -> None:
     separators = "\u2028\u2029".encode()
-    connection, (request,) = say(b'{"jsonrpc":"2.0","id":"\\u2028","method":"a"}')
+    connection, (request,) = receive(b'{"jsonrpc":"2.0","id":"\\u2028","method":"a"}')
     assert isinstance(request, Request)
     sent = [
         connection.reply(request, b'"%s"' % separators),
@@ -298,7 +304,7 @@ def test_nothing_leaves_with_the_separators_at_which_node_splits_lines() -> None
         b'{"jsonrpc":"2.0","id":"%s","method":"a"',
         b'[{"id":"%s"}]',
     ):
-        sent += [event.reply for event in say(line % separators)[1] if isinstance(event, Refused)]
+        sent += [event.reply for event in receive(line % separators)[1] if isinstance(event, Refused)]
     assert len(sent) == 6
     assert parse(sent[0][:-1]) == {"jsonrpc": "2.0", "id": "\u2028", "result": "\u2028\u2029"}
     assert [parse(line[:-1]) for line in sent][1]["params"] == {"x": "\u2028\u2029"}
@@ -306,10 +312,10 @@ def test_nothing_leaves_with_the_separators_at_which_node_splits_lines() -> None
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.text(max_size=3)), max_size=8), st.data())
-def test_two_connections_understand_each_other(calls: list[tuple[bool, str]], data: st.DataObject) -> None:
-    """Each side asks and answers; the other's answers come back under the ids that were asked with."""
+def test_two_connections_can_talk_to_each_other(calls: list[tuple[bool, str]], data: st.DataObject) -> None:
+    """Both sides send requests and answer them; responses have the ids of their requests."""
     ends = (Connection(), Connection())
-    wires = [b"", b""]  # what is on its way from each end
+    wires = [b"", b""]  # bytes sent by each end and not yet received
     asked: list[dict[int | str, str]] = [{}, {}]
     for from_second, text in calls:
         end = int(from_second)

@@ -1,4 +1,4 @@
-"""Batches: an array of messages is answered by one array, once everything in it that deserves an answer has one."""
+"""Batches: an array of messages gets one array of responses, once all of its requests have been answered."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sidecar_protocol.connection import Connection, Event, Refused, Request
 
-from tests.protocol.conversation import describe, events, message, refusal, say, take
+from tests.protocol.connection_harness import describe, events, handle_events, message, receive, refusal
 from tests.strict_json import parse
 
 
@@ -24,8 +24,8 @@ def error(code: int, text: str, kind: str, request_id: int | str | None = None) 
     return {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text, "data": data}}
 
 
-def test_the_answers_of_a_batch_leave_together_in_the_order_in_which_they_were_given() -> None:
-    connection, found = say(batch(message(id=1, method="a"), message(method="told"), message(id=2, method="b")))
+def test_the_responses_of_a_batch_are_sent_together_in_the_order_of_the_replies() -> None:
+    connection, found = receive(batch(message(id=1, method="a"), message(method="told"), message(id=2, method="b")))
     assert [describe(event)[0] for event in found] == ["request", "notified", "request"]
     first, second = requests(found)
     assert connection.open_batches == 1
@@ -35,29 +35,29 @@ def test_the_answers_of_a_batch_leave_together_in_the_order_in_which_they_were_g
     assert (connection.open_batches, connection.open_requests) == (0, 0)
 
 
-def test_a_batch_of_notifications_is_not_answered() -> None:
-    connection, found = say(batch(message(method="a"), message(method="b", params=[1]), message(id=9, result=1)))
+def test_a_batch_of_notifications_gets_no_response() -> None:
+    connection, found = receive(batch(message(method="a"), message(method="b", params=[1]), message(id=9, result=1)))
     assert [describe(event)[0] for event in found] == ["notified", "refused", "answered"]
     assert [event.reply for event in found if isinstance(event, Refused)] == [b""]
     assert connection.open_batches == 0
 
 
 @pytest.mark.parametrize("size", [0, 65, 1_000])
-def test_a_batch_of_none_or_too_many_is_refused_as_one_line(size: int) -> None:
-    connection, found = say(batch(*[message(id=number, method="a") for number in range(size)]), 1_000_000)
+def test_an_empty_or_too_large_batch_is_refused_as_a_whole(size: int) -> None:
+    connection, found = receive(batch(*[message(id=number, method="a") for number in range(size)]), 1_000_000)
     assert [refusal(event) for event in found] == [
         error(-32600, "A batch must hold 1 to 64 messages.", "invalid_request")
     ]
     assert connection.open_requests == 0
 
 
-def test_a_batch_of_sixty_four_is_served() -> None:
-    connection, found = say(batch(*[message(id=number, method="a") for number in range(64)]), 1_000_000)
+def test_a_batch_of_the_maximum_size_is_accepted() -> None:
+    connection, found = receive(batch(*[message(id=number, method="a") for number in range(64)]), 1_000_000)
     sent = b"".join(connection.reply(request, b"0") for request in requests(found))
     assert [answer["id"] for answer in parse(sent[:-1])] == list(range(64))
 
 
-def test_what_is_wrong_in_a_batch_is_refused_in_its_place() -> None:
+def test_invalid_messages_of_a_batch_are_refused_one_by_one() -> None:
     line = batch(
         b"[]",
         b"1",
@@ -67,7 +67,7 @@ def test_what_is_wrong_in_a_batch_is_refused_in_its_place() -> None:
         message(id=2, method="a", params=[]),
         message(method="told"),
     )
-    connection, found = say(line, 10_000)
+    connection, found = receive(line, 10_000)
     assert [describe(event)[0] for event in found].count("refused") == 5
     assert b"".join(event.reply for event in found if isinstance(event, Refused)) == b""
     (request,) = requests(found)
@@ -83,16 +83,16 @@ def test_what_is_wrong_in_a_batch_is_refused_in_its_place() -> None:
     ]
 
 
-def test_a_batch_with_nothing_to_serve_is_answered_by_its_last_refusal() -> None:
-    connection, found = say(b"[1,2,[]]")
+def test_a_batch_without_valid_requests_is_answered_with_its_refusals() -> None:
+    connection, found = receive(b"[1,2,[]]")
     replies = [event.reply for event in found if isinstance(event, Refused)]
     assert replies[:2] == [b"", b""]
     assert parse(replies[2][:-1]) == [error(-32600, "A message must be an object.", "invalid_request")] * 3
     assert connection.open_batches == 0
 
 
-def test_an_id_that_is_open_elsewhere_is_taken_in_a_batch_too() -> None:
-    connection, (first,) = say(message(id=1, method="a"))
+def test_the_id_of_an_unanswered_request_cannot_be_reused_in_a_batch() -> None:
+    connection, (first,) = receive(message(id=1, method="a"))
     assert isinstance(first, Request)
     connection.receive(batch(message(id=1, method="b")) + b"\n")
     (event,) = events(connection)
@@ -103,14 +103,14 @@ def test_an_id_that_is_open_elsewhere_is_taken_in_a_batch_too() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from("rni"), min_size=1, max_size=6), min_size=1, max_size=5), st.randoms())
-def test_batches_that_are_open_together_keep_their_answers_apart(shapes: list[list[str]], random: Any) -> None:
-    """r: a request, n: a notification, i: something invalid; their requests are answered in any order."""
+def test_concurrent_batches_get_their_own_responses(shapes: list[list[str]], random: Any) -> None:
+    """Shapes consist of r (request), n (notification) and i (invalid); requests are answered in random order."""
     connection, sent, opened = Connection(), list[bytes](), list[Request]()
     for number, shape in enumerate(shapes):
         parts = {"n": message(method="a"), "i": b"7"}
         line = [parts.get(kind, message(id=f"{number}.{place}", method="a")) for place, kind in enumerate(shape)]
         connection.receive(batch(*line) + b"\n")
-        take(connection, sent, opened)
+        handle_events(connection, sent, opened)
     random.shuffle(opened)
     sent += [connection.reply(request, b"0") for request in opened]
     arrays = [parse(line) for line in b"".join(sent).split(b"\n")[:-1]]

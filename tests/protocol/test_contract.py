@@ -1,4 +1,4 @@
-"""How declarations are read, and that every declaration of the catalog keeps the house's rules."""
+"""Declarations: how they are read, and the rules that those of the catalog follow."""
 
 import inspect
 import json
@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from sidecar_protocol import catalog, errors
 from sidecar_protocol.accounts import AccountUpdated
+from sidecar_protocol.claude.runs import Claude, RunClaude
 from sidecar_protocol.contract import (
     Ephemeral,
     Input,
@@ -30,7 +31,7 @@ from sidecar_protocol.entities import Job, JobStatus
 from sidecar_protocol.jobs import JobCreated, JobNotFound, Jobs
 from sidecar_protocol.meta import Meta
 from sidecar_protocol.scalars import Token
-from sidecar_protocol.system import Lifecycle, Secrets
+from sidecar_protocol.system.lifecycle import Lifecycle, Secrets
 
 from tests.test_house import part
 
@@ -53,7 +54,7 @@ def named(name: str) -> Method:
 # --- methods ----------------------------------------------------------------------------------------------------------
 
 
-def test_methods_come_in_the_order_of_the_text_under_their_wire_names() -> None:
+def test_methods_are_listed_in_source_order() -> None:
     assert [(declared.attribute, declared.name) for declared in methods_of(Lifecycle)] == [
         ("initialize", "initialize"),
         ("initialized", "initialized"),
@@ -63,7 +64,7 @@ def test_methods_come_in_the_order_of_the_text_under_their_wire_names() -> None:
     ]
 
 
-def test_a_method_knows_all_that_its_declaration_says() -> None:
+def test_a_method_has_the_attributes_of_its_declaration() -> None:
     cancel = named("jobs.cancel")
     assert (cancel.interface, cancel.result, cancel.raises) == (Jobs, Job, (JobNotFound,))
     assert (cancel.rest, cancel.since) == ("POST /jobs/{job_id}/cancel", "0.1.0")
@@ -73,7 +74,7 @@ def test_a_method_knows_all_that_its_declaration_says() -> None:
     assert named("system.health").before_initialize
 
 
-def test_what_a_client_may_only_notify_has_no_result() -> None:
+def test_notifications_from_the_client_have_no_result() -> None:
     without = {declared.name for declared in catalog.methods() if declared.result is None}
     assert without == {"initialized", "exit", "$/cancelRequest"}
 
@@ -94,7 +95,22 @@ def test_a_positional_param_is_refused_when_the_method_is_read() -> None:
         _ = methods_of(Loose)[0].params
 
 
-def test_a_remote_sends_what_is_not_none_and_reads_the_result() -> None:
+def test_the_fields_of_a_positional_job_spec_are_params() -> None:
+    assert set(named("claude.spawn").params.model_fields) == {*RunClaude.model_fields, "priority"}
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    async def call(name: str, params: dict[str, Any]) -> Any:
+        sent.append((name, params))
+        return json.loads(JOB.json_bytes())
+
+    async def main() -> Job:
+        return await remote(Claude, call).spawn(RunClaude(prompt="hi", allowed_tools=["Read"]), priority=5)
+
+    assert anyio.run(main) == JOB
+    assert sent == [("claude.spawn", {"prompt": "hi", "allowed_tools": ["Read"], "priority": 5})]
+
+
+def test_a_remote_omits_none_and_parses_the_result() -> None:
     sent: list[tuple[str, dict[str, Any]]] = []
 
     async def call(name: str, params: dict[str, Any]) -> Any:
@@ -109,7 +125,7 @@ def test_a_remote_sends_what_is_not_none_and_reads_the_result() -> None:
     assert sent == [("jobs.create", {"type": "claude.run", "priority": 0})]
 
 
-def test_a_remote_gives_none_for_what_has_no_result() -> None:
+def test_a_remote_returns_none_for_notifications() -> None:
     sent: list[tuple[str, dict[str, Any]]] = []
 
     async def call(name: str, params: dict[str, Any]) -> Any:
@@ -123,14 +139,14 @@ def test_a_remote_gives_none_for_what_has_no_result() -> None:
     assert sent == [("$/cancelRequest", {"id": 7})]
 
 
-def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
+def test_unknown_fields_of_results_are_ignored() -> None:
     newer = json.loads(JOB.json_bytes()) | {"mood": "fine"}
     assert Job.model_validate(newer) == JOB
 
 
 # --- strictness -------------------------------------------------------------------------------------------------------
 
-# One value of each JSON type; 5.0 stands for a number that an integer's place must refuse.
+# Values of each JSON type; an integer field must refuse 5.0.
 SAMPLES: dict[str, tuple[Any, ...]] = {
     "integer": (5,),
     "number": (5.5, 5.0),
@@ -142,27 +158,29 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
 }
 
 
-def accepted(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
-    """The JSON types that a schema lets in; empty for a schema that lets everything in."""
+def accepted_types(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
+    """Returns the JSON types that a schema accepts; empty if it accepts any value."""
     if "$ref" in schema:
-        return accepted(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        return accepted_types(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:
-        return {kind for choice in schema["anyOf"] for kind in accepted(choice, definitions)}
+        return {kind for choice in schema["anyOf"] for kind in accepted_types(choice, definitions)}
     kinds = {schema["type"]} if "type" in schema else set()
     return kinds | {"integer"} if "number" in kinds else kinds
 
 
-def places(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], set[str]]]:
-    """Every place in a value where a type is asked for, nested ones too: its path and the types that it lets in."""
+def typed_paths(
+    schema: dict[str, Any], definitions: dict[str, Any]
+) -> Iterator[tuple[tuple[str | int, ...], set[str]]]:
+    """Yields the path of every typed value, including nested ones, and the types accepted there."""
     if "$ref" in schema:
-        yield from places(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        yield from typed_paths(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     for choice in schema.get("anyOf", ()):
-        yield from places(choice, definitions)
+        yield from typed_paths(choice, definitions)
     inner = [*schema.get("properties", {}).items(), *([(0, schema["items"])] if "items" in schema else ())]
     for name, member in inner:
-        if kinds := accepted(member, definitions):
+        if kinds := accepted_types(member, definitions):
             yield (name,), kinds
-        for path, kinds in places(member, definitions):
+        for path, kinds in typed_paths(member, definitions):
             yield (name, *path), kinds
 
 
@@ -170,7 +188,7 @@ def wrong_values() -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
     """Yields the name in `SENT`, the path and a value that must be refused there."""
     for name, model in SENT.items():
         schema = model.model_json_schema()
-        for path, kinds in places(schema, schema.get("$defs", {})):
+        for path, kinds in typed_paths(schema, schema.get("$defs", {})):
             for kind in sorted(SAMPLES.keys() - kinds):
                 for value in SAMPLES[kind]:
                     yield name, path, value
@@ -189,7 +207,7 @@ def test_a_value_of_another_json_type_is_refused_with_its_path(subtests: pytest.
                 SENT[name].model_validate(at(path, value))
             wrong = [found for found in refused.value.errors() if found["type"] != "missing"]
             assert wrong
-            # A union's error also names the branch, after the path.
+            # The location of a union's error ends with the branch.
             assert all(found["loc"][: len(path)] == path for found in wrong)
 
 
@@ -202,7 +220,7 @@ def test_an_unknown_field_is_refused_with_its_path(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_every_model_inside_params_is_closed_too(name: str) -> None:
+def test_nested_models_of_params_reject_unknown_fields(name: str) -> None:
     inner = SENT[name].model_json_schema().get("$defs", {}).values()
     assert [found["title"] for found in inner if found.get("additionalProperties", "properties" in found)] == []
 
@@ -210,7 +228,7 @@ def test_every_model_inside_params_is_closed_too(name: str) -> None:
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_error_is_a_code_a_message_and_a_kind() -> None:
+def test_an_error_has_a_code_a_message_and_a_kind() -> None:
     assert json.loads(JobNotFound().json_bytes()) == {
         "code": 4041,
         "message": "No job has this id.",
@@ -218,7 +236,7 @@ def test_an_error_is_a_code_a_message_and_a_kind() -> None:
     }
 
 
-def test_an_error_says_what_else_is_known() -> None:
+def test_an_error_includes_optional_data() -> None:
     error = errors.Overloaded("Busy.", hint="Wait.", retry_after_ms=250, error_id="e1", details=iter([{"path": "a"}]))
     assert json.loads(error.json_bytes()) == {
         "code": 5030,
@@ -240,7 +258,7 @@ def test_no_two_errors_share_a_code_or_a_kind() -> None:
     assert len({error.kind() for error in catalog.ERRORS}) == len(catalog.ERRORS)
 
 
-def test_our_own_codes_stay_out_of_the_range_on_which_others_disagree() -> None:
+def test_error_codes_avoid_the_reserved_range() -> None:
     reserved = {-32002, -32800, -32802, -32700, -32600, -32601, -32602, -32603}
     assert {error.code for error in catalog.ERRORS if error.code < 0} <= reserved
     assert all(4000 <= error.code < 6000 for error in catalog.ERRORS if error.code > 0)
@@ -254,7 +272,7 @@ def test_every_error_that_a_method_raises_is_in_the_catalog() -> None:
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_found_under_optional_and_in_lists() -> None:
+def test_secrets_are_found_in_optionals_and_lists() -> None:
     assert is_secret(Token)
     assert is_secret(Token | None)
     assert is_secret(list[Token])
@@ -262,7 +280,7 @@ def test_a_secret_is_found_under_optional_and_in_lists() -> None:
     assert is_secret(Secrets.model_fields["key"].annotation)
 
 
-# --- the house's rules ------------------------------------------------------------------------------------------------
+# --- rules for declarations -------------------------------------------------------------------------------------------
 
 
 def declared_classes(kind: type) -> list[type]:
@@ -277,12 +295,12 @@ def declared_classes(kind: type) -> list[type]:
 def test_every_declaration_is_documented() -> None:
     undocumented = [declared.name for declared in catalog.methods() if not declared.doc]
     classes = [*catalog.INTERFACES, *catalog.ERRORS, *declared_classes(Model), *catalog.JOB_TYPES]
-    # A base's words are not the class's own.
+    # An inherited docstring does not count.
     undocumented += [cls.__name__ for cls in classes if not vars(cls).get("__doc__")]
     assert undocumented == []
 
 
-def test_a_wire_name_says_where_its_declaration_stands() -> None:
+def test_a_wire_name_begins_with_the_module_of_its_declaration() -> None:
     for declared in catalog.methods():
         first, *_, last = declared.name.split(".") if "." in declared.name else ("system", declared.name)
         module = part(declared.interface.__module__)
@@ -305,7 +323,7 @@ def test_the_catalog_lists_every_notification_and_job_type() -> None:
     assert set(declared_classes(JobSpec)) == set(catalog.JOB_TYPES)
 
 
-def test_an_ephemeral_notification_is_merged_by_fields_that_it_has() -> None:
+def test_the_merge_fields_of_ephemeral_notifications_exist() -> None:
     for told in catalog.NOTIFICATIONS:
         if issubclass(told, Ephemeral):
             types = {field.name: field.type for field in fields(told)}
@@ -322,7 +340,7 @@ def test_an_ephemeral_notification_is_merged_by_fields_that_it_has() -> None:
         ("$/cancelRequest", "$/cancel_request", "CancelRequest"),
     ],
 )
-def test_names_change_case_as_the_languages_want_it(name: str, snake: str, pascal: str) -> None:
+def test_names_are_converted_between_cases(name: str, snake: str, pascal: str) -> None:
     assert (snake_case(name), pascal_case(name)) == (snake, pascal)
 
 

@@ -1,6 +1,6 @@
-"""The contract as an OpenRPC document, and the generated files.
+"""The export of the contract as OpenRPC, and the generated files.
 
-The files are committed; `UPDATE=1` makes the first test rewrite them, as `sidecar schema` does.
+The files are committed.  With `UPDATE=1` the first test rewrites them, as `sidecar schema` does.
 """
 
 import hashlib
@@ -94,7 +94,7 @@ def small() -> Json:
 
 
 def objects(value: Any) -> Iterator[Json]:
-    """Every JSON object in it, itself first."""
+    """Yields every JSON object in a value, beginning with the value."""
     if isinstance(value, dict):
         yield value
         value = list(value.values())
@@ -116,7 +116,7 @@ def test_a_generated_file_is_current(path: str) -> None:
         pytest.fail(f"{path} is stale: run `uv run sidecar schema`, or this test with UPDATE=1")
 
 
-def test_the_same_contract_gives_the_same_text_in_every_process() -> None:
+def test_the_export_is_reproducible() -> None:
     program = (
         "from sidecar_protocol.export import openrpc as export; print(export.openrpc_text() + export.typescript_text())"
     )
@@ -134,7 +134,7 @@ def test_the_same_contract_gives_the_same_text_in_every_process() -> None:
     assert texts == {export.openrpc_text() + export.typescript_text() + "\n"}
 
 
-def test_both_files_carry_one_hash() -> None:
+def test_both_files_have_the_same_hash() -> None:
     digest = hashlib.sha256((ROOT / "schema/openrpc.json").read_bytes()).hexdigest()[:16]  # as the server does
     assert digest == export.schema_hash(export.openrpc_text())
     typescript = (ROOT / "protocol/typescript/contract.ts").read_text(encoding="utf-8")
@@ -148,14 +148,14 @@ def test_the_hash_changes_with_the_contract() -> None:
 # --- the document -----------------------------------------------------------------------------------------------------
 
 
-def test_the_document_is_valid_by_openrpcs_own_meta_schema() -> None:
+def test_the_document_is_valid_openrpc() -> None:
     openrpc = NODE_MODULES / "@open-rpc/spec/dist/1_4/schema.json"
     json_schema = NODE_MODULES / "@json-schema-tools/meta-schema/schema.json"
     if not (openrpc.exists() and json_schema.exists()):
         pytest.skip("OpenRPC's meta-schema is not installed: `npm install` in protocol/typescript")
     meta, referred = (json.loads(path.read_text(encoding="utf-8")) for path in (openrpc, json_schema))
     resource = DRAFT7.create_resource(referred)
-    # OpenRPC's meta-schema names it both with and without the slash.
+    # OpenRPC's meta-schema refers to it both with and without the slash.
     names = (referred["$id"], referred["$id"].rstrip("/"))
     registry: Registry[Any] = Registry().with_resources((name, resource) for name in names)
     validator = Draft7Validator(meta, registry=registry)
@@ -180,12 +180,12 @@ def test_every_schema_is_valid_draft_07() -> None:
     for name, schema in schemas.items():
         Draft7Validator.check_schema(schema)
         for found in objects(schema):
-            # Draft-07 ignores what stands beside a $ref, and knows no $defs.
+            # Draft-07 ignores siblings of $ref and has no $defs.
             assert "$ref" not in found or len(found) == 1, name
             assert not found.keys() & {"$defs", "prefixItems", "unevaluatedProperties"}, name
 
 
-def test_values_that_the_contract_encodes_fit_their_schemas() -> None:
+def test_encoded_notifications_match_their_schemas() -> None:
     moment = "2026-11-23T08:00:00.000Z"
     job = Job(job_id="1", type="claude.run", status=JobStatus.QUEUED, created_at=moment, updated_at=moment)
     params = b'{"seq":1,"at":"%s",%s}' % (moment.encode(), JobUpdated(job=job).members())
@@ -204,7 +204,7 @@ def test_the_document_lists_the_whole_catalog() -> None:
     assert listed["info"]["version"] == str(PROTOCOL_VERSION)
 
 
-def test_a_method_is_described_as_it_was_declared() -> None:
+def test_a_method_is_exported_as_declared() -> None:
     make, stop = small()["methods"]
     errors = make.pop("errors")
     params = [(param["name"], param["required"]) for param in make.pop("params")]
@@ -236,12 +236,12 @@ def test_a_method_lists_its_own_errors_before_the_common_ones() -> None:
         assert len(set(codes)) == len(codes), f"{entry['name']}: OpenRPC wants one error a code"
 
 
-def test_what_may_come_before_initialize_is_never_refused_for_that() -> None:
+def test_methods_allowed_before_initialize_do_not_list_not_initialized() -> None:
     health = next(entry for entry in document()["methods"] if entry["name"] == "system.health")
     assert {"$ref": "#/components/errors/not_initialized"} not in health["errors"]
 
 
-def test_an_error_carries_its_kind_and_whether_to_retry() -> None:
+def test_an_error_is_exported_with_its_kind_and_retryable() -> None:
     assert document()["components"]["errors"]["overloaded"] == {
         "code": 5030,
         "message": "Too many requests are in flight; try again later.",
@@ -249,7 +249,7 @@ def test_an_error_carries_its_kind_and_whether_to_retry() -> None:
     }
 
 
-def test_a_durable_notification_has_seq_and_at_and_an_ephemeral_one_says_how_it_is_merged() -> None:
+def test_durable_notifications_have_seq_and_at_and_ephemeral_ones_describe_their_merging() -> None:
     assert small()["x-notifications"] == [
         {
             "name": "jam.made",

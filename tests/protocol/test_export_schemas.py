@@ -1,4 +1,4 @@
-"""Models as JSON Schema draft-07: descriptions, secrets, and what cannot be said there."""
+"""The export of models as JSON Schema draft-07: descriptions, secrets and unsupported declarations."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -56,12 +56,12 @@ class JamMade(Notification):
     jam: Jam
 
 
-def test_a_secret_is_marked_wherever_it_stands() -> None:
+def test_secrets_are_marked_wherever_they_occur() -> None:
     shelf = schemas_of([House], [])["Shelf"]["properties"]
     assert {name for name, schema in shelf.items() if schema.get("x-secret")} == {"code", "spares", "named"}
 
 
-def test_the_strings_beneath_fields_and_members_become_descriptions() -> None:
+def test_docstrings_of_fields_and_members_become_descriptions() -> None:
     found = schemas_of([], [Jam])
     assert found["Jam"]["properties"]["flavour"] == {
         "allOf": [{"$ref": "#/components/schemas/Flavour"}],
@@ -78,13 +78,13 @@ def test_the_strings_beneath_fields_and_members_become_descriptions() -> None:
     }
 
 
-def test_a_field_keeps_its_bases_description_unless_it_has_its_own() -> None:
+def test_a_field_inherits_its_description_unless_it_has_its_own() -> None:
     properties = schemas_of([], [Jelly])["Jelly"]["properties"]
     assert properties["flavour"]["description"] == "The main one."
     assert properties["glasses"]["description"].startswith("How many small ones there are.")
 
 
-def test_what_is_sent_is_closed_and_what_is_received_is_open_and_whole() -> None:
+def test_sent_models_are_closed_and_received_ones_open_and_complete() -> None:
     found = schemas_of([Shelf], [Jam])
     assert found["Shelf"]["additionalProperties"] is False
     assert "required" not in found["Shelf"]
@@ -98,7 +98,7 @@ def test_only_a_durable_notification_has_seq_and_at() -> None:
     assert made["required"] == list(made["properties"]) == ["seq", "at", "jam"]
 
 
-def test_an_enum_that_is_sent_and_received_is_one_type() -> None:
+def test_an_enum_that_is_both_sent_and_received_is_one_type() -> None:
     class Wish(Input):
         """Sent."""
 
@@ -108,13 +108,13 @@ def test_an_enum_that_is_sent_and_received_is_one_type() -> None:
 
 
 class Both(Model):
-    """Sent with its default left out, received with it."""
+    """Sent without its default, received with it."""
 
     count: Count = 0
 
 
 class Pair(Model):
-    """Two in a fixed order, which draft-07 says otherwise than 2020-12."""
+    """A tuple, for which draft-07 and 2020-12 have different keywords."""
 
     both: tuple[int, str]
 
@@ -132,23 +132,23 @@ def namesake() -> type[Model]:
     ("sent", "received", "complaint"),
     [
         ([Both], [Both], "Both is both sent and received"),
-        ([], [Jam, namesake()], "two classes are called Jam"),
-        ([], [Pair], "prefixItems: draft-07 has no such keyword"),
+        ([], [Jam, namesake()], "two classes have the name Jam"),
+        ([], [Pair], "prefixItems: not in draft-07"),
     ],
 )
-def test_what_cannot_be_said_is_refused_in_words(
+def test_unsupported_declarations_are_refused_with_a_reason(
     sent: list[type[Model]], received: list[type[Model]], complaint: str
 ) -> None:
     with pytest.raises(UnsupportedSchema, match=complaint):
         schemas_of(sent, received)
 
 
-def test_keywords_have_one_order_and_fields_keep_theirs() -> None:
+def test_keywords_are_sorted_and_fields_keep_their_order() -> None:
     schema: dict[str, Any] = {"required": ["b"], "properties": {"b": {"type": "string"}, "a": {}}, "type": "object"}
     assert list(draft7(schema)) == ["type", "properties", "required"]
     assert list(draft7(schema)["properties"]) == ["b", "a"]
 
 
-def test_a_field_may_be_called_like_a_keyword() -> None:
+def test_a_field_may_have_the_name_of_a_keyword() -> None:
     schema: dict[str, Any] = {"properties": {"prefixItems": {"type": "array"}, "$ref": {"type": "string"}, "title": {}}}
     assert draft7(schema) == schema

@@ -95,7 +95,7 @@ SMALL = export.ExportedContract(
     [
         "export const PROTOCOL_VERSION = 3;\n",
         f'export const SCHEMA_HASH = "{export.schema_hash(export.openrpc_text(SMALL))}";\n',
-        "  /**\n   * Make jam.\n   *\n   * Errors: job_not_found.  Was POST /jam.\n   */\n",
+        "  /**\n   * Make jam.\n   *\n   * Errors: job_not_found.  Replaces POST /jam.\n   */\n",
         '  "jam.make": { params: JamMakeParams; result: Jam };\n',
         '  /** Make no more. */\n  "jam.stop": JamStopParams;\n',
         "export type JamStopParams = Record<string, never>;\n",
@@ -122,19 +122,19 @@ SMALL = export.ExportedContract(
         '  | "job_not_found";\n',
     ],
 )
-def test_the_module_says(expected: str) -> None:
+def test_the_module_contains(expected: str) -> None:
     assert expected in export.typescript_text(SMALL)
 
 
-def test_a_comment_cannot_end_early() -> None:
+def test_a_docstring_cannot_end_its_comment() -> None:
     assert "*/ throw" not in export.typescript_text(SMALL)
     assert "*\\/ throw" in export.typescript_text(SMALL)
 
 
-def test_a_schema_without_a_type_is_refused_rather_than_guessed() -> None:
+def test_an_unknown_schema_is_refused() -> None:
     document: dict[str, Any] = export.openrpc(SMALL)
     document["components"]["schemas"]["Jam"]["properties"]["flavour"] = {"not": {"type": "string"}}
-    with pytest.raises(UnsupportedSchema, match="no TypeScript type is known"):
+    with pytest.raises(UnsupportedSchema, match="no TypeScript type for"):
         typescript(document, "0" * 16)
 
 
@@ -146,12 +146,12 @@ def tsc() -> Path:
     return path
 
 
-def test_typescript_compiles_and_refuses_what_the_contract_refuses(tsc: Path) -> None:
+def test_typescript_accepts_and_rejects_what_the_contract_does(tsc: Path) -> None:
     done = subprocess.run([tsc, "-p", ROOT / "tests/protocol"], capture_output=True, text=True, check=False)
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
 
-def test_any_contract_gives_a_module_that_compiles(tsc: Path, tmp_path: Path) -> None:
+def test_the_module_of_another_contract_compiles(tsc: Path, tmp_path: Path) -> None:
     (tmp_path / "contract.mts").write_text(export.typescript_text(SMALL), encoding="utf-8")
     settings = {"extends": (ROOT / "protocol/typescript/tsconfig.json").as_posix(), "include": ["*.mts"]}
     (tmp_path / "tsconfig.json").write_text(json.dumps(settings), encoding="utf-8")

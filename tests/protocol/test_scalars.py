@@ -1,4 +1,4 @@
-"""The scalars of the wire, where they do more than their JSON type says."""
+"""The constraints and conversions of scalar types."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -16,7 +16,7 @@ when: TypeAdapter[str] = TypeAdapter(When)
         ("0999-01-01T00:00:00Z", "0999-01-01T00:00:00.000Z"),
     ],
 )
-def test_a_time_is_kept_in_the_one_form_that_sorts_as_text(sent: str, kept: str) -> None:
+def test_times_are_converted_to_the_canonical_form(sent: str, kept: str) -> None:
     assert when.validate_python(sent) == kept
 
 
@@ -32,7 +32,7 @@ def test_a_time_is_kept_in_the_one_form_that_sorts_as_text(sent: str, kept: str)
         ("9" * 65, "at most 64 characters"),
     ],
 )
-def test_what_is_no_moment_is_refused_in_words(sent: str, complaint: str) -> None:
+def test_an_invalid_time_is_refused_with_a_reason(sent: str, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         when.validate_python(sent)
 
@@ -44,7 +44,7 @@ def test_a_number_outside_its_range_is_refused(scalar: type, bad: float) -> None
 
 
 @pytest.mark.parametrize("bad", ["", "A" * 44, "A" * 42 + "=", "A" * 43 + "=\n"])
-def test_a_key_is_32_bytes_in_base64_and_nothing_more(bad: str) -> None:
+def test_a_key_must_be_32_bytes_in_base64(bad: str) -> None:
     key: TypeAdapter[str] = TypeAdapter(EncryptionKey)
     assert key.validate_python("A" * 43 + "=")
     with pytest.raises(ValidationError):

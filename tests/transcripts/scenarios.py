@@ -232,7 +232,7 @@ def _until_asked(host: RawClient, session_id: str, command: str) -> Any:
     asked = json.dumps({"command": command}, separators=(",", ":"))
     host.call("claude.sessions.send", session_id=session_id, prompt=f"[[ask:Bash:{asked}]]")
     request = host.until("claude.permission_requested")["request"]
-    while not host.until("jobs.log_added")["line"]["message"].startswith("Claude asks"):
+    while not host.until("jobs.log_added")["line"]["message"].startswith("Claude requests permission"):
         pass
     return request
 

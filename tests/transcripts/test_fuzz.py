@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import StartRawClient
 from tests.process.raw_client import Message
 from tests.process.test_guarantees import created, everything, job_id_of, seqs
-from tests.protocol.conversation import deserved
+from tests.protocol.connection_harness import responses_due
 from tests.strict_json import parse
 from tests.transcripts.recording import CORPUS, sent_by_client
 
@@ -68,7 +68,7 @@ def answers_owed(lines: list[bytes]) -> int:
 
 def _owed(line: bytes) -> int:
     try:
-        return deserved(parse(line))
+        return responses_due(parse(line))
     except (ValueError, AssertionError):
         return int(bool(line.strip(b" \t\r\x0b\x0c")))
 

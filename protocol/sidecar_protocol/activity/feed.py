@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, StringConstraints
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import (
+    DEFAULT_LIMIT,
     MEASURED,
     AccountId,
     Count,
@@ -91,7 +92,7 @@ class ActivityHit(ActivityEvent):
 
     snippet: str
     """A piece of the description around the first hit, or of the title where the description has none."""
-    marks: list[SearchMark]
+    marks: list[Highlight]
 
 
 class ActivityHits(Model):
@@ -168,7 +169,7 @@ class Activity(Protocol):
         event_type: ShortText | None = None,
         issue_key: IssueKey | None = None,
         query: SearchText | None = None,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> ActivityPage:
         """Events with start <= time < end, newest first; `query` is text that the title or description contains.
@@ -188,7 +189,7 @@ class Activity(Protocol):
         source: ShortText | None = None,
         account_id: AccountId | None = None,
         event_type: ShortText | None = None,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> ActivityHits:
         """Events that have all words of `query` in title or description, newest first; "words in quotes" are one.

@@ -1,1 +1,1 @@
-"""Calendars, their accounts, and signing in to Google."""
+"""Calendars, calendar accounts and the Google sign-in."""

@@ -1,4 +1,4 @@
-"""Calendar accounts: how they come to be, change, are synced and go.  Google's sign-in stands in `calendar_oauth`."""
+"""Connecting, changing, syncing and deleting calendar accounts."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
@@ -23,100 +23,101 @@ EmailAddress = Annotated[
 Credentials = Annotated[
     dict[str, Annotated[str, StringConstraints(max_length=4_096)]],
     Secret,
-    Field(max_length=10, description="What the account signs in with; `calendar.providers.list` names the keys."),
+    Field(max_length=10, description="The account's credentials; `calendar.providers.list` lists the keys."),
 ]
 PastDays = Annotated[int, Strict(), Field(ge=0, le=3_660, description="Days, up to ten years.")]
 FutureDays = Annotated[int, Strict(), Field(ge=1, le=3_660, description="Days, up to ten years.")]
 
 
 class CalendarProviderUnavailable(RpcError):
-    """The provider is not set up here; `calendar.providers.list` says what is missing."""
+    """The calendar provider is not available; see `calendar.providers.list`."""
 
     code = 4223
 
 
 class CalendarCredentialsRejected(RpcError):
-    """The provider does not take these credentials."""
+    """The calendar provider rejected the credentials."""
 
     code = 4013
 
 
 class CalendarUnreachable(RpcError):
-    """The provider could not be asked."""
+    """The calendar provider could not be reached."""
 
     code = 5024
     retryable: ClassVar[bool] = True
 
 
 class CalendarAuth(StrEnum):
-    """How one connects an account of a provider."""
+    """How an account of a provider is connected."""
 
     OAUTH = "oauth"
-    """By a sign-in in the browser."""
+    """A sign-in in the browser."""
     ADDRESS = "address"
-    """By an address that is secret itself."""
+    """A secret address in `credentials`."""
 
 
 class CalendarProvider(Model):
-    """Where calendars may come from, and whether this installation is ready for it."""
+    """A source of calendars."""
 
     id: str
     name: str
     auth: CalendarAuth
     available: Flag
     reason: str | None = None
-    """What is missing, in words for the app's developer; null where nothing is."""
+    """Why it is not available, for the developer of the app; null if it is."""
     credentials: list[str]
-    """The keys that `calendar.accounts.create` takes in `credentials`, each with what it is: `key: meaning`."""
+    """The keys of `credentials` in `calendar.accounts.create`, each with its meaning: `key: meaning`."""
 
 
 class CalendarProviderList(Model):
-    """All providers."""
+    """All calendar providers."""
 
     providers: list[CalendarProvider]
 
 
 class CalendarAccountDeleted(Model):
-    """The account that is gone."""
+    """The account that was deleted."""
 
     account_id: str
     revoked: Flag
-    """Whether the provider was told to take the sign-in back; not where another account still uses it."""
+    """Whether the sign-in was revoked at the provider.  It is not if another account uses it."""
 
 
 class CalendarSynced(Model):
-    """What a sync came to."""
+    """The result of a sync."""
 
     calendars: Count
-    """Calendars that were synced."""
+    """Number of calendars that were synced."""
     failed_calendars: Count
-    """Calendars that alone could not be synced; each says why in `sync_error`."""
+    """Number of calendars that could not be synced, each with a `sync_error`; the others were."""
     added: Count
+    """Number of events added."""
     updated: Count
     removed: Count
 
 
 class SyncCalendar(JobSpec):
-    """Bring an account's calendars up to date."""
+    """Reads the changes of an account's calendars."""
 
     type: ClassVar = "calendar.sync"
     result: ClassVar = CalendarSynced
-    # A first sync of fifty big calendars takes minutes; an hour means that something is stuck.
+    # The first sync of fifty large calendars takes minutes; after an hour something is stuck.
     policy: ClassVar = JobPolicy(max_attempts=4, recovery=Recovery.REQUEUE, timeout_s=3_600.0, concurrency=4)
     account_id: AccountId
     full: Flag = False
-    """Read everything anew, and remove what is not there any more."""
+    """Whether to read everything again, and remove events that no longer exist."""
 
     def lock_key(self) -> str:
         return f"calendar:{self.account_id}"
 
 
 class CalendarAccounts(Protocol):
-    """The accounts at calendar providers."""
+    """Accounts at calendar providers."""
 
     @method("calendar.providers.list", rest="GET /calendar/providers")
     async def list_providers(self) -> CalendarProviderList:
-        """What calendars may come from, what each needs, and whether it is ready."""
+        """Returns the calendar providers, with the credentials that each needs and whether it is available."""
         ...
 
     @method(
@@ -140,11 +141,10 @@ class CalendarAccounts(Protocol):
         credentials: Credentials | None = None,
         config: JsonObject | None = None,
     ) -> CalendarAccount:
-        """Connect an account with credentials at hand, after trying them.
+        """Connects an account with the given credentials, which are checked first.
 
-        Google accounts mostly come by `calendar.oauth.google.start` instead.  One with the same provider and e-mail
-        address is connected anew where the provider is one account a person.  `config` is for the provider: see
-        `calendar.providers.list`.
+        Google accounts are usually connected by `calendar.oauth.google.start` instead.  If the provider has one
+        account per e-mail address, an existing account with this address is reconnected.  No provider uses `config`.
         """
         ...
 
@@ -157,7 +157,7 @@ class CalendarAccounts(Protocol):
         past_days: PastDays | None = None,
         future_days: FutureDays | None = None,
     ) -> CalendarAccount:
-        """Name an account, or choose how far its events reach; the next sync follows."""
+        """Changes an account's name, or the range of days that is synced.  Another range starts a sync."""
         ...
 
     @method(
@@ -167,12 +167,12 @@ class CalendarAccounts(Protocol):
         waits=True,
     )
     async def delete(self, *, account_id: AccountId) -> CalendarAccountDeleted:
-        """Disconnect an account: take its sign-in back, and remove all that came from it, in the feed too."""
+        """Revokes an account's sign-in, and deletes the account with its calendars and events, also from the feed."""
         ...
 
     @method("calendar.accounts.sync", raises=(CalendarAccountNotFound,), rest="POST /calendar/accounts/{id}/sync")
     async def sync(self, *, account_id: AccountId, full: Flag = False) -> Job:
-        """Sync now; where a sync is under way already, that one is the answer, unless `full` is wanted."""
+        """Starts a sync, and returns its job.  Without `full`, returns the queued or running sync if there is one."""
         ...
 
     @method(
@@ -181,5 +181,5 @@ class CalendarAccounts(Protocol):
         rest="PATCH /calendar/calendars/{account_id}/{calendar_id}",
     )
     async def update_calendar(self, *, account_id: AccountId, calendar_id: CalendarId, selected: Flag) -> Calendar:
-        """Select a calendar, or deselect it: then it is not synced, and its events are hidden but kept."""
+        """Selects or deselects a calendar.  The events of a deselected one are stored but hidden."""
         ...

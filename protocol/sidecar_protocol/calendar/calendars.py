@@ -1,4 +1,4 @@
-"""Calendar: the accounts, their calendars, and what happens when."""
+"""Reading calendar accounts, calendars and events."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
@@ -8,14 +8,16 @@ from pydantic import Field, StringConstraints
 from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.contract import Model, Notification, RpcError, method
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
-from sidecar_protocol.scalars import AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
+from sidecar_protocol.scalars import DEFAULT_LIMIT, AccountId, Count, Flag, Integer, Limit, NextCursor, UtcTime, When
 
-CalendarId = Annotated[str, StringConstraints(min_length=1, max_length=1_024), Field(description="A calendar's id.")]
-# It names an event by three ids, and Google allows 1,024 characters for one of them.
+CalendarId = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_024), Field(description="The id of a calendar.")
+]
+# The cursor contains three ids; Google allows 1,024 characters for one of them.
 EventCursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=8_192),
-    Field(description="`next_cursor` of the page before; opaque.", json_schema_extra={"format": "cursor"}),
+    Field(description="Opaque: `next_cursor` of the previous page.", json_schema_extra={"format": "cursor"}),
 ]
 
 
@@ -32,7 +34,7 @@ class CalendarNotFound(RpcError):
 
 
 class CalendarAccount(Model):
-    """Somebody's account at a calendar provider.  What it signs in with never leaves the sidecar."""
+    """An account at a calendar provider.  Its credentials are never sent."""
 
     account_id: str
     provider: str
@@ -41,56 +43,57 @@ class CalendarAccount(Model):
     display_name: str | None = None
     status: AccountStatus
     reason: str | None = None
-    """Why it needs somebody, in one word: `token_revoked`, `token_expired`, `scope_missing`, `client_rejected`,
-    `secret_unreadable`, `address_rejected`, `file_missing`."""
+    """The reason for the status: `token_revoked`, `token_expired`, `token_refused`, `token_rejected`, `token_missing`,
+    `session_ended`, `scope_missing`, `client_rejected`, `secret_unreadable`, `address_rejected` or `file_missing`."""
     hint: str | None = None
-    """What a person can do about it."""
+    """Suggested action for the user."""
     past_days: Count
-    """How far back a full sync reads; what is older and known already stays."""
+    """Days before today that are synced.  Stored events that are older are not deleted."""
     future_days: Count
-    """How far ahead events are kept."""
+    """Days after today that are synced."""
     last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime
 
 
 class CalendarSyncError(StrEnum):
-    """Why one calendar of an account is not synced."""
+    """Why a single calendar of an account cannot be synced."""
 
     NOT_FOUND = "not_found"
-    """The provider has no such calendar any more, or it is not shared with the account any more."""
+    """It was deleted, or is no longer shared with the account."""
     FORBIDDEN = "forbidden"
+    """The account may not read it."""
 
 
 class Calendar(Model):
-    """One calendar of an account."""
+    """A calendar of an account."""
 
     account_id: str
     calendar_id: str
     name: str
     description: str | None = None
     is_primary: Flag = False
-    """Whether it is the account's own calendar."""
+    """Whether it is the account's main calendar."""
     access_role: str | None = None
-    """What the account may do with it, in the provider's word: `owner`, `writer`, `reader`, `freeBusyReader`."""
+    """The account's access as the provider names it: `owner`, `writer`, `reader`, `freeBusyReader`."""
     background_color: str | None = None
     foreground_color: str | None = None
     time_zone: str | None = None
     """IANA name."""
     selected: Flag = True
-    """Whether the user wants to see it; a deselected one is not synced, and its events are left out, not lost."""
+    """Whether the user wants to see it.  A deselected calendar is not synced, and its events are hidden."""
     sync_error: CalendarSyncError | None = None
-    """Why it, alone of its account, could not be synced the last time."""
+    """Why the last sync could not read this calendar; null if it could."""
     last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime
 
 
 class CalendarEvent(Model):
-    """Something with a beginning and an end.  Its account, calendar and own id name it together.
+    """A calendar event, or one occurrence of a recurring event.  `event_id` is unique only within its calendar.
 
-    The end is exclusive.  An all-day event is its dates, wherever one is: go by `start_time` and `end_time` there; its
-    `start_ts` and `end_ts` are those dates' midnights where the account's primary calendar is.
+    The end is exclusive.  An all-day event has the same dates in every time zone: use `start_time` and `end_time`.  Its
+    `start_ts` and `end_ts` are midnights in the time zone of the account's primary calendar.
     """
 
     account_id: str
@@ -100,10 +103,10 @@ class CalendarEvent(Model):
     description: str | None = None
     """May be HTML."""
     start_time: str | None = None
-    """As the provider said it: ISO 8601, a plain date where it lasts all day."""
+    """The provider's value, ISO 8601; a date without a time if the event lasts all day."""
     end_time: str | None = None
     start_ts: Integer
-    """The beginning, seconds since 1970."""
+    """The start in seconds since 1970."""
     end_ts: Integer
     all_day: Flag = False
     location: str | None = None
@@ -112,42 +115,42 @@ class CalendarEvent(Model):
     status: str | None = None
     """`confirmed`, `tentative` or `cancelled`."""
     organizer: Any = None
-    """Who invites, as the provider said it: an object with `email`, and perhaps `displayName` and `self`."""
+    """The provider's value: an object with `email`, optionally `displayName` and `self`."""
     attendees: Any = None
-    """Who is invited, as the provider said it: a list of such objects, with `responseStatus`."""
+    """The provider's value: an array of such objects, with `responseStatus`."""
     html_link: str | None = None
     time_zone: str | None = None
-    """IANA name; null: its calendar's."""
+    """IANA name; null for the calendar's time zone."""
     event_type: str | None = None
-    """In the provider's word: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`."""
+    """Google's `eventType`: `default`, `focusTime`, `outOfOffice`, `workingLocation`, `birthday`, `fromGmail`."""
     transparency: str | None = None
-    """`transparent` where it does not block time."""
+    """`transparent` if the event does not block time."""
     response_status: str | None = None
-    """What the calendar's owner has answered: `accepted`, `declined`, `tentative`, `needsAction`; null: not invited."""
+    """The owner's response: `accepted`, `declined`, `tentative` or `needsAction`; null if the owner is not invited."""
     ical_uid: str | None = None
-    """Copies of one event in several calendars share it, and so do all events of a series."""
+    """Shared by the copies of an event in several calendars, and by all occurrences of a recurring event."""
     recurring_event_id: str | None = None
-    """The series that it belongs to."""
+    """The recurring event that it is an occurrence of."""
     original_start_time: str | None = None
-    """Where in its series it belongs, wherever it was moved to."""
+    """The start that the recurrence rule gives this occurrence, even if it was moved."""
     created_at: UtcTime
     updated_at: UtcTime
 
 
 class CalendarAccountList(Model):
-    """All calendar accounts, the oldest first."""
+    """All calendar accounts, oldest first."""
 
     accounts: list[CalendarAccount]
 
 
 class CalendarList(Model):
-    """Calendars by account, the primary one first, then by name."""
+    """Calendars by account; the primary one first, then by name."""
 
     calendars: list[Calendar]
 
 
 class CalendarEventPage(Model):
-    """Events in the order in which they begin."""
+    """Events by start."""
 
     events: list[CalendarEvent]
     next_cursor: NextCursor | None = None
@@ -155,7 +158,7 @@ class CalendarEventPage(Model):
 
 
 class CalendarChanged(Notification):
-    """Events of a calendar were added, changed or removed, or the calendar itself was (then with counts of 0)."""
+    """Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0)."""
 
     name: ClassVar[str] = "calendar.changed"
     account_id: str
@@ -166,21 +169,21 @@ class CalendarChanged(Notification):
 
 
 class Calendars(Protocol):
-    """What the calendars hold, as last synced."""
+    """Accounts, calendars and events as of the last sync."""
 
     @method("calendar.accounts.list", rest="GET /calendar/accounts")
     async def list_accounts(self) -> CalendarAccountList:
-        """All calendar accounts."""
+        """Returns all calendar accounts."""
         ...
 
     @method("calendar.accounts.get", raises=(CalendarAccountNotFound,), rest="GET /calendar/accounts/{id}")
     async def get_account(self, *, account_id: AccountId) -> CalendarAccount:
-        """One calendar account."""
+        """Returns a calendar account."""
         ...
 
     @method("calendar.calendars.list", rest="GET /calendar/calendars")
     async def list_calendars(self, *, account_id: AccountId | None = None) -> CalendarList:
-        """The calendars, of one account where given, deselected ones too."""
+        """Returns the calendars of an account, or of all accounts, including deselected ones."""
         ...
 
     @method("calendar.events.list", raises=(InvalidParams, InvalidCursor), rest="GET /calendar/events")
@@ -192,12 +195,11 @@ class Calendars(Protocol):
         account_id: AccountId | None = None,
         calendar_id: CalendarId | None = None,
         include_unselected: Flag = False,
-        limit: Limit = 50,
+        limit: Limit = DEFAULT_LIMIT,
         cursor: EventCursor | None = None,
     ) -> CalendarEventPage:
-        """What goes on between start and end, from its beginning: also what began before start and ends after it.
+        """Returns the events that overlap the time from `start` to `end`.
 
-        Events of deselected calendars are left out, unless `include_unselected`.  A page ends early when it grows
-        past 4 MiB.
+        Events of deselected calendars are left out unless `include_unselected` is set.  A page ends early at 4 MiB.
         """
         ...

@@ -1,4 +1,4 @@
-"""Google's sign-in in three steps, without a port of ours: the host listens on loopback and hands over what came."""
+"""The Google sign-in.  The client listens for the redirect on a loopback port, since the sidecar opens none."""
 
 from enum import StrEnum
 from typing import Annotated, Protocol
@@ -14,19 +14,22 @@ from sidecar_protocol.scalars import MEASURED, AccountId, UtcTime
 RedirectUri = Annotated[
     str,
     StringConstraints(max_length=500),
-    Field(description="Where the host listens: http://127.0.0.1:<port>, with a path if it likes."),
+    Field(description="The client's address for the redirect: http://127.0.0.1:<port>, optionally with a path."),
 ]
 RedirectedUrl = Annotated[
-    str, Secret, StringConstraints(min_length=1, max_length=8_192), Field(description="The whole URL that was called.")
+    str,
+    Secret,
+    StringConstraints(min_length=1, max_length=8_192),
+    Field(description="The complete URL of the redirect."),
 ]
 AuthorizationCode = Annotated[str, Secret, StringConstraints(min_length=1, max_length=1_024)]
 OAuthError = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), Field(description="The redirect's `error`.")
+    str, StringConstraints(min_length=1, max_length=200), Field(description="The `error` parameter of the redirect.")
 ]
 SignInState = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
-    Field(description="Names a sign-in; from `start`.", json_schema_extra={"format": "id"}),
+    Field(description="Identifies a sign-in; returned by `start`.", json_schema_extra={"format": "id"}),
 ]
 
 
@@ -43,86 +46,86 @@ class GoogleClientRejected(RpcError):
 
 
 class SignInUnknown(RpcError):
-    """No sign-in with this state has been started here."""
+    """No sign-in has this state."""
 
     code = 4048
 
 
 class SignInExpired(RpcError):
-    """The sign-in took too long; start it again."""
+    """The sign-in has expired; start a new one."""
 
     code = 4100
 
 
 class SignInUsed(RpcError):
-    """The sign-in has been completed or given up already; start another."""
+    """The sign-in was already completed or has failed; start a new one."""
 
     code = 4095
 
 
 class SignInIncomplete(RpcError):
-    """Google has not redirected to the host yet."""
+    """The sign-in has no redirect yet."""
 
     code = 4096
 
 
 class SignInDenied(RpcError):
-    """Access was refused on Google's page."""
+    """The user denied access on Google's page."""
 
     code = 4031
 
 
 class SignInBlocked(RpcError):
-    """The organisation of this Google account does not allow the app."""
+    """The organisation of this Google account blocks the app."""
 
     code = 4032
 
 
 class SignInScopeMissing(RpcError):
-    """The account was signed in, but without permission to read its calendars."""
+    """The sign-in does not include permission to read calendars."""
 
     code = 4033
 
 
 class SignInAccountMismatch(RpcError):
-    """Another Google account was signed in than the one to be connected anew."""
+    """The user signed in to another Google account than the one to reconnect."""
 
     code = 4097
 
 
 class SignInFailed(RpcError):
-    """Google refused the sign-in."""
+    """Google rejected the sign-in."""
 
     code = 5025
 
 
 class SignInStatus(StrEnum):
-    """How far a sign-in is."""
+    """The state of a sign-in after the redirect."""
 
     AUTHORIZED = "authorized"
-    """Google agreed; `complete` makes an account of it."""
+    """Access was granted; call `complete` to connect the account."""
     REFUSED = "refused"
-    """Google did not; `complete` says why."""
+    """Access was denied; `complete` returns the reason as an error."""
 
 
 class SignInStarted(Model):
-    """Where to send the user."""
+    """A sign-in that was started."""
 
     authorization_url: Annotated[str, MEASURED]
-    """Open it in the user's own browser."""
+    """The page to open in the user's default browser."""
     state: SignInState
     expires_at: UtcTime
 
 
 class SignInReturned(Model):
-    """What the redirect said."""
+    """The state of a sign-in after its redirect."""
 
     state: SignInState
     status: SignInStatus
 
 
 class GoogleSignIn(Protocol):
-    """OAuth 2.0 for installed apps (RFC 8252), with PKCE."""
+    """OAuth 2.0 for native apps (RFC 8252) with PKCE."""
 
     @method(
         "calendar.oauth.google.start",
@@ -133,9 +136,9 @@ class GoogleSignIn(Protocol):
     async def start(
         self, *, redirect_uri: RedirectUri, login_hint: EmailAddress | None = None, account_id: AccountId | None = None
     ) -> SignInStarted:
-        """Begin a sign-in; with `account_id` one that connects that account anew.  It may take ten minutes.
+        """Starts a sign-in, or with `account_id` one that reconnects this account.  It expires after ten minutes.
 
-        Listen on the loopback port first: `redirect_uri` must be exactly what Google then calls.
+        Open the loopback port before this call; Google redirects to exactly this `redirect_uri`.
         """
         ...
 
@@ -152,7 +155,7 @@ class GoogleSignIn(Protocol):
         code: AuthorizationCode | None = None,
         error: OAuthError | None = None,
     ) -> SignInReturned:
-        """Hand over the redirect: its whole URL, or `state` with `code` or `error`."""
+        """Passes on the redirect: its complete URL, or `state` with `code` or `error`."""
         ...
 
     @method(
@@ -177,8 +180,8 @@ class GoogleSignIn(Protocol):
         waits=True,
     )
     async def complete(self, *, state: SignInState) -> CalendarAccount:
-        """Make an account of it: its calendars are listed, and the first sync is queued.
+        """Connects the account, reads its list of calendars, and queues its first sync.
 
-        An account with the same e-mail address is connected anew.  Where Google could not be reached, call it again.
+        An existing account with the same e-mail address is reconnected.  After `calendar_unreachable`, call it again.
         """
         ...

@@ -1,6 +1,7 @@
-"""What keeps a run or a turn from going on, told while it does.
+"""Notifications that a run or a turn is delayed.
 
-Ephemeral: each is worth something only until the next word of the same job, and the job's log keeps them.
+Both are ephemeral: each describes the present state of a job, until the next notification about it.  The job's log
+stores them.
 """
 
 from typing import ClassVar
@@ -10,39 +11,39 @@ from sidecar_protocol.scalars import Count
 
 
 class ClaudeStall(Ephemeral):
-    """Claude says nothing: a long tool, or a stalled connection.  Any later word of the job ends it.
+    """Claude has not sent anything for a while: a tool takes long, or the connection has stalled.
 
-    It is told after a minute and then at ever longer intervals.  Nothing is stopped: tools may take long, and the CLI
-    itself gives a dead connection up after five minutes.
+    Sent after a minute, and then at growing intervals.  Any later notification of the job ends the stall.  The job is
+    not stopped, since tools may take long, and the CLI gives up a dead connection after five minutes.
     """
 
     name: ClassVar[str] = "claude.stall"
     key: ClassVar[tuple[str, ...]] = ("job_id",)
     max_per_s: ClassVar[int] = 1
     session_id: str
-    """As in `claude.delta`."""
+    """The session, as in `claude.delta`."""
     job_id: str
     silent_s: float
-    """For how long."""
+    """Seconds since Claude's last output."""
     tools: list[str]
-    """The tools that run meanwhile; empty: it is Claude's answer that does not come."""
+    """The tools that are running; empty if Claude's answer is awaited."""
 
 
 class ClaudeApiRetry(Ephemeral):
-    """Claude's API refused a request or was out of reach; the CLI asks again."""
+    """Claude's API refused a request or could not be reached; the CLI will repeat the request."""
 
     name: ClassVar[str] = "claude.api_retry"
     key: ClassVar[tuple[str, ...]] = ("job_id",)
     max_per_s: ClassVar[int] = 5
     session_id: str
-    """As in `claude.delta`."""
+    """The session, as in `claude.delta`."""
     job_id: str
     attempt: Count
-    """Of `max_retries`."""
+    """The number of the retry, from 1 to `max_retries`."""
     max_retries: Count
     delay_ms: Count
-    """Until it asks again."""
+    """Milliseconds until the retry."""
     status: int | None
-    """HTTP's; null where no answer came."""
+    """The HTTP status; null if there was no response."""
     error: str
-    """The CLI's word for it: `overloaded`, `rate_limit`."""
+    """The CLI's name of the error, for example `overloaded` or `rate_limit`."""

@@ -62,14 +62,14 @@ class Finding(Model):
     """The result of one check of a doctor."""
 
     name: str
-    """What was checked.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
+    """The name of the check.  `claude.doctor` checks `executable`, `version`, `node` (only if `claude` is a script for
     Node), `login`, `path`, `root` (only if the user is root) and `files` (the folder of Claude's settings and
     sessions).
     """
     state: FindingState
     detail: str
     advice: str | None = None
-    """What the user can do about it; null if nothing is wrong."""
+    """A way to solve the problem, for the user; null if nothing is wrong."""
 
     @classmethod
     def ok(cls, name: str, detail: str) -> Self:
@@ -88,7 +88,7 @@ class ClaudeReport(Model):
     """The state of the user's Claude Code."""
 
     ok: Flag
-    """True if no finding is a problem."""
+    """True if no finding has the state `problem`."""
     path: str | None
     """The executable that runs use; null if none can be used."""
     source: ExecutableSource | None

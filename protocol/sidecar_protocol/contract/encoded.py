@@ -1,6 +1,6 @@
 """Values that are already JSON, such as rows that SQLite has encoded, typed as the models that describe them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, ParamSpec, TypeVar, cast
 
 from pydantic_core import to_json
@@ -49,22 +49,33 @@ def encode(model: Callable[P, M], /, *args: P.args, **fields: P.kwargs) -> Encod
     assert not args  # a model's constructor takes keywords only
     cls = cast("type[M]", model)  # declared as a callable for the sake of the argument types
     values = {name: fields.get(name, info.default) for name, info in cls.model_fields.items()}
-    return Encoded(cls, b"{%s}" % json_members(values))
+    return Encoded(cls, json_object(values))
 
 
 def as_models(values: Iterable[Encoded[M]]) -> list[M]:
-    """Applies `Encoded.as_model` to a list."""
-    return [value.as_model() for value in values]
+    """Returns a list of encoded values, typed as `Encoded.as_model` types them one by one."""
+    return cast("list[M]", list(values))
 
 
 def json_members(fields: Mapping[str, object]) -> bytes:
     """Returns the members of a JSON object without its braces: `"a":1,"b":[]`."""
-    return b",".join([b'"%s":%s' % (name.encode(), _json(value)) for name, value in fields.items()])
+    return b"".join(_members(fields))
 
 
-def _json(value: object) -> bytes:
-    if isinstance(value, Model | Encoded):
-        return value.json_bytes()
-    if isinstance(value, list | tuple) and value and isinstance(value[0], Model | Encoded):
-        return b"[%s]" % b",".join([item.json_bytes() for item in value])
-    return to_json(value, inf_nan_mode="null")
+def json_object(fields: Mapping[str, object]) -> bytes:
+    """Returns a JSON object; values may be models, `Encoded`, lists of these, or anything that pydantic can encode."""
+    return b"".join((b"{", *_members(fields), b"}"))
+
+
+def _members(fields: Mapping[str, object]) -> Iterator[bytes]:
+    """Yields pieces to be joined once, because a page may be several megabytes."""
+    comma = b""
+    for name, value in fields.items():
+        yield b'%s"%s":' % (comma, name.encode())
+        if isinstance(value, Model | Encoded):
+            yield value.json_bytes()
+        elif isinstance(value, list) and value and isinstance(value[0], Model | Encoded):
+            yield from (b"[", b",".join([item.json_bytes() for item in value]), b"]")
+        else:
+            yield to_json(value, inf_nan_mode="null")
+        comma = b","

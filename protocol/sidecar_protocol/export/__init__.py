@@ -1,1 +1,1 @@
-"""The contract as OpenRPC and TypeScript."""
+"""Exports the contract as OpenRPC and TypeScript."""

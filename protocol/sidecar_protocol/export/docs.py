@@ -1,6 +1,6 @@
-"""The strings beneath fields and enum members, read from the source by `ast`.
+"""Reads the docstrings of fields and enum members from the source.
 
-Only the export needs them, so that nothing is parsed while the sidecar runs.
+Python does not keep them at run time.  Only the export parses the source.
 """
 
 import ast
@@ -13,7 +13,7 @@ from sidecar_protocol.contract import Model
 
 
 def field_docs(model: type[Model]) -> dict[str, str]:
-    """{field: docstring}, with what the bases say."""
+    """Returns {field: docstring} of a model, including inherited fields."""
     docs: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, Model):
@@ -22,7 +22,7 @@ def field_docs(model: type[Model]) -> dict[str, str]:
 
 
 def member_docs(enum: type[Enum]) -> dict[str, str]:
-    """{member: docstring}, for the members that have one."""
+    """Returns {member: docstring} of the members that have one."""
     docs = _own_docs(enum)
     return {name: docs[name] for name in enum.__members__ if name in docs}
 
@@ -33,7 +33,7 @@ def _own_docs(cls: type) -> dict[str, str]:
 
 @cache
 def _docs_of_module(name: str) -> dict[str, dict[str, str]]:
-    """{class: {attribute: docstring}} for the classes at the top of a module."""
+    """Returns {class: {attribute: docstring}} of the top-level classes of a module."""
     tree = ast.parse(inspect.getsource(sys.modules[name]))
     return {node.name: _attribute_docs(node) for node in tree.body if isinstance(node, ast.ClassDef)}
 

@@ -1,7 +1,7 @@
-"""The contract for other languages: catalog -> OpenRPC 1.4 text and TypeScript text.
+"""Exports the catalog as an OpenRPC 1.4 document, and that as a TypeScript module.
 
-Pure and canonical: one catalog, one text.  `sidecar schema` writes `generated_files()`; the TypeScript is made from the
-OpenRPC document, so that the two cannot disagree.
+The output is reproducible.  `sidecar schema` writes `generated_files()`.  The TypeScript module is generated from the
+OpenRPC document, so that the two always match.
 """
 
 import hashlib
@@ -31,20 +31,20 @@ COMMON_ERRORS: tuple[type[RpcError], ...] = (
     errors.ShuttingDown,
     errors.Storage,
 )
-"""What any request may be answered with, beside what its declaration raises."""
+"""Errors that any method may return, in addition to those that it declares."""
 
 _ONLY_AFTER_INITIALIZE = frozenset({errors.NotInitialized, errors.Unauthorized})
 _DESCRIPTION = (
-    "JSON-RPC 2.0 over stdin and stdout, one JSON object a line.  Params go by name; an unknown one is refused.\n"
-    "Results and notifications are open: ignore what you do not know.  A method without a result is a notification.\n"
-    "x-notifications lists what the sidecar tells unasked, x-job-types what jobs.create takes, and x-meta what any\n"
-    "request may carry as `_meta` among its params."
+    "JSON-RPC 2.0 over stdin and stdout, one JSON object per line.  Params go by name; unknown ones are refused.\n"
+    "Ignore unknown members of results and notifications.  A method without a result is a notification.\n"
+    "x-notifications lists the notifications from the sidecar, x-job-types the job types for jobs.create, and x-meta\n"
+    "the options that the params of any request may contain as `_meta`."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedContract:
-    """What is exported."""
+    """The declarations to export."""
 
     methods: tuple[Method, ...]
     notifications: tuple[type[Notification], ...] = ()
@@ -68,22 +68,22 @@ def generated_files() -> dict[str, str]:
 
 
 def openrpc_text(contract: ExportedContract = CATALOG) -> str:
-    """The contract as an OpenRPC 1.4 document."""
+    """Returns the contract as the text of an OpenRPC 1.4 document."""
     return json.dumps(openrpc(contract), indent=2, ensure_ascii=False) + "\n"
 
 
 def typescript_text(contract: ExportedContract = CATALOG) -> str:
-    """The contract as a TypeScript module of types and constants."""
+    """Returns the contract as the text of a TypeScript module."""
     return typescript(openrpc(contract), schema_hash(openrpc_text(contract)))
 
 
 def schema_hash(text: str) -> str:
-    """What a client and a server compare to learn whether they were built from one contract."""
+    """Returns the hash by which a client and a server check that they were built from the same contract."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def openrpc(contract: ExportedContract) -> Json:
-    """The OpenRPC document.  Schemas stand in the order in which methods, notifications and jobs first mention them."""
+    """Returns the OpenRPC document.  Schemas are in the order of their first reference."""
     sent: list[type[Model]] = [Meta, *(method.params for method in contract.methods), *contract.job_types]
     received: list[type[Model]] = [method.result for method in contract.methods if method.result]
     received += [*map(params_of, contract.notifications), *(job.result for job in contract.job_types)]
@@ -101,7 +101,7 @@ def openrpc(contract: ExportedContract) -> Json:
         "x-common-errors": [_error_reference(error) for error in COMMON_ERRORS],
         **body,
         "components": {
-            "schemas": _mentioned(body, definitions),
+            "schemas": _referenced(body, definitions),
             "errors": {error.kind(): _error(error) for error in contract.errors},
             "tags": {tag["name"]: tag for tag in map(_tag, contract.methods)},
         },
@@ -110,9 +110,9 @@ def openrpc(contract: ExportedContract) -> Json:
 
 def _method(method: Method, params: Json) -> Json:
     required = params.get("required", ())
-    # OpenRPC wants the required ones first; within both the order stays the declaration's.
+    # OpenRPC wants required params first; otherwise the order is that of the declaration.
     names = sorted(params["properties"], key=lambda name: name not in required)
-    made: Json = {
+    entry: Json = {
         "name": method.name,
         **_prose(method.doc),
         "tags": [{"$ref": f"#/components/tags/{method.interface.__name__}"}],
@@ -120,11 +120,11 @@ def _method(method: Method, params: Json) -> Json:
         "params": [_descriptor(name, params["properties"][name], name in required) for name in names],
     }
     if method.result is not None:
-        made["result"] = {"name": method.result.__name__, "schema": reference(method.result)}
-        made["errors"] = [_error_reference(error) for error in _errors(method)]
+        entry["result"] = {"name": method.result.__name__, "schema": reference(method.result)}
+        entry["errors"] = [_error_reference(error) for error in _errors(method)]
     if method.rest is not None:
-        made["x-rest"] = method.rest
-    return made | {
+        entry["x-rest"] = method.rest
+    return entry | {
         "x-since": method.since,
         "x-waits": method.waits,
         "x-before-initialize": method.before_initialize,
@@ -132,7 +132,7 @@ def _method(method: Method, params: Json) -> Json:
 
 
 def _errors(method: Method) -> tuple[type[RpcError], ...]:
-    """The declared ones first."""
+    """Returns the declared errors, followed by the common ones."""
     common = (error for error in COMMON_ERRORS if not (method.before_initialize and error in _ONLY_AFTER_INITIALIZE))
     return tuple(dict.fromkeys((*method.raises, *common)))
 
@@ -146,19 +146,19 @@ def _descriptor(name: str, schema: Json, required: bool) -> Json:  # noqa: FBT00
 
 
 def _notification(notification: type[Notification]) -> Json:
-    made: Json = {
+    entry: Json = {
         "name": notification.name,
         **_prose(inspect.getdoc(notification) or ""),
         "durable": not issubclass(notification, Ephemeral),
         "params": reference(notification),
     }
     if issubclass(notification, Ephemeral):
-        made["coalescing"] = {
+        entry["coalescing"] = {
             "key": list(notification.key),
             "appends": notification.appends,
             "max_per_s": notification.max_per_s,
         }
-    return made
+    return entry
 
 
 def _job_type(job: type[JobSpec]) -> Json:
@@ -184,15 +184,15 @@ def _meta() -> Json:
 
 
 def _prose(doc: str) -> Json:
-    """A docstring as summary and, where it says more, description."""
+    """Splits a docstring into its summary and, if it is longer, a description."""
     summary, _, more = doc.partition("\n")
     return {"summary": summary, "description": more.strip()} if more.strip() else {"summary": summary}
 
 
-def _mentioned(body: Any, definitions: Json) -> Json:
-    """The definitions that `body` refers to, and those that these refer to, by first mention.
+def _referenced(body: Any, definitions: Json) -> Json:
+    """Returns the definitions to which `body` refers, directly or not, in the order of the first reference.
 
-    The params models are not among them: their fields stand in the methods.
+    The models of params are not among them, since a method lists its params one by one.
     """
     found: Json = {}
 

@@ -1,6 +1,6 @@
-"""Models as JSON Schema draft-07, which is what OpenRPC 1.4 speaks; pydantic writes 2020-12.
+"""Exports models as JSON Schema draft-07, which OpenRPC 1.4 uses; pydantic generates 2020-12.
 
-Field and member docstrings become descriptions, and what is marked `Secret` carries `x-secret`.
+Docstrings of fields and enum members become descriptions; fields marked `Secret` get `x-secret`.
 """
 
 import re
@@ -44,14 +44,14 @@ _NAMED_SCHEMAS = frozenset({"properties", "patternProperties"})
 
 
 class UnsupportedSchema(TypeError):
-    """A declaration that the export cannot carry to the other languages.  The message says how to mend it."""
+    """A declaration that cannot be exported; the message contains a remedy."""
 
 
 def schemas_of(sent: Iterable[type[Model]], received: Iterable[type[Model]]) -> dict[str, JsonSchemaValue]:
-    """{name: draft-07 schema} of what a client sends and receives, and of all that these mention.
+    """Returns {name: draft-07 schema} of the models that a client sends and receives, and of all that these refer to.
 
-    A model that is both, and reads differently from the two sides, would become `X-Input` and `X-Output`, and two
-    classes of one name would be told apart by their modules.  Both are refused: the names are the client's.
+    Raises `UnsupportedSchema` if pydantic would invent a name: for a model that is both sent and received with
+    different schemas (`X-Input` and `X-Output`), or for two classes of the same name.
     """
     models: list[tuple[type[Model], JsonSchemaMode]] = [(model, "validation") for model in sent]
     models += [(model, "serialization") for model in received]
@@ -80,14 +80,14 @@ def reference(cls: type[Model | Notification]) -> JsonSchemaValue:
 
 
 def draft7(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """A schema in draft-07 and in the one order of keywords."""
+    """Converts a schema to draft-07, with its keywords in a fixed order."""
     later = _LATER_KEYWORDS & schema.keys()
     if later:
-        raise UnsupportedSchema(f"{', '.join(sorted(later))}: draft-07 has no such keyword; declare it another way")
-    made = {keyword: _keyword(keyword, schema[keyword]) for keyword in sorted(schema, key=_rank)}
-    if "$ref" in made and len(made) > 1:  # draft-07 ignores whatever stands beside a $ref
-        return {"allOf": [{"$ref": made.pop("$ref")}], **made}
-    return made
+        raise UnsupportedSchema(f"{', '.join(sorted(later))}: not in draft-07; declare the type in another way")
+    converted = {keyword: _keyword(keyword, schema[keyword]) for keyword in sorted(schema, key=_rank)}
+    if "$ref" in converted and len(converted) > 1:  # draft-07 ignores siblings of $ref
+        return {"allOf": [{"$ref": converted.pop("$ref")}], **converted}
+    return converted
 
 
 def _keyword(keyword: str, value: Any) -> Any:
@@ -105,7 +105,7 @@ def _rank(keyword: str) -> tuple[int, str]:
 
 
 def _with_members(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """An enum's schema whose description also explains the members; pydantic sets descriptions of classes last."""
+    """Adds the docstrings of an enum's members to its description, which pydantic sets last."""
     docs = zip(schema.get("enum", ()), schema.get("x-enum-descriptions", ()), strict=False)
     bullets = [f"- `{value}`: {doc}" for value, doc in docs if doc]
     return {**schema, "description": "\n".join([schema.get("description", ""), "", *bullets])} if bullets else schema
@@ -115,44 +115,44 @@ def _refuse_split(name: str) -> None:
     split = re.fullmatch(r"(.+)-(?:Input|Output)", name)
     if split:
         raise UnsupportedSchema(
-            f"{split[1]} is both sent and received, and differs between the two: share its scalars, declare two models"
+            f"{split[1]} is both sent and received, with different schemas: declare two models that share their scalars"
         )
-    if "__" in name:  # how pydantic tells two classes of one name apart: by their modules
-        raise UnsupportedSchema(f"two classes are called {name.rpartition('__')[2]}: on the wire there is one name")
+    if "__" in name:  # pydantic adds the module to the names of two equally named classes
+        raise UnsupportedSchema(f"two classes have the name {name.rpartition('__')[2]}: rename one")
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator with our docs and marks added, and its titles of fields left out."""
+    """Pydantic's generator, with docstrings and `x-secret`, and without titles of fields."""
 
     schema_dialect = DIALECT
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002 - `draft7` sorts
         return value
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - a field's name says it already
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - it would only repeat the field's name
         return False
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        made = super().model_schema(schema)
+        result = super().model_schema(schema)
         cls = schema["cls"]
         docs = field_docs(cls)
-        for name, value in made.get("properties", {}).items():
+        for name, value in result.get("properties", {}).items():
             texts = (docs.get(name), value.get("description"))
             if any(texts):
                 value["description"] = "  ".join(text for text in texts if text)
             field = cls.model_fields[name]
             if Secret in field.metadata or is_secret(field.annotation):
                 value["x-secret"] = True
-        return made
+        return result
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
-        made = super().enum_schema(schema)
+        result = super().enum_schema(schema)
         docs = member_docs(schema["cls"])
-        # The two names under which generators for many languages know these.
-        made["x-enum-varnames"] = [member.name for member in schema["members"]]
-        made["x-enum-descriptions"] = [docs.get(member.name, "") for member in schema["members"]]
-        return made
+        # Code generators for many languages support these two keywords.
+        result["x-enum-varnames"] = [member.name for member in schema["members"]]
+        result["x-enum-descriptions"] = [docs.get(member.name, "") for member in schema["members"]]
+        return result
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        # What is received is always there: only a sender can leave a field to its default.
+        # Received objects always contain every field; only a sender can omit one that has a default.
         return super().default_schema(schema) if self.mode == "validation" else self.generate_inner(schema["schema"])

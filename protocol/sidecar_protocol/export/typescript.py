@@ -1,6 +1,6 @@
-"""An OpenRPC document as a TypeScript module: types, name lists and constants, nothing that runs.
+"""Exports an OpenRPC document as a TypeScript module of types and constants.
 
-Only syntax that can be erased is written (no `enum`), so that Node and Electron may strip the types without a build.
+The module uses only erasable syntax (no `enum`), so that Node and Electron can strip the types without a build.
 """
 
 import json
@@ -14,15 +14,15 @@ from sidecar_protocol.export.schemas import PREFIX, UnsupportedSchema
 
 Json = dict[str, Any]
 Anything = Literal["any", "unknown"]
-"""The values of a JSON object of any shape: `unknown` where it is read; `any` where it is sent, since only that lets a
-value of an interface type in."""
+"""The type of the members of an arbitrary JSON object: `unknown` in received objects, `any` in sent ones, because
+values of interface types are not assignable to `Record<string, unknown>`."""
 
 _HEADER = """\
-// Generated from protocol/*.py.  Do not edit: run `uv run sidecar schema`.
+// Generated from protocol/sidecar_protocol.  Do not edit; run `uv run sidecar schema`.
 
 export const PROTOCOL_VERSION = %s;
 
-/** Send it as `schema_hash` with initialize: the answer's `schema_match` tells whether both sides agree. */
+/** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
 export const SCHEMA_HASH = "%s";
 """
 _PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
@@ -31,9 +31,9 @@ _MAX_LINE = 120
 
 
 def typescript(document: Json, schema_hash: str) -> str:
-    """The module's text."""
+    """Returns the text of the module."""
     methods = [method for method in document["methods"] if "result" in method]
-    told = [method for method in document["methods"] if "result" not in method]
+    client_notifications = [method for method in document["methods"] if "result" not in method]
     notifications, job_types = document["x-notifications"], document["x-job-types"]
     common = frozenset(error["$ref"] for error in document["x-common-errors"])
     requests = (_request(method, common) for method in methods)
@@ -42,15 +42,19 @@ def typescript(document: Json, schema_hash: str) -> str:
         _HEADER % (document["info"]["version"], schema_hash),
         *(_named(name, schema) for name, schema in document["components"]["schemas"].items()),
         *map(_params, document["methods"]),
-        _table("Methods", "Every request: its params and its result.", requests),
+        _table("Methods", "Every request, with its params and its result.", requests),
         _nested(methods, common),
-        _table("ClientNotifications", "What the client tells; nothing is answered.", map(_told, told)),
-        _table("Notifications", "What the sidecar tells unasked.", map(_notification, notifications)),
-        _table("JobTypes", "What jobs.create takes, and what becomes of it.", map(_job_type, job_types)),
+        _table(
+            "ClientNotifications",
+            "Notifications to the sidecar, which have no response.",
+            map(_client_notification, client_notifications),
+        ),
+        _table("Notifications", "Notifications from the sidecar.", map(_notification, notifications)),
+        _table("JobTypes", "The job types for jobs.create, with their results.", map(_job_type, job_types)),
         _names("METHOD_NAMES", "keyof Methods", methods),
-        _names("CLIENT_NOTIFICATION_NAMES", "keyof ClientNotifications", told),
+        _names("CLIENT_NOTIFICATION_NAMES", "keyof ClientNotifications", client_notifications),
         _names("NOTIFICATION_NAMES", "keyof Notifications", notifications),
-        _names("DURABLE_NOTIFICATIONS", "keyof Notifications", durable, "They carry `seq` and `at`."),
+        _names("DURABLE_NOTIFICATIONS", "keyof Notifications", durable, "Notifications with `seq` and `at`."),
         _names("JOB_TYPE_NAMES", "keyof JobTypes", job_types),
         _errors(document["components"]["errors"]),
     ]
@@ -68,7 +72,7 @@ def _named(name: str, schema: Json) -> str:
 
 
 def _interface(name: str, doc: str, members: list[str]) -> str:
-    if not members:  # an empty interface would take anything
+    if not members:  # an empty interface would accept any value
         return f"{_jsdoc(doc)}export type {name} = Record<string, never>;\n"
     return f"{_jsdoc(doc)}export interface {name} {{\n{''.join(members)}}}\n"
 
@@ -79,7 +83,7 @@ def _member(name: str, schema: Json, required: bool, anything: Anything) -> str:
 
 
 def _enum(name: str, schema: Json) -> str:
-    """A constant to write values with, and a union of the same name to type them with."""
+    """Returns a constant object of the values and a union type of the same name."""
     values = [json.dumps(value) for value in schema["enum"]]
     described = zip(schema["x-enum-varnames"], values, schema["x-enum-descriptions"], strict=True)
     members = [f"{_jsdoc(doc, '  ')}  {member}: {value},\n" for member, value, doc in described]
@@ -106,12 +110,12 @@ def _request_doc(method: Json, common: frozenset[str]) -> str:
     kinds = [error["$ref"].rpartition("/")[2] for error in method["errors"] if error["$ref"] not in common]
     notes = [f"Errors: {', '.join(kinds)}."] if kinds else []
     if "x-rest" in method:
-        notes.append(f"Was {method['x-rest']}.")
+        notes.append(f"Replaces {method['x-rest']}.")
     return "\n\n".join([_summary(method), *(["  ".join(notes)] if notes else ())])
 
 
 def _nested(methods: list[Json], common: frozenset[str]) -> str:
-    """The methods whose names have dots as an interface of nested functions, so that editors show what they are."""
+    """Returns an interface of nested functions for the methods with dots in their names, for completion in editors."""
     tree: Json = {"members": {}}
     for method in methods:
         node, parts = tree, method["name"].split(".")
@@ -119,7 +123,7 @@ def _nested(methods: list[Json], common: frozenset[str]) -> str:
             for part in parts:
                 node = node["members"].setdefault(part, {"members": {}})
             node["method"] = method
-    doc = _jsdoc("Every request as a nested function; `Options` is what a client takes beside the params.")
+    doc = _jsdoc("Every request as a nested function; `Options` is the type of a client's further arguments.")
     return f"{doc}export interface NestedMethods<Options> {{\n{_nested_members(tree['members'], common, '  ')}}}\n"
 
 
@@ -138,7 +142,7 @@ def _nested_members(tree: Json, common: frozenset[str], indent: str) -> str:
     return "".join(lines)
 
 
-def _told(method: Json) -> tuple[str, str, str]:
+def _client_notification(method: Json) -> tuple[str, str, str]:
     return method["name"], _summary(method), _params_name(method)
 
 
@@ -164,13 +168,13 @@ def _errors(errors: Json) -> str:
     lines = (f"{_jsdoc(error['message'], '  ')}  {kind}: {error['code']},\n" for kind, error in errors.items())
     kinds = "".join(f'\n  | "{kind}"' for kind in errors)
     return (
-        f"{_jsdoc('Branch on `error.data.kind`, never on the message.')}export type ErrorKind ={kinds};\n\n"
+        f"{_jsdoc('Values of `error.data.kind`.  Compare them, not messages.')}export type ErrorKind ={kinds};\n\n"
         f"export const ERROR_CODES = {{\n{''.join(lines)}}} as const satisfies Record<ErrorKind, number>;\n"
     )
 
 
 def type_text(schema: Json, anything: Anything = "unknown") -> str:
-    """The TypeScript type of a draft-07 schema, as far as the contract uses it."""
+    """Returns the TypeScript type of a draft-07 schema, for the keywords that the contract uses."""
     match schema:
         case {"$ref": str(ref)} | {"allOf": [{"$ref": str(ref)}]}:
             return ref.removeprefix(PREFIX)
@@ -190,7 +194,7 @@ def type_text(schema: Json, anything: Anything = "unknown") -> str:
             return _PRIMITIVES[name]
         case _ if not schema.keys() - {"default", "description", "title"}:
             return "unknown"
-    raise UnsupportedSchema(f"no TypeScript type is known for {json.dumps(schema)}")
+    raise UnsupportedSchema(f"no TypeScript type for {json.dumps(schema)}")
 
 
 def _summary(entry: Json) -> str:
@@ -198,7 +202,7 @@ def _summary(entry: Json) -> str:
 
 
 def _prose(schema: Json) -> str:
-    """A field's description, or that of what it holds when it is not null; and its default, where there is one."""
+    """Returns the description of a field, or of its non-null type, and its default if it has one."""
     texts = [schema.get("description", ""), *(choice.get("description", "") for choice in schema.get("anyOf", ()))]
     text: str = next(filter(None, texts), "")
     default = schema.get("default")

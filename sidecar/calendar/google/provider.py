@@ -24,10 +24,10 @@ from sidecar.calendar.google.oauth import GoogleOAuth
 from sidecar.calendar.google.tokens import AccessTokens, TokenSource
 from sidecar.calendar.provider import (
     CalendarRefused,
-    Connected,
+    ConnectedAccount,
     CursorExpired,
     EventPage,
-    Listing,
+    EventQuery,
     RemoteCalendar,
     RemoteEvent,
     StoredAccount,
@@ -62,14 +62,16 @@ class GoogleProvider:
         self._oauth = oauth
         self._tokens = tokens
 
-    async def connect(self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]) -> Connected:
+    async def connect(
+        self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
+    ) -> ConnectedAccount:
         """See `Provider`."""
         if set(credentials) != {"refresh_token"} or config:
             hint = "Give `refresh_token` alone, or sign in by calendar.oauth.google.start."
             raise InvalidParams(hint=hint, details=[{"path": "credentials", "message": "must have a refresh_token"}])
         trial = StoredAccount("", email, credentials)
         try:
-            calendars = await self.open(trial).calendars()
+            calendars = await self.open(trial).list_calendars()
         except (AccountRefused, JobFailed) as refusal:
             raise CalendarCredentialsRejected(refusal.message, hint=refusal.hint) from None
         except JobSnoozed as pause:
@@ -79,15 +81,15 @@ class GoogleProvider:
         owner = next((one.calendar_id for one in calendars if one.is_primary), email)
         if owner.casefold() != email.casefold():
             raise CalendarCredentialsRejected("The refresh token is of another account.")
-        return Connected(email, credentials, calendars=calendars)
+        return ConnectedAccount(email, credentials, calendars=calendars)
 
-    def open(self, account: StoredAccount) -> "GoogleSource":
+    def open(self, account: StoredAccount) -> "GoogleReader":
         """See `Provider`."""
-        return self.source(self._tokens.of(account))
+        return self.reader(self._tokens.of(account))
 
-    def source(self, tokens: TokenSource) -> "GoogleSource":
+    def reader(self, tokens: TokenSource) -> "GoogleReader":
         """The calendars behind these tokens."""
-        return GoogleSource(self._http, self._oauth.endpoints.calendar, tokens)
+        return GoogleReader(self._http, self._oauth.endpoints.calendar, tokens)
 
     async def revoke(self, account: StoredAccount) -> bool:
         """See `Provider`."""
@@ -96,16 +98,16 @@ class GoogleProvider:
         return isinstance(token, str) and await self._oauth.revoke(token)
 
 
-class GoogleSource:
-    """See `Source`."""
+class GoogleReader:
+    """See `AccountReader`."""
 
     def __init__(self, http: Http, base: str, tokens: TokenSource) -> None:
         self._http = http
         self._base = base
         self._tokens = tokens
 
-    async def calendars(self) -> list[RemoteCalendar]:
-        """See `Source`."""
+    async def list_calendars(self) -> list[RemoteCalendar]:
+        """See `AccountReader`."""
         # Hidden ones too: what is hidden at Google is not gone.
         params = [("maxResults", "250"), ("showHidden", "true"), ("fields", CALENDAR_FIELDS)]
         found: list[RemoteCalendar] = []
@@ -116,31 +118,31 @@ class GoogleSource:
             raise JobFailed("Google named no calendar at all.", kind="bad_response", retryable=True)
         return found
 
-    async def events(self, wanted: Listing) -> AsyncGenerator[EventPage, None]:
-        """See `Source`."""
+    async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
+        """See `AccountReader`."""
         params = [("singleEvents", "true"), ("maxResults", str(PAGE)), ("fields", EVENT_FIELDS)]
-        if wanted.cursor is not None:
-            params.append(("syncToken", wanted.cursor))
+        if query.cursor is not None:
+            params.append(("syncToken", query.cursor))
         else:
-            params += [("timeMin", _moment(wanted.window.start_ts)), ("timeMax", _moment(wanted.window.end_ts))]
-        path = f"/calendars/{quote(wanted.calendar_id, safe='')}/events"
+            params += [("timeMin", _moment(query.time_range.start_ts)), ("timeMax", _moment(query.time_range.end_ts))]
+        path = f"/calendars/{quote(query.calendar_id, safe='')}/events"
         cursor = None
-        async with aclosing(self._pages(path, params, "Google's events", wanted)) as pages:
+        async with aclosing(self._pages(path, params, "Google's events", query)) as pages:
             async for page in pages:
                 cursor = page.get("nextSyncToken")  # with the last page only
                 items = _items(page)
                 for start in range(0, len(items), PIECE):
-                    yield _piece(items[start : start + PIECE], wanted.zone)
+                    yield _piece(items[start : start + PIECE], query.zone)
         yield EventPage(cursor=cursor if isinstance(cursor, str) else None)
 
     async def _pages(
-        self, path: str, params: Sequence[tuple[str, str]], what: str, wanted: Listing | None
+        self, path: str, params: Sequence[tuple[str, str]], what: str, query: EventQuery | None
     ) -> AsyncGenerator[dict[str, Any], None]:
         """All pages, every other parameter the same; a page may be short, or empty, and still not be the last."""
         seen: set[str] = set()
         more: list[tuple[str, str]] = []
         for _ in range(MAX_PAGES):
-            page = await self._get(path, [*params, *more], what, wanted)
+            page = await self._get(path, [*params, *more], what, query)
             yield page
             token = page.get("nextPageToken")
             if not isinstance(token, str) or not token:
@@ -152,7 +154,7 @@ class GoogleSource:
         raise JobFailed(f"{what} go in circles.", kind="bad_response", retryable=True)
 
     async def _get(
-        self, path: str, params: Sequence[tuple[str, str]], what: str, wanted: Listing | None
+        self, path: str, params: Sequence[tuple[str, str]], what: str, query: EventQuery | None
     ) -> dict[str, Any]:
         try:
             token = await self._tokens.token()
@@ -161,7 +163,7 @@ class GoogleSource:
                 token = await self._tokens.token(refused=token)
                 response = await self._send(path, params, what, token)
             if response.status != 200:
-                raise _refusal(response, what, wanted)
+                raise _refusal(response, what, query)
             answer = response.json()
             if not isinstance(answer, dict):
                 raise BadResponse("the response has an unexpected structure", what)
@@ -177,8 +179,8 @@ class GoogleSource:
         )
 
 
-def _refusal(response: HttpResponse, what: str, wanted: Listing | None) -> Exception:
-    """What a refusal means; `wanted` where it is about one calendar's events.  Texts are for people, and never read."""
+def _refusal(response: HttpResponse, what: str, query: EventQuery | None) -> Exception:
+    """What a refusal means; `query` where it is about one calendar's events.  Texts are for people, and never read."""
     reasons = reasons_of(response)
     details = {"status": response.status, "reasons": sorted(reasons)}
     if response.status == 401:
@@ -186,10 +188,10 @@ def _refusal(response: HttpResponse, what: str, wanted: Listing | None) -> Excep
     if response.status == 429 or (response.status == 403 and reasons & RATE):
         return JobSnoozed(f"{what} may not be asked so often.", delay_s=RATE_S, waiting_for=WaitingFor.RATE_LIMIT)
     if response.status == 403:
-        return _forbidden(reasons, details, wanted)
-    if response.status == 404 and wanted is not None:
+        return _forbidden(reasons, details, query)
+    if response.status == 404 and query is not None:
         return CalendarRefused(CalendarSyncError.NOT_FOUND)
-    if wanted is not None and wanted.cursor is not None and response.status in (400, 410):
+    if query is not None and query.cursor is not None and response.status in (400, 410):
         return CursorExpired()  # 400: a token that it cannot read at all; without one it is our mistake
     message = f"{what} cannot be had: Google answered {response.status}."
     if response.status >= 500 or response.status == 410:
@@ -197,7 +199,7 @@ def _refusal(response: HttpResponse, what: str, wanted: Listing | None) -> Excep
     return JobFailed(message, kind="bad_response", details=details)
 
 
-def _forbidden(reasons: frozenset[str], details: Mapping[str, object], wanted: Listing | None) -> Exception:
+def _forbidden(reasons: frozenset[str], details: Mapping[str, object], query: EventQuery | None) -> Exception:
     if reasons & QUOTA:
         message = "The app's quota at Google is used up."
         return JobSnoozed(message, delay_s=QUOTA_S, waiting_for=WaitingFor.RATE_LIMIT)
@@ -206,7 +208,7 @@ def _forbidden(reasons: frozenset[str], details: Mapping[str, object], wanted: L
     if reasons & {"accessNotConfigured", "SERVICE_DISABLED"}:
         hint = "Enable the Google Calendar API in the Google Cloud project that the OAuth client belongs to."
         return JobFailed("The Google Calendar API is switched off.", kind="api_disabled", hint=hint, details=details)
-    if wanted is not None:
+    if query is not None:
         return CalendarRefused(CalendarSyncError.FORBIDDEN)
     return JobFailed("Google does not allow to list the calendars.", kind="forbidden", details=details)
 

@@ -37,7 +37,7 @@ from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefus
 from sidecar.calendar.google.provider import GoogleProvider
 from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
 from sidecar.calendar.google.tokens import AccessTokens, FixedToken
-from sidecar.calendar.provider import Connected, RemoteCalendar
+from sidecar.calendar.provider import ConnectedAccount, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.clock import iso, iso_now
 from sidecar.http.client import HttpError
@@ -184,7 +184,7 @@ class GoogleSignInService(GoogleSignIn):
         credentials = {"refresh_token": grant.refresh_token, "client_id": google.client.client_id}
         account = self._accounts.connect(
             "google",
-            Connected(email, credentials, calendars=calendars),
+            ConnectedAccount(email, credentials, calendars=calendars),
             account_id=sign_in.account_id or (existing.account_id if existing is not None else None),
         )
         connected = account.load()
@@ -233,7 +233,7 @@ class GoogleSignInService(GoogleSignIn):
 async def _calendars(google: Google, grant: Grant) -> list[RemoteCalendar]:
     """The calendars at once, so that there is something to see; what goes wrong here the first sync tells."""
     try:
-        return await google.provider.source(FixedToken(grant.access_token)).calendars()
+        return await google.provider.reader(FixedToken(grant.access_token)).list_calendars()
     except (AccountRefused, JobFailed, JobSnoozed) as trouble:
         log.warning("the calendars of a new account could not be listed: %s", trouble.message)
         return []

@@ -1,8 +1,8 @@
-"""One running CLI: its command line, its pipes, and its lines.
+"""Starts one Claude CLI and exchanges lines with it.
 
-It never shares our descriptors 0 and 1, on which the wire runs: all three of its pipes are its own.  Everything arrives
-by callbacks of the event loop, so that it is read, and cannot block on a full pipe, whatever our tasks wait for; stdin
-has no limit on our side for the same reason, and one prompt is all that goes there.
+The CLI gets three pipes of its own, never our descriptors 0 and 1, which carry the JSON-RPC connection.  Its output
+arrives in callbacks of the event loop and is therefore read, whatever our tasks wait for, so that the CLI cannot block
+on a full pipe.  Writes to its stdin are buffered without a limit for the same reason; only prompts go there.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -25,16 +25,21 @@ from sidecar.claude.process.windows_job import JobObject
 
 log = logging.getLogger(__name__)
 
-LINE_LIMIT = 64 * 1024 * 1024
-"""The longest line kept: the CLI sends a whole answer, or a picture that a tool read, as one."""
-STDERR_LIMIT = 8 * 1024
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+OnLine = Callable[[bytes], bool]
+"""Receives each line of stdout and returns whether it is the result line.  Must not raise."""
+
+LINE_LIMIT: Final = 64 * 1024 * 1024
+"""Maximum length of a line in bytes: the CLI writes a whole answer, or an image that a tool read, as one line."""
+STDERR_LIMIT: Final = 8 * 1024
+PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to start the CLI.  `session_id` resumes that session, `fork` in a copy of it; None leaves a choice to the
-    user's settings.  One that `asks` sends what it may not do as control requests, and waits for the answers.
+    """The options of a CLI; None leaves the choice to the user's own settings.
+
+    `session_id` is the session to resume, and `fork` resumes a copy of it.  With `can_request_permission` the CLI sends
+    control requests for tools that need permission, and waits for the responses.
     """
 
     model: str | None = None
@@ -47,13 +52,13 @@ class RunOptions:
     can_request_permission: bool = False
 
 
-def arguments(options: RunOptions) -> list[str]:
-    """The arguments of a CLI.  The prompt is not among them: it goes by stdin, where no length and no `ps` matters.
+def cli_arguments(options: RunOptions) -> list[str]:
+    """Returns the CLI's arguments.  The prompt goes to stdin instead: no limit of length, and invisible to `ps`.
 
-    A value is tied to its flag by `=`, so that one which begins with a dash cannot become a flag.
-    `--append-system-prompt` and not `--system-prompt`: without its own prompt the CLI does not know its tools' rules.
+    Each value is joined to its flag by `=`, so that a value that begins with a dash is not read as a flag.
+    `--append-system-prompt` rather than `--system-prompt`, because the CLI's own prompt explains its tools.
     """
-    chosen = {
+    values = {
         "--model": options.model,
         "--resume": options.session_id,
         "--permission-mode": options.permission_mode,
@@ -64,27 +69,22 @@ def arguments(options: RunOptions) -> list[str]:
         "--print",
         "--input-format=stream-json",
         "--output-format=stream-json",
-        "--verbose",  # stream-json output is refused without it
+        "--verbose",  # required for stream-json output
         "--include-partial-messages",
-        *(f"{flag}={value}" for flag, value in chosen.items() if value is not None),
+        *(f"{flag}={value}" for flag, value in values.items() if value is not None),
         *(["--fork-session"] if options.fork else []),
         *(["--permission-prompt-tool=stdio"] if options.can_request_permission else []),
         *(f"--allowedTools={rule}" for rule in options.allowed_tools),
     ]
 
 
-def user_message(prompt: str) -> dict[str, Any]:
-    """The line that asks for an answer to `prompt`."""
-    return {"type": "user", "message": {"role": "user", "content": prompt}, "parent_tool_use_id": None}
-
-
 def interrupt_request() -> dict[str, Any]:
-    """The line that ends the turn: the CLI stops its tools, writes a result and lives on."""
+    """Returns the message that ends a turn: the CLI stops its tools, writes a result and keeps running."""
     return {"type": "control_request", "request_id": "interrupt", "request": {"subtype": "interrupt"}}
 
 
 class LineSplitter:
-    """Chunks in, lines out, split at byte 0x0A alone.  A line over `limit` bytes is dropped; `dropped` counts them."""
+    """Splits chunks into lines at byte 0x0A only.  Lines over `limit` bytes are dropped and counted in `dropped`."""
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         self.dropped = 0
@@ -93,20 +93,20 @@ class LineSplitter:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that `chunk` completes, without their newlines."""
+        """Returns the lines that `chunk` completes, without their newlines."""
         *ended, rest = chunk.split(b"\n")
         lines = []
         for piece in ended:
-            self._keep(piece)
+            self._append(piece)
             if self._size <= self._limit:
                 lines.append(b"".join(self._parts))
             else:
                 self.dropped += 1
             self._parts, self._size = [], 0
-        self._keep(rest)
+        self._append(rest)
         return lines
 
-    def _keep(self, piece: bytes) -> None:
+    def _append(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size <= self._limit:
             self._parts.append(piece)
@@ -115,62 +115,62 @@ class LineSplitter:
 
 
 class ClaudeProcess(asyncio.SubprocessProtocol):
-    """A CLI process, from its start to its last byte.
+    """A CLI process.
 
-    `settled` is set when its last prompt is decided, by a result or by its end; `exited` when it has ended, though a
-    tool may still hold its pipes; `closed` when the pipes have ended too.
+    `prompt_done` is set while no prompt is unfinished: after its result, or after the exit.  `exited` is set when the
+    process has exited; a tool may then still hold its pipes.  `closed` is set when the pipes are closed as well.
+    `database` is the database that its environment names as its owner's.
     """
 
-    def __init__(self, on_line: Callable[[bytes], bool]) -> None:
-        """`on_line` gets every line of stdout and tells whether it is the result; it must not raise."""
+    def __init__(self, on_line: OnLine, database: str | None, on_release: Callable[[int], None]) -> None:
+        """`on_release` gets the process id when the process and all of its tools have ended."""
+        self.on_line = on_line
+        self.database = database
         self.prompt_done = anyio.Event()
         self.prompt_done.set()
         self.exited = anyio.Event()
         self.closed = anyio.Event()
         self.lines = LineSplitter()
-        self.on_release: Callable[[], None] = lambda: None
-        """Called once, when nothing of it is left."""
-        self.database: str | None = None
-        """What its environment names as the database of its owner."""
-        self._on_line = on_line
+        self._on_release = on_release
         self._job_object: JobObject | None = None
         self._stderr = bytearray()
         self._transport: asyncio.SubprocessTransport
 
     @property
     def pid(self) -> int:
-        """Its process id, and on POSIX its group's too."""
+        """The process id, on POSIX also that of its process group."""
         return self._transport.get_pid()
 
     @property
     def exit_code(self) -> int | None:
-        """Negative for a signal; None while it runs."""
+        """Negative for a signal; None while the process runs."""
         return self._transport.get_returncode()
 
     @property
     def stderr_tail(self) -> str:
-        """The last 8 KiB of what it wrote to stderr."""
+        """The last 8 KiB of stderr."""
         return self._stderr.decode(errors="replace")
 
     def send_prompt(self, prompt: str) -> None:
-        """Give it a prompt; `settled` is about this one from now on.  The one before must be settled."""
+        """Sends a prompt and clears `prompt_done`, which must be set.  Does nothing if the process has exited."""
         if not self.exited.is_set():
             self.prompt_done = anyio.Event()
             self.lines.dropped = 0
-            self.send(user_message(prompt))
+            message = {"role": "user", "content": prompt}
+            self.send({"type": "user", "message": message, "parent_tool_use_id": None})
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Write one JSON line to its stdin; nothing happens if it does not read any more."""
+        """Writes a JSON line to stdin.  Does nothing if stdin is closed."""
         pipe = self._stdin()
         if not pipe.is_closing():
             pipe.write(json.dumps(message).encode() + b"\n")
 
     def close_stdin(self) -> None:
-        """Tell it that nothing more will come; it finishes the turn and exits."""
+        """Closes stdin.  The CLI finishes its turn and exits."""
         self._stdin().close()
 
     def terminate(self) -> None:
-        """SIGTERM to its whole group.  Windows has neither: there the process is ended at once."""
+        """Sends SIGTERM to the process group.  Windows has neither: there the process is killed."""
         if self.exit_code is not None:
             return
         if sys.platform == "win32":
@@ -180,38 +180,35 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
                 os.killpg(self.pid, signal.SIGTERM)
 
     def release(self) -> None:
-        """Close the pipes, and kill the process if it still runs.  Call it once, at the very end."""
+        """Closes the pipes, and kills the process if it still runs.  Call it once, at the end."""
         if self._job_object is not None:
             self._job_object.close()
         self._transport.close()
-        self.on_release()
+        self._on_release(self.pid)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The process was started (called by the event loop, as all below)."""
         if isinstance(transport, asyncio.SubprocessTransport):
             self._transport = transport
             try:
                 self._job_object = JobObject(transport.get_pid())
-            except OSError:  # it lives on as it would have without
-                log.exception("the CLI could not be put into a Job Object")
+            except OSError:  # not fatal: orphans are then killed by the next start
+                log.exception("the CLI could not be assigned to a Job Object")
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """It wrote to stdout or stderr."""
         if fd == 1:
             for line in self.lines.feed(data):
-                if self._on_line(line):
+                if self.on_line(line):
                     self.prompt_done.set()
         else:
             self._stderr += data
             del self._stderr[:-STDERR_LIMIT]
 
     def process_exited(self) -> None:
-        """It ended.  Its last output may still be in the pipes."""
+        # The last output may still be in the pipes.
         self.prompt_done.set()
         self.exited.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It ended and nothing holds its pipes any more."""
         del exc
         self.closed.set()
 
@@ -222,25 +219,29 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         return pipe
 
 
+def _ignore(pid: int) -> None:
+    del pid
+
+
 async def start(
     executable: Path,
     options: RunOptions,
     *,
     cwd: Path,
     environment: Mapping[str, str],
-    on_line: Callable[[bytes], bool],
+    on_line: OnLine,
+    on_release: Callable[[int], None] = _ignore,
 ) -> ClaudeProcess:
-    """Start the CLI in its own session and group; raises OSError if it cannot be started.
+    """Starts a CLI in a session and process group of its own.  Raises OSError if it cannot be started.
 
-    Call it in the main thread: the kernel ties the parent-death signal to the thread that forked.
+    Call it in the main thread: Linux sends the parent-death signal when the thread that forked ends.
     """
-    process = ClaudeProcess(on_line)
-    process.database = environment.get(DATABASE_ENV)
+    process = ClaudeProcess(on_line, environment.get(DATABASE_ENV), on_release)
     # Not anyio.open_process: it has no preexec_fn, and its wait() lasts until every tool has closed our pipes.
     await asyncio.get_running_loop().subprocess_exec(
         lambda: process,
         str(executable),
-        *arguments(options),
+        *cli_arguments(options),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
@@ -261,13 +262,13 @@ elif sys.platform == "linux":
     import ctypes
 
     def _isolation() -> dict[str, Any]:
-        # Resolved before the fork: in the child, without the other threads, even a lookup could wait for a lock.
+        # Resolved before the fork: the child has one thread, and a lookup could wait for a lock that another held.
         prctl, getppid, leave = ctypes.CDLL(None).prctl, os.getppid, os._exit
         parent, sigterm = os.getpid(), int(signal.SIGTERM)
 
         def die_with_parent() -> None:
             prctl(PR_SET_PDEATHSIG, sigterm)
-            if getppid() != parent:  # it died before the line above, and no signal will come
+            if getppid() != parent:  # the parent died before the line above, so no signal will come
                 leave(128 + sigterm)
 
         return {"start_new_session": True, "preexec_fn": die_with_parent}

@@ -1,7 +1,7 @@
 """Finds the user's own `claude` executable.
 
 The search goes through PATH, then the login shell, then the folders that installers use: an app started from a desktop
-has a shorter PATH than a terminal.  The sidecar bundles no Claude Code, since its licence does not allow that.
+has a shorter PATH than a terminal.  The sidecar does not bundle Claude Code, since its licence forbids that.
 """
 
 import contextlib
@@ -17,21 +17,24 @@ from typing import cast
 
 import anyio
 from anyio.abc import ByteReceiveStream
+from sidecar_protocol.claude.doctor import ExecutableSource
 
 from sidecar.claude.process.environment import cli_environment, inherited
 from sidecar.job_handler import JobFailed
 
 LOGIN_SHELL_TIMEOUT_S = 3.0
-"""A profile that loads nvm or conda takes about a second."""
+"""Time limit in seconds; a profile that loads nvm or conda takes about one."""
 VERSION_TIMEOUT_S = 10.0
-"""`--version` takes about 13 ms, but antivirus software may scan the program at the first start after an update."""
+"""Time limit in seconds; `--version` takes about 13 ms, but antivirus software may scan a new program first."""
 OUTPUT_LIMIT = 16_384
-"""In bytes."""
+"""Maximum output of a command, in bytes."""
 TERMINATE_GRACE_S = 0.5
-"""Between SIGTERM and SIGKILL; pyenv, if killed in a profile, leaves a lock that delays every terminal by 60 s."""
+"""Seconds from SIGTERM to SIGKILL: pyenv, if killed in a profile, leaves a lock that delays every new terminal by a
+minute (measured)."""
 MAX_CANDIDATES = 20
-"""The doctor starts each of them."""
-INSTALL = "npm install -g @anthropic-ai/claude-code"
+"""Maximum number of executables that `find_all` returns, since the doctor starts each of them."""
+INSTALL_COMMAND = "npm install -g @anthropic-ai/claude-code"
+REINSTALL_HINT = f"Install Claude Code again with `{INSTALL_COMMAND}`, or set CLAUDE_PATH to another `claude`."
 # On Windows the npm package also installs a script, which would pass our arguments through cmd.exe.
 NAME = "claude.exe" if sys.platform == "win32" else "claude"
 SHELL_COMMAND = f'command -v {NAME}; printf "\\nPATH=%s\\n" "$PATH"'
@@ -40,10 +43,10 @@ NPM_EXE = Path("node_modules", "@anthropic-ai", "claude-code", "bin", "claude.ex
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """The path of a `claude`, and how it was found: `setting`, `path`, `login_shell` or `known_place`."""
+    """The path of a `claude`, and how it was found."""
 
     path: Path
-    source: str
+    source: ExecutableSource
 
 
 class Discovery:
@@ -71,10 +74,10 @@ class Discovery:
             async with contextlib.aclosing(self._search()) as places:
                 async for executable in places:
                     return executable
-        return self.chosen([])
+        return self.choose([])
 
-    def chosen(self, candidates: Sequence[Executable]) -> Executable:
-        """Returns the one of all `candidates` that `find` returns.  Raises as `find` does."""
+    def choose(self, candidates: Sequence[Executable]) -> Executable:
+        """Returns the executable that `find` would return, given the result of `find_all`.  Raises as `find` does."""
         if self._setting:
             return _configured(self._setting)
         if candidates:
@@ -82,10 +85,10 @@ class Discovery:
         raise JobFailed(
             "Claude Code was not found.",
             kind="executable_missing",
-            hint=f"Install it with `{INSTALL}`, or set CLAUDE_PATH to the full path of `claude`.",
+            hint=f"Install it with `{INSTALL_COMMAND}`, or set CLAUDE_PATH to the full path of `claude`.",
         )
 
-    async def survey(self) -> tuple[list[Executable], str | None]:
+    async def find_all(self) -> tuple[list[Executable], str | None]:
         """Returns all executables in order of preference, and the PATH of the login shell (None if unknown)."""
         found: dict[Path, Executable] = {}
         shell = await self._query_login_shell()
@@ -105,20 +108,20 @@ class Discovery:
         for folder in self._environment.get("PATH", "").split(os.pathsep):
             # A run has its own working directory, in which a relative entry would name another folder.
             if Path(folder).is_absolute() and (on_path := which(NAME, path=folder)) is not None:
-                yield Executable(Path(on_path), "path")
+                yield Executable(Path(on_path), ExecutableSource.PATH)
         in_shell = (shell or await self._query_login_shell()).claude
         if in_shell is not None:
-            yield Executable(Path(in_shell), "login_shell")
-        for place in known_places(self._environment, self._home):
+            yield Executable(Path(in_shell), ExecutableSource.LOGIN_SHELL)
+        for place in install_paths(self._environment, self._home):
             if which(str(place)):
-                yield Executable(place, "known_place")
+                yield Executable(place, ExecutableSource.KNOWN_PLACE)
 
     async def _query_login_shell(self) -> "_LoginShell":
         """Starts one shell for both answers: profiles are slow, and two at once can wait for each other (pyenv)."""
         shell = self._environment.get("SHELL")
         if not shell or not which(shell):  # Windows has no login shell
             return _LoginShell(None, None)
-        printed = await output([shell, "-lc", SHELL_COMMAND], self._environment, self._shell_timeout_s)
+        printed = await command_output([shell, "-lc", SHELL_COMMAND], self._environment, self._shell_timeout_s)
         # A profile may print a greeting first, and `command -v` prints an alias as its definition.
         lines = [line.strip() for line in reversed(printed.splitlines())]
         claude = next((line for line in lines if line.startswith("/") and which(line)), None)
@@ -134,16 +137,16 @@ class _LoginShell:
     path: str | None
 
 
-def known_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+def install_paths(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
     """Yields the paths that installers use, the most common first."""
     yield home / ".local" / "bin" / NAME
     if sys.platform == "win32":
         yield Path(environment.get("APPDATA", home / "AppData" / "Roaming"), "npm", NPM_EXE)
     else:
-        yield from _posix_places(environment, home)
+        yield from _posix_install_paths(environment, home)
 
 
-def _posix_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+def _posix_install_paths(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
     folders = [".claude/local", "/opt/homebrew/bin", "/usr/local/bin"]
     if prefix := environment.get("NPM_CONFIG_PREFIX") or environment.get("npm_config_prefix"):
         folders.append(f"{prefix}/bin")
@@ -158,14 +161,14 @@ def _posix_places(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
         yield from (folder / below / NAME for folder in sorted(versions.glob("v*"), key=_version_key, reverse=True))
 
 
-async def version(path: Path, environment: Mapping[str, str]) -> str:
+async def read_version(path: Path, environment: Mapping[str, str]) -> str:
     """Returns the output of `--version`: `2.1.330 (Claude Code)`.  Raises `JobFailed` (`executable_broken`)."""
-    printed = await output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
+    printed = await command_output([str(path), "--version"], cli_environment(environment, path), VERSION_TIMEOUT_S)
     if not printed:
         raise JobFailed(
             f"{path} does not answer to --version.",
             kind="executable_broken",
-            hint=f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
+            hint=REINSTALL_HINT,
         )
     return printed.splitlines()[0]
 
@@ -173,15 +176,15 @@ async def version(path: Path, environment: Mapping[str, str]) -> str:
 def _configured(setting: str) -> Executable:
     path = Path(setting).expanduser()
     if path.is_absolute() and which(str(path)):
-        return Executable(path, "setting")
+        return Executable(path, ExecutableSource.SETTING)
     raise JobFailed(
         f"CLAUDE_PATH is {setting!r}, which is not an executable program.",
         kind="executable_missing",
-        hint=f"Set CLAUDE_PATH to the full path of `claude`, or unset it.  To install Claude Code: `{INSTALL}`.",
+        hint=f"Set CLAUDE_PATH to the full path of `claude`, or unset it.  To install it: `{INSTALL_COMMAND}`.",
     )
 
 
-async def output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
+async def command_output(command: list[str], environment: Mapping[str, str], timeout_s: float) -> str:
     """Returns what a command prints, at most `OUTPUT_LIMIT` bytes, or an empty string if it cannot be started."""
     try:
         # In a session of its own: the programs that a profile starts must not get our terminal or our signals.

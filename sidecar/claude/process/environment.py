@@ -1,30 +1,29 @@
-"""The environment that the CLI and its tools run in: the user's, less what belongs to us or to an outer Claude session.
+"""The environment of the CLI and its tools: the user's, without our secrets and without an outer Claude session.
 
-Configuration passes (CLAUDE_CONFIG_DIR, CLAUDE_CODE_USE_BEDROCK, CLAUDE_CODE_OAUTH_TOKEN, ANTHROPIC_*, proxies).  There
-are hundreds of such variables and companies rely on them, so what is taken out is listed here, not what is let through.
+Configuration passes through (CLAUDE_CONFIG_DIR, CLAUDE_CODE_USE_BEDROCK, CLAUDE_CODE_OAUTH_TOKEN, ANTHROPIC_*,
+proxies).  There are hundreds of such variables and companies rely on them, so this lists what is removed instead of
+what is allowed.
 """
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-JOB_ENV = "SIDECAR_JOB"
-"""Set to the id of the run that a CLI works for: a tool may leave the process group and lose its parent, its
-environment it keeps."""
-SESSION_ENV = "SIDECAR_SESSION"
-"""The same for the CLI of a session, which outlives the job that it was started by."""
+JOB_ENV: Final = "SIDECAR_JOB"
+"""Names the job that a CLI runs for.  Its tools inherit it, even those that leave the process group."""
+SESSION_ENV: Final = "SIDECAR_SESSION"
+"""Names the session that a CLI runs for, which outlives the job that started it."""
+OWNER_ENVS: Final = (JOB_ENV, SESSION_ENV)
+DATABASE_ENV: Final = "SIDECAR_DATABASE"
+"""Names the database of the job or session, since ids repeat in copies of a database, and with `--seed`."""
 
-DATABASE_ENV = "SIDECAR_DATABASE"
-"""Set to the path of the database that has the job or session: the same id is somebody else's in a copy of a database,
-and in one that was made with the same `--seed`."""
+SECRETS: Final = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE"})
+"""Variables that are meant for the sidecar only; ELECTRON_RUN_AS_NODE would change how Electron-based tools start."""
 
-OWNER_ENVS = (JOB_ENV, SESSION_ENV)
-
-OURS = frozenset({"BACKEND_TOKEN", "GOOGLE_CLIENT_SECRET", "ELECTRON_RUN_AS_NODE"})
-
-# What Claude Code 2.1.330 sets for its tools (measured: `env` run by its Bash tool).  A `claude` that inherits it takes
-# itself for a part of that session.  It is there when the app was started from a terminal inside Claude Code.
-SESSION = frozenset(
+# Variables that Claude Code 2.1.330 sets for its tools (measured: `env` run by its Bash tool).  A `claude` that
+# inherits them joins that session.  They are set if the app was started from a terminal inside Claude Code.
+SESSION: Final = frozenset(
     {
         "AI_AGENT",
         "CLAUDECODE",
@@ -37,8 +36,8 @@ SESSION = frozenset(
         "CLAUDE_PID",
     }
 )
-# Families of the same: what hosts of a session (IDE, desktop, cloud) hand to their own `claude`.
-SESSION_PREFIXES = (
+# Variables that the hosts of a session (IDE, desktop app, cloud) set for their own `claude`.
+SESSION_PREFIXES: Final = (
     "CLAUDE_CODE_BRIDGE_",
     "CLAUDE_CODE_HOST_",
     "CLAUDE_CODE_MESSAGING_",
@@ -48,26 +47,27 @@ SESSION_PREFIXES = (
     "CLAUDE_CODE_SESSION",
     "CLAUDE_CODE_WORKER_",
 )
-# The number of an open file descriptor, which our child has not got.
-SESSION_SUFFIX = "_FILE_DESCRIPTOR"
+# Numbers of open file descriptors, which our child process does not have.
+SESSION_SUFFIX: Final = "_FILE_DESCRIPTOR"
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without our own secrets and without an outer Claude session."""
+    """Returns `environment` without our secrets and without an outer Claude session."""
     return {
         name: value
         for name, value in environment.items()
-        if name not in OURS | SESSION
+        if name not in SECRETS | SESSION
         and not name.startswith(SESSION_PREFIXES)
         and not (name.startswith("CLAUDE_CODE_") and name.endswith(SESSION_SUFFIX))
     }
 
 
 def cli_environment(environment: Mapping[str, str], executable: Path) -> dict[str, str]:
-    """`inherited`, with the executable's own folder on PATH.
+    """Returns `inherited`, with the executable's folder on PATH.
 
-    A `claude` of npm is a script that begins with `#!/usr/bin/env node`; its node stands beside it, under nvm the only
-    one that is new enough.  The path is not resolved: the link is in the folder that matters, not its target.
+    The `claude` of older npm packages is a script with `#!/usr/bin/env node`.  Its node is in the same folder, which
+    under nvm may have the only recent enough one.  The path is not resolved: that folder has the symbolic link, not its
+    target.
     """
     folder = str(executable.parent)
     path = environment.get("PATH", "")

@@ -1,52 +1,68 @@
-"""The live CLI processes of the sessions: a turn that finds one is answered ten times sooner.
+"""Keeps the CLI processes of sessions running between turns: a turn in a running process is answered ten times sooner.
 
-A process belongs to one turn at a time.  Between turns it is idle: kept for a while in a task of `run`, which brings it
-to its end when it is wanted no more.  Before a session's next process starts, nothing of the last one is left.
+At most one turn uses a process at a time.  Between turns it is idle, and a task of `run` ends it after a while, or when
+too many are idle.  A session's next process starts only after all of the previous one has ended.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
 from sidecar_protocol.claude.sessions import Session
 
-from sidecar.claude.process.cli_process import ClaudeProcess
+from sidecar.claude.process.cli_process import ClaudeProcess, OnLine
 from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
-from sidecar.claude.sessions.live_settings import Settings, changes
+from sidecar.claude.sessions.session_settings import SessionSettings, change_requests
 
 IDLE_S: Final = 180.0
-"""An idle CLI takes 190 MB and 1 % of a core (measured); who has said nothing for so long is likely elsewhere."""
+"""Seconds that an idle process is kept.  It takes 190 MB and 1 % of a core (measured)."""
 IDLE_PROCESSES: Final = 2
-"""Beside those that work: enough to go back and forth between two conversations."""
-LEAVE_S: Final = 5.0
-"""From the end of its stdin to the end of an idle CLI; it needs a fraction of this."""
+"""Maximum number of idle processes: enough to switch between two conversations."""
+EXIT_S: Final = 5.0
+"""Seconds from the end of its stdin to the exit of an idle CLI, which needs a fraction of that."""
 
-OnLine = Callable[[bytes], bool]
 Start = Callable[[OnLine], Awaitable[ClaudeProcess]]
 
 
-class SessionProcess:
-    """A session's process.  `on_line` is whose turn it is; between turns the last one still listens.
+class State(Enum):
+    """The state of a process of the pool."""
 
-    `cost_so_far` is what the process has told of its costs, `settings` what it works by: None where that is not known.
+    BUSY = auto()
+    """A turn uses it."""
+    LAST_TURN = auto()
+    """A turn uses it; it is ended afterwards."""
+    IDLE = auto()
+    """It waits for a turn."""
+    LEAVING = auto()
+    """It is being ended; no turn can use it."""
+
+
+class SessionProcess:
+    """A session's process.  The turn that used it last still receives its lines while it is idle.
+
+    `settings` are those that the process works with, or None if they are unknown; `cost_so_far` is the total cost in
+    USD that it has reported.
     """
 
-    def __init__(self, session_id: str, on_line: OnLine) -> None:
+    def __init__(self, session_id: str, process: ClaudeProcess, settings: SessionSettings) -> None:
         self.session_id = session_id
-        self.on_line = on_line
+        self.process = process
+        self.settings: SessionSettings | None = settings
         self.cost_so_far = 0.0
-        self.settings: Settings | None = None
-        self.busy = True
-        self.unwanted = False
-        self.called = anyio.Event()
-        self.gone = anyio.Event()
-        self.process: ClaudeProcess
+        self.state = State.BUSY
+        self.idle_ended = anyio.Event()
+        self.ended = anyio.Event()
 
-    def apply_settings(self, wanted: Settings) -> bool:
-        """Let the process work by these settings; whether it can, without being started anew."""
-        requests = None if self.settings is None else changes(self.settings, wanted)
+    @property
+    def is_in_use(self) -> bool:
+        return self.state in (State.BUSY, State.LAST_TURN)
+
+    def apply_settings(self, wanted: SessionSettings) -> bool:
+        """Sends the changes of settings to the process.  Returns False if only a new process can have them."""
+        requests = None if self.settings is None else change_requests(self.settings, wanted)
         if requests is None:
             return False
         for request in requests:
@@ -55,18 +71,19 @@ class SessionProcess:
         return True
 
     def add_rules(self, rules: Iterable[str]) -> None:
-        """The process has been told to allow these from now on."""
+        """Records rules that the process has been sent with a permission."""
         if self.settings is not None:
             known = self.settings.allowed_tools
             self.settings = replace(self.settings, allowed_tools=(*known, *rules))
 
-    def hear(self, line: bytes) -> bool:
-        """Pass on a line; whether it was a result."""
-        return self.on_line(line)
+    def end_idle(self, state: State) -> None:
+        """Ends the idle time: a turn takes the process, or it is to be ended."""
+        self.state = state
+        self.idle_ended.set()
 
 
 class ProcessPool:
-    """Has the processes; `run` it beside the turns, and `stop` it at the end."""
+    """The processes of all sessions.  `run` it in a task, and `stop` it at the end."""
 
     def __init__(
         self,
@@ -76,95 +93,101 @@ class ProcessPool:
         idle_s: float = IDLE_S,
         idle_processes: int = IDLE_PROCESSES,
     ) -> None:
-        """`on_ended` learns that nothing of a session's process is left; `is_draining` that the end is near."""
+        """`on_ended` gets the id of a session whose process has ended; `is_draining` returns whether the sidecar shuts
+        down.
+        """
         self._on_ended = on_ended
         self._is_draining = is_draining
         self._idle_s = idle_s
         self._idle_processes = idle_processes
-        self._lives: dict[str, SessionProcess] = {}
+        # By session; the least recently used first.
+        self._processes: dict[str, SessionProcess] = {}
         self._tasks: TaskGroup | None = None
         self._stopping = anyio.Event()
-        self._ended = anyio.Event()
+        self._stopped = anyio.Event()
 
     async def run(self) -> None:
-        """Keep idle processes until `stop`."""
+        """Keeps idle processes until `stop`."""
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 await self._stopping.wait()
                 self._tasks = None
-                tasks.cancel_scope.cancel()  # each brings its process to its end
+                tasks.cancel_scope.cancel()  # each task then ends its process
         finally:
-            self._ended.set()
+            self._stopped.set()
 
     async def stop(self) -> None:
-        """End all idle processes; those that work are ended by their turns."""
+        """Ends all idle processes; turns end those that they use."""
         self._stopping.set()
-        await self._ended.wait()
+        await self._stopped.wait()
 
-    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: Settings) -> SessionProcess:
-        """The session's process, started if none can work as wanted, for one turn; give it back afterwards."""
-        while (live := self._lives.get(session_id)) is not None:
-            if not (live.called.is_set() or live.process.exited.is_set()) and live.apply_settings(wanted):
-                live.busy, live.on_line = True, on_line
-                live.called.set()
-                return live
-            live.called.set()
-            await live.gone.wait()
-        live = SessionProcess(session_id, on_line)
-        live.settings = wanted
-        live.process = await start(live.hear)
-        self._lives[session_id] = live
-        return live
+    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: SessionSettings) -> SessionProcess:
+        """Returns a process with the wanted settings for one turn: the session's own, or a new one.
 
-    async def release(self, live: SessionProcess) -> None:
-        """A turn is over, or is to be: then it is interrupted.  The process is kept if it can go on, else ended.
+        Call `release` after the turn.
+        """
+        while (kept := self._processes.get(session_id)) is not None:
+            if kept.state is State.IDLE and not kept.process.exited.is_set() and kept.apply_settings(wanted):
+                kept.process.on_line = on_line
+                kept.end_idle(State.BUSY)
+                return kept
+            if kept.state is State.IDLE:
+                kept.end_idle(State.LEAVING)
+            await kept.ended.wait()
+        new = SessionProcess(session_id, await start(on_line), wanted)
+        self._processes[session_id] = new
+        return new
+
+    async def release(self, used: SessionProcess) -> None:
+        """Interrupts the turn if it has not ended, and keeps the process if it can take another one.
 
         Call it in a shielded scope.
         """
-        tasks, lives_on = self._tasks, False
+        tasks, is_ready = self._tasks, False
         if not self._is_draining():
-            lives_on = await interrupt(live.process)
-        if tasks is None or not lives_on or live.unwanted or self._is_draining():
-            await self._end(live)
+            is_ready = await interrupt(used.process)
+        if tasks is None or not is_ready or used.state is State.LAST_TURN or self._is_draining():
+            await self._end(used)
             return
-        live.busy = False
-        live.called = anyio.Event()
-        # The order of the dictionary is that of use.
-        self._lives[live.session_id] = self._lives.pop(live.session_id)
-        idle = [one for one in self._lives.values() if not one.busy and not one.called.is_set()]
+        used.state = State.IDLE
+        used.idle_ended = anyio.Event()
+        self._processes[used.session_id] = self._processes.pop(used.session_id)
+        idle = [one for one in self._processes.values() if one.state is State.IDLE]
         for surplus in idle[: -self._idle_processes] if self._idle_processes else idle:
-            surplus.called.set()
-        tasks.start_soon(self._keep, live)
+            surplus.end_idle(State.LEAVING)
+        tasks.start_soon(self._keep_idle, used)
 
     def apply_settings(self, session: Session) -> None:
-        """The session's settings have changed: a turn that runs follows as far as it can, the next one is to."""
-        live = self._lives.get(session.session_id)
-        if live is not None and live.busy:
-            live.apply_settings(Settings.of(session))
+        """Sends a session's new settings to its turn; those that need a new process take effect with the next turn."""
+        used = self._processes.get(session.session_id)
+        if used is not None and used.is_in_use:
+            used.apply_settings(SessionSettings.of(session))
 
     def drop(self, session_id: str) -> None:
-        """The session wants no process any more."""
-        if (live := self._lives.get(session_id)) is not None:
-            live.unwanted = True
-            if not live.busy:
-                live.called.set()
+        """Ends a session's process, after its turn if there is one."""
+        if (dropped := self._processes.get(session_id)) is not None:
+            if dropped.is_in_use:
+                dropped.state = State.LAST_TURN
+            else:
+                dropped.end_idle(State.LEAVING)
 
-    async def _keep(self, live: SessionProcess) -> None:
-        """As long as nobody wants it, and not for long."""
+    async def _keep_idle(self, kept: SessionProcess) -> None:
+        """Waits until the process is taken, or its time is over, and ends it in the second case."""
         try:
             with anyio.move_on_after(self._idle_s):
-                await live.called.wait()
-            if not live.busy:
-                live.called.set()  # too late to be taken
-                await wait_for_exit(live.process, LEAVE_S)
+                await kept.idle_ended.wait()
+            if not kept.is_in_use:
+                kept.end_idle(State.LEAVING)
+                await wait_for_exit(kept.process, EXIT_S)
         finally:
-            if not live.busy:
+            if not kept.is_in_use:
                 with anyio.CancelScope(shield=True):
-                    await self._end(live)
+                    await self._end(kept)
 
-    async def _end(self, live: SessionProcess) -> None:
-        await stop(live.process, live.session_id, SHUTDOWN if self._is_draining() else TERMINATE)
-        del self._lives[live.session_id]
-        self._on_ended(live.session_id)
-        live.gone.set()
+    async def _end(self, ending: SessionProcess) -> None:
+        ending.state = State.LEAVING
+        await stop(ending.process, ending.session_id, SHUTDOWN if self._is_draining() else TERMINATE)
+        del self._processes[ending.session_id]
+        self._on_ended(ending.session_id)
+        ending.ended.set()

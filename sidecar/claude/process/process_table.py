@@ -1,8 +1,8 @@
-"""The table `claude_processes`: the CLIs that were started and have not been seen to end.
+"""The table `claude_processes`: CLI processes that were started and have not been seen to end.
 
-A process is known by its number and by when it started, since numbers are used again.  A sidecar that was killed leaves
-its entries, and the next one kills what they name: that works also where the environment of a process, which bears the
-owner's mark, cannot be read.
+A sidecar that is killed leaves its rows, and the next one kills the processes that they name.  That works even where
+the environment of a process, which names its owner, cannot be read.  A process is identified by its id and its start
+time, because ids are reused.
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A CLI; `started_ts` in seconds since 1970, `owner_id` a job's or a session's."""
+    """A CLI process; `started_ts` is in seconds since 1970, `owner_id` the id of a job or a session."""
 
     pid: int
     started_ts: float
@@ -30,8 +30,8 @@ class ProcessTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def started(self, process: ProcessRecord) -> None:
-        """Note a process.  Never raises: its mark is looked for too."""
+    def add(self, process: ProcessRecord) -> None:
+        """Stores a process.  Never raises, since its environment identifies it as well."""
         try:
             with self._database.write():
                 self._database.execute(
@@ -39,22 +39,18 @@ class ProcessTable:
                     (process.pid, process.started_ts, process.owner_id),
                 )
         except sqlite3.Error:
-            log.exception("a process could not be noted")
+            log.exception("a CLI process could not be recorded")
 
-    def ended(self, pid: int) -> None:
-        """Nothing is left of a process.  Never raises: at worst the next start looks in vain."""
+    def discard(self, pids: Iterable[int]) -> None:
+        """Deletes processes that have ended.  Never raises: the next start ignores records of ended processes."""
         try:
-            self.forget([pid])
+            with self._database.write():
+                for pid in pids:
+                    self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
         except sqlite3.Error:
-            log.exception("the end of a process could not be noted")
+            log.exception("the end of a CLI process could not be recorded")
 
-    def left(self) -> list[ProcessRecord]:
-        """What was not seen to end."""
+    def records(self) -> list[ProcessRecord]:
+        """Returns the processes that have not been seen to end."""
         rows = self._database.rows("SELECT pid, started_ts, owner_id FROM claude_processes")
         return [ProcessRecord(*row) for row in rows]
-
-    def forget(self, pids: Iterable[int]) -> None:
-        """These were looked for."""
-        with self._database.write():
-            for pid in pids:
-                self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))

@@ -1,10 +1,11 @@
-"""How a prompt or a CLI process ends: by itself after its result, or down a ladder from a polite request to SIGKILL.
+"""Ends a prompt or a CLI process: by itself after its result, or in steps from an interrupt to SIGKILL.
 
-Interrupt first: only that makes the CLI stop its tools and keep the session in order.  A SIGKILL without the search for
-what it started leaves its tools running (measured).
+The interrupt comes first, because only that makes the CLI stop its tools and store the session.  After a SIGKILL of the
+CLI alone its tools keep running (measured), so they are searched for and killed as well.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import anyio
 from psutil import Process
@@ -12,42 +13,43 @@ from psutil import Process
 from sidecar.claude.process.cli_process import ClaudeProcess, interrupt_request
 from sidecar.claude.process.orphans import kill_orphans, process_tree
 
-EXIT_GRACE_S = 30.0
-"""From the result to the exit.  CLIs were seen alive 36 minutes after their result; background tasks hold them too."""
-INTERRUPT_AGAIN_S = 0.5
-"""An interrupt right after the prompt finds it still queued, and lets it go on (measured): it is said again."""
-SWEEP_S = 0.3
-LAST_BYTES_S = 0.5
-"""What it wrote last can still be in the pipes when it is gone."""
+EXIT_GRACE_S: Final = 30.0
+"""Seconds from the result to the exit.  CLIs were seen running 36 minutes after it; background tasks delay it too."""
+INTERRUPT_AGAIN_S: Final = 0.5
+"""Interval of repeated interrupts: one right after the prompt finds it still queued and has no effect (measured)."""
+KILL_S: Final = 0.3
+"""Minimum time for killing the remaining processes, in seconds."""
+LAST_OUTPUT_S: Final = 0.5
+"""Seconds to read the pipes after the exit."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopTimeouts:
-    """When to climb down, in seconds since the stop began; `end_s` is when it gives up waiting for the kernel."""
+    """The times of SIGTERM, of SIGKILL, and of giving up, in seconds since the stop began."""
 
     terminate_s: float
     kill_s: float
     end_s: float
 
 
-CANCEL = StopTimeouts(terminate_s=5.0, kill_s=10.0, end_s=12.0)
-TERMINATE = StopTimeouts(terminate_s=0.0, kill_s=5.0, end_s=7.0)
-"""The rest of the ladder, for what an interrupt did not reach."""
-# The whole process has two seconds to leave, and an app's quit must not hang: no time to be polite in turn.
-SHUTDOWN = StopTimeouts(terminate_s=0.0, kill_s=0.8, end_s=1.2)
+CANCEL: Final = StopTimeouts(terminate_s=5.0, kill_s=10.0, end_s=12.0)
+TERMINATE: Final = StopTimeouts(terminate_s=0.0, kill_s=5.0, end_s=7.0)
+"""Timeouts for a process that has already been interrupted."""
+# The sidecar has two seconds to shut down.
+SHUTDOWN: Final = StopTimeouts(terminate_s=0.0, kill_s=0.8, end_s=1.2)
 
 
 async def wait_for_exit(process: ClaudeProcess, grace_s: float = EXIT_GRACE_S) -> None:
-    """After the result: say that nothing more comes, and give it time to put its things away."""
+    """Closes stdin after the result, and gives the process `grace_s` seconds to exit."""
     process.close_stdin()
     with anyio.move_on_after(grace_s):
         await process.exited.wait()
 
 
 async def interrupt(process: ClaudeProcess) -> bool:
-    """End the prompt that it works on; whether the process has let go of it and lives on, ready for the next.
+    """Interrupts the prompt.  Returns whether the process is ready for another one.
 
-    Call it in a shielded scope; it takes no longer than the first step of a cancel.
+    Call it in a shielded scope; it takes at most `CANCEL.terminate_s`.
     """
     with anyio.move_on_after(CANCEL.terminate_s):
         while not process.prompt_done.is_set():
@@ -57,30 +59,29 @@ async def interrupt(process: ClaudeProcess) -> bool:
     return process.prompt_done.is_set() and not process.exited.is_set()
 
 
-async def stop(process: ClaudeProcess, owner_id: str, pace: StopTimeouts) -> None:
-    """Bring a process to its end from whatever state it is in; afterwards nothing of it is left.
+async def stop(process: ClaudeProcess, owner_id: str, timeouts: StopTimeouts) -> None:
+    """Ends a process in any state, with everything that it started.
 
     Call it in a shielded scope, and exactly once for every process that was started.
     """
-    begun = anyio.current_time()
-    known = set() if process.exited.is_set() else await _climb_down(process, owner_id, pace)
-    # Whatever the pace, one good look is taken at what is left.
-    left_s = max(begun + pace.end_s - anyio.current_time(), SWEEP_S)
+    began = anyio.current_time()
+    known = set() if process.exited.is_set() else await _interrupt_and_terminate(process, owner_id, timeouts)
+    left_s = max(began + timeouts.end_s - anyio.current_time(), KILL_S)
     await kill_orphans({owner_id}, process.database, known=known, timeout_s=left_s)
-    with anyio.move_on_after(LAST_BYTES_S):
+    with anyio.move_on_after(LAST_OUTPUT_S):
         await process.closed.wait()
     process.release()
 
 
-async def _climb_down(process: ClaudeProcess, owner_id: str, pace: StopTimeouts) -> set[Process]:
-    """The steps before SIGKILL.  Gives what it consisted of, some of which may live on."""
-    begun = anyio.current_time()
+async def _interrupt_and_terminate(process: ClaudeProcess, owner_id: str, timeouts: StopTimeouts) -> set[Process]:
+    """Takes the steps before SIGKILL.  Returns the processes that the CLI consisted of; some may still run."""
+    began = anyio.current_time()
     if not process.prompt_done.is_set():
         process.send(interrupt_request())
-    if not pace.terminate_s:
+    if not timeouts.terminate_s:
         process.terminate()
     known = await process_tree(process.pid, owner_id, process.database)
-    with anyio.CancelScope(deadline=begun + pace.terminate_s):
+    with anyio.CancelScope(deadline=began + timeouts.terminate_s):
         await process.prompt_done.wait()
         process.close_stdin()
         await process.exited.wait()
@@ -88,6 +89,6 @@ async def _climb_down(process: ClaudeProcess, owner_id: str, pace: StopTimeouts)
         known |= await process_tree(process.pid, owner_id, process.database)
         process.close_stdin()
         process.terminate()
-        with anyio.CancelScope(deadline=begun + pace.kill_s):
+        with anyio.CancelScope(deadline=began + timeouts.kill_s):
             await process.exited.wait()
     return known

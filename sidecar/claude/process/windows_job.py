@@ -1,8 +1,8 @@
-"""Windows: what a CLI starts lives in a Job Object with it, and ends when the last handle of that is closed.
+"""Windows: runs a CLI and everything that it starts in a Job Object, which kills them when its last handle is closed.
 
-The handle is ours, and Windows closes it whatever ends us, so that this does what a process group, the parent-death
-signal and the search for leftovers do elsewhere.  A tool cannot leave it: breaking away is not allowed.
-learn.microsoft.com/windows/win32/procthread/job-objects
+We hold the only handle, and Windows closes it however our process ends.  So the Job Object does what the process group,
+the parent-death signal and `orphans` do elsewhere.  A tool cannot leave it, because breaking away is not allowed.
+Not tested on Windows.  learn.microsoft.com/windows/win32/procthread/job-objects
 """
 
 import ctypes
@@ -48,10 +48,10 @@ class ExtendedLimits(ctypes.Structure):
 if sys.platform == "win32":
 
     class JobObject:
-        """A Job Object with one process and all that it will start; `close` kills them."""
+        """A Job Object with one process and everything that it starts."""
 
         def __init__(self, pid: int) -> None:
-            """Raises OSError where Windows refuses, as older ones do for a process in another job."""
+            """Raises OSError if Windows refuses, as older releases do for a process that is already in a job."""
             self._kernel = ctypes.WinDLL("kernel32", use_last_error=True)
             for name in ("CreateJobObjectW", "OpenProcess"):
                 getattr(self._kernel, name).restype = wintypes.HANDLE
@@ -71,7 +71,7 @@ if sys.platform == "win32":
                 raise
 
         def close(self) -> None:
-            """Kill what is left in it."""
+            """Kills the processes in it."""
             if self._handle:
                 self._kernel.CloseHandle(self._handle)
                 self._handle = wintypes.HANDLE()
@@ -94,10 +94,10 @@ if sys.platform == "win32":
 else:
 
     class JobObject:
-        """There are none here."""
+        """A stand-in: other systems have no Job Objects."""
 
         def __init__(self, pid: int) -> None:
             del pid
 
         def close(self) -> None:
-            """Nothing to do: groups, the parent-death signal and `leftovers` see to it."""
+            """Does nothing."""

@@ -9,8 +9,8 @@ from sidecar_protocol.claude.export import ClaudeExport, ExportFormat, ExportRes
 from sidecar_protocol.claude.sessions import SessionNotFound
 from sidecar_protocol.errors import ResultTooLarge
 
-from sidecar.claude.sessions.markdown import Transcript
-from sidecar.claude.sessions.store import ClaudeStore
+from sidecar.claude.sessions.markdown import MarkdownSession
+from sidecar.claude.sessions.store import SessionStore
 from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext, JobFailed
@@ -27,14 +27,14 @@ SUFFIXES: Final = {ExportFormat.MARKDOWN: ".md", ExportFormat.JSONL: ".jsonl"}
 class ExportService(ClaudeExport):
     """Implements `ClaudeExport`."""
 
-    def __init__(self, store: ClaudeStore) -> None:
+    def __init__(self, store: SessionStore) -> None:
         self._store = store
 
     async def export(self, *, session_id: str, thinking: bool = False) -> SessionText:
         session = self._store.get(session_id)
         if session is None:
             raise SessionNotFound
-        transcript = Transcript(thinking=thinking)
+        transcript = MarkdownSession(thinking=thinking)
         pieces = [transcript.heading(from_json(session.json))]
         size = messages = 0
         for page in _pages(self._store, session_id, self._store.last_position(session_id)):
@@ -50,7 +50,7 @@ class ExportService(ClaudeExport):
 class ExportHandler:
     """The handler of `ExportSession`."""
 
-    def __init__(self, store: ClaudeStore, files: UserFiles, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, files: UserFiles, clock: Clock) -> None:
         self._store = store
         self._files = files
         self._clock = clock
@@ -84,7 +84,7 @@ def _renderer(job: ExportSession, session: bytes) -> tuple[Callable[[bytes], byt
     """How to write a message, and what the file begins with."""
     if job.format is ExportFormat.JSONL:
         return _message_line, b'{"type":"session","session":%s}\n' % session
-    transcript = Transcript(thinking=job.thinking)
+    transcript = MarkdownSession(thinking=job.thinking)
     heading = transcript.heading(from_json(session)).encode()
     return (lambda message: transcript.message(from_json(message)).encode()), heading
 
@@ -93,7 +93,7 @@ def _message_line(message: bytes) -> bytes:
     return b'{"type":"message","message":%s}\n' % message
 
 
-def _pages(store: ClaudeStore, session_id: str, last: int) -> Iterator[list[bytes]]:
+def _pages(store: SessionStore, session_id: str, last: int) -> Iterator[list[bytes]]:
     """A session's messages up to this one, as the store has them."""
     cursor: str | None = None
     while last > 0:

@@ -16,7 +16,7 @@ USES: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
 COMMANDS: Final = ("Bash",)
 
 
-class Transcript:
+class MarkdownSession:
     """Renders one session's messages in order; a speaker is named once for all that follows."""
 
     def __init__(self, *, thinking: bool) -> None:

@@ -11,19 +11,19 @@ from typing import Final
 
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits, MessageQuery
 from sidecar_protocol.claude.sessions import SessionNotFound
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
-from sidecar_protocol.scalars import SessionId
+from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
-from sidecar.claude.sessions.store import ClaudeStore, Stretch
+from sidecar.claude.sessions.store import SearchWindow, SessionStore
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
 from sidecar.storage.paging import decode_cursor, encode_cursor
 
-INDEXED_STRETCH: Final = 4_000
+INDEXED_WINDOW: Final = 4_000
 """Messages in the first look at hits of the index, some of which are not wanted: 4 ms if it hits all of them."""
-READ_STRETCH: Final = 500
+SCANNED_WINDOW: Final = 500
 """Messages in the first look without it, whose texts are read: 1 ms as they usually are."""
 PAGE_S: Final = 0.02
 """Nothing else is answered meanwhile."""
@@ -34,7 +34,7 @@ CHEAP_S: Final = PAGE_S / 10
 class SearchService(ClaudeSearch):
     """Implements `ClaudeSearch`."""
 
-    def __init__(self, store: ClaudeStore, index: FullTextIndex, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, index: FullTextIndex, clock: Clock) -> None:
         self._store = store
         self._index = index
         self._clock = clock
@@ -45,7 +45,7 @@ class SearchService(ClaudeSearch):
         query: MessageQuery,
         session_id: SessionId | None = None,
         kind: str | None = None,
-        limit: int = 50,
+        limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> MessageHits:
         if session_id is not None and self._store.get(session_id) is None:
@@ -78,10 +78,10 @@ class SearchService(ClaudeSearch):
         def run(plan: SearchPlan) -> tuple[list[Row], bool, int]:
             low = 0
             if plan.match is None:
-                low = max(0, high - times * READ_STRETCH)
+                low = max(0, high - times * SCANNED_WINDOW)
             elif plan.like or wanted.kind is not None:
-                low = max(0, high - times * INDEXED_STRETCH)
-            return *self._store.search(plan, Stretch(wanted.session_id, wanted.kind, low, high), room), low
+                low = max(0, high - times * INDEXED_WINDOW)
+            return *self._store.search(plan, SearchWindow(wanted.session_id, wanted.kind, low, high), room), low
 
         if wanted.session_id is not None:  # the index knows of all sessions: reading the texts of one is cheaper
             return run(SearchPlan(None, tuple(wanted.terms)))
@@ -114,5 +114,5 @@ def _hit(row: Row, terms: list[str]) -> MessageHit:
         kind=kind,
         created_at=created_at,
         snippet=shown.text,
-        marks=[SearchMark(start=start, end=end) for start, end in shown.highlights],
+        marks=[Highlight(start=start, end=end) for start, end in shown.highlights],
     )

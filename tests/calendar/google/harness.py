@@ -34,7 +34,7 @@ class Waits:
         self.seconds.append(seconds)
 
 
-class CalendarRig(InProcessApp):
+class CalendarHarness(InProcessApp):
     """A sidecar without its process."""
 
     def __init__(self, path: Path, clock: ManualClock, **settings: Any) -> None:
@@ -74,7 +74,7 @@ class CalendarRig(InProcessApp):
         return sorted(page["events"], key=lambda one: (one["event_ts"], one["event_id"]))
 
 
-class GoogleRig(CalendarRig):
+class GoogleHarness(CalendarHarness):
     """A sidecar without its process, and its Google."""
 
     def __init__(self, path: Path, google: FakeGoogle, clock: ManualClock, *, has_client: bool = True) -> None:
@@ -125,7 +125,7 @@ def utc(ts: int) -> str:
 
 
 @contextmanager
-def google_on(clock: ManualClock) -> Iterator[FakeGoogle]:
+def fake_google(clock: ManualClock) -> Iterator[FakeGoogle]:
     """A Google with Ada's empty calendar; at the end nothing that it was asked may have been wrong."""
     with FakeGoogle(now=lambda: clock.now_ms() / 1_000) as google:
         google.calendars.add_calendar(ADA, ADA, summary="Ada", entry={"primary": True})
@@ -136,11 +136,11 @@ def google_on(clock: ManualClock) -> Iterator[FakeGoogle]:
 
 
 @asynccontextmanager
-async def rig_with(
+async def google_harness(
     path: Path, google: FakeGoogle, clock: ManualClock, *, has_client: bool = True, **hello: Any
-) -> AsyncIterator[GoogleRig]:
+) -> AsyncIterator[GoogleHarness]:
     """A rig after the handshake."""
-    rig = GoogleRig(path, google, clock, has_client=has_client)
+    rig = GoogleHarness(path, google, clock, has_client=has_client)
     await rig.initialize(**hello)
     try:
         yield rig

@@ -8,7 +8,7 @@ import pytest
 from sidecar_protocol.jobs import Schedules
 
 from sidecar.commandline.client import RemoteError
-from tests.calendar.google.harness import GoogleRig, rig_with, tables, timed
+from tests.calendar.google.harness import GoogleHarness, google_harness, tables, timed
 from tests.fakes.google import ADA, SCOPE, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID
 from tests.in_process_app import ManualClock
@@ -25,18 +25,20 @@ async def kind_of(call: Any) -> str:
     return str(caught.value.data["kind"])
 
 
-async def test_an_account_can_be_made_of_a_refresh_token_from_elsewhere(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_an_account_can_be_made_of_a_refresh_token_from_elsewhere(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
     token = google.oauth.add_grant(ADA, BOTH).refresh_token
-    account = await office.accounts.create(
+    account = await harness.accounts.create(
         provider="google", email=ADA, display_name="Me", credentials={"refresh_token": token}
     )
     assert (account.email, account.display_name, account.status) == (ADA, "Me", "active")
-    await office.synced(account.account_id)
-    assert await office.titles() == ["Meeting"]
-    again = await office.accounts.create(provider="google", email=ADA.upper(), credentials={"refresh_token": token})
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["Meeting"]
+    again = await harness.accounts.create(provider="google", email=ADA.upper(), credentials={"refresh_token": token})
     assert again.account_id == account.account_id
-    [(stored,)] = tables(office, "SELECT credentials_json FROM calendar_accounts")
+    [(stored,)] = tables(harness, "SELECT credentials_json FROM calendar_accounts")
     assert stored.startswith("enc:v1:")
 
 
@@ -50,79 +52,79 @@ async def test_an_account_can_be_made_of_a_refresh_token_from_elsewhere(office: 
     ],
 )
 async def test_credentials_that_do_not_work_make_no_account(
-    office: GoogleRig, params: dict[str, Any], kind: str
+    harness: GoogleHarness, params: dict[str, Any], kind: str
 ) -> None:
-    assert await kind_of(office.accounts.create(email=ADA, **params)) == kind
-    assert (await office.calendars.list_accounts()).accounts == []
+    assert await kind_of(harness.accounts.create(email=ADA, **params)) == kind
+    assert (await harness.calendars.list_accounts()).accounts == []
 
 
 async def test_a_token_of_somebody_elses_or_without_the_scope_makes_no_account(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add_calendar("bob@example.com", "bob@example.com", entry={"primary": True})
     for grant in (google.oauth.add_grant("bob@example.com", BOTH), google.oauth.add_grant(ADA, ("openid",))):
         credentials = {"refresh_token": grant.refresh_token}
-        call = office.accounts.create(provider="google", email=ADA, credentials=credentials)
+        call = harness.accounts.create(provider="google", email=ADA, credentials=credentials)
         assert await kind_of(call) == "calendar_credentials_rejected"
 
 
 async def test_a_wider_window_is_read_by_the_next_sync_and_a_narrower_one_forgets_what_is_too_far_ahead(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     for name, day in (("long ago", "2026-01-10"), ("soon", "2026-12-10"), ("far ahead", "2027-11-10")):
         google.calendars.add(ADA, summary=name, **timed(f"{day}T10:00:00Z", f"{day}T11:00:00Z"))
-    account = await office.connected()
-    assert await office.titles() == ["soon", "far ahead"]
-    wider = await office.accounts.update(account_id=account.account_id, past_days=400)
+    account = await harness.connected()
+    assert await harness.titles() == ["soon", "far ahead"]
+    wider = await harness.accounts.update(account_id=account.account_id, past_days=400)
     assert (wider.past_days, wider.future_days) == (400, 400)
-    await office.synced(account.account_id)
-    assert await office.titles() == ["long ago", "soon", "far ahead"]
-    await office.accounts.update(account_id=account.account_id, past_days=30, future_days=30, display_name="Me")
-    await office.synced(account.account_id)
-    assert await office.titles() == ["long ago", "soon"]
-    assert (await office.calendars.get_account(account_id=account.account_id)).display_name == "Me"
-    assert await kind_of(office.accounts.update(account_id="nobody", past_days=1)) == "calendar_account_not_found"
-    assert await kind_of(office.accounts.sync(account_id="nobody")) == "calendar_account_not_found"
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["long ago", "soon", "far ahead"]
+    await harness.accounts.update(account_id=account.account_id, past_days=30, future_days=30, display_name="Me")
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["long ago", "soon"]
+    assert (await harness.calendars.get_account(account_id=account.account_id)).display_name == "Me"
+    assert await kind_of(harness.accounts.update(account_id="nobody", past_days=1)) == "calendar_account_not_found"
+    assert await kind_of(harness.accounts.sync(account_id="nobody")) == "calendar_account_not_found"
 
 
 async def test_a_deleted_account_leaves_nothing_behind_and_takes_its_sign_in_back(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
-    account = await office.connected()
-    assert len(await office.feed()) == 1
-    office.received.clear()
-    deleted = await office.accounts.delete(account_id=account.account_id)
+    account = await harness.connected()
+    assert len(await harness.feed()) == 1
+    harness.received.clear()
+    deleted = await harness.accounts.delete(account_id=account.account_id)
     assert (deleted.account_id, deleted.revoked) == (account.account_id, True)
     assert [grant.alive for grant in google.oauth.grants] == [False]
     for table in ("calendar_accounts", "calendar_calendars", "calendar_events", "activity_events", "sync_state"):
-        assert tables(office, f"SELECT count(*) FROM {table}") == [(0,)], table
-    assert (await office.remote(Schedules).list()).schedules == []
-    assert [it["status"] for it in office.named("accounts.updated")] == ["deleting", "deleted"]
-    assert await kind_of(office.accounts.delete(account_id=account.account_id)) == "calendar_account_not_found"
+        assert tables(harness, f"SELECT count(*) FROM {table}") == [(0,)], table
+    assert (await harness.remote(Schedules).list()).schedules == []
+    assert [it["status"] for it in harness.named("accounts.updated")] == ["deleting", "deleted"]
+    assert await kind_of(harness.accounts.delete(account_id=account.account_id)) == "calendar_account_not_found"
 
 
 async def test_a_sync_under_way_ends_with_its_account_and_writes_nothing_more(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
-    account = await office.sign_in()
+    account = await harness.sign_in()
     release = google.hold("/events")
-    async with office.working():
-        job = await office.accounts.sync(account_id=account.account_id)
-        await office.until_job(job.job_id, "running")
-        await office.accounts.delete(account_id=account.account_id)
+    async with harness.working():
+        job = await harness.accounts.sync(account_id=account.account_id)
+        await harness.until_job(job.job_id, "running")
+        await harness.accounts.delete(account_id=account.account_id)
         release()
-        await office.until_job(job.job_id, "cancelled")
-    assert tables(office, "SELECT count(*) FROM calendar_events") == [(0,)]
-    assert tables(office, "SELECT count(*) FROM calendar_calendars") == [(0,)]
+        await harness.until_job(job.job_id, "cancelled")
+    assert tables(harness, "SELECT count(*) FROM calendar_events") == [(0,)]
+    assert tables(harness, "SELECT count(*) FROM calendar_calendars") == [(0,)]
 
 
-async def test_a_sign_in_that_cannot_be_taken_back_keeps_no_account(office: GoogleRig, google: FakeGoogle) -> None:
-    account = await office.connected()
+async def test_a_sign_in_that_cannot_be_taken_back_keeps_no_account(harness: GoogleHarness, google: FakeGoogle) -> None:
+    account = await harness.connected()
     google.close()
-    assert not (await office.accounts.delete(account_id=account.account_id)).revoked
-    assert (await office.calendars.list_accounts()).accounts == []
+    assert not (await harness.accounts.delete(account_id=account.account_id)).revoked
+    assert (await harness.calendars.list_accounts()).accounts == []
 
 
 def of_the_old_backend(folder: Path, *tokens: str) -> None:
@@ -147,12 +149,12 @@ async def test_an_account_of_the_old_backend_is_synced_as_it_is(
 ) -> None:
     of_the_old_backend(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
     with_event = google.calendars.add(ADA, summary="Meeting", **PAST)
-    async with rig_with(data_dir / "sidecar.db", google, clock) as office:
-        await office.features.get("calendar").run()
-        [schedule] = (await office.remote(Schedules).list()).schedules
+    async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
+        await harness.features.get("calendar").run()
+        [schedule] = (await harness.remote(Schedules).list()).schedules
         assert (schedule.type, schedule.payload) == ("calendar.sync", {"account_id": "old-0", "full": False})
-        await office.synced("old-0")
-        assert [it["event_id"] for it in await office.events()] == [with_event]
+        await harness.synced("old-0")
+        assert [it["event_id"] for it in await harness.events()] == [with_event]
 
 
 async def test_deleting_one_of_two_accounts_with_the_same_address_leaves_the_others_sign_in_alone(
@@ -160,10 +162,10 @@ async def test_deleting_one_of_two_accounts_with_the_same_address_leaves_the_oth
 ) -> None:
     grants = [google.oauth.add_grant(ADA, BOTH) for _ in range(2)]
     of_the_old_backend(data_dir, *(grant.refresh_token for grant in grants))
-    async with rig_with(data_dir / "sidecar.db", google, clock) as office:
-        assert not (await office.accounts.delete(account_id="old-0")).revoked
+    async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
+        assert not (await harness.accounts.delete(account_id="old-0")).revoked
         assert [grant.alive for grant in grants] == [True, True]
-        assert (await office.accounts.delete(account_id="old-1")).revoked
+        assert (await harness.accounts.delete(account_id="old-1")).revoked
         assert [grant.alive for grant in grants] == [False, False]
 
 
@@ -171,13 +173,13 @@ async def test_what_was_being_deleted_when_the_process_died_is_deleted_by_the_ne
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
-    async with rig_with(data_dir / "sidecar.db", google, clock) as office:
-        account = await office.connected()
-        with office.database.write():
-            office.database.execute("UPDATE calendar_accounts SET status = 'deleting'")
-        job = await office.synced(account.account_id, "failed")
+    async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
+        account = await harness.connected()
+        with harness.database.write():
+            harness.database.execute("UPDATE calendar_accounts SET status = 'deleting'")
+        job = await harness.synced(account.account_id, "failed")
         assert job["error"]["kind"] == "account_not_found"
-    async with rig_with(data_dir / "sidecar.db", google, clock) as later:
+    async with google_harness(data_dir / "sidecar.db", google, clock) as later:
         await later.features.get("calendar").run()
         assert (await later.calendars.list_accounts()).accounts == []
         assert await later.events(include_unselected=True) == []
@@ -188,10 +190,10 @@ async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
     of_the_old_backend(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
-    async with rig_with(data_dir / "sidecar.db", google, clock, has_client=False) as office:
-        await office.features.get("calendar").run()
-        assert (await office.remote(Schedules).list()).schedules == []
-        job = await office.synced("old-0", "failed")
+    async with google_harness(data_dir / "sidecar.db", google, clock, has_client=False) as harness:
+        await harness.features.get("calendar").run()
+        assert (await harness.remote(Schedules).list()).schedules == []
+        job = await harness.synced("old-0", "failed")
         assert job["error"]["kind"] == "provider_unavailable"
         assert "GOOGLE_CLIENT_ID" in job["error"]["hint"]
 
@@ -211,9 +213,9 @@ async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
     ],
 )
 async def test_a_param_that_is_not_known_is_refused_by_its_name_and_not_repeated(
-    office: GoogleRig, method: str, params: dict[str, Any]
+    harness: GoogleHarness, method: str, params: dict[str, Any]
 ) -> None:
     with pytest.raises(RemoteError) as caught:
-        await office.call(method, {**params, "refresh_tokn": "hunter2"})
+        await harness.call(method, {**params, "refresh_tokn": "hunter2"})
     assert caught.value.data["details"][0]["path"] == "refresh_tokn"
     assert "hunter2" not in str(caught.value.data)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.calendar.google.harness import GoogleRig, timed
+from tests.calendar.google.harness import GoogleHarness, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_calendar import ApiError
 
@@ -18,11 +18,11 @@ def team(google: FakeGoogle) -> str:
 
 
 async def test_a_calendar_is_kept_as_the_provider_describes_it(
-    office: GoogleRig, google: FakeGoogle, team: str
+    harness: GoogleHarness, google: FakeGoogle, team: str
 ) -> None:
     google.calendars.calendars[TEAM].entries[ADA] |= {"summaryOverride": "My team", "description": "All of us"}
-    account = await office.connected()
-    [_, found] = (await office.call("calendar.calendars.list", {"account_id": account.account_id}))["calendars"]
+    account = await harness.connected()
+    [_, found] = (await harness.call("calendar.calendars.list", {"account_id": account.account_id}))["calendars"]
     assert {name: found[name] for name in ("name", "description", "access_role", "background_color", "time_zone")} == {
         "name": "My team",
         "description": "All of us",
@@ -34,98 +34,100 @@ async def test_a_calendar_is_kept_as_the_provider_describes_it(
 
 
 async def test_a_deselected_calendar_is_not_synced_and_its_events_are_hidden_but_not_lost(
-    office: GoogleRig, google: FakeGoogle, team: str
+    harness: GoogleHarness, google: FakeGoogle, team: str
 ) -> None:
-    account = await office.connected()
-    assert [it["title"] for it in await office.feed()] == ["Team meeting"]
+    account = await harness.connected()
+    assert [it["title"] for it in await harness.feed()] == ["Team meeting"]
     params = {"account_id": account.account_id, "calendar_id": TEAM}
-    calendar = await office.call("calendar.calendars.update", {**params, "selected": False})
+    calendar = await harness.call("calendar.calendars.update", {**params, "selected": False})
     assert calendar["selected"] is False
     asked = len(google.listings(TEAM))
     google.calendars.change(TEAM, team, summary="Renamed meanwhile")
-    await office.synced(account.account_id)
+    await harness.synced(account.account_id)
     assert len(google.listings(TEAM)) == asked
-    assert await office.titles() == []
-    assert await office.titles(include_unselected=True) == ["Team meeting"]
-    assert await office.feed() == []
-    await office.accounts.update_calendar(account_id=account.account_id, calendar_id=TEAM, selected=True)
-    await office.synced(account.account_id)
+    assert await harness.titles() == []
+    assert await harness.titles(include_unselected=True) == ["Team meeting"]
+    assert await harness.feed() == []
+    await harness.accounts.update_calendar(account_id=account.account_id, calendar_id=TEAM, selected=True)
+    await harness.synced(account.account_id)
     assert "syncToken" in google.listings(TEAM)[-1], "it goes on from where it was"
-    assert await office.titles() == ["Renamed meanwhile"]
-    assert [it["title"] for it in await office.feed()] == ["Renamed meanwhile"]
+    assert await harness.titles() == ["Renamed meanwhile"]
+    assert [it["title"] for it in await harness.feed()] == ["Renamed meanwhile"]
 
 
 async def test_a_calendar_that_is_selected_while_a_sync_runs_is_read_by_that_sync(
-    office: GoogleRig, google: FakeGoogle, team: str
+    harness: GoogleHarness, google: FakeGoogle, team: str
 ) -> None:
     google.calendars.calendars[TEAM].entries[ADA]["selected"] = False
-    account = await office.sign_in()
+    account = await harness.sign_in()
     release = google.hold("/events")
-    async with office.working():
-        job = await office.accounts.sync(account_id=account.account_id)
-        await office.until_job(job.job_id, "running")
-        await office.accounts.update_calendar(account_id=account.account_id, calendar_id=TEAM, selected=True)
+    async with harness.working():
+        job = await harness.accounts.sync(account_id=account.account_id)
+        await harness.until_job(job.job_id, "running")
+        await harness.accounts.update_calendar(account_id=account.account_id, calendar_id=TEAM, selected=True)
         release()
-        await office.until_job(job.job_id, "succeeded")
-    assert await office.titles() == ["Team meeting"]
+        await harness.until_job(job.job_id, "succeeded")
+    assert await harness.titles() == ["Team meeting"]
 
 
 @pytest.mark.parametrize(("status", "why"), [(404, "not_found"), (403, "forbidden")])
 async def test_one_calendar_that_is_not_shared_any_more_does_not_fail_its_account(
-    office: GoogleRig, google: FakeGoogle, team: str, status: int, why: str
+    harness: GoogleHarness, google: FakeGoogle, team: str, status: int, why: str
 ) -> None:
-    account = await office.connected()
+    account = await harness.connected()
     google.calendars.calendars[TEAM].refused = ApiError(status, "notFound" if status == 404 else "forbidden")
     google.calendars.add(ADA, summary="Mine", **WHEN)
-    office.received.clear()
+    harness.received.clear()
     for _ in range(2):
-        job = await office.synced(account.account_id)
+        job = await harness.synced(account.account_id)
         assert (job["result"]["calendars"], job["result"]["failed_calendars"]) == (1, 1)
-    assert await office.titles() == ["Mine", "Team meeting"], "what is known of it stays"
-    found = (await office.calendars.list_calendars(account_id=account.account_id)).calendars
+    assert await harness.titles() == ["Mine", "Team meeting"], "what is known of it stays"
+    found = (await harness.calendars.list_calendars(account_id=account.account_id)).calendars
     assert [(one.name, one.sync_error) for one in found] == [("Ada", None), ("Team", why)]
-    told = [it["calendar_id"] for it in office.named("calendar.changed")]
+    told = [it["calendar_id"] for it in harness.named("calendar.changed")]
     assert sorted(told) == sorted([ADA, TEAM]), "the refusal is told once"
     google.calendars.calendars[TEAM].refused = None
-    await office.synced(account.account_id)
-    assert [one.sync_error for one in (await office.calendars.list_calendars()).calendars] == [None, None]
+    await harness.synced(account.account_id)
+    assert [one.sync_error for one in (await harness.calendars.list_calendars()).calendars] == [None, None]
 
 
 async def test_a_calendar_that_is_not_in_the_list_any_more_goes_with_its_events_in_the_feed_too(
-    office: GoogleRig, google: FakeGoogle, team: str
+    harness: GoogleHarness, google: FakeGoogle, team: str
 ) -> None:
-    account = await office.connected()
+    account = await harness.connected()
     del google.calendars.calendars[TEAM].entries[ADA]
-    job = await office.synced(account.account_id)
+    job = await harness.synced(account.account_id)
     assert job["result"]["removed"] == 1
-    assert [one.calendar_id for one in (await office.calendars.list_calendars()).calendars] == [ADA]
-    assert await office.titles(include_unselected=True) == []
-    assert await office.feed() == []
+    assert [one.calendar_id for one in (await harness.calendars.list_calendars()).calendars] == [ADA]
+    assert await harness.titles(include_unselected=True) == []
+    assert await harness.feed() == []
 
 
-async def test_a_list_without_any_calendar_is_not_believed(office: GoogleRig, google: FakeGoogle, team: str) -> None:
-    account = await office.connected()
+async def test_a_list_without_any_calendar_is_not_believed(
+    harness: GoogleHarness, google: FakeGoogle, team: str
+) -> None:
+    account = await harness.connected()
     entries = google.calendars.calendars
     kept, google.calendars.calendars = entries, {}
-    job = await office.accounts.sync(account_id=account.account_id)
-    async with office.working():
-        queued = await office.until_job(job.job_id, "running")
+    job = await harness.accounts.sync(account_id=account.account_id)
+    async with harness.working():
+        queued = await harness.until_job(job.job_id, "running")
         assert queued
-        await office.until(lambda it: any(one["job"]["waiting_for"] == "retry" for one in it.named("jobs.updated")))
+        await harness.until(lambda it: any(one["job"]["waiting_for"] == "retry" for one in it.named("jobs.updated")))
     google.calendars.calendars = kept
-    assert await office.titles() == ["Team meeting"]
+    assert await harness.titles() == ["Team meeting"]
 
 
 async def test_a_new_calendar_appears_with_the_next_sync_selected_as_it_is_at_google(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    account = await office.connected()
+    account = await harness.connected()
     google.calendars.add_calendar("shown", ADA)
     google.calendars.add_calendar("unshown", ADA, entry={"selected": False})
     google.calendars.add_calendar("hidden", ADA, entry={"hidden": True})
     google.calendars.max_page_size = 2
-    await office.synced(account.account_id)
-    found = (await office.calendars.list_calendars(account_id=account.account_id)).calendars
+    await harness.synced(account.account_id)
+    found = (await harness.calendars.list_calendars(account_id=account.account_id)).calendars
     assert [(one.calendar_id, one.selected) for one in found] == [
         (ADA, True),
         ("hidden", False),
@@ -133,14 +135,14 @@ async def test_a_new_calendar_appears_with_the_next_sync_selected_as_it_is_at_go
         ("unshown", False),
     ]
     google.calendars.calendars["shown"].entries[ADA]["selected"] = False
-    await office.synced(account.account_id)
-    assert (await office.calendars.list_calendars()).calendars[2].selected, "here it is the user's to say"
+    await harness.synced(account.account_id)
+    assert (await harness.calendars.list_calendars()).calendars[2].selected, "here it is the user's to say"
 
 
-async def test_an_update_of_a_calendar_that_there_is_not_says_so(office: GoogleRig) -> None:
-    account = await office.connected()
+async def test_an_update_of_a_calendar_that_there_is_not_says_so(harness: GoogleHarness) -> None:
+    account = await harness.connected()
     for account_id, calendar_id in ((account.account_id, "nothing"), ("nobody", ADA)):
-        answer = await office.burst(
+        answer = await harness.burst(
             (
                 "calendar.calendars.update",
                 {"account_id": account_id, "calendar_id": calendar_id, "selected": True},
@@ -151,15 +153,15 @@ async def test_an_update_of_a_calendar_that_there_is_not_says_so(office: GoogleR
 
 
 async def test_a_calendar_that_fails_for_now_keeps_no_other_from_being_read(
-    office: GoogleRig, google: FakeGoogle, team: str
+    harness: GoogleHarness, google: FakeGoogle, team: str
 ) -> None:
-    account = await office.connected()
+    account = await harness.connected()
     google.calendars.calendars[TEAM].refused = ApiError(503, "backendError")
     google.calendars.add_calendar("zebra", ADA, summary="Zebra")
     google.calendars.add("zebra", summary="Striped", **WHEN)
-    job = await office.accounts.sync(account_id=account.account_id)
-    async with office.working():
-        await office.until(lambda it: any(one["job"]["waiting_for"] == "retry" for one in it.named("jobs.updated")))
-    assert sorted(await office.titles()) == ["Striped", "Team meeting"]
-    found = await office.call("jobs.get", {"job_id": job.job_id})
+    job = await harness.accounts.sync(account_id=account.account_id)
+    async with harness.working():
+        await harness.until(lambda it: any(one["job"]["waiting_for"] == "retry" for one in it.named("jobs.updated")))
+    assert sorted(await harness.titles()) == ["Striped", "Team meeting"]
+    found = await harness.call("jobs.get", {"job_id": job.job_id})
     assert (found["status"], found["error"]["kind"], found["error"]["retryable"]) == ("queued", "unavailable", True)

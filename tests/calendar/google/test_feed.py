@@ -1,30 +1,30 @@
 """What has passed in the calendars stands in the feed, and follows its event from then on."""
 
-from tests.calendar.google.harness import GoogleRig, all_day, timed
+from tests.calendar.google.harness import GoogleHarness, all_day, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.in_process_app import ManualClock
 
 
 async def test_what_has_ended_is_in_the_feed_and_the_rest_comes_when_it_has(
-    office: GoogleRig, google: FakeGoogle, clock: ManualClock
+    harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     google.calendars.add(ADA, id="past", summary="Past", **timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"))
     google.calendars.add(ADA, id="now", summary="Now", **timed("2026-11-23T07:30:00Z", "2026-11-23T08:30:00Z"))
     google.calendars.add(ADA, id="next", summary="Next", **timed("2026-11-23T09:00:00Z", "2026-11-23T09:30:00Z"))
-    account = await office.connected()
-    assert [it["title"] for it in await office.feed()] == ["Past"]
+    account = await harness.connected()
+    assert [it["title"] for it in await harness.feed()] == ["Past"]
     clock.advance(1_800)
-    await office.synced(account.account_id)
-    assert [it["title"] for it in await office.feed()] == ["Past", "Now"]
+    await harness.synced(account.account_id)
+    assert [it["title"] for it in await harness.feed()] == ["Past", "Now"]
     clock.advance(86_400)
-    office.received.clear()
-    await office.synced(account.account_id)
-    assert [it["title"] for it in await office.feed()] == ["Past", "Now", "Next"]
-    [told] = office.named("activity.changed")
+    harness.received.clear()
+    await harness.synced(account.account_id)
+    assert [it["title"] for it in await harness.feed()] == ["Past", "Now", "Next"]
+    [told] = harness.named("activity.changed")
     assert (told["source"], told["added"], told["updated"], told["removed"]) == ("google_calendar", 1, 0, 0)
 
 
-async def test_an_event_in_the_feed_says_what_the_calendar_says(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_an_event_in_the_feed_says_what_the_calendar_says(harness: GoogleHarness, google: FakeGoogle) -> None:
     google.calendars.add(
         ADA,
         id="review",
@@ -34,8 +34,8 @@ async def test_an_event_in_the_feed_says_what_the_calendar_says(office: GoogleRi
         attendees=[{"email": ADA, "self": True, "responseStatus": "declined"}],
         **timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"),
     )
-    account = await office.connected()
-    [event] = await office.feed()
+    account = await harness.connected()
+    [event] = await harness.feed()
     expected = {
         "event_id": f"google_calendar:{account.account_id}:{ADA}:review",
         "event_type": "event_scheduled",
@@ -55,14 +55,16 @@ async def test_an_event_in_the_feed_says_what_the_calendar_says(office: GoogleRi
     assert {name: event[name] for name in expected} == expected
 
 
-async def test_days_are_dates_and_what_is_no_meeting_is_called_otherwise(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_days_are_dates_and_what_is_no_meeting_is_called_otherwise(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
     google.calendars.add_calendar("bob@example.com", ADA, summary="Bob", shared={}, entry={})
     google.calendars.calendars["bob@example.com"].shared[ADA] = "reader"
     google.calendars.add("bob@example.com", summary="His", **timed("2026-11-10T10:00:00Z", "2026-11-10T11:00:00Z"))
     for number, kind in enumerate(("outOfOffice", "workingLocation", "birthday", "focusTime", "fromGmail"), 12):
         google.calendars.add(ADA, summary=kind, eventType=kind, **all_day(f"2026-11-{number}", f"2026-11-{number + 2}"))
-    await office.connected()
-    found = [(it["event_type"], it["by_me"], it["local_date"], it["local_end_date"]) for it in await office.feed()]
+    await harness.connected()
+    found = [(it["event_type"], it["by_me"], it["local_date"], it["local_end_date"]) for it in await harness.feed()]
     assert found == [
         ("event_scheduled", False, None, None),
         ("absence_scheduled", True, "2026-11-12", "2026-11-14"),
@@ -74,36 +76,36 @@ async def test_days_are_dates_and_what_is_no_meeting_is_called_otherwise(office:
 
 
 async def test_the_feed_follows_changes_moves_and_deletions(
-    office: GoogleRig, google: FakeGoogle, clock: ManualClock
+    harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     past = timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
     for name in ("renamed", "moved", "deleted", "same"):
         google.calendars.add(ADA, id=name, summary=name, **past)
-    account = await office.connected()
-    before = {it["object_id"]: it for it in await office.feed()}
+    account = await harness.connected()
+    before = {it["object_id"]: it for it in await harness.feed()}
     google.calendars.change(ADA, "renamed", summary="Another name")
     google.calendars.change(ADA, "moved", **timed("2026-11-24T10:00:00Z", "2026-11-24T11:00:00Z"))
     google.calendars.cancel(ADA, "deleted")
     google.calendars.add(ADA, id="late", summary="Entered afterwards", **past)
-    office.received.clear()
-    await office.synced(account.account_id)
-    after = {it["object_id"]: it for it in await office.feed()}
+    harness.received.clear()
+    await harness.synced(account.account_id)
+    after = {it["object_id"]: it for it in await harness.feed()}
     assert after.keys() == {"renamed", "same", "late"}
     assert after["same"] == before["same"]
     assert (after["renamed"]["title"], after["renamed"]["version"]) == ("Another name", 2)
     assert after["renamed"]["event_id"] == before["renamed"]["event_id"]
-    assert [(it["added"], it["updated"], it["removed"]) for it in office.named("activity.changed")] == [(1, 1, 2)]
+    assert [(it["added"], it["updated"], it["removed"]) for it in harness.named("activity.changed")] == [(1, 1, 2)]
     clock.advance(3 * 86_400)
-    await office.synced(account.account_id)
-    assert {it["object_id"] for it in await office.feed()} == {"renamed", "same", "late", "moved"}
+    await harness.synced(account.account_id)
+    assert {it["object_id"] for it in await harness.feed()} == {"renamed", "same", "late", "moved"}
 
 
 async def test_a_calendar_too_large_for_one_step_comes_into_the_feed_whole(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     same = timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
     for number in range(1_203):
         google.calendars.add(ADA, summary=f"{number}", **same)
-    await office.connected()
-    counted = office.database.rows("SELECT count(*), count(DISTINCT title) FROM activity_events")
+    await harness.connected()
+    counted = harness.database.rows("SELECT count(*), count(DISTINCT title) FROM activity_events")
     assert counted == [(1_203, 1_203)]

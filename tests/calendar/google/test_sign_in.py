@@ -9,7 +9,7 @@ import pytest
 from sidecar_protocol.calendar.google_sign_in import SignInStatus
 
 from sidecar.commandline.client import RemoteError
-from tests.calendar.google.harness import REDIRECT, GoogleRig, rig_with, tables
+from tests.calendar.google.harness import REDIRECT, GoogleHarness, google_harness, tables
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_ID, Consent, OAuthError
 from tests.in_process_app import ManualClock
@@ -23,22 +23,22 @@ async def refused(call: Any) -> tuple[str, dict[str, Any]]:
 
 
 async def test_a_sign_in_makes_an_account_lists_its_calendars_and_queues_its_first_sync(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add_calendar("team@example.com", ADA, summary="Team", entry={"selected": False})
-    account = await office.sign_in()
+    account = await harness.sign_in()
     assert (account.provider, account.email, account.status) == ("google", ADA, "active")
-    assert (await office.accounts.list_providers()).providers[0].available
-    found = (await office.calendars.list_calendars(account_id=account.account_id)).calendars
+    assert (await harness.accounts.list_providers()).providers[0].available
+    found = (await harness.calendars.list_calendars(account_id=account.account_id)).calendars
     assert [(one.name, one.is_primary, one.selected) for one in found] == [("Ada", True, True), ("Team", False, False)]
-    [job] = (await office.call("jobs.list"))["jobs"]
+    [job] = (await harness.call("jobs.list"))["jobs"]
     assert (job["type"], job["payload"]) == ("calendar.sync", {"account_id": account.account_id, "full": False})
-    [told] = office.named("accounts.updated")
+    [told] = harness.named("accounts.updated")
     assert (told["service"], told["account_id"], told["status"]) == ("google_calendar", account.account_id, "active")
 
 
-async def test_the_address_asks_for_the_least_with_pkce_and_for_a_lasting_token(office: GoogleRig) -> None:
-    started = await office.signing.start(redirect_uri=REDIRECT, login_hint="bob@example.com")
+async def test_the_address_asks_for_the_least_with_pkce_and_for_a_lasting_token(harness: GoogleHarness) -> None:
+    started = await harness.signing.start(redirect_uri=REDIRECT, login_hint="bob@example.com")
     query = {name: values[0] for name, values in parse_qs(urlsplit(started.authorization_url).query).items()}
     scopes = query.pop("scope").split()
     assert sorted(scope.rpartition("/")[2] for scope in scopes) == [
@@ -72,8 +72,8 @@ async def test_the_address_asks_for_the_least_with_pkce_and_for_a_lasting_token(
         "http://[::1",
     ],
 )
-async def test_google_redirects_to_loopback_only(office: GoogleRig, uri: str) -> None:
-    kind, data = await refused(office.signing.start(redirect_uri=uri))
+async def test_google_redirects_to_loopback_only(harness: GoogleHarness, uri: str) -> None:
+    kind, data = await refused(harness.signing.start(redirect_uri=uri))
     assert (kind, data["details"][0]["path"]) == ("invalid_params", "redirect_uri")
 
 
@@ -89,125 +89,129 @@ async def test_google_redirects_to_loopback_only(office: GoogleRig, uri: str) ->
     ],
 )
 async def test_what_googles_page_ends_with_has_a_kind_and_a_hint(
-    office: GoogleRig, google: FakeGoogle, error: str, kind: str
+    harness: GoogleHarness, google: FakeGoogle, error: str, kind: str
 ) -> None:
     google.oauth.consent = Consent(error=error)
-    state = await office.consent()
-    found, data = await refused(office.signing.complete(state=state))
+    state = await harness.consent()
+    found, data = await refused(harness.signing.complete(state=state))
     assert found == kind
     assert data["hint"]
     assert "hunter2" not in str(data)
-    assert (await refused(office.signing.complete(state=state)))[0] == "sign_in_used"
-    assert (await office.calendars.list_accounts()).accounts == []
+    assert (await refused(harness.signing.complete(state=state)))[0] == "sign_in_used"
+    assert (await harness.calendars.list_accounts()).accounts == []
 
 
-async def test_a_state_of_somebody_elses_is_unknown_and_one_without_a_redirect_incomplete(office: GoogleRig) -> None:
-    started = await office.signing.start(redirect_uri=REDIRECT)
-    assert (await refused(office.signing.callback(state="made up", code="x")))[0] == "sign_in_unknown"
-    assert (await refused(office.signing.complete(state="made up")))[0] == "sign_in_unknown"
-    assert (await refused(office.signing.complete(state=started.state)))[0] == "sign_in_incomplete"
+async def test_a_state_of_somebody_elses_is_unknown_and_one_without_a_redirect_incomplete(
+    harness: GoogleHarness,
+) -> None:
+    started = await harness.signing.start(redirect_uri=REDIRECT)
+    assert (await refused(harness.signing.callback(state="made up", code="x")))[0] == "sign_in_unknown"
+    assert (await refused(harness.signing.complete(state="made up")))[0] == "sign_in_unknown"
+    assert (await refused(harness.signing.complete(state=started.state)))[0] == "sign_in_incomplete"
     for params in ({}, {"url": "http://[::1"}, {"url": f"{REDIRECT}?code=1"}, {"state": started.state}):
-        assert (await refused(office.signing.callback(**params)))[0] == "invalid_params"
-    returned = await office.signing.callback(state=started.state, error="access_denied")
+        assert (await refused(harness.signing.callback(**params)))[0] == "invalid_params"
+    returned = await harness.signing.callback(state=started.state, error="access_denied")
     assert returned.status is SignInStatus.REFUSED
 
 
-async def test_a_sign_in_takes_ten_minutes_at_most(office: GoogleRig, clock: ManualClock) -> None:
-    started = await office.signing.start(redirect_uri=REDIRECT)
-    state = await office.consent()
+async def test_a_sign_in_takes_ten_minutes_at_most(harness: GoogleHarness, clock: ManualClock) -> None:
+    started = await harness.signing.start(redirect_uri=REDIRECT)
+    state = await harness.consent()
     clock.advance(601)
-    assert (await refused(office.signing.callback(state=started.state, code="x")))[0] == "sign_in_expired"
-    assert (await refused(office.signing.complete(state=state)))[0] == "sign_in_expired"
+    assert (await refused(harness.signing.callback(state=started.state, code="x")))[0] == "sign_in_expired"
+    assert (await refused(harness.signing.complete(state=state)))[0] == "sign_in_expired"
 
 
-async def test_a_sign_in_is_good_for_one_account_and_one_redirect(office: GoogleRig) -> None:
-    state = await office.consent()
-    assert (await refused(office.signing.callback(state=state, code="another")))[0] == "sign_in_used"
-    await office.signing.complete(state=state)
-    assert (await refused(office.signing.complete(state=state)))[0] == "sign_in_used"
-    assert (await refused(office.signing.callback(state=state, code="x")))[0] == "sign_in_used"
+async def test_a_sign_in_is_good_for_one_account_and_one_redirect(harness: GoogleHarness) -> None:
+    state = await harness.consent()
+    assert (await refused(harness.signing.callback(state=state, code="another")))[0] == "sign_in_used"
+    await harness.signing.complete(state=state)
+    assert (await refused(harness.signing.complete(state=state)))[0] == "sign_in_used"
+    assert (await refused(harness.signing.callback(state=state, code="x")))[0] == "sign_in_used"
 
 
-async def test_two_calls_that_complete_one_sign_in_make_one_account(office: GoogleRig) -> None:
-    state = await office.consent()
+async def test_two_calls_that_complete_one_sign_in_make_one_account(harness: GoogleHarness) -> None:
+    state = await harness.consent()
     call = ("calendar.oauth.google.complete", {"state": state})
-    answers = await office.burst(call, call)
+    answers = await harness.burst(call, call)
     assert sorted(answer.error is None for answer in answers) == [False, True]
-    assert len((await office.calendars.list_accounts()).accounts) == 1
+    assert len((await harness.calendars.list_accounts()).accounts) == 1
 
 
 async def test_a_sign_in_outlasts_a_restart_and_its_verifier_is_sealed(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
-    async with rig_with(data_dir / "sidecar.db", google, clock) as office:
-        state = await office.consent()
-        [(verifier, code)] = tables(office, "SELECT verifier, code FROM calendar_sign_ins")
+    async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
+        state = await harness.consent()
+        [(verifier, code)] = tables(harness, "SELECT verifier, code FROM calendar_sign_ins")
         assert verifier.startswith("enc:v1:")
         assert code.startswith("enc:v1:")
-    async with rig_with(data_dir / "sidecar.db", google, clock) as later:
+    async with google_harness(data_dir / "sidecar.db", google, clock) as later:
         assert (await later.signing.complete(state=state)).email == ADA
         assert tables(later, "SELECT verifier, code, stage FROM calendar_sign_ins") == [("", None, "done")]
 
 
 async def test_without_permission_for_the_calendar_there_is_no_account_and_the_grant_is_taken_back(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.oauth.consent = Consent(unticked=frozenset({"calendar.events.readonly"}))
-    kind, data = await refused(office.sign_in())
+    kind, data = await refused(harness.sign_in())
     assert kind == "sign_in_scope_missing"
     assert "ticked" in data["hint"]
-    assert (await office.calendars.list_accounts()).accounts == []
+    assert (await harness.calendars.list_accounts()).accounts == []
     assert [grant.alive for grant in google.oauth.grants] == [False]
 
 
 async def test_a_grant_without_permission_is_left_alone_where_the_account_works_already(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    await office.connected()
+    await harness.connected()
     google.oauth.consent = Consent(unticked=frozenset({"calendar.events.readonly"}))
-    assert (await refused(office.sign_in()))[0] == "sign_in_scope_missing"
+    assert (await refused(harness.sign_in()))[0] == "sign_in_scope_missing"
     assert google.oauth.grants[0].alive, "revoking one grant would take back the user's other one too"
 
 
-async def test_signing_in_again_connects_the_same_account_anew(office: GoogleRig, google: FakeGoogle) -> None:
-    first = await office.connected()
+async def test_signing_in_again_connects_the_same_account_anew(harness: GoogleHarness, google: FakeGoogle) -> None:
+    first = await harness.connected()
     google.oauth.revoke_user(ADA)
     google.oauth.consent = Consent(email="Ada@Example.com")
-    again = await office.sign_in()
+    again = await harness.sign_in()
     assert again.account_id == first.account_id
-    assert len((await office.calendars.list_accounts()).accounts) == 1
-    assert (await office.synced(first.account_id))["status"] == "succeeded"
+    assert len((await harness.calendars.list_accounts()).accounts) == 1
+    assert (await harness.synced(first.account_id))["status"] == "succeeded"
 
 
 async def test_an_account_is_connected_anew_by_its_id_with_its_address_as_hint(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    account = await office.connected()
+    account = await harness.connected()
     google.oauth.consent = Consent(email="bob@example.com")
-    again = await office.sign_in(account_id=account.account_id)
+    again = await harness.sign_in(account_id=account.account_id)
     assert (again.account_id, again.email) == (account.account_id, ADA)
-    assert (await refused(office.signing.start(redirect_uri=REDIRECT, account_id="nobody")))[0] == (
+    assert (await refused(harness.signing.start(redirect_uri=REDIRECT, account_id="nobody")))[0] == (
         "calendar_account_not_found"
     )
 
 
-async def test_connecting_an_account_anew_as_somebody_else_is_refused(office: GoogleRig, google: FakeGoogle) -> None:
-    account = await office.connected()
-    started = await office.signing.start(redirect_uri=REDIRECT, account_id=account.account_id)
+async def test_connecting_an_account_anew_as_somebody_else_is_refused(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
+    account = await harness.connected()
+    started = await harness.signing.start(redirect_uri=REDIRECT, account_id=account.account_id)
     async with httpx.AsyncClient() as browser:
         answer = await browser.get(started.authorization_url.replace("ada%40", "bob%40"))
-    await office.signing.callback(url=answer.headers["location"])
-    kind, data = await refused(office.signing.complete(state=started.state))
+    await harness.signing.callback(url=answer.headers["location"])
+    kind, data = await refused(harness.signing.complete(state=started.state))
     assert kind == "sign_in_account_mismatch"
     assert ADA in data["hint"]
     assert [grant.alive for grant in google.oauth.grants] == [True, False]
 
 
-async def test_no_client_id_is_an_error_that_says_what_to_set(rig: Any) -> None:
-    kind, data = await refused(rig.call("calendar.oauth.google.start", {"redirect_uri": REDIRECT}))
+async def test_no_client_id_is_an_error_that_says_what_to_set(app: Any) -> None:
+    kind, data = await refused(app.call("calendar.oauth.google.start", {"redirect_uri": REDIRECT}))
     assert kind == "google_client_missing"
     assert "Desktop" in data["hint"]
-    [provider] = [one for one in (await rig.call("calendar.providers.list"))["providers"] if one["id"] == "google"]
+    [provider] = [one for one in (await app.call("calendar.providers.list"))["providers"] if one["id"] == "google"]
     assert (provider["available"], "GOOGLE_CLIENT_ID" in provider["reason"]) == (False, True)
 
 
@@ -221,37 +225,37 @@ async def test_no_client_id_is_an_error_that_says_what_to_set(rig: Any) -> None:
     ],
 )
 async def test_what_the_token_endpoint_refuses_has_a_kind(
-    office: GoogleRig, google: FakeGoogle, answer: OAuthError, kind: str
+    harness: GoogleHarness, google: FakeGoogle, answer: OAuthError, kind: str
 ) -> None:
     import json
 
-    state = await office.consent()
+    state = await harness.consent()
     google.refuse("/token", answer.status)
     google.faults[-1].body = json.dumps(answer.body).encode()
-    assert (await refused(office.signing.complete(state=state)))[0] == kind
+    assert (await refused(harness.signing.complete(state=state)))[0] == kind
 
 
 async def test_while_google_cannot_be_asked_a_sign_in_can_be_completed_again(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    state = await office.consent()
+    state = await harness.consent()
     google.refuse("/token", 503)
-    kind, data = await refused(office.signing.complete(state=state))
+    kind, data = await refused(harness.signing.complete(state=state))
     assert (kind, data["retryable"]) == ("calendar_unreachable", True)
-    assert (await office.signing.complete(state=state)).email == ADA
+    assert (await harness.signing.complete(state=state)).email == ADA
 
 
-async def test_without_an_id_token_the_address_is_asked_for(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_without_an_id_token_the_address_is_asked_for(harness: GoogleHarness, google: FakeGoogle) -> None:
     google.oauth.gives_id_token = False
-    assert (await office.sign_in()).email == ADA
+    assert (await harness.sign_in()).email == ADA
     assert "/v1/userinfo" in [asked.path for asked in google.requests]
 
 
 async def test_a_list_of_calendars_that_cannot_be_had_does_not_spoil_a_sign_in(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.refuse("/calendarList", 403, "forbidden")
-    account = await office.sign_in()
-    assert (await office.calendars.list_calendars(account_id=account.account_id)).calendars == []
-    await office.synced(account.account_id)
-    assert len((await office.calendars.list_calendars(account_id=account.account_id)).calendars) == 1
+    account = await harness.sign_in()
+    assert (await harness.calendars.list_calendars(account_id=account.account_id)).calendars == []
+    await harness.synced(account.account_id)
+    assert len((await harness.calendars.list_calendars(account_id=account.account_id)).calendars) == 1

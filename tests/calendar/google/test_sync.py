@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.calendar.google.harness import GoogleRig, description, timed
+from tests.calendar.google.harness import GoogleHarness, description, timed
 from tests.fakes.google import ADA, FakeGoogle
 from tests.in_process_app import ManualClock
 
@@ -19,12 +19,14 @@ def one(number: int, **more: Any) -> dict[str, Any]:
     return {"summary": f"Meeting {number}", **timed(f"{day}T09:00:00Z", f"{day}T10:00:00Z"), **more}
 
 
-def counts(office: GoogleRig) -> list[tuple[int, int, int]]:
+def counts(harness: GoogleHarness) -> list[tuple[int, int, int]]:
     """What each `calendar.changed` so far told."""
-    return [(it["added"], it["updated"], it["removed"]) for it in office.named("calendar.changed")]
+    return [(it["added"], it["updated"], it["removed"]) for it in harness.named("calendar.changed")]
 
 
-async def test_an_event_is_stored_with_all_that_the_table_has_room_for(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_an_event_is_stored_with_all_that_the_table_has_room_for(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
     attendees = [
         {"email": ADA, "self": True, "responseStatus": "tentative"},
         {"email": "bob@example.com", "displayName": "Bob", "responseStatus": "accepted"},
@@ -52,8 +54,8 @@ async def test_an_event_is_stored_with_all_that_the_table_has_room_for(office: G
         reminders={"useDefault": True},
         **timed("2026-12-01T10:00:00+01:00", "2026-12-01T11:30:00+01:00", "Europe/Berlin"),
     )
-    account = await office.connected()
-    [event] = await office.events()
+    account = await harness.connected()
+    [event] = await harness.events()
     stamps = {name: event.pop(name) for name in ("created_at", "updated_at")}
     assert stamps == {"created_at": "2026-11-23T08:00:00.000Z", "updated_at": "2026-11-23T08:00:00.000Z"}
     assert event == {
@@ -85,11 +87,11 @@ async def test_an_event_is_stored_with_all_that_the_table_has_room_for(office: G
 
 
 async def test_the_next_sync_asks_for_changes_only_with_the_same_parameters(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, **one(1))
-    account = await office.connected()
-    await office.synced(account.account_id)
+    account = await harness.connected()
+    await harness.synced(account.account_id)
     first, second = google.listings()
     assert {"timeMin", "timeMax"} <= first.keys()
     assert "syncToken" in second
@@ -101,78 +103,78 @@ async def test_the_next_sync_asks_for_changes_only_with_the_same_parameters(
 
 
 async def test_changes_are_told_and_a_sync_without_any_tells_and_writes_nothing(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     ids = [google.calendars.add(ADA, **one(number)) for number in (1, 2, 3)]
-    account = await office.connected()
-    assert counts(office)[-1] == (3, 0, 0)
-    office.received.clear()
+    account = await harness.connected()
+    assert counts(harness)[-1] == (3, 0, 0)
+    harness.received.clear()
     google.calendars.change(ADA, ids[0], summary="Renamed")
     google.calendars.cancel(ADA, ids[1])
     google.calendars.add(ADA, **one(4))
-    job = await office.synced(account.account_id)
-    assert counts(office) == [(1, 1, 1)]
+    job = await harness.synced(account.account_id)
+    assert counts(harness) == [(1, 1, 1)]
     assert job["result"] == {"calendars": 1, "failed_calendars": 0, "added": 1, "updated": 1, "removed": 1}
-    assert await office.titles() == ["Renamed", "Meeting 3", "Meeting 4"]
-    office.received.clear()
+    assert await harness.titles() == ["Renamed", "Meeting 3", "Meeting 4"]
+    harness.received.clear()
     google.calendars.change(ADA, ids[0], reminders={"useDefault": False})  # of no interest here
-    await office.synced(account.account_id)
-    assert counts(office) == []
-    renamed = (await office.events())[0]
+    await harness.synced(account.account_id)
+    assert counts(harness) == []
+    renamed = (await harness.events())[0]
     assert renamed["updated_at"] == renamed["created_at"], "nothing of it was written anew"
 
 
 async def test_short_and_empty_pages_are_followed_to_the_last_which_alone_has_the_token(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.max_page_size = 2
     google.calendars.empty_first_pages = True
     for number in range(1, 8):
         google.calendars.add(ADA, **one(number))
-    account = await office.connected()
-    assert len(await office.events()) == 7
+    account = await harness.connected()
+    assert len(await harness.events()) == 7
     assert len(google.listings()) == 5
     google.calendars.add(ADA, **one(9))
-    await office.synced(account.account_id)
-    assert (await office.titles())[-1] == "Meeting 9"
+    await harness.synced(account.account_id)
+    assert (await harness.titles())[-1] == "Meeting 9"
 
 
 async def test_what_is_cancelled_may_have_an_id_and_nothing_else_and_need_not_be_known(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     known = google.calendars.add(ADA, **one(1))
-    account = await office.connected()
+    account = await harness.connected()
     unknown = google.calendars.add(ADA, **one(2))
     for event_id in (known, unknown):
         google.calendars.cancel(ADA, event_id)
         assert google.calendars.calendars[ADA].rows[event_id].stub == {"id": event_id, "status": "cancelled"}
-    await office.synced(account.account_id)
-    assert await office.events() == []
+    await harness.synced(account.account_id)
+    assert await harness.events() == []
 
 
-async def test_an_event_comes_back_when_it_is_un_cancelled(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_an_event_comes_back_when_it_is_un_cancelled(harness: GoogleHarness, google: FakeGoogle) -> None:
     event_id = google.calendars.add(ADA, **one(1))
-    account = await office.connected()
+    account = await harness.connected()
     google.calendars.cancel(ADA, event_id)
-    await office.synced(account.account_id)
-    assert await office.titles() == []
+    await harness.synced(account.account_id)
+    assert await harness.titles() == []
     google.calendars.change(ADA, event_id, status="confirmed")
-    await office.synced(account.account_id)
-    assert await office.titles() == ["Meeting 1"]
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["Meeting 1"]
 
 
 async def test_a_moved_occurrence_stays_itself_and_a_cancelled_one_goes_alone(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await office.connected()
-    before = await office.events()
+    account = await harness.connected()
+    before = await harness.events()
     moved, cancelled, *_ = google.calendars.occurrences(ADA, "standup")
     later = timed("2026-11-17T16:00:00+01:00", "2026-11-17T16:15:00+01:00", "Europe/Berlin")
     google.calendars.change(ADA, moved, **later)
     google.calendars.cancel(ADA, cancelled)
-    await office.synced(account.account_id)
-    after = await office.events()
+    await harness.synced(account.account_id)
+    after = await harness.events()
     assert len(after) == len(before) - 1
     found = {it["event_id"]: it for it in after}
     assert cancelled not in found
@@ -181,15 +183,17 @@ async def test_a_moved_occurrence_stays_itself_and_a_cancelled_one_goes_alone(
     assert {it["recurring_event_id"] for it in after} == {"standup"}
 
 
-async def test_this_and_following_ends_one_series_and_begins_another(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_this_and_following_ends_one_series_and_begins_another(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await office.connected()
-    before = len(await office.events())
+    account = await harness.connected()
+    before = len(await harness.events())
     google.calendars.end_series(ADA, "standup", "20261206T000000Z")
     moved = timed("2026-12-07T11:00:00+01:00", "2026-12-07T11:15:00+01:00", "Europe/Berlin")
     google.calendars.add(ADA, id="later", **STANDUP, **moved)
-    await office.synced(account.account_id)
-    events = await office.events()
+    await harness.synced(account.account_id)
+    events = await harness.events()
     assert len(events) == before
     assert [it["recurring_event_id"] for it in events[:5]] == ["standup"] * 3 + ["later"] * 2
     assert [it["start_time"][11:16] for it in events[:5]] == ["10:00"] * 3 + ["11:00"] * 2
@@ -197,97 +201,97 @@ async def test_this_and_following_ends_one_series_and_begins_another(office: Goo
 
 @pytest.mark.parametrize("master_only", [False, True], ids=["told one by one", "told by the master alone"])
 async def test_a_series_that_is_deleted_goes_with_all_its_occurrences(
-    office: GoogleRig, google: FakeGoogle, *, master_only: bool
+    harness: GoogleHarness, google: FakeGoogle, *, master_only: bool
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
     google.calendars.add(ADA, id="standup_two", **one(1))
-    account = await office.connected()
-    assert len(await office.events()) > 50
+    account = await harness.connected()
+    assert len(await harness.events()) > 50
     google.calendars.cancel(ADA, "standup", master_only=master_only)
-    await office.synced(account.account_id)
-    assert await office.titles() == ["Meeting 1"]
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["Meeting 1"]
 
 
-async def test_a_touched_series_without_end_is_kept_to_the_horizon(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_a_touched_series_without_end_is_kept_to_the_horizon(harness: GoogleHarness, google: FakeGoogle) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await office.connected()
-    before = await office.events()
+    account = await harness.connected()
+    before = await harness.events()
     google.calendars.change(ADA, "standup", summary="Daily")
-    job = await office.synced(account.account_id)
+    job = await harness.synced(account.account_id)
     assert len(google.calendars.occurrences(ADA, "standup")) > 2 * len(before), "Google tells years of them"
-    after = await office.events(end="2040-01-01T00:00:00Z")
+    after = await harness.events(end="2040-01-01T00:00:00Z")
     assert [it["event_id"] for it in after] == [it["event_id"] for it in before]
     assert {it["title"] for it in after} == {"Daily"}
     assert job["result"]["updated"] == len(before)
 
 
 async def test_a_day_later_the_window_has_moved_on_and_an_untouched_series_with_it(
-    office: GoogleRig, google: FakeGoogle, clock: ManualClock
+    harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await office.connected()
-    last = (await office.events())[-1]["start_time"]
+    account = await harness.connected()
+    last = (await harness.events())[-1]["start_time"]
     for _ in range(2):
         clock.advance(4 * 86_400)
-        await office.synced(account.account_id)
-    assert (await office.events())[-1]["start_time"] > last
+        await harness.synced(account.account_id)
+    assert (await harness.events())[-1]["start_time"] > last
     queries = google.listings()
     assert ["syncToken" in query for query in queries] == [False, True, False, True, False]
     google.calendars.add(ADA, **one(1))
-    await office.synced(account.account_id)
-    assert "Meeting 1" in await office.titles(), "the daily pass has not broken the chain of changes"
+    await harness.synced(account.account_id)
+    assert "Meeting 1" in await harness.titles(), "the daily pass has not broken the chain of changes"
 
 
 async def test_the_daily_pass_heals_a_deletion_that_was_never_told_and_leaves_what_is_older_than_its_window(
-    office: GoogleRig, google: FakeGoogle, clock: ManualClock
+    harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     old = google.calendars.add(ADA, summary="Old", **timed("2026-05-30T09:00:00Z", "2026-05-30T10:00:00Z"))
     ghost = google.calendars.add(ADA, **one(1))
-    account = await office.connected()
-    assert await office.titles() == ["Old", "Meeting 1"]
+    account = await harness.connected()
+    assert await harness.titles() == ["Old", "Meeting 1"]
     del google.calendars.calendars[ADA].rows[ghost]
     clock.advance(10 * 86_400)
-    await office.synced(account.account_id)
-    assert await office.titles() == ["Old"], "it lies before the window now, which is no reason to forget it"
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["Old"], "it lies before the window now, which is no reason to forget it"
     google.calendars.cancel(ADA, old)
-    await office.synced(account.account_id)
-    assert await office.titles() == [], "but when it is deleted, it goes"
+    await harness.synced(account.account_id)
+    assert await harness.titles() == [], "but when it is deleted, it goes"
 
 
-async def test_a_sync_that_is_wanted_in_full_reads_all_anew(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_a_sync_that_is_wanted_in_full_reads_all_anew(harness: GoogleHarness, google: FakeGoogle) -> None:
     ghost = google.calendars.add(ADA, **one(1))
-    account = await office.connected()
+    account = await harness.connected()
     del google.calendars.calendars[ADA].rows[ghost]
-    await office.synced(account.account_id)
-    assert await office.titles() == ["Meeting 1"]
-    await office.synced(account.account_id, full=True)
-    assert await office.titles() == []
+    await harness.synced(account.account_id)
+    assert await harness.titles() == ["Meeting 1"]
+    await harness.synced(account.account_id, full=True)
+    assert await harness.titles() == []
 
 
 async def test_an_expired_cursor_means_a_full_listing_and_the_calendar_is_never_empty_meanwhile(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.max_page_size = 3
     ids = [google.calendars.add(ADA, **one(number)) for number in range(1, 9)]
-    account = await office.connected()
+    account = await harness.connected()
     google.calendars.expire_tokens(ADA)
     del google.calendars.calendars[ADA].rows[ids[0]]  # gone without a tombstone
     google.calendars.add(ADA, **one(20))
     asked = len(google.listings())
     release = google.hold("/events")
-    job = await office.accounts.sync(account_id=account.account_id)
-    async with office.working():
+    job = await harness.accounts.sync(account_id=account.account_id)
+    async with harness.working():
         await anyio.to_thread.run_sync(google.wait_for, "/events", asked + 1)
-        assert len(await office.events()) == 8
+        assert len(await harness.events()) == 8
         release()
         seen: set[int] = set()
-        while not any(it["job"]["status"] == "succeeded" for it in office.named("jobs.updated")[-1:]):
-            seen.add(len(await office.events()))
+        while not any(it["job"]["status"] == "succeeded" for it in harness.named("jobs.updated")[-1:]):
+            seen.add(len(await harness.events()))
             await anyio.lowlevel.checkpoint()
-        await office.until_job(job.job_id, "succeeded")
+        await harness.until_job(job.job_id, "succeeded")
     assert min(seen) >= 8
-    assert await office.titles() == [f"Meeting {number}" for number in (2, 3, 4, 5, 6, 7, 8, 20)]
-    log = (await office.call("jobs.log.list", {"job_id": job.job_id}))["lines"]
+    assert await harness.titles() == [f"Meeting {number}" for number in (2, 3, 4, 5, 6, 7, 8, 20)]
+    log = (await harness.call("jobs.log.list", {"job_id": job.job_id}))["lines"]
     assert "Ada has to be read anew" in [line["message"] for line in log]
 
 
@@ -303,19 +307,19 @@ def test_every_request_is_held_against_googles_own_description() -> None:
 
 
 async def test_what_happens_between_the_changes_and_the_daily_pass_is_told_by_the_next_changes(
-    office: GoogleRig, google: FakeGoogle, clock: ManualClock
+    harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     old = google.calendars.add(ADA, summary="Old", **timed("2026-05-30T09:00:00Z", "2026-05-30T10:00:00Z"))
-    account = await office.connected()
+    account = await harness.connected()
     clock.advance(10 * 86_400)  # it lies before the window now, where no pass would miss it
     asked = len(google.listings())
     release = google.hold("/events", after=1)
-    job = await office.accounts.sync(account_id=account.account_id)
-    async with office.working():
+    job = await harness.accounts.sync(account_id=account.account_id)
+    async with harness.working():
         await anyio.to_thread.run_sync(google.wait_for, "/events", asked + 2)
         google.calendars.cancel(ADA, old)
         release()
-        await office.until_job(job.job_id, "succeeded")
-    assert await office.titles() == ["Old"]
-    await office.synced(account.account_id)
-    assert await office.titles() == []
+        await harness.until_job(job.job_id, "succeeded")
+    assert await harness.titles() == ["Old"]
+    await harness.synced(account.account_id)
+    assert await harness.titles() == []

@@ -3,19 +3,19 @@
 import pytest
 
 from sidecar.calendar.google import events as google_events
-from tests.calendar.google.harness import GoogleRig, all_day, timed, utc
+from tests.calendar.google.harness import GoogleHarness, all_day, timed, utc
 from tests.fakes.google import ADA, FakeGoogle
 
 
 async def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     for name, day in (("autumn", "2026-10-20"), ("spring", "2027-03-23")):
         offset = "+02:00" if name == "autumn" else "+01:00"
         when = timed(f"{day}T10:00:00{offset}", f"{day}T11:00:00{offset}", "Europe/Berlin")
         google.calendars.add(ADA, id=name, summary=name, recurrence=["RRULE:FREQ=WEEKLY;COUNT=2"], **when)
-    await office.connected()
-    found = [(utc(it["start_ts"]), it["start_time"], it["end_ts"] - it["start_ts"]) for it in await office.events()]
+    await harness.connected()
+    found = [(utc(it["start_ts"]), it["start_time"], it["end_ts"] - it["start_ts"]) for it in await harness.events()]
     assert found == [
         ("2026-10-20T08:00", "2026-10-20T10:00:00+02:00", 3600),
         ("2026-10-27T09:00", "2026-10-27T10:00:00+01:00", 3600),
@@ -45,35 +45,35 @@ def test_a_time_without_an_offset_is_in_the_zone_that_is_named_beside_it_or_its_
     ],
 )
 async def test_an_all_day_event_keeps_its_dates_and_lies_where_its_owner_is(
-    office: GoogleRig, google: FakeGoogle, zone: str, begins: str, ends: str
+    harness: GoogleHarness, google: FakeGoogle, zone: str, begins: str, ends: str
 ) -> None:
     google.calendars.calendars[ADA].time_zone = zone if "Mars" not in zone else "UTC"
     google.calendars.calendars[ADA].entries[ADA]["timeZone"] = zone
     google.calendars.add(ADA, summary="Holidays", **all_day("2026-12-24", "2026-12-27"))
-    await office.connected()
-    [event] = await office.events()
+    await harness.connected()
+    [event] = await harness.events()
     assert (event["all_day"], event["start_time"], event["end_time"]) == (True, "2026-12-24", "2026-12-27")
     assert (utc(event["start_ts"]), utc(event["end_ts"])) == (begins, ends)
-    assert await office.events(start=f"{ends}:00Z") == [], "the end is exclusive"
+    assert await harness.events(start=f"{ends}:00Z") == [], "the end is exclusive"
 
 
 async def test_all_days_of_every_calendar_lie_in_the_zone_of_the_primary_one(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.calendars[ADA].time_zone = "America/Los_Angeles"
     google.calendars.add_calendar("team", ADA, time_zone="Asia/Tokyo")
     google.calendars.add("team", summary="Golden Week", **all_day("2027-05-03", "2027-05-06"))
-    account = await office.connected()
-    [event] = await office.events()
+    account = await harness.connected()
+    [event] = await harness.events()
     assert utc(event["start_ts"]) == "2027-05-03T07:00"
     google.calendars.calendars[ADA].time_zone = "Europe/Berlin"  # the owner moves
-    await office.synced(account.account_id)
-    [event] = await office.events()
+    await harness.synced(account.account_id)
+    [event] = await harness.events()
     assert utc(event["start_ts"]) == "2027-05-02T22:00"
 
 
 async def test_a_weekly_all_day_event_over_a_change_of_clocks_has_days_of_23_and_25_hours(
-    office: GoogleRig, google: FakeGoogle
+    harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(
         ADA,
@@ -82,18 +82,20 @@ async def test_a_weekly_all_day_event_over_a_change_of_clocks_has_days_of_23_and
         recurrence=["RRULE:FREQ=WEEKLY;COUNT=60"],
         **all_day("2026-10-18", "2026-10-19"),
     )
-    await office.connected()
-    hours = {it["start_time"]: (it["end_ts"] - it["start_ts"]) // 3600 for it in await office.events()}
+    await harness.connected()
+    hours = {it["start_time"]: (it["end_ts"] - it["start_ts"]) // 3600 for it in await harness.events()}
     assert (hours["2026-10-18"], hours["2026-10-25"], hours["2027-03-28"]) == (24, 25, 23)
 
 
-async def test_an_event_that_says_no_time_is_left_out_and_hurts_no_other(office: GoogleRig, google: FakeGoogle) -> None:
+async def test_an_event_that_says_no_time_is_left_out_and_hurts_no_other(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
     when = timed("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z")
     google.calendars.add(ADA, id="good", summary="Good", **when)
-    account = await office.connected()
+    account = await harness.connected()
     google.calendars.change(ADA, "good", summary="Good again")
     google.calendars.add(ADA, id="odd", summary="Odd", **when)
     google.calendars.change(ADA, "odd", start={}, end={})
     google.calendars.add(ADA, id="busy", **when)  # a calendar that shows nothing but free and busy
-    await office.synced(account.account_id)
-    assert sorted(it["title"] or "" for it in await office.events()) == ["", "Good again"]
+    await harness.synced(account.account_id)
+    assert sorted(it["title"] or "" for it in await harness.events()) == ["", "Good again"]

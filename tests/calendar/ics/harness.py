@@ -6,7 +6,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from sidecar.calendar.ics.expand import IcsCalendar
-from sidecar.calendar.provider import RemoteEvent, Window
+from sidecar.calendar.provider import RemoteEvent, TimeRange
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 OWNER: Final = "ada@example.com"
@@ -17,7 +17,7 @@ def moment(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-WINDOW: Final = Window(moment("2026-05-01"), moment("2027-12-01"))
+WINDOW: Final = TimeRange(moment("2026-05-01"), moment("2027-12-01"))
 
 
 def day(number: int) -> str:
@@ -38,7 +38,7 @@ def vcalendar(*parts: str, head: Iterable[str] = ()) -> bytes:
 
 
 def occurrences(
-    *parts: str, zone: tzinfo | None = BERLIN, head: Iterable[str] = (), window: Window = WINDOW
+    *parts: str, zone: tzinfo | None = BERLIN, head: Iterable[str] = (), window: TimeRange = WINDOW
 ) -> list[RemoteEvent]:
     """What is found in such a file."""
     return IcsCalendar(vcalendar(*parts, head=head)).occurrences(window, zone, OWNER)

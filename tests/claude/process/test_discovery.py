@@ -6,8 +6,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from sidecar_protocol.claude.doctor import ExecutableSource
 
-from sidecar.claude.process.discovery import Discovery, Executable, known_places, version
+from sidecar.claude.process.discovery import Discovery, Executable, install_paths, read_version
 from sidecar.job_handler import JobFailed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs here are shell scripts")
@@ -31,7 +32,9 @@ async def find(
 
 async def test_the_setting_takes_precedence(tmp_path: Path) -> None:
     chosen, other = program(tmp_path / "mine" / "claude-nightly"), program(tmp_path / "bin" / "claude")
-    assert await find(tmp_path, setting=str(chosen), PATH=str(other.parent)) == Executable(chosen, "setting")
+    assert await find(tmp_path, setting=str(chosen), PATH=str(other.parent)) == Executable(
+        chosen, ExecutableSource.SETTING
+    )
 
 
 @pytest.mark.parametrize("setting", ["/no/such/claude", "claude"])
@@ -46,26 +49,28 @@ async def test_a_wrong_setting_is_an_error(tmp_path: Path, setting: str) -> None
 async def test_the_path_comes_before_the_known_places(tmp_path: Path) -> None:
     program(tmp_path / ".local" / "bin" / "claude")
     on_path = program(tmp_path / "bin" / "claude")
-    assert await find(tmp_path, PATH=str(on_path.parent)) == Executable(on_path, "path")
+    assert await find(tmp_path, PATH=str(on_path.parent)) == Executable(on_path, ExecutableSource.PATH)
 
 
 async def test_the_login_shell_is_used_if_the_path_has_no_claude(tmp_path: Path) -> None:
     hidden = program(tmp_path / "hidden" / "claude")
     shell = program(tmp_path / "shell", f'echo "Welcome!"; [ "$1" = -lc ] && echo {hidden}')
-    assert await find(tmp_path, SHELL=str(shell), PATH="") == Executable(hidden, "login_shell")
+    assert await find(tmp_path, SHELL=str(shell), PATH="") == Executable(hidden, ExecutableSource.LOGIN_SHELL)
 
 
 async def test_a_daemon_that_a_profile_starts_does_not_block_the_search(tmp_path: Path) -> None:
     hidden = program(tmp_path / "hidden" / "claude")
     shell = program(tmp_path / "shell", f"sleep 60 &\necho {hidden}")
-    assert await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"]) == Executable(hidden, "login_shell")
+    assert await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"]) == Executable(
+        hidden, ExecutableSource.LOGIN_SHELL
+    )
 
 
 async def test_a_shell_that_hangs_is_terminated(tmp_path: Path) -> None:
     shell = program(tmp_path / "shell", "exec sleep 30")
     local = program(tmp_path / ".local" / "bin" / "claude")
     found = await find(tmp_path, SHELL=str(shell), PATH=os.environ["PATH"], shell_timeout_s=1.0)
-    assert found == Executable(local, "known_place")
+    assert found == Executable(local, ExecutableSource.KNOWN_PLACE)
 
 
 async def test_the_shell_does_not_get_the_sidecars_secrets(tmp_path: Path) -> None:
@@ -80,18 +85,18 @@ async def test_a_file_that_is_not_executable_is_skipped(tmp_path: Path) -> None:
     (tmp_path / ".local" / "bin").mkdir(parents=True)
     (tmp_path / ".local" / "bin" / "claude").write_text("not a program")
     other = program(tmp_path / ".claude" / "local" / "claude")
-    assert await find(tmp_path, PATH="") == Executable(other, "known_place")
+    assert await find(tmp_path, PATH="") == Executable(other, ExecutableSource.KNOWN_PLACE)
 
 
 def test_the_newest_node_of_nvm_is_tried_first(tmp_path: Path) -> None:
     for number in ("v9.11.2", "v22.1.0", "v18.20.0"):
         (tmp_path / ".nvm/versions/node" / number).mkdir(parents=True)
-    nvm = [place.parts[-3] for place in known_places({}, tmp_path) if ".nvm" in place.parts]
+    nvm = [place.parts[-3] for place in install_paths({}, tmp_path) if ".nvm" in place.parts]
     assert nvm == ["v22.1.0", "v18.20.0", "v9.11.2"]
 
 
 async def test_the_hint_for_a_missing_claude_is_how_to_install_it(tmp_path: Path) -> None:
-    if any(place.exists() for place in known_places({}, tmp_path)):
+    if any(place.exists() for place in install_paths({}, tmp_path)):
         pytest.skip("this machine has a claude in a folder that all users share")
     with pytest.raises(JobFailed) as raised:
         await find(tmp_path, PATH="")
@@ -102,12 +107,12 @@ async def test_the_hint_for_a_missing_claude_is_how_to_install_it(tmp_path: Path
 
 async def test_the_version_is_the_programs_output(standin: Path) -> None:
     with anyio.fail_after(120):
-        assert await version(standin, dict(os.environ)) == "2.1.330 (Claude Code)"
+        assert await read_version(standin, dict(os.environ)) == "2.1.330 (Claude Code)"
 
 
 async def test_a_program_without_a_version_is_broken(tmp_path: Path) -> None:
     with pytest.raises(JobFailed) as raised:
-        await version(program(tmp_path / "claude"), {})
+        await read_version(program(tmp_path / "claude"), {})
     assert raised.value.kind == "executable_broken"
 
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from sidecar.claude.process.environment import cli_environment, inherited
-from tests.claude.talk import Talk
+from tests.claude.client import ClaudeClient
 from tests.conftest import StartSidecar
 
 CONFIGURATION = {
@@ -45,10 +45,10 @@ async def test_what_a_child_sees_is_the_users_configuration_and_its_mark(
     with anyio.fail_after(120):
         async with sidecar(**CONFIGURATION, **FOREIGN, CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests", token=FOREIGN["BACKEND_TOKEN"])
-            talk = Talk(client)
-            where = {} if method == "claude.spawn" else {"session_id": (await talk.sessions.create()).session_id}
+            claude = ClaudeClient(client)
+            where = {} if method == "claude.spawn" else {"session_id": (await claude.sessions.create()).session_id}
             job = await client.call(method, {"prompt": "[[about]]", **where})
-            seen = json.loads((await talk.job(job["job_id"], "succeeded"))["result"]["text"])["environment"]
+            seen = json.loads((await claude.until_job(job["job_id"], "succeeded"))["result"]["text"])["environment"]
     assert CONFIGURATION.items() <= seen.items()
     assert FOREIGN.keys() & seen.keys() == set()
     assert seen.get("SIDECAR_JOB" if method == "claude.spawn" else "SIDECAR_SESSION") in (

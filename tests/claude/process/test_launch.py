@@ -1,4 +1,4 @@
-"""Each way in which the system refuses to start the CLI is said in words."""
+"""The failures for errors of the operating system when the CLI is started."""
 
 import errno
 from pathlib import Path
@@ -23,7 +23,7 @@ CLAUDE, FOLDER = Path("/usr/bin/claude"), Path("/home/user/project")
         (OSError(errno.ENOEXEC, "Exec format error"), "executable_broken", False),
     ],
 )
-def test_each_way_not_to_start_has_its_own_kind(error: OSError, kind: str, retryable: bool) -> None:
+def test_each_error_has_its_own_kind(error: OSError, kind: str, retryable: bool) -> None:
     failed = not_started(CLAUDE, "PATH", FOLDER, error)
     assert (failed.kind, failed.retryable, bool(failed.hint)) == (kind, retryable, True)
 

@@ -18,8 +18,8 @@ import anyio
 import psutil
 import pytest
 
+from tests.claude.client import ClaudeClient, connected
 from tests.claude.harness import processes_of, tools_of, until
-from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -59,9 +59,9 @@ def cli_of(owner_id: str, tool_name: str) -> psutil.Process:
     return [parent for parent in tool.parents() if parent.pid in marked][-1]
 
 
-async def spawn(talk: Talk, prompt: str) -> str:
+async def spawn(claude: ClaudeClient, prompt: str) -> str:
     """A run with a tool at work: its job's id."""
-    job = await talk.client.call("claude.spawn", {"prompt": prompt, "allowed_tools": ["Bash"]})
+    job = await claude.client.call("claude.spawn", {"prompt": prompt, "allowed_tools": ["Bash"]})
     job_id: str = job["job_id"]
     return job_id
 
@@ -83,13 +83,13 @@ async def test_a_sidecar_killed_while_a_tool_works_takes_the_cli_and_the_tool_wi
 ) -> None:
     async with sidecar(**cli.environment) as client:
         await client.initialize("tests")
-        job_id = await spawn(Talk(client), cli.tool)
+        job_id = await spawn(ClaudeClient(client), cli.tool)
         await works(job_id, cli.tool_name)
         client.process.kill()
         await client.process.wait()
     if cli.tool_name == "sleep":  # the stand-in does not look after its tools
         await until(lambda: len(processes_of(job_id)) == 1)
-        async with talking(sidecar, **cli.environment):
+        async with connected(sidecar, **cli.environment):
             await gone(job_id)
     else:
         await gone(job_id)
@@ -99,39 +99,39 @@ async def test_a_sidecar_killed_while_a_tool_works_takes_the_cli_and_the_tool_wi
 async def test_a_runaway_tool_of_a_killed_sidecar_is_found_by_the_next_one(sidecar: StartSidecar, cli: Cli) -> None:
     async with sidecar(**cli.environment) as client:
         await client.initialize("tests")
-        talk = Talk(client)
-        session = await talk.sessions.create(allowed_tools=["Bash"])
-        await talk.sessions.send(session_id=session.session_id, prompt=cli.runaway)
-        job_id = await spawn(talk, cli.runaway)
+        claude = ClaudeClient(client)
+        session = await claude.sessions.create(allowed_tools=["Bash"])
+        await claude.sessions.send(session_id=session.session_id, prompt=cli.runaway)
+        job_id = await spawn(claude, cli.runaway)
         for owner_id in (session.session_id, job_id):
             await works(owner_id, cli.tool_name)
         for owner_id in (session.session_id, job_id):  # so that nobody but the next sidecar looks after the tools
             cli_of(owner_id, cli.tool_name).kill()
         client.process.kill()
         await client.process.wait()
-    async with talking(sidecar, **cli.environment):
+    async with connected(sidecar, **cli.environment):
         await gone(session.session_id, job_id)
 
 
 @needs_signals
 async def test_a_killed_cli_leaves_no_tool(sidecar: StartSidecar, cli: Cli) -> None:
-    async with talking(sidecar, **cli.environment) as talk:
-        job_id = await spawn(talk, cli.tool)
+    async with connected(sidecar, **cli.environment) as claude:
+        job_id = await spawn(claude, cli.tool)
         await works(job_id, cli.tool_name)
         cli_of(job_id, cli.tool_name).kill()
-        job = await talk.job(job_id, "failed")
+        job = await claude.until_job(job_id, "failed")
         assert processes_of(job_id) == []
     assert job["error"]["kind"] == "killed_by_signal"
 
 
 @pytest.mark.parametrize("how", ["cancel", "quit"])
 async def test_a_tool_that_left_the_group_ends_with_its_run(sidecar: StartSidecar, cli: Cli, how: str) -> None:
-    async with talking(sidecar, **cli.environment) as talk:
-        job_id = await spawn(talk, cli.runaway)
+    async with connected(sidecar, **cli.environment) as claude:
+        job_id = await spawn(claude, cli.runaway)
         await works(job_id, cli.tool_name)
         if how == "cancel":
-            await talk.client.call("jobs.cancel", {"job_id": job_id})
-            await talk.job(job_id, "cancelled")
+            await claude.client.call("jobs.cancel", {"job_id": job_id})
+            await claude.until_job(job_id, "cancelled")
             assert processes_of(job_id) == []
     await gone(job_id)
 
@@ -146,15 +146,15 @@ async def test_a_cli_that_will_not_go_goes(sidecar: StartSidecar, standin: Path,
     """One that ignores every request and signal, and one that has said its result and stays."""
     async with sidecar(CLAUDE_PATH=str(standin)) as client:
         await client.initialize("tests")
-        talk = Talk(client)
-        job_id = await spawn(talk, prompt)
-        await talk.says(job_id)
+        claude = ClaudeClient(client)
+        job_id = await spawn(claude, prompt)
+        await claude.first_delta(job_id)
         await works(job_id, "sleep")
         if how == "kill":
             client.process.kill()
             await client.process.wait()
     if how == "kill":
-        async with talking(sidecar, CLAUDE_PATH=str(standin)):
+        async with connected(sidecar, CLAUDE_PATH=str(standin)):
             await gone(job_id)
     else:
         await gone(job_id)
@@ -186,11 +186,11 @@ def noted(database: Path) -> list[Any]:
 async def test_what_was_noted_is_killed_if_number_and_start_agree(
     sidecar: StartSidecar, data_dir: Path, stranger: subprocess.Popen[bytes], earlier_s: float, dies: bool
 ) -> None:
-    async with talking(sidecar):
+    async with connected(sidecar):
         pass
     database = data_dir / "sidecar.db"
     note(database, stranger.pid, psutil.Process(stranger.pid).create_time() - earlier_s)
-    async with talking(sidecar):
+    async with connected(sidecar):
         with anyio.fail_after(GONE_S):
             await until(lambda: noted(database) == [])
     assert (stranger.poll() is not None) is dies
@@ -198,11 +198,11 @@ async def test_what_was_noted_is_killed_if_number_and_start_agree(
 
 async def test_a_process_is_noted_as_long_as_it_runs(sidecar: StartSidecar, standin: Path, data_dir: Path) -> None:
     database = data_dir / "sidecar.db"
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        pid = int(await talk.answer(session.session_id, "[[pid]]"))
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        pid = int(await claude.answer_text(session.session_id, "[[pid]]"))
         assert noted(database) == [(pid,)]
         os.kill(pid, signal.SIGTERM)
-        assert int(await talk.answer(session.session_id, "[[pid]]")) != pid
+        assert int(await claude.answer_text(session.session_id, "[[pid]]")) != pid
         assert noted(database) != [(pid,)]
     assert noted(database) == []

@@ -13,10 +13,10 @@ from sidecar.claude.process import pool
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions, start
 from sidecar.claude.process.environment import SESSION_ENV, cli_environment
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.sessions.live_settings import Settings
+from sidecar.claude.sessions.session_settings import SessionSettings
 from tests.claude.harness import processes_of, until
 
-SETTINGS = Settings(None, None, ())
+SETTINGS = SessionSettings(None, None, ())
 
 
 class Keeper:
@@ -127,7 +127,7 @@ async def test_a_session_that_wants_no_process_loses_it_now_or_after_its_turn(st
 async def test_the_end_does_not_wait_for_an_idle_cli_that_does_not_leave(
     standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "LEAVE_S", 600)
+    monkeypatch.setattr(pool, "EXIT_S", 600)
     async with keeping(Keeper(standin, tmp_path)) as keeper:
         for session_id in ("s1", "s2"):
             await keeper.turn(session_id, "[[stubborn]] [[grandchild]] [[linger]]")

@@ -1,4 +1,4 @@
-"""One CLI process: its lines, its pipes, and what it inherits."""
+"""One CLI process: its lines, its pipes and its descriptors."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.claude.harness import until
 
 
 async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProcess, list[bytes]]:
-    """A process that has said everything, and what it said."""
+    """Runs a prompt to the end of the process; returns it and its lines."""
     lines: list[bytes] = []
 
     def on_line(line: bytes) -> bool:
@@ -34,13 +34,13 @@ async def finished(executable: Path, prompt: str, cwd: Path) -> tuple[ClaudeProc
 
 
 def open_files(pid: str, names: str | None = None) -> set[str]:
-    """What a process's descriptors are, all or those named."""
+    """Returns the targets of a process's descriptors, all or those whose number is in `names`."""
     folder = Path("/proc", pid, "fd")
     return {str(fd.readlink()) for fd in folder.iterdir() if names is None or fd.name in names}
 
 
 @given(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b""))), st.integers(1, 7))
-def test_lines_come_out_however_they_were_cut(lines: list[bytes], size: int) -> None:
+def test_lines_are_restored_from_chunks_of_any_size(lines: list[bytes], size: int) -> None:
     sent = b"".join(line + b"\n" for line in lines)
     splitter = LineSplitter()
     chunks = [sent[at : at + size] for at in range(0, len(sent), size)]
@@ -52,14 +52,14 @@ def test_only_a_line_feed_ends_a_line() -> None:
     assert LineSplitter().feed(line + b"\n") == [line]
 
 
-def test_a_line_over_the_limit_is_dropped_and_the_next_is_kept() -> None:
+def test_a_line_over_the_limit_is_dropped_and_the_next_is_not() -> None:
     splitter = LineSplitter(limit=4)
     received = [splitter.feed(chunk) for chunk in (b"okay\ntoo", b" long", b"er\nfine\n", b"12345\n1234\n")]
     assert received == [[b"okay"], [], [b"fine"], [b"1234"]]
     assert splitter.dropped == 2
 
 
-async def test_an_exit_is_seen_while_a_grandchild_holds_the_pipe(standin: Path, tmp_path: Path) -> None:
+async def test_an_exit_is_noticed_while_a_grandchild_holds_the_pipe(standin: Path, tmp_path: Path) -> None:
     grandchildren: list[int] = []
 
     def on_line(line: bytes) -> bool:
@@ -79,7 +79,7 @@ async def test_an_exit_is_seen_while_a_grandchild_holds_the_pipe(standin: Path, 
     process.release()
 
 
-async def test_stderr_is_kept_to_its_last_eight_kibibytes(standin: Path, tmp_path: Path) -> None:
+async def test_the_last_eight_kibibytes_of_stderr_are_kept(standin: Path, tmp_path: Path) -> None:
     process, _ = await finished(standin, f"[[stderr:{'x' * 20_000}THE END]]", tmp_path)
     assert len(process.stderr_tail) == 8 * 1024
     assert process.stderr_tail.endswith("THE END\n")
@@ -91,12 +91,12 @@ async def test_a_line_of_many_megabytes_arrives_whole(standin: Path, tmp_path: P
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(standin: Path, tmp_path: Path) -> None:
+async def test_the_cli_has_none_of_our_descriptors_and_a_session_of_its_own(standin: Path, tmp_path: Path) -> None:
     seen: list[tuple[set[str], int, int]] = []
     ours = open_files("self", "012") - {"/dev/null"}
 
     def on_line(line: bytes) -> bool:
-        if not seen:  # with its first line it surely lives
+        if not seen:  # at the first line, since the process has started by then
             seen.append((open_files(str(process.pid)), os.getsid(process.pid), os.getpgid(process.pid)))
         return True
 
@@ -112,7 +112,7 @@ async def test_the_cli_shares_none_of_our_descriptors_and_has_its_own_session(st
     assert (session, group) == (process.pid, process.pid)
 
 
-async def test_sending_to_a_process_that_is_gone_does_nothing(standin: Path, tmp_path: Path) -> None:
+async def test_sending_to_a_process_that_has_exited_does_nothing(standin: Path, tmp_path: Path) -> None:
     process, _ = await finished(standin, "[[exit:3]]", tmp_path)
     process.send({"type": "user"})
     process.close_stdin()

@@ -1,4 +1,4 @@
-"""The ladder that ends a run, step by step."""
+"""The steps that end a process: interrupt, SIGTERM, SIGKILL."""
 
 import json
 import os
@@ -40,7 +40,7 @@ anyio.run(main, *sys.argv[1:])
 
 @asynccontextmanager
 async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[ClaudeProcess, str, list[str]]]:
-    """A process that has begun to answer, its job id, and the types of the lines that it wrote."""
+    """Starts a process and waits for its first text; yields it, its job id, and the types of its lines."""
     job_id, types = RecordingContext().job_id, list[str]()
     answering = anyio.Event()
 
@@ -59,32 +59,32 @@ async def running(standin: Path, cwd: Path, prompt: str) -> AsyncIterator[tuple[
             await answering.wait()
             yield process, job_id, types
         assert processes_of(job_id) == []
-    finally:  # a test that fails must not leave what it was about
+    finally:  # also if the test fails
         with anyio.CancelScope(shield=True):
             await kill_orphans({job_id}, timeout_s=5)
 
 
-async def test_an_interrupt_is_enough_for_a_cli_that_listens(standin: Path, tmp_path: Path) -> None:
+async def test_an_interrupt_ends_a_cli_that_reads_its_stdin(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, types):
         await stop(process, job_id, CANCEL)
     assert process.exit_code == 0
     assert types[-2:] == ["control_response", "result"]
 
 
-async def test_what_ignores_an_interrupt_is_terminated(standin: Path, tmp_path: Path) -> None:
+async def test_a_cli_that_ignores_an_interrupt_is_terminated(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, _):
         await stop(process, job_id, QUICK)
     assert process.exit_code == 143
 
 
-async def test_what_ignores_a_signal_is_killed_with_everything_it_started(standin: Path, tmp_path: Path) -> None:
+async def test_a_cli_that_ignores_a_signal_is_killed_with_everything_it_started(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[stubborn]] [[grandchild]] [[holder]] [[hang]]") as (process, job_id, _):
         await until(lambda: len(processes_of(job_id)) == 3)
         await stop(process, job_id, QUICK)
     assert process.exit_code == -signal.SIGKILL
 
 
-async def test_a_cli_that_stays_after_its_result_is_not_waited_for_without_end(standin: Path, tmp_path: Path) -> None:
+async def test_the_wait_for_the_exit_after_a_result_is_limited(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[text:done]] [[linger]]") as (process, job_id, types):
         await wait_for_exit(process, grace_s=0.2)
         assert not process.exited.is_set()
@@ -92,7 +92,7 @@ async def test_a_cli_that_stays_after_its_result_is_not_waited_for_without_end(s
     assert types[-1] == "result"
 
 
-async def test_leftovers_of_other_jobs_are_left_alone(standin: Path, tmp_path: Path) -> None:
+async def test_processes_of_other_jobs_and_databases_are_not_killed(standin: Path, tmp_path: Path) -> None:
     async with running(standin, tmp_path, "[[grandchild]] [[hang]]") as (process, job_id, _):
         assert await kill_orphans({"another job"}, timeout_s=5) == 0
         assert await kill_orphans({job_id}, "/another/sidecar.db", timeout_s=5) == 0
@@ -105,7 +105,7 @@ async def test_leftovers_of_other_jobs_are_left_alone(standin: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("fixture", "prompt"), [("standin", "[[hang]]"), ("real_claude", "[[tool:bash:tail -f /dev/null]]")]
 )
-async def test_a_killed_sidecar_takes_its_cli_with_it(
+async def test_the_cli_of_a_killed_sidecar_ends(
     fixture: str, prompt: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     executable: Path = request.getfixturevalue(fixture)
@@ -116,13 +116,13 @@ async def test_a_killed_sidecar_takes_its_cli_with_it(
     def tool_runs() -> bool:
         return bool(tools_of(job_id, "tail"))
 
-    said = b""
+    output = b""
     try:
         with anyio.fail_after(120):
             async with await anyio.open_process(command, env=environment, cwd=tmp_path, stderr=None) as parent:
                 assert parent.stdout is not None
-                while b"message_start" not in said:
-                    said += await parent.stdout.receive()
+                while b"message_start" not in output:
+                    output += await parent.stdout.receive()
                 await until(tool_runs if fixture == "real_claude" else lambda: True)
                 os.kill(parent.pid, signal.SIGKILL)
             await until(lambda: processes_of(job_id) == [])

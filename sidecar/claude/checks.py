@@ -3,7 +3,6 @@
 A finding is a problem if Claude cannot work, and a warning if it works, but not always or not as expected.
 """
 
-import json
 import os
 import re
 import sys
@@ -11,20 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
-from typing import Any, Final
+from typing import Final
 
 from sidecar_protocol.claude.doctor import ClaudeCandidate, ClaudeLogin, ExecutableSource, Finding, LoginState
 from sidecar_protocol.claude.runs import PermissionMode
 
-from sidecar.claude.process.discovery import INSTALL, Executable
+from sidecar.claude.process.discovery import REINSTALL_HINT, Executable
 from sidecar.claude.process.environment import cli_environment
+from sidecar.json_reader import get, parse_object
 
 OLDEST_RELEASE: Final = (2, 1, 197)
 """The oldest release that the tests run."""
 SHEBANG_BYTES: Final = 256
 SETTINGS_BYTES: Final = 1024 * 1024
 NAMED_FOLDERS: Final = 4
-"""Folders of a PATH that a finding names; the others are counted."""
+"""Maximum number of folders of a PATH that a finding names; the others are counted."""
 
 Release = tuple[int, ...]
 
@@ -54,7 +54,7 @@ def check_executable(used: ClaudeCandidate) -> Finding:
     return Finding.problem(
         "executable",
         f"{used.path} does not answer to --version.",
-        f"Install Claude Code again with `{INSTALL}`, or set CLAUDE_PATH to another `claude`.",
+        REINSTALL_HINT,
     )
 
 
@@ -136,9 +136,7 @@ def check_root(user: User) -> Iterator[Finding]:
     if not user.is_root or user.environment.get("IS_SANDBOX"):
         return
     settings = user.config_dir / "settings.json"
-    permissions = json_object(_read(settings)).get("permissions")
-    mode = permissions.get("defaultMode") if isinstance(permissions, dict) else None
-    if mode == PermissionMode.BYPASS_PERMISSIONS:
+    if get(parse_object(_read(settings)), "permissions", "defaultMode") == PermissionMode.BYPASS_PERMISSIONS:
         yield Finding.problem(
             "root",
             f"The sidecar runs as root, and {settings} sets the permission mode bypassPermissions.",
@@ -181,22 +179,13 @@ def release_of(version: str | None) -> Release | None:
     return tuple(map(int, found.groups())) if found is not None else None
 
 
-def json_object(text: str) -> Mapping[str, Any]:
-    """Parses a JSON object; returns an empty one if the text is anything else."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _folders(path: str) -> list[str]:
     return list(dict.fromkeys(folder.rstrip("/") or "/" for folder in path.split(os.pathsep) if folder))
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(SETTINGS_BYTES).decode(errors="replace")
+            return file.read(SETTINGS_BYTES)
     except OSError:
-        return ""
+        return b""

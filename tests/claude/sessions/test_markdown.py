@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.claude.sessions.markdown import Transcript, fenced
+from sidecar.claude.sessions.markdown import MarkdownSession, fenced
 
 AT = "2026-11-23T08:00:00.000Z"
 SESSION = {
@@ -33,12 +33,12 @@ def use(*inputs: Any, name: str = "Bash") -> list[dict[str, Any]]:
 
 
 def rendered(*messages: dict[str, Any], thinking: bool = False) -> str:
-    transcript = Transcript(thinking=thinking)
+    transcript = MarkdownSession(thinking=thinking)
     return "".join(transcript.message(one) for one in messages)
 
 
 def test_the_heading_says_what_is_known() -> None:
-    assert Transcript(thinking=False).heading(SESSION) == (
+    assert MarkdownSession(thinking=False).heading(SESSION) == (
         "# Birds # of prey\n\n- Folder: /home/me\n- Began: 2026-11-23 08:00 UTC\n"
         "- Last message: 2026-11-23 08:00 UTC\n- Session: s1\n"
     )

@@ -1,4 +1,4 @@
-"""What the connection tests say and how they listen: hostile lines, each with whether it deserves an answer."""
+"""Input for the tests of the connection: hostile lines, each with the number of responses that it needs."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -10,26 +10,26 @@ from sidecar_protocol.connection import MAX_BATCH, Answered, Connection, Event, 
 from tests.strict_json import parse
 
 MAX: Final = 300
-"""The longest line of the tests' connections; enough for what must be read, little enough to be passed often."""
+"""Maximum line length in these tests: long enough for valid messages, short enough to be exceeded often."""
 IDS: Final = st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=6)
 
 Line = tuple[bytes, int]
-"""A line without its newline, and how many answers it deserves."""
+"""A line without its newline, and the number of responses that it needs."""
 
 
 def message(**members: Any) -> bytes:
-    """A JSON-RPC message with these members."""
+    """Returns a JSON-RPC message with these members."""
     return json.dumps({"jsonrpc": "2.0", **members}).encode()
 
 
 def events(connection: Connection) -> Iterator[Event]:
-    """What can be read now."""
+    """Yields the events that can be read now."""
     while (event := connection.next_event()) is not None:
         yield event
 
 
 def describe(event: Event) -> tuple[Any, ...]:
-    """An event as a value that can be compared."""
+    """Converts an event to a tuple that can be compared."""
     if isinstance(event, Request):
         return "request", type(event.id), event.id, event.method, event.params, event.batch is not None
     if isinstance(event, Notified):
@@ -40,8 +40,8 @@ def describe(event: Event) -> tuple[Any, ...]:
     return "refused", event.code, event.reply
 
 
-def say(data: bytes, max_message_bytes: int = MAX) -> tuple[Connection, list[Event]]:
-    """What a connection makes of some bytes and the end after them."""
+def receive(data: bytes, max_message_bytes: int = MAX) -> tuple[Connection, list[Event]]:
+    """Returns a connection that has received these bytes and the end of input, and its events."""
     connection = Connection(max_message_bytes)
     connection.receive(data)
     connection.receive_eof()
@@ -49,35 +49,35 @@ def say(data: bytes, max_message_bytes: int = MAX) -> tuple[Connection, list[Eve
 
 
 def refusal(event: Event) -> dict[str, Any]:
-    """The message that refuses a line."""
+    """Returns the error response of a refused line."""
     assert isinstance(event, Refused)
     assert event.reply.endswith(b"\n")
     answer: dict[str, Any] = parse(event.reply[:-1])
     return answer
 
 
-def converse(chunks: Iterable[bytes], pick: Callable[[int], int]) -> list[Any]:
-    """Answer everything that `chunks` ask, in the order that `pick` (an index below its argument) decides."""
+def exchange(chunks: Iterable[bytes], pick: Callable[[int], int]) -> list[Any]:
+    """Answers all requests in `chunks`, in the order of the indexes that `pick` returns, and returns the responses."""
     connection, sent, open_requests = Connection(MAX), list[bytes](), list[Request]()
 
-    def answer_one() -> None:
+    def reply_to_one() -> None:
         sent.append(connection.reply(open_requests.pop(pick(len(open_requests))), b'"done"'))
 
     for chunk in chunks:
         connection.receive(chunk)
-        take(connection, sent, open_requests)
+        handle_events(connection, sent, open_requests)
         if open_requests and pick(2):
-            answer_one()
+            reply_to_one()
     connection.receive_eof()
-    take(connection, sent, open_requests)
+    handle_events(connection, sent, open_requests)
     while open_requests:
-        answer_one()
+        reply_to_one()
     assert (connection.open_requests, connection.open_batches, connection.has_input) == (0, 0, False)
     return [parse(line) for line in b"".join(sent).split(b"\n")[:-1]]
 
 
-def take(connection: Connection, sent: list[bytes], open_requests: list[Request]) -> None:
-    """Send the refusals, keep the requests."""
+def handle_events(connection: Connection, sent: list[bytes], open_requests: list[Request]) -> None:
+    """Collects the refusals to send and the requests to answer."""
     for event in events(connection):
         if isinstance(event, Request):
             open_requests.append(event)
@@ -85,14 +85,14 @@ def take(connection: Connection, sent: list[bytes], open_requests: list[Request]
             sent.append(event.reply)
 
 
-def deserved(value: Any) -> int:
-    """How many answers a line with this JSON deserves, by the words of the specification."""
+def responses_due(value: Any) -> int:
+    """Returns the number of responses that the specification requires for a line with this JSON."""
     if isinstance(value, list):
-        return int(not 0 < len(value) <= MAX_BATCH or any(map(_one_deserves, value)))
-    return int(_one_deserves(value))
+        return int(not 0 < len(value) <= MAX_BATCH or any(map(_needs_response, value)))
+    return int(_needs_response(value))
 
 
-def _one_deserves(value: Any) -> bool:
+def _needs_response(value: Any) -> bool:
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
         return True
     if value.get("method") is None:
@@ -116,20 +116,20 @@ members: Final = st.fixed_dictionaries(
         "error": json_values,
     },
 )
-"""Objects that look like messages and mostly are not quite."""
-odd_messages: Final = members | st.lists(members | json_values, max_size=5)
+"""Objects that resemble messages, most of them invalid."""
+malformed_messages: Final = members | st.lists(members | json_values, max_size=5)
 
 
 def _encoded(value: Any) -> Line:
     line = json.dumps(value, ensure_ascii=False).encode()
-    return line, deserved(value) if len(line) <= MAX else 1
+    return line, responses_due(value) if len(line) <= MAX else 1
 
 
 def _without_newline(data: bytes) -> bytes:
     return data.replace(b"\n", b"")
 
 
-def _one_answer(line: bytes) -> Line:
+def _one_response(line: bytes) -> Line:
     return line, 1
 
 
@@ -142,8 +142,8 @@ def _is_not_json(line: bytes) -> bool:
 
 
 hostile_lines: Final = st.one_of(
-    odd_messages.map(_encoded),
-    st.binary(max_size=2 * MAX).map(_without_newline).filter(_is_not_json).map(_one_answer),
+    malformed_messages.map(_encoded),
+    st.binary(max_size=2 * MAX).map(_without_newline).filter(_is_not_json).map(_one_response),
     st.sampled_from(
         [
             (b"", 0),
@@ -172,6 +172,6 @@ hostile_lines: Final = st.one_of(
 
 @st.composite
 def chunked(draw: st.DrawFn, data: bytes) -> list[bytes]:
-    """The same bytes in pieces."""
+    """Draws a way to split these bytes into chunks."""
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
     return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
