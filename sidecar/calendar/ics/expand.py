@@ -85,17 +85,16 @@ class IcsCalendar:
         time_range: TimeRange,
         zone: tzinfo | None,
         owner_email: str,
-        check_cancelled: Callable[[], None] = lambda: None,
+        checkpoint: Callable[[], None] = lambda: None,
     ) -> list[RemoteEvent]:
         """Returns the occurrences that overlap the time range, by start.
 
-        Dates and floating times are in `zone`; None means this computer's zone.  `check_cancelled` is called between
-        events and may raise.  Raises `LimitExceeded`.
+        Dates and floating times are in `zone`; None means this computer's zone.  `checkpoint` is called between events
+        and may raise to stop.  Raises `LimitExceeded`.
         """
+        start_ts, end_ts = time_range
         # A day wider on each side, since a local day may differ from the UTC day.
-        first, last = (
-            datetime.fromtimestamp(ts, UTC) for ts in (time_range.start_ts - DAY_S, time_range.end_ts + DAY_S)
-        )
+        first, last = (datetime.fromtimestamp(ts, UTC) for ts in (start_ts - DAY_S, end_ts + DAY_S))
         first_day, last_day = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
         found: dict[str, RemoteEvent] = {}
         skipped = 0
@@ -104,17 +103,13 @@ class IcsCalendar:
         for uid, group in self._groups.items():
             if all(split.is_outside(lines, first_day, last_day) for lines in group):
                 continue
-            check_cancelled()
-            events, malformed = self._parse(group, time_range)
+            checkpoint()
+            events, malformed = self._parse(group, end_ts)
             skipped += malformed
             try:
                 for occurrence in _expand(uid, events, first, last):
                     event = _remote_event(occurrence, zone, owner_email)
-                    if (
-                        event is not None
-                        and time_range.start_ts - DAY_S < event.end_ts
-                        and event.start_ts < time_range.end_ts
-                    ):
+                    if event is not None and start_ts - DAY_S < event.end_ts and event.start_ts < end_ts:
                         found[event.event_id] = event
             except PARSE_ERRORS:
                 skipped += 1
@@ -124,7 +119,7 @@ class IcsCalendar:
             log.info("%d malformed events of a calendar file were skipped", skipped)
         return sorted(found.values(), key=lambda event: (event.start_ts, event.event_id))
 
-    def _parse(self, group: Iterable[list[str]], time_range: TimeRange) -> tuple[list[Any], int]:
+    def _parse(self, group: Iterable[list[str]], end_ts: int) -> tuple[list[Any], int]:
         """Returns the events of one UID, and the number of malformed ones."""
         events: list[Any] = []
         malformed = 0
@@ -135,15 +130,14 @@ class IcsCalendar:
                 except PARSE_ERRORS:
                     malformed += 1
         for event in events:
-            if any(
-                _rule_steps(rule, event, time_range) > MAX_RULE_STEPS for rule in properties.as_list(event.get("RRULE"))
-            ):
+            rules = properties.as_list(event.get("RRULE"))
+            if any(_rule_steps(rule, event, end_ts) > MAX_RULE_STEPS for rule in rules):
                 del event["RRULE"]
         return events, malformed
 
 
-def _rule_steps(rule: Any, event: Any, time_range: TimeRange) -> float:
-    """Estimates a rule's steps up to the end of the time range; 0 if they are few or the rule is malformed."""
+def _rule_steps(rule: Any, event: Any, end_ts: int) -> float:
+    """Estimates a rule's steps up to `end_ts`; 0 if they are few or the rule is malformed."""
     with suppress(*PARSE_ERRORS):
         frequency = str(rule["FREQ"][0]).upper()
         interval = int(properties.as_list(rule.get("INTERVAL", 1))[0])
@@ -153,7 +147,7 @@ def _rule_steps(rule: Any, event: Any, time_range: TimeRange) -> float:
         per_step = prod(max(len(rule.get(name, ())), 1) for name in parts)
         if per_step == 1 and frequency not in RULE_STEPS:
             return 0
-        until = min([time_range.end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
+        until = min([end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
         start = properties.timestamp(event["DTSTART"].dt, UTC)
         steps = (until - start) / (step_s * interval) * per_step
         if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:
