@@ -94,7 +94,7 @@ class Feed(Protocol):
         that is given twice the last one holds.
         """
 
-    def remove_below(self, origin: Origin, prefix: str) -> FeedChange:
+    def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
         """Delete the origin's events whose ids begin so: all that is known of one page or issue.  As `write`."""
 
     async def sweep(
@@ -112,7 +112,7 @@ class Feed(Protocol):
         crash in between, the full sync is simply made again.
         """
 
-    async def forget(self, origin: Origin, *, container_id: str | None = None) -> int:
+    async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
         """Delete all events of an origin, or what lies in one container of it; how many.  In steps, as `sweep`.
 
         Before the account's own row: after a crash in between, the account is still there to be deleted again.

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
 from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode, json_members
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
@@ -58,7 +58,7 @@ class ActivityService(Activity, Feed):
             put = [self._store.put(row_of(origin, event), event.at_ms, now) for event in latest.values()]
             return self._tell(origin, [one for one in put if one is not None], removed)
 
-    def remove_below(self, origin: Origin, prefix: str) -> FeedChange:
+    def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
         """See `Feed`."""
         return self.write(origin, remove=self._store.below(prefix))
 
@@ -86,7 +86,7 @@ class ActivityService(Activity, Feed):
             await self._committed()
         return removed
 
-    async def forget(self, origin: Origin, *, container_id: str | None = None) -> int:
+    async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
         """See `Feed`."""
         return await self.sweep(origin, frozenset(), container_id=container_id)
 
@@ -176,6 +176,6 @@ def _hit(found: Found, terms: Sequence[str]) -> Encoded[ActivityHit]:
     shown = snippet(found.description, terms)
     if not shown.highlights:
         shown = snippet(found.title, terms)
-    marks = [SearchMark(start=start, end=end) for start, end in shown.highlights]
+    marks = [Highlight(start=start, end=end) for start, end in shown.highlights]
     more = json_members({"snippet": shown.text, "marks": marks})
     return Encoded(ActivityHit, b"%s,%s}" % (found.event.json[:-1], more))

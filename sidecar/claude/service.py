@@ -10,15 +10,12 @@ from sidecar_protocol.claude.permissions import (
     PermissionStatus,
 )
 from sidecar_protocol.claude.runs import (
-    TIMEOUT_S,
     Claude,
     ModelName,
     PermissionMode,
-    ResumedSession,
     RunClaude,
     SystemPrompt,
     ToolRules,
-    Turns,
     session_lock,
 )
 from sidecar_protocol.claude.sessions import (
@@ -32,7 +29,7 @@ from sidecar_protocol.claude.sessions import (
 )
 from sidecar_protocol.contract import Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
-from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
@@ -47,32 +44,8 @@ class ClaudeService(Claude):
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    async def spawn(
-        self,
-        *,
-        prompt: LongText,
-        cwd: FolderPath | None = None,
-        model: ModelName | None = None,
-        session_id: ResumedSession | None = None,
-        allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
-        permission_mode: PermissionMode | None = None,
-        max_turns: Turns | None = None,
-        timeout_s: Seconds = TIMEOUT_S,
-        system_prompt: SystemPrompt | None = None,
-        priority: Priority = 0,
-    ) -> Job:
-        spec = RunClaude(
-            prompt=prompt,
-            cwd=cwd,
-            model=model,
-            session_id=session_id,
-            allowed_tools=allowed_tools,
-            permission_mode=permission_mode,
-            max_turns=max_turns,
-            timeout_s=timeout_s,
-            system_prompt=system_prompt,
-        )
-        return self._queue.enqueue(spec, priority=priority).as_model()
+    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+        return self._queue.enqueue(run, priority=priority).as_model()
 
 
 class SessionsService(Sessions):

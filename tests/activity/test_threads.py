@@ -113,7 +113,7 @@ async def test_links_follow_what_becomes_of_an_event(app: InProcessApp) -> None:
     assert [await thread(app, f"PROJ-{number}") for number in (1, 2, 3)] == [[], [], []]
     assert app.database.rows("SELECT * FROM activity_links") == []
     feed.write(CALENDAR, [event("meeting", title="PROJ-1")])
-    assert await feed.forget(JIRA) == 1
+    assert await feed.remove_all(JIRA) == 1
     assert await thread(app, "PROJ-1") == []  # nothing says any more that PROJ is a project
 
 
