@@ -58,7 +58,7 @@ class FeedEvent:
     object_id: str | None = None
     """The id of the page or series that several events are about."""
     issue_key: str | None = None
-    """The issue that it is about, as Jira states; makes the issue's project known, so that its keys in texts are links."""
+    """The issue that it is about, according to Jira; keys of the same project in other events' texts are then links."""
     links: Sequence[str] = ()
     """Keys of other issues that the source links.  Keys in title and description are found without this."""
     status: str | None = None
@@ -94,7 +94,7 @@ class Feed(Protocol):
         """
 
     def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
-        """Deletes the origin's events whose ids begin with this prefix, such as those of one page.  Atomic as `write`."""
+        """Deletes the origin's events whose ids begin with this prefix, such as those of one page, atomically."""
 
     async def sweep(
         self,

@@ -37,7 +37,7 @@ COLUMNS: Final = (
 )
 """The columns of a CSV file, in order."""
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""A cell that begins with one of these is a formula (OWASP, CSV Injection), with the last four in East Asian locales."""
+"""A cell that begins with one of these is a formula (OWASP, CSV Injection), the last four in East Asian locales."""
 SUFFIXES: Final = {ActivityFileFormat.CSV: "csv", ActivityFileFormat.JSONL: "jsonl", ActivityFileFormat.MARKDOWN: "md"}
 
 

@@ -17,7 +17,7 @@ from sidecar_protocol.activity.reports import (
 )
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-"""In English and not the machine's language: a report must not depend on the machine."""
+"""English names, not those of the machine's language: a report must not depend on the machine."""
 UNTITLED: Final = "(no title)"
 
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~!&])")

@@ -135,9 +135,8 @@ async def test_filters_choose_what_is_written(app: InProcessApp, tmp_path: Path)
 async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancelled(
     app: InProcessApp, tmp_path: Path
 ) -> None:
-    app.activity.write(
-        JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(PAGE_ROWS * 5)]
-    )
+    rows = PAGE_ROWS * 5
+    app.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(rows)])
     context = Context()
     path = str(tmp_path / "all.csv")
     result = await handler(app, tmp_path / "data").run(ExportActivity(path=path), context)
