@@ -16,7 +16,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar_protocol.connection import Connection, Id
-from sidecar_protocol.system import OutboxStatus, ProgressKind, ProgressValue, RequestProgress, SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
+from sidecar_protocol.system.progress import ProgressKind, ProgressValue, RequestProgress
+from sidecar_protocol.system.status import OutboxStatus
 
 from sidecar import exit_codes
 from sidecar.clock import FixedClock, SystemClock, iso_now

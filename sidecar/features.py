@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from sidecar_protocol.contract import JobSpec
-from sidecar_protocol.system import SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CODE, CONFIG, CREDENTIALS, VERIFIER

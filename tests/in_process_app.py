@@ -17,7 +17,7 @@ import anyio.lowlevel
 from pydantic_core import to_json
 from sidecar_protocol import contract
 from sidecar_protocol.connection import Answered, Connection, Notified
-from sidecar_protocol.system import SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.activity.service import ActivityService
 from sidecar.commandline.client import Received, RemoteError

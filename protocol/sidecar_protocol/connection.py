@@ -114,7 +114,7 @@ class Connection:
     def __init__(
         self, max_message_bytes: int = MAX_MESSAGE_BYTES, on_line: Callable[[bytes, Refused | None], None] | None = None
     ) -> None:
-        """`on_line` is called with every line (the beginning of one that is too long), and its refusal if invalid."""
+        """`on_line` is called with every non-blank line (the beginning if it is too long) and its refusal, if any."""
         self._max = max_message_bytes
         self._on_line = on_line
         self._lines: deque[bytes | None] = deque()  # None: the line was too long

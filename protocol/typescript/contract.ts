@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "74824e6a89347d18";
+export const SCHEMA_HASH = "fdd4148f4a368ae1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -129,11 +129,11 @@ export interface ActivityHit {
   raw: unknown;
   /** A piece of the description around the first hit, or of the title where the description has none. */
   snippet: string;
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
-export interface SearchMark {
+export interface Highlight {
   start: number;
   end: number;
 }
@@ -779,220 +779,218 @@ export interface SessionText {
 }
 
 /**
- * What became of a question.
+ * The status of a permission request.
  *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
+ * - `open`: Waits for a response.
+ * - `cancelled`: The turn ended, Claude withdrew the request, or the session continued without a response.
  */
 export const PermissionStatus = {
-  /** Waits for an answer. */
+  /** Waits for a response. */
   OPEN: "open",
   ALLOWED: "allowed",
   DENIED: "denied",
-  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  /** The turn ended, Claude withdrew the request, or the session continued without a response. */
   CANCELLED: "cancelled",
 } as const;
 /**
- * What became of a question.
+ * The status of a permission request.
  *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
+ * - `open`: Waits for a response.
+ * - `cancelled`: The turn ended, Claude withdrew the request, or the session continued without a response.
  */
 export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
 
-/** Questions, the newest first. */
+/** Permission requests, newest first. */
 export interface PermissionPage {
   requests: PermissionRequest[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** Something that Claude asks and waits for. */
+/** A permission request that Claude waits for. */
 export interface PermissionRequest {
   request_id: string;
   session_id: string;
-  /** The turn that asks. */
+  /** The turn that sent it. */
   job_id: string;
   kind: PermissionKind;
   /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
   tool_name: string;
-  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  /** The id of the call: `raw.message.content[].id` of the message of kind `tool_use`. */
   tool_use_id: string | null;
-  /** Claude's own words for it. */
+  /** Claude's description of the call. */
   description: string | null;
-  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  /** The whole input of the tool, an object of at most 1 MiB.  A response applies to exactly this input. */
   input: unknown;
-  /** The file or folder that is out of bounds without an answer. */
+  /** The file or folder to which Claude has no access without permission. */
   blocked_path: string | null;
-  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  /** The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible. */
   rules: string[];
-  /** A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too. */
+  /** A mode that would allow the call: `claude.sessions.update` sets it, even during the turn. */
   suggested_mode: PermissionMode | null;
   status: PermissionStatus;
-  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  /** True if the turn has ended and the request is still open: a response starts a new turn, `resumed_by`. */
   turn_ended: boolean;
-  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  /** The message of the denial, or the reason of the cancellation. */
   message: string | null;
-  /** The input that was allowed in place of `input`; null: as it was. */
+  /** The input that was allowed instead of `input`; null if that was not changed. */
   updated_input: unknown;
-  /** The rules that the answer added to the session. */
+  /** The rules that the response added to the session. */
   remembered: string[];
-  /** The job of the turn that goes on with the answer. */
+  /** The job id of the turn that continues with the response. */
   resumed_by: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   resolved_at: string | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented by every change: of two snapshots, the higher is newer. */
   version: number;
 }
 
 /**
- * What is asked.
+ * The kind of a permission request.
  *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ * - `tool`: Permission to use a tool with this input.
+ * - `question`: Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question,
+ * header,
+ * options: [{label, description}], multiSelect}]}.
+ * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export const PermissionKind = {
-  /** May Claude use this tool with this input? */
+  /** Permission to use a tool with this input. */
   TOOL: "tool",
   /**
-   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
-   * [{label, description}], multiSelect}]}.
+   * Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question, header,
+   * options: [{label, description}], multiSelect}]}.
    */
   QUESTION: "question",
-  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  /** Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`. */
   PLAN: "plan",
 } as const;
 /**
- * What is asked.
+ * The kind of a permission request.
  *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ * - `tool`: Permission to use a tool with this input.
+ * - `question`: Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question,
+ * header,
+ * options: [{label, description}], multiSelect}]}.
+ * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export type PermissionKind = "tool" | "question" | "plan";
 
 /**
- * What Claude may do without asking.
+ * The actions that Claude may take without permission.
  *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
+  /** May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission. */
   DEFAULT: "default",
-  /** Also edits files in its folder. */
+  /** May also edit files in its folder. */
   ACCEPT_EDITS: "acceptEdits",
-  /** Reads and plans, changes nothing. */
+  /** May only read, to make a plan. */
   PLAN: "plan",
-  /** Whatever is not allowed beforehand is denied. */
+  /** May read; everything else that no rule allows is denied without a request. */
   DONT_ASK: "dontAsk",
-  /** A classifier decides. */
+  /** A classifier decides about each call. */
   AUTO: "auto",
-  /** Does everything.  The CLI refuses it to root. */
+  /** May do everything.  The CLI refuses this mode to root. */
   BYPASS_PERMISSIONS: "bypassPermissions",
 } as const;
 /**
- * What Claude may do without asking.
+ * The actions that Claude may take without permission.
  *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
 
-/** An answer. */
+/** The decision about a permission request. */
 export const PermissionDecision = {
   ALLOW: "allow",
   DENY: "deny",
 } as const;
-/** An answer. */
+/** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
 /**
- * What a message is.
+ * The kind of a message.
  *
  * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
+ * - `error`: The reason why a turn failed.
+ * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
   /** A prompt. */
   USER: "user",
   ASSISTANT_TEXT: "assistant_text",
   THINKING: "thinking",
-  /** Claude uses a tool; `text` is the tool's name, its input is in `raw`. */
+  /** Claude calls a tool; `text` is the tool's name, and `raw` contains its input. */
   TOOL_USE: "tool_use",
   TOOL_RESULT: "tool_result",
-  /** Why a turn failed. */
+  /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something else that the CLI said, perhaps of a kind that did not exist when this was written. */
+  /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
 } as const;
 /**
- * What a message is.
+ * The kind of a message.
  *
  * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
+ * - `error`: The reason why a turn failed.
+ * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
 
-/** What was found, the newest first. */
+/** Matching messages, newest first. */
 export interface MessageHits {
   hits: MessageHit[];
-  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  /** Null once all messages were searched.  A page can be short or empty although others follow. */
   next_cursor: string | null;
 }
 
-/** A message that was found. */
+/** A message that matches a search. */
 export interface MessageHit {
   message_id: string;
   session_id: string;
   session_title: string | null;
   job_id: string | null;
-  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  /** Position in the session, from 1. */
   seq: number;
   kind: MessageKind;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
-  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
-  marks: SearchMark[];
+  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  marks: Highlight[];
 }
 
-/** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
+/** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`. */
+  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
-  /** The session that it branched off. */
+  /** The session that it was forked from. */
   forked_from: string | null;
-  /** The first prompt's first line where none was given. */
+  /** The first line of the first prompt, unless another title was set. */
   title: string | null;
-  /** Where Claude works; null: the home folder. */
+  /** Claude's working directory; null for the home folder. */
   cwd: string | null;
   model: string | null;
   permission_mode: PermissionMode | null;
@@ -1005,45 +1003,43 @@ export interface Session {
   updated_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_message_at: string | null;
-  /** Over all turns, each message counted once.  A fork begins at nothing. */
+  /** Sum over all turns.  A fork starts at zero. */
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices, over all turns. */
+  /** Sum over all turns: the CLI's estimate, at list prices. */
   total_cost_usd: number;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented by every change: of two snapshots, the higher is newer. */
   version: number;
 }
 
 /**
- * What a session is doing.
+ * The status of a session.
  *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running.
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
-  /** Waits for the next prompt. */
+  /** No turn is running. */
   IDLE: "idle",
-  /** A turn runs. */
+  /** A turn is running. */
   RUNNING: "running",
-  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
-  /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
+  /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
   INTERRUPTED: "interrupted",
 } as const;
 /**
- * What a session is doing.
+ * The status of a session.
  *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running.
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
 
-/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
+/** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
   input_tokens: number;
   output_tokens: number;
@@ -1051,14 +1047,14 @@ export interface ClaudeUsage {
   cache_read_input_tokens: number;
 }
 
-/** Sessions, the last changed first. */
+/** Sessions, most recently updated first. */
 export interface SessionPage {
   sessions: Session[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** The session that is gone. */
+/** The deleted session. */
 export interface SessionDeleted {
   session_id: string;
 }
@@ -1070,74 +1066,74 @@ export interface ClaudeMessagePage {
   next_cursor: string | null;
 }
 
-/** One finished item of a session. */
+/** A complete message of a session. */
 export interface ClaudeMessage {
   message_id: string;
   session_id: string;
-  /** The turn that it came in. */
+  /** The turn that it belongs to. */
   job_id: string | null;
-  /** Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message. */
+  /** The `message_id` of its `claude.delta` notifications.  Several messages can be parts of one API message. */
   api_message_id: string | null;
-  /** Its place in the session, from 1 on, without gaps. */
+  /** Position in the session, from 1, without gaps. */
   seq: number;
   kind: MessageKind;
   /** At most 2 MiB of UTF-8. */
   text: string;
-  /** The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB. */
+  /** The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB. */
   raw: unknown;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
 }
 
 /**
- * What one entry is about.
+ * The grouping of usage.
  *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
+ * - `day`: Local days; a day without usage has no entry.
+ * - `session`: Sessions; one entry without a session id is the sum of all runs.
+ * - `job`: Runs and turns.
  */
 export const UsageGroup = {
-  /** A local day.  A day without any use has no entry. */
+  /** Local days; a day without usage has no entry. */
   DAY: "day",
-  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  /** Sessions; one entry without a session id is the sum of all runs. */
   SESSION: "session",
   MODEL: "model",
-  /** A run or a turn. */
+  /** Runs and turns. */
   JOB: "job",
 } as const;
 /**
- * What one entry is about.
+ * The grouping of usage.
  *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
+ * - `day`: Local days; a day without usage has no entry.
+ * - `session`: Sessions; one entry without a session id is the sum of all runs.
+ * - `job`: Runs and turns.
  */
 export type UsageGroup = "day" | "session" | "model" | "job";
 
-/** The entries, and all of them together. */
+/** Usage entries and their sums. */
 export interface UsageList {
-  /** Days in order; others by what they cost, the dearest first. */
+  /** Days in order; other groupings by cost, highest first. */
   entries: UsageEntry[];
   usage: ClaudeUsage;
   total_cost_usd: number;
 }
 
-/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+/** The usage of a day, session, model or job; the fields of the other groupings are null. */
 export interface UsageEntry {
-  /** YYYY-MM-DD in the time zone that was asked for. */
+  /** YYYY-MM-DD in the requested time zone. */
   day: string | null;
-  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  /** Remains after the session is deleted.  For a job, the session of the turn. */
   session_id: string | null;
-  /** `unknown` where the CLI did not say. */
+  /** `unknown` if the CLI did not report it. */
   model: string | null;
   job_id: string | null;
-  /** Each API message counted once. */
+  /** The sum over API messages, each counted once. */
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number;
-  /** How many runs and turns. */
+  /** The number of runs and turns. */
   jobs: number;
-  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** The time of the last recorded usage.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_at: string;
 }
 
@@ -1590,7 +1586,7 @@ export interface ClaudeApiRetry {
   error: string;
 }
 
-/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+/** Claude requests permission and waits.  Sent again when the turn ends and the request stays open. */
 export interface ClaudePermissionRequested {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1599,7 +1595,7 @@ export interface ClaudePermissionRequested {
   request: PermissionRequest;
 }
 
-/** A question is closed, whichever way: take its dialog away. */
+/** A permission request was answered or cancelled: close its dialog. */
 export interface ClaudePermissionResolved {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1608,18 +1604,18 @@ export interface ClaudePermissionResolved {
   request: PermissionRequest;
 }
 
-/** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+/** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
 export interface ClaudeDelta {
-  /** The session whose turn it is; in a run of one prompt, the CLI's own. */
+  /** The session of the turn; for a run, the session's id in the CLI. */
   session_id: string;
   job_id: string;
   message_id: string;
-  /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
+  /** Position of `text` in the message, in UTF-16 code units: JavaScript's `length` of the text before it. */
   offset: number;
   text: string;
 }
 
-/** A session has one more finished item. */
+/** A message was added to a session. */
 export interface ClaudeMessageAdded {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1630,7 +1626,7 @@ export interface ClaudeMessageAdded {
   message: ClaudeMessage;
 }
 
-/** A session was created or changed. */
+/** A session was created or updated. */
 export interface ClaudeSessionUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1639,7 +1635,7 @@ export interface ClaudeSessionUpdated {
   session: Session;
 }
 
-/** A session is gone, with its messages. */
+/** A session was deleted with its messages. */
 export interface ClaudeSessionDeleted {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1720,7 +1716,7 @@ export type ProcessState = "ready" | "draining" | "degraded";
 
 /** Progress of a request with a `_meta.progress_token`.  Never sent after its response. */
 export interface RequestProgress {
-  /** A request's id. */
+  /** Identifies the request in its $/progress notifications. */
   token: number | string;
   value: ProgressValue;
 }
@@ -1818,11 +1814,11 @@ export interface CalendarSynced {
   removed: number;
 }
 
-/** Write a session to a file, which appears under its name once it is complete. */
+/** Writes a session to a file, which appears under its name once it is complete. */
 export interface ExportSession {
   /** A Claude session's id. */
   session_id: string;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  /** A path in an existing folder outside the data folder; null for a new file in the data folder's `exports`. */
   path?: string | null;
   /**
    * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
@@ -1833,7 +1829,7 @@ export interface ExportSession {
   /** @default "markdown" */
   format?: ExportFormat;
   /**
-   * Whether Markdown has Claude's thoughts too; JSONL has everything.
+   * Whether Markdown includes Claude's thinking; JSONL always does.
    *
    * @default false
    */
@@ -1841,28 +1837,26 @@ export interface ExportSession {
 }
 
 /**
- * What the file is for.
+ * The format of an exported file.
  *
- * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
- * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
- * message.
+ * - `markdown`: Readable text: prompts, answers, and tools with their inputs and outputs.
+ * - `jsonl`: A line {type: "session", session}, then a line {type: "message", message} per message.
  */
 export const ExportFormat = {
-  /** To be read: prompts, answers, tools with what they were given and what they said. */
+  /** Readable text: prompts, answers, and tools with their inputs and outputs. */
   MARKDOWN: "markdown",
-  /** To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message. */
+  /** A line {type: "session", session}, then a line {type: "message", message} per message. */
   JSONL: "jsonl",
 } as const;
 /**
- * What the file is for.
+ * The format of an exported file.
  *
- * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
- * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
- * message.
+ * - `markdown`: Readable text: prompts, answers, and tools with their inputs and outputs.
+ * - `jsonl`: A line {type: "session", session}, then a line {type: "message", message} per message.
  */
 export type ExportFormat = "markdown" | "jsonl";
 
-/** The file that was written. */
+/** The written file. */
 export interface ExportResult {
   session_id: string;
   path: string;
@@ -1870,20 +1864,20 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Run a prompt through the user's own `claude` and wait for its answer. */
+/** Runs a prompt in the user's own `claude`; the result is its answer. */
 export interface RunClaude {
   prompt: string;
-  /** Where Claude works; null: the home folder. */
+  /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
-  /** Null: as the user's settings say. */
+  /** Null for the model in the user's Claude settings. */
   model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
-  /** Null: as the user's settings say. */
+  /** Null for the mode in the user's Claude settings. */
   permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
+  /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
    * Seconds.
@@ -1891,52 +1885,52 @@ export interface RunClaude {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** A resumed session keeps the one that it began with. */
+  /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface ClaudeRunResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
   num_turns: number | null;
   duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
+  /** The API's stop reason: `end_turn`, `max_tokens`. */
   stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
-  /** The CLI's own session: send it with the next prompt to go on with this conversation. */
+  /** The session's id in the CLI: pass it to the next run to continue this conversation. */
   session_id: string | null;
 }
 
-/** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+/** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
 export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
 }
 
-/** What a turn of a session came to.  Usage and cost are this turn's alone. */
+/** The result of a turn.  Usage and cost are those of this turn. */
 export interface ClaudeTurnResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
   num_turns: number | null;
   duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
+  /** The API's stop reason: `end_turn`, `max_tokens`. */
   stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
   session_id: string;
 }
@@ -2248,16 +2242,17 @@ export interface ClaudePermissionsRespondParams {
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
-  /** An absolute path. */
+  /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** Null for the model in the user's Claude settings. */
   model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
+  /** Null for the mode in the user's Claude settings. */
   permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
+  /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
    * Seconds.
@@ -2265,7 +2260,7 @@ export interface ClaudeSpawnParams {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** Added to the end of Claude Code's own system prompt. */
+  /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
   /**
    * Jobs of higher priority start first; 0 is normal.
@@ -2277,7 +2272,7 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2297,12 +2292,12 @@ export interface ClaudeSessionsCreateParams {
   title?: string | null;
   /** An absolute path. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
   /** @default [] */
   allowed_tools?: string[];
-  /** Added to the end of Claude Code's own system prompt. */
+  /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
 }
 
@@ -2329,7 +2324,7 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
@@ -2773,99 +2768,99 @@ export interface Methods {
    */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
   /**
-   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
   /**
-   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
    *
    * Errors: invalid_cursor.
    */
   "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
   /**
-   * Answer.  Claude is told once the answer is stored.
+   * Responds to a request.  Claude receives the response once it is stored.
    *
-   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-   * allow) adds `rules` to the session, so that the like is not asked again.
+   * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+   * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+   * With the decision deny, `message` is the reason that Claude receives.
    *
    * Errors: permission_not_found, permission_already_resolved, payload_too_large.
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
-   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
    * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   * Finds messages by parts of their text, newest first.  The search ignores case.
    *
-   * What a tool was given is searched too.  Upper and lower case are the same.
+   * It covers the first 32,768 characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
   /**
-   * A new session.  Nothing is started before its first turn.
+   * Creates a session.  No process is started before its first turn.
    *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
-   * Sessions, the last changed first; one that changes while pages are read moves to the front.
+   * Returns sessions, most recently updated first; an update moves a session to the first page.
    *
    * Errors: invalid_cursor.
    */
   "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
   /**
-   * One session as it stands.
+   * Returns a session.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
   /**
-   * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+   * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
   /**
-   * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+   * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
    * Errors: session_not_found, payload_too_large.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
-   * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+   * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * A new session with the same settings and the same past; from here on each goes its own way.
+   * Creates a session with the settings and messages of another; later turns affect only one of them.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
   /**
-   * The messages of a session, oldest first.
+   * Returns the messages of a session, oldest first.
    *
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
-   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
-   * `time_zone` says where days begin; null: where this computer is.
+   * `time_zone` determines where days begin; null for the time zone of this computer.
    *
    * Errors: time_zone_unknown.
    */
@@ -3200,55 +3195,55 @@ export interface NestedMethods<Options> {
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
     readonly sessions: {
       /**
-       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+       * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
        *
        * Errors: session_not_found.
        */
       readonly export: ((params: ClaudeSessionsExportParams, options?: Options) => Promise<SessionText>);
       /**
-       * A new session.  Nothing is started before its first turn.
+       * Creates a session.  No process is started before its first turn.
        *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
-       * Sessions, the last changed first; one that changes while pages are read moves to the front.
+       * Returns sessions, most recently updated first; an update moves a session to the first page.
        *
        * Errors: invalid_cursor.
        */
       readonly list: ((params?: ClaudeSessionsListParams, options?: Options) => Promise<SessionPage>);
       /**
-       * One session as it stands.
+       * Returns a session.
        *
        * Errors: session_not_found.
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
        *
        * Errors: session_not_found.
        */
       readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
       /**
-       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+       * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
        *
        * Errors: session_not_found.
        */
       readonly delete: ((params: ClaudeSessionsDeleteParams, options?: Options) => Promise<SessionDeleted>);
       /**
-       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+       * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
        * Errors: session_not_found, payload_too_large.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
-       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+       * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
        *
        * Errors: session_not_found.
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * A new session with the same settings and the same past; from here on each goes its own way.
+       * Creates a session with the settings and messages of another; later turns affect only one of them.
        *
        * Errors: session_not_found.
        */
@@ -3256,39 +3251,39 @@ export interface NestedMethods<Options> {
     };
     readonly permissions: {
       /**
-       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+       * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
        *
        * Errors: invalid_cursor.
        */
       readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
       /**
-       * Answer.  Claude is told once the answer is stored.
+       * Responds to a request.  Claude receives the response once it is stored.
        *
-       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-       * allow) adds `rules` to the session, so that the like is not asked again.
+       * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+       * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+       * With the decision deny, `message` is the reason that Claude receives.
        *
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
     };
     /**
-     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+     * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
      *
      * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+       * Finds messages by parts of their text, newest first.  The search ignores case.
        *
-       * What a tool was given is searched too.  Upper and lower case are the same.
+       * It covers the first 32,768 characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */
       readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
       /**
-       * The messages of a session, oldest first.
+       * Returns the messages of a session, oldest first.
        *
        * Errors: session_not_found, invalid_cursor.
        */
@@ -3296,9 +3291,9 @@ export interface NestedMethods<Options> {
     };
     readonly usage: {
       /**
-       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+       * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
        *
-       * `time_zone` says where days begin; null: where this computer is.
+       * `time_zone` determines where days begin; null for the time zone of this computer.
        *
        * Errors: time_zone_unknown.
        */
@@ -3518,17 +3513,17 @@ export interface Notifications {
   "claude.stall": ClaudeStall;
   /** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
   "claude.api_retry": ClaudeApiRetry;
-  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  /** Claude requests permission and waits.  Sent again when the turn ends and the request stays open. */
   "claude.permission_requested": ClaudePermissionRequested;
-  /** A question is closed, whichever way: take its dialog away. */
+  /** A permission request was answered or cancelled: close its dialog. */
   "claude.permission_resolved": ClaudePermissionResolved;
-  /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+  /** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
   "claude.delta": ClaudeDelta;
-  /** A session has one more finished item. */
+  /** A message was added to a session. */
   "claude.message_added": ClaudeMessageAdded;
-  /** A session was created or changed. */
+  /** A session was created or updated. */
   "claude.session_updated": ClaudeSessionUpdated;
-  /** A session is gone, with its messages. */
+  /** A session was deleted with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
   /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
   "events.lag": EventsLag;
@@ -3556,11 +3551,11 @@ export interface JobTypes {
   "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
-  /** Write a session to a file, which appears under its name once it is complete. */
+  /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult };
-  /** Run a prompt through the user's own `claude` and wait for its answer. */
+  /** Runs a prompt in the user's own `claude`; the result is its answer. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
-  /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+  /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
   /** Bring the feed up to date with a Confluence site. */
   "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
@@ -3790,9 +3785,9 @@ export const ERROR_CODES = {
   sign_in_account_mismatch: 4097,
   /** Google rejected the sign-in. */
   sign_in_failed: 5025,
-  /** Claude has asked nothing under this id. */
+  /** No permission request has this id. */
   permission_not_found: 4046,
-  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  /** The permission request was already answered or cancelled. */
   permission_already_resolved: 4092,
   /** No Claude session has this id. */
   session_not_found: 4045,

@@ -11,9 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import anyio
 from sidecar_protocol.calendar.accounts import CalendarSynced
 
+from sidecar.accounts import run_concurrently
 from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
 from sidecar.calendar.event_writer import (
     ACCOUNT_DELETED,
@@ -84,7 +84,7 @@ class AccountSync:
     async def _delete(self, calendar: CalendarState) -> None:
         runtime, stores = self.account.runtime, self.account.stores
         key = self._key(calendar)
-        await runtime.feed().forget(self.account.origin, container_id=calendar.calendar_id)
+        await runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
         counts = ChangeCounts(removed=await delete_events(runtime, stores.events, key))
         with self.account.transaction():
             stores.calendars.delete(key)
@@ -99,7 +99,7 @@ class AccountSync:
             with self.account.transaction():
                 self.account.stores.calendars.set_feed_watermark(self._key(calendar), watermark_ts)
             if watermark_ts is not None:
-                await self.account.runtime.feed().forget(self.account.origin, container_id=calendar.calendar_id)
+                await self.account.runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
 
     async def _sync_calendars(self, calendars: Sequence[CalendarState], zone: str) -> None:
         """Syncs calendars concurrently.
@@ -107,25 +107,15 @@ class AccountSync:
         If one fails, the others are synced nevertheless, and the first failure is raised at the end.  A failure of the
         whole account, or a rate limit, cancels the others.
         """
-        waiting = iter(calendars)
-        failures: list[Exception] = []
 
-        async def worker() -> None:
-            for calendar in waiting:
-                self.context.progress((self.synced + self.failed) / len(calendars), f"Reading {calendar.name}")
-                try:
-                    await self._sync_calendar(calendar, zone)
-                except Exception as failure:  # noqa: BLE001 - raised below, outside of the group's ExceptionGroup
-                    failures.append(failure)
-                    if not isinstance(failure, JobFailed) or failure.kind == ACCOUNT_DELETED:
-                        tasks.cancel_scope.cancel()
-                        return
+        async def sync(calendar: CalendarState) -> None:
+            self.context.progress((self.synced + self.failed) / len(calendars), f"Reading {calendar.name}")
+            await self._sync_calendar(calendar, zone)
 
-        async with anyio.create_task_group() as tasks:
-            for _ in range(min(MAX_CALENDARS_AT_ONCE, len(calendars))):
-                tasks.start_soon(worker)
-        if failures:
-            raise next((one for one in failures if not isinstance(one, JobFailed)), failures[0])
+        def is_fatal(error: Exception) -> bool:
+            return not isinstance(error, JobFailed) or error.kind == ACCOUNT_DELETED
+
+        await run_concurrently(sync, calendars, MAX_CALENDARS_AT_ONCE, is_fatal=is_fatal)
 
     async def _sync_calendar(self, calendar: CalendarState, zone: str) -> None:
         counts = ChangeCounts()

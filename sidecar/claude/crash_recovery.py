@@ -8,7 +8,7 @@ from typing import Final
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.orphans import kill_orphans, still_running
 from sidecar.claude.process.process_table import ProcessTable
-from sidecar.claude.sessions.conversations import Conversations
+from sidecar.claude.sessions.journal import SessionJournal
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +20,11 @@ class CrashRecovery:
     """Kills orphaned processes; `database` is the value of DATABASE_ENV in their environment."""
 
     def __init__(
-        self, database: str, process_table: ProcessTable, conversations: Conversations, permissions: PermissionJournal
+        self, database: str, process_table: ProcessTable, sessions: SessionJournal, permissions: PermissionJournal
     ) -> None:
         self._database = database
         self._process_table = process_table
-        self._conversations = conversations
+        self._sessions = sessions
         self._permissions = permissions
 
     async def kill_orphans(self, job_ids: Collection[str]) -> int:
@@ -34,7 +34,7 @@ class CrashRecovery:
     async def recover(self) -> None:
         """Kills all orphans.  Afterwards no session is running; permission requests stay open."""
         try:
-            session_ids = self._conversations.left_behind()
+            session_ids = self._sessions.store.unfinished()
             records = self._process_table.records()
             if session_ids or records:
                 owners = {*session_ids, *(record.owner_id for record in records)}
@@ -42,6 +42,6 @@ class CrashRecovery:
                 killed = await kill_orphans(owners, self._database, known=known, timeout_s=KILL_TIMEOUT_S)
                 log.warning("an earlier process left %d sessions open; killed %d processes", len(session_ids), killed)
                 self._process_table.discard(record.pid for record in records)
-                self._conversations.recover(session_ids, self._permissions.recover())
+                self._sessions.recover(session_ids, self._permissions.recover())
         except sqlite3.Error:  # the next turn of each session repairs it
             log.exception("the sessions of an earlier process could not be repaired")

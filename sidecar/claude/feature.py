@@ -1,10 +1,7 @@
 """Claude, composed: runs and sessions, and the CLI processes behind them."""
 
-import logging
 import os
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 from sidecar_protocol.claude.export import ExportSession
 from sidecar_protocol.claude.runs import RunClaude
@@ -22,18 +19,15 @@ from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
-from sidecar.claude.sessions.conversations import Conversations
 from sidecar.claude.sessions.export import ExportHandler, ExportService
+from sidecar.claude.sessions.journal import SessionJournal
 from sidecar.claude.sessions.search import SearchService
-from sidecar.claude.sessions.store import ClaudeStore, search_index
+from sidecar.claude.sessions.store import SessionStore, search_index
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
-from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime
-
-log = logging.getLogger(__name__)
 
 
 def make(runtime: Runtime) -> Feature:
@@ -54,46 +48,27 @@ class _Parts:
     """The objects that several services and handlers share."""
 
     def __init__(self, runtime: Runtime) -> None:
-        database, clock, notify, new_id = runtime.database, runtime.clock, runtime.notify, runtime.new_id
-        self.store = ClaudeStore(database)
+        database = runtime.database
+        self.store = SessionStore(database)
         self.index = search_index(database)
         self.index.prepare()
-        self.usage = UsageStore(database, clock)
-        self.conversations = Conversations(database, self.store, notify, clock, new_id, self.usage)
-        self.requests = PermissionStore(database)
-        self.permissions = PermissionJournal(
-            database,
-            self.requests,
-            self.conversations,
-            notify=notify,
-            enqueue=runtime.queue.enqueue,
-            after_commit=runtime.after_commit,
-            clock=clock,
-            new_id=new_id,
-        )
-        self.pool = ProcessPool(on_ended=self.conversations.process_ended, is_draining=runtime.is_draining)
+        self.usage = UsageStore(database, runtime.clock)
+        self.sessions = SessionJournal(runtime, self.store, self.usage)
+        self.permissions = PermissionJournal(runtime, PermissionStore(database), self.sessions)
+        self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=runtime.is_draining)
         self.process_table = ProcessTable(database)
         self.database_name = str(runtime.settings.database.resolve())
-        self.recovery = CrashRecovery(self.database_name, self.process_table, self.conversations, self.permissions)
+        self.recovery = CrashRecovery(self.database_name, self.process_table, self.sessions, self.permissions)
         self.discovery = Discovery(setting=runtime.settings.claude_path, environment=os.environ, home=Path.home())
         self.doctor = DoctorService(self.discovery, this_user())
 
 
 def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
-    sessions = SessionsService(
-        parts.store,
-        parts.conversations,
-        parts.permissions,
-        enqueue=runtime.queue.enqueue,
-        cancel=runtime.queue.cancel_holders,
-        drop_process=parts.pool.drop,
-        adapt_process=parts.pool.apply_settings,
-    )
     return (
-        ClaudeService(runtime.queue.enqueue),
+        ClaudeService(runtime.queue),
         parts.doctor,
-        sessions,
-        PermissionsService(parts.requests, parts.permissions),
+        SessionsService(runtime, parts.sessions, parts.permissions, parts.pool),
+        PermissionsService(parts.permissions),
         SearchService(parts.store, parts.index, runtime.clock),
         ExportService(parts.store),
         UsageService(parts.usage),
@@ -101,49 +76,17 @@ def _services(runtime: Runtime, parts: _Parts) -> tuple[object, ...]:
 
 
 def _registrations(runtime: Runtime, parts: _Parts) -> tuple[Registration, ...]:
-    settings, clock = runtime.settings, runtime.clock
+    settings = runtime.settings
     environment = {**os.environ, DATABASE_ENV: parts.database_name}
     launcher = Launcher(
         discovery=parts.discovery, environment=environment, home=Path.home(), process_table=parts.process_table
     )
-    record = RecordRuns(runtime)
-    runs = ClaudeRunHandler(
-        launcher=launcher,
-        notify=runtime.notify,
-        record=record,
-        clock=clock,
-        book=parts.usage.book_safely,
-        owner_of=parts.store.owner_of,
-        is_draining=runtime.is_draining,
-    )
-    turns = TurnHandler(
-        launcher=launcher,
-        pool=parts.pool,
-        conversations=parts.conversations,
-        permissions=parts.permissions,
-        notify=runtime.notify,
-        record=record,
-        clock=clock,
-        is_draining=runtime.is_draining,
-    )
-    exports = ExportHandler(parts.store, UserFiles(settings.data_dir, settings.log_dir), clock)
+    runs = ClaudeRunHandler(runtime, launcher, parts.store, parts.usage)
+    turns = TurnHandler(runtime, launcher, parts.pool, parts.sessions, parts.permissions)
+    exports = ExportHandler(parts.store, UserFiles(settings.data_dir, settings.log_dir), runtime.clock)
     limit = settings.claude_concurrency
     return (
         Registration(RunClaude, runs, concurrency=limit, pool="claude"),
         Registration(TakeTurn, turns, concurrency=limit, pool="claude"),
         Registration(ExportSession, exports),
     )
-
-
-class RecordRuns:
-    """Writes finished runs into the activity feed.  Never raises: a run does not fail because of its record."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    def __call__(self, *, source: str, **fields: Any) -> None:
-        try:
-            event = FeedEvent(at_ms=self._runtime.clock.now_ms(), **fields)
-            self._runtime.feed().write(Origin(source), [event])
-        except sqlite3.Error:
-            log.exception("a run could not be written to the feed")

@@ -1,40 +1,23 @@
-"""Carries out the job `claude.run`: one prompt through the user's own CLI, its text passed on while it is written.
+"""Runs jobs of type `claude.run`: one prompt in a CLI process of its own, whose text is sent while it is written.
 
-However a run ends (answer, failure, cancel, timeout, shutdown), no process of it is left when `run` returns.
+However a run ends (answer, failure, cancel, timeout, shutdown), none of its processes is left when `run` returns.
 """
-
-from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import anyio
 from sidecar_protocol.claude.runs import ClaudeRunResult, RunClaude, session_lock
-from sidecar_protocol.contract import Notification
 
-from sidecar.claude.limits import snooze_until_reset
+from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.process.cli_process import RunOptions
 from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
-from sidecar.claude.report import (
-    DESCRIPTION_CHARS,
-    SILENCE_S,
-    RecordRun,
-    Report,
-    answer_fields,
-    recorded,
-    timed_out,
-)
-from sidecar.claude.sessions.texts import title_of
-from sidecar.claude.stream import RunOutcome, RunUsage
-from sidecar.clock import Clock
+from sidecar.claude.progress import SILENCE_S, ProgressReporter, answer_fields, timeout_failure
+from sidecar.claude.sessions.store import SessionStore
+from sidecar.claude.stream import RunOutcome
+from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import parse_object
-
-
-class Book(Protocol):
-    """Writes down what a job used up; never raises."""
-
-    def __call__(self, job_id: str, session_id: str | None, spent: RunUsage, /) -> None: ...
+from sidecar.runtime import Runtime
 
 
 class ClaudeRunHandler:
@@ -42,59 +25,58 @@ class ClaudeRunHandler:
 
     def __init__(
         self,
-        *,
+        runtime: Runtime,
         launcher: Launcher,
-        notify: Callable[[Notification], None],
-        record: RecordRun,
-        clock: Clock,
-        book: Book,
-        owner_of: Callable[[str], str | None],
-        is_draining: Callable[[], bool],
+        sessions: SessionStore,
+        usage: UsageStore,
+        *,
         silence_s: float = SILENCE_S,
     ) -> None:
-        """`is_draining` tells that the whole process is on its way out, in a hurry; `owner_of` which of our sessions
-        has one of the CLI's.
-        """
+        self._runtime = runtime
         self._launcher = launcher
-        self._notify = notify
-        self._record = record
-        self._clock = clock
-        self._book = book
-        self._owner_of = owner_of
-        self._is_draining = is_draining
+        self._sessions = sessions
+        self._usage = usage
         self._silence_s = silence_s
 
     async def run(self, job: RunClaude, context: JobContext) -> ClaudeRunResult:
-        """Run the prompt; raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout`, and
-        `session_held`.
+        """Runs the prompt.
+
+        Raises `JobFailed` with the kinds of `failures`, `discovery` and `launch`, `timeout` and `session_held`.
         """
-        report = Report(context, self._notify, on_session=lambda session_id: context.lock(session_lock(session_id)))
+        reporter = ProgressReporter(
+            context, self._runtime.notify, on_session=lambda session_id: context.lock(session_lock(session_id))
+        )
+        reader = reporter.reader
+        record = FeedRecord(
+            self._runtime,
+            "run",
+            context,
+            job.prompt,
+            lambda: {
+                "session_id": reader.session_id or job.session_id,
+                "model": reader.model,
+                "cwd": job.cwd or str(self._launcher.home),
+            },
+        )
         try:
-            outcome = await self._carry_out(job, context, report)
-        except JobFailed as failure:
-            later = snooze_until_reset(failure, now_ms=self._clock.now_ms(), snoozed_for_s=context.snoozed_for_s)
-            if later is not None:
-                raise later from failure
-            self._remember(job, context, report, "run_failed", failure.message, {"kind": failure.kind})
-            raise
-        except anyio.get_cancelled_exc_class():
-            self._remember(job, context, report, "run_cancelled", None, {"shutdown": self._is_draining()})
-            raise
+            with record.failures():
+                outcome = await self._answer(job, context, reporter)
         finally:
-            self._book(context.job_id, None, report.reader.usage)
-        result = ClaudeRunResult(**answer_fields(outcome), session_id=outcome.session_id)
-        report.finished(result)
-        self._remember(job, context, report, "run_completed", result.text, recorded(result))
+            with self._runtime.database.write_or_log("the usage of a Claude run could not be stored"):
+                self._usage.add(context.job_id, None, reader.usage)
+        result = ClaudeRunResult(**answer_fields(outcome))
+        reporter.answered(result)
+        record.completed(result)
         return result
 
-    async def _carry_out(self, job: RunClaude, context: JobContext, report: Report) -> RunOutcome:
-        if job.session_id is not None and (owner := self._owner_of(job.session_id)) is not None:
-            # Its own process may live and write the same file; and what is said here would be missing there.
+    async def _answer(self, job: RunClaude, context: JobContext, reporter: ProgressReporter) -> RunOutcome:
+        if job.session_id is not None and (session_id := self._sessions.id_of(job.session_id)) is not None:
+            # The session's own process may be writing the same file, and its messages would lack this prompt.
             raise JobFailed(
-                "The sidecar holds this conversation itself.",
+                "This conversation belongs to a session of the sidecar.",
                 kind="session_held",
-                hint="Send the prompt with claude.sessions.send, to this session or to a fork of it.",
-                details={"session_id": owner},
+                hint="Send the prompt with claude.sessions.send, to that session or to a fork of it.",
+                details={"session_id": session_id},
             )
         options = RunOptions(
             model=job.model,
@@ -106,42 +88,19 @@ class ClaudeRunHandler:
         )
 
         def on_line(line: bytes) -> bool:
-            return bool(line.strip()) and report.on_message(parse_object(line))
+            return bool(line.strip()) and reporter.on_line(parse_object(line))
 
         process = await self._launcher.start(JOB_ENV, context.job_id, options, job.cwd, on_line)
         try:
             process.send_prompt(job.prompt)
             with anyio.move_on_after(job.timeout_s):
-                await report.wait_for_result(process, self._silence_s)
+                await reporter.wait_for_result(process, self._silence_s)
             in_time = process.prompt_done.is_set()
             if in_time:
                 await wait_for_exit(process)
         finally:
             with anyio.CancelScope(shield=True):
-                await stop(process, context.job_id, SHUTDOWN if self._is_draining() else CANCEL)
+                await stop(process, context.job_id, SHUTDOWN if self._runtime.is_draining() else CANCEL)
         if not in_time:
-            raise timed_out(job.timeout_s, "Ask for less at once, or raise timeout_s.")
-        return report.outcome(process)
-
-    def _remember(
-        self,
-        job: RunClaude,
-        context: JobContext,
-        report: Report,
-        event_type: str,
-        description: str | None,
-        raw: Mapping[str, object],
-    ) -> None:
-        reader = report.reader
-        known = {"job_id": context.job_id, "session_id": reader.session_id or job.session_id, "model": reader.model}
-        self._record(
-            event_id=f"claude:run:{context.job_id}",
-            source="claude",
-            event_type=event_type,
-            title=title_of(job.prompt),
-            description=description[:DESCRIPTION_CHARS] if description else None,
-            actor=None,
-            url=None,
-            full_text=job.prompt,
-            raw={**known, "cwd": job.cwd or str(self._launcher.home), **raw},
-        )
+            raise timeout_failure(job.timeout_s, "Split the prompt into smaller steps, or raise timeout_s.")
+        return reporter.outcome(process)

@@ -1,12 +1,9 @@
-"""What Claude used up: the tables `claude_usage` and `claude_costs`, what is written there when a prompt ends, and
-`claude.usage.list`.
+"""Token usage and costs: the tables `claude_usage` and `claude_costs`, and `claude.usage.list`.
 
-Tokens are kept by API message, so that none counts twice: a message that straddles two turns of a live process is told
-to both.  Costs are kept by model and attempt, which is as fine as the CLI tells them.
+Tokens are stored by API message, so that a message which is reported in two turns of a live process counts once.  Costs
+are stored by job, model and time, since the CLI does not report them by message.
 """
 
-import logging
-import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -19,8 +16,6 @@ from sidecar.clock import Clock, iso_now
 from sidecar.days import spans, zone_or_raise
 from sidecar.storage.database import Database
 
-log = logging.getLogger(__name__)
-
 COLUMN: Final = {UsageGroup.SESSION: "session_id", UsageGroup.MODEL: "model", UsageGroup.JOB: "job_id"}
 
 
@@ -31,13 +26,14 @@ class UsageStore:
         self._database = database
         self._clock = clock
 
-    def book(self, job_id: str, session_id: str | None, spent: RunUsage) -> None:
-        """Write down what a prompt used up, inside a `write` of the caller's."""
+    def add(self, job_id: str, session_id: str | None, usage: RunUsage) -> None:
+        """Adds the usage of a run or a turn, within a `write` block of the caller."""
         now = iso_now(self._clock)
-        for told in spent.messages:
-            if any(asdict(told.tokens).values()):
-                self._book_message(now, job_id, session_id, told.api_message_id, told.model, asdict(told.tokens))
-        for model, cost in spent.costs.items():
+        for message in usage.messages:
+            tokens = asdict(message.tokens)
+            if any(tokens.values()):
+                self._add_message(now, job_id, session_id, message.api_message_id, message.model, tokens)
+        for model, cost in usage.costs.items():
             if cost:
                 self._database.execute(
                     """
@@ -47,16 +43,8 @@ class UsageStore:
                     (job_id, model, now, session_id, cost),
                 )
 
-    def book_safely(self, job_id: str, session_id: str | None, spent: RunUsage) -> None:
-        """`book` in a block of its own.  Never raises: the answer is worth more than the note of its price."""
-        try:
-            with self._database.write():
-                self.book(job_id, session_id, spent)
-        except sqlite3.Error:
-            log.exception("what a run used up could not be stored", extra={"job_id": job_id})
-
-    def _book_message(
-        self, now: str, job_id: str, session_id: str | None, message_id: str, model: str, usage: dict[str, int]
+    def _add_message(
+        self, now: str, job_id: str, session_id: str | None, message_id: str, model: str, tokens: dict[str, int]
     ) -> None:
         self._database.execute(
             """
@@ -64,7 +52,7 @@ class UsageStore:
                                       cache_creation_input_tokens, cache_read_input_tokens)
             VALUES (:key, :now, :job_id, :session_id, :model, :input_tokens, :output_tokens,
                     :cache_creation_input_tokens, :cache_read_input_tokens)
-            -- The CLI's counts only grow while a message is told.
+            -- The CLI repeats a message's counts while they grow.
             ON CONFLICT (usage_key) DO UPDATE SET
                 input_tokens = max(input_tokens, excluded.input_tokens),
                 output_tokens = max(output_tokens, excluded.output_tokens),
@@ -72,12 +60,13 @@ class UsageStore:
                     max(cache_creation_input_tokens, excluded.cache_creation_input_tokens),
                 cache_read_input_tokens = max(cache_read_input_tokens, excluded.cache_read_input_tokens)
             """,
-            {"key": message_id, "now": now, "job_id": job_id, "session_id": session_id, "model": model, **usage},
+            {"key": message_id, "now": now, "job_id": job_id, "session_id": session_id, "model": model, **tokens},
         )
 
     def sums(self, start: str, end: str, column: str) -> list[tuple[Any, ...]]:
-        """From `start` on and before `end`, by one column and job: the column, job, session, the four buckets, the cost
-        in USD, and when it was last booked.
+        """Returns the usage in start <= time < end by a column and the job.
+
+        Columns: the column, job, session, the four token counts, the cost in USD, the time of the last entry.
         """
         return self._database.rows(
             f"""
@@ -98,7 +87,7 @@ class UsageStore:
 
 
 class UsageService(ClaudeUsages):
-    """Implements `ClaudeUsages`, a day at a time, so that no statement grows with the range."""
+    """Implements `ClaudeUsages`.  Sums a day at a time, so that the event loop is not blocked for long."""
 
     def __init__(self, store: UsageStore) -> None:
         self._store = store
@@ -125,8 +114,6 @@ class UsageService(ClaudeUsages):
 
 @dataclass(slots=True)
 class _Total:
-    """What one entry comes to."""
-
     session_id: str | None
     jobs: set[str] = field(default_factory=set)
     tokens: list[int] = field(default_factory=lambda: [0] * len(BUCKETS))

@@ -1,4 +1,4 @@
-"""The job queue, composed.  Unlike the other features it is made at the start: they all queue jobs."""
+"""Composes the job queue.  It is created at the start, unlike the other features, since they all queue jobs."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -39,16 +39,7 @@ class JobsFeature:
         self.store = JobsStore(database)
         self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
         self.queue = JobsService(self.store, self.journal, specs, wake=self.wake, on_cancel=self._cancel)
-        self.schedules = Scheduler(
-            database,
-            SchedulesStore(database),
-            self.store,
-            self.journal,
-            specs,
-            clock=clock,
-            notify=notifier.notify,
-            wake=self.wake,
-        )
+        self.schedules = Scheduler(SchedulesStore(database), self.journal, specs, wake=self.wake)
         self.services = (self.queue, self.schedules)
         self.worker: JobsWorker | None = None
 

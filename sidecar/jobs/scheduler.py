@@ -1,7 +1,7 @@
-"""The scheduler: makes the jobs of schedules when their time comes, by the wall clock.
+"""The scheduler: creates the jobs of schedules when they are due, by the wall clock.
 
-Runs lie on a grid, `anchor + n * period`, that no restart moves: a period longer than the app is ever open still
-fires.  After a night's sleep or a clock that was set ahead, what was missed is made up for once.
+Runs lie on a grid, `offset + n * period`, which restarts do not move, so that a period longer than any session of the
+app still fires.  Missed runs, after sleep or a clock that was set forward, are made up for by one job.
 """
 
 import logging
@@ -9,49 +9,41 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
-from sidecar_protocol.contract import Encoded, JobSpec, Notification, as_models, encode
+from sidecar_protocol.contract import Encoded, JobSpec, as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import Schedule, ScheduleList, ScheduleNotFound, Schedules, ScheduleUpdated
 
-from sidecar.clock import Clock, iso, iso_now
+from sidecar.clock import iso, iso_now
 from sidecar.jobs.journal import JobJournal
 from sidecar.jobs.schedules import SchedulesStore, StoredSchedule
-from sidecar.jobs.store import JobsStore
-from sidecar.storage.database import Database
 
 log = logging.getLogger(__name__)
 
 
 class Scheduler(Schedules):
-    """Schedules, as the worker ticks them and as clients see them."""
+    """Implements `jobs.schedules.*`, and creates due jobs.  `specs` returns every job type by name."""
 
     def __init__(
         self,
-        database: Database,
         schedules: SchedulesStore,
-        jobs: JobsStore,
         journal: JobJournal,
         specs: Callable[[], Mapping[str, type[JobSpec]]],
         *,
-        clock: Clock,
-        notify: Callable[[Notification], None],
         wake: Callable[[], None],
     ) -> None:
-        """`specs` gives every job type, by name."""
-        self._database = database
         self._schedules = schedules
-        self._jobs = jobs
         self._journal = journal
+        self._jobs = journal.store
+        self._database = journal.database
+        self._clock = journal.clock
+        self._notify = journal.notify
         self._specs = specs
-        self._clock = clock
-        self._notify = notify
         self._wake = wake
 
     def ensure(self, schedule_id: str, spec: JobSpec, *, period_s: int, jitter_s: int = 0) -> None:
-        """See to it that there is a schedule; one that its user has changed stays so.
+        """Creates a schedule if there is none with this id; an existing one keeps the user's changes.
 
-        The grid's anchor is the epoch plus a share of `jitter_s` that the id decides, so that a hundred accounts do
-        not all sync at the full hour.
+        The grid is offset by up to `jitter_s`, derived from the id, so that many accounts do not sync at once.
         """
         if self._schedules.exists(schedule_id):
             return
@@ -65,18 +57,17 @@ class Scheduler(Schedules):
         self._wake()
 
     def remove(self, schedule_id: str) -> None:
-        """End a schedule."""
         with self._database.write():
             self._schedules.remove(schedule_id)
 
     def tick(self) -> str | None:
-        """Make what is due; when the next one is."""
+        """Creates the jobs that are due.  Returns when the next one is."""
         now_ms = self._clock.now_ms()
         for schedule in self._schedules.due(iso(now_ms)):
             with self._database.write():
-                self._move(schedule, now_ms)  # first: what `_make` tells of the schedule names its next run
-                if not self._is_live(schedule):  # overlap: skip
-                    self._make(schedule)
+                self._move(schedule, now_ms)  # first, so that the notification of `_create_job` has the next run
+                if not self._is_live(schedule):  # a job of it is unfinished: skip this run
+                    self._create_job(schedule)
         for schedule in self._schedules.too_far_ahead(now_ms):
             with self._database.write():
                 self._move(schedule, now_ms)
@@ -108,9 +99,9 @@ class Scheduler(Schedules):
             assert live is not None
             return live
         with self._database.write():
-            job = self._make(schedule)
+            job = self._create_job(schedule)
         if job is None:
-            raise ScheduleNotFound(hint="Its job type is not known to this version.")
+            raise ScheduleNotFound(hint="This version does not know the type of its jobs.")
         self._wake()
         return job
 
@@ -123,14 +114,14 @@ class Scheduler(Schedules):
     def _is_live(self, schedule: StoredSchedule) -> bool:
         return schedule.last_job_id is not None and self._jobs.is_live(schedule.last_job_id)
 
-    def _make(self, schedule: StoredSchedule) -> Encoded[Job] | None:
+    def _create_job(self, schedule: StoredSchedule) -> Encoded[Job] | None:
         spec = self._specs().get(schedule.type)
         try:
             wanted = spec.model_validate_json(schedule.payload) if spec is not None else None
         except ValidationError:
             wanted = None
         if wanted is None:
-            log.warning("the schedule %s makes jobs that this version does not know", schedule.schedule_id)
+            log.warning("the schedule %s has a type of job that this version does not know", schedule.schedule_id)
             return None
         job, _ = self._journal.queue(wanted, schedule_id=schedule.schedule_id)
         stored = self._schedules.ran(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
@@ -142,6 +133,6 @@ class Scheduler(Schedules):
 
 
 def after(now_ms: int, offset_ms: int, period_s: int) -> int:
-    """The first point of the grid after now, in milliseconds since 1970."""
+    """Returns the first point of the grid after now, in milliseconds since 1970."""
     period_ms = period_s * 1000
     return offset_ms + ((now_ms - offset_ms) // period_ms + 1) * period_ms

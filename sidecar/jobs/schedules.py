@@ -16,7 +16,7 @@ SCHEDULE_JSON: Final = """json_object(
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A schedule as the scheduler needs it."""
+    """The columns of a schedule that the scheduler needs."""
 
     schedule_id: str
     type: str
@@ -31,13 +31,13 @@ _COLUMNS = "schedule_id, type, payload_json, period_s, offset_ms, next_run_at, l
 
 
 class SchedulesStore:
-    """Every statement about schedules."""
+    """All statements about schedules."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, schedule: StoredSchedule) -> None:
-        """A new schedule; one that is there already stays as its user has set it."""
+        """Adds a schedule, unless one with this id exists."""
         self._database.execute(
             """
             INSERT INTO job_schedules (schedule_id, type, payload_json, period_s, offset_ms, next_run_at)
@@ -54,27 +54,23 @@ class SchedulesStore:
         )
 
     def remove(self, schedule_id: str) -> None:
-        """Forget a schedule; its jobs stay."""
         self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
 
     def exists(self, schedule_id: str) -> bool:
-        """Whether there is one with this id."""
         return self.get(schedule_id) is not None
 
     def get(self, schedule_id: str) -> StoredSchedule | None:
-        """One schedule."""
         row = self._database.row(f"SELECT {_COLUMNS} FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
         return StoredSchedule(*row) if row is not None else None
 
     def due(self, now: str) -> list[StoredSchedule]:
-        """Those whose time has come."""
         rows = self._database.rows(
             f"SELECT {_COLUMNS} FROM job_schedules WHERE enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", (now,)
         )
         return [StoredSchedule(*row) for row in rows]
 
     def too_far_ahead(self, now_ms: int) -> list[StoredSchedule]:
-        """Those whose next run lies further ahead than their period allows: the clock was set back."""
+        """Returns the schedules whose next run is more than a period away: the clock was set back."""
         rows = self._database.rows(
             f"""
             SELECT {_COLUMNS} FROM job_schedules
@@ -85,29 +81,24 @@ class SchedulesStore:
         return [StoredSchedule(*row) for row in rows]
 
     def next_run_at(self) -> str | None:
-        """When the next one is due."""
         row = self._database.row("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
         return row[0] if row is not None else None
 
     def move(self, schedule_id: str, next_run_at: str) -> Encoded[Schedule]:
-        """Set when it runs next."""
         return self._json("UPDATE job_schedules SET next_run_at = ?", (next_run_at,), schedule_id)
 
     def ran(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
-        """Note the job that it has made."""
+        """Stores the job that the schedule has created."""
         return self._json("UPDATE job_schedules SET last_run_at = ?, last_job_id = ?", (now, job_id), schedule_id)
 
     def change(self, schedule_id: str, *, enabled: bool, period_s: int) -> Encoded[Schedule]:
-        """Set what a user may set."""
         return self._json("UPDATE job_schedules SET enabled = ?, period_s = ?", (int(enabled), period_s), schedule_id)
 
     def is_enabled(self, schedule_id: str) -> bool:
-        """Whether it is switched on."""
         row = self._database.row("SELECT enabled FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
         return row is not None and bool(row[0])
 
     def all(self) -> list[Encoded[Schedule]]:
-        """All schedules, by id."""
         rows = self._database.rows(f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
         return [Encoded(Schedule, row[0].encode()) for row in rows]
 
@@ -115,5 +106,5 @@ class SchedulesStore:
         row = self._database.row(
             f"{update} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", (*parameters, schedule_id)
         )
-        assert row is not None  # the callers have just read it
+        assert row is not None  # the callers have just read the row
         return Encoded(Schedule, row[0].encode())

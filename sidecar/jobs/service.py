@@ -1,4 +1,4 @@
-"""`jobs.*`: what clients ask of the queue."""
+"""Implements the `jobs.*` methods, except those of schedules."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from sidecar.wire.dispatch import invalid_params
 
 
 class JobsService(Jobs):
-    """The queue, as clients see it."""
+    """The queue, for clients and for other features.  `specs` returns every job type by name."""
 
     def __init__(
         self,
@@ -35,7 +35,6 @@ class JobsService(Jobs):
         wake: Callable[[], None],
         on_cancel: Callable[[str], None],
     ) -> None:
-        """`specs` gives every job type, by name."""
         self._store = store
         self._journal = journal
         self._specs = specs
@@ -67,7 +66,6 @@ class JobsService(Jobs):
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
-        """Queue a job from inside the process."""
         job, _ = self._journal.queue(spec, priority=priority)
         self._wake()
         return job
@@ -97,7 +95,6 @@ class JobsService(Jobs):
         return job.as_model()
 
     def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
-        """Cancel the jobs that have this lock, or want it, and have one of these statuses."""
         for job_id in self._store.holders(lock_key, statuses):
             if self._journal.request_cancel(job_id) is not None:
                 self._on_cancel(job_id)

@@ -1,4 +1,4 @@
-"""What a run of a handler came to, and what then becomes of its job."""
+"""Outcomes of a handler's run, and the change of the job that follows from each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,40 +13,44 @@ from sidecar.jobs.journal import JobJournal, storable_json, storable_text
 from sidecar.jobs.records import ClaimedJob, Orphan
 
 MAX_RECOVERIES: Final = 3
-"""A job that takes the process down with it each time must not do so for ever."""
+"""Times that a job is requeued after a crash; a job that crashes the process each time then fails."""
 BACKOFF_S: Final = 2.0
+"""Delay before the first retry in seconds, doubled for each further one."""
 MAX_BACKOFF_S: Final = 300.0
 JITTER: Final = 0.2
-"""Of the delay: what failed together should not come back together."""
+"""Largest random share added to a delay, so that jobs that failed together are not retried together."""
 MAX_WAIT_S: Final = float(DAY_S)
-"""A remote may name any time; a job looks again at least once a day."""
+"""Longest delay that a remote server can impose, in seconds."""
 
 SHUTDOWN: Final = JobError(
-    kind="shutdown", message="The sidecar was shut down while this job ran.", hint="Run it again.", retryable=True
+    kind="shutdown",
+    message="The sidecar was shut down while the job was running.",
+    hint="Run it again.",
+    retryable=True,
 )
 CRASH: Final = JobError(
     kind="crash",
-    message="The sidecar ended while this job ran.",
-    hint="Run it again if its work is still wanted.",
+    message="The sidecar crashed while the job was running.",
+    hint="Run it again if it is still needed.",
     retryable=True,
 )
-TOO_OFTEN: Final = JobError(
+RECOVERY_LIMIT: Final = JobError(
     kind="recovery_limit",
-    message="The sidecar ended each time this job ran.",
-    hint="Look into the log for what happened before it ended.",
+    message="The sidecar crashed each time the job was running.",
+    hint="The log shows what happened before the crashes.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """It returned."""
+    """The handler returned."""
 
     result: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It raised, or ran too long."""
+    """The handler raised, or exceeded its time limit."""
 
     error: JobError
     retry_after_s: float | None = None
@@ -54,7 +58,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """It cannot run now."""
+    """The job cannot run now."""
 
     message: str
     delay_s: float
@@ -63,7 +67,7 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """It was cancelled, by a person or because the process ends."""
+    """The job was stopped, by a user or by the shutdown."""
 
     ending: JobStatus
 
@@ -71,10 +75,10 @@ class Stopped:
 Verdict = Succeeded | Failed | Snoozed | Stopped
 
 
-def carry_out(
+def store_verdict(
     journal: JobJournal, claimed: ClaimedJob, policy: JobPolicy, verdict: Verdict, random_fraction: float
 ) -> None:
-    """Write down what becomes of the job.  A wish to cancel outranks every return into the queue.
+    """Stores the outcome of a run.  A requested cancellation takes precedence over every return to the queue.
 
     `random_fraction` is a random number from 0 to 1, for the jitter.
     """
@@ -104,7 +108,7 @@ def carry_out(
 
 def _shut_down(journal: JobJournal, job_id: str, recovery: Recovery) -> None:
     if recovery is Recovery.REQUEUE:
-        if not journal.put_back(job_id):
+        if not journal.requeue_after_shutdown(job_id):
             journal.finish(job_id, JobStatus.CANCELLED)
     elif recovery is Recovery.FAIL:
         journal.finish(job_id, JobStatus.FAILED, error=SHUTDOWN)
@@ -112,14 +116,14 @@ def _shut_down(journal: JobJournal, job_id: str, recovery: Recovery) -> None:
         journal.finish(job_id, JobStatus.INTERRUPTED, error=SHUTDOWN)
 
 
-def settle_orphan(journal: JobJournal, orphan: Orphan, recovery: Recovery) -> None:
-    """What becomes of a job that a dead process left running."""
+def store_orphan_verdict(journal: JobJournal, orphan: Orphan, recovery: Recovery) -> None:
+    """Ends or requeues a job that an earlier process left running."""
     if orphan.cancelled:
         journal.finish(orphan.job_id, JobStatus.CANCELLED)
     elif recovery is Recovery.REQUEUE and orphan.recoveries < MAX_RECOVERIES:
-        journal.recover(orphan.job_id)
+        journal.requeue_after_crash(orphan.job_id)
     elif recovery is Recovery.REQUEUE:
-        journal.finish(orphan.job_id, JobStatus.FAILED, error=TOO_OFTEN)
+        journal.finish(orphan.job_id, JobStatus.FAILED, error=RECOVERY_LIMIT)
     elif recovery is Recovery.FAIL:
         journal.finish(orphan.job_id, JobStatus.FAILED, error=CRASH)
     else:
@@ -127,7 +131,7 @@ def settle_orphan(journal: JobJournal, orphan: Orphan, recovery: Recovery) -> No
 
 
 def backoff_s(attempt: int, retry_after_s: float | None, random_fraction: float) -> float:
-    """How long to wait after the failed try `attempt`: 2, 4, 8 … s with jitter, or what the remote asked for."""
+    """Returns the delay after a failed attempt: 2, 4, 8 … s with jitter, or what the remote server demanded."""
     if retry_after_s is not None:
         return min(MAX_WAIT_S, max(0.0, retry_after_s))
     doubled: float = BACKOFF_S * 2 ** (attempt - 1)
@@ -135,7 +139,6 @@ def backoff_s(attempt: int, retry_after_s: float | None, random_fraction: float)
 
 
 def job_error(failure: JobFailed) -> JobError:
-    """A handler's verdict as it is stored."""
     return JobError(
         kind=failure.kind,
         message=storable_text(failure.message),

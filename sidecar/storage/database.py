@@ -4,16 +4,20 @@ The writes of one event-loop iteration share a transaction; `commit` ends it, be
 is sent.  Only one process may write: a lock file next to the database keeps a second sidecar out.
 """
 
+import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sidecar_protocol.errors import Storage
 
 from sidecar.paths import make_private_dir
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS: Final = 2_000
 """How long a write waits for another program's lock (a database browser's); the event loop is blocked meanwhile."""
@@ -151,6 +155,15 @@ class Database:
         not catch its exception and continue.  Do not await within a block: half of it would be committed.
         """
         return self._block
+
+    @contextmanager
+    def write_or_log(self, failure: str) -> Iterator[None]:
+        """Does as `write`, but logs an error of SQLite, with the message `failure`, instead of raising it."""
+        try:
+            with self._block:
+                yield
+        except sqlite3.Error:
+            log.exception(failure)
 
     def begin(self) -> bool:
         """Begins a block; returns whether a transaction began with it.

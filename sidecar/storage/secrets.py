@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar_protocol.errors import SecretsLocked
-from sidecar_protocol.system import SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.storage.database import Database
 

@@ -3,7 +3,7 @@
 Connectors of several features share the table.  `SyncState` has no state of its own, so each feature may create one.
 """
 
-from sidecar_protocol.system import SyncStatus
+from sidecar_protocol.system.status import SyncStatus
 
 from sidecar.storage.database import Database
 

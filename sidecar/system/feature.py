@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from sidecar_protocol.system import BackUpDatabase, PruneHistory, VacuumDatabase
+from sidecar_protocol.system.maintenance import BackUpDatabase, PruneHistory, VacuumDatabase
 
 from sidecar.job_handler import Registration
 from sidecar.runtime import Feature, Runtime

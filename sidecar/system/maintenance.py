@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import anyio
 import anyio.lowlevel
 from anyio.to_thread import run_sync
-from sidecar_protocol.system import (
+from sidecar_protocol.system.maintenance import (
     BackUpDatabase,
     BackupResult,
     PruneHistory,
@@ -90,7 +90,7 @@ class History(Protocol):
 
     def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]: ...
 
-    def forget(self, up_to: PruneKey, limit: int) -> int: ...
+    def prune(self, up_to: PruneKey, limit: int) -> int: ...
 
 
 class PruneHandler:
@@ -113,11 +113,11 @@ class PruneHandler:
     async def run(self, job: PruneHistory, context: JobContext) -> PruneResult:
         """See `PruneHistory`."""
         oldest_kept = (iso(self._clock.now_ms() - job.keep_days * DAY_MS), "")
-        jobs = await self._until_none(lambda: self._history.forget(oldest_kept, BATCH))
+        jobs = await self._until_none(lambda: self._history.prune(oldest_kept, BATCH))
         context.progress(0.3, f"{jobs} old jobs forgotten")
         beyond = await self._first_beyond(job.max_bytes)
         if beyond is not None:
-            jobs += await self._until_none(lambda: self._history.forget(beyond, BATCH))
+            jobs += await self._until_none(lambda: self._history.prune(beyond, BATCH))
         context.progress(0.7, f"{jobs} jobs forgotten")
         events = await self._until_none(lambda: self._prune_events(BATCH))
         return PruneResult(jobs=jobs, events=events)

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.contract import Encoded
-from sidecar_protocol.system import (
+from sidecar_protocol.system.lifecycle import SecretsState
+from sidecar_protocol.system.status import (
     ClaudeInstallation,
     DatabaseStatus,
     Diagnostics,
@@ -20,7 +21,6 @@ from sidecar_protocol.system import (
     HealthStatus,
     OpenRpc,
     OutboxStatus,
-    SecretsState,
     Status,
     System,
 )

@@ -12,7 +12,7 @@ from sidecar_protocol.contract import RpcError
 from sidecar_protocol.errors import InvalidRequest, NotInitialized, ShuttingDown, Unauthorized
 from sidecar_protocol.events import EventsResync
 from sidecar_protocol.meta import PROTOCOL_VERSION
-from sidecar_protocol.system import (
+from sidecar_protocol.system.lifecycle import (
     Capabilities,
     ClientInfo,
     Drained,

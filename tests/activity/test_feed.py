@@ -9,6 +9,7 @@ import pytest
 from sidecar_protocol.activity.feed import Activity, ActivityEvent
 
 from sidecar.commandline.client import RemoteError
+from sidecar.feed import LOCAL, FeedEvent, Origin
 from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 AT = "2026-11-23T08:00:00.000Z"
@@ -21,8 +22,18 @@ UNTOLD = dict.fromkeys(
 """What `record` says nothing of."""
 
 
-def record(app: InProcessApp, event_id: str, **fields: Any) -> None:
-    app.activity.record(**{"event_id": event_id, "source": "jira", "event_type": "issue.updated", **fields})
+def record(
+    app: InProcessApp,
+    event_id: str,
+    *,
+    source: str = "jira",
+    account_id: str = LOCAL,
+    at_ms: int | None = None,
+    **fields: Any,
+) -> None:
+    now_ms = app.clock.now_ms() if at_ms is None else at_ms
+    event = FeedEvent(event_id=event_id, at_ms=now_ms, **{"event_type": "issue.updated", **fields})
+    app.activity.write(Origin(source, account_id), [event])
 
 
 def moment(seconds: float) -> str:
@@ -50,7 +61,7 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(app: InProcessA
         description='say "hi"',
         url="https://example.com/1",
         actor="Ada",
-        event_ms=EIGHT_O_CLOCK - 1,
+        at_ms=EIGHT_O_CLOCK - 1,
         raw={"number": 1, "nothing": float("nan")},
     )
     event: dict[str, Any] = {
@@ -90,9 +101,7 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(app: InProcessA
 
 async def test_what_sqlite_encodes_is_what_the_model_would(app: InProcessApp) -> None:
     record(app, "bare")
-    record(
-        app, "full", account_id="a", title="t", description="d", url="u", actor="x", event_ms=0, raw={"a": [1, None]}
-    )
+    record(app, "full", account_id="a", title="t", description="d", url="u", actor="x", at_ms=0, raw={"a": [1, None]})
     page = await app.call("activity.events.list")
     for event in page["events"]:
         parsed = ActivityEvent.model_validate(event)
@@ -117,7 +126,7 @@ async def test_the_same_event_told_again_is_brought_up_to_date(app: InProcessApp
 
 async def test_events_are_listed_newest_first_with_ties_in_a_fixed_order(app: InProcessApp) -> None:
     for number in range(30):
-        record(app, f"e-{number:02d}", event_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
+        record(app, f"e-{number:02d}", at_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
     whole = await found(app)
     assert whole == [
         f"e-{number:02d}" for number in sorted(range(30), key=lambda number: (number // 4, number), reverse=True)
@@ -128,7 +137,7 @@ async def test_events_are_listed_newest_first_with_ties_in_a_fixed_order(app: In
 
 async def test_a_span_includes_its_start_and_excludes_its_end(app: InProcessApp) -> None:
     for seconds in range(5):
-        record(app, f"e-{seconds}", event_ms=EIGHT_O_CLOCK + seconds * 1000)
+        record(app, f"e-{seconds}", at_ms=EIGHT_O_CLOCK + seconds * 1000)
     assert await found(app, start=moment(1), end=moment(3)) == ["e-2", "e-1"]
     assert await found(app, start=moment(1.001)) == ["e-4", "e-3", "e-2"]
     assert await found(app, end=moment(1.001)) == ["e-1", "e-0"]
@@ -144,7 +153,7 @@ async def test_filters_hold_together_and_on_every_page(app: InProcessApp) -> Non
             source=("jira", "claude")[number % 2],
             account_id=("a", "b")[number // 2 % 2],
             event_type=("x.made", "x.gone")[number // 4 % 2],
-            event_ms=EIGHT_O_CLOCK + number * 1000,
+            at_ms=EIGHT_O_CLOCK + number * 1000,
         )
     ids = [f"e-{number:02d}" for number in reversed(range(40))]
     assert await found(app, source="jira", limit=3) == [one for one in ids if int(one[2:]) % 2 == 0]
@@ -176,7 +185,7 @@ async def test_filters_hold_together_and_on_every_page(app: InProcessApp) -> Non
 async def test_a_query_is_text_and_nothing_else(app: InProcessApp, query: str, ids: list[str]) -> None:
     texts = ["Tea time", "teapot", "100% sure", "a_b", "nothing", "C:\\temp is full", "é\U0001f375"]
     for number, text in enumerate(texts):
-        record(app, str(number), title=text, description="with tea" if number == 4 else None, event_ms=number * 1000)
+        record(app, str(number), title=text, description="with tea" if number == 4 else None, at_ms=number * 1000)
     assert await found(app, query=query) == ids
 
 
@@ -217,7 +226,7 @@ async def test_a_cursor_that_no_page_ended_at_is_refused(app: InProcessApp, posi
 
 async def test_a_page_of_large_events_ends_early(app: InProcessApp) -> None:
     for number in range(5):
-        record(app, f"e-{number}", raw={"text": "x" * 1_500_000}, event_ms=number * 1000)
+        record(app, f"e-{number}", raw={"text": "x" * 1_500_000}, at_ms=number * 1000)
     page = await app.call("activity.events.list")
     assert [event["event_id"] for event in page["events"]] == ["e-4", "e-3"]
     assert await found(app) == ["e-4", "e-3", "e-2", "e-1", "e-0"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.activity.feed import Activity, ActivityHit
-from sidecar_protocol.system import VacuumDatabase
+from sidecar_protocol.system.maintenance import VacuumDatabase
 
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin

@@ -7,7 +7,7 @@ from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.atlassian import AtlassianAccount, AtlassianScope, AtlassianService
 from sidecar_protocol.confluence import Confluence
 from sidecar_protocol.jira import Jira
-from sidecar_protocol.system import System
+from sidecar_protocol.system.status import System
 
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 

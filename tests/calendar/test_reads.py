@@ -19,7 +19,7 @@ from sidecar_protocol.calendar.calendars import Calendar, CalendarAccount, Calen
 from sidecar_protocol.contract import Encoded, Model
 from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.jobs import Jobs
-from sidecar_protocol.system import SyncStatus, System
+from sidecar_protocol.system.status import SyncStatus, System
 
 from sidecar.calendar.events_store import DURATION_BUCKETS, EventFilter, EventsStore
 from sidecar.calendar.service import CalendarService

@@ -1,10 +1,10 @@
-"""A `ClaudeRunHandler` with everything that it says written down, and a look at the processes that it leaves."""
+"""Drives a `ClaudeRunHandler` without the rest of the sidecar, and finds the processes that it leaves."""
 
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,9 +18,12 @@ from sidecar.claude.handlers import ClaudeRunHandler
 from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.process_table import ProcessTable
-from sidecar.claude.stream import RunUsage
+from sidecar.claude.sessions.store import SessionStore
+from sidecar.claude.usage import UsageStore
 from sidecar.clock import SystemClock
+from sidecar.feed import FeedEvent, Origin
 from sidecar.paths import schema_dir
+from sidecar.runtime import Runtime
 from sidecar.storage.database import Database
 
 _numbers = itertools.count(psutil.Process().pid * 1_000_000)
@@ -28,7 +31,7 @@ _numbers = itertools.count(psutil.Process().pid * 1_000_000)
 
 @dataclass
 class RecordingContext:
-    """A JobContext that keeps what it is told."""
+    """A JobContext that records its calls."""
 
     job_id: str = field(default_factory=lambda: f"test-job-{next(_numbers)}")
     logged: list[tuple[str, str]] = field(default_factory=list)
@@ -39,7 +42,7 @@ class RecordingContext:
     snoozed_for_s: float = 0.0
 
     def progress(self, fraction: float | None, message: str | None = None) -> None:
-        assert fraction is None  # nobody can know how far Claude is
+        assert fraction is None  # a run's fraction is unknown
         self.progressed.append(message)
 
     def log(self, message: str, *, level: str = "info", meta: Mapping[str, object] | None = None) -> None:
@@ -53,47 +56,63 @@ class RecordingContext:
         self.locked.append(key)
 
 
+class RecordingFeed:
+    """A feed that records the events written by Claude."""
+
+    def __init__(self) -> None:
+        self.events: list[FeedEvent] = []
+
+    def write(self, origin: Origin, events: Iterable[FeedEvent]) -> None:
+        assert origin == Origin("claude")
+        self.events += events
+
+
+def partial_runtime(**parts: Any) -> Runtime:
+    """Returns a runtime that has only these parts."""
+    return Runtime(**{**{part.name: None for part in fields(Runtime)}, **parts})
+
+
 class RunHarness:
-    """`run` and `cancel` take the fields of a RunClaude; `deltas` and `records` are what came of them."""
+    """`run` and `cancel` take the fields of a `RunClaude`; `deltas`, `delays` and `events` are the output."""
 
     def __init__(self, executable: Path, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.deltas: list[ClaudeDelta] = []
         self.delays: list[Notification] = []
-        self.records: list[dict[str, Any]] = []
-        self.booked: list[tuple[str, str | None, RunUsage]] = []
         self.context = RecordingContext()
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
-        self.ledger = ProcessTable(Database(connection, home / "none.db", lambda: None))
         self.is_draining = False
         self.on_delta: Callable[[ClaudeDelta], None] = lambda _: None
-        self.handler = ClaudeRunHandler(
-            launcher=Launcher(
-                discovery=Discovery(setting=str(executable), environment=environment, home=home),
-                environment=environment,
-                home=home,
-                process_table=self.ledger,
-            ),
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript((schema_dir() / "schema.sql").read_text("utf-8"))
+        database, clock, feed = Database(connection, home / "none.db", lambda: None), SystemClock(), RecordingFeed()
+        self.events = feed.events
+        runtime = partial_runtime(
+            database=database,
+            clock=clock,
             notify=self._notify,
-            record=lambda **fields: self.records.append(fields),
-            clock=SystemClock(),
-            book=lambda job_id, session_id, spent: self.booked.append((job_id, session_id, spent)),
-            owner_of=lambda _: None,
             is_draining=lambda: self.is_draining,
-            silence_s=0.5,
+            feed=lambda: feed,
+        )
+        launcher = Launcher(
+            discovery=Discovery(setting=str(executable), environment=environment, home=home),
+            environment=environment,
+            home=home,
+            process_table=ProcessTable(database),
+        )
+        self.handler = ClaudeRunHandler(
+            runtime, launcher, SessionStore(database), UsageStore(database, clock), silence_s=0.5
         )
 
     @property
     def text(self) -> str:
-        """What came by deltas, all messages together."""
+        """The text of all deltas."""
         return "".join(delta.text for delta in self.deltas)
 
     async def run(self, prompt: str, **fields: Any) -> ClaudeRunResult:
         return await self.handler.run(RunClaude(prompt=prompt, **fields), self.context)
 
     async def cancel(self, prompt: str, *, when: Callable[[], bool], **fields: Any) -> None:
-        """Start a run and cancel it as soon as `when` holds; returns when it is over."""
+        """Starts a run, cancels it as soon as `when` returns True, and waits for its end."""
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._cancel_when, when, scope)
@@ -101,19 +120,19 @@ class RunHarness:
         assert scope.cancelled_caught
 
     def processes(self) -> list[psutil.Process]:
-        """The living processes of the run, wherever they stand in the process tree."""
+        """Returns the live processes of the run, anywhere in the process tree."""
         return processes_of(self.context.job_id)
 
     async def _cancel_when(self, when: Callable[[], bool], scope: anyio.CancelScope) -> None:
         await until(when)
         scope.cancel()
 
-    def _notify(self, told: Notification) -> None:
-        if isinstance(told, ClaudeDelta):
-            self.deltas.append(told)
-            self.on_delta(told)
+    def _notify(self, notification: Notification) -> None:
+        if isinstance(notification, ClaudeDelta):
+            self.deltas.append(notification)
+            self.on_delta(notification)
         else:
-            self.delays.append(told)
+            self.delays.append(notification)
 
 
 class MakeRunHarness(Protocol):
@@ -123,7 +142,7 @@ class MakeRunHarness(Protocol):
 
 
 def processes_of(owner_id: str) -> list[psutil.Process]:
-    """The living processes whose environment names the job or the session."""
+    """Returns the live processes whose environment names the job or the session."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -137,7 +156,7 @@ def processes_of(owner_id: str) -> list[psutil.Process]:
 
 
 def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
-    """Those of the processes that bear this name; some of them live for a moment only."""
+    """Returns those of the owner's processes that have this name; some of them live only for a moment."""
     found = []
     for process in processes_of(owner_id):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -147,6 +166,6 @@ def tools_of(owner_id: str, name: str) -> list[psutil.Process]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something in another process, which sends no event; the caller bounds it with `fail_after`."""
-    while not condition():  # noqa: ASYNC110 - nothing in this process knows
+    """Polls a condition; the caller limits the time with `fail_after`."""
+    while not condition():  # noqa: ASYNC110 - it depends on another process, which sends no event
         await anyio.sleep(0.01)

@@ -19,7 +19,7 @@ from sidecar_protocol.claude.doctor import (
 from sidecar.claude.checks import User
 from sidecar.claude.doctor import DoctorService
 from sidecar.claude.process.discovery import Discovery
-from tests.claude.talk import talking
+from tests.claude.client import connected
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -218,9 +218,9 @@ async def test_a_config_folder_that_cannot_be_written_is_a_problem(tmp_path: Pat
 
 
 async def test_the_method_and_the_diagnostics_agree(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin), ANTHROPIC_API_KEY="sk-secret") as talk:
-        report = ClaudeReport.model_validate(await talk.client.call("claude.doctor"))
-        diagnostics = await talk.client.call("system.diagnostics")
+    async with connected(sidecar, CLAUDE_PATH=str(standin), ANTHROPIC_API_KEY="sk-secret") as claude:
+        report = ClaudeReport.model_validate(await claude.client.call("claude.doctor"))
+        diagnostics = await claude.client.call("system.diagnostics")
     assert (report.ok, report.login.method) == (True, "api_key")
     assert diagnostics["claude"] == {"path": report.path, "version": report.version, "problem": None}
     assert report.path == str(standin)
@@ -231,12 +231,12 @@ async def test_diagnostics_start_no_login_shell_and_the_doctor_one_at_a_time(
 ) -> None:
     log = tmp_path / "log"
     shell = program(tmp_path / "shell", f"echo begin >> {log}; sleep 0.2; echo end >> {log}")
-    async with talking(sidecar, CLAUDE_PATH=str(standin), SHELL=str(shell)) as talk:
-        await talk.client.call("system.diagnostics")
+    async with connected(sidecar, CLAUDE_PATH=str(standin), SHELL=str(shell)) as claude:
+        await claude.client.call("system.diagnostics")
         assert not log.exists()
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(talk.client.call, "claude.doctor")
+                tasks.start_soon(claude.client.call, "claude.doctor")
     assert log.read_text().split() == ["begin", "end"] * 3
 
 

@@ -10,6 +10,7 @@ from sidecar_protocol.claude.runs import ClaudeRunResult, ClaudeUsage, RunClaude
 
 from sidecar.claude import handlers
 from sidecar.claude.process.stopping import StopTimeouts
+from sidecar.feed import FeedEvent
 from sidecar.job_handler import JobFailed
 from tests.claude.harness import MakeRunHarness, RunHarness
 
@@ -55,17 +56,15 @@ async def test_the_text_arrives_while_it_is_written_and_adds_up(harness: RunHarn
 async def test_a_finished_run_is_remembered_as_an_event(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("Say it\n[[text:hello]]")
-    assert harness.records == [
-        {
-            "event_id": f"claude:run:{harness.context.job_id}",
-            "source": "claude",
-            "event_type": "run_completed",
-            "title": "Say it",
-            "description": "hello",
-            "actor": None,
-            "url": None,
-            "full_text": "Say it\n[[text:hello]]",
-            "raw": {
+    assert harness.events == [
+        FeedEvent(
+            event_id=f"claude:run:{harness.context.job_id}",
+            event_type="run_completed",
+            at_ms=harness.events[0].at_ms,
+            title="Say it",
+            description="hello",
+            full_text="Say it\n[[text:hello]]",
+            raw={
                 "job_id": harness.context.job_id,
                 "session_id": result.session_id,
                 "model": "claude-standin-1",
@@ -75,7 +74,7 @@ async def test_a_finished_run_is_remembered_as_an_event(harness: RunHarness) -> 
                 "num_turns": 1,
                 "duration_ms": 5,
             },
-        }
+        )
     ]
 
 
@@ -118,7 +117,7 @@ async def test_a_retry_of_the_api_is_shown_to_the_user(harness: RunHarness) -> N
         await harness.run("[[retry]]")
     assert (
         "warning",
-        "Claude's API refused or was out of reach (529): retry 1 of 10 in 0.0 s",
+        "Claude's API refused a request or could not be reached (529): retry 1 of 10 in 0.0 s",
     ) in harness.context.logged
     assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in harness.context.progressed
     (told,) = harness.delays
@@ -151,9 +150,7 @@ async def test_a_cancelled_run_leaves_no_process(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         await harness.cancel("[[grandchild]] [[hang]]", when=lambda: bool(harness.text))
     assert harness.processes() == []
-    assert [(record["event_type"], record["raw"]["shutdown"]) for record in harness.records] == [
-        ("run_cancelled", False)
-    ]
+    assert [(event.event_type, (event.raw or {})["shutdown"]) for event in harness.events] == [("run_cancelled", False)]
 
 
 async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(
@@ -181,14 +178,14 @@ async def test_a_tool_that_holds_the_pipe_cannot_keep_the_run_from_ending(harnes
 async def test_a_run_over_its_time_is_stopped(harness: RunHarness) -> None:
     caught = await failure(harness, "[[hang]]", timeout_s=1.0)
     assert (caught.kind, caught.message) == ("timeout", "Claude did not finish within 1 seconds.")
-    assert [record["event_type"] for record in harness.records] == ["run_failed"]
+    assert [event.event_type for event in harness.events] == ["run_failed"]
 
 
 async def test_a_long_silence_is_told_at_ever_longer_intervals(harness: RunHarness) -> None:
     await failure(harness, "[[hang]]", timeout_s=4.0)
     told = [one for one in harness.delays if isinstance(one, ClaudeStall)]
     assert [(one.silent_s, one.tools) for one in told[:3]] == [(0.5, []), (1.0, []), (2.0, [])]
-    words = "Claude has said nothing for 0.5 s: no answer comes, perhaps the connection has stalled"
+    words = "Claude has sent nothing for 0.5 s: the connection to its API may have stalled"
     assert ("warning", words) in harness.context.logged
 
 

@@ -1,11 +1,11 @@
-"""Conversations with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
+"""Sessions with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
 
 import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
+from tests.claude.client import ClaudeClient, both_releases, connected
 from tests.claude.harness import processes_of, tools_of, until
-from tests.claude.talk import Talk, both_releases, talking
 from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
@@ -16,16 +16,16 @@ def said(api: FakeAnthropic) -> str:
 
 
 @both_releases
-async def test_claude_remembers_the_turns_before(real_talk: Talk, api: FakeAnthropic) -> None:
-    session = await real_talk.sessions.create()
-    await real_talk.answer(session.session_id, "Remember the word heron.")
+async def test_claude_remembers_the_turns_before(real_client: ClaudeClient, api: FakeAnthropic) -> None:
+    session = await real_client.sessions.create()
+    await real_client.answer_text(session.session_id, "Remember the word heron.")
     (process,) = processes_of(session.session_id)
-    assert await real_talk.answer(session.session_id, "[[text:It was heron.]]") == "It was heron."
-    await real_talk.answer(session.session_id, "And the third?")
+    assert await real_client.answer_text(session.session_id, "[[text:It was heron.]]") == "It was heron."
+    await real_client.answer_text(session.session_id, "And the third?")
     assert "Remember the word heron." in said(api)
     assert "It was heron." in said(api)
     assert process in processes_of(session.session_id)
-    after = await real_talk.sessions.get(session_id=session.session_id)
+    after = await real_client.sessions.get(session_id=session.session_id)
     assert after.usage == ClaudeUsage(
         input_tokens=36, output_tokens=27, cache_creation_input_tokens=9, cache_read_input_tokens=12
     )
@@ -36,12 +36,12 @@ async def test_claude_remembers_the_turns_before(real_talk: Talk, api: FakeAnthr
 async def test_a_conversation_goes_on_after_a_restart(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
-    async with talking(sidecar, **real_environment) as talk:
-        session = await talk.sessions.create()
-        first = await talk.ask(session.session_id, "Remember the word heron.")
-    async with talking(sidecar, **real_environment) as talk:
-        second = await talk.ask(session.session_id, "Which word?")
-        after = await talk.sessions.get(session_id=session.session_id)
+    async with connected(sidecar, **real_environment) as claude:
+        session = await claude.sessions.create()
+        first = await claude.take_turn(session.session_id, "Remember the word heron.")
+    async with connected(sidecar, **real_environment) as claude:
+        second = await claude.take_turn(session.session_id, "Which word?")
+        after = await claude.sessions.get(session_id=session.session_id)
     assert "Remember the word heron." in said(api)
     costs = [job["result"]["total_cost_usd"] for job in (first, second)]
     assert after.total_cost_usd == pytest.approx(sum(costs))
@@ -49,51 +49,53 @@ async def test_a_conversation_goes_on_after_a_restart(
 
 
 @both_releases
-async def test_a_fork_and_its_parent_both_go_on(real_talk: Talk, api: FakeAnthropic) -> None:
-    session = await real_talk.sessions.create()
-    await real_talk.answer(session.session_id, "Remember the word heron.")
-    fork = await real_talk.sessions.fork(session_id=session.session_id)
-    await real_talk.answer(fork.session_id, "In the fork.")
+async def test_a_fork_and_its_parent_both_go_on(real_client: ClaudeClient, api: FakeAnthropic) -> None:
+    session = await real_client.sessions.create()
+    await real_client.answer_text(session.session_id, "Remember the word heron.")
+    fork = await real_client.sessions.fork(session_id=session.session_id)
+    await real_client.answer_text(fork.session_id, "In the fork.")
     assert "Remember the word heron." in said(api)
-    await real_talk.answer(session.session_id, "In the parent.")
+    await real_client.answer_text(session.session_id, "In the parent.")
     assert "In the fork." not in said(api)
-    await real_talk.answer(fork.session_id, "In the fork again.")
+    await real_client.answer_text(fork.session_id, "In the fork again.")
     assert "In the fork." in said(api)
     assert "In the parent." not in said(api)
-    ids = {(await real_talk.sessions.get(session_id=one.session_id)).claude_session_id for one in (session, fork)}
+    ids = {(await real_client.sessions.get(session_id=one.session_id)).claude_session_id for one in (session, fork)}
     assert len(ids) == 2
 
 
 @both_releases
-async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(real_talk: Talk) -> None:
-    session = await real_talk.sessions.create(allowed_tools=["Bash"])
+async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(real_client: ClaudeClient) -> None:
+    session = await real_client.sessions.create(allowed_tools=["Bash"])
 
-    job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
+    job = await real_client.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
     await until(lambda: tools_of(session.session_id, "tail"))
     process = next(one for one in processes_of(session.session_id) if one.name() != "tail" and one.ppid() != 1)
-    await real_talk.sessions.interrupt(session_id=session.session_id)
-    await real_talk.job(job.job_id, "cancelled")
+    await real_client.sessions.interrupt(session_id=session.session_id)
+    await real_client.until_job(job.job_id, "cancelled")
     assert tools_of(session.session_id, "tail") == []
-    assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
+    assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
     assert process in processes_of(session.session_id)
 
 
-async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(real_talk: Talk, api: FakeAnthropic) -> None:
-    session = await real_talk.sessions.create()
-    await real_talk.answer(session.session_id, "hi")
-    job = await real_talk.sessions.send(session_id=session.session_id, prompt="[[slow:200]]")
-    await real_talk.job(job.job_id, "running")
-    await real_talk.sessions.interrupt(session_id=session.session_id)
-    await real_talk.job(job.job_id, "cancelled")
-    assert (await real_talk.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
-    assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
+async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(
+    real_client: ClaudeClient, api: FakeAnthropic
+) -> None:
+    session = await real_client.sessions.create()
+    await real_client.answer_text(session.session_id, "hi")
+    job = await real_client.sessions.send(session_id=session.session_id, prompt="[[slow:200]]")
+    await real_client.until_job(job.job_id, "running")
+    await real_client.sessions.interrupt(session_id=session.session_id)
+    await real_client.until_job(job.job_id, "cancelled")
+    assert (await real_client.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
+    assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
 
 
 @both_releases
-async def test_a_tool_and_what_it_said_are_in_the_log(real_talk: Talk) -> None:
-    session = await real_talk.sessions.create(allowed_tools=["Bash"])
-    await real_talk.answer(session.session_id, "[[tool:bash:echo hi from bash]]")
-    log = await real_talk.log(session.session_id)
+async def test_a_tool_and_what_it_said_are_in_the_log(real_client: ClaudeClient) -> None:
+    session = await real_client.sessions.create(allowed_tools=["Bash"])
+    await real_client.answer_text(session.session_id, "[[tool:bash:echo hi from bash]]")
+    log = await real_client.messages(session.session_id)
     assert [(one.kind, one.text) for one in log] == [
         (MessageKind.USER, "[[tool:bash:echo hi from bash]]"),
         (MessageKind.ASSISTANT_TEXT, "I will use Bash."),
@@ -103,11 +105,11 @@ async def test_a_tool_and_what_it_said_are_in_the_log(real_talk: Talk) -> None:
     ]
 
 
-async def test_an_answer_of_megabytes_is_kept_whole(real_talk: Talk) -> None:
-    session = await real_talk.sessions.create()
-    assert len(await real_talk.answer(session.session_id, "[[big:1500000]]")) == 1_500_000
-    assert [len(one.text) for one in await real_talk.log(session.session_id)] == [15, 1_500_000]
-    assert await real_talk.answer(session.session_id, "[[text:next]]") == "next"
+async def test_an_answer_of_megabytes_is_kept_whole(real_client: ClaudeClient) -> None:
+    session = await real_client.sessions.create()
+    assert len(await real_client.answer_text(session.session_id, "[[big:1500000]]")) == 1_500_000
+    assert [len(one.text) for one in await real_client.messages(session.session_id)] == [15, 1_500_000]
+    assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
 
 
 async def test_a_session_goes_on_after_the_sidecar_was_killed_in_its_first_turn(
@@ -115,16 +117,16 @@ async def test_a_session_goes_on_after_the_sidecar_was_killed_in_its_first_turn(
 ) -> None:
     async with sidecar(**real_environment) as client:
         await client.initialize("tests")
-        talk = Talk(client)
-        session = await talk.sessions.create()
-        job = await talk.sessions.send(session_id=session.session_id, prompt="[[gate:5]] heron")
+        claude = ClaudeClient(client)
+        session = await claude.sessions.create()
+        job = await claude.sessions.send(session_id=session.session_id, prompt="[[gate:5]] heron")
         api.release()
-        await talk.says(job.job_id)
+        await claude.first_delta(job.job_id)
         client.process.kill()
         await client.process.wait()
     await until(lambda: processes_of(session.session_id) == [])
-    async with talking(sidecar, **real_environment) as talk:
-        assert (await talk.client.call("jobs.get", {"job_id": job.job_id}))["status"] in ("running", "interrupted")
-        assert await talk.answer(session.session_id, "[[text:back]]") == "back"
-        assert (await talk.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
+    async with connected(sidecar, **real_environment) as claude:
+        assert (await claude.client.call("jobs.get", {"job_id": job.job_id}))["status"] in ("running", "interrupted")
+        assert await claude.answer_text(session.session_id, "[[text:back]]") == "back"
+        assert (await claude.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
     assert "heron" in said(api)

@@ -12,7 +12,7 @@ from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, 
 from sidecar.claude.stream import MessageUsage, RunUsage, TokenUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
-from tests.claude.talk import Talk, talking
+from tests.claude.client import ClaudeClient, connected
 from tests.conftest import StartSidecar
 from tests.in_process_app import InProcessApp
 
@@ -21,7 +21,7 @@ EVER = {"start": "2020-01-01T00:00:00Z", "end": "2020-12-31T00:00:00Z"}
 HOUR = timedelta(hours=1)
 
 
-class Books:
+class UsageHarness:
     """The services over a real database, and what was booked at which moment."""
 
     def __init__(self, path: Path) -> None:
@@ -29,15 +29,15 @@ class Books:
         self.store = UsageStore(self.app.database, self.app.clock)
         self.usage = self.app.remote(ClaudeUsages)
 
-    def at(self, moment: str) -> "Books":
+    def at(self, moment: str) -> "UsageHarness":
         self.app.clock.wall_ms = round(datetime.fromisoformat(moment).timestamp() * 1000)
         return self
 
-    def book(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
+    def record(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
         """A job with these API messages, each of 10 tokens and a cent."""
         told = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
         with self.app.database.write():
-            self.store.book(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
+            self.store.add(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
         listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
@@ -47,27 +47,27 @@ class Books:
 
 
 @pytest.fixture
-async def books(data_dir: Path) -> Any:
-    made = Books(data_dir / "sidecar.db")
+async def harness(data_dir: Path) -> Any:
+    made = UsageHarness(data_dir / "sidecar.db")
     await made.app.initialize()
     yield made
     made.app.close()
 
 
 async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create(model="sonnet")
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create(model="sonnet")
         for prompt in ("one", "two", "[[error:400]]"):
-            await talk.ask(session.session_id, prompt)
-        run = await talk.client.call("claude.spawn", {"prompt": "[[slow:9999]]", "model": "haiku"})
-        await talk.says(run["job_id"])
-        await talk.client.call("jobs.cancel", {"job_id": run["job_id"]})
-        await talk.job(run["job_id"], "cancelled")
+            await claude.take_turn(session.session_id, prompt)
+        run = await claude.client.call("claude.spawn", {"prompt": "[[slow:9999]]", "model": "haiku"})
+        await claude.first_delta(run["job_id"])
+        await claude.client.call("jobs.cancel", {"job_id": run["job_id"]})
+        await claude.until_job(run["job_id"], "cancelled")
         now = datetime.now(UTC)
         during = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat()}
-        usage = talk.client.remote(ClaudeUsages)
+        usage = claude.client.remote(ClaudeUsages)
         sessions, jobs, days = [await usage.list(**during, group=UsageGroup(one)) for one in ("session", "job", "day")]
-        status = await talk.sessions.get(session_id=session.session_id)
+        status = await claude.sessions.get(session_id=session.session_id)
     of_session, of_runs = sorted(sessions.entries, key=lambda one: one.session_id is None)
     assert (of_session.session_id, of_session.jobs, of_session.usage) == (session.session_id, 3, status.usage)
     assert of_session.total_cost_usd == pytest.approx(status.total_cost_usd)
@@ -85,47 +85,47 @@ async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_
     with anyio.fail_after(120):
         async with sidecar(CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests")
-            talk = Talk(client)
-            session = await talk.sessions.create()
-            turn = await talk.ask(session.session_id, "one")
-            run = await talk.client.call("claude.spawn", {"prompt": "two"})
-            await talk.job(run["job_id"], "succeeded")
+            claude = ClaudeClient(client)
+            session = await claude.sessions.create()
+            turn = await claude.take_turn(session.session_id, "one")
+            run = await claude.client.call("claude.spawn", {"prompt": "two"})
+            await claude.until_job(run["job_id"], "succeeded")
             client.process.kill()
             await client.process.wait()
     now = datetime.now(UTC)
     asked = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat(), "group": "job"}
-    async with talking(sidecar) as talk:
-        entries = (await talk.client.call("claude.usage.list", asked))["entries"]
+    async with connected(sidecar) as claude:
+        entries = (await claude.client.call("claude.usage.list", asked))["entries"]
     assert {one["job_id"] for one in entries} == {turn["job_id"], run["job_id"]}
     assert [one["total_cost_usd"] for one in entries] == [0.01, 0.01]
 
 
-async def test_a_message_that_two_turns_tell_counts_once(books: Books) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1", "m2")
-    with books.app.database.write():
+async def test_a_message_that_two_turns_tell_counts_once(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
+    with harness.app.database.write():
         more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
-        books.store.book("two", None, RunUsage(TokenUsage(), None, (more,), {}))
-    (entry,) = await books.entries("model", **EVER)
+        harness.store.add("two", None, RunUsage(TokenUsage(), None, (more,), {}))
+    (entry,) = await harness.entries("model", **EVER)
     assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
 
 
-async def test_each_grouping_tells_the_same_sum(books: Books) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1", session_id="s1")
-    books.at("2020-06-02T10:00:00Z").book("two", "m2", "m3", session_id="s1", model="haiku")
-    books.at("2020-06-02T11:00:00Z").book("three", "m4")
-    days = await books.entries("day", **EVER)
+async def test_each_grouping_tells_the_same_sum(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1", session_id="s1")
+    harness.at("2020-06-02T10:00:00Z").record("two", "m2", "m3", session_id="s1", model="haiku")
+    harness.at("2020-06-02T11:00:00Z").record("three", "m4")
+    days = await harness.entries("day", **EVER)
     assert [(one.day, one.jobs, one.usage.input_tokens) for one in days] == [
         ("2020-06-01", 1, 7),
         ("2020-06-02", 2, 21),
     ]
-    sessions = await books.entries("session", **EVER)
+    sessions = await harness.entries("session", **EVER)
     assert [(one.session_id, one.jobs, round(one.total_cost_usd, 6)) for one in sessions] == [
         ("s1", 2, 0.03),
         (None, 1, 0.01),
     ]
-    models = await books.entries("model", **EVER)
+    models = await harness.entries("model", **EVER)
     assert [(one.model, one.usage.output_tokens) for one in models] == [("opus", 6), ("haiku", 6)]
-    jobs = await books.entries("job", **EVER)
+    jobs = await harness.entries("job", **EVER)
     assert {(one.job_id, one.session_id, one.last_at) for one in jobs} == {
         ("one", "s1", "2020-06-01T10:00:00.000Z"),
         ("two", "s1", "2020-06-02T10:00:00.000Z"),
@@ -133,25 +133,25 @@ async def test_each_grouping_tells_the_same_sum(books: Books) -> None:
     }
 
 
-async def test_a_job_that_is_run_again_costs_again(books: Books) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1")
-    books.at("2020-06-01T11:00:00Z").book("one", "m2")
-    (entry,) = await books.entries("job", **EVER)
+async def test_a_job_that_is_run_again_costs_again(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1")
+    harness.at("2020-06-01T11:00:00Z").record("one", "m2")
+    (entry,) = await harness.entries("job", **EVER)
     assert (entry.jobs, entry.usage.input_tokens, round(entry.total_cost_usd, 6)) == (1, 14, 0.02)
 
 
-async def test_the_range_begins_with_its_start_and_ends_before_its_end(books: Books) -> None:
-    books.at("2020-06-01T10:00:00Z").book("one", "m1")
-    books.at("2020-06-01T11:00:00Z").book("two", "m2")
-    found = await books.entries("job", "2020-06-01T10:00:00Z", "2020-06-01T13:00:00+02:00")
+async def test_the_range_begins_with_its_start_and_ends_before_its_end(harness: UsageHarness) -> None:
+    harness.at("2020-06-01T10:00:00Z").record("one", "m1")
+    harness.at("2020-06-01T11:00:00Z").record("two", "m2")
+    found = await harness.entries("job", "2020-06-01T10:00:00Z", "2020-06-01T13:00:00+02:00")
     assert [one.job_id for one in found] == ["one"]
 
 
-async def test_a_local_day_is_as_long_as_the_clocks_make_it(books: Books) -> None:
+async def test_a_local_day_is_as_long_as_the_clocks_make_it(harness: UsageHarness) -> None:
     for hour, job in enumerate(("before", "first", "last", "after")):
         moment = ["2020-10-24T21:59:59Z", "2020-10-24T22:00:00Z", "2020-10-25T22:59:59Z", "2020-10-25T23:00:00Z"][hour]
-        books.at(moment).book(job, job)
-    days = await books.entries("day", **EVER, zone="Europe/Berlin")
+        harness.at(moment).record(job, job)
+    days = await harness.entries("day", **EVER, zone="Europe/Berlin")
     assert [(one.day, one.jobs) for one in days] == [("2020-10-24", 1), ("2020-10-25", 2), ("2020-10-26", 1)]
 
 
@@ -171,13 +171,15 @@ async def test_a_local_day_is_as_long_as_the_clocks_make_it(books: Books) -> Non
         ({**EVER, "group": "century"}, "invalid_params"),
     ],
 )
-async def test_what_cannot_be_listed_is_refused_with_its_reason(books: Books, asked: dict[str, str], kind: str) -> None:
+async def test_what_cannot_be_listed_is_refused_with_its_reason(
+    harness: UsageHarness, asked: dict[str, str], kind: str
+) -> None:
     with pytest.raises(RemoteError) as refused:
-        await books.app.call("claude.usage.list", asked)
+        await harness.app.call("claude.usage.list", asked)
     assert refused.value.data["kind"] == kind
 
 
-async def test_nothing_booked_is_nothing_listed_here_too(books: Books) -> None:
-    assert await books.usage.list(start=EVER["start"], end=EVER["end"]) == UsageList(
+async def test_nothing_booked_is_nothing_listed_here_too(harness: UsageHarness) -> None:
+    assert await harness.usage.list(start=EVER["start"], end=EVER["end"]) == UsageList(
         entries=[], usage=ClaudeUsage(), total_cost_usd=0
     )

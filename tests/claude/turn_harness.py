@@ -1,4 +1,4 @@
-"""A `TurnHandler` over a real database and real processes, with its waits made short and all that it says kept."""
+"""Drives a `TurnHandler` over a real database and real processes, with short time limits, and records its output."""
 
 import asyncio
 import os
@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from sidecar_protocol.claude.permissions import PermissionRequest
 from sidecar_protocol.claude.sessions import ClaudeMessage, ClaudeTurnResult, Session, TakeTurn
-from sidecar_protocol.contract import Encoded, JobSpec, Notification, encode
+from sidecar_protocol.contract import Encoded, JobSpec, Notification
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.claude.permissions.journal import PermissionJournal
@@ -20,9 +20,9 @@ from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.process_table import ProcessTable
-from sidecar.claude.sessions.conversations import Conversations
-from sidecar.claude.sessions.store import ClaudeStore
-from sidecar.claude.sessions.turns import TurnHandler
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.store import NewSession, SessionStore
+from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso
 from sidecar.ids import Uuid7
@@ -30,116 +30,104 @@ from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
 from sidecar.storage.unit_of_work import UnitOfWork
-from tests.claude.harness import RecordingContext, until
+from tests.claude.harness import RecordingContext, RecordingFeed, partial_runtime, until
 from tests.in_process_app import ManualClock
 
 N = TypeVar("N", bound=Notification)
 
 
-class TurnRig:
-    """`take` takes a turn; `notified` and `queued` are what came of it, `failing` makes commits fail."""
+class RecordingQueue:
+    """A job queue that records what is enqueued; job ids are `queued-1` and so on."""
 
-    def __init__(self, executable: Path, home: Path, **waits: float) -> None:
-        self.notified: list[Notification] = []
-        self.queued: list[JobSpec] = []
+    def __init__(self) -> None:
+        self.specs: list[JobSpec] = []
+
+    def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
+        del priority
+        self.specs.append(spec)
+        job_id, now = f"queued-{len(self.specs)}", iso(0)
+        job = Job(job_id=job_id, type=spec.type, status=JobStatus.QUEUED, created_at=now, updated_at=now)
+        return Encoded(Job, job.json_bytes())
+
+
+class TurnHarness:
+    """`run` runs a turn; `notifications` and `queued` are its output; with `commit_error`, commits fail."""
+
+    def __init__(self, executable: Path, home: Path, **times: float) -> None:
+        self.notifications: list[Notification] = []
         self.context = RecordingContext()
-        self.failing: sqlite3.Error | None = None
+        self.commit_error: sqlite3.Error | None = None
         self.is_draining = False
-        clock = ManualClock()
         unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
         self.database = Database(
             open_database(home / "sidecar.db", schema_dir(), "test"), home, unit_of_work.request_commit
         )
         unit_of_work.connect(self.database)
-        new_id = Uuid7(clock)
-        self.store = ClaudeStore(self.database)
-        self.asked = PermissionStore(self.database)
-        usage = UsageStore(self.database, clock)
-        self.conversations = Conversations(self.database, self.store, self.notified.append, clock, new_id, usage)
-        self.journal = PermissionJournal(
-            self.database,
-            self.asked,
-            self.conversations,
-            notify=self.notified.append,
-            enqueue=self._enqueue,
-            after_commit=lambda callback: unit_of_work.after_commit(lambda failure: callback(self.failing or failure)),
-            clock=clock,
-            new_id=new_id,
-        )
-        self.pool = ProcessPool(on_ended=self.conversations.process_ended, is_draining=lambda: self.is_draining)
-        environment = {"PATH": os.environ.get("PATH", os.defpath)}
-        self.handler = TurnHandler(
-            launcher=Launcher(
-                discovery=Discovery(setting=str(executable), environment=environment, home=home),
-                environment=environment,
-                home=home,
-                process_table=ProcessTable(self.database),
-            ),
-            pool=self.pool,
-            conversations=self.conversations,
-            permissions=self.journal,
-            notify=self.notified.append,
-            record=lambda **_: None,
-            clock=clock,
-            is_draining=lambda: self.is_draining,
-            **waits,
-        )
+        clock, queue, feed = ManualClock(), RecordingQueue(), RecordingFeed()
+        self.queued = queue.specs
 
-    def create(self) -> Session:
-        """A session."""
-        return self.conversations.create(
-            title=None, cwd=None, model=None, permission_mode=None, allowed_tools=[], system_prompt=None
-        ).load()
+        def after_commit(callback: Any) -> None:
+            unit_of_work.after_commit(lambda failure: callback(self.commit_error or failure))
+
+        runtime = partial_runtime(
+            database=self.database,
+            clock=clock,
+            new_id=Uuid7(clock),
+            notify=self.notifications.append,
+            after_commit=after_commit,
+            is_draining=lambda: self.is_draining,
+            queue=queue,
+            feed=lambda: feed,
+        )
+        self.store = SessionStore(self.database)
+        self.sessions = SessionJournal(runtime, self.store, UsageStore(self.database, clock))
+        self.permissions = PermissionJournal(runtime, PermissionStore(self.database), self.sessions)
+        self.pool = ProcessPool(on_ended=self.sessions.process_ended, is_draining=lambda: self.is_draining)
+        environment = {"PATH": os.environ.get("PATH", os.defpath)}
+        launcher = Launcher(
+            discovery=Discovery(setting=str(executable), environment=environment, home=home),
+            environment=environment,
+            home=home,
+            process_table=ProcessTable(self.database),
+        )
+        self.handler = TurnHandler(runtime, launcher, self.pool, self.sessions, self.permissions, TurnTimes(**times))
+
+    def create_session(self) -> Session:
+        return self.sessions.create(NewSession()).load()
 
     def session(self, session_id: str) -> Session:
-        """A session as it stands."""
         session = self.store.get(session_id)
         assert session is not None
         return session.load()
 
-    async def take(self, session_id: str, prompt: str) -> ClaudeTurnResult:
-        """Take a turn."""
+    async def run(self, session_id: str, prompt: str) -> ClaudeTurnResult:
         return await self.handler.run(TakeTurn(session_id=session_id, prompt=prompt), self.context)
 
     def requests(self) -> list[PermissionRequest]:
-        """What was asked, the newest first."""
-        return [row.load() for row in self.asked.page(None, None, 500, None)[0]]
+        """Returns the permission requests, newest first."""
+        return [row.load() for row in self.permissions.store.page(None, None, 500, None)[0]]
 
-    async def question(self) -> PermissionRequest:
-        """The first question, once it is asked."""
+    async def first_request(self) -> PermissionRequest:
+        """Waits for the first permission request."""
         await until(self.requests)
         return self.requests()[-1]
 
     def messages(self, session_id: str) -> list[ClaudeMessage]:
-        """The messages of a session."""
         return [row.load() for row in self.store.messages(session_id, 500, None)[0]]
 
-    def told(self, kind: type[N]) -> list[N]:
-        """The notifications of a kind."""
-        return [one for one in self.notified if isinstance(one, kind)]
-
-    def _enqueue(self, spec: JobSpec, *, priority: int) -> Encoded[Job]:
-        del priority
-        self.queued.append(spec)
-        moment = iso(0)
-        return encode(
-            Job,
-            job_id=f"queued-{len(self.queued)}",
-            type=spec.type,
-            status=JobStatus.QUEUED,
-            created_at=moment,
-            updated_at=moment,
-        )
+    def received(self, kind: type[N]) -> list[N]:
+        """Returns the notifications of a type."""
+        return [one for one in self.notifications if isinstance(one, kind)]
 
 
 @asynccontextmanager
-async def turns(executable: Path, home: Path, **waits: float) -> AsyncIterator[TurnRig]:
-    """A rig whose idle processes live inside this block."""
-    rig = TurnRig(executable, home, **waits)
+async def turn_harness(executable: Path, home: Path, **times: float) -> AsyncIterator[TurnHarness]:
+    """A harness whose idle processes live inside this block."""
+    harness = TurnHarness(executable, home, **times)
     with anyio.fail_after(120):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(rig.pool.run)
-            yield rig
-            rig.is_draining = True
-            await rig.pool.stop()
-    rig.database.close()
+            tasks.start_soon(harness.pool.run)
+            yield harness
+            harness.is_draining = True
+            await harness.pool.stop()
+    harness.database.close()

@@ -8,7 +8,7 @@ from sidecar_protocol.activity.feed import ActivityPage
 from sidecar_protocol.entities import Job
 from sidecar_protocol.events import EventPage
 from sidecar_protocol.jobs import JobPage
-from sidecar_protocol.system import Diagnostics, Health
+from sidecar_protocol.system.status import Diagnostics, Health
 
 from sidecar.commandline.formatting import ago, duration, one_line, size
 from sidecar.commandline.tables import list_field, print_table

@@ -10,9 +10,9 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              slow_recovery     the recovery from a crash waits for the first cancel
 
 The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._committed`, `._end`
-and asyncio's `Handle._run`, the only place where every step of the loop passes.  A renamed function raises
-AttributeError at the start.
+that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._store_verdict_durably`,
+`App._committed`, `._end` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A
+renamed function raises AttributeError at the start.
 """
 
 import argparse
@@ -240,9 +240,18 @@ def add_job_types(handlers: Handlers) -> None:
 
 def add_faults(faults: Faults) -> None:
     """Adds points to every operation that changes, stores or reports a job."""
-    for operation in ("queue", "request_cancel", "claim", "finish", "retry_later", "snooze", "put_back", "recover"):
+    for operation in (
+        "queue",
+        "request_cancel",
+        "claim",
+        "finish",
+        "retry_later",
+        "snooze",
+        "requeue_after_shutdown",
+        "requeue_after_crash",
+    ):
         faults.wrap(JobJournal, operation, f"journal.{operation}")
-    for operation in ("_recover", "_execute", "_verdict", "_settle"):
+    for operation in ("_recover", "_execute", "_verdict", "_store_verdict_durably"):
         faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")
     for operation in ("begin", "commit"):
         faults.wrap(Database, operation, f"database.{operation}")
@@ -256,23 +265,23 @@ def add_faults(faults: Faults) -> None:
     faults.wrap(Writer, "flush", "writer.flush")
     for operation in ("open_connection", "migrate", "back_up", "prune_backups"):
         faults.wrap(sidecar.storage.migrations, operation, f"migrations.{operation}")
-    for operation in ("ask", "answer", "deliver", "withdraw", "keep"):
+    for operation in ("request", "respond", "deliver", "cancel", "end_turn"):
         faults.wrap(PermissionJournal, operation, f"permissions.{operation}")
     split_migrations(faults)
     tear_lines(faults)
     count_steps(faults)
-    create, ask = JobsService.create, PermissionJournal.ask
+    create, request = JobsService.create, PermissionJournal.request
 
     async def arm_and_create(self: JobsService, **params: Any) -> Any:
         faults.armed = True
         return await create(self, **params)
 
-    def arm_and_ask(self: PermissionJournal, *args: Any) -> Any:
+    def arm_and_request(self: PermissionJournal, *args: Any) -> Any:
         faults.armed = True
-        return ask(self, *args)
+        return request(self, *args)
 
     JobsService.create = arm_and_create  # type: ignore[method-assign]
-    PermissionJournal.ask = arm_and_ask  # type: ignore[method-assign, assignment]
+    PermissionJournal.request = arm_and_request  # type: ignore[method-assign, assignment]
 
 
 def split_migrations(faults: Faults) -> None:

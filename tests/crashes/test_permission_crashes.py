@@ -16,7 +16,7 @@ PROMPT: Final = '[[ask:Bash:{"command":"ls"}]]'
 RESPOND: Final = "claude.permissions.respond"
 SIDES: Final = ("before", "after")
 CASES: Final = [
-    *((f"permissions.{operation}:{side}", 1) for operation in ("ask", "answer", "deliver") for side in SIDES),
+    *((f"permissions.{operation}:{side}", 1) for operation in ("request", "respond", "deliver") for side in SIDES),
     *((f"database.commit:{side}", 1) for side in SIDES),
     *(nightly(f"database.commit:{side}", nth) for side in SIDES for nth in (2, 3)),
     *(nightly(f"{point}:before", nth) for point in ("outbox.on_commit", "writer.flush") for nth in (1, 2, 3)),

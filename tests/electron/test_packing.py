@@ -22,6 +22,8 @@ import { SCHEMA_HASH } from "sidecar-electron/contract";
 import { Client } from "sidecar-electron";
 import { LineMessageReader } from "sidecar-electron/vscode-jsonrpc";
 
+pytestmark = pytest.mark.xdist_group("packing")  # npm pack builds in place, so that only one worker may do it
+
 const sidecar = connectSidecar();
 export const found: Promise<Job[]> = sidecar.jobs.list({ status: JobStatus.QUEUED }).then(({ jobs }) => jobs);
 export const end: () => void = sidecar.on("jobs.updated", ({ job }) => job.status === "queued");

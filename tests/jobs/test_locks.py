@@ -217,7 +217,7 @@ async def test_a_worker_that_can_start_nothing_does_not_look_all_the_time(shop: 
         await shop.pass_time(20)
         worker = shop.job_queue.worker
         assert worker is not None
-        pause = worker._look([])
+        pause = worker._claim_due([])
         assert (pause is None or pause > 1, shop.hands.order) == (True, names)
 
 

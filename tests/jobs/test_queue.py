@@ -241,7 +241,7 @@ async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(app: InProces
             "large",
             {
                 "kind": "result_too_large",
-                "message": "The job's result is too large to be stored.",
+                "message": "The result is larger than 4 MiB.",
                 "hint": None,
                 "retryable": False,
                 "details": None,

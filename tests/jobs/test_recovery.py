@@ -16,22 +16,22 @@ from tests.jobs.harness import Again, Fatal, Shop, Work, open_shop
 AT = "2026-11-23T08:00:00.000Z"
 CRASH = {
     "kind": "crash",
-    "message": "The sidecar ended while this job ran.",
-    "hint": "Run it again if its work is still wanted.",
+    "message": "The sidecar crashed while the job was running.",
+    "hint": "Run it again if it is still needed.",
     "retryable": True,
     "details": None,
 }
 SHUTDOWN = {
     "kind": "shutdown",
-    "message": "The sidecar was shut down while this job ran.",
+    "message": "The sidecar was shut down while the job was running.",
     "hint": "Run it again.",
     "retryable": True,
     "details": None,
 }
 RECOVERY_LIMIT = {
     "kind": "recovery_limit",
-    "message": "The sidecar ended each time this job ran.",
-    "hint": "Look into the log for what happened before it ended.",
+    "message": "The sidecar crashed each time the job was running.",
+    "hint": "The log shows what happened before the crashes.",
     "retryable": False,
     "details": None,
 }
@@ -214,7 +214,7 @@ async def test_what_cannot_be_settled_yet_is_settled_later_and_before_anything_i
                 await shop.hands.next("new")
         assert (shop.statuses(ids[0])[:2], shop.statuses(ids[1])) == (["queued", "running"], ["interrupted"])
     errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
-    assert errors == ["what an earlier process left could not be settled; trying again"]
+    assert errors == ["the jobs of an earlier process could not be updated; trying again"]
 
 
 async def test_a_worker_that_cannot_settle_anything_stops_all_the_same(path: Path) -> None:

@@ -53,7 +53,7 @@ async def test_a_finished_job_runs_again_with_all_its_tries(shop: Shop, status: 
         "error": None,
         "version": before["version"] + 1,
     }
-    assert (await shop.log_of(job_id))[-1] == "Queued again by hand"
+    assert (await shop.log_of(job_id))[-1] == "Queued again on request"
     async with shop.working():
         (await shop.hands.next("a")).succeed("again")
         await shop.settle()

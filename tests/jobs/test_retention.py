@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sidecar_protocol.entities import JobStatus
-from sidecar_protocol.system import VacuumDatabase
+from sidecar_protocol.system.maintenance import VacuumDatabase
 
 from sidecar.job_handler import JobFailed, Registration
 from sidecar.jobs.running import LOG_FULL, MAX_LOG_BYTES, MAX_LOG_LINES

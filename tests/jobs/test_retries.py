@@ -53,7 +53,7 @@ async def test_a_try_that_failed_in_a_way_that_may_pass_is_followed_by_another(s
             "waiting_for": "retry",
             "schedule_id": None,
             "progress": 0.0,
-            "message": "Try 1 of 3 failed, the next comes in 2.0 s: The remote stumbled.",
+            "message": "Attempt 1 of 3 failed; retrying in 2.0 s: The remote stumbled.",
             "cancel_requested": False,
             "payload": {"name": "a", "key": None},
             "result": None,
@@ -162,7 +162,7 @@ async def test_a_try_that_takes_too_long_has_failed_and_is_tried_again(shop: Sho
         failed = await shop.seen(job_id, status="failed")
     timeout = {
         "kind": "timeout",
-        "message": "The job took longer than 0.01 s.",
+        "message": "The job did not finish within 0.01 s.",
         "hint": None,
         "retryable": True,
         "details": None,

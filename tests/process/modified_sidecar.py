@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sidecar_protocol import catalog
-from sidecar_protocol.system import Health
+from sidecar_protocol.system.status import Health
 
 import sidecar.app
 import sidecar.serve

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 from sidecar_protocol.errors import SecretsLocked
-from sidecar_protocol.system import SecretsState
+from sidecar_protocol.system.lifecycle import SecretsState
 
 from sidecar.atlassian.sealed import API_TOKEN
 from sidecar.calendar.sealed import CREDENTIALS

@@ -21,6 +21,8 @@ from tests.transcripts.recording import (
     write,
 )
 
+pytestmark = pytest.mark.xdist_group("replay_in_node")  # compiled once
+
 ROOT = Path(__file__).parents[2]
 TYPESCRIPT = ROOT / "protocol" / "typescript"
 SCRIPT = Path(__file__).with_name("replay_in_node.mjs")

@@ -6,7 +6,7 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeDelta
 from sidecar_protocol.events import Events
 from sidecar_protocol.jobs import JobProgress
-from sidecar_protocol.system import ProcessState, SystemState
+from sidecar_protocol.system.lifecycle import ProcessState, SystemState
 
 from sidecar.commandline.client import Received, RemoteError
 from sidecar.wire.event_log import LOG_ROWS, PRUNE_EVERY

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from sidecar_protocol import catalog
 from sidecar_protocol.events import EventPage, Events
-from sidecar_protocol.system import System
+from sidecar_protocol.system.status import System
 
 from sidecar.features import FEATURES
 from sidecar.system.service import SystemService

@@ -2,29 +2,81 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import create_model
 
 from sidecar_protocol.contract.errors import RpcError
+from sidecar_protocol.contract.job_types import JobSpec
 from sidecar_protocol.contract.models import Input, Model
 from sidecar_protocol.contract.names import pascal_case
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """The arguments of `@method`."""
+@dataclass(frozen=True)
+class Method:
+    """A declared method: its function, the arguments of `@method`, and the Protocol class that declares it."""
 
+    function: Callable[..., Any]
     name: str
     raises: tuple[type[RpcError], ...]
     rest: str | None
     since: str
     waits: bool
     before_initialize: bool
+    interface: type = object
+
+    @property
+    def attribute(self) -> str:
+        """The name of the function."""
+        return self.function.__name__
+
+    @cached_property
+    def doc(self) -> str:
+        """The docstring of the declaration."""
+        return inspect.getdoc(self.function) or ""
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.function, include_extras=True)
+
+    @cached_property
+    def result(self) -> type[Model] | None:
+        """The model of the result, or None for a notification from the client."""
+        returned = self._hints["return"]
+        return None if returned is type(None) else returned
+
+    @cached_property
+    def spec(self) -> type[JobSpec] | None:
+        """The job type of a method that queues one: its fields are params, and the handler receives it as one object.
+
+        Declared as the only positional parameter.
+        """
+        positional = [one.name for one in self._parameters if one.kind is not one.KEYWORD_ONLY]
+        if not positional:
+            return None
+        hint = self._hints[positional[0]]
+        if len(positional) > 1 or not (isinstance(hint, type) and issubclass(hint, JobSpec)):
+            raise TypeError(f"{self.name}: {positional[-1]} must be keyword-only")
+        return hint
+
+    @cached_property
+    def params(self) -> type[Input]:
+        """The params as a model that rejects unknown fields, built from the signature on first use."""
+        fields: dict[str, Any] = {
+            one.name: (self._hints[one.name], ... if one.default is one.empty else one.default)
+            for one in self._parameters
+            if one.kind is one.KEYWORD_ONLY
+        }
+        return create_model(pascal_case(self.name) + "Params", __base__=self.spec or Input, **fields)
+
+    @property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())[1:]  # without self
 
 
 def method(
@@ -35,7 +87,7 @@ def method(
     since: str = "0.1.0",
     waits: bool = False,
     before_initialize: bool = False,
-) -> Callable[[T], T]:
+) -> Callable[[F], F]:
     """Declares the decorated function as a method of the wire.
 
     `rest` is the endpoint of the old backend that the method replaces.  The handler of a method that `waits` may
@@ -43,62 +95,18 @@ def method(
     `before_initialize` can be called before the handshake.
     """
 
-    def declare(function: T) -> T:
-        setattr(function, "__declaration__", Declaration(name, raises, rest, since, waits, before_initialize))  # noqa: B010 - mypy knows no such attribute
+    def declare(function: F) -> F:
+        declared = Method(function, name, raises, rest, since, waits, before_initialize)
+        setattr(function, "__declaration__", declared)  # noqa: B010 - mypy knows no such attribute
         return function
 
     return declare
 
 
-class Method:
-    """A declared method, read from its Protocol class."""
-
-    def __init__(self, interface: type, function: Callable[..., Any]) -> None:
-        declaration: Declaration = getattr(function, "__declaration__")  # noqa: B009 - see `declare`
-        self.interface = interface
-        self.attribute = function.__name__
-        self.name = declaration.name
-        self.raises = declaration.raises
-        self.rest = declaration.rest
-        self.since = declaration.since
-        self.waits = declaration.waits
-        self.before_initialize = declaration.before_initialize
-        self._function = function
-
-    @cached_property
-    def doc(self) -> str:
-        """The docstring of the declaration."""
-        return inspect.getdoc(self._function) or ""
-
-    @cached_property
-    def _hints(self) -> dict[str, Any]:
-        return get_type_hints(self._function, include_extras=True)
-
-    @cached_property
-    def result(self) -> type[Model] | None:
-        """The model of the result, or None for a notification from the client."""
-        returned = self._hints["return"]
-        return None if returned is type(None) else returned
-
-    @cached_property
-    def params(self) -> type[Input]:
-        """The params as a model that rejects unknown fields, built from the signature on first use."""
-        fields: dict[str, Any] = {}
-        for parameter in inspect.signature(self._function).parameters.values():
-            if parameter.name == "self":
-                continue
-            if parameter.kind is not parameter.KEYWORD_ONLY:
-                raise TypeError(f"{self.name}: {parameter.name} must be keyword-only")
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (self._hints[parameter.name], default)
-        return create_model(pascal_case(self.name) + "Params", __base__=Input, **fields)
-
-
 def methods_of(interface: type) -> tuple[Method, ...]:
     """Returns the methods that a Protocol class declares, in source order."""
-    return tuple(
-        Method(interface, function) for function in vars(interface).values() if hasattr(function, "__declaration__")
-    )
+    declared = (getattr(function, "__declaration__", None) for function in vars(interface).values())
+    return tuple(replace(one, interface=interface) for one in declared if isinstance(one, Method))
 
 
 def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[Any]]) -> T:
@@ -108,7 +116,9 @@ def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[A
     """
 
     def proxy(declared: Method) -> Callable[..., Awaitable[Any]]:
-        async def invoke(_: object, **params: Any) -> Any:
+        async def invoke(_: object, *specs: JobSpec, **params: Any) -> Any:
+            for spec in specs:
+                params |= spec.model_dump(mode="json", exclude_unset=True)
             sent = {name: value for name, value in params.items() if value is not None}
             answer = await call(declared.name, sent)
             return declared.result.model_validate(answer) if declared.result else None

@@ -26,9 +26,11 @@ from sidecar.calendar.google.errors import api_error, is_rate_limited
 from sidecar.calendar.google.oauth import Client, Endpoints, GoogleOAuth
 from sidecar.calendar.google.tokens import AccessTokens, TokenSource
 from sidecar.calendar.provider import (
+    AccountReader,
     ConnectedAccount,
     EventPage,
     EventQuery,
+    Provider,
     RemoteCalendar,
     RemoteEvent,
     StoredAccount,
@@ -52,7 +54,7 @@ CALENDAR_FIELDS: Final = (
 )
 
 
-class GoogleProvider:
+class GoogleProvider(Provider):
     """Google Calendar."""
 
     provider_id: ClassVar = "google"
@@ -111,7 +113,7 @@ class GoogleProvider:
         return token is not None and await self.oauth.revoke(token)
 
 
-class GoogleReader:
+class GoogleReader(AccountReader):
     """Reads the calendars and events of one account."""
 
     def __init__(self, http: Http, base_url: str, tokens: TokenSource) -> None:

@@ -1,222 +1,223 @@
-"""An iCalendar file (RFC 5545) as the rest of the feature knows a calendar: what it is called, and its occurrences.
+"""Reads an iCalendar file (RFC 5545): the calendar it describes and the occurrences of its events.
 
-Pure, but slow: an event takes a millisecond, so call it in a thread.  The libraries take 100 ms to import, so import
-this module late.
+Does no I/O but takes about a millisecond per event, so call it in a thread.  Import this module only when a file is
+read: its libraries are slow to import.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+from math import prod
 from typing import Any, Final, NamedTuple
 
 from icalendar import Calendar
 from recurring_ical_events import CalendarQuery
 
-from sidecar.calendar.ics import properties as facts
-from sidecar.calendar.ics.parse import STRANGE, OwnZones, event_of, head_of, iana_name
-from sidecar.calendar.ics.split import REPEATS, TooMuch, by_uid, digest_of, lies_outside, pieces_of, zone_named
+from sidecar.calendar.ics import properties, split
+from sidecar.calendar.ics.parse import PARSE_ERRORS, iana_name, parse_calendar, parse_event, parse_zones, registered
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 
 log = logging.getLogger(__name__)
 
 CALENDAR_ID: Final = "ics"
-"""A file is one calendar, and needs a name only within its account."""
+"""A file is its account's only calendar."""
 MAX_OCCURRENCES: Final = 50_000
-"""More than anybody has in two years; every one of them is a row."""
-MAX_STEPS: Final = 200_000
-"""A rule that may step more often than that up to the window's end counts once: every hour for twenty years is less,
-and each second of a day or two is more than this computer has room for.
+"""Maximum number of occurrences in the time range; each is a row in the database."""
+MAX_RULE_STEPS: Final = 200_000
+"""A rule that takes more steps up to the end of the time range is ignored: its event happens once.
+
+An hourly rule over twenty years takes fewer; millions of steps would take minutes and much memory.
 """
-STEP_S: Final = {"SECONDLY": 1, "MINUTELY": 60, "HOURLY": 3_600}
-WITHIN_STEP: Final = {"SECONDLY": (), "MINUTELY": ("BYSECOND",), "HOURLY": ("BYSECOND", "BYMINUTE")}
-WITHIN_DAY: Final = ("BYSECOND", "BYMINUTE", "BYHOUR")
+RULE_STEPS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
+    "SECONDLY": (1, ()),
+    "MINUTELY": (60, ("BYSECOND",)),
+    "HOURLY": (3_600, ("BYSECOND", "BYMINUTE")),
+}
+"""FREQ -> length of a step, in seconds, and the parts of a rule that multiply the occurrences within a step."""
+DAILY_STEP: Final = (DAY_S, ("BYSECOND", "BYMINUTE", "BYHOUR"))
+"""The same for a day, the shortest step of any other FREQ."""
 
 
-class Found(NamedTuple):
-    """An occurrence before it is described: the component, its id, and its series and place in it where it has one."""
+class Occurrence(NamedTuple):
+    """An event, or one occurrence of a series, before its conversion to a `RemoteEvent`."""
 
-    item: Any
+    event: Any
     event_id: str
     uid: str
-    original: date | None = None
+    original_start: date | None = None
+    """Start by the series' rule; None if the event does not recur."""
 
 
 class IcsCalendar:
-    """One file.  Raises `NotACalendar`."""
+    """The calendar of one file.  Raises `NotACalendar`."""
 
     def __init__(self, body: bytes) -> None:
-        pieces = pieces_of(body)
-        self.digest = digest_of(pieces)
-        self._head = head_of(pieces.calendar)
-        self._zones = OwnZones(pieces.zones)
-        self._groups = by_uid(pieces.events)
+        components = split.components(body)
+        self.digest = split.content_digest(components)
+        self._properties = parse_calendar(components.calendar)
+        self._time_zones = parse_zones(components.time_zones)
+        self._groups = split.group_by_uid(components.events)
 
     def describe(self, fallback_name: str) -> RemoteCalendar:
-        """The calendar itself; the names of properties are what Google, Apple and Outlook write, and RFC 7986."""
-        color = facts.text(self._head, "X-APPLE-CALENDAR-COLOR") or facts.text(self._head, "COLOR") or ""
-        used = Counter(zone for group in self._groups.values() for lines in group if (zone := zone_named(lines)))
-        zones = [facts.text(self._head, "X-WR-TIMEZONE"), *(name for name, _ in used.most_common(3))]
+        """Reads the calendar's properties under the names of Google, Apple and Outlook, and of RFC 7986."""
+        read = properties.text
+        color = read(self._properties, "X-APPLE-CALENDAR-COLOR") or read(self._properties, "COLOR")
+        used_zones = Counter(
+            zone for group in self._groups.values() for lines in group if (zone := split.start_zone(lines))
+        )
+        # Without a time zone of its own, the calendar has that of most of its events.
+        zones = [read(self._properties, "X-WR-TIMEZONE"), *(name for name, _ in used_zones.most_common(3))]
         return RemoteCalendar(
             calendar_id=CALENDAR_ID,
-            name=facts.text(self._head, "X-WR-CALNAME") or facts.text(self._head, "NAME") or fallback_name,
-            description=facts.text(self._head, "X-WR-CALDESC") or facts.text(self._head, "DESCRIPTION") or None,
+            name=read(self._properties, "X-WR-CALNAME") or read(self._properties, "NAME") or fallback_name,
+            description=read(self._properties, "X-WR-CALDESC") or read(self._properties, "DESCRIPTION") or None,
             is_primary=True,
             access_role="reader",
             background_color=color[:7] if color.startswith("#") else None,
-            time_zone=iana_name(name for name in zones if name),  # else where most of its events are
+            time_zone=iana_name(name for name in zones if name),
         )
 
     def occurrences(
-        self, window: TimeRange, zone: tzinfo | None, me: str, check: Callable[[], None] = lambda: None
+        self, time_range: TimeRange, zone: tzinfo | None, owner_email: str, check: Callable[[], None] = lambda: None
     ) -> list[RemoteEvent]:
-        """What happens in the window; `zone` is where days and times without a zone are, None: where this computer is.
+        """Returns the occurrences that overlap the time range, by start.
 
-        `me` is the e-mail address of the account's owner.  `check` is called now and then; what it raises ends this.
-        Raises `TooMuch`.
+        Dates and floating times are in `zone`; None means this computer's zone.  `check` is called between events and
+        may raise to stop.  Raises `LimitExceeded`.
         """
-        first, last = (f"{moment:%Y%m%d}" for moment in _widened(window))
+        start_ts, end_ts = time_range
+        # A day wider on each side, since a local day may differ from the UTC day.
+        first, last = (datetime.fromtimestamp(ts, UTC) for ts in (start_ts - DAY_S, end_ts + DAY_S))
+        first_day, last_day = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
         found: dict[str, RemoteEvent] = {}
-        unread = 0
-        # One by one, so that what was parsed is gone soon: to look through much of it, the garbage collector would
-        # stop the loop for a quarter of a second.
+        skipped = 0
+        # One UID at a time, so that its parsed events are freed before the next: with all of them alive, a garbage
+        # collection would block the event loop for a quarter of a second.
         for uid, group in self._groups.items():
-            if all(lies_outside(lines, first, last) for lines in group):
+            if all(split.is_outside(lines, first_day, last_day) for lines in group):
                 continue
             check()
-            events, lost = self._parsed(group, window)
-            unread += lost
+            events = self._parse(group, end_ts)
+            skipped += len(group) - len(events)
             try:
-                for one in _expanded(uid, events, window):
-                    event = _described(one, zone, me)
-                    if event is not None and window.start_ts - DAY_S < event.end_ts and event.start_ts < window.end_ts:
+                for occurrence in _expand(uid, events, first, last):
+                    event = _remote_event(occurrence, zone, owner_email)
+                    if event is not None and start_ts - DAY_S < event.end_ts and event.start_ts < end_ts:
                         found[event.event_id] = event
-            except STRANGE:
-                unread += 1
+            except PARSE_ERRORS:
+                skipped += 1
             if len(found) > MAX_OCCURRENCES:
-                raise TooMuch(f"has more than {MAX_OCCURRENCES:,} events in the account's stretch of time")
-        if unread:
-            log.info("%d events of a calendar file make no sense and were left out", unread)
-        return sorted(found.values(), key=lambda one: (one.start_ts, one.event_id))
+                raise split.LimitExceeded(f"has more than {MAX_OCCURRENCES:,} events in the account's range of days")
+        if skipped:
+            log.info("%d malformed events of a calendar file were skipped", skipped)
+        return sorted(found.values(), key=lambda event: (event.start_ts, event.event_id))
 
-    def _parsed(self, group: Iterable[list[str]], window: TimeRange) -> tuple[list[Any], int]:
-        """The events of one UID, and how many could not be read."""
+    def _parse(self, group: Iterable[list[str]], end_ts: int) -> list[Any]:
+        """Returns the events of one UID without malformed ones."""
         events: list[Any] = []
-        lost = 0
-        with self._zones.known():
+        with registered(self._time_zones):
             for lines in group:
-                try:
-                    events.append(event_of(lines))
-                except STRANGE:
-                    lost += 1
+                with suppress(*PARSE_ERRORS):
+                    events.append(parse_event(lines))
         for event in events:
-            if any(_steps(rule, event, window) > MAX_STEPS for rule in facts.listed(event.get("RRULE"))):
+            rules = properties.as_list(event.get("RRULE"))
+            if any(_rule_steps(rule, event, end_ts) > MAX_RULE_STEPS for rule in rules):
                 del event["RRULE"]
-        return events, lost
+        return events
 
 
-def _widened(window: TimeRange) -> tuple[datetime, datetime]:
-    """The window and a day on either side: wherever a time is, it lies within if it may."""
-    return datetime.fromtimestamp(window.start_ts - DAY_S, UTC), datetime.fromtimestamp(window.end_ts + DAY_S, UTC)
-
-
-def _steps(rule: Any, event: Any, window: TimeRange) -> float:
-    """How often a rule may step from the event's beginning to the window's end."""
-    with suppress(*STRANGE):
+def _rule_steps(rule: Any, event: Any, end_ts: int) -> float:
+    """Estimates a rule's steps up to `end_ts`; 0 if they are few or the rule is malformed."""
+    with suppress(*PARSE_ERRORS):
         frequency = str(rule["FREQ"][0]).upper()
-        interval = int(facts.listed(rule.get("INTERVAL", 1))[0])
-        if interval < 1:  # dateutil would never come to an end
-            return MAX_STEPS + 1
-        each = 1
-        for name in WITHIN_STEP.get(frequency, WITHIN_DAY):
-            each *= max(len(rule.get(name, ())), 1)
-        if each == 1 and frequency not in STEP_S:
+        interval = int(properties.as_list(rule.get("INTERVAL", 1))[0])
+        if interval < 1:  # dateutil would loop forever
+            return MAX_RULE_STEPS + 1
+        step_s, parts = RULE_STEPS.get(frequency, DAILY_STEP)
+        per_step = prod(max(len(rule.get(name, ())), 1) for name in parts)
+        if per_step == 1 and frequency not in RULE_STEPS:
             return 0
-        until = min([window.end_ts, *(facts.seconds(one, UTC) for one in rule.get("UNTIL", ()))])
-        begin = facts.seconds(event["DTSTART"].dt, UTC)
-        step_s = STEP_S.get(frequency, DAY_S) * interval
-        steps = (until - begin) / step_s * each
+        until = min([end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
+        start = properties.timestamp(event["DTSTART"].dt, UTC)
+        steps = (until - start) / (step_s * interval) * per_step
         if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:
             return min(steps, int(rule["COUNT"][0]))
         return steps
     return 0
 
 
-def _expanded(uid: str, group: list[Any], window: TimeRange) -> Iterator[Found]:
-    """The occurrences of what has one UID."""
-    if not group:
+def _expand(uid: str, events: list[Any], first: datetime, last: datetime) -> Iterator[Occurrence]:
+    """Yields the occurrences of the events of one UID."""
+    if not events:
         return
-    if not any(REPEATS & set(event) for event in group):
-        yield from _single(uid, group)
+    if not any(split.RECURRENCE_PROPERTIES & set(event) for event in events):
+        yield from _single_events(uid, events)
         return
-    shifts = dict(_shifts(group))
+    changes = [event for event in events if "RECURRENCE-ID" in event and "RANGE" in event["RECURRENCE-ID"].params]
+    shifts = {properties.id_suffix(event["RECURRENCE-ID"].dt): properties.shift(event) for event in changes}
     calendar = Calendar()
-    calendar.subcomponents = list(group)
-    # Not by way of `of`: it moves what is in UTC into X-WR-TIMEZONE, and fails at one that is no IANA name.
-    for item in CalendarQuery(calendar).between(*_widened(window)):
-        known = item["RECURRENCE-ID"]
-        original = known.dt
-        if "RANGE" in known.params:  # of all that follow, each has the id of the one where it began
-            original = item["DTSTART"].dt - shifts[facts.stamp(original)]
-        yield Found(item, facts.event_id(uid, original), uid, original)
+    calendar.subcomponents = list(events)
+    # Not `recurring_ical_events.of`, which converts UTC times to X-WR-TIMEZONE and fails if that is not an IANA name.
+    for event in CalendarQuery(calendar).between(first, last):
+        recurrence_id = event["RECURRENCE-ID"]
+        original_start = recurrence_id.dt
+        if "RANGE" in recurrence_id.params:  # the library gives all of the range the RECURRENCE-ID of its first
+            original_start = event["DTSTART"].dt - shifts[properties.id_suffix(original_start)]
+        yield Occurrence(event, properties.event_id(uid, original_start), uid, original_start)
 
 
-def _shifts(group: Iterable[Any]) -> Iterator[tuple[str, timedelta]]:
-    """By how much each "this and all following" was moved."""
-    for event in group:
-        if "RECURRENCE-ID" in event and "RANGE" in event["RECURRENCE-ID"].params:
-            original = event["RECURRENCE-ID"].dt
-            yield facts.stamp(original), facts.comparable(event["DTSTART"].dt) - facts.comparable(original)
+def _single_events(uid: str, events: list[Any]) -> Iterator[Occurrence]:
+    """Yields events that do not recur: the ones with the highest SEQUENCE.
 
-
-def _single(uid: str, group: list[Any]) -> Iterator[Found]:
-    """What does not repeat.  Of revisions the last; those that begin at different times are events of a program that
-    does not know what a UID is.
+    Events that start at different times are separate events, written by a program that reuses UIDs.
     """
-    latest = max(facts.number(event.get("SEQUENCE")) or 0 for event in group)
+    latest = max(properties.integer(event.get("SEQUENCE")) or 0 for event in events)
     by_start: dict[str, Any] = {}
-    for event in group:
-        if (facts.number(event.get("SEQUENCE")) or 0) == latest:
-            with suppress(*STRANGE):
-                by_start[facts.stamp(event["DTSTART"].dt)] = event
+    for event in events:
+        if (properties.integer(event.get("SEQUENCE")) or 0) == latest:
+            with suppress(*PARSE_ERRORS):
+                by_start[properties.id_suffix(event["DTSTART"].dt)] = event
     if not by_start:
         raise ValueError(uid)
     for event in by_start.values():
-        yield Found(event, facts.event_id(uid, event["DTSTART"].dt if len(by_start) > 1 else None), uid)
+        yield Occurrence(event, properties.event_id(uid, event["DTSTART"].dt if len(by_start) > 1 else None), uid)
 
 
-def _described(one: Found, zone: tzinfo | None, me: str) -> RemoteEvent | None:
-    item = one.item
-    status = facts.text(item, "STATUS").lower()
+def _remote_event(occurrence: Occurrence, zone: tzinfo | None, owner_email: str) -> RemoteEvent | None:
+    """Returns the event, or None if it is cancelled."""
+    event, original_start = occurrence.event, occurrence.original_start
+    read = properties.text
+    status = read(event, "STATUS").lower()
     if status == "cancelled":
         return None
-    start, end = facts.span(item)
-    attendees = [facts.person(who) for who in facts.listed(item.get("ATTENDEE"))[: facts.MAX_ATTENDEES]]
-    mine = next((who for who in attendees if who["email"].casefold() == me.casefold()), None)
-    begins = facts.seconds(start, zone)
+    start, end = properties.start_and_end(event)
+    attendees = [properties.person(it) for it in properties.as_list(event.get("ATTENDEE"))[: properties.MAX_ATTENDEES]]
+    owner = next((it for it in attendees if it["email"].casefold() == owner_email.casefold()), None)
+    start_ts = properties.timestamp(start, zone)
     return RemoteEvent(
-        event_id=one.event_id,
-        start_ts=begins,
-        end_ts=max(begins, facts.seconds(end, zone)),
-        start_time=facts.said(start, zone),
-        end_time=facts.said(end, zone),
+        event_id=occurrence.event_id,
+        start_ts=start_ts,
+        end_ts=max(start_ts, properties.timestamp(end, zone)),
+        start_time=properties.iso_text(start, zone),
+        end_time=properties.iso_text(end, zone),
         all_day=not isinstance(start, datetime),
-        title=facts.text(item, "SUMMARY") or None,
-        description=facts.text(item, "DESCRIPTION", facts.MAX_DESCRIPTION) or None,
-        location=facts.text(item, "LOCATION") or None,
-        conference_url=facts.link(item, *facts.MEETING_LINKS),
-        visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(facts.text(item, "CLASS").upper()),
+        title=read(event, "SUMMARY") or None,
+        description=read(event, "DESCRIPTION", properties.MAX_DESCRIPTION_CHARS) or None,
+        location=read(event, "LOCATION") or None,
+        conference_url=properties.web_address(event, *properties.CONFERENCE_PROPERTIES),
+        visibility={"PRIVATE": "private", "CONFIDENTIAL": "confidential"}.get(read(event, "CLASS").upper()),
         status="tentative" if status == "tentative" else "confirmed",
-        organizer=facts.person(item["ORGANIZER"]) if "ORGANIZER" in item else None,
+        organizer=properties.person(event["ORGANIZER"]) if "ORGANIZER" in event else None,
         attendees=attendees or None,
-        html_link=facts.link(item, "URL"),
+        html_link=properties.web_address(event, "URL"),
         time_zone=getattr(getattr(start, "tzinfo", None), "key", None),
-        transparency="transparent" if facts.text(item, "TRANSP").upper() == "TRANSPARENT" else None,
-        response_status=mine["responseStatus"] if mine else None,
-        ical_uid=one.uid[: facts.MAX_TEXT],
-        recurring_event_id=None if one.original is None else facts.short_uid(one.uid),
-        original_start_time=None if one.original is None else facts.said(one.original, zone),
-        sequence=facts.number(item.get("SEQUENCE")),
+        transparency="transparent" if read(event, "TRANSP").upper() == "TRANSPARENT" else None,
+        response_status=owner["responseStatus"] if owner else None,
+        ical_uid=occurrence.uid[: properties.MAX_TEXT_CHARS],
+        recurring_event_id=None if original_start is None else properties.short_uid(occurrence.uid),
+        original_start_time=None if original_start is None else properties.iso_text(original_start, zone),
+        sequence=properties.integer(event.get("SEQUENCE")),
     )

@@ -1,4 +1,4 @@
-"""The pieces of an iCalendar file as components, by the library `icalendar`."""
+"""Parses the components of an iCalendar file with the library `icalendar`."""
 
 import threading
 import warnings
@@ -12,93 +12,103 @@ from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.prop import vBroken
 from icalendar.timezone import tzp
 
-from sidecar.calendar.ics.properties import MEETING_LINKS, listed
-from sidecar.calendar.ics.split import REPEATS, name_of
+from sidecar.calendar.ics.properties import CONFERENCE_PROPERTIES, as_list
+from sidecar.calendar.ics.split import RECURRENCE_PROPERTIES, property_name
 
-warnings.filterwarnings("ignore", category=GloballyUniqueTZIDGuessed)  # the guess is what is wanted
+# icalendar warns when it drops the vendor prefix of a TZID such as "/example.org/Europe/Berlin", which is what we
+# want.  The filter is global because `warnings.catch_warnings` is not safe in threads, where files are parsed.
+warnings.filterwarnings("ignore", category=GloballyUniqueTZIDGuessed)
 
-STRANGE: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
-"""What the libraries raise at an event that makes no sense: no end before they have read the standard."""
-MANY: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE", "RRULE"})
-"""What an event may have several of; of anything else the first one counts."""
-_TIMING: Final = REPEATS | {"UID", "DTSTART", "DTEND", "DURATION", "EXDATE", "SEQUENCE", "STATUS", "TRANSP"}
-_WORDS: Final = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "ORGANIZER", "ATTENDEE"})
-KEPT: Final = _TIMING | _WORDS | frozenset(MEETING_LINKS)
-"""The properties of an event that are read; most of a file is others."""
-HEAD: Final = frozenset(
+PARSE_ERRORS: Final = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
+"""Exceptions that icalendar, recurring_ical_events and dateutil raise for malformed events (found by fuzzing)."""
+REPEATABLE_PROPERTIES: Final = frozenset({"ATTENDEE", "EXDATE", "RDATE", "RRULE"})
+"""Properties that an event may have several times; of any other only the first is read."""
+_TIMING: Final = RECURRENCE_PROPERTIES | {
+    "UID",
+    "DTSTART",
+    "DTEND",
+    "DURATION",
+    "EXDATE",
+    "SEQUENCE",
+    "STATUS",
+    "TRANSP",
+}
+_DETAILS: Final = {"SUMMARY", "DESCRIPTION", "LOCATION", "URL", "CLASS", "ORGANIZER", "ATTENDEE"}
+EVENT_PROPERTIES: Final = _TIMING | _DETAILS | set(CONFERENCE_PROPERTIES)
+"""The properties of an event that are parsed; most lines of a typical file set others."""
+CALENDAR_PROPERTIES: Final = frozenset(
     {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-APPLE-CALENDAR-COLOR", "NAME", "DESCRIPTION", "COLOR"}
 )
-_FOREIGN: Final = threading.Lock()
+# icalendar resolves TZIDs through the process-wide `tzp`, which caches the time zones that files define by name, and
+# two files may define different zones of one name ("Customized Time Zone").  The lock keeps threads that parse
+# different files from seeing each other's zones; `tzp.use_zoneinfo()` empties the cache.
+_tzp_lock: Final = threading.Lock()
 
 
-class OwnZones:
-    """The time zones that a file defines itself, where their names say nothing.
-
-    icalendar keeps such zones in one place of the process, by their names; two files may well mean different things by
-    `Customized Time Zone`.
-    """
-
-    def __init__(self, zones: Iterable[list[str]]) -> None:
-        self._zones: list[Timezone] = []
-        with _FOREIGN:
-            for lines in zones:
-                tzp.use_zoneinfo()  # forgets the zones of other files, and of the one before
-                names = [line.partition(":")[2].strip() for line in lines if name_of(line) == "TZID"]
-                if not any(map(_named, names)):
-                    with suppress(*STRANGE):
-                        zone = Timezone.from_ical(_component("VTIMEZONE", lines))
-                        if isinstance(zone, Timezone):
-                            self._zones.append(zone)
-
-    @contextmanager
-    def known(self) -> Iterator[None]:
-        """Parse with these, and with those of no other file."""
-        with _FOREIGN:
+def parse_zones(time_zones: Iterable[list[str]]) -> list[Timezone]:
+    """Returns the time zones that a file defines under names that are neither IANA's nor Windows'."""
+    found: list[Timezone] = []
+    with _tzp_lock:
+        for lines in time_zones:
             tzp.use_zoneinfo()
-            for zone in self._zones:
-                tzp.cache_timezone_component(zone)
-            yield
+            names = [line.partition(":")[2].strip() for line in lines if property_name(line) == "TZID"]
+            if not any(map(_find_zone, names)):
+                with suppress(*PARSE_ERRORS):
+                    zone = Timezone.from_ical(_component("VTIMEZONE", lines))
+                    if isinstance(zone, Timezone):
+                        found.append(zone)
+    return found
 
 
-def event_of(lines: Iterable[str]) -> Any:
-    """An event, without what of it could not be read.  Raises one of STRANGE."""
-    kept: dict[str, list[str]] = {}
+@contextmanager
+def registered(time_zones: Iterable[Timezone]) -> Iterator[None]:
+    """Makes icalendar resolve TZIDs to these time zones, and to no other file's, while events are parsed."""
+    with _tzp_lock:
+        tzp.use_zoneinfo()
+        for zone in time_zones:
+            tzp.cache_timezone_component(zone)
+        yield
+
+
+def parse_event(lines: Iterable[str]) -> Any:
+    """Returns an event without the properties that cannot be parsed.  Raises one of PARSE_ERRORS."""
+    by_name: dict[str, list[str]] = {}
     for line in lines:
-        name = name_of(line)
-        if name in KEPT and (name in MANY or name not in kept):
-            kept.setdefault(name, []).append(line)
-    event = Event.from_ical(_component("VEVENT", [line for named in kept.values() for line in named]))
+        name = property_name(line)
+        if name in EVENT_PROPERTIES and (name in REPEATABLE_PROPERTIES or name not in by_name):
+            by_name.setdefault(name, []).append(line)
+    event = Event.from_ical(_component("VEVENT", [line for group in by_name.values() for line in group]))
     if not isinstance(event, Event):
         raise TypeError(type(event))
     for name, value in list(event.items()):
-        values = [one for one in listed(value) if not isinstance(one, vBroken)]
+        values = [one for one in as_list(value) if not isinstance(one, vBroken)]
         if not values:
             del event[name]
-        elif len(values) < len(listed(value)):
+        elif len(values) < len(as_list(value)):
             event[name] = values
     return event
 
 
-def head_of(lines: Iterable[str]) -> Calendar:
-    """The calendar's own properties; one that cannot be read is as if it were not there."""
-    head = Calendar()
+def parse_calendar(lines: Iterable[str]) -> Calendar:
+    """Returns a calendar without events; properties that cannot be parsed are missing."""
+    calendar = Calendar()
     for line in lines:
-        if name_of(line) in HEAD:
-            with suppress(*STRANGE):
+        if property_name(line) in CALENDAR_PROPERTIES:
+            with suppress(*PARSE_ERRORS):
                 for name, value in Calendar.from_ical(_component("VCALENDAR", [line])).items():
-                    head.setdefault(name, value)
-    return head
+                    calendar.setdefault(name, value)
+    return calendar
 
 
 def iana_name(names: Iterable[str]) -> str | None:
-    """The first of these IANA and Windows names that is one, as IANA has it."""
-    with _FOREIGN:
+    """Returns the IANA name of the first of these that is an IANA or Windows name, or None."""
+    with _tzp_lock:
         tzp.use_zoneinfo()
-        return next((key for name in names if (key := getattr(_named(name), "key", None)) is not None), None)
+        return next((key for name in names if (key := getattr(_find_zone(name), "key", None)) is not None), None)
 
 
-def _named(name: str) -> tzinfo | None:
-    with suppress(*STRANGE):
+def _find_zone(name: str) -> tzinfo | None:
+    with suppress(*PARSE_ERRORS):
         return tzp.timezone(name)
     return None
 

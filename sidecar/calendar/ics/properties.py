@@ -1,88 +1,89 @@
-"""What single properties of an iCalendar event say: times, texts, people, and the ids that are made of them."""
+"""Reads properties of parsed iCalendar components: times, texts, people, and the event ids derived from them."""
 
 import hashlib
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
-MAX_TEXT: Final = 2_000
-"""Of a title, a place, an address; nobody writes more on purpose."""
-MAX_DESCRIPTION: Final = 100_000
-"""Ten times what Google lets one write; a page of events has to fit into an answer."""
+from sidecar.days import EPOCH
+
+MAX_TEXT_CHARS: Final = 2_000
+"""Maximum length of a title, a location or an address; real ones are far shorter."""
+MAX_DESCRIPTION_CHARS: Final = 100_000
+"""Ten times Google's limit; a page of events must still fit into one response."""
 MAX_ATTENDEES: Final = 300
-ID_CHARS: Final = 400
-"""An id of the wire has at most 512 characters, with the stamp of the occurrence."""
-ANSWERS: Final = {"ACCEPTED": "accepted", "DECLINED": "declined", "TENTATIVE": "tentative", "DELEGATED": "declined"}
-"""PARTSTAT (RFC 5545 §3.2.12) in the words that the calendar's rows have."""
-MEETING_LINKS: Final = ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_UID_CHARS: Final = 400
+"""Leaves room for an occurrence's suffix: an event id may have 512 characters."""
+RESPONSES: Final = {"ACCEPTED": "accepted", "DECLINED": "declined", "TENTATIVE": "tentative", "DELEGATED": "declined"}
+"""PARTSTAT (RFC 5545 §3.2.12) -> Google's `responseStatus`, which rows use for every provider."""
+CONFERENCE_PROPERTIES: Final = ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")
 
 
-def listed(value: Any) -> list[Any]:
-    """A property's values, however often it stands there."""
+def as_list(value: Any) -> list[Any]:
+    """Returns a property's values; icalendar holds a single one without a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def text(component: Any, name: str, most: int = MAX_TEXT) -> str:
-    """A property as text, the first where there are several.  U+0000 would end the text in SQLite."""
-    values = listed(component.get(name))
-    return str(values[0]).replace("\0", "").strip()[:most] if values else ""
+def text(component: Any, name: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Returns the first value of a property, or ""; without U+0000, which would end the text in SQLite."""
+    values = as_list(component.get(name))
+    return str(values[0]).replace("\0", "").strip()[:max_chars] if values else ""
 
 
-def number(value: Any) -> int | None:
-    """A property as a number that SQLite can hold."""
+def integer(value: Any) -> int | None:
+    """Returns a property as an integer, clamped to 32 bits, or None if it is not one."""
     with suppress(TypeError, ValueError):
         return max(min(int(value), 2**31), -(2**31))
     return None
 
 
-def link(component: Any, *names: str) -> str | None:
-    """The first of these properties that is a web address."""
-    found = (text(component, name) for name in names)
-    return next((one for one in found if one.startswith(("https://", "http://"))), None)
+def web_address(component: Any, *names: str) -> str | None:
+    """Returns the first of these properties that is an http or https URL, or None."""
+    values = (text(component, name) for name in names)
+    return next((value for value in values if value.startswith(("https://", "http://"))), None)
 
 
 def person(value: Any) -> dict[str, Any]:
-    """An organizer or attendee in the words that the calendar's rows have."""
+    """Converts an ORGANIZER or ATTENDEE to Google's form, which rows use for every provider."""
     params = getattr(value, "params", {})
-    address = str(value).replace("\0", "")[:MAX_TEXT]
-    known: dict[str, Any] = {
+    address = str(value).replace("\0", "")[:MAX_TEXT_CHARS]
+    found: dict[str, Any] = {
         "email": address[7:] if address[:7].lower() == "mailto:" else address,
-        "displayName": str(params.get("CN", "")).replace("\0", "")[:MAX_TEXT] or None,
-        "responseStatus": ANSWERS.get(str(params.get("PARTSTAT", "")).upper(), "needsAction"),
+        "displayName": str(params.get("CN", "")).replace("\0", "")[:MAX_TEXT_CHARS] or None,
+        "responseStatus": RESPONSES.get(str(params.get("PARTSTAT", "")).upper(), "needsAction"),
         "optional": str(params.get("ROLE", "")).upper() == "OPT-PARTICIPANT" or None,
         "resource": str(params.get("CUTYPE", "")).upper() in ("RESOURCE", "ROOM") or None,
     }
-    return {name: said for name, said in known.items() if said is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def span(item: Any) -> tuple[date, date]:
-    """When it begins and ends: two dates, or two times."""
-    start = item["DTSTART"].dt
+def start_and_end(event: Any) -> tuple[date, date]:
+    """Returns two dates, at least one day apart, or two datetimes."""
+    start = event["DTSTART"].dt
     if not isinstance(start, date):
-        raise TypeError("a beginning that is neither a date nor a time")
-    lasts = item["DURATION"].dt if "DURATION" in item else timedelta(0)
-    end = item["DTEND"].dt if "DTEND" in item else start + lasts
+        raise TypeError("DTSTART is neither a date nor a time")
+    duration = event["DURATION"].dt if "DURATION" in event else timedelta(0)
+    end = event["DTEND"].dt if "DTEND" in event else start + duration
     if not isinstance(start, datetime):
         end = end.date() if isinstance(end, datetime) else end
         return start, max(end, start + timedelta(days=1))
     return start, end if isinstance(end, datetime) else datetime.combine(end, time(), start.tzinfo)
 
 
-def seconds(moment: date, zone: tzinfo | None) -> int:
-    """Seconds since 1970; a date is its midnight."""
-    return int((_placed(moment, zone) - EPOCH) / timedelta(seconds=1))
+def timestamp(moment: date, zone: tzinfo | None) -> int:
+    """Returns seconds since 1970; a date counts from its midnight.  For `zone`, see `_localize`."""
+    return int((_localize(moment, zone) - EPOCH) / timedelta(seconds=1))
 
 
-def said(moment: date, zone: tzinfo | None) -> str:
-    """ISO 8601: a plain date, or a time with its offset."""
-    return _placed(moment, zone).isoformat() if isinstance(moment, datetime) else moment.isoformat()
+def iso_text(moment: date, zone: tzinfo | None) -> str:
+    """Returns ISO 8601: a date, or a time with its UTC offset.  For `zone`, see `_localize`."""
+    return _localize(moment, zone).isoformat() if isinstance(moment, datetime) else moment.isoformat()
 
 
-def stamp(moment: date) -> str:
-    """The same for the same moment, in letters that an id may have."""
+def id_suffix(moment: date) -> str:
+    """Returns a date, a floating time or a UTC time in ISO 8601's basic format, as Google's occurrence ids have it."""
     if not isinstance(moment, datetime):
         return f"{moment:%Y%m%d}"
     if moment.tzinfo is None:
@@ -90,24 +91,24 @@ def stamp(moment: date) -> str:
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def event_id(uid: str, original: date | None) -> str:
-    """An occurrence is known by when it was to begin, wherever it was moved to; as Google names them."""
-    return short_uid(uid) if original is None else f"{short_uid(uid)}_{stamp(original)}"
+def event_id(uid: str, original_start: date | None) -> str:
+    """Returns the id of an event, or of an occurrence by its start before it was moved."""
+    return short_uid(uid) if original_start is None else f"{short_uid(uid)}_{id_suffix(original_start)}"
 
 
 def short_uid(uid: str) -> str:
-    """A UID, or what stands for one that is too long."""
-    return uid if len(uid) <= ID_CHARS else hashlib.sha256(uid.encode()).hexdigest()
+    """Returns the UID, or its digest if it is longer than MAX_UID_CHARS."""
+    return uid if len(uid) <= MAX_UID_CHARS else hashlib.sha256(uid.encode()).hexdigest()
 
 
-def comparable(moment: date) -> datetime:
-    """What can be subtracted from another of its kind, by the clock on the wall."""
-    moment = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def shift(change: Any) -> timedelta:
+    """Returns the time by which a change of an occurrence moves its start."""
+    start, original_start = (_localize(change[name].dt, UTC) for name in ("DTSTART", "RECURRENCE-ID"))
+    return start - original_start
 
 
-def _placed(moment: date, zone: tzinfo | None) -> datetime:
-    """A time that says its zone; else it is in the given one, or, where that is None, where this computer is."""
+def _localize(moment: date, zone: tzinfo | None) -> datetime:
+    """Interprets dates and floating times in `zone`, or in this computer's zone by default."""
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
     if moment.tzinfo is not None:

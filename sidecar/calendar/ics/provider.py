@@ -1,7 +1,7 @@
-"""iCalendar files as a provider: a secret address, as Google, Outlook, iCloud and Nextcloud give one, or a file here.
+"""Calendars from iCalendar files: a secret address, as Google, Outlook, iCloud and Nextcloud offer, or a local file.
 
-There is nothing to sign in with but the address, which is therefore a secret itself.  A server is asked whether the
-file has changed (ETag, Last-Modified); the cursor of a listing is a digest of what the file said.
+The address is the only credential and therefore a secret.  Servers are sent conditional requests (ETag,
+Last-Modified); the cursor of a listing is a digest of the file's content.
 """
 
 import stat
@@ -26,12 +26,14 @@ from sidecar_protocol.calendar.accounts import (
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
-from sidecar.calendar.ics.split import NotACalendar, TooMuch
+from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import (
+    AccountReader,
     ConnectedAccount,
     CursorExpired,
     EventPage,
     EventQuery,
+    Provider,
     RemoteCalendar,
     StoredAccount,
 )
@@ -44,31 +46,34 @@ if TYPE_CHECKING:
     from sidecar.calendar.ics.expand import IcsCalendar
 
 T = TypeVar("T")
-WHAT: Final = "The calendar's address"
+ADDRESS: Final = "The calendar's address"
 FILE: Final = "The calendar's file"
-NARROWER: Final = "Choose fewer days for the account, before and ahead (`calendar.accounts.update`)."
+NARROW_HINT: Final = "Choose fewer past or future days for the account (`calendar.accounts.update`)."
 PAGE: Final = 500
-WORK_S: Final = 300.0
-"""To read a file and to work out its rules; ten thousand events take some ten seconds."""
-MOVED: Final = frozenset({301, 302, 303, 307, 308})
-HOPS: Final = 5
-"""Enough for any service that leads people from an old address to a new one."""
-GONE: Final = frozenset({401, 403, 404, 410})
-"""The address does not let anybody in: it was made anew, or the calendar was deleted."""
+"""Events per page."""
+FILE_TIMEOUT_S: Final = 300.0
+"""Time to read a file or expand its events; 10,000 events take about 10 s."""
+REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+MAX_REQUESTS: Final = 5
+"""Requests per read, thus at most four redirects; a service whose addresses changed needs one or two."""
+VALIDATORS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
+"""Header of a response -> header of the next request (RFC 9110 §13.1); servers that know ETags ignore the date."""
+REFUSAL_STATUSES: Final = frozenset({401, 403, 404, 410})
+"""The secret address was reset, or the calendar was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the file of an account was when it was last read, for the life of the process."""
+class FileState:
+    """An account's file when it was last read; kept in memory only."""
 
-    etag: str | None
-    modified: str | None
+    validators: Mapping[str, str]
+    """Headers that make the next request conditional."""
     digest: str
     calendar: RemoteCalendar
 
 
-class IcsProvider:
-    """iCalendar files, local or at a secret address."""
+class IcsProvider(Provider):
+    """Provides the calendars of iCalendar addresses and local files."""
 
     provider_id: ClassVar = "ics"
     service: ClassVar = AccountService.ICS
@@ -78,7 +83,7 @@ class IcsProvider:
 
     def __init__(self, http: Http) -> None:
         self._http = http
-        self._seen: dict[str, Seen] = {}
+        self._states: dict[str, FileState] = {}
 
     def describe(self) -> CalendarProvider:
         return CalendarProvider(
@@ -92,202 +97,190 @@ class IcsProvider:
     async def connect(
         self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
     ) -> ConnectedAccount:
-        """See `Provider`."""
         if set(credentials) != {"address"} or config:
-            raise _bad_address("must be there, and nothing else")
-        address = normalised(credentials["address"])
+            raise _invalid_address("must be the only credential, without a config")
+        address = normalize(credentials["address"])
         reader = IcsReader(self._http, StoredAccount("", email, {"address": address}), {})
         try:
             calendars = await reader.list_calendars()
-        except JobFailed as failure:
-            if failure.kind in ("upstream_error", "bad_response"):
-                raise CalendarUnreachable(failure.message, hint=failure.hint) from None
-            raise CalendarCredentialsRejected(failure.message, hint=failure.hint) from None
-        except AccountRefused as refusal:
-            raise CalendarCredentialsRejected(refusal.message, hint=refusal.hint) from None
+        except (AccountRefused, JobFailed) as failure:
+            is_server = isinstance(failure, JobFailed) and failure.kind in ("upstream_error", "bad_response")
+            error = CalendarUnreachable if is_server else CalendarCredentialsRejected
+            raise error(failure.message, hint=failure.hint) from None
         except JobSnoozed as pause:
             raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
         return ConnectedAccount(email, {"address": address}, display_name=calendars[0].name, calendars=calendars)
 
     def open(self, account: StoredAccount) -> "IcsReader":
-        """See `Provider`."""
-        return IcsReader(self._http, account, self._seen)
+        return IcsReader(self._http, account, self._states)
 
     async def revoke(self, account: StoredAccount) -> bool:
-        """See `Provider`: an address is taken back only where it was made."""
-        self._seen.pop(account.account_id, None)
-        return False
+        self._states.pop(account.account_id, None)
+        return False  # only the service that issued an address can revoke it
 
 
-class IcsReader:
-    """See `AccountReader`."""
+class IcsReader(AccountReader):
+    """One account's file during one sync."""
 
-    def __init__(self, http: Http, account: StoredAccount, seen: dict[str, Seen]) -> None:
+    def __init__(self, http: Http, account: StoredAccount, states: dict[str, FileState]) -> None:
         self._http = http
         self._account = account
         self._address = str(account.credentials.get("address", ""))
-        self._seen = seen
+        self._states = states
         self._file: IcsCalendar | None = None
 
     async def list_calendars(self) -> list[RemoteCalendar]:
-        """See `AccountReader`: the one that the file is."""
-        return [(await self._read(self._seen.get(self._account.account_id))).calendar]
+        return [(await self._read(self._states.get(self._account.account_id))).calendar]
 
     async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
-        """See `AccountReader`."""
-        seen = self._seen.get(self._account.account_id) or await self._read(None)
+        state = self._states.get(self._account.account_id) or await self._read(None)
         if query.cursor is not None:
-            if query.cursor != seen.digest:
+            if query.cursor != state.digest:
                 raise CursorExpired
-            yield EventPage(cursor=seen.digest)
+            yield EventPage(cursor=state.digest)
             return
-        if self._file is None:  # the server said that it is as it was, and now all of it is wanted
-            seen = await self._read(None)
+        if self._file is None:  # the server responded 304, but all events are needed
+            state = await self._read(None)
         assert self._file is not None
-        # A calendar that says nowhere where it is is meant for whoever looks at it.
-        zone = zone_or_utc(query.zone) if seen.calendar.time_zone else None
-        found = await _worked_out(
+        # Floating times of a calendar without a time zone are in this computer's zone.
+        zone = zone_or_utc(query.zone) if state.calendar.time_zone else None
+        events = await _run_in_thread(
             partial(self._file.occurrences, query.time_range, zone, self._account.email, check_cancelled)
         )
-        for start in range(0, len(found), PAGE):
-            yield EventPage(found[start : start + PAGE])
-        yield EventPage(cursor=seen.digest)
+        for start in range(0, len(events), PAGE):
+            yield EventPage(events[start : start + PAGE])
+        yield EventPage(cursor=state.digest)
 
-    async def _read(self, known: Seen | None) -> Seen:
-        """The file as it is now; `known` where it is as it was."""
-        headers: Mapping[str, str] = {}
+    async def _read(self, known: FileState | None) -> FileState:
+        """Reads the file; returns `known` if the server responds that it has not changed."""
+        validators: dict[str, str] = {}
         if self._address.startswith(("https://", "http://")):
-            answer = await self._ask(known)
-            if answer.status == 304 and known is not None:
+            response = await self._request({} if known is None else known.validators)
+            if response.status == 304 and known is not None:
                 return known
-            body, headers = answer.body, answer.headers
+            body, headers = response.body, response.headers
+            validators = {name: headers[source] for source, name in VALIDATORS.items() if source in headers}
         else:
-            body = await _worked_out(partial(_contents, self._address))
-        file, calendar = await _worked_out(partial(_taken_apart, body, self._account.email))
-        self._file = file
-        seen = Seen(headers.get("etag"), headers.get("last-modified"), file.digest, calendar)
-        self._seen[self._account.account_id] = seen
-        return seen
+            body = await _run_in_thread(partial(_read_file, self._address))
+        file, calendar = await _run_in_thread(partial(_parse, body, self._account.email))
+        state = FileState(validators, file.digest, calendar)
+        self._file, self._states[self._account.account_id] = file, state
+        return state
 
-    async def _ask(self, known: Seen | None) -> HttpResponse:
-        headers = {"accept": "text/calendar, */*;q=0.5"}
-        if known is not None and known.etag is not None:
-            headers["if-none-match"] = known.etag
-        if known is not None and known.modified is not None:
-            headers["if-modified-since"] = known.modified  # a server that knows ETags ignores it (RFC 9110 §13.1.3)
+    async def _request(self, validators: Mapping[str, str]) -> HttpResponse:
+        headers = {"accept": "text/calendar, */*;q=0.5", **validators}
         address = self._address
-        for _ in range(HOPS):
+        for _ in range(MAX_REQUESTS):
             try:
-                answer = await self._http.send(
-                    HttpRequest("GET", address, WHAT, headers=headers, has_secret_address=True)
+                response = await self._http.send(
+                    HttpRequest("GET", address, ADDRESS, headers=headers, has_secret_address=True)
                 )
-            except HttpError as trouble:
-                raise job_error(trouble) from None
-            if answer.status not in MOVED:
-                return _accepted(answer)
-            address = _where(address, answer.headers.get("location", ""))
-            if not _is_safe(address):
+            except HttpError as error:
+                raise job_error(error) from None
+            if response.status not in REDIRECT_STATUSES:
+                return _checked(response)
+            try:
+                address = urljoin(address, response.headers.get("location", ""))
+            except ValueError:  # malformed
                 break
-        raise JobFailed(f"{WHAT} leads on and on, or to where it must not.", kind="bad_response")
+            if not _is_allowed(address):
+                break
+        raise JobFailed(f"{ADDRESS} redirects too often, or to an address that is not https.", kind="bad_response")
 
 
-async def _worked_out(work: Callable[[], T]) -> T:
-    """Do it in a thread.  Raises what a job raises; a thread that is given up ends at its next `check_cancelled`."""
+async def _run_in_thread(work: Callable[[], T]) -> T:
+    """Runs this in a thread, which a cancelled caller leaves to end at its next `check_cancelled`.
+
+    Raises `AccountRefused` or `JobFailed`.
+    """
     try:
-        with anyio.fail_after(WORK_S):
+        with anyio.fail_after(FILE_TIMEOUT_S):
             return await run_sync(work, abandon_on_cancel=True)
-    except NotACalendar as fault:
-        hint = "The address must be that of an iCalendar file (.ics); a network's sign-in page may stand between."
-        # A file that was read while it was written is whole the next time.
-        raise JobFailed(f"{FILE} {fault}.", kind="not_a_calendar", hint=hint, retryable=True) from None
-    except TooMuch as fault:
-        raise JobFailed(f"{FILE} {fault}.", kind="too_many_events", hint=NARROWER) from None
+    except NotACalendar as error:
+        hint = "The address must be that of an iCalendar file (.ics), not of a web page such as a sign-in page."
+        # Retryable, since the file may have been read while it was being written.
+        raise JobFailed(f"{FILE} {error}.", kind="not_a_calendar", hint=hint, retryable=True) from None
+    except LimitExceeded as error:
+        raise JobFailed(f"{FILE} {error}.", kind="too_many_events", hint=NARROW_HINT) from None
     except TimeoutError:
-        raise JobFailed(f"{FILE} takes more than {WORK_S:.0f} s to read.", kind="timeout", hint=NARROWER) from None
+        message = f"{FILE} could not be read within {FILE_TIMEOUT_S:.0f} s."
+        raise JobFailed(message, kind="timeout", hint=NARROW_HINT) from None
 
 
-def _taken_apart(body: bytes, email: str) -> "tuple[IcsCalendar, RemoteCalendar]":
-    # icalendar and recurring_ical_events take 35 ms and 6 MiB, and most users have no such calendar.
+def _parse(body: bytes, name: str) -> "tuple[IcsCalendar, RemoteCalendar]":
+    # Imported here because icalendar and recurring_ical_events take 35 ms and 6 MiB, and most users have no such file.
     from sidecar.calendar.ics.expand import IcsCalendar  # noqa: PLC0415
 
     file = IcsCalendar(body)
-    return file, file.describe(email)
+    return file, file.describe(name)
 
 
-def _contents(path: str) -> bytes:
-    """A file's bytes.  Raises `AccountRefused`, `NotACalendar`, `TooMuch`."""
+def _read_file(path: str) -> bytes:
+    """Returns a local file's content.  Raises `AccountRefused`, `NotACalendar` or `LimitExceeded`."""
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # a device or a pipe might never end
-            raise NotACalendar("is no file")
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # reading a device or a pipe might never end
+            raise NotACalendar("is not a regular file")
         with Path(path).open("rb") as file:
             body = file.read(MAX_BODY_BYTES + 1)
     except OSError as error:
         raise AccountRefused(
             "file_missing",
-            f"The calendar's file cannot be read: {error.strerror}.",
-            "Put it back where it was and sync again, or connect it from where it is now.",
+            f"{FILE} cannot be read: {error.strerror}.",
+            "Put the file back and sync again, or connect it under its new path.",
         ) from None
     if len(body) > MAX_BODY_BYTES:
-        raise TooMuch(f"has more than {MAX_BODY_BYTES // 2**20} MiB")
+        raise LimitExceeded(f"is larger than {MAX_BODY_BYTES // 2**20} MiB")
     return body
 
 
-def normalised(address: str) -> str:
-    """An address or a path as it is kept.  Raises InvalidParams.
-
-    Calendar apps write `webcal:` for an address that is asked for by https.
-    """
+def normalize(address: str) -> str:
+    """Returns the https URL or path to store; calendar apps write `webcal:` for https.  Raises `InvalidParams`."""
     text = address.strip()
     if not text.isprintable():
-        raise _bad_address("must not have signs in it that cannot be seen")
-    scheme, colon, rest = text.partition("://")
+        raise _invalid_address("must not contain invisible characters")
+    scheme, separator, rest = text.partition("://")
     scheme = scheme.lower()
     if scheme == "file":
         host, slash, path = rest.partition("/")
         if host not in ("", "localhost"):
-            raise _bad_address("must name a file of this computer")
-        text, colon = url2pathname(slash + path), ""
-    if not colon:
+            raise _invalid_address("must name a file on this computer")
+        text, separator = url2pathname(slash + path), ""
+    if not separator:
         if not Path(text).is_absolute():
-            raise _bad_address("must be a web address or the absolute path of a file")
+            raise _invalid_address("must be a URL or the absolute path of a file")
         return text
     text = f"{'https' if scheme in ('webcal', 'webcals') else scheme}://{rest}"
-    if not _is_safe(text):
-        raise _bad_address("must begin with https, since whoever reads it on its way can read the calendar")
+    if not _is_allowed(text):
+        raise _invalid_address("must be a valid https URL, since over http others could read the calendar")
     return text
 
 
-def _where(address: str, location: str) -> str:
-    """To where a redirect leads; nothing where that is no address."""
-    try:
-        return urljoin(address, location)
-    except ValueError:
-        return ""
-
-
-def _is_safe(address: str) -> bool:
+def _is_allowed(address: str) -> bool:
+    """Whether this is a valid https URL, or an http URL of this computer."""
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
-        host.encode("idna")  # what the socket will do with it
-        _ = parts.port  # raises where it is none
+        host.encode("idna")  # as the socket will encode it
+        _ = parts.port  # raises ValueError if it is not a port number
     except ValueError:
         return False
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
-def _accepted(answer: HttpResponse) -> HttpResponse:
-    if answer.status in GONE:
+def _checked(response: HttpResponse) -> HttpResponse:
+    """Returns a response with a usable status (200, 304).  Raises `AccountRefused` or `JobFailed`."""
+    status = response.status
+    if status in REFUSAL_STATUSES:
         raise AccountRefused(
             "address_rejected",
-            f"{WHAT} does not let anybody in any more: the server answers {answer.status}.",
+            f"{ADDRESS} was refused (HTTP {status}).",
             "Copy the calendar's secret address (iCal) from its settings, connect it, and delete this account.",
         )
-    if answer.status not in (200, 304):
-        retryable = answer.status >= 500 or answer.status == 429
-        raise JobFailed(f"{WHAT} answers {answer.status}.", kind="upstream_error", retryable=retryable)
-    return answer
+    if status not in (200, 304):
+        retryable = status >= 500 or status == 429
+        raise JobFailed(f"{ADDRESS} could not be read (HTTP {status}).", kind="upstream_error", retryable=retryable)
+    return response
 
 
-def _bad_address(why: str) -> InvalidParams:
-    return InvalidParams(details=[{"path": "credentials.address", "message": why}])
+def _invalid_address(problem: str) -> InvalidParams:
+    return InvalidParams(details=[{"path": "credentials.address", "message": problem}])

@@ -1,7 +1,7 @@
-"""An iCalendar file in pieces (RFC 5545 §3.4): the calendar's own lines, its time zones, its events.
+"""Splits an iCalendar file into its components (RFC 5545 §3.4) without parsing them.
 
-The pieces are parsed one by one: a bad one costs nothing but itself, and no parser's regular expression runs over all
-of a large file, during which the loop would stand still.
+Each component is parsed separately afterwards: a malformed one then affects no other, and no parser runs a regular
+expression over a whole large file, which would hold the GIL and so block the event loop.
 """
 
 import hashlib
@@ -9,104 +9,107 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-REPEATS: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
-_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
-_DAYS: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
-_CHANGING: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
+RECURRENCE_PROPERTIES: Final = frozenset({"RRULE", "RDATE", "RECURRENCE-ID"})
+_START_ZONE: Final = re.compile(r'DTSTART[^:]*;TZID="?([^":;]{1,100})', re.IGNORECASE)
+_START_OR_END_DAY: Final = re.compile(r"(?:DTSTART|DTEND)[^:]*:(\d{8})", re.IGNORECASE)
+_VOLATILE_PROPERTIES: Final = frozenset({"DTSTAMP", "CREATED", "LAST-MODIFIED"})
+"""Some servers set these to the current time in every response, so the digest ignores them."""
 
 
 class NotACalendar(Exception):
-    """The text is no iCalendar file, or was cut off.  The message goes on after "the file"."""
+    """The file is not an iCalendar file or is truncated.  The message completes "The calendar's file ..."."""
 
 
-class TooMuch(Exception):
-    """There is more in the file than there is room for.  The message goes on alike."""
+class LimitExceeded(Exception):
+    """The file is larger or has more events than allowed.  The message completes "The calendar's file ..."."""
 
 
-class Pieces(NamedTuple):
-    """Content lines, unfolded; of zones and events those between BEGIN and END."""
+class Components(NamedTuple):
+    """Unfolded content lines; those of time zones and events without their BEGIN and END lines."""
 
     calendar: list[str]
-    zones: list[list[str]]
+    time_zones: list[list[str]]
     events: list[list[str]]
 
 
-def pieces_of(body: bytes) -> Pieces:
-    """Take a file apart; several calendars in one file count as one.  Raises `NotACalendar`."""
-    # Unfolded as bytes, since a fold may go through the middle of a character.
-    lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
-    text = lines.decode("utf-8-sig", "replace").strip("\0\x1a \n")
+def components(body: bytes) -> Components:
+    """Returns the file's components; several calendars in one file are merged.  Raises `NotACalendar`."""
+    # Unfolded as bytes, since a fold may split a multi-byte character.
+    unfolded = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n ", b"").replace(b"\n\t", b"")
+    text = unfolded.decode("utf-8-sig", "replace").strip("\0\x1a \n")
     if text[:15].upper() != "BEGIN:VCALENDAR":
-        raise NotACalendar("does not begin as an iCalendar file does")
+        raise NotACalendar("does not start with BEGIN:VCALENDAR")
     end = max(text.rfind("\nEND:VCALENDAR"), text.rfind("\nend:vcalendar"))
-    if end < 0 or "BEGIN:" in text[end:].upper():  # nothing else would tell a cut file from a short one
-        raise NotACalendar("is cut off")
-    pieces = Pieces([], [], [])
-    into, left_out = pieces.calendar, ""
+    if end < 0 or "BEGIN:" in text[end:].upper():
+        raise NotACalendar("is truncated")
+    found = Components([], [], [])
+    current, skipped = found.calendar, ""
     for line in text.split("\n"):
-        word, what = _mark(line)
-        if left_out and what not in ("VEVENT", "VCALENDAR"):  # these end it too: its own END may be missing
-            left_out = "" if (word, what) == ("END", left_out) else left_out
+        keyword, name = _delimiter(line)
+        # An event or a calendar also ends a skipped component whose own END is missing.
+        if skipped and name not in ("VEVENT", "VCALENDAR"):
+            skipped = "" if (keyword, name) == ("END", skipped) else skipped
             continue
-        left_out = ""
-        if what in ("VEVENT", "VTIMEZONE", "VCALENDAR"):
-            into = pieces.calendar
-            if word == "BEGIN" and what != "VCALENDAR":
-                into = []
-                (pieces.events if what == "VEVENT" else pieces.zones).append(into)
-        elif word == "BEGIN" and what not in ("STANDARD", "DAYLIGHT"):
-            left_out = what  # an alarm, a task, and whatever else is no event
+        skipped = ""
+        if name in ("VEVENT", "VTIMEZONE", "VCALENDAR"):
+            current = found.calendar
+            if keyword == "BEGIN" and name != "VCALENDAR":
+                current = []
+                (found.events if name == "VEVENT" else found.time_zones).append(current)
+        elif keyword == "BEGIN" and name not in ("STANDARD", "DAYLIGHT"):
+            skipped = name  # an alarm, a task, or another component that is not an event
         elif line.strip():
-            into.append(line)
-    return pieces
+            current.append(line)
+    return found
 
 
-def digest_of(pieces: Pieces) -> str:
-    """The same for the same content: some servers write the time of day into each copy."""
+def content_digest(content: Components) -> str:
+    """Returns a SHA-256 digest of the content, in hexadecimal."""
     digest = hashlib.sha256()
-    for lines in (pieces.calendar, *pieces.zones, *pieces.events):
+    for lines in (content.calendar, *content.time_zones, *content.events):
         for line in lines:
-            if name_of(line) not in _CHANGING:
+            if property_name(line) not in _VOLATILE_PROPERTIES:
                 digest.update(line.encode() + b"\n")
         digest.update(b"\0")
     return digest.hexdigest()
 
 
-def by_uid(events: Iterable[list[str]]) -> dict[str, list[list[str]]]:
-    """The events that belong together; one without a UID is known by what of it hardly changes."""
+def group_by_uid(events: Iterable[list[str]]) -> dict[str, list[list[str]]]:
+    """Groups events by UID; if it is missing, a digest of start, rule and title replaces it."""
     groups: dict[str, list[list[str]]] = {}
     for lines in events:
-        uid = next((line.partition(":")[2].strip() for line in lines if name_of(line) == "UID"), "")
+        uid = next((line.partition(":")[2].strip() for line in lines if property_name(line) == "UID"), "")
         if not uid:
-            said = [line for line in lines if name_of(line) in ("DTSTART", "RRULE", "SUMMARY")]
-            uid = hashlib.sha256("\n".join(said).encode()).hexdigest()
+            identity = [line for line in lines if property_name(line) in ("DTSTART", "RRULE", "SUMMARY")]
+            uid = hashlib.sha256("\n".join(identity).encode()).hexdigest()
         groups.setdefault(uid.replace("\0", ""), []).append(lines)
     return groups
 
 
-def lies_outside(lines: Iterable[str], first: str, last: str) -> bool:
-    """Whether an event ends before a day (YYYYMMDD) or begins after another, as far as can be seen without parsing,
-    which would be most of the work.
+def is_outside(lines: Iterable[str], first_day: str, last_day: str) -> bool:
+    """Whether an event certainly lies outside these days (YYYYMMDD).
+
+    Decided without parsing, which would take most of a sync's time; False if that is not possible.
     """
-    names = [name_of(line) for line in lines]
-    days = [match[1] for line in lines if (match := _DAYS.match(line)) is not None]
-    if "DURATION" in names or REPEATS & set(names) or len(days) != names.count("DTSTART") + names.count("DTEND"):
+    names = [property_name(line) for line in lines]
+    days = [match[1] for line in lines if (match := _START_OR_END_DAY.match(line)) is not None]
+    has_other_times = "DURATION" in names or RECURRENCE_PROPERTIES & set(names)
+    if has_other_times or len(days) != names.count("DTSTART") + names.count("DTEND"):
         return False
-    return bool(days) and (max(days) < first or min(days) > last)
+    return bool(days) and (max(days) < first_day or min(days) > last_day)
 
 
-def zone_named(lines: Iterable[str]) -> str | None:
-    """The time zone that an event says it begins in."""
-    return next((match[1] for line in lines if (match := _ZONE.match(line)) is not None), None)
+def start_zone(lines: Iterable[str]) -> str | None:
+    """Returns the TZID of an event's start, or None if it has none."""
+    return next((match[1] for line in lines if (match := _START_ZONE.match(line)) is not None), None)
 
 
-def name_of(line: str) -> str:
-    """The property that a content line sets."""
+def property_name(line: str) -> str:
     return line.partition(":")[0].partition(";")[0].strip().upper()
 
 
-def _mark(line: str) -> tuple[str, str]:
-    """BEGIN or END, and of what; of any other line nothing."""
-    word, _, what = line[:64].partition(":")
-    word = word.strip().upper()
-    return (word, what.strip().upper()) if word in ("BEGIN", "END") else ("", "")
+def _delimiter(line: str) -> tuple[str, str]:
+    """Returns BEGIN or END and the component's name; two empty strings for any other line."""
+    keyword, _, name = line[:64].partition(":")
+    keyword = keyword.strip().upper()
+    return (keyword, name.strip().upper()) if keyword in ("BEGIN", "END") else ("", "")

@@ -1,7 +1,7 @@
-"""How the CLI asks and is answered: its `can_use_tool` requests, the lines of the answers, the words of a late one.
+"""Permission requests in the CLI's control protocol: parsing them, and the lines and prompts that respond to them.
 
-No I/O.  The format is that of Claude Code's control protocol (measured with 2.1.197 and 2.1.330): an answer is
-`{behavior: allow, updatedInput}` or `{behavior: deny, message}`, a request that is taken back comes as
+No I/O.  Measured with 2.1.197 and 2.1.330: the CLI sends a `can_use_tool` control request; the response is
+`{behavior: allow, updatedInput}` or `{behavior: deny, message}`; a request that the CLI withdraws is followed by
 `control_cancel_request`.
 """
 
@@ -14,16 +14,16 @@ from pydantic_core import to_json
 from sidecar_protocol.claude.permissions import PermissionKind
 from sidecar_protocol.claude.runs import PermissionMode
 
-from sidecar.claude.sessions.texts import storable
+from sidecar.claude.sessions.messages import storable
 
 MAX_INPUT_BYTES: Final = 1024 * 1024
-"""As JSON.  A page and a notification with such an input still fit into a message, and into a turn's prompt."""
-WORDS_LIMIT: Final = 2_000
+"""Size of an input as JSON: a page, a notification and a prompt with such an input still fit into a message."""
+TEXT_CHARS: Final = 2_000
 MAX_RULES: Final = 10
 KINDS: Final = {"AskUserQuestion": PermissionKind.QUESTION, "ExitPlanMode": PermissionKind.PLAN}
 MODES: Final = frozenset(PermissionMode)
 SHELLS: Final = frozenset({"Bash", "PowerShell"})
-"""A rule for the whole of them would allow everything."""
+"""Tools that are never offered as a rule without content, which would allow everything."""
 RULE: Final = re.compile(r"[A-Za-z][^\x00-\x1f]{0,499}")
 """A `ToolRule` of the contract."""
 SPECIAL: Final = re.compile(r"[()\\]")
@@ -33,13 +33,13 @@ Line = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What may be done without asking: a tool, or with `content` a part of what it can do."""
+    """A tool that needs no permission; with `content`, only calls that match it."""
 
     tool: str
     content: str | None = None
 
     def __str__(self) -> str:
-        """As `--allowedTools` wants it: parentheses in the content are escaped."""
+        """Returns the rule as `--allowedTools` expects it, with parentheses in the content escaped."""
         if self.content is None:
             return self.tool
         escaped = SPECIAL.sub(r"\\\g<0>", self.content)
@@ -47,8 +47,8 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A question of the CLI's; `cli_id` is how the CLI calls it."""
+class CliRequest:
+    """A permission request of the CLI; `cli_id` is its id there."""
 
     cli_id: str
     kind: PermissionKind
@@ -62,13 +62,13 @@ class Ask:
 
     @property
     def input_json(self) -> bytes:
-        """The input as it is stored and shown; raises ValueError where it cannot be."""
+        """The input as JSON.  Raises `ValueError` if it cannot be encoded: lone surrogates, nested too deeply."""
         return to_json(self.input, inf_nan_mode="constants")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a question is answered with: an input to use and rules to remember, or a denial."""
+class Response:
+    """The response to a permission request: an input to use and rules to remember, or a denial with a message."""
 
     allowed: bool
     input: Mapping[str, Any] | None = None
@@ -76,79 +76,82 @@ class Answer:
     rules: Sequence[Rule] = ()
 
 
-def read_ask(line: Line) -> Ask | None:
-    """The question that a control request is; None where it is another request."""
+def parse_request(line: Line) -> CliRequest | None:
+    """Parses a control request; returns None if it is not a permission request."""
     request, cli_id = line.get("request"), line.get("request_id")
     if not isinstance(request, dict) or request.get("subtype") != "can_use_tool" or not isinstance(cli_id, str):
         return None
-    tool_name, values = _words(request.get("tool_name")), request.get("input")
+    tool_name, values = _text(request.get("tool_name")), request.get("input")
     if tool_name is None or not isinstance(values, dict):
         return None
     kind = KINDS.get(tool_name, PermissionKind.TOOL)
     suggestions = _suggestions(request) if kind is PermissionKind.TOOL else None
-    return Ask(
+    return CliRequest(
         cli_id=cli_id,
         kind=kind,
         tool_name=tool_name,
         input=values,
-        tool_use_id=_words(request.get("tool_use_id")),
-        description=_words(request.get("description")),
-        blocked_path=_words(request.get("blocked_path")),
+        tool_use_id=_text(request.get("tool_use_id")),
+        description=_text(request.get("description")),
+        blocked_path=_text(request.get("blocked_path")),
         rules=() if suggestions is None else _rules(tool_name, suggestions),
         suggested_mode=_mode(suggestions or ()),
     )
 
 
-def answer_line(cli_id: str, answer: Answer) -> Line:
-    """The line that answers a question.  Rules hold for the process from then on; no settings file is changed."""
-    if not answer.allowed:
-        return _response(cli_id, {"behavior": "deny", "message": answer.message})
-    response: dict[str, Any] = {"behavior": "allow", "updatedInput": answer.input}
-    if answer.rules:
-        rules = [{"toolName": rule.tool, "ruleContent": rule.content} for rule in answer.rules]
+def response_line(cli_id: str, response: Response) -> Line:
+    """Returns the line that responds to a request.
+
+    Its rules apply until the CLI's process ends; `session` as their destination leaves the settings files unchanged.
+    """
+    if not response.allowed:
+        return _success(cli_id, {"behavior": "deny", "message": response.message})
+    fields: dict[str, Any] = {"behavior": "allow", "updatedInput": response.input}
+    if response.rules:
+        rules = [{"toolName": rule.tool, "ruleContent": rule.content} for rule in response.rules]
         named = [{name: value for name, value in rule.items() if value is not None} for rule in rules]
-        response["updatedPermissions"] = [
+        fields["updatedPermissions"] = [
             {"type": "addRules", "rules": named, "behavior": "allow", "destination": "session"}
         ]
-    return _response(cli_id, response)
+    return _success(cli_id, fields)
 
 
-def refusal_line(line: Line) -> Line:
-    """The answer to a control request that is none of ours; without one the CLI would wait for ever."""
+def unsupported_line(line: Line) -> Line:
+    """Returns the response to another control request; without one the CLI would wait forever."""
     failure = {"subtype": "error", "request_id": line.get("request_id"), "error": "This host does not support it."}
     return {"type": "control_response", "response": failure}
 
 
-def late_prompt(kind: PermissionKind, tool_name: str, answer: Answer) -> str:
-    """What Claude is told when the turn that asked is gone.
+def late_response_prompt(kind: PermissionKind, tool_name: str, response: Response) -> str:
+    """Returns the prompt of the turn that continues a session after the turn that sent the request has ended.
 
-    The CLI's own record says of the call only that it was interrupted.
+    Claude needs it because the CLI's own transcript says only that the call was interrupted.
     """
-    asked = f"Your last turn was interrupted while you waited for the user's answer to your call of {tool_name}."
-    if not answer.allowed:
-        return f"{asked} The call was not made. The user has now denied it: {answer.message}\nDo not make it again."
-    values = to_json(answer.input, inf_nan_mode="constants").decode()
+    intro = f"Your last turn was interrupted while you waited for the user's answer to your call of {tool_name}."
+    if not response.allowed:
+        return f"{intro} The call was not made. The user has now denied it: {response.message}\nDo not make it again."
+    values = to_json(response.input, inf_nan_mode="constants").decode()
     if kind is PermissionKind.QUESTION:
-        return f"{asked} The user has now answered. Your questions with the answers:\n{values}\nGo on from there."
-    word = "approved the plan" if kind is PermissionKind.PLAN else "allowed the call"
+        return f"{intro} The user has now answered. Your questions with the answers:\n{values}\nContinue from there."
+    decision = "approved the plan" if kind is PermissionKind.PLAN else "allowed the call"
     return (
-        f"{asked} The call was not made. The user has now {word}, for one call of {tool_name} with exactly this "
-        f"input:\n{values}\nMake this call now, with this input unchanged, and go on from there."
+        f"{intro} The call was not made. The user has now {decision}, for one call of {tool_name} with exactly this "
+        f"input:\n{values}\nMake this call now, with this input unchanged, and continue from there."
     )
 
 
-def _response(cli_id: str, response: Mapping[str, Any]) -> Line:
+def _success(cli_id: str, response: Mapping[str, Any]) -> Line:
     inner = {"subtype": "success", "request_id": cli_id, "response": response}
     return {"type": "control_response", "response": inner}
 
 
 def _suggestions(request: Line) -> Sequence[Line]:
-    told = request.get("permission_suggestions")
-    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    suggestions = request.get("permission_suggestions")
+    return [one for one in suggestions if isinstance(one, dict)] if isinstance(suggestions, list) else []
 
 
 def _rules(tool_name: str, suggestions: Sequence[Line]) -> Sequence[Rule]:
-    """What the CLI suggests to allow from now on; where it suggests nothing, the tool, unless that can do anything."""
+    """Returns the rules that the CLI suggests; without suggestions the tool itself, unless it is a shell."""
     if not suggestions and tool_name not in SHELLS and RULE.fullmatch(tool_name):
         return (Rule(tool_name),)
     suggested = [rule for rule in _suggested(suggestions) if RULE.fullmatch(str(rule))]
@@ -171,5 +174,5 @@ def _mode(suggestions: Sequence[Line]) -> PermissionMode | None:
     return next((PermissionMode(mode) for mode in modes if mode in MODES), None)
 
 
-def _words(value: Any) -> str | None:
-    return storable(value[:WORDS_LIMIT]) if isinstance(value, str) else None
+def _text(value: Any) -> str | None:
+    return storable(value[:TEXT_CHARS]) if isinstance(value, str) else None

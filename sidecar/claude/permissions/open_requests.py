@@ -1,7 +1,7 @@
-"""What one turn asks: from the CLI's lines into the journal, and the answers back to the CLI.
+"""The open permission requests of a turn: from the CLI's lines to the journal, and the responses back to the CLI.
 
-A turn's time stands still while a person is asked, who has time of their own: a turn that waits keeps one of few places
-and a process of 190 MB.
+The turn's timeout is suspended while a request is open.  The user has a time limit of their own, because a waiting turn
+holds one of the few places for jobs and a process of 190 MB.
 """
 
 from collections.abc import Mapping
@@ -10,97 +10,106 @@ from typing import Any, Final
 import anyio
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.claude.permissions.cli_requests import Answer, Ask, answer_line, read_ask, refusal_line
+from sidecar.claude.permissions.cli_requests import (
+    CliRequest,
+    Response,
+    parse_request,
+    response_line,
+    unsupported_line,
+)
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import SessionProcess
 from sidecar.job_handler import JobContext
 
-ANSWER_S: Final = 1_800.0
-"""Who has not answered by then has left; the question is kept, and its answer begins a new turn."""
+RESPONSE_S: Final = 1_800.0
+"""A user who has not responded by then is away.  The request stays open, and its response begins a new turn."""
 
-WITHDRAWN: Final = "Claude took the question back."
-OVER = Answer(allowed=False, message="The turn is over, so nobody can be asked. Ask again when the user writes.")
+WITHDRAWN: Final = "Claude withdrew the request."
+TURN_OVER = Response(
+    allowed=False, message="The turn is over, so the user cannot be asked. Ask again in the next turn."
+)
 
 
-class TurnQuestions:
-    """The questions of a turn, from its beginning until `end`; afterwards nobody is asked."""
+class OpenRequests:
+    """The open permission requests of a turn, until `end`; later requests are denied."""
 
-    def __init__(self, session_id: str, context: JobContext, journal: PermissionJournal, answer_s: float) -> None:
+    def __init__(self, session_id: str, context: JobContext, journal: PermissionJournal, response_s: float) -> None:
         self._session_id = session_id
         self._context = context
         self._journal = journal
-        self._answer_s = answer_s
-        self._asked: dict[str, str] = {}
+        self._response_s = response_s
+        self._ids: dict[str, str] = {}  # by the CLI's id
         self._live: SessionProcess | None = None
-        self._time = anyio.CancelScope()
+        self._timeout = anyio.CancelScope()
         self._left_s = 0.0
-        self._over = False
-        self.kept = False
-        """Whether questions outlived the turn."""
+        self._is_over = False
+        self.has_left_open = False
+        """Whether requests stayed open at the end of the turn."""
 
     @property
-    def open(self) -> bool:
-        """Whether Claude waits for an answer."""
-        return bool(self._asked)
+    def is_waiting(self) -> bool:
+        """Whether a request is open."""
+        return bool(self._ids)
 
-    def begin(self, live: SessionProcess, time: anyio.CancelScope) -> None:
-        """Questions may come from this process; `time` is the scope whose deadline ends the turn."""
+    def begin(self, live: SessionProcess, timeout: anyio.CancelScope) -> None:
+        """Accepts requests of this process; `timeout` is the scope whose deadline ends the turn."""
         self._live = live
-        self._time = time
+        self._timeout = timeout
 
-    def on_message(self, line: Mapping[str, Any]) -> None:
-        """Take a line of the CLI's control protocol; other lines mean nothing here."""
+    def on_line(self, line: Mapping[str, Any]) -> None:
+        """Handles a line of the CLI's control protocol; ignores other lines."""
         if line.get("type") == "control_cancel_request":
-            if (request_id := self._asked.get(str(line.get("request_id")))) is not None:
-                self._journal.withdraw(self._session_id, request_id, WITHDRAWN)
-                self._closed(str(line.get("request_id")))
+            cli_id = str(line.get("request_id"))
+            if (request_id := self._ids.get(cli_id)) is not None:
+                self._journal.cancel(self._session_id, request_id, WITHDRAWN)
+                self._remove(cli_id)
         elif line.get("type") == "control_request" and self._live is not None:
-            ask = read_ask(line)
-            if ask is None:
-                self._live.process.send(refusal_line(line))
+            request = parse_request(line)
+            if request is None:
+                self._live.process.send(unsupported_line(line))
             else:
-                self._ask(ask, self._live)
+                self._add(request, self._live)
 
-    def end(self, why: str | None, *, is_deaf: bool) -> None:
-        """The turn is over: `why` no answer is wanted any more, or None to keep what is open.
+    def end(self, reason: str | None, *, can_receive: bool) -> None:
+        """Ends the turn.  Cancels the open requests, or without a `reason` leaves them open.
 
-        A CLI that `is_deaf` gets no more answers: it is about to be interrupted, or has ended.
+        The CLI receives a denial for each if it `can_receive`: it cannot if it has ended or will be interrupted.
         """
-        asked, self._asked = self._asked, {}
-        if asked and why is None:
-            self.kept = True
-            self._journal.keep(self._session_id)
-        elif asked:
-            self._journal.close(self._session_id, why or "")
-        if self._live is not None and not is_deaf:
-            for cli_id in asked:
-                self._live.process.send(answer_line(cli_id, OVER))
-        self._over = True
+        ids, self._ids = self._ids, {}
+        if ids and reason is None:
+            self.has_left_open = True
+            self._journal.end_turn(self._session_id)
+        elif ids and reason is not None:
+            self._journal.cancel_all(self._session_id, reason)
+        if self._live is not None and can_receive:
+            for cli_id in ids:
+                self._live.process.send(response_line(cli_id, TURN_OVER))
+        self._is_over = True
 
-    def _ask(self, ask: Ask, live: SessionProcess) -> None:
-        def deliver(answer: Answer) -> None:
-            self._closed(ask.cli_id)
-            live.add_rules(str(rule) for rule in answer.rules)
-            live.process.send(answer_line(ask.cli_id, answer))
+    def _add(self, request: CliRequest, live: SessionProcess) -> None:
+        def respond(response: Response) -> None:
+            self._remove(request.cli_id)
+            live.add_rules(str(rule) for rule in response.rules)
+            live.process.send(response_line(request.cli_id, response))
 
-        if self._over:
-            live.process.send(answer_line(ask.cli_id, OVER))
+        if self._is_over:
+            live.process.send(response_line(request.cli_id, TURN_OVER))
             return
-        request_id = self._journal.ask(self._session_id, self._context.job_id, ask, deliver)
+        request_id = self._journal.request(self._session_id, self._context.job_id, request, respond)
         if request_id is None:
             return
-        if not self._asked:
+        if not self._ids:
             now = anyio.current_time()
-            self._left_s = self._time.deadline - now
-            self._time.deadline = now + self._answer_s
+            self._left_s = self._timeout.deadline - now
+            self._timeout.deadline = now + self._response_s
             self._context.wait_for(WaitingFor.APPROVAL)
-        self._asked[ask.cli_id] = request_id
-        self._context.log(f"Claude asks: {ask.tool_name}")
-        self._context.progress(None, "Claude waits for an answer")
+        self._ids[request.cli_id] = request_id
+        self._context.log(f"Claude requests permission: {request.tool_name}")
+        self._context.progress(None, "Claude waits for permission")
 
-    def _closed(self, cli_id: str) -> None:
-        """A question is; with the last one the turn's own time goes on."""
-        if self._asked.pop(cli_id, None) is not None and not self._asked:
-            self._time.deadline = anyio.current_time() + self._left_s
+    def _remove(self, cli_id: str) -> None:
+        """Removes a request; with the last one the turn's own timeout resumes."""
+        if self._ids.pop(cli_id, None) is not None and not self._ids:
+            self._timeout.deadline = anyio.current_time() + self._left_s
             self._context.wait_for(None)
             self._context.progress(None, "Claude is working")

@@ -15,7 +15,7 @@ from sidecar_protocol.claude.sessions import Session
 
 from sidecar.claude.process.cli_process import ClaudeProcess, OnLine
 from sidecar.claude.process.stopping import SHUTDOWN, TERMINATE, interrupt, stop, wait_for_exit
-from sidecar.claude.sessions.live_settings import Settings, changes
+from sidecar.claude.sessions.session_settings import SessionSettings, change_requests
 
 IDLE_S: Final = 180.0
 """Seconds that an idle process is kept.  It takes 190 MB and 1 % of a core (measured)."""
@@ -47,10 +47,10 @@ class SessionProcess:
     USD that it has reported.
     """
 
-    def __init__(self, session_id: str, process: ClaudeProcess, settings: Settings) -> None:
+    def __init__(self, session_id: str, process: ClaudeProcess, settings: SessionSettings) -> None:
         self.session_id = session_id
         self.process = process
-        self.settings: Settings | None = settings
+        self.settings: SessionSettings | None = settings
         self.cost_so_far = 0.0
         self.state = State.BUSY
         self.idle_ended = anyio.Event()
@@ -60,9 +60,9 @@ class SessionProcess:
     def is_in_use(self) -> bool:
         return self.state in (State.BUSY, State.LAST_TURN)
 
-    def apply_settings(self, wanted: Settings) -> bool:
+    def apply_settings(self, wanted: SessionSettings) -> bool:
         """Sends the changes of settings to the process.  Returns False if only a new process can have them."""
-        requests = None if self.settings is None else changes(self.settings, wanted)
+        requests = None if self.settings is None else change_requests(self.settings, wanted)
         if requests is None:
             return False
         for request in requests:
@@ -122,7 +122,7 @@ class ProcessPool:
         self._stopping.set()
         await self._stopped.wait()
 
-    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: Settings) -> SessionProcess:
+    async def acquire(self, session_id: str, start: Start, on_line: OnLine, wanted: SessionSettings) -> SessionProcess:
         """Returns a process with the wanted settings for one turn: the session's own, or a new one.
 
         Call `release` after the turn.
@@ -162,7 +162,7 @@ class ProcessPool:
         """Sends a session's new settings to its turn; those that need a new process take effect with the next turn."""
         used = self._processes.get(session.session_id)
         if used is not None and used.is_in_use:
-            used.apply_settings(Settings.of(session))
+            used.apply_settings(SessionSettings.of(session))
 
     def drop(self, session_id: str) -> None:
         """Ends a session's process, after its turn if there is one."""

@@ -1,1 +1,1 @@
-"""Conversations with Claude: sessions, messages, turns."""
+"""Sessions with Claude, their messages and turns."""

@@ -1,49 +1,50 @@
-"""Carries out the job `claude.turn`: the next prompt of a session, in the session's live process where there is one.
+"""Runs jobs of type `claude.turn`: the next prompt of a session, in the session's live process if there is one.
 
-However a turn ends, its session is not `running` afterwards.  A cancelled one is interrupted, and its process lives on;
-on the way out of the whole process it is ended.
+However a turn ends, its session is not `running` afterwards.  A cancelled turn is interrupted and its process is kept;
+at a shutdown the process is ended.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 import anyio
-from sidecar_protocol.claude.runs import TIMEOUT_S, ClaudeUsage
+from sidecar_protocol.claude.runs import TIMEOUT_S
 from sidecar_protocol.claude.sessions import ClaudeTurnResult, MessageKind, Session, SessionStatus, TakeTurn
-from sidecar_protocol.contract import Notification
 
-from sidecar.claude.limits import snooze_until_reset
+from sidecar.claude.feed_record import FeedRecord
 from sidecar.claude.permissions.journal import PermissionJournal
-from sidecar.claude.permissions.open_requests import ANSWER_S, TurnQuestions
+from sidecar.claude.permissions.open_requests import RESPONSE_S, OpenRequests
 from sidecar.claude.process.cli_process import ClaudeProcess, RunOptions
 from sidecar.claude.process.environment import SESSION_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool, SessionProcess
-from sidecar.claude.report import (
-    DESCRIPTION_CHARS,
-    SILENCE_S,
-    RecordRun,
-    Report,
-    answer_fields,
-    recorded,
-    timed_out,
-)
-from sidecar.claude.sessions.conversations import Conversations, storable_raw
-from sidecar.claude.sessions.items import Item, items_of
-from sidecar.claude.sessions.live_settings import Settings, refusal, told_mode
-from sidecar.claude.sessions.texts import title_of
+from sidecar.claude.progress import SILENCE_S, ProgressReporter, answer_fields, timeout_failure
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.messages import NewMessage, messages_in, raw_json
+from sidecar.claude.sessions.session_settings import SessionSettings, rejection, reported_mode
 from sidecar.claude.stream import RunOutcome
-from sidecar.clock import Clock
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import parse_object
+from sidecar.runtime import Runtime
 
-WENT_ON = "The conversation went on without an answer."
-STOPPED = "The turn was stopped."
-ENDED = "The turn ended without the answer."
-UNPARSED_CHARS = 2_000
-ANSWERS = ("stream_event", "assistant")
-"""From these on the CLI has stored its session.  Killed before, it knows none, though it had told the id (measured)."""
+CONTINUED: Final = "The conversation continued without an answer."
+STOPPED: Final = "The turn was stopped."
+ENDED: Final = "The turn ended before the request was answered."
+UNPARSED_CHARS: Final = 2_000
+STORED_AFTER: Final = ("stream_event", "assistant")
+"""Lines after which the CLI has stored its session.  If it is killed earlier, it does not know the id that it has
+reported (measured).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimes:
+    """The time limits of a turn, in seconds."""
+
+    timeout_s: float = TIMEOUT_S
+    silence_s: float = SILENCE_S
+    response_s: float = RESPONSE_S
 
 
 class TurnHandler:
@@ -51,100 +52,112 @@ class TurnHandler:
 
     def __init__(
         self,
-        *,
+        runtime: Runtime,
         launcher: Launcher,
         pool: ProcessPool,
-        conversations: Conversations,
+        sessions: SessionJournal,
         permissions: PermissionJournal,
-        notify: Callable[[Notification], None],
-        record: RecordRun,
-        clock: Clock,
-        is_draining: Callable[[], bool],
-        timeout_s: float = TIMEOUT_S,
-        silence_s: float = SILENCE_S,
-        answer_s: float = ANSWER_S,
+        times: TurnTimes | None = None,
     ) -> None:
+        self._runtime = runtime
         self._launcher = launcher
         self._pool = pool
-        self._conversations = conversations
+        self._sessions = sessions
         self._permissions = permissions
-        self._notify = notify
-        self._record = record
-        self._clock = clock
-        self._is_draining = is_draining
-        self._timeout_s = timeout_s
-        self._silence_s = silence_s
-        self._answer_s = answer_s
+        self._times = times or TurnTimes()
 
     async def run(self, job: TakeTurn, context: JobContext) -> ClaudeTurnResult:
-        """Take the turn; raises `JobFailed` with the kinds of a run, `session_not_found` and `unanswered`."""
-        self._permissions.close(job.session_id, WENT_ON)
-        session = self._conversations.begin(
-            job.session_id, context.job_id, job.prompt, asked_before=context.snoozed_for_s > 0
-        )
+        """Runs the turn.
+
+        Raises `JobFailed` with the kinds of a run, `session_not_found` and `permission_unanswered`.
+        """
+        self._permissions.cancel_all(job.session_id, CONTINUED)
+        has_prompt = context.snoozed_for_s > 0
+        session = self._sessions.begin_turn(job.session_id, context.job_id, job.prompt, has_prompt=has_prompt)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found", hint="Start a new session.")
-        questions = TurnQuestions(job.session_id, context, self._permissions, self._answer_s)
-        turn = _Turn(session.load(), context, self._conversations, questions, self._notify)
-        status = SessionStatus.INTERRUPTED
+        requests = OpenRequests(job.session_id, context, self._permissions, self._times.response_s)
+        turn = _Turn(
+            session.load(),
+            context,
+            self._sessions,
+            requests,
+            ProgressReporter(context, self._runtime.notify, session_id=job.session_id),
+        )
+        reader = turn.reporter.reader
+        record = FeedRecord(
+            self._runtime,
+            "turn",
+            context,
+            job.prompt,
+            lambda: {
+                "session_id": job.session_id,
+                "model": reader.model,
+                "claude_session_id": reader.session_id or turn.session.claude_session_id,
+                "cwd": turn.session.cwd or str(self._launcher.home),
+            },
+        )
         try:
-            outcome = await self._carry_out(job, turn)
-            status = SessionStatus.IDLE
-        except JobFailed as failure:
-            status = SessionStatus.IDLE
-            turn.failed(failure)
-            later = snooze_until_reset(failure, now_ms=self._clock.now_ms(), snoozed_for_s=context.snoozed_for_s)
-            if later is not None:
-                raise later from failure
-            self._remember(job, turn, "turn_failed", failure.message, {"kind": failure.kind})
-            raise
-        except anyio.get_cancelled_exc_class():
-            self._remember(job, turn, "turn_cancelled", None, {"shutdown": self._is_draining()})
-            raise
+            with record.failures():
+                outcome = await self._answer(job, turn)
         finally:
-            status = SessionStatus.WAITING if questions.kept else status
-            self._conversations.end(job.session_id, context.job_id, status, turn.report.reader.usage)
-        fields = answer_fields(outcome) | {"usage": turn.usage}
-        result = ClaudeTurnResult(**fields, session_id=job.session_id)
-        turn.report.finished(result)
-        self._remember(job, turn, "turn_completed", result.text, recorded(result))
+            self._sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
+        # The tokens of all messages of the turn; the result line has only those of the last.
+        fields = answer_fields(outcome) | {"usage": asdict(reader.usage.tokens), "session_id": job.session_id}
+        result = ClaudeTurnResult(**fields)
+        turn.reporter.answered(result)
+        record.completed(result)
         return result
 
-    async def _carry_out(self, job: TakeTurn, turn: "_Turn") -> RunOutcome:
-        await self._launcher.working_directory(turn.session.cwd)  # a live process would not notice that it is gone
-        wanted = self._settings(turn.session)
+    async def _answer(self, job: TakeTurn, turn: "_Turn") -> RunOutcome:
+        try:
+            outcome = await self._run_in_process(job, turn)
+        except JobFailed as failure:
+            turn.failed(failure)
+            raise
+        turn.has_ended = True
+        return outcome
+
+    async def _run_in_process(self, job: TakeTurn, turn: "_Turn") -> RunOutcome:
+        await self._launcher.working_directory(turn.session.cwd)  # a live process would not notice a missing folder
+        settings = self._settings(turn.session)
         live = await self._pool.acquire(
-            job.session_id, lambda on_line: self._start(turn.session, wanted, on_line), turn.on_line, wanted
+            job.session_id, lambda on_line: self._start(turn.session, settings, on_line), turn.on_line, settings
         )
         turn.live = live
-        live.apply_settings(self._settings(turn.session))  # they may have changed while it was started
-        turn.report.reader.cost_so_far = live.cost_so_far
-        questions, time = turn.questions, anyio.CancelScope(deadline=anyio.current_time() + self._timeout_s)
-        questions.begin(live, time)
+        live.apply_settings(self._settings(turn.session))  # they may have changed while the process was started
+        reporter, requests = turn.reporter, turn.requests
+        reporter.reader.cost_so_far = live.cost_so_far
+        timeout = anyio.CancelScope(deadline=anyio.current_time() + self._times.timeout_s)
+        requests.begin(live, timeout)
         try:
             live.process.send_prompt(job.prompt)
-            with time:
-                await turn.report.wait_for_result(live.process, self._silence_s, is_asking=lambda: questions.open)
+            with timeout:
+                await reporter.wait_for_result(
+                    live.process, self._times.silence_s, is_waiting=lambda: requests.is_waiting
+                )
         finally:
             in_time = live.process.prompt_done.is_set()
-            unanswered = time.cancel_called and questions.open
-            keep = unanswered or self._is_draining()
-            questions.end(None if keep else ENDED if in_time else STOPPED, is_deaf=not in_time)
+            is_unanswered = timeout.cancel_called and requests.is_waiting
+            leave_open = is_unanswered or self._runtime.is_draining()
+            requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
             with anyio.CancelScope(shield=True):
                 await self._pool.release(live)
-            live.cost_so_far = turn.report.reader.cost_so_far
-        if unanswered:
-            raise _unanswered(self._answer_s)
+            live.cost_so_far = reporter.reader.cost_so_far
+        if is_unanswered:
+            raise _unanswered(self._times.response_s)
         if not in_time:
-            raise timed_out(self._timeout_s, "Ask for less at once.")
-        return turn.report.outcome(live.process)
+            raise timeout_failure(self._times.timeout_s, "Split the prompt into smaller steps.")
+        return reporter.outcome(live.process)
 
-    def _settings(self, session: Session) -> Settings:
-        latest = self._conversations.get(session.session_id)
-        return Settings.of(session if latest is None else latest.load())
+    def _settings(self, session: Session) -> SessionSettings:
+        latest = self._sessions.store.get(session.session_id)
+        return SessionSettings.of(session if latest is None else latest.load())
 
-    async def _start(self, session: Session, settings: Settings, on_line: Callable[[bytes], bool]) -> ClaudeProcess:
-        point = self._conversations.resume_point(session.session_id)
+    async def _start(
+        self, session: Session, settings: SessionSettings, on_line: Callable[[bytes], bool]
+    ) -> ClaudeProcess:
+        point = self._sessions.store.resume_point(session.session_id)
         options = RunOptions(
             model=settings.model,
             session_id=point.claude_session_id or point.fork_claude_session_id,
@@ -156,100 +169,82 @@ class TurnHandler:
         )
         return await self._launcher.start(SESSION_ENV, session.session_id, options, session.cwd, on_line)
 
-    def _remember(
-        self, job: TakeTurn, turn: "_Turn", event_type: str, description: str | None, raw: Mapping[str, object]
-    ) -> None:
-        session, reader = turn.session, turn.report.reader
-        known = {"job_id": turn.job_id, "session_id": session.session_id, "model": reader.model}
-        self._record(
-            event_id=f"claude:turn:{turn.job_id}",
-            source="claude",
-            event_type=event_type,
-            title=title_of(job.prompt),
-            description=description[:DESCRIPTION_CHARS] if description else None,
-            actor=None,
-            url=None,
-            full_text=job.prompt,
-            raw={
-                **known,
-                "claude_session_id": reader.session_id or session.claude_session_id,
-                "cwd": session.cwd or str(self._launcher.home),
-                **raw,
-            },
-        )
-
 
 class _Turn:
-    """Listens to a session's process: each line is an item of the conversation, or is about the turn."""
+    """Handles the lines of a session's process: stores messages, and follows the session's state in the CLI."""
 
     def __init__(
         self,
         session: Session,
         context: JobContext,
-        conversations: Conversations,
-        questions: TurnQuestions,
-        notify: Callable[[Notification], None],
+        sessions: SessionJournal,
+        requests: OpenRequests,
+        reporter: ProgressReporter,
     ) -> None:
         self.session = session
-        self.job_id = context.job_id
-        self.questions = questions
-        self._conversations = conversations
-        self._told_error = False
-        self._claude_id = session.claude_session_id
-        self._context = context
+        self.requests = requests
+        self.reporter = reporter
         self.live: SessionProcess | None = None
-        self.report = Report(context, notify, session_id=session.session_id)
+        self.has_ended = False
+        """Whether the turn was answered or failed, instead of being cancelled."""
+        self._context = context
+        self._sessions = sessions
+        self._has_error_message = False
+        self._claude_session_id = session.claude_session_id
 
     @property
-    def usage(self) -> ClaudeUsage:
-        """The tokens of all the turn's messages."""
-        return ClaudeUsage(**asdict(self.report.reader.usage.tokens))
+    def status(self) -> SessionStatus:
+        """The status of the session after the turn."""
+        if self.requests.has_left_open:
+            return SessionStatus.WAITING
+        return SessionStatus.IDLE if self.has_ended else SessionStatus.INTERRUPTED
 
     def on_line(self, line: bytes) -> bool:
-        """Take a line; whether it was the result."""
+        """Handles a line.  Returns whether it is the result."""
         if not line.strip():
             return False
-        message = parse_object(line)
-        if message is None:
-            self._add(Item(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")), None)
+        parsed = parse_object(line)
+        if parsed is None:
+            self._add(NewMessage(MessageKind.RAW, line[:UNPARSED_CHARS].decode("utf-8", "replace")))
         else:
-            for item in items_of(message):
-                self._add(item, storable_raw(line, message))
-            self._learn(message)
-            self.questions.on_message(message)
-            self._follow(message)
-        return self.report.on_message(message)
+            for message in messages_in(parsed):
+                self._add(replace(message, raw=raw_json(line, parsed)))
+            self._store_claude_session_id(parsed)
+            self.requests.on_line(parsed)
+            self._follow_settings(parsed)
+        return self.reporter.on_line(parsed)
 
     def failed(self, failure: JobFailed) -> None:
-        """Why the turn failed belongs to the conversation, unless the CLI has said it there."""
-        if not self._told_error:
-            self._add(Item(MessageKind.ERROR, failure.message), None)
+        """Adds the failure to the session, unless the CLI has sent an error message."""
+        self.has_ended = True
+        if not self._has_error_message:
+            self._add(NewMessage(MessageKind.ERROR, failure.message))
 
-    def _learn(self, message: Mapping[str, Any]) -> None:
-        claude_id = message.get("session_id")
-        if isinstance(claude_id, str) and claude_id != self._claude_id and message.get("type") in ANSWERS:
-            self._claude_id = claude_id
-            self._conversations.learn(self.session.session_id, claude_id)
+    def _store_claude_session_id(self, line: Mapping[str, Any]) -> None:
+        claude_id = line.get("session_id")
+        if isinstance(claude_id, str) and claude_id != self._claude_session_id and line.get("type") in STORED_AFTER:
+            self._claude_session_id = claude_id
+            self._sessions.set_claude_session_id(self.session.session_id, claude_id)
 
-    def _follow(self, message: Mapping[str, Any]) -> None:
-        """What the CLI says of its settings."""
+    def _follow_settings(self, line: Mapping[str, Any]) -> None:
+        """Handles rejected settings, and permission modes that the CLI has changed to."""
         if self.live is None or self.live.settings is None:
             return
-        if (why := refusal(message)) is not None:
+        if (error := rejection(line)) is not None:
             self.live.settings = None
-            self._context.log(f"Claude Code takes the new settings from the next turn on: {why}", level="warning")
-        elif (mode := told_mode(message)) is not None and mode != self.live.settings.permission_mode:
+            self._context.log(f"Claude Code applies the new settings from the next turn on: {error}", level="warning")
+        elif (mode := reported_mode(line)) is not None and mode != self.live.settings.permission_mode:
             self.live.settings = replace(self.live.settings, permission_mode=mode)
-            self._conversations.follow(self.session.session_id, mode)
+            self._sessions.set_permission_mode(self.session.session_id, mode)
 
-    def _add(self, item: Item, raw: str | None) -> None:
-        self._told_error = self._told_error or item.kind is MessageKind.ERROR
-        self._conversations.add(self.session.session_id, self.job_id, item, raw)
+    def _add(self, message: NewMessage) -> None:
+        self._has_error_message = self._has_error_message or message.kind is MessageKind.ERROR
+        self._sessions.add_message(self.session.session_id, self._context.job_id, message)
 
 
-def _unanswered(answer_s: float) -> JobFailed:
+def _unanswered(response_s: float) -> JobFailed:
     return JobFailed(
-        f"Nobody answered Claude's question within {answer_s / 60:g} minutes, so the turn was stopped.",
-        kind="unanswered",
-        hint="The question is kept: answer it, and the session goes on in a new turn.",
+        f"The permission request was not answered within {response_s / 60:g} minutes, so the turn was stopped.",
+        kind="permission_unanswered",
+        hint="The request stays open: answer it, and the session continues in a new turn.",
     )

@@ -12,7 +12,7 @@ from sidecar_protocol.claude.sessions import Session, SessionStatus
 from sidecar_protocol.entities import Job
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.talk import Talk, talking
+from tests.claude.client import ClaudeClient, connected
 from tests.conftest import StartSidecar
 
 ALLOW, DENY = PermissionDecision.ALLOW, PermissionDecision.DENY
@@ -25,25 +25,27 @@ def asks(tool: str, **values: object) -> str:
 
 
 @pytest.fixture
-async def talk(sidecar: StartSidecar, standin: Path) -> AsyncIterator[Talk]:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        yield talk
+async def claude(sidecar: StartSidecar, standin: Path) -> AsyncIterator[ClaudeClient]:
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        yield claude
 
 
-async def question(talk: Talk, prompt: str = asks("Bash", **LIST_FILES)) -> tuple[Session, Job, PermissionRequest]:
+async def question(
+    claude: ClaudeClient, prompt: str = asks("Bash", **LIST_FILES)
+) -> tuple[Session, Job, PermissionRequest]:
     """A session whose turn asks something."""
-    session = await talk.sessions.create()
-    job = await talk.sessions.send(session_id=session.session_id, prompt=prompt)
-    return session, job, await talk.asked(job.job_id)
+    session = await claude.sessions.create()
+    job = await claude.sessions.send(session_id=session.session_id, prompt=prompt)
+    return session, job, await claude.permission_request(job.job_id)
 
 
-async def outcome(talk: Talk, job: Job) -> Any:
+async def outcome(claude: ClaudeClient, job: Job) -> Any:
     """What the stand-in was answered, from the text of its turn."""
-    return json.loads((await talk.job(job.job_id, "succeeded"))["result"]["text"])
+    return json.loads((await claude.until_job(job.job_id, "succeeded"))["result"]["text"])
 
 
-async def test_a_question_is_told_listed_and_answered(talk: Talk) -> None:
-    session, job, request = await question(talk)
+async def test_a_question_is_told_listed_and_answered(claude: ClaudeClient) -> None:
+    session, job, request = await question(claude)
     assert request == PermissionRequest(
         request_id=request.request_id,
         session_id=session.session_id,
@@ -66,95 +68,95 @@ async def test_a_question_is_told_listed_and_answered(talk: Talk) -> None:
         resolved_at=None,
         version=1,
     )
-    assert (await talk.permissions.list(status=PermissionStatus.OPEN)).requests == [request]
-    asking = await talk.sessions.get(session_id=session.session_id)
-    waiting = await talk.client.call("jobs.get", {"job_id": job.job_id})
+    assert (await claude.permissions.list(status=PermissionStatus.OPEN)).requests == [request]
+    asking = await claude.sessions.get(session_id=session.session_id)
+    waiting = await claude.client.call("jobs.get", {"job_id": job.job_id})
     assert asking.status is SessionStatus.WAITING
     assert (waiting["status"], waiting["waiting_for"]) == ("running", "approval")
-    answered = await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
     assert (answered.status, answered.version) == (PermissionStatus.ALLOWED, 2)
     assert answered.resolved_at is not None
-    assert await outcome(talk, job) == {"behavior": "allow", "updatedInput": LIST_FILES}
-    assert await talk.resolved(request.request_id) == answered
-    assert (await talk.permissions.list(session_id=session.session_id)).requests == [answered]
-    assert (await talk.permissions.list(status=PermissionStatus.OPEN)).requests == []
-    statuses = [one.params["session"]["status"] for one in talk.told if one.method == "claude.session_updated"]
+    assert await outcome(claude, job) == {"behavior": "allow", "updatedInput": LIST_FILES}
+    assert await claude.resolved_request(request.request_id) == answered
+    assert (await claude.permissions.list(session_id=session.session_id)).requests == [answered]
+    assert (await claude.permissions.list(status=PermissionStatus.OPEN)).requests == []
+    statuses = [one.params["session"]["status"] for one in claude.received if one.method == "claude.session_updated"]
     assert [*dict.fromkeys(statuses)] == ["idle", "running", "waiting"]
     assert statuses[-2:] == ["running", "idle"]
-    waits = [one.params["job"]["waiting_for"] for one in talk.told if one.method == "jobs.updated"]
+    waits = [one.params["job"]["waiting_for"] for one in claude.received if one.method == "jobs.updated"]
     assert waits == [None, None, "approval", None, None]
 
 
-async def test_a_denial_tells_claude_why(talk: Talk) -> None:
-    _, job, request = await question(talk)
-    await talk.permissions.respond(request_id=request.request_id, decision=DENY, message="Use Read instead.")
-    assert await outcome(talk, job) == {"behavior": "deny", "message": "Use Read instead."}
-    assert (await talk.resolved(request.request_id)).message == "Use Read instead."
+async def test_a_denial_tells_claude_why(claude: ClaudeClient) -> None:
+    _, job, request = await question(claude)
+    await claude.permissions.respond(request_id=request.request_id, decision=DENY, message="Use Read instead.")
+    assert await outcome(claude, job) == {"behavior": "deny", "message": "Use Read instead."}
+    assert (await claude.resolved_request(request.request_id)).message == "Use Read instead."
 
 
-async def test_an_answer_may_rewrite_the_input(talk: Talk) -> None:
-    _, job, request = await question(talk)
+async def test_an_answer_may_rewrite_the_input(claude: ClaudeClient) -> None:
+    _, job, request = await question(claude)
     safer = {"command": "ls -d ."}
-    answered = await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=safer)
+    answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=safer)
     assert (answered.input, answered.updated_input) == (LIST_FILES, safer)
-    assert await outcome(talk, job) == {"behavior": "allow", "updatedInput": safer}
+    assert await outcome(claude, job) == {"behavior": "allow", "updatedInput": safer}
 
 
-async def test_what_is_remembered_holds_for_this_process_and_the_next(talk: Talk) -> None:
-    session, job, request = await question(talk, asks("Bash", command="echo (a)"))
-    answered = await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
+async def test_what_is_remembered_holds_for_this_process_and_the_next(claude: ClaudeClient) -> None:
+    session, job, request = await question(claude, asks("Bash", command="echo (a)"))
+    answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
     assert answered.remembered == answered.rules == [r"Bash(echo \(a\))"]
     added = {"type": "addRules", "behavior": "allow", "destination": "session"}
     rules = [{"toolName": "Bash", "ruleContent": "echo (a)"}]
-    assert (await outcome(talk, job))["updatedPermissions"] == [{**added, "rules": rules}]
-    assert (await talk.sessions.get(session_id=session.session_id)).allowed_tools == answered.rules
-    await talk.ask(session.session_id, "[[kill:9]]")
-    about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+    assert (await outcome(claude, job))["updatedPermissions"] == [{**added, "rules": rules}]
+    assert (await claude.sessions.get(session_id=session.session_id)).allowed_tools == answered.rules
+    await claude.take_turn(session.session_id, "[[kill:9]]")
+    about = json.loads(await claude.answer_text(session.session_id, "[[about]]"))
     assert r"--allowedTools=Bash(echo \(a\))" in about["argv"]
 
 
-async def test_a_choice_is_answered_by_its_input_with_the_answers(talk: Talk) -> None:
+async def test_a_choice_is_answered_by_its_input_with_the_answers(claude: ClaudeClient) -> None:
     asked = {"questions": [{"question": "Which bird?", "header": "Bird", "options": [], "multiSelect": False}]}
-    _, job, request = await question(talk, asks("AskUserQuestion", **asked))
+    _, job, request = await question(claude, asks("AskUserQuestion", **asked))
     assert (request.kind, request.rules) == (PermissionKind.QUESTION, [])
     with pytest.raises(RemoteError) as refused:
-        await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+        await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
     assert refused.value.data["details"][0]["path"] == "updated_input"
     answers = {**asked, "answers": {"Which bird?": "heron"}}
-    await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=answers)
-    assert (await outcome(talk, job))["updatedInput"] == answers
+    await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=answers)
+    assert (await outcome(claude, job))["updatedInput"] == answers
 
 
-async def test_a_plan_is_a_question_of_its_own_kind(talk: Talk) -> None:
-    _, job, request = await question(talk, asks("ExitPlanMode", plan="# Do it"))
+async def test_a_plan_is_a_question_of_its_own_kind(claude: ClaudeClient) -> None:
+    _, job, request = await question(claude, asks("ExitPlanMode", plan="# Do it"))
     assert (request.kind, request.input) == (PermissionKind.PLAN, {"plan": "# Do it"})
-    await talk.permissions.respond(request_id=request.request_id, decision=DENY, message="Not yet.")
-    assert await outcome(talk, job) == {"behavior": "deny", "message": "Not yet."}
+    await claude.permissions.respond(request_id=request.request_id, decision=DENY, message="Not yet.")
+    assert await outcome(claude, job) == {"behavior": "deny", "message": "Not yet."}
 
 
-async def test_several_questions_at_once_are_answered_in_any_order(talk: Talk) -> None:
+async def test_several_questions_at_once_are_answered_in_any_order(claude: ClaudeClient) -> None:
     prompt = asks("Bash", command="one") + asks("mcp__mail__send", to="me")
-    session, job, first = await question(talk, prompt)
-    second, same = (await talk.permissions.list(session_id=session.session_id)).requests
+    session, job, first = await question(claude, prompt)
+    second, same = (await claude.permissions.list(session_id=session.session_id)).requests
     assert (same, second.rules) == (first, ["mcp__mail__send"])
-    await talk.permissions.respond(request_id=second.request_id, decision=DENY)
-    assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.WAITING
-    await talk.permissions.respond(request_id=first.request_id, decision=ALLOW)
-    text = (await talk.job(job.job_id, "succeeded"))["result"]["text"]
+    await claude.permissions.respond(request_id=second.request_id, decision=DENY)
+    assert (await claude.sessions.get(session_id=session.session_id)).status is SessionStatus.WAITING
+    await claude.permissions.respond(request_id=first.request_id, decision=ALLOW)
+    text = (await claude.until_job(job.job_id, "succeeded"))["result"]["text"]
     assert text == json.dumps({"behavior": "allow", "updatedInput": {"command": "one"}}) + json.dumps(
         {"behavior": "deny", "message": "The user denied this."}
     )
 
 
-async def test_the_first_answer_counts(talk: Talk) -> None:
-    _, job, request = await question(talk)
-    await talk.permissions.respond(request_id=request.request_id, decision=DENY)
+async def test_the_first_answer_counts(claude: ClaudeClient) -> None:
+    _, job, request = await question(claude)
+    await claude.permissions.respond(request_id=request.request_id, decision=DENY)
     with pytest.raises(RemoteError) as late:
-        await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
+        await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
     assert (late.value.kind, late.value.data["hint"]) == ("permission_already_resolved", "It is denied.")
-    assert (await outcome(talk, job))["behavior"] == "deny"
+    assert (await outcome(claude, job))["behavior"] == "deny"
     with pytest.raises(RemoteError) as unknown:
-        await talk.permissions.respond(request_id="nothing", decision=ALLOW)
+        await claude.permissions.respond(request_id="nothing", decision=ALLOW)
     assert unknown.value.kind == "permission_not_found"
 
 
@@ -168,32 +170,32 @@ async def test_the_first_answer_counts(talk: Talk) -> None:
     ],
 )
 async def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays(
-    talk: Talk, answer: dict[str, Any], path: str
+    claude: ClaudeClient, answer: dict[str, Any], path: str
 ) -> None:
-    _, job, request = await question(talk)
+    _, job, request = await question(claude)
     with pytest.raises(RemoteError) as refused:
-        await talk.client.call("claude.permissions.respond", {"request_id": request.request_id, **answer})
+        await claude.client.call("claude.permissions.respond", {"request_id": request.request_id, **answer})
     assert (refused.value.kind, refused.value.data["details"][0]["path"]) == ("invalid_params", path)
-    assert (await talk.permissions.list()).requests == [request]
-    await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
-    assert (await outcome(talk, job))["behavior"] == "allow"
+    assert (await claude.permissions.list()).requests == [request]
+    await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    assert (await outcome(claude, job))["behavior"] == "allow"
 
 
-async def test_an_interrupt_takes_the_question_away_and_the_process_takes_the_next_turn(talk: Talk) -> None:
-    session, job, request = await question(talk)
-    await talk.sessions.interrupt(session_id=session.session_id)
-    closed = await talk.resolved(request.request_id)
+async def test_an_interrupt_takes_the_question_away_and_the_process_takes_the_next_turn(claude: ClaudeClient) -> None:
+    session, job, request = await question(claude)
+    await claude.sessions.interrupt(session_id=session.session_id)
+    closed = await claude.resolved_request(request.request_id)
     assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The turn was stopped.")
-    stopped = await talk.job(job.job_id, "cancelled")
+    stopped = await claude.until_job(job.job_id, "cancelled")
     assert stopped["waiting_for"] is None
-    assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
-    assert json.loads(await talk.answer(session.session_id, "[[prompts]]"))[0].startswith("[[ask:Bash")
+    assert (await claude.sessions.get(session_id=session.session_id)).status is SessionStatus.INTERRUPTED
+    assert json.loads(await claude.answer_text(session.session_id, "[[prompts]]"))[0].startswith("[[ask:Bash")
 
 
-async def test_a_deleted_session_takes_its_questions_with_it(talk: Talk) -> None:
-    session, job, request = await question(talk)
-    await talk.sessions.delete(session_id=session.session_id)
-    closed = await talk.resolved(request.request_id)
+async def test_a_deleted_session_takes_its_questions_with_it(claude: ClaudeClient) -> None:
+    session, job, request = await question(claude)
+    await claude.sessions.delete(session_id=session.session_id)
+    closed = await claude.resolved_request(request.request_id)
     assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The session was deleted.")
-    await talk.job(job.job_id, "cancelled")
-    assert (await talk.permissions.list()).requests == []
+    await claude.until_job(job.job_id, "cancelled")
+    assert (await claude.permissions.list()).requests == []

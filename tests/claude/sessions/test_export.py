@@ -9,29 +9,29 @@ import pytest
 from sidecar_protocol.claude.export import ClaudeExport
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.talk import FINAL, Talk, talking
+from tests.claude.client import FINAL, ClaudeClient, connected
 from tests.conftest import StartSidecar
 
 
-async def exported(talk: Talk, session_id: str, **payload: Any) -> dict[str, Any]:
+async def exported(claude: ClaudeClient, session_id: str, **payload: Any) -> dict[str, Any]:
     """The finished job."""
     params = {"type": "claude.export", "payload": {"session_id": session_id, **payload}}
-    made = await talk.client.call("jobs.create", params)
-    return await talk.job(made["job"]["job_id"], *FINAL)
+    made = await claude.client.call("jobs.create", params)
+    return await claude.until_job(made["job"]["job_id"], *FINAL)
 
 
 async def test_a_session_is_exported_at_once_and_as_the_same_file(
     sidecar: StartSidecar, standin: Path, data_dir: Path
 ) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create(title="Birds: a/b? 鳥")
-        await talk.answer(session.session_id, "[[think:hm]] [[tool:ls]] [[text:done]]")
-        text = await talk.client.remote(ClaudeExport).export(session_id=session.session_id)
-        thoughtful = await talk.client.remote(ClaudeExport).export(session_id=session.session_id, thinking=True)
-        job = await exported(talk, session.session_id)
-        again = await exported(talk, session.session_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create(title="Birds: a/b? 鳥")
+        await claude.answer_text(session.session_id, "[[think:hm]] [[tool:ls]] [[text:done]]")
+        text = await claude.client.remote(ClaudeExport).export(session_id=session.session_id)
+        thoughtful = await claude.client.remote(ClaudeExport).export(session_id=session.session_id, thinking=True)
+        job = await exported(claude, session.session_id)
+        again = await exported(claude, session.session_id)
     assert text.text.startswith("# Birds: a/b? 鳥\n")
-    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nIt said:\n\n```\ndone\n```\n" in text.text
+    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nOutput:\n\n```\ndone\n```\n" in text.text
     assert ("> hm" in text.text, "> hm" in thoughtful.text) == (False, True)
     path = Path(job["result"]["path"])
     assert path.parent == data_dir / "exports"
@@ -59,19 +59,19 @@ async def test_jsonl_has_the_session_and_every_message_as_the_methods_tell_them(
 ) -> None:
     target = tmp_path / "out.jsonl"
     target.write_text("something older")
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        await talk.answer(session.session_id, "[[think:hm]] heron")
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        await claude.answer_text(session.session_id, "[[think:hm]] heron")
         asked = {"session_id": session.session_id}
         as_told = [
-            {"type": "session", "session": await talk.client.call("claude.sessions.get", asked)},
+            {"type": "session", "session": await claude.client.call("claude.sessions.get", asked)},
             *(
                 {"type": "message", "message": one}
-                for one in (await talk.client.call("claude.messages.list", asked))["messages"]
+                for one in (await claude.client.call("claude.messages.list", asked))["messages"]
             ),
         ]
-        job = await exported(talk, session.session_id, path=str(target), format="jsonl", overwrite=True)
-        refused = await exported(talk, session.session_id, path=str(target), format="jsonl")
+        job = await exported(claude, session.session_id, path=str(target), format="jsonl", overwrite=True)
+        refused = await exported(claude, session.session_id, path=str(target), format="jsonl")
     assert (refused["status"], refused["error"]["kind"]) == ("failed", "file_exists")
     assert job["status"] == "succeeded"
     assert [json.loads(line) for line in target.read_text("utf-8").splitlines()] == as_told
@@ -80,12 +80,12 @@ async def test_jsonl_has_the_session_and_every_message_as_the_methods_tell_them(
 async def test_a_large_session_is_only_to_be_had_as_a_file(
     sidecar: StartSidecar, standin: Path, tmp_path: Path
 ) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        await talk.answer(session.session_id, "[[big:1500000]]")
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        await claude.answer_text(session.session_id, "[[big:1500000]]")
         with pytest.raises(RemoteError) as refused:
-            await talk.client.call("claude.sessions.export", {"session_id": session.session_id})
-        job = await exported(talk, session.session_id, path=str(tmp_path / "big.md"))
+            await claude.client.call("claude.sessions.export", {"session_id": session.session_id})
+        job = await exported(claude, session.session_id, path=str(tmp_path / "big.md"))
     assert refused.value.data["kind"] == "result_too_large"
     assert "claude.export" in refused.value.data["hint"]
     assert job["result"]["bytes"] > 1_500_000
@@ -97,8 +97,8 @@ async def test_what_cannot_be_exported_is_said_and_nothing_is_left(
 ) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
         for path, kind in (
             ("relative.md", "path_invalid"),
             (str(folder), "path_invalid"),
@@ -107,11 +107,11 @@ async def test_what_cannot_be_exported_is_said_and_nothing_is_left(
             (str(data_dir / ".." / data_dir.name / "sidecar.db-wal"), "path_invalid"),
             (str(folder / ("x" * 300)), "path_invalid"),
         ):
-            job = await exported(talk, session.session_id, path=path)
+            job = await exported(claude, session.session_id, path=path)
             assert (job["status"], job["error"]["kind"]) == ("failed", kind), path
-        nobody = await exported(talk, "nobody")
+        nobody = await exported(claude, "nobody")
         with pytest.raises(RemoteError) as refused:
-            await talk.client.call("claude.sessions.export", {"session_id": "nobody"})
+            await claude.client.call("claude.sessions.export", {"session_id": "nobody"})
     assert nobody["error"]["kind"] == "session_not_found"
     assert refused.value.data["kind"] == "session_not_found"
     assert list(folder.iterdir()) == []

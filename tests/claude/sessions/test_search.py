@@ -9,32 +9,30 @@ import pytest
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHits
 from sidecar_protocol.claude.sessions import MessageKind, Session, Sessions
 
-from sidecar.claude.sessions.conversations import Conversations
-from sidecar.claude.sessions.items import Item
-from sidecar.claude.sessions.search import INDEXED_STRETCH, READ_STRETCH
-from sidecar.claude.sessions.store import ClaudeStore
+from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.messages import NewMessage
+from sidecar.claude.sessions.search import INDEXED_WINDOW, SCANNED_WINDOW
+from sidecar.claude.sessions.store import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.in_process_app import InProcessApp
 
 
-class Archive:
+class SearchHarness:
     """The services over a real database, and messages as a turn would add them."""
 
     def __init__(self, path: Path) -> None:
         self.app = InProcessApp(path)
         runtime = self.app.runtime
-        store, usage = ClaudeStore(runtime.database), UsageStore(runtime.database, runtime.clock)
-        self.conversations = Conversations(
-            runtime.database, store, runtime.notify, runtime.clock, runtime.new_id, usage
-        )
+        store, usage = SessionStore(runtime.database), UsageStore(runtime.database, runtime.clock)
+        self.journal = SessionJournal(runtime, store, usage)
         (self.index,) = self.app.features.get("claude").indexes
         self.search = self.app.remote(ClaudeSearch)
         self.sessions = self.app.remote(Sessions)
 
     def say(self, session: Session, *texts: str, kind: MessageKind = MessageKind.ASSISTANT_TEXT) -> None:
         for text in texts:
-            self.conversations.add(session.session_id, "job", Item(kind, text))
+            self.journal.add_message(session.session_id, "job", NewMessage(kind, text))
 
     async def find(self, query: str, **more: Any) -> list[str]:
         """The texts around the hits, over all pages, the hits marked by [ ]."""
@@ -57,49 +55,49 @@ def marked(text: str, marks: list[tuple[int, int]]) -> str:
 
 
 @pytest.fixture
-async def archive(data_dir: Path) -> AsyncIterator[Archive]:
-    made = Archive(data_dir / "sidecar.db")
+async def harness(data_dir: Path) -> AsyncIterator[SearchHarness]:
+    made = SearchHarness(data_dir / "sidecar.db")
     await made.app.initialize()
     yield made
     made.app.close()
 
 
-async def test_a_message_is_found_by_its_words_in_any_order_and_case(archive: Archive) -> None:
-    session = await archive.sessions.create(title="Birds")
-    archive.say(session, "The grey Heron stands in the pond.", "A stork flies.", "Nothing of interest.")
-    (hit,) = (await archive.search.search_messages(query="POND heron")).hits
+async def test_a_message_is_found_by_its_words_in_any_order_and_case(harness: SearchHarness) -> None:
+    session = await harness.sessions.create(title="Birds")
+    harness.say(session, "The grey Heron stands in the pond.", "A stork flies.", "Nothing of interest.")
+    (hit,) = (await harness.search.search_messages(query="POND heron")).hits
     assert (hit.session_id, hit.session_title, hit.seq, hit.kind, hit.job_id) == (
         session.session_id, "Birds", 1, MessageKind.ASSISTANT_TEXT, "job",
     )  # fmt: skip
-    (message,) = (await archive.sessions.list_messages(session_id=session.session_id, limit=1)).messages
+    (message,) = (await harness.sessions.list_messages(session_id=session.session_id, limit=1)).messages
     assert (hit.message_id, hit.created_at) == (message.message_id, message.created_at)
-    assert await archive.find("POND heron") == ["The grey [Heron] stands in the [pond]."]
-    assert await archive.find("heron stork") == []
-    assert await archive.find('"grey heron"') == ["The [grey Heron] stands in the pond."]
-    assert await archive.find('"heron grey"') == []
+    assert await harness.find("POND heron") == ["The grey [Heron] stands in the [pond]."]
+    assert await harness.find("heron stork") == []
+    assert await harness.find('"grey heron"') == ["The [grey Heron] stands in the pond."]
+    assert await harness.find('"heron grey"') == []
 
 
-async def test_words_of_any_length_are_found_in_any_script(archive: Archive) -> None:
-    session = await archive.sessions.create()
-    archive.say(session, "東京都に住んでいます", "C# is not Go", "naïve façade", "emoji 🙂 here", "PROJ-123: done")
-    assert await archive.find("東京") == ["[東京]都に住んでいます"]
-    assert await archive.find("京都に") == ["東[京都に]住んでいます"]
-    assert await archive.find("で") == ["東京都に住ん[で]います"]
-    assert await archive.find("go c#") == ["[C#] is not [Go]"]
-    assert await archive.find("FAÇADE") == ["naïve [façade]"]
-    assert await archive.find("🙂") == ["emoji [🙂] here"]
-    assert await archive.find("PROJ-123") == ["[PROJ-123]: done"]
-    assert await archive.find("% OR 1=1") == []
+async def test_words_of_any_length_are_found_in_any_script(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
+    harness.say(session, "東京都に住んでいます", "C# is not Go", "naïve façade", "emoji 🙂 here", "PROJ-123: done")
+    assert await harness.find("東京") == ["[東京]都に住んでいます"]
+    assert await harness.find("京都に") == ["東[京都に]住んでいます"]
+    assert await harness.find("で") == ["東京都に住ん[で]います"]
+    assert await harness.find("go c#") == ["[C#] is not [Go]"]
+    assert await harness.find("FAÇADE") == ["naïve [façade]"]
+    assert await harness.find("🙂") == ["emoji [🙂] here"]
+    assert await harness.find("PROJ-123") == ["[PROJ-123]: done"]
+    assert await harness.find("% OR 1=1") == []
 
 
-async def test_the_newest_come_first_page_by_page_and_none_twice(archive: Archive) -> None:
-    sessions = [await archive.sessions.create(title=title) for title in "ab"]
+async def test_the_newest_come_first_page_by_page_and_none_twice(harness: SearchHarness) -> None:
+    sessions = [await harness.sessions.create(title=title) for title in "ab"]
     for number in range(25):
-        archive.say(sessions[number % 2], f"needle {number:02}", f"hay {number:02}")
+        harness.say(sessions[number % 2], f"needle {number:02}", f"hay {number:02}")
     found: list[str] = []
     cursor: str | None = None
     for size in (7, 7, 7, 4):
-        page = await archive.search.search_messages(query="needle", limit=7, cursor=cursor)
+        page = await harness.search.search_messages(query="needle", limit=7, cursor=cursor)
         assert len(page.hits) == size
         found += [hit.snippet for hit in page.hits]
         cursor = page.next_cursor
@@ -107,61 +105,61 @@ async def test_the_newest_come_first_page_by_page_and_none_twice(archive: Archiv
     assert found == [f"needle {number:02}" for number in reversed(range(25))]
 
 
-async def test_a_search_can_be_held_to_a_session_and_to_a_kind(archive: Archive) -> None:
-    one, two = [await archive.sessions.create(title=title) for title in "ab"]
-    archive.say(one, "the heron of one")
-    archive.say(two, "the heron of two")
-    archive.say(two, "heron?", kind=MessageKind.USER)
-    assert await archive.find("heron", session_id=one.session_id) == ["the [heron] of one"]
-    assert await archive.find("heron", kind=MessageKind.USER) == ["[heron]?"]
-    assert await archive.find("heron", session_id=two.session_id, limit=1) == ["[heron]?", "the [heron] of two"]
-    assert await archive.find("heron", session_id=one.session_id, kind=MessageKind.USER) == []
+async def test_a_search_can_be_held_to_a_session_and_to_a_kind(harness: SearchHarness) -> None:
+    one, two = [await harness.sessions.create(title=title) for title in "ab"]
+    harness.say(one, "the heron of one")
+    harness.say(two, "the heron of two")
+    harness.say(two, "heron?", kind=MessageKind.USER)
+    assert await harness.find("heron", session_id=one.session_id) == ["the [heron] of one"]
+    assert await harness.find("heron", kind=MessageKind.USER) == ["[heron]?"]
+    assert await harness.find("heron", session_id=two.session_id, limit=1) == ["[heron]?", "the [heron] of two"]
+    assert await harness.find("heron", session_id=one.session_id, kind=MessageKind.USER) == []
 
 
-async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(archive: Archive) -> None:
-    session = await archive.sessions.create(title="parent")
-    archive.say(session, "a heron")
-    fork = await archive.sessions.fork(session_id=session.session_id, title="fork")
-    titles = [hit.session_title for hit in (await archive.search.search_messages(query="heron")).hits]
+async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(harness: SearchHarness) -> None:
+    session = await harness.sessions.create(title="parent")
+    harness.say(session, "a heron")
+    fork = await harness.sessions.fork(session_id=session.session_id, title="fork")
+    titles = [hit.session_title for hit in (await harness.search.search_messages(query="heron")).hits]
     assert titles == ["fork", "parent"]
-    await archive.sessions.delete(session_id=session.session_id)
-    assert [hit.session_id for hit in (await archive.search.search_messages(query="heron")).hits] == [fork.session_id]
-    archive.index.check()
+    await harness.sessions.delete(session_id=session.session_id)
+    assert [hit.session_id for hit in (await harness.search.search_messages(query="heron")).hits] == [fork.session_id]
+    harness.index.check()
 
 
-async def test_what_a_tool_was_given_is_found(archive: Archive) -> None:
-    session = await archive.sessions.create()
+async def test_what_a_tool_was_given_is_found(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
     block = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "grep heron *.md"}}
     for raw in (json.dumps({"message": {"content": [block]}}), '{"truncated":true,"bytes":70000}', None):
-        archive.conversations.add(session.session_id, "job", Item(MessageKind.TOOL_USE, "Bash"), raw)
-    assert await archive.find("grep HERON") == ['Bash {"command":"[grep] [heron] *.md"}']
-    assert len(await archive.find("bash")) == 3
-    assert await archive.find("tool_use") == []
-    archive.index.check()
+        harness.journal.add_message(session.session_id, "job", NewMessage(MessageKind.TOOL_USE, "Bash", raw=raw))
+    assert await harness.find("grep HERON") == ['Bash {"command":"[grep] [heron] *.md"}']
+    assert len(await harness.find("bash")) == 3
+    assert await harness.find("tool_use") == []
+    harness.index.check()
 
 
-async def test_only_the_beginning_of_a_very_long_message_is_searched(archive: Archive) -> None:
-    session = await archive.sessions.create()
-    archive.say(session, "x" * 32_000 + " heron " + "y" * 70_000 + " stork")
-    (snippet,) = await archive.find("heron")
+async def test_only_the_beginning_of_a_very_long_message_is_searched(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
+    harness.say(session, "x" * 32_000 + " heron " + "y" * 70_000 + " stork")
+    (snippet,) = await harness.find("heron")
     assert "…" in snippet
     assert "[heron]" in snippet
-    assert await archive.find("stork") == []
-    archive.index.check()
+    assert await harness.find("stork") == []
+    harness.index.check()
 
 
 @pytest.mark.parametrize("query", ["needle th", "ne"])
-async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: Archive, query: str) -> None:
-    session = await archive.sessions.create()
-    archive.say(session, "the needle")
-    stretch = INDEXED_STRETCH if len(query) > 2 else READ_STRETCH
-    with archive.app.database.write():  # as if so many messages had come and gone
-        archive.app.database.execute("UPDATE claude_messages SET id = ?", (3 * stretch,))
-    archive.say(session, "hay")
-    archive.app.database.commit()
-    with archive.app.database.write():
-        archive.app.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
-    clock = archive.app.clock
+async def test_a_search_that_takes_long_goes_on_with_the_next_page(harness: SearchHarness, query: str) -> None:
+    session = await harness.sessions.create()
+    harness.say(session, "the needle")
+    window = INDEXED_WINDOW if len(query) > 2 else SCANNED_WINDOW
+    with harness.app.database.write():  # as if so many messages had come and gone
+        harness.app.database.execute("UPDATE claude_messages SET id = ?", (3 * window,))
+    harness.say(session, "hay")
+    harness.app.database.commit()
+    with harness.app.database.write():
+        harness.app.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
+    clock = harness.app.clock
     pages: list[int] = []
     monotonic = clock.monotonic
 
@@ -172,34 +170,34 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(archive: Arch
     clock.monotonic = slow  # type: ignore[method-assign]
     cursor: str | None = None
     while not pages or cursor is not None:
-        page = await archive.search.search_messages(query=query, cursor=cursor)
+        page = await harness.search.search_messages(query=query, cursor=cursor)
         pages.append(len(page.hits))
         cursor = page.next_cursor
     assert pages == [0, 0, 0, 1]
 
 
-async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(archive: Archive) -> None:
-    session = await archive.sessions.create()
-    archive.say(session, *(f"ab {number}" for number in range(READ_STRETCH + 2)))
-    page = await archive.search.search_messages(query="ab", limit=READ_STRETCH)
-    rest = await archive.search.search_messages(query="ab", limit=READ_STRETCH, cursor=page.next_cursor)
-    assert (len(page.hits), len(rest.hits), rest.next_cursor) == (READ_STRETCH, 2, None)
+async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
+    harness.say(session, *(f"ab {number}" for number in range(SCANNED_WINDOW + 2)))
+    page = await harness.search.search_messages(query="ab", limit=SCANNED_WINDOW)
+    rest = await harness.search.search_messages(query="ab", limit=SCANNED_WINDOW, cursor=page.next_cursor)
+    assert (len(page.hits), len(rest.hits), rest.next_cursor) == (SCANNED_WINDOW, 2, None)
 
 
-async def test_without_an_index_the_same_is_found(archive: Archive) -> None:
-    session = await archive.sessions.create()
-    archive.say(session, "The grey Heron stands in the pond.", "日本語")
-    archive.index.is_available = False
-    assert await archive.find("heron") == ["The grey [Heron] stands in the pond."]
-    assert await archive.find("日本語") == ["[日本語]"]
+async def test_without_an_index_the_same_is_found(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
+    harness.say(session, "The grey Heron stands in the pond.", "日本語")
+    harness.index.is_available = False
+    assert await harness.find("heron") == ["The grey [Heron] stands in the pond."]
+    assert await harness.find("日本語") == ["[日本語]"]
 
 
 async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
-    first = Archive(data_dir / "sidecar.db")
+    first = SearchHarness(data_dir / "sidecar.db")
     await first.app.initialize()
     first.say(await first.sessions.create(), "a heron")
     first.app.close()
-    second = Archive(data_dir / "sidecar.db")
+    second = SearchHarness(data_dir / "sidecar.db")
     await second.app.initialize()
     assert await second.find("heron") == ["a [heron]"]
     second.index.check()
@@ -207,21 +205,21 @@ async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["", '""', ' " ', "x" * 501])
-async def test_a_query_without_words_is_refused(archive: Archive, query: str) -> None:
+async def test_a_query_without_words_is_refused(harness: SearchHarness, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await archive.app.call("claude.messages.search", {"query": query})
+        await harness.app.call("claude.messages.search", {"query": query})
     assert refused.value.data["kind"] == "invalid_params"
 
 
-async def test_cursors_and_sessions_that_do_not_fit_are_refused(archive: Archive) -> None:
-    session = await archive.sessions.create()
-    archive.say(session, "heron", "heron")
-    page = await archive.search.search_messages(query="heron", limit=1)
+async def test_cursors_and_sessions_that_do_not_fit_are_refused(harness: SearchHarness) -> None:
+    session = await harness.sessions.create()
+    harness.say(session, "heron", "heron")
+    page = await harness.search.search_messages(query="heron", limit=1)
     for asked, kind in (
         ({"cursor": page.next_cursor, "session_id": session.session_id}, "invalid_cursor"),
         ({"cursor": "x"}, "invalid_cursor"),
         ({"session_id": "nobody"}, "session_not_found"),
     ):
         with pytest.raises(RemoteError) as refused:
-            await archive.app.call("claude.messages.search", {"query": "heron", **asked})
+            await harness.app.call("claude.messages.search", {"query": "heron", **asked})
         assert refused.value.data["kind"] == kind

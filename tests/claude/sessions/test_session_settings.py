@@ -10,89 +10,89 @@ from sidecar_protocol.claude.permissions import PermissionDecision
 from sidecar_protocol.claude.runs import PermissionMode
 
 from sidecar.commandline.client import RemoteError
-from tests.claude.talk import Talk, talking
+from tests.claude.client import ClaudeClient, connected
 from tests.conftest import StartSidecar
 
 ALLOW = PermissionDecision.ALLOW
 
 
 @pytest.fixture
-async def talk(sidecar: StartSidecar, standin: Path) -> AsyncIterator[Talk]:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        yield talk
+async def claude(sidecar: StartSidecar, standin: Path) -> AsyncIterator[ClaudeClient]:
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        yield claude
 
 
-async def about(talk: Talk, session_id: str) -> dict[str, Any]:
+async def about(claude: ClaudeClient, session_id: str) -> dict[str, Any]:
     """How the session's process was started, and what it works by."""
-    told: dict[str, Any] = json.loads(await talk.answer(session_id, "[[about]]"))
+    told: dict[str, Any] = json.loads(await claude.answer_text(session_id, "[[about]]"))
     return told
 
 
-async def test_what_is_given_changes_and_the_rest_stays(talk: Talk) -> None:
-    session = await talk.sessions.create(title="Birds", model="opus", allowed_tools=["Read"])
-    changed = await talk.sessions.update(session_id=session.session_id, title="Fish")
+async def test_what_is_given_changes_and_the_rest_stays(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create(title="Birds", model="opus", allowed_tools=["Read"])
+    changed = await claude.sessions.update(session_id=session.session_id, title="Fish")
     assert changed.version == session.version + 1
     later = {"title": "Fish", "version": changed.version, "updated_at": changed.updated_at}
     assert changed == session.model_copy(update=later)
-    assert await talk.sessions.get(session_id=session.session_id) == changed
+    assert await claude.sessions.get(session_id=session.session_id) == changed
     with pytest.raises(RemoteError, match="No Claude session"):
-        await talk.sessions.update(session_id="nothing", title="Fish")
+        await claude.sessions.update(session_id="nothing", title="Fish")
 
 
-async def test_a_live_process_takes_on_a_model_and_a_mode(talk: Talk) -> None:
-    session = await talk.sessions.create(model="opus")
-    pid = await talk.answer(session.session_id, "[[pid]]")
-    await talk.sessions.update(
+async def test_a_live_process_takes_on_a_model_and_a_mode(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create(model="opus")
+    pid = await claude.answer_text(session.session_id, "[[pid]]")
+    await claude.sessions.update(
         session_id=session.session_id, model="sonnet", permission_mode=PermissionMode.ACCEPT_EDITS
     )
-    settings = (await about(talk, session.session_id))["settings"]
+    settings = (await about(claude, session.session_id))["settings"]
     assert (settings["model"], settings["mode"]) == ("sonnet", "acceptEdits")
-    assert await talk.answer(session.session_id, "[[pid]]") == pid
+    assert await claude.answer_text(session.session_id, "[[pid]]") == pid
 
 
-async def test_a_turn_that_runs_follows_at_once(talk: Talk) -> None:
-    session = await talk.sessions.create()
-    job = await talk.sessions.send(session_id=session.session_id, prompt='[[ask:Bash:{"command":"ls"}]]')
-    request = await talk.asked(job.job_id)
-    await talk.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.PLAN)
-    await talk.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
-    await talk.job(job.job_id, "succeeded")
-    told = await about(talk, session.session_id)
+async def test_a_turn_that_runs_follows_at_once(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create()
+    job = await claude.sessions.send(session_id=session.session_id, prompt='[[ask:Bash:{"command":"ls"}]]')
+    request = await claude.permission_request(job.job_id)
+    await claude.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.PLAN)
+    await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
+    await claude.until_job(job.job_id, "succeeded")
+    told = await about(claude, session.session_id)
     assert told["settings"]["mode"] == "plan"
     assert told["settings"]["rules"] == [{"toolName": "Bash", "ruleContent": "ls"}]
     assert "--allowedTools=Bash(ls)" not in told["argv"]  # it is the same process
 
 
-async def test_new_rules_take_a_new_process_that_goes_on_with_the_session(talk: Talk) -> None:
-    session = await talk.sessions.create(allowed_tools=["Read"])
-    pid = await talk.answer(session.session_id, "[[pid]]")
-    await talk.sessions.update(session_id=session.session_id, allowed_tools=["Read", "Edit"])
-    told = await about(talk, session.session_id)
-    known = (await talk.sessions.get(session_id=session.session_id)).claude_session_id
+async def test_new_rules_take_a_new_process_that_goes_on_with_the_session(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create(allowed_tools=["Read"])
+    pid = await claude.answer_text(session.session_id, "[[pid]]")
+    await claude.sessions.update(session_id=session.session_id, allowed_tools=["Read", "Edit"])
+    told = await about(claude, session.session_id)
+    known = (await claude.sessions.get(session_id=session.session_id)).claude_session_id
     assert {f"--resume={known}", "--allowedTools=Read", "--allowedTools=Edit"} <= set(told["argv"])
-    assert await talk.answer(session.session_id, "[[pid]]") != pid
+    assert await claude.answer_text(session.session_id, "[[pid]]") != pid
 
 
-async def test_the_mode_that_asks_nothing_takes_a_new_process(talk: Talk) -> None:
-    session = await talk.sessions.create()
-    await talk.answer(session.session_id, "hi")
-    await talk.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
-    assert "--permission-mode=bypassPermissions" in (await about(talk, session.session_id))["argv"]
+async def test_the_mode_that_asks_nothing_takes_a_new_process(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create()
+    await claude.answer_text(session.session_id, "hi")
+    await claude.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
+    assert "--permission-mode=bypassPermissions" in (await about(claude, session.session_id))["argv"]
 
 
-async def test_a_setting_that_the_cli_refuses_takes_a_new_process(talk: Talk) -> None:
-    session = await talk.sessions.create()
-    pid = await talk.answer(session.session_id, "[[pid]]")
-    await talk.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.AUTO)
-    assert await talk.answer(session.session_id, "[[pid]]") == pid
-    assert "--permission-mode=auto" in (await about(talk, session.session_id))["argv"]
+async def test_a_setting_that_the_cli_refuses_takes_a_new_process(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create()
+    pid = await claude.answer_text(session.session_id, "[[pid]]")
+    await claude.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.AUTO)
+    assert await claude.answer_text(session.session_id, "[[pid]]") == pid
+    assert "--permission-mode=auto" in (await about(claude, session.session_id))["argv"]
 
 
-async def test_a_plan_that_is_approved_ends_the_plan_mode_of_the_session(talk: Talk) -> None:
-    session = await talk.sessions.create(permission_mode=PermissionMode.PLAN)
-    job = await talk.sessions.send(session_id=session.session_id, prompt='[[ask:ExitPlanMode:{"plan":"# Do it"}]]')
-    request = await talk.asked(job.job_id)
-    await talk.permissions.respond(request_id=request.request_id, decision=ALLOW)
-    await talk.job(job.job_id, "succeeded")
-    assert (await talk.sessions.get(session_id=session.session_id)).permission_mode is PermissionMode.DEFAULT
-    assert (await about(talk, session.session_id))["settings"]["mode"] == "default"
+async def test_a_plan_that_is_approved_ends_the_plan_mode_of_the_session(claude: ClaudeClient) -> None:
+    session = await claude.sessions.create(permission_mode=PermissionMode.PLAN)
+    job = await claude.sessions.send(session_id=session.session_id, prompt='[[ask:ExitPlanMode:{"plan":"# Do it"}]]')
+    request = await claude.permission_request(job.job_id)
+    await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
+    await claude.until_job(job.job_id, "succeeded")
+    assert (await claude.sessions.get(session_id=session.session_id)).permission_mode is PermissionMode.DEFAULT
+    assert (await about(claude, session.session_id))["settings"]["mode"] == "default"

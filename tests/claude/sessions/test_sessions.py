@@ -1,4 +1,4 @@
-"""Conversations through the real process, with the scripted stand-in as the CLI."""
+"""Sessions through the real process, with the scripted stand-in as the CLI."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind, SessionStatus
 
 from sidecar.commandline.client import RemoteError
+from tests.claude.client import ClaudeClient, connected
 from tests.claude.harness import processes_of, until
-from tests.claude.talk import Talk, talking
 from tests.conftest import StartSidecar
 
 
@@ -21,19 +21,19 @@ def pids_of(session_id: str) -> list[int]:
     return [process.pid for process in processes_of(session_id)]
 
 
-async def texts(talk: Talk, session_id: str, *kinds: MessageKind) -> list[str]:
-    return [one.text for one in await talk.log(session_id) if one.kind in kinds]
+async def texts(claude: ClaudeClient, session_id: str, *kinds: MessageKind) -> list[str]:
+    return [one.text for one in await claude.messages(session_id) if one.kind in kinds]
 
 
 async def test_a_further_turn_finds_the_process_of_the_last_one(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create(title="Birds", model="sonnet")
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create(title="Birds", model="sonnet")
         assert (session.status, session.claude_session_id, session.usage) == (SessionStatus.IDLE, None, ClaudeUsage())
-        assert await talk.answer(session.session_id, "heron") == "echo: heron"
-        assert json.loads(await talk.answer(session.session_id, "[[prompts]]")) == ["heron", "[[prompts]]"]
+        assert await claude.answer_text(session.session_id, "heron") == "echo: heron"
+        assert json.loads(await claude.answer_text(session.session_id, "[[prompts]]")) == ["heron", "[[prompts]]"]
         assert len(pids_of(session.session_id)) == 1
-        after = await talk.sessions.get(session_id=session.session_id)
-        sent = await talk.client.call("claude.sessions.get", {"session_id": session.session_id})
+        after = await claude.sessions.get(session_id=session.session_id)
+        sent = await claude.client.call("claude.sessions.get", {"session_id": session.session_id})
         assert sent == after.model_dump(mode="json")
         assert after.claude_session_id is not None
         assert (after.status, after.title, after.model) == (SessionStatus.IDLE, "Birds", "sonnet")
@@ -41,10 +41,10 @@ async def test_a_further_turn_finds_the_process_of_the_last_one(sidecar: StartSi
 
 
 async def test_usage_and_cost_are_those_of_all_turns(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        jobs = [await talk.ask(session.session_id, prompt) for prompt in ("one", "two", "three")]
-        after = await talk.sessions.get(session_id=session.session_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        jobs = [await claude.take_turn(session.session_id, prompt) for prompt in ("one", "two", "three")]
+        after = await claude.sessions.get(session_id=session.session_id)
     once = {"input_tokens": 12, "output_tokens": 9, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 4}
     assert [job["result"]["usage"] for job in jobs] == [once] * 3
     assert [job["result"]["total_cost_usd"] for job in jobs] == pytest.approx([0.01] * 3)
@@ -55,13 +55,13 @@ async def test_usage_and_cost_are_those_of_all_turns(sidecar: StartSidecar, stan
 
 async def test_every_item_is_kept_in_order_and_told(sidecar: StartSidecar, standin: Path) -> None:
     prompt = "[[think:hm]] [[tool:ls]] [[unknown]] [[garbage]] [[text:done]]"
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        job = await talk.ask(session.session_id, prompt)
-        log = await talk.log(session.session_id)
-        told = [one.params for one in talk.told if one.method == "claude.message_added"]
-        first = await talk.sessions.list_messages(session_id=session.session_id, limit=2)
-        later = await talk.sessions.list_messages(session_id=session.session_id, limit=2, cursor=first.next_cursor)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        job = await claude.take_turn(session.session_id, prompt)
+        log = await claude.messages(session.session_id)
+        told = [one.params for one in claude.received if one.method == "claude.message_added"]
+        first = await claude.sessions.list_messages(session_id=session.session_id, limit=2)
+        later = await claude.sessions.list_messages(session_id=session.session_id, limit=2, cursor=first.next_cursor)
     assert [(one.kind, one.text) for one in log] == [
         (MessageKind.USER, prompt),
         (MessageKind.RAW, ""),
@@ -82,11 +82,11 @@ async def test_every_item_is_kept_in_order_and_told(sidecar: StartSidecar, stand
 
 
 async def test_deltas_bear_the_session_and_the_message_that_they_become(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        job = await talk.ask(session.session_id, "[[slow:10]]")
-        deltas = [one.params for one in talk.told if one.method == "claude.delta"]
-        whole = (await talk.log(session.session_id))[-1]
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        job = await claude.take_turn(session.session_id, "[[slow:10]]")
+        deltas = [one.params for one in claude.received if one.method == "claude.delta"]
+        whole = (await claude.messages(session.session_id))[-1]
     assert "".join(delta["text"] for delta in deltas) == whole.text == job["result"]["text"]
     assert {(one["session_id"], one["job_id"], one["message_id"]) for one in deltas} == {
         (session.session_id, job["job_id"], whole.api_message_id)
@@ -94,32 +94,32 @@ async def test_deltas_bear_the_session_and_the_message_that_they_become(sidecar:
 
 
 async def test_turns_of_one_session_run_one_at_a_time_in_order(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        first = await talk.sessions.send(session_id=session.session_id, prompt="[[slow:20]]")
-        second = await talk.sessions.send(session_id=session.session_id, prompt="[[text:second]]")
-        third = await talk.sessions.send(session_id=session.session_id, prompt="[[text:third]]")
-        await talk.says(first.job_id)
-        waiting = await talk.client.call("jobs.get", {"job_id": second.job_id})
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        first = await claude.sessions.send(session_id=session.session_id, prompt="[[slow:20]]")
+        second = await claude.sessions.send(session_id=session.session_id, prompt="[[text:second]]")
+        third = await claude.sessions.send(session_id=session.session_id, prompt="[[text:third]]")
+        await claude.first_delta(first.job_id)
+        waiting = await claude.client.call("jobs.get", {"job_id": second.job_id})
         assert (waiting["status"], waiting["waiting_for"]) == ("queued", "lock")
-        await talk.job(third.job_id, "succeeded")
-        prompts = await texts(talk, session.session_id, MessageKind.USER)
+        await claude.until_job(third.job_id, "succeeded")
+        prompts = await texts(claude, session.session_id, MessageKind.USER)
         assert len(pids_of(session.session_id)) == 1
     assert prompts == ["[[slow:20]]", "[[text:second]]", "[[text:third]]"]
 
 
 async def test_runs_and_turns_share_one_limit_and_two_idle_processes_stay(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin), CLAUDE_CONCURRENCY="1") as talk:
-        sessions = [(await talk.sessions.create()).session_id for _ in range(4)]
+    async with connected(sidecar, CLAUDE_PATH=str(standin), CLAUDE_CONCURRENCY="1") as claude:
+        sessions = [(await claude.sessions.create()).session_id for _ in range(4)]
         for session_id in sessions:
-            await talk.answer(session_id, "hi")
+            await claude.answer_text(session_id, "hi")
         await until(lambda: [len(pids_of(session_id)) for session_id in sessions] == [0, 0, 1, 1])
-        busy = await talk.sessions.send(session_id=sessions[0], prompt="[[slow:1000]]")
-        run = await talk.client.call("claude.spawn", {"prompt": "[[text:ran]]"})
-        await talk.says(busy.job_id)
-        assert (await talk.client.call("jobs.get", {"job_id": run["job_id"]}))["status"] == "queued"
-        await talk.sessions.interrupt(session_id=sessions[0])
-        assert (await talk.job(run["job_id"], "succeeded"))["result"]["text"] == "ran"
+        busy = await claude.sessions.send(session_id=sessions[0], prompt="[[slow:1000]]")
+        run = await claude.client.call("claude.spawn", {"prompt": "[[text:ran]]"})
+        await claude.first_delta(busy.job_id)
+        assert (await claude.client.call("jobs.get", {"job_id": run["job_id"]}))["status"] == "queued"
+        await claude.sessions.interrupt(session_id=sessions[0])
+        assert (await claude.until_job(run["job_id"], "succeeded"))["result"]["text"] == "ran"
         await until(lambda: [len(pids_of(session_id)) for session_id in sessions] == [1, 0, 0, 1])
 
 
@@ -127,34 +127,34 @@ async def test_runs_and_turns_share_one_limit_and_two_idle_processes_stay(sideca
 async def test_an_interrupted_turn_leaves_its_process_for_the_next(
     sidecar: StartSidecar, standin: Path, how: str
 ) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        pid = await talk.answer(session.session_id, "[[pid]]")
-        job = await talk.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
-        await talk.says(job.job_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        pid = await claude.answer_text(session.session_id, "[[pid]]")
+        job = await claude.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
+        await claude.first_delta(job.job_id)
         if how == "jobs.cancel":
-            await talk.client.call(how, {"job_id": job.job_id})
+            await claude.client.call(how, {"job_id": job.job_id})
         else:
-            running = await talk.sessions.interrupt(session_id=session.session_id)
+            running = await claude.sessions.interrupt(session_id=session.session_id)
             assert running.status is SessionStatus.RUNNING
-        await talk.job(job.job_id, "cancelled")
-        stopped = await talk.sessions.get(session_id=session.session_id)
+        await claude.until_job(job.job_id, "cancelled")
+        stopped = await claude.sessions.get(session_id=session.session_id)
         assert stopped.status is SessionStatus.INTERRUPTED
-        assert await talk.answer(session.session_id, "[[pid]]") == pid
-        assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.IDLE
+        assert await claude.answer_text(session.session_id, "[[pid]]") == pid
+        assert (await claude.sessions.get(session_id=session.session_id)).status is SessionStatus.IDLE
 
 
 async def test_a_turn_that_will_not_be_interrupted_loses_its_process_and_the_session_goes_on(
     sidecar: StartSidecar, standin: Path
 ) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        job = await talk.sessions.send(session_id=session.session_id, prompt="[[stubborn]] [[grandchild]] [[hang]]")
-        await talk.says(job.job_id)
-        await talk.sessions.interrupt(session_id=session.session_id)
-        await talk.job(job.job_id, "cancelled")
-        known = (await talk.sessions.get(session_id=session.session_id)).claude_session_id
-        about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        job = await claude.sessions.send(session_id=session.session_id, prompt="[[stubborn]] [[grandchild]] [[hang]]")
+        await claude.first_delta(job.job_id)
+        await claude.sessions.interrupt(session_id=session.session_id)
+        await claude.until_job(job.job_id, "cancelled")
+        known = (await claude.sessions.get(session_id=session.session_id)).claude_session_id
+        about = json.loads(await claude.answer_text(session.session_id, "[[about]]"))
         assert f"--resume={known}" in about["argv"]
         assert "--fork-session" not in about["argv"]
 
@@ -162,119 +162,119 @@ async def test_a_turn_that_will_not_be_interrupted_loses_its_process_and_the_ses
 async def test_a_run_is_not_let_into_a_conversation_that_the_sidecar_holds(
     sidecar: StartSidecar, standin: Path
 ) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        await talk.answer(session.session_id, "hi")
-        known = (await talk.sessions.get(session_id=session.session_id)).claude_session_id
-        run = await talk.client.call("claude.spawn", {"prompt": "hi", "session_id": known})
-        refused = await talk.job(run["job_id"], "failed")
-        run = await talk.client.call("claude.spawn", {"prompt": "[[text:free]]"})
-        result = (await talk.job(run["job_id"], "succeeded"))["result"]
-        again = await talk.client.call("claude.spawn", {"prompt": "[[text:on]]", "session_id": result["session_id"]})
-        assert (await talk.job(again["job_id"], "succeeded"))["result"]["text"] == "on"
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        await claude.answer_text(session.session_id, "hi")
+        known = (await claude.sessions.get(session_id=session.session_id)).claude_session_id
+        run = await claude.client.call("claude.spawn", {"prompt": "hi", "session_id": known})
+        refused = await claude.until_job(run["job_id"], "failed")
+        run = await claude.client.call("claude.spawn", {"prompt": "[[text:free]]"})
+        result = (await claude.until_job(run["job_id"], "succeeded"))["result"]
+        again = await claude.client.call("claude.spawn", {"prompt": "[[text:on]]", "session_id": result["session_id"]})
+        assert (await claude.until_job(again["job_id"], "succeeded"))["result"]["text"] == "on"
     assert refused["error"]["kind"] == "session_held"
     assert refused["error"]["details"] == {"session_id": session.session_id}
 
 
 async def test_a_process_that_died_is_replaced_by_one_that_resumes(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        pid = int(await talk.answer(session.session_id, "[[pid]]"))
-        known = (await talk.sessions.get(session_id=session.session_id)).claude_session_id
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        pid = int(await claude.answer_text(session.session_id, "[[pid]]"))
+        known = (await claude.sessions.get(session_id=session.session_id)).claude_session_id
         os.kill(pid, signal.SIGKILL)
         await until(lambda: not psutil.pid_exists(pid))
-        about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+        about = json.loads(await claude.answer_text(session.session_id, "[[about]]"))
         assert f"--resume={known}" in about["argv"]
-        assert (await talk.ask(session.session_id, "[[kill:9]]"))["error"]["kind"] == "killed_by_signal"
-        assert await talk.answer(session.session_id, "[[text:here again]]") == "here again"
+        assert (await claude.take_turn(session.session_id, "[[kill:9]]"))["error"]["kind"] == "killed_by_signal"
+        assert await claude.answer_text(session.session_id, "[[text:here again]]") == "here again"
 
 
 async def test_a_failed_turn_says_why_in_the_conversation(sidecar: StartSidecar, standin: Path, tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create(cwd=str(folder))
-        assert (await talk.ask(session.session_id, "[[error:529]]"))["error"]["kind"] == "overloaded"
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create(cwd=str(folder))
+        assert (await claude.take_turn(session.session_id, "[[error:529]]"))["error"]["kind"] == "overloaded"
         folder.rmdir()
-        gone = await talk.ask(session.session_id, "hi")
+        gone = await claude.take_turn(session.session_id, "hi")
         assert gone["error"]["kind"] == "cwd_missing"
-        errors = await texts(talk, session.session_id, MessageKind.ERROR)
-        assert (await talk.sessions.get(session_id=session.session_id)).status is SessionStatus.IDLE
+        errors = await texts(claude, session.session_id, MessageKind.ERROR)
+        assert (await claude.sessions.get(session_id=session.session_id)).status is SessionStatus.IDLE
     assert errors == ["API Error: 529", gone["error"]["message"]]
 
 
 async def test_a_fork_has_the_past_and_then_goes_its_own_way(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create(title="Birds", model="opus", allowed_tools=["Read"])
-        await talk.answer(session.session_id, "heron")
-        parent = await talk.sessions.get(session_id=session.session_id)
-        fork = await talk.sessions.fork(session_id=session.session_id, title="Fish")
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create(title="Birds", model="opus", allowed_tools=["Read"])
+        await claude.answer_text(session.session_id, "heron")
+        parent = await claude.sessions.get(session_id=session.session_id)
+        fork = await claude.sessions.fork(session_id=session.session_id, title="Fish")
         assert (fork.forked_from, fork.title, fork.model) == (session.session_id, "Fish", "opus")
         assert (fork.claude_session_id, fork.allowed_tools, fork.usage) == (None, ["Read"], ClaudeUsage())
-        about = json.loads(await talk.answer(fork.session_id, "[[about]]"))
+        about = json.loads(await claude.answer_text(fork.session_id, "[[about]]"))
         assert {f"--resume={parent.claude_session_id}", "--fork-session", "--model=opus"} <= set(about["argv"])
-        await talk.answer(session.session_id, "eagle")
-        claude_id = (await talk.sessions.get(session_id=fork.session_id)).claude_session_id
+        await claude.answer_text(session.session_id, "eagle")
+        claude_id = (await claude.sessions.get(session_id=fork.session_id)).claude_session_id
         assert claude_id not in (None, parent.claude_session_id)
-        assert await texts(talk, fork.session_id, MessageKind.USER) == ["heron", "[[about]]"]
-        assert await texts(talk, session.session_id, MessageKind.USER) == ["heron", "eagle"]
+        assert await texts(claude, fork.session_id, MessageKind.USER) == ["heron", "[[about]]"]
+        assert await texts(claude, session.session_id, MessageKind.USER) == ["heron", "eagle"]
 
 
 async def test_a_deleted_session_is_gone_with_its_turns_and_its_process(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session, idle = await talk.sessions.create(), await talk.sessions.create()
-        await talk.answer(idle.session_id, "hi")
-        running = await talk.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
-        queued = await talk.sessions.send(session_id=session.session_id, prompt="never")
-        await talk.says(running.job_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session, idle = await claude.sessions.create(), await claude.sessions.create()
+        await claude.answer_text(idle.session_id, "hi")
+        running = await claude.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
+        queued = await claude.sessions.send(session_id=session.session_id, prompt="never")
+        await claude.first_delta(running.job_id)
         for one in (session, idle):
-            assert (await talk.sessions.delete(session_id=one.session_id)).session_id == one.session_id
-        await talk.job(running.job_id, "cancelled")
-        await talk.job(queued.job_id, "cancelled")
-        told = [one.params["session_id"] for one in talk.told if one.method == "claude.session_deleted"]
+            assert (await claude.sessions.delete(session_id=one.session_id)).session_id == one.session_id
+        await claude.until_job(running.job_id, "cancelled")
+        await claude.until_job(queued.job_id, "cancelled")
+        told = [one.params["session_id"] for one in claude.received if one.method == "claude.session_deleted"]
         assert told == [session.session_id, idle.session_id]
         await until(lambda: pids_of(session.session_id) == pids_of(idle.session_id) == [])
-        assert (await talk.sessions.list()).sessions == []
+        assert (await claude.sessions.list()).sessions == []
         for method in ("get", "delete", "interrupt", "fork"):
             with pytest.raises(RemoteError, match="No Claude session"):
-                await getattr(talk.sessions, method)(session_id=session.session_id)
+                await getattr(claude.sessions, method)(session_id=session.session_id)
         with pytest.raises(RemoteError, match="No Claude session"):
-            await talk.sessions.list_messages(session_id=session.session_id)
+            await claude.sessions.list_messages(session_id=session.session_id)
         with pytest.raises(RemoteError, match="No Claude session"):
-            await talk.sessions.send(session_id=session.session_id, prompt="hi")
-        late = await talk.client.call(
+            await claude.sessions.send(session_id=session.session_id, prompt="hi")
+        late = await claude.client.call(
             "jobs.create", {"type": "claude.turn", "payload": {"session_id": session.session_id, "prompt": "hi"}}
         )
-        assert (await talk.job(late["job"]["job_id"], "failed"))["error"]["kind"] == "session_not_found"
+        assert (await claude.until_job(late["job"]["job_id"], "failed"))["error"]["kind"] == "session_not_found"
 
 
 async def test_sessions_are_listed_page_by_page_the_last_changed_first(sidecar: StartSidecar) -> None:
-    async with talking(sidecar) as talk:
-        made = [(await talk.sessions.create(title=f"Session {number}")).session_id for number in range(5)]
-        first = await talk.sessions.list(limit=3)
-        second = await talk.sessions.list(limit=3, cursor=first.next_cursor)
+    async with connected(sidecar) as claude:
+        made = [(await claude.sessions.create(title=f"Session {number}")).session_id for number in range(5)]
+        first = await claude.sessions.list(limit=3)
+        second = await claude.sessions.list(limit=3, cursor=first.next_cursor)
     assert [one.session_id for one in (*first.sessions, *second.sessions)] == made[::-1]
     assert second.next_cursor is None
 
 
 async def test_a_long_answer_and_awkward_characters_are_kept_whole(sidecar: StartSidecar, standin: Path) -> None:
     awkward = "[[text:a\0b \u2028 " + json.dumps("\ud83d") + " 日本]]"
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        assert len(await talk.answer(session.session_id, "[[big:1500000]]")) == 1_500_000
-        await talk.answer(session.session_id, awkward)
-        log = await talk.log(session.session_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        assert len(await claude.answer_text(session.session_id, "[[big:1500000]]")) == 1_500_000
+        await claude.answer_text(session.session_id, awkward)
+        log = await claude.messages(session.session_id)
     assert len(log[1].text) == 1_500_000
     assert log[1].raw["truncated"] is True
     assert log[3].text == awkward.removeprefix("[[text:").removesuffix("]]")
 
 
 async def test_turns_are_in_the_feed(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        job = await talk.ask(session.session_id, "Say it\n[[text:hello]]")
-        await talk.ask(session.session_id, "[[error:401]]")
-        events = (await talk.client.call("activity.events.list", {"source": "claude"}))["events"]
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        job = await claude.take_turn(session.session_id, "Say it\n[[text:hello]]")
+        await claude.take_turn(session.session_id, "[[error:401]]")
+        events = (await claude.client.call("activity.events.list", {"source": "claude"}))["events"]
     assert sorted((one["event_type"], one["title"]) for one in events) == [
         ("turn_completed", "Say it"),
         ("turn_failed", "[[error:401]]"),
@@ -285,34 +285,34 @@ async def test_turns_are_in_the_feed(sidecar: StartSidecar, standin: Path) -> No
 
 
 async def test_a_session_goes_on_after_a_restart(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create(system_prompt="Be brief.", permission_mode="plan")  # type: ignore[arg-type]
-        await talk.answer(session.session_id, "heron")
-        busy = await talk.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
-        await talk.says(busy.job_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create(system_prompt="Be brief.", permission_mode="plan")  # type: ignore[arg-type]
+        await claude.answer_text(session.session_id, "heron")
+        busy = await claude.sessions.send(session_id=session.session_id, prompt="[[grandchild]] [[hang]]")
+        await claude.first_delta(busy.job_id)
     assert pids_of(session.session_id) == []
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        before = await talk.sessions.get(session_id=session.session_id)
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        before = await claude.sessions.get(session_id=session.session_id)
         assert before.status is SessionStatus.INTERRUPTED
-        assert (await talk.client.call("jobs.get", {"job_id": busy.job_id}))["status"] == "interrupted"
-        about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+        assert (await claude.client.call("jobs.get", {"job_id": busy.job_id}))["status"] == "interrupted"
+        about = json.loads(await claude.answer_text(session.session_id, "[[about]]"))
         assert {
             f"--resume={before.claude_session_id}",
             "--append-system-prompt=Be brief.",
             "--permission-mode=plan",
         } <= set(about["argv"])
-        users = await texts(talk, session.session_id, MessageKind.USER)
+        users = await texts(claude, session.session_id, MessageKind.USER)
     assert users == ["heron", "[[grandchild]] [[hang]]", "[[about]]"]
 
 
 async def test_a_first_turn_that_claude_never_answered_is_not_resumed(sidecar: StartSidecar, standin: Path) -> None:
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        session = await talk.sessions.create()
-        job = await talk.sessions.send(session_id=session.session_id, prompt="[[mute]]")
-        await talk.until(lambda one: one.params.get("message") == "Claude is working")
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        assert (await talk.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
-        about = json.loads(await talk.answer(session.session_id, "[[about]]"))
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        session = await claude.sessions.create()
+        job = await claude.sessions.send(session_id=session.session_id, prompt="[[mute]]")
+        await claude.until(lambda one: one.params.get("message") == "Claude is working")
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        assert (await claude.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
+        about = json.loads(await claude.answer_text(session.session_id, "[[about]]"))
     assert not [argument for argument in about["argv"] if argument.startswith("--resume")]
 
 
@@ -320,20 +320,20 @@ async def test_a_killed_sidecar_leaves_nothing_and_its_session_goes_on(sidecar: 
     with anyio.fail_after(120):
         async with sidecar(CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests")
-            talk = Talk(client)
-            session, idle = await talk.sessions.create(), await talk.sessions.create()
-            await talk.answer(idle.session_id, "[[grandchild]] [[text:kept]]")
-            busy = await talk.sessions.send(
+            claude = ClaudeClient(client)
+            session, idle = await claude.sessions.create(), await claude.sessions.create()
+            await claude.answer_text(idle.session_id, "[[grandchild]] [[text:kept]]")
+            busy = await claude.sessions.send(
                 session_id=session.session_id, prompt="[[stubborn]] [[grandchild]] [[hang]]"
             )
-            await talk.says(busy.job_id)
+            await claude.first_delta(busy.job_id)
             client.process.kill()
             await client.process.wait()
     assert len(pids_of(idle.session_id)) >= 1  # the parent-death signal reaches no tool
-    async with talking(sidecar, CLAUDE_PATH=str(standin)) as talk:
-        assert await talk.answer(session.session_id, "[[text:back]]") == "back"
+    async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
+        assert await claude.answer_text(session.session_id, "[[text:back]]") == "back"
         assert pids_of(idle.session_id) == []
         assert len(pids_of(session.session_id)) == 1
-        assert (await talk.client.call("jobs.get", {"job_id": busy.job_id}))["status"] == "interrupted"
-        assert (await talk.sessions.get(session_id=idle.session_id)).status is SessionStatus.IDLE
-        assert await texts(talk, idle.session_id, MessageKind.USER) == ["[[grandchild]] [[text:kept]]"]
+        assert (await claude.client.call("jobs.get", {"job_id": busy.job_id}))["status"] == "interrupted"
+        assert (await claude.sessions.get(session_id=idle.session_id)).status is SessionStatus.IDLE
+        assert await texts(claude, idle.session_id, MessageKind.USER) == ["[[grandchild]] [[text:kept]]"]

@@ -6,15 +6,22 @@ import pytest
 from sidecar_protocol.claude.permissions import PermissionKind
 from sidecar_protocol.claude.runs import PermissionMode
 
-from sidecar.claude.permissions.cli_requests import Answer, Ask, Rule, answer_line, late_prompt, read_ask
+from sidecar.claude.permissions.cli_requests import (
+    CliRequest,
+    Response,
+    Rule,
+    late_response_prompt,
+    parse_request,
+    response_line,
+)
 
-ALLOWED = Answer(allowed=True, input={"command": "ls"})
+ALLOWED = Response(allowed=True, input={"command": "ls"})
 
 
-def asked(**request: Any) -> Ask | None:
+def asked(**request: Any) -> CliRequest | None:
     """A request, with these of its fields."""
     whole = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}, **request}
-    return read_ask({"type": "control_request", "request_id": "r1", "request": whole})
+    return parse_request({"type": "control_request", "request_id": "r1", "request": whole})
 
 
 def suggestion(*rules: object, **more: object) -> dict[str, object]:
@@ -33,7 +40,7 @@ def test_what_was_recorded_of_the_real_cli_is_understood() -> None:
         blocked_path="/home/user/project/perm-test",
         tool_use_id="toolu_1",
     )
-    assert ask == Ask(
+    assert ask == CliRequest(
         cli_id="r1",
         kind=PermissionKind.TOOL,
         tool_name="Bash",
@@ -74,18 +81,18 @@ def test_what_is_no_question_is_not_taken_for_one(request_: dict[str, Any]) -> N
 
 
 def test_a_rule_without_content_is_remembered_without_one() -> None:
-    answer = Answer(allowed=True, input={}, rules=[Rule("WebFetch"), Rule("Bash", "ls *")])
-    (update,) = answer_line("r1", answer)["response"]["response"]["updatedPermissions"]
+    answer = Response(allowed=True, input={}, rules=[Rule("WebFetch"), Rule("Bash", "ls *")])
+    (update,) = response_line("r1", answer)["response"]["response"]["updatedPermissions"]
     assert update["rules"] == [{"toolName": "WebFetch"}, {"toolName": "Bash", "ruleContent": "ls *"}]
 
 
 def test_a_late_answer_says_what_was_allowed_and_nothing_more() -> None:
-    assert late_prompt(PermissionKind.TOOL, "Bash", ALLOWED) == (
+    assert late_response_prompt(PermissionKind.TOOL, "Bash", ALLOWED) == (
         "Your last turn was interrupted while you waited for the user's answer to your call of Bash. The call was not "
         'made. The user has now allowed the call, for one call of Bash with exactly this input:\n{"command":"ls"}\n'
-        "Make this call now, with this input unchanged, and go on from there."
+        "Make this call now, with this input unchanged, and continue from there."
     )
-    assert "approved the plan" in late_prompt(PermissionKind.PLAN, "ExitPlanMode", ALLOWED)
-    assert "has now answered" in late_prompt(PermissionKind.QUESTION, "AskUserQuestion", ALLOWED)
-    denied = late_prompt(PermissionKind.TOOL, "Bash", Answer(allowed=False, message="Too early."))
+    assert "approved the plan" in late_response_prompt(PermissionKind.PLAN, "ExitPlanMode", ALLOWED)
+    assert "has now answered" in late_response_prompt(PermissionKind.QUESTION, "AskUserQuestion", ALLOWED)
+    denied = late_response_prompt(PermissionKind.TOOL, "Bash", Response(allowed=False, message="Too early."))
     assert denied.endswith("The user has now denied it: Too early.\nDo not make it again.")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sidecar_protocol.claude.sessions import MessageKind
 
-from sidecar.claude.sessions.items import Item, items_of
+from sidecar.claude.sessions.messages import NewMessage, messages_in
 from sidecar.claude.stream import RunReader, TokenUsage
 
 JSON = st.recursive(
@@ -30,11 +30,11 @@ def test_each_block_of_an_answer_is_an_item() -> None:
         {"type": "tool_use", "name": "Read", "input": {}},
         {"type": "hologram", "text": "?"},
     )
-    assert list(items_of(line)) == [
-        Item(MessageKind.THINKING, "hm", "m1"),
-        Item(MessageKind.ASSISTANT_TEXT, "Look:", "m1"),
-        Item(MessageKind.TOOL_USE, "Read", "m1"),
-        Item(MessageKind.RAW, "?", "m1"),
+    assert list(messages_in(line)) == [
+        NewMessage(MessageKind.THINKING, "hm", "m1"),
+        NewMessage(MessageKind.ASSISTANT_TEXT, "Look:", "m1"),
+        NewMessage(MessageKind.TOOL_USE, "Read", "m1"),
+        NewMessage(MessageKind.RAW, "?", "m1"),
     ]
 
 
@@ -42,17 +42,17 @@ def test_a_tools_result_is_read_in_each_of_its_forms() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "image", "source": {}}, {"type": "text", "text": "two"}]
     for content, text in (("plain", "plain"), (parts, "one\n\ntwo"), (None, "")):
         line = {"type": "user", "message": {"content": [{"type": "tool_result", "content": content}]}}
-        assert list(items_of(line)) == [Item(MessageKind.TOOL_RESULT, text)]
+        assert list(messages_in(line)) == [NewMessage(MessageKind.TOOL_RESULT, text)]
 
 
 def test_what_the_cli_says_in_the_users_name_is_not_a_prompt() -> None:
     line = {"type": "user", "message": {"content": [{"type": "text", "text": "[Request interrupted by user]"}]}}
-    assert list(items_of(line)) == [Item(MessageKind.RAW, "[Request interrupted by user]")]
+    assert list(messages_in(line)) == [NewMessage(MessageKind.RAW, "[Request interrupted by user]")]
 
 
 def test_an_error_of_the_api_is_an_error() -> None:
     line = assistant({"type": "text", "text": "API Error: 529"}, is_api_error_message=True)
-    assert list(items_of(line)) == [Item(MessageKind.ERROR, "API Error: 529", "m1")]
+    assert list(messages_in(line)) == [NewMessage(MessageKind.ERROR, "API Error: 529", "m1")]
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_an_error_of_the_api_is_an_error() -> None:
     ],
 )
 def test_bookkeeping_is_no_item(line: dict[str, Any]) -> None:
-    assert list(items_of(line)) == []
+    assert list(messages_in(line)) == []
 
 
 @pytest.mark.parametrize("line", [{"type": "system", "subtype": "compact_boundary"}, {"type": "new"}, {}])
 def test_what_is_not_known_is_kept(line: dict[str, Any]) -> None:
-    assert [item.kind for item in items_of(line)] == [MessageKind.RAW]
+    assert [item.kind for item in messages_in(line)] == [MessageKind.RAW]
 
 
 @given(st.dictionaries(st.sampled_from(["type", "subtype", "message", "event", "content"]), JSON), JSON)
 def test_nothing_that_can_be_parsed_is_fatal(line: dict[str, Any], content: Any) -> None:
     for kind in ("assistant", "user", "system", "stream_event", "result"):
         for message in ({**line, "type": kind}, {"type": kind, "message": {"content": content}}):
-            assert all(isinstance(item.text, str) for item in items_of(message))
+            assert all(isinstance(item.text, str) for item in messages_in(message))
             RunReader().read(message)
 
 
@@ -86,7 +86,7 @@ def test_the_recorded_streams_tell_nothing_unknown_but_what_is_listed(recordings
     for path in sorted(recordings.glob("*.jsonl")):
         for line in path.read_bytes().split(b"\n"):
             if line.startswith(b"{") and isinstance(message := json.loads(line), dict) and "type" in message:
-                kinds = [item.kind for item in items_of(message)]
+                kinds = [item.kind for item in messages_in(message)]
                 if MessageKind.RAW in kinds:
                     raw.add((message["type"], message.get("subtype")))
     assert raw <= {

@@ -20,27 +20,27 @@ both_releases = pytest.mark.parametrize("release", [NEWEST, OLDEST], indirect=Tr
 FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 
 
-class Talk:
+class ClaudeClient:
     """`sessions` are the methods; what comes unasked is kept in `told`."""
 
     def __init__(self, client: SidecarClient) -> None:
         self.client = client
         self.sessions = client.remote(Sessions)
         self.permissions = client.remote(Permissions)
-        self.told: list[Received] = []
+        self.received: list[Received] = []
 
     async def until(self, holds: Callable[[Received], object]) -> dict[str, Any]:
         """The params of the first notification, past or to come, for which this holds."""
-        for received in self.told:
+        for received in self.received:
             if holds(received):
                 return received.params
         async for received in self.client.notifications:
-            self.told.append(received)
+            self.received.append(received)
             if holds(received):
                 return received.params
         raise EOFError("the sidecar has ended")
 
-    async def job(self, job_id: str, *statuses: str) -> dict[str, Any]:
+    async def until_job(self, job_id: str, *statuses: str) -> dict[str, Any]:
         """The job, once it has one of these statuses."""
 
         def is_it(received: Received) -> bool:
@@ -50,11 +50,11 @@ class Talk:
         found: dict[str, Any] = (await self.until(is_it))["job"]
         return found
 
-    async def says(self, job_id: str) -> dict[str, Any]:
+    async def first_delta(self, job_id: str) -> dict[str, Any]:
         """The first piece of text of a turn."""
         return await self.until(lambda one: one.method == "claude.delta" and one.params["job_id"] == job_id)
 
-    async def asked(self, job_id: str) -> PermissionRequest:
+    async def permission_request(self, job_id: str) -> PermissionRequest:
         """What a turn asks first."""
 
         def is_it(received: Received) -> bool:
@@ -62,7 +62,7 @@ class Talk:
 
         return PermissionRequest.model_validate((await self.until(is_it))["request"])
 
-    async def resolved(self, request_id: str) -> PermissionRequest:
+    async def resolved_request(self, request_id: str) -> PermissionRequest:
         """A question once it is closed."""
 
         def is_it(received: Received) -> bool:
@@ -71,7 +71,7 @@ class Talk:
 
         return PermissionRequest.model_validate((await self.until(is_it))["request"])
 
-    async def session(self, session_id: str, status: SessionStatus) -> None:
+    async def until_status(self, session_id: str, status: SessionStatus) -> None:
         """Wait until the session has this status, from its last notification on."""
 
         def is_it(received: Received) -> bool:
@@ -80,19 +80,19 @@ class Talk:
 
         await self.until(is_it)
 
-    async def ask(self, session_id: str, prompt: str) -> dict[str, Any]:
+    async def take_turn(self, session_id: str, prompt: str) -> dict[str, Any]:
         """Take a turn: its finished job."""
         job = await self.sessions.send(session_id=session_id, prompt=prompt)
-        return await self.job(job.job_id, *FINAL)
+        return await self.until_job(job.job_id, *FINAL)
 
-    async def answer(self, session_id: str, prompt: str) -> str:
+    async def answer_text(self, session_id: str, prompt: str) -> str:
         """Take a turn that succeeds: its text."""
-        job = await self.ask(session_id, prompt)
+        job = await self.take_turn(session_id, prompt)
         assert job["status"] == "succeeded", job["error"]
         text: str = job["result"]["text"]
         return text
 
-    async def log(self, session_id: str) -> list[ClaudeMessage]:
+    async def messages(self, session_id: str) -> list[ClaudeMessage]:
         """All messages of a session."""
         page = await self.sessions.list_messages(session_id=session_id, limit=500)
         assert page.next_cursor is None
@@ -100,9 +100,9 @@ class Talk:
 
 
 @asynccontextmanager
-async def talking(sidecar: StartSidecar, **environment: str) -> AsyncIterator[Talk]:
+async def connected(sidecar: StartSidecar, **environment: str) -> AsyncIterator[ClaudeClient]:
     """A sidecar after the handshake, for at most a minute."""
     with anyio.fail_after(120):
         async with sidecar(**environment) as client:
             await client.initialize("tests")
-            yield Talk(client)
+            yield ClaudeClient(client)

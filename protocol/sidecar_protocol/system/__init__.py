@@ -1,0 +1,1 @@
+"""The sidecar process: handshake and shutdown, status, maintenance, progress of requests."""

@@ -1,0 +1,139 @@
+"""The messages of a session: which of them a line of the CLI contains, and the limits on what is stored.
+
+No I/O.  Line types without content for the user are listed here; a line of any other unknown type becomes a message of
+kind `raw`, so that nothing new is lost.  The result line is left out because it repeats the last text, or an error
+that the end of the turn reports.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import to_json
+from sidecar_protocol.claude.sessions import MessageKind
+
+from sidecar.text import well_formed
+
+TEXT_LIMIT: Final = 2 * 1024 * 1024
+"""Bytes of UTF-8 in a job's result or a message.  Every snapshot of the job contains the text."""
+JSON_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of a message's text as JSON: a page with one such message still fits into a result."""
+RAW_LIMIT: Final = 64 * 1024
+"""Bytes of a stored line.  A longer one consists mostly of its text, which is stored anyway, or of a picture."""
+TITLE_CHARS: Final = 120
+
+BOOKKEEPING: Final = frozenset(
+    {
+        "stream_event",
+        "result",
+        "control_request",
+        "control_response",
+        "control_cancel_request",
+        "command_lifecycle",
+        "rate_limit_event",
+    }
+)
+SYSTEM_BOOKKEEPING: Final = frozenset(
+    {"init", "status", "api_retry", "thinking_tokens", "ui_invalidate", "background_tasks_changed"}
+)
+BLOCKS: Final = {
+    "text": MessageKind.ASSISTANT_TEXT,
+    "thinking": MessageKind.THINKING,
+    "redacted_thinking": MessageKind.THINKING,
+    "tool_use": MessageKind.TOOL_USE,
+    "server_tool_use": MessageKind.TOOL_USE,
+    "mcp_tool_use": MessageKind.TOOL_USE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be added to a session."""
+
+    kind: MessageKind
+    text: str
+    api_message_id: str | None = None
+    """The API message that it is a part of."""
+    raw: str | None = None
+    """The CLI's line as JSON."""
+
+
+def messages_in(line: Mapping[str, Any]) -> Iterator[NewMessage]:
+    """Yields the messages in a parsed line; most lines contain none."""
+    match line.get("type"):
+        case "assistant":
+            yield from _assistant(line)
+        case "user":
+            yield from _user(line)
+        case "system" if str(line.get("subtype")) in SYSTEM_BOOKKEEPING:
+            return
+        case kind if str(kind) not in BOOKKEEPING:
+            yield NewMessage(MessageKind.RAW, _text_of(line))
+
+
+def raw_json(line: bytes, parsed: Mapping[str, Any]) -> str:
+    """Returns a line as JSON that SQLite and every client can read."""
+    if len(line) > RAW_LIMIT:
+        return to_json({"truncated": True, "bytes": len(line)}).decode()
+    try:
+        return to_json(parsed, inf_nan_mode="null").decode()
+    except ValueError:  # a lone surrogate, or nested too deeply
+        return '{"unreadable":true}'
+
+
+def limited(text: str) -> tuple[str, bool]:
+    """Returns at most TEXT_LIMIT bytes of a text, and whether it was longer."""
+    encoded = text.encode()
+    return encoded[:TEXT_LIMIT].decode(errors="ignore"), len(encoded) > TEXT_LIMIT
+
+
+def storable(text: str) -> str:
+    """Returns text that SQLite and JSON can hold: within the limits, without lone surrogates."""
+    text, _ = limited(well_formed(text))
+    return text if len(to_json(text)) <= JSON_LIMIT else text[: JSON_LIMIT // 6]
+
+
+def title_of(prompt: str) -> str:
+    """Returns the first line of a prompt."""
+    return prompt.strip().partition("\n")[0][:TITLE_CHARS].strip() or "(empty prompt)"
+
+
+def _assistant(line: Mapping[str, Any]) -> Iterator[NewMessage]:
+    inner = line.get("message")
+    inner = inner if isinstance(inner, dict) else {}
+    message_id = inner.get("id")
+    api_message_id = message_id if isinstance(message_id, str) else None
+    for block in _blocks(inner.get("content")):
+        kind = BLOCKS.get(str(block.get("type")), MessageKind.RAW)
+        if line.get("is_api_error_message"):
+            kind = MessageKind.ERROR
+        yield NewMessage(kind, _text_of(block), api_message_id)
+
+
+def _user(line: Mapping[str, Any]) -> Iterator[NewMessage]:
+    """Yields tool results, and texts that the CLI writes in the user's name ("[Request interrupted by user]")."""
+    inner = line.get("message")
+    blocks = list(_blocks(inner.get("content") if isinstance(inner, dict) else None))
+    for block in blocks:
+        is_result = str(block.get("type")).endswith("tool_result")
+        yield NewMessage(MessageKind.TOOL_RESULT if is_result else MessageKind.RAW, _text_of(block))
+    if not blocks:
+        yield NewMessage(MessageKind.RAW, "")
+
+
+def _blocks(content: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(content, str):
+        yield {"type": "text", "text": content}
+    elif isinstance(content, list):
+        yield from (block for block in content if isinstance(block, dict))
+
+
+def _text_of(block: Mapping[str, Any]) -> str:
+    """Returns the readable part of a block: its text, its tool's name or its tool's output."""
+    for name in ("text", "thinking", "name", "message", "summary", "content"):
+        value = block.get(name)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, list):
+            return "\n".join(_text_of(part) for part in _blocks(value))
+    return ""

@@ -1,0 +1,69 @@
+"""The settings of a session in its live process, and which of them can be changed without a new process.
+
+Measured with 2.1.330: the CLI changes its model and its permission mode at any time, but reads rules only at its start,
+and enters the mode `bypassPermissions` only if it was started in it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from sidecar_protocol.claude.runs import PermissionMode
+from sidecar_protocol.claude.sessions import Session
+
+PREFIX: Final = "setting:"
+"""Begins the ids of these requests, by which a rejection is recognised."""
+MODES: Final = frozenset(PermissionMode)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """The settings of a process.  None leaves the choice to the user's own Claude settings."""
+
+    model: str | None
+    permission_mode: str | None
+    allowed_tools: tuple[str, ...]
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        return cls(session.model, session.permission_mode, tuple(session.allowed_tools))
+
+
+def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[Mapping[str, Any]] | None:
+    """Returns the control requests that change the settings, or None if that takes a new process."""
+    bypass = PermissionMode.BYPASS_PERMISSIONS
+    enters_bypass = wanted.permission_mode == bypass != current.permission_mode
+    if {*current.allowed_tools} != {*wanted.allowed_tools} or enters_bypass:
+        return None
+    return list(_requests(current, wanted))
+
+
+def _requests(current: SessionSettings, wanted: SessionSettings) -> Iterator[Mapping[str, Any]]:
+    if wanted.model is not None and wanted.model != current.model:
+        yield _request({"subtype": "set_model", "model": wanted.model})
+    if wanted.permission_mode is not None and wanted.permission_mode != current.permission_mode:
+        yield _request({"subtype": "set_permission_mode", "mode": wanted.permission_mode})
+
+
+def _request(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "control_request", "request_id": PREFIX + request["subtype"], "request": request}
+
+
+def rejection(line: Mapping[str, Any]) -> str | None:
+    """Returns the error if a line rejects one of these requests."""
+    response = line.get("response")
+    if line.get("type") != "control_response" or not isinstance(response, dict):
+        return None
+    is_ours = str(response.get("request_id")).startswith(PREFIX)
+    return str(response.get("error")) if is_ours and response.get("subtype") == "error" else None
+
+
+def reported_mode(line: Mapping[str, Any]) -> PermissionMode | None:
+    """Returns the new permission mode if a line reports one.
+
+    The CLI also changes its mode without a request, for example when a plan is approved.
+    """
+    if line.get("type") != "system" or line.get("subtype") != "status":
+        return None
+    mode = line.get("permissionMode")
+    return PermissionMode(mode) if mode in MODES else None

@@ -1,0 +1,192 @@
+"""The requests of a turn at their edges: nobody answers, too many, too large, not storable, asked too late."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from sidecar_protocol.claude.delays import ClaudeStall
+from sidecar_protocol.claude.permissions import (
+    ClaudePermissionRequested,
+    ClaudePermissionResolved,
+    PermissionDecision,
+    PermissionStatus,
+)
+from sidecar_protocol.claude.sessions import SessionStatus, TakeTurn
+from sidecar_protocol.entities import WaitingFor
+
+from sidecar.claude.permissions.cli_requests import Response, parse_request
+from sidecar.claude.permissions.journal import MAX_CLOSED, MAX_OPEN, NOT_STORED, TOO_LARGE
+from sidecar.claude.permissions.open_requests import TURN_OVER, OpenRequests
+from sidecar.claude.process.cli_process import ClaudeProcess
+from sidecar.claude.process.pool import SessionProcess
+from sidecar.claude.sessions.session_settings import SessionSettings
+from sidecar.job_handler import JobFailed
+from tests.claude.harness import until
+from tests.claude.turn_harness import turn_harness
+
+ALLOW = PermissionDecision.ALLOW
+PROMPT = '[[ask:Bash:{"command":"ls"}]]'
+ALLOWED = {"behavior": "allow", "updatedInput": {"command": "ls"}}
+
+
+class Overheard(ClaudeProcess):
+    """A process that was never started: what would be written to it is kept."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: False, None, lambda _: None)
+        self.sent: list[Mapping[str, Any]] = []
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.sent.append(message)
+
+
+def said(answer: Response) -> str:
+    """A denial as the stand-in repeats it."""
+    return json.dumps({"behavior": "deny", "message": answer.message})
+
+
+async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path, response_s=0.3) as harness:
+        session = harness.create_session()
+        with pytest.raises(JobFailed) as failed:
+            await harness.run(session.session_id, PROMPT)
+        assert failed.value.kind == "permission_unanswered"
+        (request,) = harness.requests()
+        assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
+        assert harness.session(session.session_id).status is SessionStatus.WAITING
+        told = harness.received(ClaudePermissionRequested)
+        assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in told] == [False, True]
+        harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
+        (turn,) = harness.queued
+        assert isinstance(turn, TakeTurn)
+        assert turn.session_id == session.session_id
+        assert harness.session(session.session_id).status is SessionStatus.INTERRUPTED
+        harness.context.job_id = "queued-1"
+        assert json.loads((await harness.run(session.session_id, turn.prompt)).text) == ALLOWED
+        (closed,) = harness.received(ClaudePermissionResolved)
+        resolved = json.loads(closed.json_bytes())["request"]
+        assert (resolved["status"], resolved["resumed_by"]) == (PermissionStatus.ALLOWED, "queued-1")
+
+
+async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path, response_s=0.3) as harness:
+        session = harness.create_session()
+        with pytest.raises(JobFailed):
+            await harness.run(session.session_id, PROMPT)
+        (request,) = harness.requests()
+        harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
+        harness.context.job_id = "queued-1"
+        with pytest.raises(JobFailed) as failed:
+            await harness.run(session.session_id, PROMPT * 2)
+        assert failed.value.kind == "permission_unanswered"
+        assert [one.status for one in harness.requests()] == [PermissionStatus.OPEN, PermissionStatus.ALLOWED]
+
+
+async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        process = Overheard()
+        live = SessionProcess(session.session_id, process, SessionSettings(None, None, ()))
+        requests = OpenRequests(session.session_id, harness.context, harness.permissions, response_s=1_000)
+        begun = anyio.current_time()
+        time = anyio.CancelScope(deadline=begun + 100)
+        requests.begin(live, time)
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        requests.on_line({"type": "control_request", "request_id": "r1", "request": asked})
+        assert time.deadline == pytest.approx(begun + 1_000, abs=50)
+        harness.permissions.respond((await harness.first_request()).request_id, ALLOW, None, None, remember=False)
+        await until(lambda: process.sent)
+        assert process.sent[0]["response"]["response"] == ALLOWED
+        assert time.deadline == pytest.approx(begun + 100, abs=50)
+        assert harness.context.waited_for == [WaitingFor.APPROVAL, None]
+
+
+async def test_nobody_is_told_of_silence_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path, silence_s=0.1) as harness, anyio.create_task_group() as tasks:
+        session = harness.create_session()
+        told: list[int] = []
+
+        async def answer_late() -> None:
+            request = await harness.first_request()
+            for _ in range(2):
+                await anyio.sleep(0.3)
+                told.append(len(harness.received(ClaudeStall)))
+            harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
+
+        tasks.start_soon(answer_late)
+        assert json.loads((await harness.run(session.session_id, PROMPT)).text) == ALLOWED
+        assert told[0] == told[1]
+
+
+async def test_more_requests_than_anybody_can_look_through_are_denied(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path, response_s=0.5) as harness:
+        session = harness.create_session()
+        with pytest.raises(JobFailed):
+            await harness.run(session.session_id, PROMPT * (MAX_OPEN + 1))
+        assert len(harness.requests()) == MAX_OPEN
+
+
+async def test_what_cannot_be_shown_is_not_asked(standin: Path, tmp_path: Path) -> None:
+    large = f'[[ask:Write:{{"content":"{"x" * 1_048_576}"}}]]'
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        assert (await harness.run(session.session_id, large)).text == said(TOO_LARGE)
+        assert (await harness.run(session.session_id, r'[[ask:Write:{"content":"\ud83d"}]]')).text == said(TOO_LARGE)
+        assert harness.requests() == []
+        assert harness.session(session.session_id).status is SessionStatus.IDLE
+
+
+async def test_a_question_that_cannot_be_stored_is_denied(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        harness.commit_error = sqlite3.OperationalError("database or disk is full")
+        assert (await harness.run(session.session_id, PROMPT)).text == said(NOT_STORED)
+
+
+async def test_an_answer_that_cannot_be_stored_does_not_reach_claude(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path, response_s=0.5) as harness, anyio.create_task_group() as tasks:
+        session = harness.create_session()
+
+        async def answer_in_vain() -> None:
+            request = await harness.first_request()
+            await anyio.lowlevel.checkpoint()
+            harness.commit_error = sqlite3.OperationalError("database or disk is full")
+            harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
+
+        tasks.start_soon(answer_in_vain)
+        with pytest.raises(JobFailed) as failed:
+            await harness.run(session.session_id, PROMPT)
+        assert failed.value.kind == "permission_unanswered"
+
+
+async def test_what_is_asked_when_no_turn_runs_is_denied(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        assert (await harness.run(session.session_id, "[[late]]")).text == "later"
+        await until(lambda: any(message.text == said(TURN_OVER) for message in harness.messages(session.session_id)))
+        assert {request.status for request in harness.requests()} <= {PermissionStatus.CANCELLED}
+        assert harness.session(session.session_id).status is SessionStatus.IDLE
+
+
+async def test_a_request_of_an_unknown_kind_is_refused_and_not_left_unanswered(standin: Path, tmp_path: Path) -> None:
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        answer = json.loads((await harness.run(session.session_id, "[[request]]")).text)
+        assert (answer["subtype"], answer["error"]) == ("error", "This host does not support it.")
+
+
+async def test_closed_requests_are_forgotten_beyond_a_number(tmp_path: Path, standin: Path) -> None:
+    async with turn_harness(standin, tmp_path) as harness:
+        session = harness.create_session()
+        asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
+        for number in range(MAX_CLOSED + 2):
+            ask = parse_request({"request_id": str(number), "request": asked})
+            assert ask is not None
+            harness.permissions.request(session.session_id, "job", ask, lambda _: None)
+            harness.permissions.cancel_all(session.session_id, "enough")
+        rows, _ = harness.permissions.store.page(session.session_id, None, 500, None)
+        assert len(rows) == MAX_CLOSED
