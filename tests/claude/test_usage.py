@@ -9,7 +9,7 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import MessageUsage, RunUsage, TokenUsage
+from sidecar.claude.stream import MessageUsage, RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import ClaudeClient, connected
@@ -35,9 +35,9 @@ class UsageHarness:
 
     def record(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
         """A job with these API messages, each of 10 tokens and a cent."""
-        told = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
+        told = tuple(MessageUsage(one, model, ClaudeUsage(input_tokens=7, output_tokens=3)) for one in messages)
         with self.app.database.write():
-            self.store.add(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
+            self.store.add(job_id, session_id, RunUsage(ClaudeUsage(), None, told, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
         listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
@@ -103,8 +103,8 @@ async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_
 async def test_a_message_that_two_turns_tell_counts_once(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
     with harness.app.database.write():
-        more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
-        harness.store.add("two", None, RunUsage(TokenUsage(), None, (more,), {}))
+        more = MessageUsage("m2", "opus", ClaudeUsage(input_tokens=7, output_tokens=30))
+        harness.store.add("two", None, RunUsage(ClaudeUsage(), None, (more,), {}))
     (entry,) = await harness.entries("model", **EVER)
     assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
 
