@@ -1,4 +1,4 @@
-"""Fixtures of the Claude tests: the stand-in, the real CLI where there is one, a fake API, and recorded streams."""
+"""Fixtures of the Claude tests: the stand-in, the real CLI if it is installed, a fake API, and recorded streams."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -51,7 +51,7 @@ def api() -> Iterator[FakeAnthropic]:
 
 @pytest.fixture
 def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> dict[str, str]:
-    """What makes the sidecar use the real CLI, and that the fake API."""
+    """The environment in which the sidecar uses the real CLI, and that uses the fake API."""
     return {**api.environment(tmp_path), "CLAUDE_PATH": str(real_claude)}
 
 

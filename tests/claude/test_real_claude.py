@@ -82,7 +82,7 @@ async def test_a_session_is_resumed_with_its_history(real_harness: RunHarness, a
 
 
 @both_releases
-async def test_an_unknown_session_is_said_to_be_unknown(real_harness: RunHarness) -> None:
+async def test_an_unknown_session_has_its_own_kind(real_harness: RunHarness) -> None:
     assert (
         await failure(real_harness, "hi", session_id="066f4611-8996-4f21-850f-783594e01366")
     ).kind == "session_unknown"
