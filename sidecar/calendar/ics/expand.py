@@ -1,7 +1,7 @@
 """Reads an iCalendar file (RFC 5545): the calendar it describes and the occurrences of its events.
 
-Does no I/O but takes about a millisecond per event, so call it in a thread.  The libraries take 100 ms to import, so
-import this module only when a file is read.
+Does no I/O but takes about a millisecond per event, so call it in a thread.  Import this module only when a file is
+read: its libraries are slow to import.
 """
 
 import logging
@@ -16,7 +16,7 @@ from icalendar import Calendar
 from recurring_ical_events import CalendarQuery
 
 from sidecar.calendar.ics import properties, split
-from sidecar.calendar.ics.parse import PARSE_ERRORS, FileTimeZones, first_iana_name, parse_calendar, parse_event
+from sidecar.calendar.ics.parse import PARSE_ERRORS, iana_name, parse_calendar, parse_event, parse_zones, registered
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 
@@ -58,7 +58,7 @@ class IcsCalendar:
         components = split.components(body)
         self.digest = split.content_digest(components)
         self._properties = parse_calendar(components.calendar)
-        self._time_zones = FileTimeZones(components.time_zones)
+        self._time_zones = parse_zones(components.time_zones)
         self._groups = split.group_by_uid(components.events)
 
     def describe(self, fallback_name: str) -> RemoteCalendar:
@@ -77,20 +77,16 @@ class IcsCalendar:
             is_primary=True,
             access_role="reader",
             background_color=color[:7] if color.startswith("#") else None,
-            time_zone=first_iana_name(name for name in zones if name),
+            time_zone=iana_name(name for name in zones if name),
         )
 
     def occurrences(
-        self,
-        time_range: TimeRange,
-        zone: tzinfo | None,
-        owner_email: str,
-        checkpoint: Callable[[], None] = lambda: None,
+        self, time_range: TimeRange, zone: tzinfo | None, owner_email: str, check: Callable[[], None] = lambda: None
     ) -> list[RemoteEvent]:
         """Returns the occurrences that overlap the time range, by start.
 
-        Dates and floating times are in `zone`; None means this computer's zone.  `checkpoint` is called between events
-        and may raise to stop.  Raises `LimitExceeded`.
+        Dates and floating times are in `zone`; None means this computer's zone.  `check` is called between events and
+        may raise to stop.  Raises `LimitExceeded`.
         """
         start_ts, end_ts = time_range
         # A day wider on each side, since a local day may differ from the UTC day.
@@ -103,9 +99,9 @@ class IcsCalendar:
         for uid, group in self._groups.items():
             if all(split.is_outside(lines, first_day, last_day) for lines in group):
                 continue
-            checkpoint()
-            events, malformed = self._parse(group, end_ts)
-            skipped += malformed
+            check()
+            events = self._parse(group, end_ts)
+            skipped += len(group) - len(events)
             try:
                 for occurrence in _expand(uid, events, first, last):
                     event = _remote_event(occurrence, zone, owner_email)
@@ -119,21 +115,18 @@ class IcsCalendar:
             log.info("%d malformed events of a calendar file were skipped", skipped)
         return sorted(found.values(), key=lambda event: (event.start_ts, event.event_id))
 
-    def _parse(self, group: Iterable[list[str]], end_ts: int) -> tuple[list[Any], int]:
-        """Returns the events of one UID, and the number of malformed ones."""
+    def _parse(self, group: Iterable[list[str]], end_ts: int) -> list[Any]:
+        """Returns the events of one UID without malformed ones."""
         events: list[Any] = []
-        malformed = 0
-        with self._time_zones.registered():
+        with registered(self._time_zones):
             for lines in group:
-                try:
+                with suppress(*PARSE_ERRORS):
                     events.append(parse_event(lines))
-                except PARSE_ERRORS:
-                    malformed += 1
         for event in events:
             rules = properties.as_list(event.get("RRULE"))
             if any(_rule_steps(rule, event, end_ts) > MAX_RULE_STEPS for rule in rules):
                 del event["RRULE"]
-        return events, malformed
+        return events
 
 
 def _rule_steps(rule: Any, event: Any, end_ts: int) -> float:

@@ -224,7 +224,7 @@ def test_the_digest_ignores_the_time_at_which_a_server_wrote_the_file() -> None:
 def test_expansion_can_be_stopped_between_two_events() -> None:
     calls = 0
 
-    def checkpoint() -> None:
+    def check() -> None:
         nonlocal calls
         calls += 1
         if calls == 3:
@@ -232,7 +232,7 @@ def test_expansion_can_be_stopped_between_two_events() -> None:
 
     file = IcsCalendar(vcalendar(*(vevent(TEN, uid=f"{number}") for number in range(10))))
     with pytest.raises(InterruptedError):
-        file.occurrences(TIME_RANGE, BERLIN, OWNER, checkpoint)
+        file.occurrences(TIME_RANGE, BERLIN, OWNER, check)
     assert calls == 3
 
 
