@@ -211,7 +211,7 @@ class Accounts:
             self._set_status(account_id, AccountStatus.DELETING, None)
             self._runtime.schedules.remove(_schedule_id(service, account_id))
             lock = SPECS[service](account_id=account_id).lock_key()
-            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+            self._runtime.queue.cancel_by_lock_key(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._records.forget(origin)
         if self._store.get(account_id) is None:  # asked for twice
             return
