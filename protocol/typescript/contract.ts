@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "ab350574e05d8555";
+export const SCHEMA_HASH = "fdd4148f4a368ae1";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -129,11 +129,11 @@ export interface ActivityHit {
   raw: unknown;
   /** A piece of the description around the first hit, or of the title where the description has none. */
   snippet: string;
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
-export interface SearchMark {
+export interface Highlight {
   start: number;
   end: number;
 }
@@ -978,7 +978,7 @@ export interface MessageHit {
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
   /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */

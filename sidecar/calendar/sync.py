@@ -10,10 +10,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import anyio
 from sidecar_protocol.calendar.accounts import CalendarSynced
 from sidecar_protocol.calendar.calendars import CalendarChanged
 
+from sidecar.accounts import run_concurrently
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.accounts_store import AccountRow
 from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
@@ -84,7 +84,7 @@ class AccountSync:
 
     async def _forget(self, calendar: CalendarState) -> None:
         """It is not the account's any more: unsubscribed, or deleted."""
-        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+        await self.books.feed.remove_all(self.origin, container_id=calendar.calendar_id)
         removed = await empty(self.books, CalendarKey(self.account.account_id, calendar.calendar_id))
         with self.books.database.write():
             self._may_write()
@@ -101,7 +101,7 @@ class AccountSync:
                 self._may_write()
                 self.books.calendars.fed(self.account.account_id, calendar.calendar_id, feed_watermark_ts)
             if feed_watermark_ts is not None:
-                await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+                await self.books.feed.remove_all(self.origin, container_id=calendar.calendar_id)
 
     async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
         """Read the calendars, some side by side.
@@ -109,25 +109,15 @@ class AccountSync:
         Where one fails by itself the others are read all the same, and the sync fails at the end; what is about the
         account, or a pause that Google asks for, ends it at once.
         """
-        waiting = iter(calendars)
-        failures: list[Exception] = []
 
-        async def work() -> None:
-            for calendar in waiting:
-                self.context.progress((self.done + self.failed) / len(calendars), f"Reading {calendar.name}")
-                try:
-                    await self._calendar(calendar, zone)
-                except Exception as failure:  # noqa: BLE001 - handed on below, without the group's wrapping
-                    failures.append(failure)
-                    if not isinstance(failure, JobFailed) or failure.kind == ACCOUNT_GONE:
-                        tasks.cancel_scope.cancel()
-                        return
+        async def read(calendar: CalendarState) -> None:
+            self.context.progress((self.done + self.failed) / len(calendars), f"Reading {calendar.name}")
+            await self._calendar(calendar, zone)
 
-        async with anyio.create_task_group() as tasks:
-            for _ in range(min(AT_ONCE, len(calendars))):
-                tasks.start_soon(work)
-        if failures:
-            raise next((one for one in failures if not isinstance(one, JobFailed)), failures[0])
+        def is_fatal(error: Exception) -> bool:
+            return not isinstance(error, JobFailed) or error.kind == ACCOUNT_GONE
+
+        await run_concurrently(read, calendars, AT_ONCE, is_fatal=is_fatal)
 
     async def _calendar(self, calendar: CalendarState, zone: str) -> None:
         tally = ChangeCounts()

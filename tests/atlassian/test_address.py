@@ -3,7 +3,7 @@
 import pytest
 from sidecar_protocol.atlassian import SiteAddressInvalid
 
-from sidecar.atlassian.address import site_address
+from sidecar.atlassian.sign_in import site_address
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 from pydantic import Field, StringConstraints
 
 from sidecar_protocol.contract import JobPolicy, JobSpec, Model, Notification, Recovery, method
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import (
     DEFAULT_LIMIT,
@@ -92,7 +92,7 @@ class ActivityHit(ActivityEvent):
 
     snippet: str
     """A piece of the description around the first hit, or of the title where the description has none."""
-    marks: list[SearchMark]
+    marks: list[Highlight]
 
 
 class ActivityHits(Model):

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
 from sidecar_protocol.contract import Model, method
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
 
@@ -30,7 +30,7 @@ class MessageHit(Model):
     created_at: UtcTime
     snippet: str
     """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
-    marks: list[SearchMark]
+    marks: list[Highlight]
     """The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding."""
 
 

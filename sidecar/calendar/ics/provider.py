@@ -50,6 +50,8 @@ FILE_TIMEOUT_S: Final = 300.0
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 MAX_REQUESTS: Final = 5
 """Requests per read, thus at most four redirects; a service whose addresses changed needs one or two."""
+VALIDATORS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
+"""Header of a response -> header of the next request (RFC 9110 §13.1); servers that know ETags ignore the date."""
 REFUSAL_STATUSES: Final = frozenset({401, 403, 404, 410})
 """The secret address was reset, or the calendar was deleted."""
 
@@ -58,8 +60,8 @@ REFUSAL_STATUSES: Final = frozenset({401, 403, 404, 410})
 class FileState:
     """An account's file when it was last read; kept in memory only."""
 
-    etag: str | None
-    last_modified: str | None
+    validators: Mapping[str, str]
+    """Headers that make the next request conditional."""
     digest: str
     calendar: RemoteCalendar
 
@@ -130,25 +132,22 @@ class IcsReader(AccountReader):
 
     async def _read(self, known: FileState | None) -> FileState:
         """Reads the file; returns `known` if the server responds that it has not changed."""
-        headers: Mapping[str, str] = {}
+        validators: dict[str, str] = {}
         if self._address.startswith(("https://", "http://")):
-            response = await self._request(known)
+            response = await self._request({} if known is None else known.validators)
             if response.status == 304 and known is not None:
                 return known
             body, headers = response.body, response.headers
+            validators = {name: headers[source] for source, name in VALIDATORS.items() if source in headers}
         else:
             body = await _run_in_thread(partial(_read_file, self._address))
         file, calendar = await _run_in_thread(partial(_parse, body, self._account.email))
-        state = FileState(headers.get("etag"), headers.get("last-modified"), file.digest, calendar)
+        state = FileState(validators, file.digest, calendar)
         self._file, self._states[self._account.account_id] = file, state
         return state
 
-    async def _request(self, known: FileState | None) -> HttpResponse:
-        headers = {"accept": "text/calendar, */*;q=0.5"}
-        if known is not None and known.etag is not None:
-            headers["if-none-match"] = known.etag
-        if known is not None and known.last_modified is not None:
-            headers["if-modified-since"] = known.last_modified  # ignored if the ETag is understood (RFC 9110 §13.1.3)
+    async def _request(self, validators: Mapping[str, str]) -> HttpResponse:
+        headers = {"accept": "text/calendar, */*;q=0.5", **validators}
         address = self._address
         for _ in range(MAX_REQUESTS):
             try:

@@ -140,7 +140,7 @@ class TurnHandler:
             in_time = live.process.prompt_done.is_set()
             is_unanswered = timeout.cancel_called and requests.is_waiting
             leave_open = is_unanswered or self._runtime.is_draining()
-            requests.end(None if leave_open else ENDED if in_time else STOPPED, can_respond=in_time)
+            requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
             with anyio.CancelScope(shield=True):
                 await self._pool.release(live)
             live.cost_so_far = reporter.reader.cost_so_far

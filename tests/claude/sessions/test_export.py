@@ -31,7 +31,7 @@ async def test_a_session_is_exported_at_once_and_as_the_same_file(
         job = await exported(claude, session.session_id)
         again = await exported(claude, session.session_id)
     assert text.text.startswith("# Birds: a/b? 鳥\n")
-    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nIt said:\n\n```\ndone\n```\n" in text.text
+    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nOutput:\n\n```\ndone\n```\n" in text.text
     assert ("> hm" in text.text, "> hm" in thoughtful.text) == (False, True)
     path = Path(job["result"]["path"])
     assert path.parent == data_dir / "exports"

@@ -39,7 +39,7 @@ def rendered(*messages: dict[str, Any], thinking: bool = False) -> str:
 
 def test_the_heading_says_what_is_known() -> None:
     assert MarkdownSession(thinking=False).heading(SESSION) == (
-        "# Birds # of prey\n\n- Folder: /home/me\n- Began: 2026-11-23 08:00 UTC\n"
+        "# Birds # of prey\n\n- Folder: /home/me\n- Started: 2026-11-23 08:00 UTC\n"
         "- Last message: 2026-11-23 08:00 UTC\n- Session: s1\n"
     )
 
@@ -62,10 +62,10 @@ def test_a_conversation_reads_as_one() -> None:
         "\n## Claude, 2026-11-23 08:00 UTC\n\nI will look.\n"
         "\n**Tool Bash**\n\n```sh\nls | wc -l\n```\n"
         '\n```json\n{\n  "timeout": 5\n}\n```\n'
-        "\nIt said:\n\n```\n3\n```\n"
+        "\nOutput:\n\n```\n3\n```\n"
         "\nThree.\n"
         "\n## You, 2026-11-23 08:00 UTC\n\nThanks\n"
-        "\n**It failed:** The API is busy.\n"
+        "\n**Error:** The API is busy.\n"
         "\n> [Request interrupted by user]\n"
     )
 
@@ -84,7 +84,7 @@ def test_each_use_of_a_tool_in_one_line_has_its_own_input() -> None:
 
 @pytest.mark.parametrize("raw", [None, {"truncated": True, "bytes": 70_000}, {"message": "odd"}, {"message": {}}, 5])
 def test_an_input_that_was_not_kept_is_said_to_be_missing(raw: Any) -> None:
-    assert "Its input was too large to be kept." in rendered(message("tool_use", "Write", raw))
+    assert "The input was too large to be stored." in rendered(message("tool_use", "Write", raw))
 
 
 def test_an_input_that_is_no_object_is_shown_all_the_same() -> None:
