@@ -190,7 +190,7 @@ class AccountLifecycle(ABC):
             self._runtime.schedules.remove(_schedule_id(account, job))
             lock = job.lock_key()
             assert lock is not None
-            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+            self._runtime.queue.cancel_by_lock_key(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._runtime.committed()
         is_revoked = await self.delete_data(account)
         await self._runtime.feed().remove_all(account.origin)
