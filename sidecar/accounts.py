@@ -1,6 +1,6 @@
 """The life cycle of an account at a vendor's cloud, the same for every service.
 
-    active <-> needs_reauth        either of them -> deleting -> deleted (the row is gone)
+    active <-> needs_reauth        either of them -> deleting -> deleted (there is no row any more)
 
 An active account has a schedule, which queues its syncs.  When the vendor refuses an account, its schedule is removed,
 its status becomes `needs_reauth`, and the client is notified once; a new sign-in makes it active again.  A deletion is
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOCKED_RETRY_S: Final = 60.0
-"""Delay before a sync is retried whose credentials are locked: the client hands over the key in its handshake."""
+"""Delay before a sync with locked credentials is retried.  The client passes their key in its handshake."""
 
 
 class AccountRefused(Exception):
@@ -204,7 +204,10 @@ class AccountLifecycle(ABC):
     async def resume(self) -> None:
         """Schedules the syncs of the active accounts and continues the deletions that a crash has interrupted."""
         try:
-            for account in self.all_accounts():
+            for account_id in [account.account_id for account in self.all_accounts()]:
+                account = self.find_account(account_id)
+                if account is None:  # deleted while another deletion was awaited
+                    continue
                 if account.status == AccountStatus.DELETING:
                     await self.delete_account(account)
                 elif account.status == AccountStatus.ACTIVE and self.can_sync(account):
