@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, TypeVar
 
 import anyio
@@ -127,7 +127,7 @@ class AccountLifecycle(ABC):
         """Sends `accounts.updated`, inside the transaction that has changed the account."""
         account = self.find_account(account_id)
         if account is not None:
-            self._notify(account, AccountStatus(account.status), account.reason, account.hint)
+            self._notify(account)
 
     def activate(self, account_id: str, reason: str | None = None, hint: str | None = None) -> None:
         """Makes an account active, with a warning if there is a reason, and schedules its syncs."""
@@ -198,7 +198,7 @@ class AccountLifecycle(ABC):
             if self.find_account(account.account_id) is not None:  # else another call was faster
                 self._sync_state.remove(account.connector)
                 self.delete_row(account)
-                self._notify(account, AccountStatus.DELETED, None, None)
+                self._notify(replace(account, status=AccountStatus.DELETED, reason=None, hint=None))
         return is_revoked
 
     async def resume(self) -> None:
@@ -222,10 +222,14 @@ class AccountLifecycle(ABC):
             self.set_status(account.account_id, status, reason, hint)
             self.announce(account.account_id)
 
-    def _notify(self, account: Account, status: AccountStatus, reason: str | None, hint: str | None) -> None:
+    def _notify(self, account: Account) -> None:
         self._runtime.notify(
             AccountUpdated(
-                service=account.service, account_id=account.account_id, status=status, reason=reason, hint=hint
+                service=account.service,
+                account_id=account.account_id,
+                status=AccountStatus(account.status),
+                reason=account.reason,
+                hint=account.hint,
             )
         )
 
