@@ -73,7 +73,7 @@ class AccountLifecycle(ABC):
     """The accounts of one feature, which supplies the abstract methods: its table, its job and its data."""
 
     sign_in_hint: ClassVar[str] = "Connect the account again."
-    """What the user does about stored credentials that cannot be decrypted."""
+    """Hint if the stored credentials cannot be decrypted."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -190,7 +190,7 @@ class AccountLifecycle(ABC):
             self._runtime.schedules.remove(_schedule_id(account, job))
             lock = job.lock_key()
             assert lock is not None
-            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+            self._runtime.queue.cancel_by_lock_key(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._runtime.committed()
         is_revoked = await self.delete_data(account)
         await self._runtime.feed().remove_all(account.origin)

@@ -113,7 +113,7 @@ class SessionsService(Sessions):
         self._permissions.cancel_all(session_id, "The session was deleted.")
         if not self._sessions.delete(session_id):
             raise SessionNotFound
-        self._queue.cancel_holders(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
+        self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
         self._pool.drop(session_id)
         return SessionDeleted(session_id=session_id)
 
@@ -123,7 +123,7 @@ class SessionsService(Sessions):
 
     async def interrupt(self, *, session_id: str) -> Session:
         session = self._get(session_id)
-        self._queue.cancel_holders(session_lock(session_id), JobStatus.RUNNING)
+        self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.RUNNING)
         return session.as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None) -> Session:

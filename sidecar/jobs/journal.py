@@ -1,6 +1,6 @@
-"""Changes jobs: the row, the line in the job's log and the notifications, in one transaction.
+"""Changes jobs: the row, the line of the job's log and the notifications, in one transaction.
 
-Service, worker and scheduler change jobs only through this, so that the three always agree.
+Service, worker and scheduler change jobs only through this module, so that the three always agree.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from sidecar_protocol.jobs import JobLogAdded, JobProgress, JobQueue, JobQueueUp
 
 from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
-from sidecar.jobs.records import ClaimedJob, NewJob, Orphan, Requeued
+from sidecar.jobs.records import ClaimedJob, NewJob, Orphan, Requeue
 from sidecar.jobs.store import JobsStore
 from sidecar.storage.database import Database
 from sidecar.text import well_formed
@@ -56,7 +56,7 @@ class JobJournal:
         self._new_id = new_id
         self._boot_id = boot_id
 
-    def queue(
+    def enqueue(
         self,
         spec: JobSpec,
         *,
@@ -66,7 +66,7 @@ class JobJournal:
         max_attempts: int | None = None,
         schedule_id: str | None = None,
     ) -> tuple[Encoded[Job], bool]:
-        """Adds a job.  Returns it and False, or the job that has this idempotency key already and True.
+        """Adds a job and returns it with False; returns the existing job with this idempotency key with True.
 
         Raises `PayloadTooLarge`.
         """
@@ -86,11 +86,8 @@ class JobJournal:
         )
         with self.database.write():
             job = self.store.insert(new, iso_now(self.clock))
-            if job is None and idempotency_key is not None:
-                existing = self.store.by_idempotency_key(idempotency_key)
-                assert existing is not None  # the key is what the insert collided with
-                return existing, True
-            assert job is not None
+            if job is None:
+                return self.store.by_idempotency_key(idempotency_key), True
             self._notify_updated(job)
             self.log(new.job_id, "info", "Queued")
         return job, False
@@ -105,7 +102,7 @@ class JobJournal:
         return job
 
     def claim(self, full_types: list[str]) -> ClaimedJob | None:
-        """Starts the next due job, except of these types.  A search that finds nothing takes no write lock."""
+        """Starts the next due job, except jobs of `full_types`.  Takes no write lock if there is none."""
         now = iso_now(self.clock)
         if self.store.has_newly_due(now):
             with self.database.write():
@@ -127,7 +124,6 @@ class JobJournal:
         *,
         result: bytes | None = None,
         error: JobError | None = None,
-        message: str | None = None,
     ) -> None:
         level, word = ENDINGS[status]
         self._notifier.discard(JobProgress, job_id)
@@ -135,7 +131,7 @@ class JobJournal:
             job = self.store.finish(
                 job_id,
                 status,
-                message or (error.message if error is not None else None),
+                None if error is None else error.message,
                 result=None if result is None else result.decode(),
                 error=None if error is None else error.json_bytes().decode(),
                 now=iso_now(self.clock),
@@ -164,7 +160,7 @@ class JobJournal:
         self.notify(JobProgress(job_id=job_id, progress=progress, message=text))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
-        """Sets what a running job waits for, or None once it goes on."""
+        """Sets what a running job waits for; None once it goes on."""
         with self.database.write():
             if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
                 self._notify_updated(job)
@@ -173,22 +169,22 @@ class JobJournal:
         """Queues a job for its next attempt.  Returns False if its cancellation was requested."""
         message = f"Attempt {attempt} of {max_attempts} failed; retrying in {delay_s:.1f} s: {error.message}"
         encoded = error.json_bytes().decode()
-        requeued = Requeued(message, self._in(delay_s), WaitingFor.RETRY, encoded, uses_attempt=True)
+        requeued = Requeue(message, self._in(delay_s), WaitingFor.RETRY, encoded, uses_attempt=True)
         return self._requeue(job_id, requeued, "warning")
 
     def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
         """Queues a job that cannot run now.  Returns False if its cancellation was requested."""
-        requeued = Requeued(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
+        requeued = Requeue(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
         return self._requeue(job_id, requeued, "info")
 
     def requeue_after_shutdown(self, job_id: str) -> bool:
         """Queues a job that the shutdown interrupted; it uses up no attempt."""
-        return self._requeue(job_id, Requeued("Queued again: the sidecar was shut down"), "info")
+        return self._requeue(job_id, Requeue("Queued again: the sidecar was shut down"), "info")
 
     def requeue_after_crash(self, job_id: str) -> bool:
-        return self._requeue(job_id, Requeued("Queued again after a crash", recovered=True), "warning")
+        return self._requeue(job_id, Requeue("Queued again after a crash", recovered=True), "warning")
 
-    def _requeue(self, job_id: str, requeued: Requeued, level: str) -> bool:
+    def _requeue(self, job_id: str, requeued: Requeue, level: str) -> bool:
         self._notifier.discard(JobProgress, job_id)
         with self.database.write():
             job = self.store.requeue(job_id, requeued, iso_now(self.clock))
@@ -206,10 +202,9 @@ class JobJournal:
                 self._notify_updated(job)
         return job
 
-    def lock(self, job_id: str, key: str) -> None:
-        """Gives a running job this lock key."""
+    def set_lock_key(self, job_id: str, key: str) -> None:
         with self.database.write():
-            self.store.lock(job_id, key)
+            self.store.set_lock_key(job_id, key)
 
     def set_paused(self, *, paused: bool) -> JobQueue:
         """Pauses or resumes the queue, also for later starts."""

@@ -1,4 +1,4 @@
-"""Values that the job statements take and return where a row's JSON is not enough."""
+"""Values that `JobsStore` takes and returns, besides jobs as JSON."""
 
 from dataclasses import dataclass
 
@@ -35,8 +35,8 @@ class ClaimedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Requeued:
-    """How a running job returns to the queue."""
+class Requeue:
+    """The changes of a running job that returns to the queue."""
 
     message: str
     run_at: str | None = None
@@ -53,13 +53,13 @@ class Orphan:
 
     job_id: str
     type: str
-    cancelled: bool
+    cancel_requested: bool
     recoveries: int
 
 
 @dataclass(slots=True)
 class LogSize:
-    """The size of a job's log; `full` if it ends with the line that says so."""
+    """The size of a job's log; `full` if further lines are dropped."""
 
     lines: int
     bytes: int

@@ -1,7 +1,7 @@
 """The scheduler: creates the jobs of schedules when they are due, by the wall clock.
 
 Runs lie on a grid, `offset + n * period`, which restarts do not move, so that a period longer than any session of the
-app still fires.  Missed runs, after sleep or a clock that was set forward, are made up for by one job.
+app still fires.  After standby, or if the clock was set forward, one job replaces all missed runs.
 """
 
 import logging
@@ -45,7 +45,7 @@ class Scheduler(Schedules):
 
         The grid is offset by up to `jitter_s`, derived from the id, so that many accounts do not sync at once.
         """
-        if self._schedules.exists(schedule_id):
+        if self._schedules.get(schedule_id) is not None:
             return
         offset_ms = (zlib.crc32(schedule_id.encode()) % (jitter_s * 1000)) if jitter_s else 0
         next_run_at = iso(after(self._clock.now_ms(), offset_ms, period_s))
@@ -65,12 +65,12 @@ class Scheduler(Schedules):
         now_ms = self._clock.now_ms()
         for schedule in self._schedules.due(iso(now_ms)):
             with self._database.write():
-                self._move(schedule, now_ms)  # first, so that the notification of `_create_job` has the next run
-                if not self._is_live(schedule):  # a job of it is unfinished: skip this run
+                self._set_next_run(schedule, now_ms)  # first, so that the notification of `_create_job` has it
+                if self._jobs.get_live(schedule.last_job_id) is None:  # otherwise skip this run
                     self._create_job(schedule)
         for schedule in self._schedules.too_far_ahead(now_ms):
             with self._database.write():
-                self._move(schedule, now_ms)
+                self._set_next_run(schedule, now_ms)
         return self._schedules.next_run_at()
 
     async def list(self) -> ScheduleList:
@@ -78,30 +78,25 @@ class Scheduler(Schedules):
 
     async def update(self, *, schedule_id: str, enabled: bool | None = None, period_s: int | None = None) -> Schedule:
         schedule = self._get(schedule_id)
-        period = schedule.period_s if period_s is None else period_s
-        wanted = self._schedules.is_enabled(schedule_id) if enabled is None else enabled
         with self._database.write():
-            self._schedules.change(schedule_id, enabled=wanted, period_s=period)
-            next_run_at = iso(after(self._clock.now_ms(), schedule.offset_ms, period))
-            changed = self._schedules.move(schedule_id, next_run_at)
-            self._notify(ScheduleUpdated(schedule=changed.as_model()))
+            next_run_at = iso(after(self._clock.now_ms(), schedule.offset_ms, period_s or schedule.period_s))
+            updated = self._schedules.update(schedule_id, next_run_at, enabled=enabled, period_s=period_s)
+            self._notify(ScheduleUpdated(schedule=updated.as_model()))
         self._wake()
-        return changed.as_model()
+        return updated.as_model()
 
     async def run(self, *, schedule_id: str) -> Job:
         return self.run_now(schedule_id).as_model()
 
     def run_now(self, schedule_id: str) -> Encoded[Job]:
-        """Creates the schedule's job now, or returns its previous job if that is still live."""
+        """Returns the schedule's unfinished job, or creates one now."""
         schedule = self._get(schedule_id)
-        if schedule.last_job_id is not None and self._is_live(schedule):
-            live = self._jobs.get(schedule.last_job_id)
-            assert live is not None
+        if (live := self._jobs.get_live(schedule.last_job_id)) is not None:
             return live
         with self._database.write():
             job = self._create_job(schedule)
         if job is None:
-            raise ScheduleNotFound(hint="This version does not know the type of its jobs.")
+            raise ScheduleNotFound(hint="This version cannot run jobs of the schedule's type.")
         self._wake()
         return job
 
@@ -111,25 +106,20 @@ class Scheduler(Schedules):
             raise ScheduleNotFound
         return schedule
 
-    def _is_live(self, schedule: StoredSchedule) -> bool:
-        return schedule.last_job_id is not None and self._jobs.is_live(schedule.last_job_id)
-
     def _create_job(self, schedule: StoredSchedule) -> Encoded[Job] | None:
-        spec = self._specs().get(schedule.type)
         try:
-            wanted = spec.model_validate_json(schedule.payload) if spec is not None else None
-        except ValidationError:
-            wanted = None
-        if wanted is None:
-            log.warning("the schedule %s has a type of job that this version does not know", schedule.schedule_id)
+            spec = self._specs()[schedule.type].model_validate_json(schedule.payload_json)
+        except (KeyError, ValidationError):
+            log.warning("schedule %s is skipped: this version cannot run its jobs", schedule.schedule_id)
             return None
-        job, _ = self._journal.queue(wanted, schedule_id=schedule.schedule_id)
-        stored = self._schedules.ran(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
-        self._notify(ScheduleUpdated(schedule=stored.as_model()))
+        job, _ = self._journal.enqueue(spec, schedule_id=schedule.schedule_id)
+        updated = self._schedules.record_run(schedule.schedule_id, job.load().job_id, iso_now(self._clock))
+        self._notify(ScheduleUpdated(schedule=updated.as_model()))
         return job
 
-    def _move(self, schedule: StoredSchedule, now_ms: int) -> None:
-        self._schedules.move(schedule.schedule_id, iso(after(now_ms, schedule.offset_ms, schedule.period_s)))
+    def _set_next_run(self, schedule: StoredSchedule, now_ms: int) -> None:
+        next_run_at = iso(after(now_ms, schedule.offset_ms, schedule.period_s))
+        self._schedules.update(schedule.schedule_id, next_run_at)
 
 
 def after(now_ms: int, offset_ms: int, period_s: int) -> int:

@@ -7,7 +7,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
 
-from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeue
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList
 
@@ -62,8 +62,10 @@ class JobsStore:
             job.max_attempts, job.lock_key, job.schedule_id, job.run_at is None or job.run_at <= now,
         )  # fmt: skip
 
-    def by_idempotency_key(self, key: str) -> Encoded[Job] | None:
-        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
+    def by_idempotency_key(self, key: str | None) -> Encoded[Job]:
+        job = self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
+        assert job is not None  # the callers have just collided with it
+        return job
 
     def get(self, job_id: str) -> Encoded[Job] | None:
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ?", job_id)
@@ -75,7 +77,7 @@ class JobsStore:
         return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
 
     def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
-        """Cancels a queued job, marks a running one.  Returns None if it is neither, or marked already."""
+        """Cancels a queued job or marks a running one.  Returns None if it is neither, or was marked before."""
         return self._job(
             f"""
             UPDATE jobs SET
@@ -180,7 +182,7 @@ class JobsStore:
             what, now, job_id,
         )  # fmt: skip
 
-    def requeue(self, job_id: str, to: Requeued, now: str) -> Encoded[Job] | None:
+    def requeue(self, job_id: str, to: Requeue, now: str) -> Encoded[Job] | None:
         """Returns a running job to the queue; None if it is not running, or its cancellation was requested."""
         return self._job(
             f"""
@@ -214,10 +216,10 @@ class JobsStore:
             now, job_id,
         )  # fmt: skip
 
-    def lock(self, job_id: str, key: str) -> None:
+    def set_lock_key(self, job_id: str, key: str) -> None:
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
 
-    def holders(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
+    def with_lock_key(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
         rows = self._database.rows(
             f"SELECT job_id FROM jobs WHERE status IN ({', '.join('?' * len(statuses))}) AND lock_key = ?",
             (*statuses, lock_key),
@@ -233,11 +235,11 @@ class JobsStore:
             """,
             (boot_id,),
         )
-        return [Orphan(job_id, job_type, bool(cancelled), count) for job_id, job_type, cancelled, count in rows]
+        return [Orphan(job_id, job_type, bool(requested), count) for job_id, job_type, requested, count in rows]
 
-    def is_live(self, job_id: str) -> bool:
-        found = self._database.row("SELECT 1 FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", (job_id,))
-        return found is not None
+    def get_live(self, job_id: str | None) -> Encoded[Job] | None:
+        """Returns the job if it is not finished yet."""
+        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", job_id)
 
     def paused_at(self) -> str | None:
         """Returns since when the queue is paused, or None."""
@@ -295,15 +297,15 @@ class JobsStore:
         assert row is not None  # an INSERT returns its row
         return Encoded(JobLogLine, row[0].encode())
 
-    def log_size(self, job_id: str, full: str) -> LogSize:
-        """Returns the size of a job's log, and whether it contains the line `full`."""
+    def log_size(self, job_id: str, full_message: str) -> LogSize:
+        """Returns the size of a job's log, and whether it contains a line with the message `full_message`."""
         row = self._database.row(
             """
             SELECT count(*), coalesce(sum(length(message) + coalesce(length(meta_json), 0)), 0),
                 coalesce(max(message = ?), 0)
             FROM job_events WHERE job_id = ?
             """,
-            (full, job_id),
+            (full_message, job_id),
         )
         assert row is not None  # an aggregate always returns one row
         return LogSize(row[0], row[1], bool(row[2]))

@@ -13,8 +13,8 @@ PASSINGS: Final = [pytest.param((1,), id="first"), nightly((1, 2, 3), id="three"
 """The passings of a point at which a sidecar dies, one sidecar after the other on the same database."""
 
 POINTS: Final = {
-    "journal": ("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
-    "worker": ("worker.execute", "worker.verdict", "worker.store_verdict_durably"),
+    "journal": ("journal.enqueue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
+    "worker": ("worker.execute", "worker.run_handler", "worker.store_outcome_durably"),
     "commit": ("unit_of_work.commit", "unit_of_work.committed", "database.begin", "database.commit"),
     "wire": ("answers.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
 }

@@ -39,7 +39,7 @@ async def test_a_job_whose_claim_could_not_be_committed_does_not_begin(
         assert (job["status"], job["attempt"]) == ("queued", 0)
         worker = shop.job_queue.worker
         assert worker is not None
-        assert "FOREIGN KEY" in (worker.trouble or "")
+        assert "FOREIGN KEY" in (worker.claim_error or "")
 
         monkeypatch.undo()
         shop.look_for_jobs()

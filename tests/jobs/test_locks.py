@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from sidecar_protocol.claude.runs import RunClaude
 from sidecar_protocol.entities import WaitingFor
@@ -204,7 +205,9 @@ async def test_no_more_than_eight_run_together_whatever_their_types(shop: Shop) 
 
 
 @pytest.mark.parametrize("paused", [False, True], ids=["full", "paused"])
-async def test_a_worker_that_can_start_nothing_does_not_look_all_the_time(shop: Shop, paused: bool) -> None:
+async def test_a_worker_that_cannot_start_jobs_does_not_poll(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, paused: bool
+) -> None:
     names = [] if paused else [str(number) for number in range(8)]
     for name in names:
         await shop.make(name)
@@ -215,10 +218,11 @@ async def test_a_worker_that_can_start_nothing_does_not_look_all_the_time(shop: 
         for name in names:
             await shop.hands.next(name)
         await shop.pass_time(20)
-        worker = shop.job_queue.worker
-        assert worker is not None
-        pause = worker._claim_due([])
-        assert (pause is None or pause > 1, shop.hands.order) == (True, names)
+        ticks: list[None] = []
+        monkeypatch.setattr(shop.scheduler, "tick", lambda: ticks.append(None))
+        shop.look_for_jobs()
+        await anyio.sleep(0.05)
+        assert (len(ticks), shop.hands.order) == (1, names)
 
 
 async def test_a_paused_queue_starts_nothing_and_lets_go_on_what_runs(shop: Shop) -> None:

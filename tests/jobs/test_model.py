@@ -17,10 +17,10 @@ from sidecar_protocol.jobs import JobNotFinished, Jobs
 
 from sidecar.ids import Uuid7
 from sidecar.jobs.journal import JobJournal
+from sidecar.jobs.outcomes import Failed, JobOutcome, Snoozed, Stopped, Succeeded, store_orphan_outcome, store_outcome
 from sidecar.jobs.records import ClaimedJob
 from sidecar.jobs.service import JobsService
 from sidecar.jobs.store import JobsStore
-from sidecar.jobs.verdicts import Failed, Snoozed, Stopped, Succeeded, Verdict, store_orphan_verdict, store_verdict
 from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
 from sidecar.storage.migrations import open_database
@@ -95,9 +95,9 @@ class Queue(RuleBasedStateMachine):
     def has(self, *statuses: str) -> bool:
         return any(not statuses or job.status in statuses for job in self.model.jobs.values())
 
-    def store_verdict(self, job: Job, verdict: Verdict) -> None:
+    def store_outcome(self, job: Job, verdict: JobOutcome) -> None:
         claimed = self.claimed.pop(job.job_id)
-        store_verdict(self.journal, claimed, SPECS[job.type].policy, verdict, CHANCE)
+        store_outcome(self.journal, claimed, SPECS[job.type].policy.recovery, verdict, CHANCE)
 
     # --- what may happen ----------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class Queue(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99))
     def succeed(self, number: int) -> None:
         job = self.pick(number, "running")
-        self.store_verdict(job, Succeeded(b"{}"))
+        self.store_outcome(job, Succeeded(b"{}"))
         self.model.finish(job, "succeeded")
 
     @precondition(lambda self: self.has("running"))
@@ -160,7 +160,7 @@ class Queue(RuleBasedStateMachine):
     def fail(self, number: int, retryable: bool, retry_after_s: float | None) -> None:
         job = self.pick(number, "running")
         error = JobError(kind="broken", message="It broke.", retryable=retryable)
-        self.store_verdict(job, Failed(error, retry_after_s))
+        self.store_outcome(job, Failed(error, retry_after_s))
         if retryable and job.attempt < job.max_attempts:
             wait_s = 2**job.attempt * (1 + 0.2 * CHANCE) if retry_after_s is None else retry_after_s
             self.model.back(job, run_at=self.model.later(wait_s), waiting_for="retry")
@@ -175,7 +175,7 @@ class Queue(RuleBasedStateMachine):
     )
     def snooze(self, number: int, delay_s: float, why: str) -> None:
         job = self.pick(number, "running")
-        self.store_verdict(job, Snoozed("Not now.", delay_s, WaitingFor(why)))
+        self.store_outcome(job, Snoozed("Not now.", delay_s, WaitingFor(why)))
         run_at = self.model.later(min(max(delay_s, 1), 24 * 3600))
         self.model.back(job, attempt=job.attempt - 1, run_at=run_at, waiting_for=why)
 
@@ -184,7 +184,7 @@ class Queue(RuleBasedStateMachine):
     def stop(self, number: int) -> None:
         """A shutdown reaches this job, or the wish of somebody who wants it cancelled."""
         job = self.pick(number, "running")
-        self.store_verdict(job, Stopped(JobStatus.CANCELLED if job.cancel_requested else JobStatus.INTERRUPTED))
+        self.store_outcome(job, Stopped(JobStatus.CANCELLED if job.cancel_requested else JobStatus.INTERRUPTED))
         if job.cancel_requested:
             self.model.finish(job, "cancelled")
         else:
@@ -194,7 +194,7 @@ class Queue(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99), key=st.sampled_from(["a", "b", "c"]))
     def lock(self, number: int, key: str) -> None:
         job = self.pick(number, "running")
-        self.journal.lock(job.job_id, key)
+        self.journal.set_lock_key(job.job_id, key)
         job.lock = key
 
     @precondition(lambda self: self.has("running"))
@@ -222,7 +222,7 @@ class Queue(RuleBasedStateMachine):
         if not job.cancel_requested:
             self.model.change(job, cancel_requested=True)
         error = JobError(kind="broken", message="It broke.", retryable=True)
-        self.store_verdict(job, Snoozed("Not now.", 5, WaitingFor.NETWORK) if snoozes else Failed(error))
+        self.store_outcome(job, Snoozed("Not now.", 5, WaitingFor.NETWORK) if snoozes else Failed(error))
         has_failed = not snoozes and job.attempt == job.max_attempts
         self.model.finish(job, "failed" if has_failed else "cancelled")
 
@@ -267,7 +267,7 @@ class Queue(RuleBasedStateMachine):
         assert [orphan.job_id for orphan in orphans] == [job.job_id for job in running]
         for orphan, job in zip(orphans, running, strict=True):
             policy = SPECS[job.type].policy
-            store_orphan_verdict(self.journal, orphan, policy.recovery)
+            store_orphan_outcome(self.journal, orphan, policy.recovery)
             if job.cancel_requested:
                 self.model.finish(job, "cancelled")
             elif policy.recovery is Recovery.REQUEUE and job.recoveries == 3:

@@ -89,7 +89,7 @@ async def test_a_job_that_is_run_again_in_the_turn_of_its_end_runs_again(shop: S
     async with shop.working():
         run = await shop.hands.next("a")
         run.succeed("first")
-        while shop.store.is_live(job_id):
+        while shop.store.get_live(job_id):
             await shop.tick()
         await shop.call("jobs.retry", {"job_id": job_id})
         (await shop.hands.next("a")).succeed("second")

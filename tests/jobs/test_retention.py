@@ -43,7 +43,7 @@ async def maintain(shop: Shop, what: str, **payload: Any) -> dict[str, Any]:
 
 def work_off(shop: Shop, name: str, size: int = 0, status: JobStatus = JobStatus.SUCCEEDED) -> str:
     """A finished job whose payload has about this many bytes, and whose log has a line more than usual."""
-    shop.journal.queue(Work(name=name, key="x" * size))
+    shop.journal.enqueue(Work(name=name, key="x" * size))
     claimed = shop.journal.claim([])
     assert claimed is not None
     shop.journal.log(claimed.job_id, "info", "at work")
@@ -107,7 +107,7 @@ async def test_logs_and_results_count_as_well(shop: Shop) -> None:
             shop.journal.log(job_id, "info", "page", meta={"page": "x" * 40_000})
 
     def with_result(name: str) -> None:
-        shop.journal.queue(Work(name=name))
+        shop.journal.enqueue(Work(name=name))
         claimed = shop.journal.claim([])
         assert claimed is not None
         shop.journal.finish(claimed.job_id, JobStatus.SUCCEEDED, result=b'"%s"' % (b"x" * 400_000))

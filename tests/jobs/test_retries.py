@@ -7,7 +7,7 @@ import pytest
 from sidecar_protocol.entities import JobError, WaitingFor
 
 from sidecar.job_handler import JobFailed, JobSnoozed
-from sidecar.jobs.verdicts import backoff_s, job_error
+from sidecar.jobs.outcomes import backoff_s, job_error
 from tests.jobs.harness import Again, Brief, Shop, Work
 
 AT = "2026-11-23T08:00:00.000Z"

@@ -332,7 +332,7 @@ async def test_a_schedule_of_an_unknown_type_is_passed_over(shop: Shop, caplog: 
         await run_now(shop, "gone")
     assert (refused.value.kind, refused.value.data["hint"]) == (
         "schedule_not_found",
-        "This version does not know the type of its jobs.",
+        "This version cannot run jobs of the schedule's type.",
     )
 
 

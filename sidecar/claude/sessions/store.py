@@ -1,7 +1,7 @@
 """The tables `claude_sessions` and `claude_messages`.  SQLite encodes the rows as JSON."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic_core import to_json
@@ -194,7 +194,7 @@ class SessionStore:
 
     def end_turn(self, session_id: str, status: str, usage: RunUsage, now: str) -> Encoded[Session] | None:
         """Sets the status and adds the turn's usage."""
-        spent = {**asdict(usage.tokens), "total_cost_usd": usage.cost_usd or 0.0}
+        spent = {**usage.tokens.model_dump(), "total_cost_usd": usage.cost_usd or 0.0}
         sums = ", ".join(f"{column} = {column} + ?" for column in spent)
         return self._update(session_id, now, f"status = ?, {sums}", status, *spent.values())
 
