@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -
             left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.once'").fetchone()[0])
 
     shop.clock.advance(31 * DAY_S)
-    prune = PruneHandler(shop.database, shop.store, lambda _: next(events), shop.clock, committed)
+    prune = PruneHandler(replace(shop.runtime, committed=committed), shop.store, lambda _: next(events))
     shop.types["maintenance.prune"] = Registration(shop.types["maintenance.prune"].spec, prune)
     assert await maintain(shop, "prune") == {"jobs": 60, "events": 200}
     assert left == [35, 10, 0, 0, 0, 0]
@@ -148,10 +149,10 @@ async def test_maintenance_tells_how_far_it_is(shop: Shop) -> None:
     rows = shop.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
     told = {(params["progress"], params["message"]) for params in shop.named("jobs.progress")}
     assert rows == [
-        ("maintenance.prune", 1.0, "300 old jobs forgotten"),
-        ("maintenance.vacuum", 1.0, "Giving space back"),
+        ("maintenance.prune", 1.0, "Deleted 300 old jobs"),
+        ("maintenance.vacuum", 1.0, "Returning space to the file system"),
     ]
-    assert told & {(0.3, "300 old jobs forgotten"), (0.7, "300 jobs forgotten")}
+    assert told & {(0.3, "Deleted 300 old jobs"), (0.7, "Deleted 300 jobs")}
     assert all(0 <= fraction < 1 for fraction, _ in told)
 
 
@@ -350,7 +351,9 @@ async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> Non
             with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
                 shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
-    shop.types["maintenance.vacuum"] = Registration(VacuumDatabase, VacuumHandler(shop.database, committed))
+    shop.types["maintenance.vacuum"] = Registration(
+        VacuumDatabase, VacuumHandler(replace(shop.runtime, committed=committed), lambda _: iter(()))
+    )
     await maintain(shop, "vacuum")
     assert (shop.database.freelist_count(), next(others, None)) == (0, None)
 
