@@ -9,7 +9,7 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import MessageUsage, RunUsage, TokenUsage
+from sidecar.claude.stream import MessageUsage, RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import ClaudeClient, connected
@@ -35,9 +35,9 @@ class UsageHarness:
 
     def record(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
         """Adds the usage of a job with these API messages, each of 10 tokens and a cent."""
-        reported = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
+        reported = tuple(MessageUsage(one, model, ClaudeUsage(input_tokens=7, output_tokens=3)) for one in messages)
         with self.app.database.write():
-            self.store.add(job_id, session_id, RunUsage(TokenUsage(), None, reported, {model: 0.01 * len(messages)}))
+            self.store.add(job_id, session_id, RunUsage(ClaudeUsage(), None, reported, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
         listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
@@ -101,8 +101,8 @@ async def test_the_usage_of_a_finished_job_survives_a_kill(sidecar: StartSidecar
 async def test_a_message_that_two_turns_report_counts_once(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
     with harness.app.database.write():
-        more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
-        harness.store.add("two", None, RunUsage(TokenUsage(), None, (more,), {}))
+        more = MessageUsage("m2", "opus", ClaudeUsage(input_tokens=7, output_tokens=30))
+        harness.store.add("two", None, RunUsage(ClaudeUsage(), None, (more,), {}))
     (entry,) = await harness.entries("model", **EVER)
     assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
 

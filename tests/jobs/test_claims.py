@@ -8,7 +8,7 @@ from sidecar.jobs.records import ClaimedJob
 from tests.jobs.harness import JobsHarness
 
 
-async def test_a_job_whose_claim_could_not_be_committed_does_not_begin(
+async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
     harness: JobsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A deferred foreign key is looked at by COMMIT, which makes that fail as a full disk does.

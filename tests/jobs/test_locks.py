@@ -31,7 +31,7 @@ async def waits_for(harness: JobsHarness, job_id: str) -> str | None:
     return why
 
 
-async def test_two_runs_of_one_claude_session_never_run_together(harness: JobsHarness) -> None:
+async def test_two_runs_of_one_claude_session_never_run_at_once(harness: JobsHarness) -> None:
     harness.registrations["claude.run"] = Registration(RunClaude, harness.handler, concurrency=4)
     first, second = await spawn(harness, "one", SESSION), await spawn(harness, "two", SESSION)
     async with harness.working():
@@ -50,7 +50,7 @@ async def test_two_runs_of_one_claude_session_never_run_together(harness: JobsHa
     assert harness.handler.max_running[f"claude:session:{SESSION}"] == 1
 
 
-async def test_a_job_that_is_made_while_its_key_is_taken_says_so_from_the_start(harness: JobsHarness) -> None:
+async def test_a_job_created_while_its_lock_is_held_has_waiting_for_lock_at_once(harness: JobsHarness) -> None:
     async with harness.working():
         await harness.create_job("a", lock="k")
         run = await harness.handler.next_run("a")
@@ -64,7 +64,7 @@ async def test_a_job_that_is_made_while_its_key_is_taken_says_so_from_the_start(
         assert [job["waiting_for"] for job in harness.snapshots(job_id)] == ["lock", None]
 
 
-async def test_a_key_that_is_taken_while_running_is_waited_for_as_well(harness: JobsHarness) -> None:
+async def test_jobs_wait_for_a_lock_that_was_acquired_during_a_run(harness: JobsHarness) -> None:
     holder = await harness.create_job("a")
     async with harness.working():
         run = await harness.handler.next_run("a")
@@ -81,7 +81,7 @@ async def test_a_key_that_is_taken_while_running_is_waited_for_as_well(harness: 
     assert harness.handler.started == ["a", "b", "c"]
 
 
-async def test_a_session_that_a_run_has_begun_is_its_own_until_it_ends(harness: JobsHarness) -> None:
+async def test_a_run_holds_the_lock_of_the_session_that_it_started(harness: JobsHarness) -> None:
     await spawn(harness, "one")
     async with harness.working():
         run = await harness.handler.next_run("one")
@@ -93,7 +93,7 @@ async def test_a_session_that_a_run_has_begun_is_its_own_until_it_ends(harness: 
         await harness.handler.next_run("two")
 
 
-async def test_jobs_with_one_key_run_in_the_order_in_which_they_were_made(harness: JobsHarness) -> None:
+async def test_jobs_with_the_same_lock_run_in_order_of_creation(harness: JobsHarness) -> None:
     for name in "abcdef":
         await harness.create_job(name, lock="even" if name in "bdf" else "odd")
     async with harness.working():
@@ -105,7 +105,7 @@ async def test_jobs_with_one_key_run_in_the_order_in_which_they_were_made(harnes
     assert (harness.handler.max_running["even"], harness.handler.max_running["odd"]) == (1, 1)
 
 
-async def test_among_jobs_with_one_key_the_more_urgent_comes_first(harness: JobsHarness) -> None:
+async def test_jobs_with_the_same_lock_run_by_priority(harness: JobsHarness) -> None:
     await harness.create_job("a", lock="k")
     async with harness.working():
         run = await harness.handler.next_run("a")
@@ -124,7 +124,7 @@ async def test_among_jobs_with_one_key_the_more_urgent_comes_first(harness: Jobs
         (JobSnoozed("Offline.", delay_s=5, waiting_for=WaitingFor.NETWORK), "network"),
     ],
 )
-async def test_a_job_that_will_come_back_leaves_its_key_to_others_meanwhile(
+async def test_a_requeued_job_releases_its_lock_until_it_runs_again(
     harness: JobsHarness, error: Exception, why: str
 ) -> None:
     first, second = (
@@ -145,7 +145,7 @@ async def test_a_job_that_will_come_back_leaves_its_key_to_others_meanwhile(
         await harness.handler.next_run("a")
 
 
-async def test_a_cancelled_job_no_longer_has_its_key(harness: JobsHarness) -> None:
+async def test_a_cancelled_job_releases_its_lock(harness: JobsHarness) -> None:
     first = await harness.create_job("a", lock="k")
     await harness.create_job("b", lock="k")
     async with harness.working():
@@ -154,7 +154,7 @@ async def test_a_cancelled_job_no_longer_has_its_key(harness: JobsHarness) -> No
         await harness.handler.next_run("b")
 
 
-async def test_types_have_limits_of_their_own_and_do_not_hold_up_others(harness: JobsHarness) -> None:
+async def test_a_type_at_its_limit_does_not_block_other_types(harness: JobsHarness) -> None:
     for name in "abc":
         await harness.create_job(name, SerialJob)
     await harness.create_job("other")
@@ -170,7 +170,7 @@ async def test_types_have_limits_of_their_own_and_do_not_hold_up_others(harness:
     assert (harness.handler.started, harness.handler.max_running["work.serial"]) == (["a", "other", "b", "c"], 1)
 
 
-async def test_a_setting_outranks_the_limit_of_a_type(harness: JobsHarness) -> None:
+async def test_a_registration_overrides_the_concurrency_of_its_type(harness: JobsHarness) -> None:
     harness.registrations["work.serial"] = Registration(SerialJob, harness.handler, concurrency=2)
     for name in "abc":
         await harness.create_job(name, SerialJob)
@@ -192,7 +192,7 @@ async def test_types_of_one_pool_share_its_limit(harness: JobsHarness) -> None:
     assert (harness.handler.max_running["all"], harness.store.counts()) == (2, {"succeeded": 6})
 
 
-async def test_no_more_than_eight_run_together_whatever_their_types(harness: JobsHarness) -> None:
+async def test_at_most_eight_jobs_run_at_once(harness: JobsHarness) -> None:
     for number in range(12):
         await harness.create_job(str(number), RepeatableJob if number % 2 else SimpleJob)
     async with harness.working():
@@ -228,7 +228,7 @@ async def test_a_worker_that_cannot_start_jobs_does_not_poll(
         assert (len(ticks), harness.handler.started) == (1, names)
 
 
-async def test_a_paused_queue_starts_nothing_and_lets_go_on_what_runs(harness: JobsHarness) -> None:
+async def test_a_paused_queue_starts_no_jobs_but_finishes_running_ones(harness: JobsHarness) -> None:
     running = await harness.create_job("a")
     async with harness.working():
         run = await harness.handler.next_run("a")
@@ -247,7 +247,7 @@ async def test_a_paused_queue_starts_nothing_and_lets_go_on_what_runs(harness: J
         await harness.until_updated(waiting, status="succeeded")
 
 
-async def test_a_pause_is_told_once_however_often_it_is_asked_for(harness: JobsHarness) -> None:
+async def test_only_a_change_of_the_pause_is_notified(harness: JobsHarness) -> None:
     for method in ("resume", "pause", "pause", "pause", "resume", "resume"):
         await harness.call(f"jobs.queue.{method}")
         harness.clock.advance(1)
@@ -257,7 +257,7 @@ async def test_a_pause_is_told_once_however_often_it_is_asked_for(harness: JobsH
     ]
 
 
-async def test_a_pause_outlives_the_process(data_dir: Path) -> None:
+async def test_a_pause_survives_a_restart(data_dir: Path) -> None:
     path = data_dir / "sidecar.db"
     async with open_harness(path) as harness:
         await harness.create_job("a")
@@ -273,7 +273,7 @@ async def test_a_pause_outlives_the_process(data_dir: Path) -> None:
         assert (await harness.call("jobs.queue.get"))["paused"] is False
 
 
-async def test_a_paused_queue_still_cancels_and_takes_back(harness: JobsHarness) -> None:
+async def test_jobs_of_a_paused_queue_can_be_cancelled_and_retried(harness: JobsHarness) -> None:
     await harness.call("jobs.queue.pause")
     job_id = await harness.create_job("a")
     assert (await harness.call("jobs.cancel", {"job_id": job_id}))["status"] == "cancelled"

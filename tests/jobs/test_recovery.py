@@ -56,7 +56,7 @@ def claim_all(harness: JobsHarness) -> None:
         pass
 
 
-async def test_a_job_that_may_run_twice_runs_again_after_a_crash(path: Path) -> None:
+async def test_a_repeatable_job_runs_again_after_a_crash(path: Path) -> None:
     clock = ManualClock()
     (job_id,) = await die_running(path, RepeatableJob, clock=clock)
     clock.advance(1)
@@ -85,7 +85,9 @@ async def test_a_job_that_may_run_twice_runs_again_after_a_crash(path: Path) -> 
 
 
 @pytest.mark.parametrize(("spec", "status"), [(SimpleJob, "interrupted"), (NonRecoverableJob, "failed")])
-async def test_a_job_that_may_not_run_twice_ends_with_the_crash(path: Path, spec: type[SimpleJob], status: str) -> None:
+async def test_a_job_that_must_not_be_repeated_ends_after_a_crash(
+    path: Path, spec: type[SimpleJob], status: str
+) -> None:
     (job_id,) = await die_running(path, spec)
     async with open_harness(path) as harness:
         before = await harness.get_job(job_id)
@@ -110,7 +112,7 @@ async def test_a_job_of_an_unknown_type_is_interrupted(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", [SimpleJob, RepeatableJob, NonRecoverableJob])
-async def test_a_wish_to_cancel_outranks_recovery(path: Path, spec: type[SimpleJob]) -> None:
+async def test_a_requested_cancellation_takes_precedence_over_recovery(path: Path, spec: type[SimpleJob]) -> None:
     async with open_harness(path) as harness:
         job_id = await harness.create_job("a", spec)
         claim_all(harness)
@@ -122,7 +124,7 @@ async def test_a_wish_to_cancel_outranks_recovery(path: Path, spec: type[SimpleJ
         assert harness.handler.started == []
 
 
-async def test_a_job_that_takes_the_process_down_each_time_is_given_up(path: Path) -> None:
+async def test_a_job_that_crashes_the_process_each_time_fails_in_the_end(path: Path) -> None:
     (job_id,) = await die_running(path, RepeatableJob)
     for recoveries in (1, 2, 3):
         async with open_harness(path) as harness:
@@ -149,7 +151,7 @@ def undo_the_end(harness: JobsHarness, job_id: str) -> None:
         )
 
 
-async def test_a_crash_spends_no_try_and_gives_none_back(path: Path) -> None:
+async def test_a_crash_leaves_the_number_of_failed_attempts_unchanged(path: Path) -> None:
     async with open_harness(path) as harness:
         job_id = await harness.create_job("a", RepeatableJob)
         async with harness.working():
@@ -165,7 +167,7 @@ async def test_a_crash_spends_no_try_and_gives_none_back(path: Path) -> None:
         assert (job["attempt"], job["recoveries"], job["error"]["kind"]) == (2, 1, "busy")
 
 
-async def test_everything_is_recovered_before_anything_is_claimed(path: Path) -> None:
+async def test_all_jobs_are_recovered_before_any_is_claimed(path: Path) -> None:
     ids = await die_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
     async with open_harness(path) as harness:
         urgent = await harness.create_job("urgent", priority=100)
@@ -183,7 +185,7 @@ async def test_everything_is_recovered_before_anything_is_claimed(path: Path) ->
         ]
 
 
-async def test_processes_of_a_dead_boots_jobs_are_killed_before_their_jobs_are_settled(path: Path) -> None:
+async def test_child_processes_of_a_dead_process_are_killed_before_its_jobs_are_recovered(path: Path) -> None:
     ids = await die_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
     async with open_harness(path) as harness:
         await harness.create_job("new")
@@ -195,7 +197,7 @@ async def test_processes_of_a_dead_boots_jobs_are_killed_before_their_jobs_are_s
         assert found == [{"queued": 1, "running": 3}]
 
 
-async def test_what_cannot_be_settled_yet_is_settled_later_and_before_anything_is_claimed(
+async def test_a_recovery_that_fails_is_repeated_before_any_job_is_claimed(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Somebody's database browser has the lock when the sidecar starts."""
@@ -217,7 +219,7 @@ async def test_what_cannot_be_settled_yet_is_settled_later_and_before_anything_i
     assert errors == ["the jobs of an earlier process could not be updated; trying again"]
 
 
-async def test_a_worker_that_cannot_settle_anything_stops_all_the_same(path: Path) -> None:
+async def test_a_worker_whose_recovery_fails_can_be_stopped(path: Path) -> None:
     await die_running(path, RepeatableJob)
     async with open_harness(path) as harness:
         harness.database.rows("PRAGMA busy_timeout = 0")
@@ -229,7 +231,7 @@ async def test_a_worker_that_cannot_settle_anything_stops_all_the_same(path: Pat
                     assert await harness.features.stop_work(60) == (0, True)
 
 
-async def test_nothing_is_searched_for_where_no_job_was_left(path: Path) -> None:
+async def test_no_child_processes_are_killed_if_no_job_was_running(path: Path) -> None:
     async with open_harness(path) as harness:
         await harness.create_job("new")
         async with harness.working():
@@ -237,7 +239,7 @@ async def test_nothing_is_searched_for_where_no_job_was_left(path: Path) -> None
         assert harness.orphan_kills == []
 
 
-async def test_a_recovered_job_does_not_wait_for_its_own_key(path: Path) -> None:
+async def test_a_recovered_job_does_not_wait_for_its_own_lock(path: Path) -> None:
     async with open_harness(path) as harness:
         first, second = (
             await harness.create_job("a", RepeatableJob, lock="k"),
@@ -253,7 +255,7 @@ async def test_a_recovered_job_does_not_wait_for_its_own_key(path: Path) -> None
         assert [job["waiting_for"] for job in harness.snapshots(first)] == [None, None, None]
 
 
-async def test_a_shutdown_puts_back_what_may_run_twice_and_ends_the_rest(path: Path) -> None:
+async def test_a_shutdown_requeues_repeatable_jobs_and_ends_the_others(path: Path) -> None:
     async with open_harness(path) as harness:
         again, once, fatal = [
             await harness.create_job(spec.type, spec) for spec in (RepeatableJob, SimpleJob, NonRecoverableJob)
@@ -285,7 +287,7 @@ async def test_a_shutdown_puts_back_what_may_run_twice_and_ends_the_rest(path: P
         assert harness.orphan_kills == []
 
 
-async def test_a_shutdown_does_not_start_what_waits(path: Path) -> None:
+async def test_a_shutdown_does_not_start_jobs_that_waited_for_a_lock(path: Path) -> None:
     async with open_harness(path) as harness:
         await harness.create_job("a", lock="k")
         second = await harness.create_job("b", lock="k")
@@ -298,7 +300,7 @@ async def test_a_shutdown_does_not_start_what_waits(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", [SimpleJob, RepeatableJob, NonRecoverableJob])
-async def test_a_wish_to_cancel_outranks_a_shutdown(path: Path, spec: type[SimpleJob]) -> None:
+async def test_a_requested_cancellation_takes_precedence_over_a_shutdown(path: Path, spec: type[SimpleJob]) -> None:
     async with open_harness(path) as harness:
         job_id = await harness.create_job("a", spec)
         async with harness.working():

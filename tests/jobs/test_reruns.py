@@ -33,7 +33,7 @@ async def finished(harness: JobsHarness, status: str) -> str:
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "interrupted"])
-async def test_a_finished_job_runs_again_with_all_its_tries(harness: JobsHarness, status: str) -> None:
+async def test_a_finished_job_runs_again_with_all_its_attempts(harness: JobsHarness, status: str) -> None:
     job_id = await finished(harness, status)
     before = await harness.get_job(job_id)
     assert before["status"] == status
@@ -60,7 +60,7 @@ async def test_a_finished_job_runs_again_with_all_its_tries(harness: JobsHarness
     assert (await harness.get_job(job_id))["result"] == {"text": "again"}
 
 
-async def test_a_live_job_cannot_be_run_again(harness: JobsHarness) -> None:
+async def test_an_unfinished_job_cannot_be_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
 
     async def refusal() -> tuple[int, str]:
@@ -82,7 +82,7 @@ async def test_a_live_job_cannot_be_run_again(harness: JobsHarness) -> None:
     assert unknown.value.kind == "job_not_found"
 
 
-async def test_a_job_that_is_run_again_in_the_turn_of_its_end_runs_again(harness: JobsHarness) -> None:
+async def test_a_job_can_be_retried_before_its_end_is_committed(harness: JobsHarness) -> None:
     """The host need not wait for the news: between the end and its commit, the job's first run is not gone yet."""
     job_id = await harness.create_job("a")
     other = await harness.create_job("b")

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def orphaned_lines(harness: JobsHarness) -> list[Any]:
     return harness.database.rows("SELECT * FROM job_events WHERE job_id NOT IN (SELECT job_id FROM jobs)")
 
 
-async def test_jobs_that_ended_long_ago_are_forgotten_with_their_logs(harness: JobsHarness) -> None:
+async def test_old_finished_jobs_are_pruned_with_their_logs(harness: JobsHarness) -> None:
     for name, status in (("a", JobStatus.SUCCEEDED), ("b", JobStatus.FAILED), ("c", JobStatus.CANCELLED)):
         work_off(harness, name, status=status)
     work_off(harness, "d", status=JobStatus.INTERRUPTED)
@@ -78,7 +79,7 @@ async def test_jobs_that_ended_long_ago_are_forgotten_with_their_logs(harness: J
     assert (await maintain(harness, "prune", keep_days=30))["jobs"] == 0
 
 
-async def test_a_live_job_is_never_forgotten_however_old_and_large(harness: JobsHarness) -> None:
+async def test_an_unfinished_job_is_never_pruned(harness: JobsHarness) -> None:
     await harness.create_job("runs", lock="k" * 2_000_000)
     harness.journal.claim([])
     await harness.create_job("waits", lock="k" * 2_000_000)
@@ -92,7 +93,7 @@ async def test_a_live_job_is_never_forgotten_however_old_and_large(harness: Jobs
     assert (done["result"]["jobs"], names_left(harness)) == (1, ["runs", "waits"])
 
 
-async def test_of_too_much_the_oldest_goes_first(harness: JobsHarness) -> None:
+async def test_the_oldest_jobs_are_pruned_beyond_the_size_limit(harness: JobsHarness) -> None:
     for name in "abcdef":
         work_off(harness, name, size=300_000)
     assert (await maintain(harness, "prune", max_bytes=1_000_000))["jobs"] == 3
@@ -100,7 +101,7 @@ async def test_of_too_much_the_oldest_goes_first(harness: JobsHarness) -> None:
     assert (await maintain(harness, "prune", max_bytes=1_000_000))["jobs"] == 0
 
 
-async def test_logs_and_results_count_as_well(harness: JobsHarness) -> None:
+async def test_logs_and_results_count_towards_the_size(harness: JobsHarness) -> None:
     def with_log(name: str) -> None:
         job_id = work_off(harness, name)
         for _ in range(10):
@@ -119,7 +120,7 @@ async def test_logs_and_results_count_as_well(harness: JobsHarness) -> None:
     assert names_left(harness) == ["c", "d"]
 
 
-async def test_forgetting_is_done_in_batches_with_a_commit_between(harness: JobsHarness) -> None:
+async def test_pruning_commits_between_batches(harness: JobsHarness) -> None:
     for number in range(60):
         work_off(harness, str(number))
     harness.unit_of_work.commit()
@@ -132,13 +133,13 @@ async def test_forgetting_is_done_in_batches_with_a_commit_between(harness: Jobs
             left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.simple'").fetchone()[0])
 
     harness.clock.advance(31 * DAY_S)
-    prune = PruneHandler(harness.database, harness.store, lambda _: next(events), harness.clock, committed)
+    prune = PruneHandler(replace(harness.runtime, committed=committed), harness.store, lambda _: next(events))
     harness.registrations["maintenance.prune"] = Registration(harness.registrations["maintenance.prune"].spec, prune)
     assert await maintain(harness, "prune") == {"jobs": 60, "events": 200}
     assert left == [35, 10, 0, 0, 0, 0]
 
 
-async def test_maintenance_tells_how_far_it_is(harness: JobsHarness) -> None:
+async def test_maintenance_reports_its_progress(harness: JobsHarness) -> None:
     for number in range(300):
         work_off(harness, str(number), size=30_000)
     harness.clock.advance(31 * DAY_S)
@@ -148,10 +149,10 @@ async def test_maintenance_tells_how_far_it_is(harness: JobsHarness) -> None:
     rows = harness.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
     told = {(params["progress"], params["message"]) for params in harness.named("jobs.progress")}
     assert rows == [
-        ("maintenance.prune", 1.0, "300 old jobs forgotten"),
-        ("maintenance.vacuum", 1.0, "Giving space back"),
+        ("maintenance.prune", 1.0, "Deleted 300 old jobs"),
+        ("maintenance.vacuum", 1.0, "Returning space to the file system"),
     ]
-    assert told & {(0.3, "300 old jobs forgotten"), (0.7, "300 jobs forgotten")}
+    assert told & {(0.3, "Deleted 300 old jobs"), (0.7, "Deleted 300 jobs")}
     assert all(0 <= fraction < 1 for fraction, _ in told)
 
 
@@ -197,7 +198,7 @@ def by_age(harness: JobsHarness) -> int:
 
 
 @pytest.mark.parametrize("beyond", [by_rows, by_bytes, by_age])
-async def test_the_event_log_is_bounded_and_says_what_it_no_longer_has(
+async def test_the_event_log_is_pruned_and_a_replay_reports_lost_events(
     harness: JobsHarness, beyond: Callable[[JobsHarness], int]
 ) -> None:
     oldest = beyond(harness)
@@ -212,7 +213,7 @@ async def test_the_event_log_is_bounded_and_says_what_it_no_longer_has(
 
 
 @pytest.mark.parametrize(("seen", "outcome"), [(-2, "resync"), (-1, "ok")])
-async def test_a_host_that_comes_back_too_late_is_told_to_start_anew(data_dir: Path, seen: int, outcome: str) -> None:
+async def test_a_client_that_resumes_after_lost_events_must_resync(data_dir: Path, seen: int, outcome: str) -> None:
     path = data_dir / "another.db"
     async with open_harness(path) as harness:
         look_after(harness)
@@ -238,7 +239,7 @@ async def log_a_lot(harness: JobsHarness, write: Callable[[Any], None]) -> list[
     return harness.database.rows("SELECT level, message, meta_json FROM job_events WHERE job_id = ?", (job_id,))
 
 
-async def test_a_job_that_logs_without_end_is_cut_short_once(harness: JobsHarness) -> None:
+async def test_a_jobs_log_is_limited_in_lines_over_all_attempts(harness: JobsHarness) -> None:
     def write(context: Any) -> None:
         for number in range(MAX_LOG_LINES + 10):
             context.log(str(number))
@@ -249,7 +250,7 @@ async def test_a_job_that_logs_without_end_is_cut_short_once(harness: JobsHarnes
     assert [message for _, message, _ in rows[:3]] == ["Queued", "Started", "0"]
 
 
-async def test_a_job_that_logs_large_pages_is_cut_short_once(harness: JobsHarness) -> None:
+async def test_a_jobs_log_is_limited_in_bytes_over_all_attempts(harness: JobsHarness) -> None:
     def write(context: Any) -> None:
         for _ in range(20):
             context.log("page", meta={"page": "x" * 60_000})
@@ -260,7 +261,7 @@ async def test_a_job_that_logs_large_pages_is_cut_short_once(harness: JobsHarnes
     assert [row for row in rows if row[1] == LOG_FULL] == [("warning", LOG_FULL, '{"truncated":true}')]
 
 
-async def test_a_line_counts_as_what_is_stored_of_it(harness: JobsHarness) -> None:
+async def test_a_truncated_line_counts_with_its_stored_size(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         run = await harness.handler.next_run("a")
@@ -275,7 +276,7 @@ async def test_a_line_counts_as_what_is_stored_of_it(harness: JobsHarness) -> No
     ]
 
 
-async def test_whatever_a_handler_says_does_it_no_harm(harness: JobsHarness) -> None:
+async def test_unencodable_messages_and_meta_do_not_fail_the_job(harness: JobsHarness) -> None:
     circle: dict[str, object] = {}
     circle["itself"] = circle
     job_id = await harness.create_job("a")
@@ -318,7 +319,7 @@ def free_some(harness: JobsHarness, count: int = 600) -> None:
     harness.unit_of_work.commit()
 
 
-async def test_a_vacuum_gives_free_pages_back_to_the_disk(harness: JobsHarness) -> None:
+async def test_a_vacuum_returns_free_pages_to_the_file_system(harness: JobsHarness) -> None:
     free_some(harness)
     free, size = harness.database.freelist_count(), file_bytes(harness)
     assert free * harness.database.page_size() > 20_000_000
@@ -329,7 +330,7 @@ async def test_a_vacuum_gives_free_pages_back_to_the_disk(harness: JobsHarness) 
     assert harness.database.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_disk(harness: JobsHarness) -> None:
+async def test_the_write_ahead_log_shrinks_after_a_huge_transaction(harness: JobsHarness) -> None:
     log_events(harness, 10, size=4_000_000)
     harness.unit_of_work.commit()
     log = harness.database.path.with_name("sidecar.db-wal")
@@ -340,7 +341,7 @@ async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_di
     assert log.stat().st_size <= WAL_LIMIT_BYTES
 
 
-async def test_a_vacuum_does_not_give_up_because_others_write(harness: JobsHarness) -> None:
+async def test_a_vacuum_continues_while_other_code_writes(harness: JobsHarness) -> None:
     free_some(harness, 300)
     others = iter(range(20))
 
@@ -351,13 +352,13 @@ async def test_a_vacuum_does_not_give_up_because_others_write(harness: JobsHarne
                 harness.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     harness.registrations["maintenance.vacuum"] = Registration(
-        VacuumDatabase, VacuumHandler(harness.database, committed)
+        VacuumDatabase, VacuumHandler(replace(harness.runtime, committed=committed), lambda _: iter(()))
     )
     await maintain(harness, "vacuum")
     assert (harness.database.freelist_count(), next(others, None)) == (0, None)
 
 
-async def test_an_old_backends_database_gives_space_back_once_it_is_adopted(tmp_path: Path) -> None:
+async def test_an_adopted_database_can_be_pruned_and_vacuumed(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         fill(old)
         for number in range(500):

@@ -32,7 +32,7 @@ STUMBLED = {
 }
 
 
-async def test_a_try_that_failed_in_a_way_that_may_pass_is_followed_by_another(harness: JobsHarness) -> None:
+async def test_a_retryable_failure_is_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing())
@@ -72,7 +72,7 @@ async def test_a_try_that_failed_in_a_way_that_may_pass_is_followed_by_another(h
     assert await harness.log_messages(job_id) == ["Queued", "Started", waiting["message"], "Started", "Succeeded"]
 
 
-async def test_after_the_last_try_the_job_has_failed(harness: JobsHarness) -> None:
+async def test_a_job_fails_after_its_last_attempt(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob, max_attempts=2)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing())
@@ -85,7 +85,7 @@ async def test_after_the_last_try_the_job_has_failed(harness: JobsHarness) -> No
     assert harness.handler.started == ["a", "a"]
 
 
-async def test_a_type_that_does_not_say_otherwise_is_tried_once(harness: JobsHarness) -> None:
+async def test_a_type_without_a_policy_has_one_attempt(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing())
@@ -93,7 +93,7 @@ async def test_a_type_that_does_not_say_otherwise_is_tried_once(harness: JobsHar
     assert (failed["attempt"], failed["max_attempts"]) == (1, 1)
 
 
-async def test_a_failure_that_will_not_pass_is_not_tried_again(harness: JobsHarness) -> None:
+async def test_a_failure_that_is_not_retryable_is_not_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(lasting())
@@ -102,7 +102,7 @@ async def test_a_failure_that_will_not_pass_is_not_tried_again(harness: JobsHarn
     assert failed["error"]["hint"] == "Sign in again."
 
 
-async def test_a_payload_that_no_longer_fits_is_not_tried_again(harness: JobsHarness) -> None:
+async def test_an_invalid_payload_is_not_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     with harness.database.write():
         harness.database.execute("UPDATE jobs SET payload_json = '[]'")
@@ -137,7 +137,7 @@ async def test_a_bug_in_a_handler_is_retried_within_its_attempts(
     ],
     ids=["half a sign", "half a sign in the hint", "what is not JSON", "a long story", "a large page"],
 )
-async def test_an_error_that_cannot_be_stored_as_it_is_harms_nobody_else(
+async def test_an_error_that_cannot_be_encoded_does_not_affect_other_jobs(
     harness: JobsHarness, error: JobFailed
 ) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
@@ -151,14 +151,14 @@ async def test_an_error_that_cannot_be_stored_as_it_is_harms_nobody_else(
     assert len(str(waiting)) < 150_000
 
 
-def test_an_error_is_stored_as_the_handler_put_it() -> None:
+def test_an_error_is_stored_as_the_handler_raised_it() -> None:
     failure = JobFailed("It broke.", kind="broken", hint="Mend it.", retryable=True, details={"at": [1, {"x": None}]})
     assert job_error(failure) == JobError(
         kind="broken", message="It broke.", hint="Mend it.", retryable=True, details={"at": [1, {"x": None}]}
     )
 
 
-async def test_a_try_that_takes_too_long_has_failed_and_is_tried_again(harness: JobsHarness) -> None:
+async def test_an_attempt_beyond_its_time_limit_fails_and_is_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", TimeLimitedJob)
     async with harness.working():
         waiting = await harness.until_updated(job_id, waiting_for="retry")
@@ -175,7 +175,7 @@ async def test_a_try_that_takes_too_long_has_failed_and_is_tried_again(harness: 
     assert harness.handler.started == ["a", "a"]
 
 
-def test_waits_double_up_to_a_cap_with_a_fifth_of_jitter() -> None:
+def test_delays_double_up_to_a_maximum_with_a_fifth_of_jitter() -> None:
     assert [backoff_s(attempt, None, 0.0) for attempt in range(1, 11)] == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert [backoff_s(attempt, None, 0.5) for attempt in (1, 4, 20)] == pytest.approx([2.2, 17.6, 330.0])
     assert [backoff_s(attempt, None, 1.0) for attempt in (1, 4, 20)] == pytest.approx([2.4, 19.2, 360.0])
@@ -185,11 +185,11 @@ def test_waits_double_up_to_a_cap_with_a_fifth_of_jitter() -> None:
     ("named", "waits"),
     [(0.0, 0.0), (-5.0, 0.0), (7.5, 7.5), (3600.0, 3600.0), (1e9, 86_400.0), (math.inf, 86_400.0), (math.nan, 0.0)],
 )
-def test_a_time_that_the_remote_named_is_kept_to_for_a_day_at_most(named: float, waits: float) -> None:
+def test_the_remote_servers_delay_is_used_up_to_a_day(named: float, waits: float) -> None:
     assert backoff_s(5, named, 1.0) == waits
 
 
-async def test_the_next_try_comes_when_the_remote_said(harness: JobsHarness) -> None:
+async def test_the_next_attempt_starts_after_the_remote_servers_delay(harness: JobsHarness) -> None:
     harness.random_fraction = 1.0
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
@@ -202,7 +202,7 @@ async def test_the_next_try_comes_when_the_remote_said(harness: JobsHarness) -> 
         await harness.handler.next_run("a")
 
 
-async def test_chance_lengthens_the_wait(harness: JobsHarness) -> None:
+async def test_jitter_lengthens_the_delay(harness: JobsHarness) -> None:
     harness.random_fraction = 0.5
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
@@ -210,7 +210,7 @@ async def test_chance_lengthens_the_wait(harness: JobsHarness) -> None:
         assert (await harness.until_updated(job_id, waiting_for="retry"))["run_at"] == "2026-11-23T08:00:02.200Z"
 
 
-async def test_a_job_that_waits_for_its_next_try_stops_at_once_when_cancelled(harness: JobsHarness) -> None:
+async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_at_once(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing())
@@ -228,7 +228,7 @@ async def test_a_job_that_waits_for_its_next_try_stops_at_once_when_cancelled(ha
     [passing(), lasting(), ZeroDivisionError(), JobSnoozed("later", delay_s=5, waiting_for=WaitingFor.NETWORK)],
     ids=["may pass", "will not pass", "bug", "snooze"],
 )
-async def test_a_cancelled_job_is_cancelled_however_it_goes_down(harness: JobsHarness, error: Exception) -> None:
+async def test_a_cancelled_job_is_cancelled_whatever_its_handler_raises(harness: JobsHarness, error: Exception) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).on_cancel = error
@@ -241,7 +241,7 @@ async def test_a_cancelled_job_is_cancelled_however_it_goes_down(harness: JobsHa
     assert harness.handler.started == ["a"]
 
 
-async def test_a_wish_to_cancel_in_the_very_turn_of_a_failure_outranks_the_next_try(harness: JobsHarness) -> None:
+async def test_a_cancellation_in_the_tick_of_a_failure_takes_precedence_over_a_retry(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing())  # the handler has not seen it yet
@@ -252,7 +252,7 @@ async def test_a_wish_to_cancel_in_the_very_turn_of_a_failure_outranks_the_next_
 
 
 @pytest.mark.parametrize("why", [WaitingFor.NETWORK, WaitingFor.RATE_LIMIT])
-async def test_a_snoozed_job_comes_back_and_has_lost_no_try(harness: JobsHarness, why: WaitingFor) -> None:
+async def test_a_snoozed_job_runs_again_and_uses_up_no_attempt(harness: JobsHarness, why: WaitingFor) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         for _ in range(5):
@@ -278,9 +278,7 @@ async def test_a_snoozed_job_comes_back_and_has_lost_no_try(harness: JobsHarness
         (math.inf, "2026-11-24T08:00:00.000Z"),
     ],
 )
-async def test_a_snooze_lasts_a_second_at_least_and_a_day_at_most(
-    harness: JobsHarness, named: float, run_at: str
-) -> None:
+async def test_a_snooze_lasts_from_one_second_to_one_day(harness: JobsHarness, named: float, run_at: str) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         (await harness.handler.next_run("a")).fail(
@@ -289,7 +287,7 @@ async def test_a_snooze_lasts_a_second_at_least_and_a_day_at_most(
         assert (await harness.until_updated(job_id, waiting_for="rate_limit"))["run_at"] == run_at
 
 
-async def test_what_a_failed_try_has_spent_a_snooze_does_not_give_back(harness: JobsHarness) -> None:
+async def test_a_snooze_does_not_restore_failed_attempts(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing())
@@ -303,7 +301,7 @@ async def test_what_a_failed_try_has_spent_a_snooze_does_not_give_back(harness: 
         assert (await harness.get_job(job_id))["attempt"] == 2
 
 
-async def test_a_try_that_comes_at_once_is_a_run_of_its_own(harness: JobsHarness) -> None:
+async def test_an_immediate_retry_can_be_cancelled(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).fail(passing(retry_after_s=0))
@@ -319,7 +317,7 @@ async def test_a_try_that_comes_at_once_is_a_run_of_its_own(harness: JobsHarness
         assert run.outcome.cancelled()
 
 
-async def test_each_snapshot_of_a_job_that_is_tried_often_is_newer_than_the_one_before(harness: JobsHarness) -> None:
+async def test_each_snapshot_of_a_retried_job_has_a_higher_version(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         for error in (passing(), JobSnoozed("Later.", delay_s=1, waiting_for=WaitingFor.NETWORK), passing(), passing()):

@@ -44,7 +44,7 @@ async def finish(harness: JobsHarness, name: str) -> None:
     await harness.settle()
 
 
-async def test_a_new_schedule_runs_first_at_the_next_point_of_its_grid(harness: JobsHarness) -> None:
+async def test_a_new_schedule_runs_at_the_next_point_of_its_grid(harness: JobsHarness) -> None:
     harness.clock.advance(20 * 60)
     harness.scheduler.ensure("s", SimpleJob(name="a", lock="k"), period_s=HOUR_S)
     listed = await harness.call("jobs.schedules.list")
@@ -77,7 +77,7 @@ async def test_a_new_schedule_runs_first_at_the_next_point_of_its_grid(harness: 
     assert json.loads(Schedule.model_validate_json(json.dumps(after), strict=True).model_dump_json()) == after
 
 
-async def test_a_schedule_fires_on_its_grid_however_late_the_worker_looks(harness: JobsHarness) -> None:
+async def test_late_runs_do_not_move_the_grid(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     async with harness.working():
         for minutes in (61, 62, 58, 59, 65):
@@ -86,7 +86,7 @@ async def test_a_schedule_fires_on_its_grid_however_late_the_worker_looks(harnes
     assert made_at(harness) == ["09:01", "10:03", "11:01", "12:00", "13:05"]
 
 
-async def test_a_period_longer_than_the_app_is_ever_open_still_fires(data_dir: Path) -> None:
+async def test_a_period_longer_than_any_session_still_fires(data_dir: Path) -> None:
     clock = ManualClock()
     made: list[str] = []
     for _ in range(30):  # opened for a minute, once in an hour
@@ -102,7 +102,7 @@ async def test_a_period_longer_than_the_app_is_ever_open_still_fires(data_dir: P
     assert made == ["00:00"]
 
 
-async def test_no_restart_moves_the_grid(data_dir: Path) -> None:
+async def test_a_restart_does_not_move_the_grid(data_dir: Path) -> None:
     clock = ManualClock()
     for _ in range(3):
         clock.advance(17 * 60)
@@ -111,7 +111,7 @@ async def test_no_restart_moves_the_grid(data_dir: Path) -> None:
             assert (await schedules(harness))["s"]["next_run_at"] == "2026-11-23T09:00:00.000Z"
 
 
-async def test_while_its_job_is_live_a_schedule_makes_no_other(harness: JobsHarness) -> None:
+async def test_a_schedule_skips_runs_while_its_job_is_unfinished(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     async with harness.working():
         await harness.pass_time(HOUR_S)
@@ -126,7 +126,7 @@ async def test_while_its_job_is_live_a_schedule_makes_no_other(harness: JobsHarn
         assert made_at(harness) == ["09:00", "13:00"]
 
 
-async def test_a_job_that_waits_for_its_next_try_is_live(harness: JobsHarness) -> None:
+async def test_a_queued_job_counts_as_unfinished(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", RepeatableJob(name="a"), period_s=60)
     await harness.call("jobs.queue.pause")
     async with harness.working():
@@ -136,7 +136,7 @@ async def test_a_job_that_waits_for_its_next_try_is_live(harness: JobsHarness) -
 
 
 @pytest.mark.parametrize("at_work", [True, False], ids=["asleep", "closed"])
-async def test_after_a_night_what_was_missed_is_made_up_for_once(data_dir: Path, at_work: bool) -> None:
+async def test_one_job_replaces_all_runs_missed_in_standby_or_between_sessions(data_dir: Path, at_work: bool) -> None:
     path, clock = data_dir / "sidecar.db", ManualClock()
     async with open_harness(path, clock) as harness:
         harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=15 * 60)
@@ -165,7 +165,7 @@ def next_runs(harness: JobsHarness, ids: list[str], *, period_s: int, jitter_s: 
     return dict(rows)
 
 
-async def test_schedules_spread_over_their_jitter_and_stay_where_they_are(harness: JobsHarness, tmp_path: Path) -> None:
+async def test_schedules_spread_over_their_jitter_and_keep_their_offset(harness: JobsHarness, tmp_path: Path) -> None:
     ids = [f"calendar:{number}" for number in range(50)]
     here = next_runs(harness, ids, period_s=HOUR_S, jitter_s=10 * 60)
     assert all(AT < moment < "2026-11-23T08:10:00.000Z" for moment in here.values())
@@ -180,7 +180,7 @@ async def test_schedules_spread_over_their_jitter_and_stay_where_they_are(harnes
     assert {one: schedule["next_run_at"] for one, schedule in (await schedules(harness)).items()} == later
 
 
-async def test_a_clock_that_is_set_ahead_makes_one_run_and_one_that_is_set_back_none_is_lost(
+async def test_setting_the_clock_forward_causes_one_run_and_setting_it_back_loses_none(
     harness: JobsHarness,
 ) -> None:
     for schedule_id, period_s in (("short", 60), ("hour", HOUR_S), ("day", DAY_S)):
@@ -207,7 +207,7 @@ async def test_a_clock_that_is_set_ahead_makes_one_run_and_one_that_is_set_back_
     assert [harness.handler.started.count(name) for name in ("short", "hour", "day")] == [4, 3, 1]
 
 
-async def test_after_a_sleep_what_is_due_is_found_as_soon_as_the_host_says_so(harness: JobsHarness) -> None:
+async def test_overdue_jobs_start_on_jobs_queue_wake_after_standby(harness: JobsHarness) -> None:
     harness.scheduler.ensure("hour", SimpleJob(name="hour"), period_s=HOUR_S)
     await harness.create_job("later", run_at="2026-11-23T09:30:00Z")
     async with harness.working():
@@ -220,7 +220,7 @@ async def test_after_a_sleep_what_is_due_is_found_as_soon_as_the_host_says_so(ha
         await finish(harness, "hour")
 
 
-async def test_a_clock_that_wavers_by_a_moment_fires_nothing_twice(harness: JobsHarness) -> None:
+async def test_small_clock_adjustments_do_not_repeat_a_run(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=60)
     async with harness.working():
         await harness.pass_time(60)
@@ -231,7 +231,7 @@ async def test_a_clock_that_wavers_by_a_moment_fires_nothing_twice(harness: Jobs
         assert made_at(harness) == ["08:01"]
 
 
-async def test_a_changed_period_counts_from_now_on_the_same_grid(harness: JobsHarness) -> None:
+async def test_a_changed_period_applies_from_now_on_with_the_same_offset(harness: JobsHarness) -> None:
     harness.clock.advance(100)
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     changed = await harness.call("jobs.schedules.update", {"schedule_id": "s", "period_s": 15 * 60})
@@ -244,7 +244,7 @@ async def test_a_changed_period_counts_from_now_on_the_same_grid(harness: JobsHa
     assert made_at(harness) == ["08:15"]
 
 
-async def test_a_disabled_schedule_fires_nothing_and_does_not_catch_up(harness: JobsHarness) -> None:
+async def test_a_disabled_schedule_does_not_run_or_catch_up(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     off = await harness.call("jobs.schedules.update", {"schedule_id": "s", "enabled": False})
     assert (off["enabled"], off["period_s"]) == (False, HOUR_S)
@@ -258,7 +258,7 @@ async def test_a_disabled_schedule_fires_nothing_and_does_not_catch_up(harness: 
         assert made_at(harness) == ["14:00"]
 
 
-async def test_a_disabled_schedule_runs_by_hand(harness: JobsHarness) -> None:
+async def test_a_disabled_schedule_can_be_run_on_request(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     await harness.call("jobs.schedules.update", {"schedule_id": "s", "enabled": False})
     async with harness.working():
@@ -267,7 +267,7 @@ async def test_a_disabled_schedule_runs_by_hand(harness: JobsHarness) -> None:
         assert (await harness.get_job(job["job_id"]))["status"] == "succeeded"
 
 
-async def test_a_run_by_hand_does_not_move_the_grid(harness: JobsHarness) -> None:
+async def test_a_run_on_request_does_not_move_the_grid(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     harness.clock.advance(10 * 60)
     before = (await schedules(harness))["s"]
@@ -283,7 +283,7 @@ async def test_a_run_by_hand_does_not_move_the_grid(harness: JobsHarness) -> Non
     assert made_at(harness) == ["08:10", "09:00"]
 
 
-async def test_a_run_by_hand_answers_with_the_live_job_where_there_is_one(harness: JobsHarness) -> None:
+async def test_a_run_on_request_returns_the_unfinished_job_if_there_is_one(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     first = await run_now(harness)
     assert await run_now(harness) == first
@@ -305,7 +305,7 @@ async def test_a_schedule_that_does_not_exist_is_not_found(harness: JobsHarness,
 
 
 @pytest.mark.parametrize("period_s", [0, 59, 366 * DAY_S + 1, 60.0])
-async def test_a_period_that_makes_no_sense_is_refused(harness: JobsHarness, period_s: float) -> None:
+async def test_an_invalid_period_is_refused(harness: JobsHarness, period_s: float) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     before = await schedules(harness)
     with pytest.raises(RemoteError) as refused:
@@ -314,7 +314,7 @@ async def test_a_period_that_makes_no_sense_is_refused(harness: JobsHarness, per
     assert await schedules(harness) == before
 
 
-async def test_a_schedule_of_an_unknown_type_is_passed_over(
+async def test_a_schedule_with_an_unknown_type_or_an_invalid_payload_is_skipped(
     harness: JobsHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.scheduler.ensure("gone", RepeatableJob(name="gone"), period_s=HOUR_S)
@@ -340,7 +340,7 @@ async def test_a_schedule_of_an_unknown_type_is_passed_over(
     )
 
 
-async def test_what_a_user_has_changed_stays_so(data_dir: Path) -> None:
+async def test_ensure_keeps_the_users_changes(data_dir: Path) -> None:
     path, clock = data_dir / "sidecar.db", ManualClock()
     async with open_harness(path, clock) as harness:
         harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
@@ -351,7 +351,7 @@ async def test_what_a_user_has_changed_stays_so(data_dir: Path) -> None:
         assert await schedules(harness) == changed
 
 
-async def test_a_schedule_that_was_removed_makes_no_more_jobs(harness: JobsHarness) -> None:
+async def test_a_removed_schedule_creates_no_jobs(harness: JobsHarness) -> None:
     harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=HOUR_S)
     harness.scheduler.remove("s")
     async with harness.working():
@@ -370,7 +370,7 @@ async def start_and_stop(harness: JobsHarness) -> None:
         await harness.features.stop_work(PATIENCE_S)
 
 
-async def test_a_locked_database_does_not_keep_the_work_from_beginning(
+async def test_a_locked_database_does_not_prevent_the_start_of_work(
     harness: JobsHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in FEATURES:
@@ -387,7 +387,7 @@ async def test_a_locked_database_does_not_keep_the_work_from_beginning(
     assert len(await schedules(harness)) == 3
 
 
-async def test_the_database_is_looked_after_unasked(harness: JobsHarness) -> None:
+async def test_maintenance_is_scheduled_at_the_start(harness: JobsHarness) -> None:
     await start_and_stop(harness)
     after = await schedules(harness)
     assert {

@@ -7,7 +7,7 @@ from sidecar.job_handler import JobSnoozed
 from tests.jobs.harness import JobsHarness
 
 
-async def test_a_running_job_says_what_it_waits_for(harness: JobsHarness) -> None:
+async def test_a_running_job_reports_what_it_waits_for(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         run = await harness.handler.next_run("a")
@@ -22,7 +22,7 @@ async def test_a_running_job_says_what_it_waits_for(harness: JobsHarness) -> Non
         assert done["waiting_for"] is None
 
 
-async def test_a_job_knows_for_how_long_it_was_put_off(harness: JobsHarness) -> None:
+async def test_a_handler_knows_how_long_its_job_was_snoozed(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         for snoozed_for_s in (0, 60, 120):
@@ -37,7 +37,7 @@ async def test_a_job_knows_for_how_long_it_was_put_off(harness: JobsHarness) -> 
         assert (await harness.handler.next_run("a")).context.snoozed_for_s == 0
 
 
-async def test_how_far_a_job_is_stands_in_its_row_once_a_second_by_the_clock_that_people_read(
+async def test_progress_is_stored_once_a_second_by_the_wall_clock(
     harness: JobsHarness,
 ) -> None:
     job_id = await harness.create_job("a")

@@ -9,14 +9,20 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
 import anyio
 from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
-from sidecar_protocol.calendar.accounts import CalendarCredentialsRejected, CalendarUnreachable
+from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.calendar.accounts import (
+    CalendarAuth,
+    CalendarCredentialsRejected,
+    CalendarProvider,
+    CalendarUnreachable,
+)
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
@@ -69,9 +75,24 @@ class FileState:
 class IcsProvider(Provider):
     """Provides the calendars of iCalendar addresses and local files."""
 
+    provider_id: ClassVar = "ics"
+    service: ClassVar = AccountService.ICS
+    sync_period_s: ClassVar = 900
+    """Many servers, such as Google's, send the whole file each time, and generate it only a few times a day."""
+    has_one_account_per_email: ClassVar = False
+
     def __init__(self, http: Http) -> None:
         self._http = http
         self._states: dict[str, FileState] = {}
+
+    def describe(self) -> CalendarProvider:
+        return CalendarProvider(
+            id=self.provider_id,
+            name="iCalendar address or file",
+            auth=CalendarAuth.ADDRESS,
+            available=True,
+            credentials=["address: a secret iCal address (https or webcal), or the absolute path of an .ics file"],
+        )
 
     async def connect(
         self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]

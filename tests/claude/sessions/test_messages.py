@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.claude.sessions.messages import NewMessage, messages_in
-from sidecar.claude.stream import RunReader, TokenUsage
+from sidecar.claude.stream import RunReader
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -109,7 +110,7 @@ def test_usage_is_counted_once_for_each_message() -> None:
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "stream_event", "event": {"type": "message_delta", "usage": {"output_tokens": 9}}})
-    assert reader.usage.tokens == TokenUsage(20, 18, 0, 10)
+    assert reader.usage.tokens == ClaudeUsage(input_tokens=20, output_tokens=18, cache_read_input_tokens=10)
 
 
 def test_the_cost_of_a_prompt_is_the_increase_since_the_last_result() -> None:
