@@ -73,7 +73,7 @@ class AccountLifecycle(ABC):
     """The accounts of one feature, which supplies the abstract methods: its table, its job and its data."""
 
     sign_in_hint: ClassVar[str] = "Connect the account again."
-    """What the user does about stored credentials that cannot be decrypted."""
+    """Hint if the stored credentials cannot be decrypted."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "fdd4148f4a368ae1";
+export const SCHEMA_HASH = "d583a489e4dfdda6";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1158,7 +1158,7 @@ export interface AtlassianAccount {
   /** The owner's name at the site. */
   display_name: string | null;
   scope: AtlassianScope;
-  /** As entered by the user; Atlassian's API does not provide it. */
+  /** Entered by the user; Atlassian's API does not provide it. */
   token_expires_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -1935,12 +1935,12 @@ export interface ClaudeTurnResult {
   session_id: string;
 }
 
-/** Bring the feed up to date with a Confluence site. */
+/** Updates the feed with the changes at a Confluence site. */
 export interface SyncConfluence {
   /** An account's id. */
   account_id: string;
   /**
-   * Read all of the last year anew, instead of what has changed.
+   * Reads the whole last year again, instead of only what changed since the last sync.
    *
    * @default false
    */
@@ -1959,12 +1959,12 @@ export interface AtlassianSynced {
   full: boolean;
 }
 
-/** Bring the feed up to date with a Jira site. */
+/** Updates the feed with the changes at a Jira site. */
 export interface SyncJira {
   /** An account's id. */
   account_id: string;
   /**
-   * Read all of the last year anew, instead of what has changed.
+   * Reads the whole last year again, instead of only what changed since the last sync.
    *
    * @default false
    */
@@ -2866,38 +2866,38 @@ export interface Methods {
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
-   * All Confluence accounts, the oldest first.
+   * Returns all Confluence accounts, oldest first.
    *
    * Replaces GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
-   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   * Checks the credentials at the site, stores the account and queues its first sync.
    *
-   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-   * is found out.  The same token may serve Jira, as an account of its own.
+   * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+   * site only.  The same token can be used for Jira, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
-   * Change what is given.
+   * Changes the given fields.
    *
-   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-   * A new scope has everything read anew.
+   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
    * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
    */
   "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
   /**
-   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
    * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
-   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
    * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
@@ -2905,38 +2905,38 @@ export interface Methods {
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
   /**
-   * All Jira accounts, the oldest first.
+   * Returns all Jira accounts, oldest first.
    *
    * Replaces GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
-   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   * Checks the credentials at the site, stores the account and queues its first sync.
    *
-   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-   * is found out.  The same token may serve Confluence, as an account of its own.
+   * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+   * site only.  The same token can be used for Confluence, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
-   * Change what is given.
+   * Changes the given fields.
    *
-   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-   * A new scope has everything read anew.
+   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
    * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
    */
   "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
   /**
-   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
    * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
-   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
    * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
@@ -3303,39 +3303,39 @@ export interface NestedMethods<Options> {
   readonly confluence: {
     readonly accounts: {
       /**
-       * All Confluence accounts, the oldest first.
+       * Returns all Confluence accounts, oldest first.
        *
        * Replaces GET /confluence/accounts.
        */
       readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
-       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       * Checks the credentials at the site, stores the account and queues its first sync.
        *
-       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-       * is found out.  The same token may serve Jira, as an account of its own.
+       * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+       * site only.  The same token can be used for Jira, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Change what is given.
+       * Changes the given fields.
        *
-       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-       * A new scope has everything read anew.
+       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
        * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
        * secrets_locked.
        */
       readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
        * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
-       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
        * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
@@ -3349,39 +3349,39 @@ export interface NestedMethods<Options> {
   readonly jira: {
     readonly accounts: {
       /**
-       * All Jira accounts, the oldest first.
+       * Returns all Jira accounts, oldest first.
        *
        * Replaces GET /jira/accounts.
        */
       readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
-       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       * Checks the credentials at the site, stores the account and queues its first sync.
        *
-       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-       * is found out.  The same token may serve Confluence, as an account of its own.
+       * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+       * site only.  The same token can be used for Confluence, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Change what is given.
+       * Changes the given fields.
        *
-       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-       * A new scope has everything read anew.
+       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
        * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
        * secrets_locked.
        */
       readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
        * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
-       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
        * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
@@ -3557,9 +3557,9 @@ export interface JobTypes {
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
   /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
-  /** Bring the feed up to date with a Confluence site. */
+  /** Updates the feed with the changes at a Confluence site. */
   "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
-  /** Bring the feed up to date with a Jira site. */
+  /** Updates the feed with the changes at a Jira site. */
   "jira.sync": { payload: SyncJira; result: AtlassianSynced };
   /** Writes a compact copy of the database without interrupting other work. */
   "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };

@@ -35,7 +35,7 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What authenticates a request."""
+    """The user name and password of HTTP Basic authentication."""
 
     email: str
     token: str = field(repr=False)

@@ -51,7 +51,7 @@ class TokenOwner:
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """Where a token is accepted: at the site itself, or with scopes at Atlassian's gateway."""
+    """The API that accepts a token: the site's own or, for tokens with scopes, Atlassian's gateway."""
 
     name: Literal["site", "gateway"]
     cloud_id: str | None = None

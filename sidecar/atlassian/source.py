@@ -1,4 +1,4 @@
-"""What a sync needs from a product.  Jira and Confluence each implement `Source`."""
+"""The interface between a sync and its product; Jira and Confluence each implement `Source`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field

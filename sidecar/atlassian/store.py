@@ -13,7 +13,7 @@ HINTS: Final = {
     "secret_unreadable": "This computer's key cannot decrypt the stored token: update the account with a new token.",
     "site_address_invalid": "Delete the account and connect the site by an address like https://example.atlassian.net.",
 }
-"""What the user can do, by the account's `reason`."""
+"""Suggested actions for the user, by the account's `reason`."""
 
 
 def _quoted(text: str) -> str:

@@ -41,7 +41,7 @@ def parse_cursor(stored: str | None) -> SyncCursor:
 
 @dataclass(frozen=True, slots=True)
 class SyncWindow:
-    """What one sync reads."""
+    """The range that one sync reads."""
 
     since_ms: int
     lower_ms: int
