@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "d583a489e4dfdda6";
+export const SCHEMA_HASH = "32cf7320461c887d";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -15,20 +15,21 @@ export interface Meta {
   traceparent?: string | null;
 }
 
-/** Events, newest first. */
+/** A page of events, newest first. */
 export interface ActivityPage {
   events: ActivityEvent[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** One thing that happened. */
+/** An event of the activity feed. */
 export interface ActivityEvent {
   event_id: string;
   /** google_calendar, ics, jira, confluence or claude. */
   source: string;
-  /** `local` for what this machine did itself. */
+  /** `local` for events on this computer. */
   account_id: string;
+  /** The object and what happened to it, for example `issue_transitioned` or `event_scheduled`. */
   event_type: string;
   title: string | null;
   description: string | null;
@@ -36,56 +37,60 @@ export interface ActivityEvent {
   actor: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   event_time: string | null;
-  /** The same moment, seconds since 1970. */
+  /** The same time in seconds since 1970. */
   event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  /** When it ended or will end, if it has a duration, such as a meeting or logged work. */
   ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  /** The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events. */
   local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
+  /** The day after an all-day event's last day; null if it has one day. */
   local_end_date: string | null;
   /** Whether the account's owner did it. */
   by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
+  /** The id of the calendar, project or space. */
   container_id: string | null;
-  /** That one's name. */
+  /** The name of the calendar, project or space. */
   container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  /** The id of the page or of the series of meetings that several events are about. */
   object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
+  /** The issue that it is about, according to Jira. */
   issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  /**
+   * The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+   * cancelled.
+   */
   status: string | null;
-  /** An issue's status before. */
+  /** The issue's status before this event. */
   previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
+  /** The meaning of an issue's status: todo, doing, done or blocked. */
   status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
+  /** The keys of other issues that it is linked with, or whose keys occur in its texts. */
   links: string[];
-  /** 1, and one more each time it was told anew in other words. */
+  /** 1, incremented each time that the event is updated. */
   version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
-  /** What the source said, where it is worth keeping. */
+  /** Further data from the source. */
   raw: unknown;
 }
 
-/** What was found, newest first. */
+/** A page of search results, newest first. */
 export interface ActivityHits {
   hits: ActivityHit[];
-  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  /** Null on the last page.  Otherwise continue, even if this page is empty. */
   next_cursor: string | null;
 }
 
-/** An event that a search found, with what of it to show. */
+/** An event that a search found, with an excerpt to show. */
 export interface ActivityHit {
   event_id: string;
   /** google_calendar, ics, jira, confluence or claude. */
   source: string;
-  /** `local` for what this machine did itself. */
+  /** `local` for events on this computer. */
   account_id: string;
+  /** The object and what happened to it, for example `issue_transitioned` or `event_scheduled`. */
   event_type: string;
   title: string | null;
   description: string | null;
@@ -93,41 +98,44 @@ export interface ActivityHit {
   actor: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   event_time: string | null;
-  /** The same moment, seconds since 1970. */
+  /** The same time in seconds since 1970. */
   event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  /** When it ended or will end, if it has a duration, such as a meeting or logged work. */
   ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  /** The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events. */
   local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
+  /** The day after an all-day event's last day; null if it has one day. */
   local_end_date: string | null;
   /** Whether the account's owner did it. */
   by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
+  /** The id of the calendar, project or space. */
   container_id: string | null;
-  /** That one's name. */
+  /** The name of the calendar, project or space. */
   container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  /** The id of the page or of the series of meetings that several events are about. */
   object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
+  /** The issue that it is about, according to Jira. */
   issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  /**
+   * The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+   * cancelled.
+   */
   status: string | null;
-  /** An issue's status before. */
+  /** The issue's status before this event. */
   previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
+  /** The meaning of an issue's status: todo, doing, done or blocked. */
   status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
+  /** The keys of other issues that it is linked with, or whose keys occur in its texts. */
   links: string[];
-  /** 1, and one more each time it was told anew in other words. */
+  /** 1, incremented each time that the event is updated. */
   version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
-  /** What the source said, where it is worth keeping. */
+  /** Further data from the source. */
   raw: unknown;
-  /** A piece of the description around the first hit, or of the title where the description has none. */
+  /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
   marks: Highlight[];
 }
@@ -139,73 +147,73 @@ export interface Highlight {
 }
 
 /**
- * In what form a summary is wanted.
+ * The format of a summary.
  *
- * - `markdown`: As data and as text.
+ * - `markdown`: Data, and the same as text in `markdown`.
  */
 export const SummaryFormat = {
   DATA: "data",
-  /** As data and as text. */
+  /** Data, and the same as text in `markdown`. */
   MARKDOWN: "markdown",
 } as const;
 /**
- * In what form a summary is wanted.
+ * The format of a summary.
  *
- * - `markdown`: As data and as text.
+ * - `markdown`: Data, and the same as text in `markdown`.
  */
 export type SummaryFormat = "data" | "markdown";
 
 /**
- * What a summary has a part for.
+ * How a summary is divided into parts.
  *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
+ * - `project`: The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence
+ * space, the
+ * working folder of Claude, or its calendar.
  */
 export const SummaryGroup = {
   DAY: "day",
   /**
-   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
-   * run names counts for more than those.
+   * The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence space, the
+   * working folder of Claude, or its calendar.
    */
   PROJECT: "project",
 } as const;
 /**
- * What a summary has a part for.
+ * How a summary is divided into parts.
  *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
+ * - `project`: The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence
+ * space, the
+ * working folder of Claude, or its calendar.
  */
 export type SummaryGroup = "day" | "project";
 
-/** What the owner of the accounts did between two moments, in the order in which it happened. */
+/** The work of the accounts' owner in a time range, in the order in which it happened. */
 export interface ActivitySummary {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   start: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   end: string;
   time_zone: string;
-  /** The local day of the start. */
+  /** The local date of `start`. */
   first_date: string;
-  /** The last one that begins before the end. */
+  /** The local date of the last moment before `end`. */
   last_date: string;
   group: SummaryGroup;
   totals: SummaryTotals;
-  /** Those in which something happened. */
+  /** The days or projects with events. */
   parts: SummaryPart[];
-  /** Of the issues above, those that are being worked on. */
+  /** Issues of this summary whose last status is in progress. */
   next_issues: SummaryIssue[];
-  /** Those of the first day after the end, within a week, that has any. */
+  /** The meetings of the first day after `end` that has any, within a week. */
   next_meetings: SummaryMeeting[];
   blocked_issues: SummaryIssue[];
   markdown: string | null;
 }
 
-/** The figures of a part, or of all. */
+/** The totals of a part, or of the whole summary. */
 export interface SummaryTotals {
   meetings: number;
-  /** The time in meetings; of those at the same time it counts once. */
+  /** Seconds in meetings; meetings at the same time count once. */
   meeting_s: number;
   issues: number;
   issues_done: number;
@@ -214,13 +222,13 @@ export interface SummaryTotals {
   runs: number;
   runs_failed: number;
   cost_usd: number;
-  /** Events of other kinds. */
+  /** The number of all other events. */
   other: number;
 }
 
-/** One day, or one project. */
+/** One day or one project. */
 export interface SummaryPart {
-  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  /** The date, for example `2026-11-25`, or the project's name; empty for events without a project. */
   name: string;
   totals: SummaryTotals;
   all_day: SummaryAllDay[];
@@ -230,11 +238,11 @@ export interface SummaryPart {
   runs: SummaryRun[];
 }
 
-/** Something that lasts whole days. */
+/** An all-day event. */
 export interface SummaryAllDay {
   title: string;
   first_date: string;
-  /** The same as the first, where it has one day. */
+  /** Equal to `first_date` if it has one day. */
   last_date: string;
   calendar: string | null;
 }
@@ -243,7 +251,7 @@ export interface SummaryAllDay {
 export interface SummaryMeeting {
   title: string;
   date: string;
-  /** By the clock of the time zone: 09:30. */
+  /** Local time in the time zone, for example 09:30. */
   starts: string;
   ends: string | null;
   duration_s: number;
@@ -252,29 +260,29 @@ export interface SummaryMeeting {
   is_tentative: boolean;
   calendar: string | null;
   url: string | null;
-  /** Issues that it names. */
+  /** Issues that it mentions. */
   links: string[];
 }
 
-/** All that was done about one issue. */
+/** The work on one issue. */
 export interface SummaryIssue {
   issue_key: string;
   title: string;
   url: string | null;
   project: string;
   is_created: boolean;
-  /** Its status before the first move; null: it was not moved. */
+  /** Its status before the first transition; null if there was none. */
   from_status: string | null;
   to_status: string | null;
-  /** What its last known status means: todo, doing, done or blocked. */
+  /** The meaning of its last known status: todo, doing, done or blocked. */
   status_kind: string | null;
   changes: number;
   comments: number;
-  /** Logged work. */
+  /** Seconds of logged work. */
   worked_s: number;
 }
 
-/** All that was done about one page. */
+/** The work on one page. */
 export interface SummaryPage {
   title: string;
   url: string | null;
@@ -284,18 +292,18 @@ export interface SummaryPage {
   comments: number;
 }
 
-/** What Claude was asked, as often as it was asked the same. */
+/** Runs and turns of Claude with the same prompt. */
 export interface SummaryRun {
   title: string;
   runs: number;
   failed: number;
   cost_usd: number;
   duration_s: number;
-  /** Issues that the prompt names. */
+  /** Issues that the prompt mentions. */
   links: string[];
 }
 
-/** Every local day of a span, those without events too. */
+/** All local days of a time range, including days without events. */
 export interface ActivityHeatmap {
   days: HeatmapDay[];
   total: number;
@@ -303,7 +311,7 @@ export interface ActivityHeatmap {
   highest: number;
 }
 
-/** One local day. */
+/** The number of events of one local day. */
 export interface HeatmapDay {
   date: string;
   count: number;
@@ -1525,7 +1533,7 @@ export const AccountService = {
 /** The service of an account.  Activity events from it have the same value as their `source`. */
 export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
 
-/** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+/** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
 export interface ActivityChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1537,7 +1545,7 @@ export interface ActivityChanged {
   updated: number;
   removed: number;
   events: ActivityEvent[];
-  /** The ids of removed ones, at most 500: where more were removed, list anew. */
+  /** The ids of removed events, at most 500; if more were removed, load the list again. */
   removed_ids: string[];
 }
 
@@ -1737,14 +1745,14 @@ export const ProgressKind = {
 /** The position of a progress report. */
 export type ProgressKind = "begin" | "report" | "end";
 
-/** Write events to a file, newest first.  It appears under its name once it is complete. */
+/** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
-   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
+   * Whether to replace an existing file at `path`; otherwise the job fails with `file_exists`.
    *
    * @default false
    */
@@ -1757,33 +1765,33 @@ export interface ExportActivity {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
+  /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
   query?: string | null;
 }
 
 /**
- * In what form events are written to a file.
+ * The format of an exported file.
  *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
   CSV: "csv",
-  /** A line for each event, as `activity.events.list` tells it. */
+  /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
   MARKDOWN: "markdown",
 } as const;
 /**
- * In what form events are written to a file.
+ * The format of an exported file.
  *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
 
-/** The file. */
+/** The exported file. */
 export interface ActivityFile {
   path: string;
   rows: number;
@@ -2030,7 +2038,7 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
+  /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
   query?: string | null;
   /**
@@ -2634,36 +2642,37 @@ export type SystemDiagnosticsParams = Record<string, never>;
 /** Every request, with its params and its result. */
 export interface Methods {
   /**
-   * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   * Lists events with start <= time < end, newest first; `query` is text in the title or description.
    *
-   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   * With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+   * that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
    *
    * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
-   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   * Finds events that contain all words of `query` in title or description, newest first.
    *
-   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-   * even empty, while there is a `next_cursor`: go on from there.
+   * Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+   * issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+   * cursor.
    *
    * Errors: invalid_cursor.
    */
   "activity.search": { params: ActivitySearchParams; result: ActivityHits };
   /**
-   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
    *
-   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+   * omitted; a meeting that is in two calendars counts once.
    *
    * Errors: time_zone_unknown.
    */
   "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
   /**
-   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
    *
-   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   * An all-day event counts on its first day in every time zone.
    *
    * Errors: time_zone_unknown.
    */
@@ -3042,37 +3051,38 @@ export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
       /**
-       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+       * Lists events with start <= time < end, newest first; `query` is text in the title or description.
        *
-       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       * With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+       * that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
        *
        * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
     /**
-     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     * Finds events that contain all words of `query` in title or description, newest first.
      *
-     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-     * even empty, while there is a `next_cursor`: go on from there.
+     * Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+     * issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+     * cursor.
      *
      * Errors: invalid_cursor.
      */
     readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
     /**
-     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
      *
-     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+     * omitted; a meeting that is in two calendars counts once.
      *
      * Errors: time_zone_unknown.
      */
     readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
     /**
-     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
      *
-     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     * An all-day event counts on its first day in every time zone.
      *
      * Errors: time_zone_unknown.
      */
@@ -3500,7 +3510,7 @@ export interface ClientNotifications {
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
-  /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+  /** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
   "activity.changed": ActivityChanged;
   /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
@@ -3547,7 +3557,7 @@ export interface Notifications {
 
 /** The job types for jobs.create, with their results. */
 export interface JobTypes {
-  /** Write events to a file, newest first.  It appears under its name once it is complete. */
+  /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
