@@ -10,10 +10,11 @@ committed as `deleting` before any data is removed, so that the next start can c
 import logging
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeVar
 
+import anyio
 from sidecar_protocol.accounts import AccountService, AccountStatus, AccountUpdated
 from sidecar_protocol.contract import Encoded, JobSpec
 from sidecar_protocol.entities import Job, JobStatus, WaitingFor
@@ -72,7 +73,7 @@ class AccountLifecycle(ABC):
     """The accounts of one feature, which supplies the abstract methods: its table, its job and its data."""
 
     sign_in_hint: ClassVar[str] = "Connect the account again."
-    """What the user does about stored credentials that cannot be decrypted."""
+    """Hint if the stored credentials cannot be decrypted."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -189,10 +190,10 @@ class AccountLifecycle(ABC):
             self._runtime.schedules.remove(_schedule_id(account, job))
             lock = job.lock_key()
             assert lock is not None
-            self._runtime.queue.cancel_holders(lock, JobStatus.QUEUED, JobStatus.RUNNING)
+            self._runtime.queue.cancel_by_lock_key(lock, JobStatus.QUEUED, JobStatus.RUNNING)
         await self._runtime.committed()
         is_revoked = await self.delete_data(account)
-        await self._runtime.feed().forget(account.origin)
+        await self._runtime.feed().remove_all(account.origin)
         with self._runtime.database.write():
             if self.find_account(account.account_id) is not None:  # else another call was faster
                 self._sync_state.remove(account.connector)
@@ -224,6 +225,37 @@ class AccountLifecycle(ABC):
                 service=account.service, account_id=account.account_id, status=status, reason=reason, hint=hint
             )
         )
+
+
+async def run_concurrently(
+    work: Callable[[T], Awaitable[None]],
+    items: Iterable[T],
+    limit: int,
+    *,
+    is_fatal: Callable[[Exception], bool] = lambda _: True,
+) -> None:
+    """Calls `work` with each item, at most `limit` at a time.  A fatal error cancels the other calls.
+
+    Raises the first fatal error, or else the first one, without an exception group around it.
+    """
+    pending = iter(items)
+    errors: list[Exception] = []
+
+    async def run() -> None:
+        for item in pending:
+            try:
+                await work(item)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+                if is_fatal(error):
+                    tasks.cancel_scope.cancel()
+                    return
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(limit):
+            tasks.start_soon(run)
+    if errors:
+        raise next(filter(is_fatal, errors), errors[0])
 
 
 def _schedule_id(account: Account, job: JobSpec) -> str:

@@ -1,6 +1,6 @@
-"""How a feature writes into the one feed: what it says of an event, and the promise of who takes it.
+"""How features write into the activity feed: `FeedEvent`, and the interface `Feed`.
 
-The feed itself is the activity feature; features.py hands it to the others as a `Feed`.
+The activity feature implements the feed; other features get it from `Runtime.feed`.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 LOCAL: Final = "local"
-"""The account of what this machine did itself."""
+"""The account id of events on this computer, such as Claude's runs."""
 FEED_BATCH: Final = 500
-"""Events per `write` if the caller may choose: some tens of milliseconds, after which the loop runs other work."""
+"""Suggested number of events per `write`, which takes tens of milliseconds; between writes the loop runs other work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose events these are: `jira` and the account's id."""
+    """The account that events come from, and its service: `jira` and the account's id."""
 
     source: str
     account_id: str = LOCAL
@@ -24,59 +24,59 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedEvent:
-    """Something that happened, as its source tells it; times are milliseconds since 1970.
+    """Something that happened.  Times are in milliseconds since 1970.
 
-    `event_id` is stable and the same for ever, so that the same thing never becomes two rows; it begins with source and
-    account (`jira:<account_id>:history:10001:2`), since two accounts may see one thing.
+    `event_id` never changes, so that writing an event again updates its row.  It begins with source and account, for
+    example `jira:<account_id>:history:10001:2`, because two accounts may see the same thing.
 
-    `event_type` is `<object>_<what happened>` in snake_case, and reports go by the object: `event_` is a meeting,
-    `issue_`, `page_` or `blogpost_` or `comment_`, `run_` or `turn_` of Claude.  What stands in a calendar without
-    being a meeting has an object of its own: `focus_scheduled`, `absence_scheduled`, `location_scheduled`,
+    `event_type` has the form `<object>_<verb>` in snake case.  Reports list an event by its object: `event` is a
+    meeting, `issue` an issue, `page`, `blogpost` and `comment` a page, `run` and `turn` a run of Claude.  Calendar
+    entries that are not meetings have the types `focus_scheduled`, `absence_scheduled`, `location_scheduled` and
     `birthday_scheduled`.
     """
 
     event_id: str
     event_type: str
     at_ms: int
-    """When it happened or begins; of all-day events the midnight at which they begin where the calendar is."""
+    """When it happened or begins; for an all-day event midnight in the calendar's time zone."""
     end_ms: int | None = None
-    """When it ended or will end, where it has a duration: a meeting, logged work."""
+    """When it ended or will end, if it has a duration, such as a meeting or logged work."""
     local_date: str | None = None
-    """Set for all-day events only: their first day, `2026-11-25`, which is that date in every zone."""
+    """The first day of an all-day event, for example `2026-11-25`, in every time zone; None for other events."""
     local_end_date: str | None = None
-    """The day after an all-day event's last; None: it has one day."""
+    """The day after an all-day event's last day; None if it has one day."""
     title: str | None = None
     description: str | None = None
     url: str | None = None
     actor: str | None = None
     by_me: bool = True
-    """Whether the account's owner did it; reports leave out what others did."""
+    """Whether the account's owner did it; reports omit other people's events."""
     container_id: str | None = None
-    """What it lies in: the calendar's, project's or space's id.  A sweep may be limited to one."""
+    """The id of the calendar, project or space; `sweep` and `remove_all` can be limited to one."""
     container: str | None = None
-    """That one's name for people."""
+    """The displayed name of the calendar, project or space."""
     object_id: str | None = None
-    """What it is about (the page, the series), where several events are about one thing."""
+    """The id of the page or series that several events are about."""
     issue_key: str | None = None
-    """The issue that it is about, said by Jira itself: its project is known then, and keys of it in texts are links."""
+    """The issue that it is about, according to Jira; keys of the same project in other events' texts are then links."""
     links: Sequence[str] = ()
-    """Further issue keys that the source itself names.  Those in title and description are found without this."""
+    """Keys of other issues that the source links.  Keys in title and description are found without this."""
     status: str | None = None
-    """How that thing stands by this event.  An issue: its status's name.  A meeting: `confirmed`, `tentative`,
-    `declined` (by me) or `cancelled`; reports leave out the last two."""
+    """The status after this event: the name of an issue's status; for a meeting `confirmed`, `tentative`, `declined`
+    (by the user) or `cancelled`.  Reports omit declined and cancelled meetings."""
     previous_status: str | None = None
-    """An issue's status before."""
+    """The issue's status before this event."""
     status_kind: str | None = None
-    """What an issue's status means, whatever its name: `todo`, `doing`, `done` or `blocked`."""
+    """The meaning of an issue's status: `todo`, `doing`, `done` or `blocked`."""
     full_text: str | None = None
-    """The whole text where title and description are a part of it: searched for issue keys, not stored."""
+    """The complete text, if title and description are only a part of it: searched for issue keys, not stored."""
     raw: Mapping[str, object] | None = None
-    """What else the source said and is worth keeping, a few hundred bytes; never a secret."""
+    """Further data from the source, a few hundred bytes, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedChange:
-    """What a write came to: rows that are new, rows that differ now, rows that are gone."""
+    """The numbers of rows that a write inserted, changed and deleted."""
 
     added: int = 0
     updated: int = 0
@@ -84,18 +84,17 @@ class FeedChange:
 
 
 class Feed(Protocol):
-    """Takes events.  Whatever changes something tells the host once, by one `activity.changed`."""
+    """The activity feed.  Each write that changes something sends one `activity.changed`."""
 
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
-        """Put these events into the feed, or bring them up to date, and delete those of these ids.
+        """Inserts or updates events, and deletes the events with the ids in `remove`.
 
-        All or nothing, and part of the caller's own `with database.write():`, where it stores its cursor.  What is
-        there already and says the same is neither counted nor touched; ids that are not there are no error.  Of an id
-        that is given twice the last one holds.
+        The write is atomic and can be part of the caller's `with database.write():`, together with its cursor.
+        Unchanged events are neither written nor counted, unknown ids are ignored, and the last event of an id wins.
         """
 
-    def remove_below(self, origin: Origin, prefix: str) -> FeedChange:
-        """Delete the origin's events whose ids begin so: all that is known of one page or issue.  As `write`."""
+    def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
+        """Deletes the origin's events whose ids begin with this prefix, such as those of one page, atomically."""
 
     async def sweep(
         self,
@@ -106,14 +105,14 @@ class Feed(Protocol):
         end_ms: int | None = None,
         container_id: str | None = None,
     ) -> int:
-        """After a full sync: delete those that begin in start <= time < end and were not seen; how many.
+        """Deletes events with start <= time < end whose ids a full sync has not `seen`; returns their number.
 
-        In steps that are committed one by one: store the new cursor after it, in a transaction of its own.  After a
-        crash in between, the full sync is simply made again.
+        It commits in steps, so store the new cursor after it, in a transaction of its own: after a crash the full sync
+        is then repeated.
         """
 
-    async def forget(self, origin: Origin, *, container_id: str | None = None) -> int:
-        """Delete all events of an origin, or what lies in one container of it; how many.  In steps, as `sweep`.
+    async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
+        """Deletes all events of an origin, or those of one container; returns their number.
 
-        Before the account's own row: after a crash in between, the account is still there to be deleted again.
+        It commits in steps, so delete the account's row after it: after a crash the account can be deleted again.
         """

@@ -34,7 +34,7 @@ class Queue(Protocol):
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
         """Adds a job to the queue and returns it."""
 
-    def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
+    def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
         """Cancels the jobs that hold this lock or wait for it and have one of these statuses."""
 
 

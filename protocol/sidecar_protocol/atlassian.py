@@ -61,7 +61,7 @@ class AtlassianAccount(Model):
     """The owner's name at the site."""
     scope: AtlassianScope
     token_expires_at: UtcTime | None = None
-    """As entered by the user; Atlassian's API does not provide it."""
+    """Entered by the user; Atlassian's API does not provide it."""
     last_sync_at: UtcTime | None = None
     created_at: UtcTime
     updated_at: UtcTime

@@ -82,7 +82,7 @@ class Job(Model):
     """Incremented with every change: of two snapshots, the one with the higher version is newer."""
 
 
-class SearchMark(Model):
+class Highlight(Model):
     """A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript."""
 
     start: Count

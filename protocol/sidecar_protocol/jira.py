@@ -1,4 +1,4 @@
-"""Jira: the accounts at Jira Cloud sites, and their syncs."""
+"""Jira: accounts at Jira Cloud sites, and their syncs."""
 
 from typing import ClassVar, Protocol
 
@@ -26,17 +26,17 @@ from sidecar_protocol.scalars import AccountId, Flag, When
 
 
 class SyncJira(JobSpec):
-    """Bring the feed up to date with a Jira site."""
+    """Updates the feed with the changes at a Jira site."""
 
     type: ClassVar = "jira.sync"
     result: ClassVar = AtlassianSynced
     policy: ClassVar = SYNC_POLICY
     account_id: AccountId
     full: Flag = False
-    """Read all of the last year anew, instead of what has changed."""
+    """Reads the whole last year again, instead of only what changed since the last sync."""
 
     def lock_key(self) -> str:
-        """Two syncs of one account would undo each other's removals."""
+        """Returns the account's lock: concurrent syncs of one account would undo each other's removals."""
         return f"account:{self.account_id}"
 
 
@@ -45,7 +45,7 @@ class Jira(Protocol):
 
     @method("jira.accounts.list", rest="GET /jira/accounts")
     async def list_accounts(self) -> AtlassianAccountList:
-        """All Jira accounts, the oldest first."""
+        """Returns all Jira accounts, oldest first."""
         ...
 
     @method(
@@ -64,10 +64,10 @@ class Jira(Protocol):
         scope: AtlassianScope = AtlassianScope.MINE,
         token_expires_at: When | None = None,
     ) -> AtlassianAccount:
-        """Connect a site, once it has accepted the credentials; the first sync is queued.
+        """Checks the credentials at the site, stores the account and queues its first sync.
 
-        A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-        is found out.  The same token may serve Confluence, as an account of its own.
+        Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+        site only.  The same token can be used for Confluence, by a second account.
         """
         ...
 
@@ -85,10 +85,10 @@ class Jira(Protocol):
         scope: AtlassianScope | None = None,
         token_expires_at: When | None = None,
     ) -> AtlassianAccount:
-        """Change what is given.
+        """Changes the given fields.
 
-        A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-        A new scope has everything read anew.
+        A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+        `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
         """
         ...
 
@@ -99,10 +99,10 @@ class Jira(Protocol):
         waits=True,
     )
     async def delete_account(self, *, account_id: AccountId) -> AtlassianAccountDeleted:
-        """Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian."""
+        """Deletes an account with its token, schedule and events.  The token remains valid at Atlassian."""
         ...
 
     @method("jira.accounts.sync", raises=(AtlassianAccountNotFound,), rest="POST /jira/accounts/{id}/sync")
     async def sync_account(self, *, account_id: AccountId, full: Flag = False) -> Job:
-        """Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one."""
+        """Starts a sync and returns its job, or that of an unfinished sync unless `full` is set."""
         ...

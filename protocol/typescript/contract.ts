@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "b9927bdaefbc27f1";
+export const SCHEMA_HASH = "32cf7320461c887d";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -15,20 +15,21 @@ export interface Meta {
   traceparent?: string | null;
 }
 
-/** Events, newest first. */
+/** A page of events, newest first. */
 export interface ActivityPage {
   events: ActivityEvent[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** One thing that happened. */
+/** An event of the activity feed. */
 export interface ActivityEvent {
   event_id: string;
   /** google_calendar, ics, jira, confluence or claude. */
   source: string;
-  /** `local` for what this machine did itself. */
+  /** `local` for events on this computer. */
   account_id: string;
+  /** The object and what happened to it, for example `issue_transitioned` or `event_scheduled`. */
   event_type: string;
   title: string | null;
   description: string | null;
@@ -36,56 +37,60 @@ export interface ActivityEvent {
   actor: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   event_time: string | null;
-  /** The same moment, seconds since 1970. */
+  /** The same time in seconds since 1970. */
   event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  /** When it ended or will end, if it has a duration, such as a meeting or logged work. */
   ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  /** The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events. */
   local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
+  /** The day after an all-day event's last day; null if it has one day. */
   local_end_date: string | null;
   /** Whether the account's owner did it. */
   by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
+  /** The id of the calendar, project or space. */
   container_id: string | null;
-  /** That one's name. */
+  /** The name of the calendar, project or space. */
   container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  /** The id of the page or of the series of meetings that several events are about. */
   object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
+  /** The issue that it is about, according to Jira. */
   issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  /**
+   * The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+   * cancelled.
+   */
   status: string | null;
-  /** An issue's status before. */
+  /** The issue's status before this event. */
   previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
+  /** The meaning of an issue's status: todo, doing, done or blocked. */
   status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
+  /** The keys of other issues that it is linked with, or whose keys occur in its texts. */
   links: string[];
-  /** 1, and one more each time it was told anew in other words. */
+  /** 1, incremented each time that the event is updated. */
   version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
-  /** What the source said, where it is worth keeping. */
+  /** Further data from the source. */
   raw: unknown;
 }
 
-/** What was found, newest first. */
+/** A page of search results, newest first. */
 export interface ActivityHits {
   hits: ActivityHit[];
-  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  /** Null on the last page.  Otherwise continue, even if this page is empty. */
   next_cursor: string | null;
 }
 
-/** An event that a search found, with what of it to show. */
+/** An event that a search found, with an excerpt to show. */
 export interface ActivityHit {
   event_id: string;
   /** google_calendar, ics, jira, confluence or claude. */
   source: string;
-  /** `local` for what this machine did itself. */
+  /** `local` for events on this computer. */
   account_id: string;
+  /** The object and what happened to it, for example `issue_transitioned` or `event_scheduled`. */
   event_type: string;
   title: string | null;
   description: string | null;
@@ -93,119 +98,122 @@ export interface ActivityHit {
   actor: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   event_time: string | null;
-  /** The same moment, seconds since 1970. */
+  /** The same time in seconds since 1970. */
   event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  /** When it ended or will end, if it has a duration, such as a meeting or logged work. */
   ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  /** The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events. */
   local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
+  /** The day after an all-day event's last day; null if it has one day. */
   local_end_date: string | null;
   /** Whether the account's owner did it. */
   by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
+  /** The id of the calendar, project or space. */
   container_id: string | null;
-  /** That one's name. */
+  /** The name of the calendar, project or space. */
   container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  /** The id of the page or of the series of meetings that several events are about. */
   object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
+  /** The issue that it is about, according to Jira. */
   issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  /**
+   * The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+   * cancelled.
+   */
   status: string | null;
-  /** An issue's status before. */
+  /** The issue's status before this event. */
   previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
+  /** The meaning of an issue's status: todo, doing, done or blocked. */
   status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
+  /** The keys of other issues that it is linked with, or whose keys occur in its texts. */
   links: string[];
-  /** 1, and one more each time it was told anew in other words. */
+  /** 1, incremented each time that the event is updated. */
   version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
-  /** What the source said, where it is worth keeping. */
+  /** Further data from the source. */
   raw: unknown;
-  /** A piece of the description around the first hit, or of the title where the description has none. */
+  /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
-  marks: SearchMark[];
+  marks: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
-export interface SearchMark {
+export interface Highlight {
   start: number;
   end: number;
 }
 
 /**
- * In what form a summary is wanted.
+ * The format of a summary.
  *
- * - `markdown`: As data and as text.
+ * - `markdown`: Data, and the same as text in `markdown`.
  */
 export const SummaryFormat = {
   DATA: "data",
-  /** As data and as text. */
+  /** Data, and the same as text in `markdown`. */
   MARKDOWN: "markdown",
 } as const;
 /**
- * In what form a summary is wanted.
+ * The format of a summary.
  *
- * - `markdown`: As data and as text.
+ * - `markdown`: Data, and the same as text in `markdown`.
  */
 export type SummaryFormat = "data" | "markdown";
 
 /**
- * What a summary has a part for.
+ * How a summary is divided into parts.
  *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
+ * - `project`: The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence
+ * space, the
+ * working folder of Claude, or its calendar.
  */
 export const SummaryGroup = {
   DAY: "day",
   /**
-   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
-   * run names counts for more than those.
+   * The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence space, the
+   * working folder of Claude, or its calendar.
    */
   PROJECT: "project",
 } as const;
 /**
- * What a summary has a part for.
+ * How a summary is divided into parts.
  *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
+ * - `project`: The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence
+ * space, the
+ * working folder of Claude, or its calendar.
  */
 export type SummaryGroup = "day" | "project";
 
-/** What the owner of the accounts did between two moments, in the order in which it happened. */
+/** The work of the accounts' owner in a time range, in the order in which it happened. */
 export interface ActivitySummary {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   start: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   end: string;
   time_zone: string;
-  /** The local day of the start. */
+  /** The local date of `start`. */
   first_date: string;
-  /** The last one that begins before the end. */
+  /** The local date of the last moment before `end`. */
   last_date: string;
   group: SummaryGroup;
   totals: SummaryTotals;
-  /** Those in which something happened. */
+  /** The days or projects with events. */
   parts: SummaryPart[];
-  /** Of the issues above, those that are being worked on. */
+  /** Issues of this summary whose last status is in progress. */
   next_issues: SummaryIssue[];
-  /** Those of the first day after the end, within a week, that has any. */
+  /** The meetings of the first day after `end` that has any, within a week. */
   next_meetings: SummaryMeeting[];
   blocked_issues: SummaryIssue[];
   markdown: string | null;
 }
 
-/** The figures of a part, or of all. */
+/** The totals of a part, or of the whole summary. */
 export interface SummaryTotals {
   meetings: number;
-  /** The time in meetings; of those at the same time it counts once. */
+  /** Seconds in meetings; meetings at the same time count once. */
   meeting_s: number;
   issues: number;
   issues_done: number;
@@ -214,13 +222,13 @@ export interface SummaryTotals {
   runs: number;
   runs_failed: number;
   cost_usd: number;
-  /** Events of other kinds. */
+  /** The number of all other events. */
   other: number;
 }
 
-/** One day, or one project. */
+/** One day or one project. */
 export interface SummaryPart {
-  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  /** The date, for example `2026-11-25`, or the project's name; empty for events without a project. */
   name: string;
   totals: SummaryTotals;
   all_day: SummaryAllDay[];
@@ -230,11 +238,11 @@ export interface SummaryPart {
   runs: SummaryRun[];
 }
 
-/** Something that lasts whole days. */
+/** An all-day event. */
 export interface SummaryAllDay {
   title: string;
   first_date: string;
-  /** The same as the first, where it has one day. */
+  /** Equal to `first_date` if it has one day. */
   last_date: string;
   calendar: string | null;
 }
@@ -243,7 +251,7 @@ export interface SummaryAllDay {
 export interface SummaryMeeting {
   title: string;
   date: string;
-  /** By the clock of the time zone: 09:30. */
+  /** Local time in the time zone, for example 09:30. */
   starts: string;
   ends: string | null;
   duration_s: number;
@@ -252,29 +260,29 @@ export interface SummaryMeeting {
   is_tentative: boolean;
   calendar: string | null;
   url: string | null;
-  /** Issues that it names. */
+  /** Issues that it mentions. */
   links: string[];
 }
 
-/** All that was done about one issue. */
+/** The work on one issue. */
 export interface SummaryIssue {
   issue_key: string;
   title: string;
   url: string | null;
   project: string;
   is_created: boolean;
-  /** Its status before the first move; null: it was not moved. */
+  /** Its status before the first transition; null if there was none. */
   from_status: string | null;
   to_status: string | null;
-  /** What its last known status means: todo, doing, done or blocked. */
+  /** The meaning of its last known status: todo, doing, done or blocked. */
   status_kind: string | null;
   changes: number;
   comments: number;
-  /** Logged work. */
+  /** Seconds of logged work. */
   worked_s: number;
 }
 
-/** All that was done about one page. */
+/** The work on one page. */
 export interface SummaryPage {
   title: string;
   url: string | null;
@@ -284,18 +292,18 @@ export interface SummaryPage {
   comments: number;
 }
 
-/** What Claude was asked, as often as it was asked the same. */
+/** Runs and turns of Claude with the same prompt. */
 export interface SummaryRun {
   title: string;
   runs: number;
   failed: number;
   cost_usd: number;
   duration_s: number;
-  /** Issues that the prompt names. */
+  /** Issues that the prompt mentions. */
   links: string[];
 }
 
-/** Every local day of a span, those without events too. */
+/** All local days of a time range, including days without events. */
 export interface ActivityHeatmap {
   days: HeatmapDay[];
   total: number;
@@ -303,7 +311,7 @@ export interface ActivityHeatmap {
   highest: number;
 }
 
-/** One local day. */
+/** The number of events of one local day. */
 export interface HeatmapDay {
   date: string;
   count: number;
@@ -779,220 +787,218 @@ export interface SessionText {
 }
 
 /**
- * What became of a question.
+ * The status of a permission request.
  *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
+ * - `open`: Waits for a response.
+ * - `cancelled`: The turn ended, Claude withdrew the request, or the session continued without a response.
  */
 export const PermissionStatus = {
-  /** Waits for an answer. */
+  /** Waits for a response. */
   OPEN: "open",
   ALLOWED: "allowed",
   DENIED: "denied",
-  /** No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without. */
+  /** The turn ended, Claude withdrew the request, or the session continued without a response. */
   CANCELLED: "cancelled",
 } as const;
 /**
- * What became of a question.
+ * The status of a permission request.
  *
- * - `open`: Waits for an answer.
- * - `cancelled`: No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on
- * without.
+ * - `open`: Waits for a response.
+ * - `cancelled`: The turn ended, Claude withdrew the request, or the session continued without a response.
  */
 export type PermissionStatus = "open" | "allowed" | "denied" | "cancelled";
 
-/** Questions, the newest first. */
+/** Permission requests, newest first. */
 export interface PermissionPage {
   requests: PermissionRequest[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** Something that Claude asks and waits for. */
+/** A permission request that Claude waits for. */
 export interface PermissionRequest {
   request_id: string;
   session_id: string;
-  /** The turn that asks. */
+  /** The turn that sent it. */
   job_id: string;
   kind: PermissionKind;
   /** Bash, Edit, AskUserQuestion, mcp__server__tool. */
   tool_name: string;
-  /** The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`. */
+  /** The id of the call: `raw.message.content[].id` of the message of kind `tool_use`. */
   tool_use_id: string | null;
-  /** Claude's own words for it. */
+  /** Claude's description of the call. */
   description: string | null;
-  /** The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this. */
+  /** The whole input of the tool, an object of at most 1 MiB.  A response applies to exactly this input. */
   input: unknown;
-  /** The file or folder that is out of bounds without an answer. */
+  /** The file or folder to which Claude has no access without permission. */
   blocked_path: string | null;
-  /** What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember. */
+  /** The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible. */
   rules: string[];
-  /** A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too. */
+  /** A mode that would allow the call: `claude.sessions.update` sets it, even during the turn. */
   suggested_mode: PermissionMode | null;
   status: PermissionStatus;
-  /** True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`. */
+  /** True if the turn has ended and the request is still open: a response starts a new turn, `resumed_by`. */
   turn_ended: boolean;
-  /** What Claude was told with the denial, or why no answer is wanted any more. */
+  /** The message of the denial, or the reason of the cancellation. */
   message: string | null;
-  /** The input that was allowed in place of `input`; null: as it was. */
+  /** The input that was allowed instead of `input`; null if that was not changed. */
   updated_input: unknown;
-  /** The rules that the answer added to the session. */
+  /** The rules that the response added to the session. */
   remembered: string[];
-  /** The job of the turn that goes on with the answer. */
+  /** The job id of the turn that continues with the response. */
   resumed_by: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   resolved_at: string | null;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented by every change: of two snapshots, the higher is newer. */
   version: number;
 }
 
 /**
- * What is asked.
+ * The kind of a permission request.
  *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ * - `tool`: Permission to use a tool with this input.
+ * - `question`: Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question,
+ * header,
+ * options: [{label, description}], multiSelect}]}.
+ * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export const PermissionKind = {
-  /** May Claude use this tool with this input? */
+  /** Permission to use a tool with this input. */
   TOOL: "tool",
   /**
-   * Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
-   * [{label, description}], multiSelect}]}.
+   * Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question, header,
+   * options: [{label, description}], multiSelect}]}.
    */
   QUESTION: "question",
-  /** Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`. */
+  /** Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`. */
   PLAN: "plan",
 } as const;
 /**
- * What is asked.
+ * The kind of a permission request.
  *
- * - `tool`: May Claude use this tool with this input?
- * - `question`: Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header,
- * options:
- * [{label, description}], multiSelect}]}.
- * - `plan`: Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`.
+ * - `tool`: Permission to use a tool with this input.
+ * - `question`: Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question,
+ * header,
+ * options: [{label, description}], multiSelect}]}.
+ * - `plan`: Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`.
  */
 export type PermissionKind = "tool" | "question" | "plan";
 
 /**
- * What Claude may do without asking.
+ * The actions that Claude may take without permission.
  *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export const PermissionMode = {
-  /** Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer. */
+  /** May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission. */
   DEFAULT: "default",
-  /** Also edits files in its folder. */
+  /** May also edit files in its folder. */
   ACCEPT_EDITS: "acceptEdits",
-  /** Reads and plans, changes nothing. */
+  /** May only read, to make a plan. */
   PLAN: "plan",
-  /** Whatever is not allowed beforehand is denied. */
+  /** May read; everything else that no rule allows is denied without a request. */
   DONT_ASK: "dontAsk",
-  /** A classifier decides. */
+  /** A classifier decides about each call. */
   AUTO: "auto",
-  /** Does everything.  The CLI refuses it to root. */
+  /** May do everything.  The CLI refuses this mode to root. */
   BYPASS_PERMISSIONS: "bypassPermissions",
 } as const;
 /**
- * What Claude may do without asking.
+ * The actions that Claude may take without permission.
  *
- * In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+ * A turn requests permission for all others (`claude.permission_requested`); a run denies them.
  *
- * - `default`: Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer.
- * - `acceptEdits`: Also edits files in its folder.
- * - `plan`: Reads and plans, changes nothing.
- * - `dontAsk`: Whatever is not allowed beforehand is denied.
- * - `auto`: A classifier decides.
- * - `bypassPermissions`: Does everything.  The CLI refuses it to root.
+ * - `default`: May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission.
+ * - `acceptEdits`: May also edit files in its folder.
+ * - `plan`: May only read, to make a plan.
+ * - `dontAsk`: May read; everything else that no rule allows is denied without a request.
+ * - `auto`: A classifier decides about each call.
+ * - `bypassPermissions`: May do everything.  The CLI refuses this mode to root.
  */
 export type PermissionMode = "default" | "acceptEdits" | "plan" | "dontAsk" | "auto" | "bypassPermissions";
 
-/** An answer. */
+/** The decision about a permission request. */
 export const PermissionDecision = {
   ALLOW: "allow",
   DENY: "deny",
 } as const;
-/** An answer. */
+/** The decision about a permission request. */
 export type PermissionDecision = "allow" | "deny";
 
 /**
- * What a message is.
+ * The kind of a message.
  *
  * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
+ * - `error`: The reason why a turn failed.
+ * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export const MessageKind = {
   /** A prompt. */
   USER: "user",
   ASSISTANT_TEXT: "assistant_text",
   THINKING: "thinking",
-  /** Claude uses a tool; `text` is the tool's name, its input is in `raw`. */
+  /** Claude calls a tool; `text` is the tool's name, and `raw` contains its input. */
   TOOL_USE: "tool_use",
   TOOL_RESULT: "tool_result",
-  /** Why a turn failed. */
+  /** The reason why a turn failed. */
   ERROR: "error",
-  /** Something else that the CLI said, perhaps of a kind that did not exist when this was written. */
+  /** Other output of the CLI, such as types of a newer release. */
   RAW: "raw",
 } as const;
 /**
- * What a message is.
+ * The kind of a message.
  *
  * - `user`: A prompt.
- * - `tool_use`: Claude uses a tool; `text` is the tool's name, its input is in `raw`.
- * - `error`: Why a turn failed.
- * - `raw`: Something else that the CLI said, perhaps of a kind that did not exist when this was written.
+ * - `tool_use`: Claude calls a tool; `text` is the tool's name, and `raw` contains its input.
+ * - `error`: The reason why a turn failed.
+ * - `raw`: Other output of the CLI, such as types of a newer release.
  */
 export type MessageKind = "user" | "assistant_text" | "thinking" | "tool_use" | "tool_result" | "error" | "raw";
 
-/** What was found, the newest first. */
+/** Matching messages, newest first. */
 export interface MessageHits {
   hits: MessageHit[];
-  /** Null when everything was looked through.  A page can be short, even empty, and others follow. */
+  /** Null once all messages were searched.  A page can be short or empty although others follow. */
   next_cursor: string | null;
 }
 
-/** A message that was found. */
+/** A message that matches a search. */
 export interface MessageHit {
   message_id: string;
   session_id: string;
   session_title: string | null;
   job_id: string | null;
-  /** Its place in the session: `claude.messages.list` with `after` one less begins with it. */
+  /** Position in the session, from 1. */
   seq: number;
   kind: MessageKind;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
-  /** The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text. */
+  /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
-  /** Where the words stand in it; empty where they are too far apart or spelt in another case. */
-  marks: SearchMark[];
+  /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
+  marks: Highlight[];
 }
 
-/** A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`. */
+/** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
 export interface Session {
   session_id: string;
-  /** The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`. */
+  /** The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it. */
   claude_session_id: string | null;
-  /** The session that it branched off. */
+  /** The session that it was forked from. */
   forked_from: string | null;
-  /** The first prompt's first line where none was given. */
+  /** The first line of the first prompt, unless another title was set. */
   title: string | null;
-  /** Where Claude works; null: the home folder. */
+  /** Claude's working directory; null for the home folder. */
   cwd: string | null;
   model: string | null;
   permission_mode: PermissionMode | null;
@@ -1005,45 +1011,43 @@ export interface Session {
   updated_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_message_at: string | null;
-  /** Over all turns, each message counted once.  A fork begins at nothing. */
+  /** Sum over all turns.  A fork starts at zero. */
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices, over all turns. */
+  /** Sum over all turns: the CLI's estimate, at list prices. */
   total_cost_usd: number;
-  /** Rises with every change: of two snapshots the higher is the newer. */
+  /** Incremented by every change: of two snapshots, the higher is newer. */
   version: number;
 }
 
 /**
- * What a session is doing.
+ * The status of a session.
  *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running.
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export const SessionStatus = {
-  /** Waits for the next prompt. */
+  /** No turn is running. */
   IDLE: "idle",
-  /** A turn runs. */
+  /** A turn is running. */
   RUNNING: "running",
-  /** Claude asks something: `claude.permissions.list` with status `open` has it. */
+  /** Permission requests are open: `claude.permissions.list` with status `open` returns them. */
   WAITING: "waiting",
-  /** The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on. */
+  /** The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session. */
   INTERRUPTED: "interrupted",
 } as const;
 /**
- * What a session is doing.
+ * The status of a session.
  *
- * - `idle`: Waits for the next prompt.
- * - `running`: A turn runs.
- * - `waiting`: Claude asks something: `claude.permissions.list` with status `open` has it.
- * - `interrupted`: The last turn was stopped before its end, by somebody or because the sidecar ended; the next one
- * goes on.
+ * - `idle`: No turn is running.
+ * - `running`: A turn is running.
+ * - `waiting`: Permission requests are open: `claude.permissions.list` with status `open` returns them.
+ * - `interrupted`: The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session.
  */
 export type SessionStatus = "idle" | "running" | "waiting" | "interrupted";
 
-/** Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets. */
+/** Token counts.  The four do not overlap: `input_tokens` excludes both cache counts. */
 export interface ClaudeUsage {
   input_tokens: number;
   output_tokens: number;
@@ -1051,14 +1055,14 @@ export interface ClaudeUsage {
   cache_read_input_tokens: number;
 }
 
-/** Sessions, the last changed first. */
+/** Sessions, most recently updated first. */
 export interface SessionPage {
   sessions: Session[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** The session that is gone. */
+/** The deleted session. */
 export interface SessionDeleted {
   session_id: string;
 }
@@ -1070,74 +1074,74 @@ export interface ClaudeMessagePage {
   next_cursor: string | null;
 }
 
-/** One finished item of a session. */
+/** A complete message of a session. */
 export interface ClaudeMessage {
   message_id: string;
   session_id: string;
-  /** The turn that it came in. */
+  /** The turn that it belongs to. */
   job_id: string | null;
-  /** Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message. */
+  /** The `message_id` of its `claude.delta` notifications.  Several messages can be parts of one API message. */
   api_message_id: string | null;
-  /** Its place in the session, from 1 on, without gaps. */
+  /** Position in the session, from 1, without gaps. */
   seq: number;
   kind: MessageKind;
   /** At most 2 MiB of UTF-8. */
   text: string;
-  /** The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB. */
+  /** The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB. */
   raw: unknown;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
 }
 
 /**
- * What one entry is about.
+ * The grouping of usage.
  *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
+ * - `day`: Local days; a day without usage has no entry.
+ * - `session`: Sessions; one entry without a session id is the sum of all runs.
+ * - `job`: Runs and turns.
  */
 export const UsageGroup = {
-  /** A local day.  A day without any use has no entry. */
+  /** Local days; a day without usage has no entry. */
   DAY: "day",
-  /** A session of the sidecar's; all runs of one prompt together are the entry without a session. */
+  /** Sessions; one entry without a session id is the sum of all runs. */
   SESSION: "session",
   MODEL: "model",
-  /** A run or a turn. */
+  /** Runs and turns. */
   JOB: "job",
 } as const;
 /**
- * What one entry is about.
+ * The grouping of usage.
  *
- * - `day`: A local day.  A day without any use has no entry.
- * - `session`: A session of the sidecar's; all runs of one prompt together are the entry without a session.
- * - `job`: A run or a turn.
+ * - `day`: Local days; a day without usage has no entry.
+ * - `session`: Sessions; one entry without a session id is the sum of all runs.
+ * - `job`: Runs and turns.
  */
 export type UsageGroup = "day" | "session" | "model" | "job";
 
-/** The entries, and all of them together. */
+/** Usage entries and their sums. */
 export interface UsageList {
-  /** Days in order; others by what they cost, the dearest first. */
+  /** Days in order; other groupings by cost, highest first. */
   entries: UsageEntry[];
   usage: ClaudeUsage;
   total_cost_usd: number;
 }
 
-/** What was used up by one day, session, model or job; the fields of the other groupings are null. */
+/** The usage of a day, session, model or job; the fields of the other groupings are null. */
 export interface UsageEntry {
-  /** YYYY-MM-DD in the time zone that was asked for. */
+  /** YYYY-MM-DD in the requested time zone. */
   day: string | null;
-  /** It is kept when the session is deleted; of a job, the session whose turn it was. */
+  /** Remains after the session is deleted.  For a job, the session of the turn. */
   session_id: string | null;
-  /** `unknown` where the CLI did not say. */
+  /** `unknown` if the CLI did not report it. */
   model: string | null;
   job_id: string | null;
-  /** Each API message counted once. */
+  /** The sum over API messages, each counted once. */
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number;
-  /** How many runs and turns. */
+  /** The number of runs and turns. */
   jobs: number;
-  /** When the last of it was booked.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** The time of the last recorded usage.  UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_at: string;
 }
 
@@ -1162,7 +1166,7 @@ export interface AtlassianAccount {
   /** The owner's name at the site. */
   display_name: string | null;
   scope: AtlassianScope;
-  /** As entered by the user; Atlassian's API does not provide it. */
+  /** Entered by the user; Atlassian's API does not provide it. */
   token_expires_at: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   last_sync_at: string | null;
@@ -1529,7 +1533,7 @@ export const AccountService = {
 /** The service of an account.  Activity events from it have the same value as their `source`. */
 export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
 
-/** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+/** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
 export interface ActivityChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1541,7 +1545,7 @@ export interface ActivityChanged {
   updated: number;
   removed: number;
   events: ActivityEvent[];
-  /** The ids of removed ones, at most 500: where more were removed, list anew. */
+  /** The ids of removed events, at most 500; if more were removed, load the list again. */
   removed_ids: string[];
 }
 
@@ -1590,7 +1594,7 @@ export interface ClaudeApiRetry {
   error: string;
 }
 
-/** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+/** Claude requests permission and waits.  Sent again when the turn ends and the request stays open. */
 export interface ClaudePermissionRequested {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1599,7 +1603,7 @@ export interface ClaudePermissionRequested {
   request: PermissionRequest;
 }
 
-/** A question is closed, whichever way: take its dialog away. */
+/** A permission request was answered or cancelled: close its dialog. */
 export interface ClaudePermissionResolved {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1608,18 +1612,18 @@ export interface ClaudePermissionResolved {
   request: PermissionRequest;
 }
 
-/** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+/** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
 export interface ClaudeDelta {
-  /** The session whose turn it is; in a run of one prompt, the CLI's own. */
+  /** The session of the turn; for a run, the session's id in the CLI. */
   session_id: string;
   job_id: string;
   message_id: string;
-  /** Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before. */
+  /** Position of `text` in the message, in UTF-16 code units: JavaScript's `length` of the text before it. */
   offset: number;
   text: string;
 }
 
-/** A session has one more finished item. */
+/** A message was added to a session. */
 export interface ClaudeMessageAdded {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1630,7 +1634,7 @@ export interface ClaudeMessageAdded {
   message: ClaudeMessage;
 }
 
-/** A session was created or changed. */
+/** A session was created or updated. */
 export interface ClaudeSessionUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1639,7 +1643,7 @@ export interface ClaudeSessionUpdated {
   session: Session;
 }
 
-/** A session is gone, with its messages. */
+/** A session was deleted with its messages. */
 export interface ClaudeSessionDeleted {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1741,14 +1745,14 @@ export const ProgressKind = {
 /** The position of a progress report. */
 export type ProgressKind = "begin" | "report" | "end";
 
-/** Write events to a file, newest first.  It appears under its name once it is complete. */
+/** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
-   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
+   * Whether to replace an existing file at `path`; otherwise the job fails with `file_exists`.
    *
    * @default false
    */
@@ -1761,33 +1765,33 @@ export interface ExportActivity {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
+  /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
   query?: string | null;
 }
 
 /**
- * In what form events are written to a file.
+ * The format of an exported file.
  *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
   CSV: "csv",
-  /** A line for each event, as `activity.events.list` tells it. */
+  /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
   MARKDOWN: "markdown",
 } as const;
 /**
- * In what form events are written to a file.
+ * The format of an exported file.
  *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
 
-/** The file. */
+/** The exported file. */
 export interface ActivityFile {
   path: string;
   rows: number;
@@ -1818,11 +1822,11 @@ export interface CalendarSynced {
   removed: number;
 }
 
-/** Write a session to a file, which appears under its name once it is complete. */
+/** Writes a session to a file, which appears under its name once it is complete. */
 export interface ExportSession {
   /** A Claude session's id. */
   session_id: string;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  /** A path in an existing folder outside the data folder; null for a new file in the data folder's `exports`. */
   path?: string | null;
   /**
    * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
@@ -1833,7 +1837,7 @@ export interface ExportSession {
   /** @default "markdown" */
   format?: ExportFormat;
   /**
-   * Whether Markdown has Claude's thoughts too; JSONL has everything.
+   * Whether Markdown includes Claude's thinking; JSONL always does.
    *
    * @default false
    */
@@ -1841,28 +1845,26 @@ export interface ExportSession {
 }
 
 /**
- * What the file is for.
+ * The format of an exported file.
  *
- * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
- * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
- * message.
+ * - `markdown`: Readable text: prompts, answers, and tools with their inputs and outputs.
+ * - `jsonl`: A line {type: "session", session}, then a line {type: "message", message} per message.
  */
 export const ExportFormat = {
-  /** To be read: prompts, answers, tools with what they were given and what they said. */
+  /** Readable text: prompts, answers, and tools with their inputs and outputs. */
   MARKDOWN: "markdown",
-  /** To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message. */
+  /** A line {type: "session", session}, then a line {type: "message", message} per message. */
   JSONL: "jsonl",
 } as const;
 /**
- * What the file is for.
+ * The format of an exported file.
  *
- * - `markdown`: To be read: prompts, answers, tools with what they were given and what they said.
- * - `jsonl`: To be read by programs: a line {type: "session", session}, then {type: "message", message} for each
- * message.
+ * - `markdown`: Readable text: prompts, answers, and tools with their inputs and outputs.
+ * - `jsonl`: A line {type: "session", session}, then a line {type: "message", message} per message.
  */
 export type ExportFormat = "markdown" | "jsonl";
 
-/** The file that was written. */
+/** The written file. */
 export interface ExportResult {
   session_id: string;
   path: string;
@@ -1870,20 +1872,20 @@ export interface ExportResult {
   bytes: number;
 }
 
-/** Run a prompt through the user's own `claude` and wait for its answer. */
+/** Runs a prompt in the user's own `claude`; the result is its answer. */
 export interface RunClaude {
   prompt: string;
-  /** Where Claude works; null: the home folder. */
+  /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
-  /** Null: as the user's settings say. */
+  /** Null for the model in the user's Claude settings. */
   model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
-  /** Null: as the user's settings say. */
+  /** Null for the mode in the user's Claude settings. */
   permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
+  /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
    * Seconds.
@@ -1891,62 +1893,62 @@ export interface RunClaude {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** A resumed session keeps the one that it began with. */
+  /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface ClaudeRunResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
   num_turns: number | null;
   duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
+  /** The API's stop reason: `end_turn`, `max_tokens`. */
   stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
-  /** The CLI's own session: send it with the next prompt to go on with this conversation. */
+  /** The session's id in the CLI: pass it to the next run to continue this conversation. */
   session_id: string | null;
 }
 
-/** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+/** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
 export interface TakeTurn {
   /** A Claude session's id. */
   session_id: string;
   prompt: string;
 }
 
-/** What a turn of a session came to.  Usage and cost are this turn's alone. */
+/** The result of a turn.  Usage and cost are those of this turn. */
 export interface ClaudeTurnResult {
   /** The final answer, at most 2 MiB of UTF-8. */
   text: string;
-  /** True where the answer was longer than that; the CLI's own record has it whole. */
+  /** True if the answer was longer; the CLI's own transcript contains all of it. */
   text_truncated: boolean;
   model: string | null;
   usage: ClaudeUsage;
-  /** The CLI's own estimate, at list prices. */
+  /** The CLI's estimate, at list prices. */
   total_cost_usd: number | null;
   num_turns: number | null;
   duration_ms: number | null;
-  /** The API's word: `end_turn`, `max_tokens`. */
+  /** The API's stop reason: `end_turn`, `max_tokens`. */
   stop_reason: string | null;
-  /** Names of the tools that Claude wanted to use and was not allowed to, once per refused call. */
+  /** The names of the tools that Claude was not allowed to use, once per denied call. */
   permission_denials: string[];
   session_id: string;
 }
 
-/** Bring the feed up to date with a Confluence site. */
+/** Updates the feed with the changes at a Confluence site. */
 export interface SyncConfluence {
   /** An account's id. */
   account_id: string;
   /**
-   * Read all of the last year anew, instead of what has changed.
+   * Reads the whole last year again, instead of only what changed since the last sync.
    *
    * @default false
    */
@@ -1965,12 +1967,12 @@ export interface AtlassianSynced {
   full: boolean;
 }
 
-/** Bring the feed up to date with a Jira site. */
+/** Updates the feed with the changes at a Jira site. */
 export interface SyncJira {
   /** An account's id. */
   account_id: string;
   /**
-   * Read all of the last year anew, instead of what has changed.
+   * Reads the whole last year again, instead of only what changed since the last sync.
    *
    * @default false
    */
@@ -2036,7 +2038,7 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
+  /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
   query?: string | null;
   /**
@@ -2248,16 +2250,17 @@ export interface ClaudePermissionsRespondParams {
 /** Params of `claude.spawn`. */
 export interface ClaudeSpawnParams {
   prompt: string;
-  /** An absolute path. */
+  /** Claude's working directory; null for the home folder. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** Null for the model in the user's Claude settings. */
   model?: string | null;
-  /** The session to go on with (UUID): `session_id` of an earlier run's result. */
+  /** The session to continue (UUID): `session_id` of an earlier run's result. */
   session_id?: string | null;
   /** @default [] */
   allowed_tools?: string[];
+  /** Null for the mode in the user's Claude settings. */
   permission_mode?: PermissionMode | null;
-  /** Model turns; a run that needs more fails. */
+  /** Maximum number of model turns; a run that needs more fails. */
   max_turns?: number | null;
   /**
    * Seconds.
@@ -2265,7 +2268,7 @@ export interface ClaudeSpawnParams {
    * @default 3600.0
    */
   timeout_s?: number;
-  /** Added to the end of Claude Code's own system prompt. */
+  /** Appended to Claude Code's own system prompt; a resumed session keeps its first one. */
   system_prompt?: string | null;
   /**
    * Jobs of higher priority start first; 0 is normal.
@@ -2277,7 +2280,7 @@ export interface ClaudeSpawnParams {
 
 /** Params of `claude.messages.search`. */
 export interface ClaudeMessagesSearchParams {
-  /** Words that must all be there, or parts of words; "words in quotes" as they stand. */
+  /** Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is. */
   query: string;
   /** A Claude session's id. */
   session_id?: string | null;
@@ -2297,12 +2300,12 @@ export interface ClaudeSessionsCreateParams {
   title?: string | null;
   /** An absolute path. */
   cwd?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
   /** @default [] */
   allowed_tools?: string[];
-  /** Added to the end of Claude Code's own system prompt. */
+  /** Appended to Claude Code's own system prompt. */
   system_prompt?: string | null;
 }
 
@@ -2329,7 +2332,7 @@ export interface ClaudeSessionsUpdateParams {
   /** A Claude session's id. */
   session_id: string;
   title?: string | null;
-  /** An alias (opus, sonnet) or a model's full name. */
+  /** An alias (opus, sonnet) or the full name of a model. */
   model?: string | null;
   permission_mode?: PermissionMode | null;
   allowed_tools?: string[] | null;
@@ -2639,36 +2642,37 @@ export type SystemDiagnosticsParams = Record<string, never>;
 /** Every request, with its params and its result. */
 export interface Methods {
   /**
-   * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   * Lists events with start <= time < end, newest first; `query` is text in the title or description.
    *
-   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   * With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+   * that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
    *
    * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
-   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   * Finds events that contain all words of `query` in title or description, newest first.
    *
-   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-   * even empty, while there is a `next_cursor`: go on from there.
+   * Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+   * issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+   * cursor.
    *
    * Errors: invalid_cursor.
    */
   "activity.search": { params: ActivitySearchParams; result: ActivityHits };
   /**
-   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
    *
-   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+   * omitted; a meeting that is in two calendars counts once.
    *
    * Errors: time_zone_unknown.
    */
   "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
   /**
-   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
    *
-   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   * An all-day event counts on its first day in every time zone.
    *
    * Errors: time_zone_unknown.
    */
@@ -2773,136 +2777,136 @@ export interface Methods {
    */
   "claude.doctor": { params: ClaudeDoctorParams; result: ClaudeReport };
   /**
-   * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+   * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.export": { params: ClaudeSessionsExportParams; result: SessionText };
   /**
-   * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+   * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
    *
    * Errors: invalid_cursor.
    */
   "claude.permissions.list": { params: ClaudePermissionsListParams; result: PermissionPage };
   /**
-   * Answer.  Claude is told once the answer is stored.
+   * Responds to a request.  Claude receives the response once it is stored.
    *
-   * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-   * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-   * allow) adds `rules` to the session, so that the like is not asked again.
+   * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+   * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+   * With the decision deny, `message` is the reason that Claude receives.
    *
    * Errors: permission_not_found, permission_already_resolved, payload_too_large.
    */
   "claude.permissions.respond": { params: ClaudePermissionsRespondParams; result: PermissionRequest };
   /**
-   * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+   * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
    *
    * Errors: payload_too_large.  Replaces POST /claude/spawn.
    */
   "claude.spawn": { params: ClaudeSpawnParams; result: Job };
   /**
-   * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+   * Finds messages by parts of their text, newest first.  The search ignores case.
    *
-   * What a tool was given is searched too.  Upper and lower case are the same.
+   * It covers the first 32,768 characters of a message, and the inputs of tools.
    *
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.search": { params: ClaudeMessagesSearchParams; result: MessageHits };
   /**
-   * A new session.  Nothing is started before its first turn.
+   * Creates a session.  No process is started before its first turn.
    *
    * Replaces POST /claude/session.
    */
   "claude.sessions.create": { params: ClaudeSessionsCreateParams; result: Session };
   /**
-   * Sessions, the last changed first; one that changes while pages are read moves to the front.
+   * Returns sessions, most recently updated first; an update moves a session to the first page.
    *
    * Errors: invalid_cursor.
    */
   "claude.sessions.list": { params: ClaudeSessionsListParams; result: SessionPage };
   /**
-   * One session as it stands.
+   * Returns a session.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.get": { params: ClaudeSessionsGetParams; result: Session };
   /**
-   * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+   * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.update": { params: ClaudeSessionsUpdateParams; result: Session };
   /**
-   * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+   * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.delete": { params: ClaudeSessionsDeleteParams; result: SessionDeleted };
   /**
-   * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+   * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
    *
    * Errors: session_not_found, payload_too_large.
    */
   "claude.sessions.send": { params: ClaudeSessionsSendParams; result: Job };
   /**
-   * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+   * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.interrupt": { params: ClaudeSessionsInterruptParams; result: Session };
   /**
-   * A new session with the same settings and the same past; from here on each goes its own way.
+   * Creates a session with the settings and messages of another; later turns affect only one of them.
    *
    * Errors: session_not_found.
    */
   "claude.sessions.fork": { params: ClaudeSessionsForkParams; result: Session };
   /**
-   * The messages of a session, oldest first.
+   * Returns the messages of a session, oldest first.
    *
    * Errors: session_not_found, invalid_cursor.
    */
   "claude.messages.list": { params: ClaudeMessagesListParams; result: ClaudeMessagePage };
   /**
-   * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+   * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
    *
-   * `time_zone` says where days begin; null: where this computer is.
+   * `time_zone` determines where days begin; null for the time zone of this computer.
    *
    * Errors: time_zone_unknown.
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
-   * All Confluence accounts, the oldest first.
+   * Returns all Confluence accounts, oldest first.
    *
    * Replaces GET /confluence/accounts.
    */
   "confluence.accounts.list": { params: ConfluenceAccountsListParams; result: AtlassianAccountList };
   /**
-   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   * Checks the credentials at the site, stores the account and queues its first sync.
    *
-   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-   * is found out.  The same token may serve Jira, as an account of its own.
+   * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+   * site only.  The same token can be used for Jira, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /confluence/accounts.
    */
   "confluence.accounts.create": { params: ConfluenceAccountsCreateParams; result: AtlassianAccount };
   /**
-   * Change what is given.
+   * Changes the given fields.
    *
-   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-   * A new scope has everything read anew.
+   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
    * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
    */
   "confluence.accounts.update": { params: ConfluenceAccountsUpdateParams; result: AtlassianAccount };
   /**
-   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
    * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
    */
   "confluence.accounts.delete": { params: ConfluenceAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
-   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
    * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
    */
@@ -2910,38 +2914,38 @@ export interface Methods {
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
   /**
-   * All Jira accounts, the oldest first.
+   * Returns all Jira accounts, oldest first.
    *
    * Replaces GET /jira/accounts.
    */
   "jira.accounts.list": { params: JiraAccountsListParams; result: AtlassianAccountList };
   /**
-   * Connect a site, once it has accepted the credentials; the first sync is queued.
+   * Checks the credentials at the site, stores the account and queues its first sync.
    *
-   * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-   * is found out.  The same token may serve Confluence, as an account of its own.
+   * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+   * site only.  The same token can be used for Confluence, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /jira/accounts.
    */
   "jira.accounts.create": { params: JiraAccountsCreateParams; result: AtlassianAccount };
   /**
-   * Change what is given.
+   * Changes the given fields.
    *
-   * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-   * A new scope has everything read anew.
+   * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+   * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
    *
    * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid, secrets_locked.
    */
   "jira.accounts.update": { params: JiraAccountsUpdateParams; result: AtlassianAccount };
   /**
-   * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+   * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
    *
    * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
    */
   "jira.accounts.delete": { params: JiraAccountsDeleteParams; result: AtlassianAccountDeleted };
   /**
-   * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+   * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
    *
    * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
    */
@@ -3047,37 +3051,38 @@ export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
       /**
-       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+       * Lists events with start <= time < end, newest first; `query` is text in the title or description.
        *
-       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       * With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+       * that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
        *
        * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
     /**
-     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     * Finds events that contain all words of `query` in title or description, newest first.
      *
-     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-     * even empty, while there is a `next_cursor`: go on from there.
+     * Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+     * issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+     * cursor.
      *
      * Errors: invalid_cursor.
      */
     readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
     /**
-     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
      *
-     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+     * omitted; a meeting that is in two calendars counts once.
      *
      * Errors: time_zone_unknown.
      */
     readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
     /**
-     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
      *
-     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     * An all-day event counts on its first day in every time zone.
      *
      * Errors: time_zone_unknown.
      */
@@ -3200,55 +3205,55 @@ export interface NestedMethods<Options> {
     readonly doctor: ((params?: ClaudeDoctorParams, options?: Options) => Promise<ClaudeReport>);
     readonly sessions: {
       /**
-       * A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file.
+       * Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file.
        *
        * Errors: session_not_found.
        */
       readonly export: ((params: ClaudeSessionsExportParams, options?: Options) => Promise<SessionText>);
       /**
-       * A new session.  Nothing is started before its first turn.
+       * Creates a session.  No process is started before its first turn.
        *
        * Replaces POST /claude/session.
        */
       readonly create: ((params?: ClaudeSessionsCreateParams, options?: Options) => Promise<Session>);
       /**
-       * Sessions, the last changed first; one that changes while pages are read moves to the front.
+       * Returns sessions, most recently updated first; an update moves a session to the first page.
        *
        * Errors: invalid_cursor.
        */
       readonly list: ((params?: ClaudeSessionsListParams, options?: Options) => Promise<SessionPage>);
       /**
-       * One session as it stands.
+       * Returns a session.
        *
        * Errors: session_not_found.
        */
       readonly get: ((params: ClaudeSessionsGetParams, options?: Options) => Promise<Session>);
       /**
-       * Change what is given.  A turn that runs takes on the model and the mode, the next one everything.
+       * Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on.
        *
        * Errors: session_not_found.
        */
       readonly update: ((params: ClaudeSessionsUpdateParams, options?: Options) => Promise<Session>);
       /**
-       * Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is.
+       * Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted.
        *
        * Errors: session_not_found.
        */
       readonly delete: ((params: ClaudeSessionsDeleteParams, options?: Options) => Promise<SessionDeleted>);
       /**
-       * Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`.
+       * Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`.
        *
        * Errors: session_not_found, payload_too_large.
        */
       readonly send: ((params: ClaudeSessionsSendParams, options?: Options) => Promise<Job>);
       /**
-       * Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended.
+       * Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended.
        *
        * Errors: session_not_found.
        */
       readonly interrupt: ((params: ClaudeSessionsInterruptParams, options?: Options) => Promise<Session>);
       /**
-       * A new session with the same settings and the same past; from here on each goes its own way.
+       * Creates a session with the settings and messages of another; later turns affect only one of them.
        *
        * Errors: session_not_found.
        */
@@ -3256,39 +3261,39 @@ export interface NestedMethods<Options> {
     };
     readonly permissions: {
       /**
-       * Questions, the newest first; of each session the open ones and the last 200 closed ones are known.
+       * Returns requests, newest first: of each session, the open ones and the last 200 closed ones.
        *
        * Errors: invalid_cursor.
        */
       readonly list: ((params?: ClaudePermissionsListParams, options?: Options) => Promise<PermissionPage>);
       /**
-       * Answer.  Claude is told once the answer is stored.
+       * Responds to a request.  Claude receives the response once it is stored.
        *
-       * `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-       * added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-       * allow) adds `rules` to the session, so that the like is not asked again.
+       * With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+       * the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+       * With the decision deny, `message` is the reason that Claude receives.
        *
        * Errors: permission_not_found, permission_already_resolved, payload_too_large.
        */
       readonly respond: ((params: ClaudePermissionsRespondParams, options?: Options) => Promise<PermissionRequest>);
     };
     /**
-     * Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`.
+     * Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`.
      *
      * Errors: payload_too_large.  Replaces POST /claude/spawn.
      */
     readonly spawn: ((params: ClaudeSpawnParams, options?: Options) => Promise<Job>);
     readonly messages: {
       /**
-       * Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+       * Finds messages by parts of their text, newest first.  The search ignores case.
        *
-       * What a tool was given is searched too.  Upper and lower case are the same.
+       * It covers the first 32,768 characters of a message, and the inputs of tools.
        *
        * Errors: session_not_found, invalid_cursor.
        */
       readonly search: ((params: ClaudeMessagesSearchParams, options?: Options) => Promise<MessageHits>);
       /**
-       * The messages of a session, oldest first.
+       * Returns the messages of a session, oldest first.
        *
        * Errors: session_not_found, invalid_cursor.
        */
@@ -3296,9 +3301,9 @@ export interface NestedMethods<Options> {
     };
     readonly usage: {
       /**
-       * What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+       * Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
        *
-       * `time_zone` says where days begin; null: where this computer is.
+       * `time_zone` determines where days begin; null for the time zone of this computer.
        *
        * Errors: time_zone_unknown.
        */
@@ -3308,39 +3313,39 @@ export interface NestedMethods<Options> {
   readonly confluence: {
     readonly accounts: {
       /**
-       * All Confluence accounts, the oldest first.
+       * Returns all Confluence accounts, oldest first.
        *
        * Replaces GET /confluence/accounts.
        */
       readonly list: ((params?: ConfluenceAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
-       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       * Checks the credentials at the site, stores the account and queues its first sync.
        *
-       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-       * is found out.  The same token may serve Jira, as an account of its own.
+       * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+       * site only.  The same token can be used for Jira, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /confluence/accounts.
        */
       readonly create: ((params: ConfluenceAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Change what is given.
+       * Changes the given fields.
        *
-       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-       * A new scope has everything read anew.
+       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
        * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
        * secrets_locked.
        */
       readonly update: ((params: ConfluenceAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
        * Errors: atlassian_account_not_found.  Replaces DELETE /confluence/accounts/{id}.
        */
       readonly delete: ((params: ConfluenceAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
-       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
        * Errors: atlassian_account_not_found.  Replaces POST /confluence/accounts/{id}/sync.
        */
@@ -3354,39 +3359,39 @@ export interface NestedMethods<Options> {
   readonly jira: {
     readonly accounts: {
       /**
-       * All Jira accounts, the oldest first.
+       * Returns all Jira accounts, oldest first.
        *
        * Replaces GET /jira/accounts.
        */
       readonly list: ((params?: JiraAccountsListParams, options?: Options) => Promise<AtlassianAccountList>);
       /**
-       * Connect a site, once it has accepted the credentials; the first sync is queued.
+       * Checks the credentials at the site, stores the account and queues its first sync.
        *
-       * A token without scopes works on the site itself, one with scopes through api.atlassian.com: which of the two
-       * is found out.  The same token may serve Confluence, as an account of its own.
+       * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
+       * site only.  The same token can be used for Confluence, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /jira/accounts.
        */
       readonly create: ((params: JiraAccountsCreateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Change what is given.
+       * Changes the given fields.
        *
-       * A new token is checked first, and sets an account right that needs it; its end is forgotten unless given.
-       * A new scope has everything read anew.
+       * A new token is checked at the site first.  It makes an account with status `needs_reauth` active, and clears
+       * `token_expires_at` unless that is given, too.  After a change of `scope` the next sync starts over.
        *
        * Errors: atlassian_account_not_found, credentials_rejected, site_unavailable, site_address_invalid,
        * secrets_locked.
        */
       readonly update: ((params: JiraAccountsUpdateParams, options?: Options) => Promise<AtlassianAccount>);
       /**
-       * Forget an account: its token, its schedule and its events.  The token itself stays valid at Atlassian.
+       * Deletes an account with its token, schedule and events.  The token remains valid at Atlassian.
        *
        * Errors: atlassian_account_not_found.  Replaces DELETE /jira/accounts/{id}.
        */
       readonly delete: ((params: JiraAccountsDeleteParams, options?: Options) => Promise<AtlassianAccountDeleted>);
       /**
-       * Sync now: the job.  Where one is under way already, and nothing more is asked for, it is that one.
+       * Starts a sync and returns its job, or that of an unfinished sync unless `full` is set.
        *
        * Errors: atlassian_account_not_found.  Replaces POST /jira/accounts/{id}/sync.
        */
@@ -3505,7 +3510,7 @@ export interface ClientNotifications {
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
-  /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+  /** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
   "activity.changed": ActivityChanged;
   /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
@@ -3518,17 +3523,17 @@ export interface Notifications {
   "claude.stall": ClaudeStall;
   /** Claude's API refused a request or could not be reached; the CLI will repeat the request. */
   "claude.api_retry": ClaudeApiRetry;
-  /** Claude asks something and waits.  It is told again when the turn is gone but the question is kept. */
+  /** Claude requests permission and waits.  Sent again when the turn ends and the request stays open. */
   "claude.permission_requested": ClaudePermissionRequested;
-  /** A question is closed, whichever way: take its dialog away. */
+  /** A permission request was answered or cancelled: close its dialog. */
   "claude.permission_resolved": ClaudePermissionResolved;
-  /** Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost. */
+  /** Claude has written more of a message.  Append only; a gap before `offset` means that text was lost. */
   "claude.delta": ClaudeDelta;
-  /** A session has one more finished item. */
+  /** A message was added to a session. */
   "claude.message_added": ClaudeMessageAdded;
-  /** A session was created or changed. */
+  /** A session was created or updated. */
   "claude.session_updated": ClaudeSessionUpdated;
-  /** A session is gone, with its messages. */
+  /** A session was deleted with its messages. */
   "claude.session_deleted": ClaudeSessionDeleted;
   /** Events were not sent because the client reads too slowly; get them with `events.replay`. */
   "events.lag": EventsLag;
@@ -3552,19 +3557,19 @@ export interface Notifications {
 
 /** The job types for jobs.create, with their results. */
 export interface JobTypes {
-  /** Write events to a file, newest first.  It appears under its name once it is complete. */
+  /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
-  /** Write a session to a file, which appears under its name once it is complete. */
+  /** Writes a session to a file, which appears under its name once it is complete. */
   "claude.export": { payload: ExportSession; result: ExportResult };
-  /** Run a prompt through the user's own `claude` and wait for its answer. */
+  /** Runs a prompt in the user's own `claude`; the result is its answer. */
   "claude.run": { payload: RunClaude; result: ClaudeRunResult };
-  /** Ask the next thing in a session and wait for the answer; the turns of one session run one after another. */
+  /** Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another. */
   "claude.turn": { payload: TakeTurn; result: ClaudeTurnResult };
-  /** Bring the feed up to date with a Confluence site. */
+  /** Updates the feed with the changes at a Confluence site. */
   "confluence.sync": { payload: SyncConfluence; result: AtlassianSynced };
-  /** Bring the feed up to date with a Jira site. */
+  /** Updates the feed with the changes at a Jira site. */
   "jira.sync": { payload: SyncJira; result: AtlassianSynced };
   /** Writes a compact copy of the database without interrupting other work. */
   "maintenance.backup": { payload: BackUpDatabase; result: BackupResult };
@@ -3790,9 +3795,9 @@ export const ERROR_CODES = {
   sign_in_account_mismatch: 4097,
   /** Google rejected the sign-in. */
   sign_in_failed: 5025,
-  /** Claude has asked nothing under this id. */
+  /** No permission request has this id. */
   permission_not_found: 4046,
-  /** The question is answered already, or no answer is wanted any more; the first answer counts. */
+  /** The permission request was already answered or cancelled. */
   permission_already_resolved: 4092,
   /** No Claude session has this id. */
   session_not_found: 4045,

@@ -1,4 +1,4 @@
-"""The handler of `activity.export`: writes events to a file, page by page."""
+"""The handler of `activity.export`, which writes events to a file page by page."""
 
 import csv
 import io
@@ -9,15 +9,15 @@ import anyio.lowlevel
 from pydantic_core import from_json
 from sidecar_protocol.activity.feed import ActivityFile, ActivityFileFormat, ExportActivity
 
-from sidecar.activity.filters import ActivityFilter, span
+from sidecar.activity.filters import ActivityFilter, key_range
 from sidecar.activity.markdown import link, plain
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext
 
-ROWS: Final = 200
-"""Rows read at once: a few milliseconds, after which the loop runs other work."""
+PAGE_ROWS: Final = 200
+"""Rows per page, which takes a few milliseconds; between pages the loop runs other work."""
 COLUMNS: Final = (
     "event_time",
     "ended_at",
@@ -35,14 +35,14 @@ COLUMNS: Final = (
     "description",
     "event_id",
 )
-"""Of a table, in this order."""
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What makes a spreadsheet read a cell as a formula (OWASP, CSV injection); the wide ones do in East Asian settings."""
-SUFFIX: Final = {ActivityFileFormat.CSV: "csv", ActivityFileFormat.JSONL: "jsonl", ActivityFileFormat.MARKDOWN: "md"}
+"""The columns of a CSV file, in order."""
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""A cell that begins with one of these is a formula (OWASP, CSV Injection), the last four in East Asian locales."""
+SUFFIXES: Final = {ActivityFileFormat.CSV: "csv", ActivityFileFormat.JSONL: "jsonl", ActivityFileFormat.MARKDOWN: "md"}
 
 
 class ExportHandler:
-    """Writes events to a file."""
+    """Runs `activity.export` jobs."""
 
     def __init__(self, store: ActivityStore, files: UserFiles, clock: Clock) -> None:
         self._store = store
@@ -52,7 +52,7 @@ class ExportHandler:
     async def run(self, job: ExportActivity, context: JobContext) -> ActivityFile:
         if job.path is None:
             stamp = iso_now(self._clock).replace(":", "").replace(".", "")
-            path = self._files.default_path(f"activity-{stamp}", f".{SUFFIX[job.format]}")
+            path = self._files.default_path(f"activity-{stamp}", f".{SUFFIXES[job.format]}")
         else:
             path = self._files.chosen_path(job.path, overwrite=job.overwrite)
         begin, lines = FORMATS[job.format]
@@ -67,9 +67,9 @@ class ExportHandler:
         return ActivityFile(path=str(path), rows=rows, size_bytes=file.size)
 
     async def _pages(self, job: ExportActivity) -> AsyncIterator[tuple[list[bytes], float | None]]:
-        """Pages of events, and how much of the time they span has been gone through."""
+        """Yields pages of events, each with the fraction of the time range that has been read."""
         wanted = ActivityFilter(
-            *span(job.start, job.end),
+            *key_range(job.start, job.end),
             source=job.source,
             account_id=job.account_id,
             event_type=job.event_type,
@@ -79,19 +79,19 @@ class ExportHandler:
         oldest, newest = self._store.bounds(wanted)
         cursor: str | None = None
         while True:
-            found, cursor = self._store.page(wanted, ROWS, cursor)
+            found, cursor = self._store.page(wanted, PAGE_ROWS, cursor)
             if cursor is None:
-                yield [one.event.json for one in found], 1.0
+                yield [item.event.json for item in found], 1.0
                 return
-            done = (newest - self._store.place_of(cursor)) / max(1, newest - oldest)
-            yield [one.event.json for one in found], min(0.99, max(0.0, done))
+            done = (newest - self._store.key_in(cursor)) / max(1, newest - oldest)
+            yield [item.event.json for item in found], min(0.99, max(0.0, done))
             await anyio.lowlevel.checkpoint()
 
 
 def _cell(value: object) -> str:
-    """A value as a spreadsheet may show it, and nothing that it would calculate."""
+    """Returns a value as text that no spreadsheet takes for a formula."""
     text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
-    return "'" + text if text.startswith(FORMULA) else text
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
 def _csv(rows: Iterable[Iterable[str]]) -> str:
@@ -117,7 +117,7 @@ def _markdown_lines(page: list[bytes]) -> Iterable[str]:
 
 
 FORMATS: Final[dict[ActivityFileFormat, tuple[bytes, Callable[[list[bytes]], Iterable[str]]]]] = {
-    # The mark tells Excel that it is UTF-8; without it every Korean title is garbage there.
+    # The byte order mark makes Excel read UTF-8; without it, it garbles every Korean title.
     ActivityFileFormat.CSV: (b"\xef\xbb\xbf" + _csv([COLUMNS]).encode(), _csv_lines),
     ActivityFileFormat.JSONL: (b"", _json_lines),
     ActivityFileFormat.MARKDOWN: (b"# Activity\n\n", _markdown_lines),

@@ -1,4 +1,4 @@
-"""The activity feature, composed: the feed, its reports and its export."""
+"""Creates the activity feature: the feed, its reports and its export."""
 
 from sidecar_protocol.activity.feed import ExportActivity
 

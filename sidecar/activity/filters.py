@@ -1,70 +1,69 @@
-"""Which events are wanted: what a client asked for, in terms of the feed, and how they are found."""
+"""Filters of the feed: the events that a client requested, as a range of feed keys and the values of columns."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 
-PLACES: Final = 1024
-"""Events of one millisecond that have places of their own; more take those of the next ones."""
-EVER: Final = 2**63 - 1
-"""Beyond every place."""
+KEYS_PER_MS: Final = 1024
+"""Feed keys of one millisecond; if they are all taken, an event gets a key of a later millisecond."""
+MAX_FEED_KEY: Final = 2**63 - 1
+"""Larger than every feed key, whose negative value is smaller than each."""
 
 Kind = tuple[str, str, str]
-"""Source, account and type."""
+"""Source, account id and event type."""
 
 
-def position_of(ms: int) -> int:
-    """The first place of a moment, milliseconds since 1970."""
-    return ms * PLACES
+def first_key(ms: int) -> int:
+    """Returns the first feed key of a time in milliseconds since 1970."""
+    return ms * KEYS_PER_MS
 
 
-def ms_of(moment: str) -> int:
-    """Milliseconds since 1970 of a `When`, which has no finer part."""
-    return round(datetime.fromisoformat(moment).timestamp() * 1000)
+def parse_ms(time: str) -> int:
+    """Converts a `When` to milliseconds since 1970."""
+    return round(datetime.fromisoformat(time).timestamp() * 1000)
 
 
-def span(start: str | None, end: str | None) -> tuple[int, int]:
-    """The places from one moment up to another; None: from the first, to the last."""
-    return -EVER if start is None else position_of(ms_of(start)), EVER if end is None else position_of(ms_of(end))
+def key_range(start: str | None, end: str | None) -> tuple[int, int]:
+    """Returns the range [first, last) of the feed keys from `start` to before `end`; None leaves a side open."""
+    return (
+        -MAX_FEED_KEY if start is None else first_key(parse_ms(start)),
+        MAX_FEED_KEY if end is None else first_key(parse_ms(end)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityFilter:
-    """Events from one place to before another; None: of any source, and so on."""
+    """The conditions that an event must meet; None accepts every value."""
 
-    start: int = -EVER
-    before: int = EVER
+    start: int = -MAX_FEED_KEY
+    before: int = MAX_FEED_KEY
     source: str | None = None
     account_id: str | None = None
     event_type: str | None = None
     issue_key: str | None = None
-    """Of this issue's thread: about it, or linked with it."""
-    is_loose: bool = False
-    """Whether what only looks like this issue's key counts, too."""
+    """Accepts events that are about this issue or linked with it."""
+    includes_mentions: bool = False
+    """Whether a text with the issue's key is a link even if the feed has no event about an issue of its project."""
     terms: tuple[str, ...] = ()
-    """Each is in the title or the description."""
+    """Texts that must occur in the title or the description."""
 
-    def up_to(self, feed_key: int) -> Self:
-        """The same, but only what comes after this place in a list of the newest first."""
-        return replace(self, before=min(self.before, feed_key))
+    def columns(self) -> dict[str, str]:
+        """Returns the required values of columns."""
+        values = {"source": self.source, "account_id": self.account_id, "event_type": self.event_type}
+        return {name: value for name, value in values.items() if value is not None}
 
-    def equal(self) -> dict[str, str]:
-        """The columns that must have one value."""
-        wanted = {"source": self.source, "account_id": self.account_id, "event_type": self.event_type}
-        return {name: value for name, value in wanted.items() if value is not None}
-
-    def among(self, kinds: Collection[Kind]) -> list[Kind]:
-        """Those of these kinds that are wanted."""
-        wanted = (self.source, self.account_id, self.event_type)
+    def matching(self, kinds: Collection[Kind]) -> list[Kind]:
+        """Returns the kinds that meet the conditions, sorted."""
+        required = (self.source, self.account_id, self.event_type)
         return sorted(
-            kind for kind in kinds if all(one in (None, value) for one, value in zip(wanted, kind, strict=True))
+            kind for kind in kinds if all(one in (None, value) for one, value in zip(required, kind, strict=True))
         )
 
-    def searched(self) -> tuple[list[str], list[str]]:
-        """The words that the index is to find, and the phrases that are looked up in what has all of their words.
+    def split_terms(self) -> tuple[list[str], list[str]]:
+        """Returns the words to find with the full-text index, and the phrases to check in the rows that it finds.
 
-        The index would go through all of the feed for words that are common and hardly ever stand side by side.
+        The index would read all of the feed for a phrase of common words that are rarely next to each other.
         """
         words = [word for term in self.terms for word in (term.split() or [term])]
         return words, [term for term in self.terms if term not in words]
@@ -72,12 +71,14 @@ class ActivityFilter:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """How wanted events are found: places that may be wanted, newest first, and what must hold at them."""
+    """The SQL of a filter: candidates, and the conditions that they must still meet."""
 
     candidates: str
+    """Selects feed keys, newest first."""
     parameters: dict[str, Any]
     conditions: list[str]
-    """Empty: every candidate is wanted."""
+    """Conditions on a candidate's row; empty if every candidate matches."""
     values: list[str]
-    direct: str | None = None
-    """Where the candidates are rows of one index: how they are read without asking for their places first."""
+    """The parameters of `conditions`."""
+    from_clause: str | None = None
+    """Reads the candidates' rows directly, if they are a range of one index."""

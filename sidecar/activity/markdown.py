@@ -1,4 +1,4 @@
-"""A summary as text, and what keeps other people's titles from becoming markup in it."""
+"""Renders a summary as Markdown, in which titles, which other people wrote, never become markup."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from sidecar_protocol.activity.reports import (
 )
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-"""Not the machine's language: a report must not depend on where it was made."""
+"""English names, not those of the machine's language: a report must not depend on the machine."""
 UNTITLED: Final = "(no title)"
 
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>#|~!&])")
@@ -25,18 +25,18 @@ _SAFE_URL: Final = re.compile(r"https?://[^\s()<>\\]+")
 
 
 def plain(text: str | None) -> str:
-    """A text in one line that means itself in Markdown; titles come from other people."""
+    """Escapes a text for Markdown and joins its lines."""
     line = " ".join((text or "").split())
     return _MARKUP.sub(r"\\\1", line) or UNTITLED
 
 
 def link(text: str, url: str | None) -> str:
-    """`text`, which is Markdown, as a link where the address is one of the web."""
+    """Returns Markdown as a link, or unchanged if the URL is not http or https."""
     return f"[{text}]({url})" if url and _SAFE_URL.fullmatch(url) else text
 
 
 def duration(seconds: float) -> str:
-    """`1 h 30 min`."""
+    """Formats a duration: `1 h 30 min`."""
     hours, minutes = divmod(round(seconds / 60), 60)
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part) or (
         "0 min"
@@ -44,7 +44,6 @@ def duration(seconds: float) -> str:
 
 
 def summary_text(summary: ActivitySummary) -> str:
-    """The whole report."""
     dates = dict.fromkeys((summary.first_date, summary.last_date))
     lines = [f"# Activity {' – '.join(dates)} ({plain(summary.time_zone)})", ""]
     lines += [_totals(summary.totals) or "Nothing happened.", ""]
@@ -115,7 +114,7 @@ def _totals(totals: SummaryTotals) -> str:
         ("page", totals.pages, []),
         ("Claude run", totals.runs, [f"${totals.cost_usd:.2f}"]),
     ):
-        parts += [one + _notes(notes) for one in _counted((word, count))]
+        parts += [counted + _notes(notes) for counted in _counted((word, count))]
     parts += [f"{duration(totals.worked_s)} logged"] if totals.worked_s else []
     return " · ".join(parts)
 
@@ -125,5 +124,5 @@ def _counted(*things: tuple[str, int]) -> list[str]:
 
 
 def _notes(notes: Iterable[str]) -> str:
-    told = ", ".join(notes)
-    return f" ({told})" if told else ""
+    joined = ", ".join(notes)
+    return f" ({joined})" if joined else ""

@@ -1,4 +1,4 @@
-"""`activity.summary` and `activity.heatmap`."""
+"""The methods `activity.summary` and `activity.heatmap`."""
 
 import asyncio
 from datetime import date, timedelta, tzinfo
@@ -14,28 +14,28 @@ from sidecar_protocol.activity.reports import (
 )
 from sidecar_protocol.errors import ResultTooLarge
 
-from sidecar.activity.filters import ms_of, position_of
+from sidecar.activity.filters import first_key, parse_ms
 from sidecar.activity.heatmap import heatmap
 from sidecar.activity.markdown import summary_text
-from sidecar.activity.rows import ToldRow
+from sidecar.activity.rows import ReportRow
 from sidecar.activity.store import ActivityStore
-from sidecar.activity.summary import Account, is_meeting, meetings_of
+from sidecar.activity.summary import SummaryBuilder, is_meeting, meetings_of
 from sidecar.clock import DAY_MS
 from sidecar.days import days_between, zone_or_raise
 
 HEATMAP_DAYS: Final = 3_660
-"""Ten years: what a screen shows at most."""
+"""Ten years; screens show less."""
 SUMMARY_DAYS: Final = 366
 SUMMARY_ROWS: Final = 100_000
-"""What nobody reads any more; with it the report has taken about a second, in steps."""
-STEP: Final = 250
-"""Rows between two looks at what else there is to do: a few milliseconds."""
+"""A longer report is useless to a reader; this one takes about a second, in steps."""
+STEP_ROWS: Final = 250
+"""Rows added per step, which takes a few milliseconds; between steps the loop runs other work."""
 ALL_DAY_DAYS: Final = 62
-"""How long before the span an all-day event may have begun that reaches into it; a longer one is no news."""
+"""How many days before the report an all-day event may begin to be included; a longer one is not news."""
 ALL_DAY_ROWS: Final = 1_000
 NEXT_DAYS: Final = 7
 NEXT_ROWS: Final = 1_000
-"""What lies ahead is in calendars; nobody has so many meetings in a week."""
+"""Rows read to find the next meetings; a week has fewer."""
 
 
 class ReportsService(ActivityReports):
@@ -60,33 +60,32 @@ class ReportsService(ActivityReports):
     ) -> ActivitySummary:
         zone = zone_or_raise(time_zone)
         days = days_between(start, end, zone, SUMMARY_DAYS)
-        account = Account(zone, group)
-        for row in self._all_day(days[0], days[-1]):
-            account.add_all_day(row, days[0], days[-1])
+        builder = SummaryBuilder(zone, group)
+        for row in self._all_day_rows(days[0], days[-1]):
+            builder.add_all_day(row, days[0], days[-1])
         rows = 0
-        place, until = position_of(ms_of(start)), position_of(ms_of(end))
-        while batch := self._store.told(place, until, STEP):
-            place = batch[-1].feed_key + 1
+        next_key, end_key = first_key(parse_ms(start)), first_key(parse_ms(end))
+        while batch := self._store.timed_rows(next_key, end_key, STEP_ROWS):
+            next_key = batch[-1].feed_key + 1
             rows += len(batch)
             if rows > SUMMARY_ROWS:
-                raise ResultTooLarge(f"More than {SUMMARY_ROWS:,} events lie in this span; ask for a shorter one.")
+                raise ResultTooLarge(f"The time range has more than {SUMMARY_ROWS:,} events; use a shorter one.")
             for row in batch:
-                account.add(row)
+                builder.add(row)
             await asyncio.sleep(0)
-        ahead = self._next_meetings(ms_of(end), zone)
-        # A year's account takes long enough to be noticed; it is reckoned without the database, so elsewhere.
-        made = await asyncio.to_thread(account.close, start, end, time_zone, days, ahead)
+        next_meetings = self._next_meetings(parse_ms(end), zone)
+        # In a thread: it needs no database, and a year's report takes long enough to delay other requests.
+        summary = await asyncio.to_thread(builder.build, start, end, time_zone, days, next_meetings)
         if format is SummaryFormat.MARKDOWN:
-            return made.model_copy(update={"markdown": summary_text(made)})
-        return made
+            return summary.model_copy(update={"markdown": summary_text(summary)})
+        return summary
 
-    def _all_day(self, first: date, last: date) -> list[ToldRow]:
+    def _all_day_rows(self, first: date, last: date) -> list[ReportRow]:
         earliest = first - timedelta(days=min(ALL_DAY_DAYS, (first - date.min).days))
-        return self._store.told_all_day(earliest.isoformat(), last.isoformat(), ALL_DAY_ROWS)
+        return self._store.all_day_rows(earliest.isoformat(), last.isoformat(), ALL_DAY_ROWS)
 
     def _next_meetings(self, end_ms: int, zone: tzinfo) -> list[SummaryMeeting]:
-        """Those of the first day from here on that has any."""
-        until = position_of(end_ms + NEXT_DAYS * DAY_MS)
-        rows = [row for row in self._store.told(position_of(end_ms), until, NEXT_ROWS) if row.by_me and is_meeting(row)]
-        meetings = meetings_of(rows, zone)
+        """Returns the meetings of the first day after the report that has any."""
+        rows = self._store.timed_rows(first_key(end_ms), first_key(end_ms + NEXT_DAYS * DAY_MS), NEXT_ROWS)
+        meetings = meetings_of([row for row in rows if row.by_me and is_meeting(row)], zone)
         return [meeting for meeting in meetings if meeting.date == meetings[0].date]

@@ -1,7 +1,4 @@
-"""The feed's rows, as they are written and read.
-
-What a feature tells becomes a row with its texts within their limits, and free of what SQLite refuses.
-"""
+"""The rows of the feed, as they are written and read."""
 
 from typing import Final, NamedTuple
 
@@ -10,18 +7,18 @@ from sidecar_protocol.activity.feed import ActivityEvent
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.scalars import canonical_time
 
-from sidecar.activity.keys import KEYS, keys_in
+from sidecar.activity.keys import MAX_KEYS, find_keys
 from sidecar.days import moment
 from sidecar.feed import FeedEvent, Origin
 from sidecar.text import well_formed
 
 TITLE_CHARS: Final = 1_000
 DESCRIPTION_CHARS: Final = 4_000
-"""Enough to recognise and to find it; the source has the whole."""
+"""Enough to recognise and find an event; its source has the full text."""
 
 
 class NewRow(NamedTuple):
-    """An event as its columns hold it."""
+    """The columns of an event to be written."""
 
     event_id: str
     source: str
@@ -49,8 +46,8 @@ class NewRow(NamedTuple):
     raw_json: str | None
 
 
-class ToldRow(NamedTuple):
-    """What a report needs of an event."""
+class ReportRow(NamedTuple):
+    """The columns of an event that reports use."""
 
     feed_key: int
     event_type: str
@@ -71,26 +68,26 @@ class ToldRow(NamedTuple):
     duration_ms: float | None
     cwd: str | None
     links: str
-    """A JSON list."""
+    """A JSON array of issue keys."""
 
 
-class Stored(NamedTuple):
-    """A row that was written: where it stands in the feed, and whether it is new."""
+class WrittenRow(NamedTuple):
+    """An event that was inserted or changed."""
 
     feed_key: int
-    added: bool
+    is_new: bool
 
 
-class Found(NamedTuple):
-    """An event as JSON, and the texts that are searched."""
+class FoundEvent(NamedTuple):
+    """An event, and its texts for the snippet of a search."""
 
     event: Encoded[ActivityEvent]
     title: str
     description: str
 
 
-def row_of(origin: Origin, event: FeedEvent) -> NewRow:
-    """The row of an event."""
+def to_row(origin: Origin, event: FeedEvent) -> NewRow:
+    """Converts an event to its row, with texts cut to their limits."""
     return NewRow(
         event_id=event.event_id,
         source=origin.source,
@@ -120,16 +117,15 @@ def row_of(origin: Origin, event: FeedEvent) -> NewRow:
 
 
 def _links(event: FeedEvent) -> str | None:
-    """The issues that an event names: {key: whether its source says so}."""
-    told = dict.fromkeys(event.links[:KEYS], 1)
+    """Returns the issues that an event refers to, as JSON {key: 1 if its source stated the link, else 0}."""
     texts = (event.title, event.description, event.full_text)
-    links = dict.fromkeys(keys_in(texts), 0) | told
+    links = dict.fromkeys(find_keys(texts), 0) | dict.fromkeys(event.links[:MAX_KEYS], 1)
     links.pop(event.issue_key or "", None)
     return to_json(links).decode() if links else None
 
 
 def _text(text: str | None, limit: int) -> str | None:
-    """Half an emoji cannot be stored, and a NUL would end the text: one odd title must not stop a sync for ever."""
+    """Cuts a text, and replaces lone surrogates, which SQLite cannot store, and NUL, which would end the text there."""
     if text is None or (text.isascii() and len(text) <= limit and "\0" not in text):
         return text
     return well_formed(text[:limit].replace("\0", "\ufffd"))

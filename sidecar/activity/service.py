@@ -1,4 +1,4 @@
-"""`activity.*`: the feed, as clients read it and as features write it."""
+"""Methods that read the activity feed, and the feed itself, which other features write."""
 
 import heapq
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -7,32 +7,33 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from sidecar_protocol.activity.feed import Activity, ActivityChanged, ActivityHit, ActivityHits, ActivityPage
-from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode, json_members
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.contract import Encoded, Model, Notification, as_models, encode
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
-from sidecar.activity.filters import EVER, ActivityFilter, position_of, span
-from sidecar.activity.keys import as_key
-from sidecar.activity.rows import Found, Stored, row_of
+from sidecar.activity.filters import MAX_FEED_KEY, ActivityFilter, first_key, key_range
+from sidecar.activity.keys import parse_key
+from sidecar.activity.rows import FoundEvent, WrittenRow, to_row
 from sidecar.activity.store import ActivityStore
 from sidecar.clock import Clock, iso_now
 from sidecar.feed import Feed, FeedChange, FeedEvent, Origin
 from sidecar.storage.database import Database
 from sidecar.storage.fulltext import search_terms, snippet
 
-TOLD_EVENTS: Final = 50
-"""What a page of the feed shows: a host that wants more lists it."""
-TOLD_BYTES: Final = 256 * 1024
-"""The event log keeps each notification for a week."""
-TOLD_REMOVED: Final = 500
+MAX_NOTIFIED_EVENTS: Final = 50
+"""Events in one `activity.changed`: about a screenful; a client that needs more lists them."""
+MAX_NOTIFIED_BYTES: Final = 256 * 1024
+"""Limit of these events' size, because the event log stores each notification for a week."""
+MAX_NOTIFIED_IDS: Final = 500
+"""Ids of removed events in one `activity.changed`."""
 SWEEP_ROWS: Final = 500
-"""Looked at between two commits: a few milliseconds."""
+"""Rows examined between two commits, which takes a few milliseconds."""
 
 M = TypeVar("M", bound=Model)
 
 
 class ActivityService(Activity, Feed):
-    """The one feed."""
+    """The activity feed."""
 
     def __init__(
         self,
@@ -50,17 +51,15 @@ class ActivityService(Activity, Feed):
         self._committed = committed
 
     def write(self, origin: Origin, events: Iterable[FeedEvent] = (), *, remove: Collection[str] = ()) -> FeedChange:
-        """See `Feed`."""
         now = iso_now(self._clock)
         latest = {event.event_id: event for event in events}
         with self._database.write():
             removed = self._store.remove(origin, set(remove) - latest.keys()) if remove else []
-            put = [self._store.put(row_of(origin, event), event.at_ms, now) for event in latest.values()]
-            return self._tell(origin, [one for one in put if one is not None], removed)
+            rows = [self._store.upsert(to_row(origin, event), event.at_ms, now) for event in latest.values()]
+            return self._notify_change(origin, [row for row in rows if row is not None], removed)
 
-    def remove_below(self, origin: Origin, prefix: str) -> FeedChange:
-        """See `Feed`."""
-        return self.write(origin, remove=self._store.below(prefix))
+    def remove_prefix(self, origin: Origin, prefix: str) -> FeedChange:
+        return self.write(origin, remove=self._store.ids_with_prefix(prefix))
 
     async def sweep(
         self,
@@ -71,32 +70,29 @@ class ActivityService(Activity, Feed):
         end_ms: int | None = None,
         container_id: str | None = None,
     ) -> int:
-        """See `Feed`."""
-        start = -EVER if start_ms is None else position_of(start_ms)
-        end = EVER if end_ms is None else position_of(end_ms)
+        start = -MAX_FEED_KEY if start_ms is None else first_key(start_ms)
+        end = MAX_FEED_KEY if end_ms is None else first_key(end_ms)
         removed = 0
         while rows := self._store.account_events(origin.account_id, start, end, SWEEP_ROWS):
             start = rows[-1][0] + 1
-            gone = [
+            unseen = [
                 event_id
                 for _, event_id, source, container in rows
                 if source == origin.source and event_id not in seen and container_id in (None, container)
             ]
-            removed += self.write(origin, remove=gone).removed if gone else 0
+            removed += self.write(origin, remove=unseen).removed if unseen else 0
             await self._committed()
         return removed
 
-    async def forget(self, origin: Origin, *, container_id: str | None = None) -> int:
-        """See `Feed`."""
+    async def remove_all(self, origin: Origin, *, container_id: str | None = None) -> int:
         return await self.sweep(origin, frozenset(), container_id=container_id)
 
-    def _tell(self, origin: Origin, stored: list[Stored], removed: list[str]) -> FeedChange:
-        added = sum(one.added for one in stored)
-        change = FeedChange(added, len(stored) - added, len(removed))
+    def _notify_change(self, origin: Origin, written: list[WrittenRow], removed: list[str]) -> FeedChange:
+        added = sum(row.is_new for row in written)
+        change = FeedChange(added, len(written) - added, len(removed))
         if change == FeedChange():
             return change
-        newest = heapq.nlargest(TOLD_EVENTS, (one.feed_key for one in stored))
-        told = within(self._store.at(newest), TOLD_BYTES)
+        newest = heapq.nlargest(MAX_NOTIFIED_EVENTS, (row.feed_key for row in written))
         self._notify(
             ActivityChanged(
                 source=origin.source,
@@ -104,8 +100,8 @@ class ActivityService(Activity, Feed):
                 added=change.added,
                 updated=change.updated,
                 removed=change.removed,
-                events=as_models(told),
-                removed_ids=removed[:TOLD_REMOVED],
+                events=as_models(_first_within(self._store.events_at(newest), MAX_NOTIFIED_BYTES)),
+                removed_ids=removed[:MAX_NOTIFIED_IDS],
             )
         )
         return change
@@ -123,17 +119,16 @@ class ActivityService(Activity, Feed):
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> ActivityPage:
-        terms = () if query is None else (query,)
         wanted = ActivityFilter(
-            *span(start, end),
+            *key_range(start, end),
             source=source,
             account_id=account_id,
             event_type=event_type,
             issue_key=issue_key,
-            terms=terms,
+            terms=() if query is None else (query,),
         )
         found, next_cursor = self._store.page(wanted, limit, cursor)
-        events = as_models(one.event for one in found)
+        events = as_models(item.event for item in found)
         return encode(ActivityPage, events=events, next_cursor=next_cursor).as_model()
 
     async def search(
@@ -149,33 +144,37 @@ class ActivityService(Activity, Feed):
         cursor: str | None = None,
     ) -> ActivityHits:
         terms = search_terms(query)
-        wanted = ActivityFilter(*span(start, end), source=source, account_id=account_id, event_type=event_type)
-        wanted = replace(wanted, terms=tuple(terms))
+        wanted = ActivityFilter(
+            *key_range(start, end),
+            source=source,
+            account_id=account_id,
+            event_type=event_type,
+            terms=tuple(terms),
+        )
         for term in terms:
-            key = as_key(term)
-            if key is not None and self._store.has_named(key):
-                rest = tuple(one for one in terms if one != term)
-                wanted = replace(wanted, issue_key=key, is_loose=True, terms=rest)
+            key = parse_key(term)
+            if key is not None and self._store.has_issue(key):
+                others = tuple(other for other in terms if other != term)
+                wanted = replace(wanted, issue_key=key, includes_mentions=True, terms=others)
                 break
         found, next_cursor = self._store.page(wanted, limit, cursor)
-        hits = as_models(_hit(one, terms) for one in found)
+        hits = as_models(_hit(item, terms) for item in found)
         return encode(ActivityHits, hits=hits, next_cursor=next_cursor).as_model()
 
 
-def within(encoded: list[Encoded[M]], limit: int) -> list[Encoded[M]]:
-    """The first of these that weigh no more than `limit` together, and in any case the very first."""
+def _first_within(values: list[Encoded[M]], limit: int) -> list[Encoded[M]]:
+    """Returns the first values whose total size is within the limit, but at least one."""
     size = 0
-    for number, one in enumerate(encoded):
-        size += len(one.json)
+    for number, value in enumerate(values):
+        size += len(value.json)
         if size > limit and number:
-            return encoded[:number]
-    return encoded
+            return values[:number]
+    return values
 
 
-def _hit(found: Found, terms: Sequence[str]) -> Encoded[ActivityHit]:
-    shown = snippet(found.description, terms)
-    if not shown.highlights:
-        shown = snippet(found.title, terms)
-    marks = [SearchMark(start=start, end=end) for start, end in shown.highlights]
-    more = json_members({"snippet": shown.text, "marks": marks})
-    return Encoded(ActivityHit, b"%s,%s}" % (found.event.json[:-1], more))
+def _hit(found: FoundEvent, terms: Sequence[str]) -> Encoded[ActivityHit]:
+    excerpt = snippet(found.description, terms)
+    if not excerpt.highlights:
+        excerpt = snippet(found.title, terms)
+    marks = [Highlight(start=start, end=end) for start, end in excerpt.highlights]
+    return found.event.extended(ActivityHit, snippet=excerpt.text, marks=marks)

@@ -1,6 +1,6 @@
-"""What happened, as an account of it: rows of the feed go into parts, and each part is told by kinds of things.
+"""Builds a summary: sorts rows of the feed into days or projects, and describes each of these by kinds of things.
 
-Deterministic: the order is that in which things happened, and nothing is looked up elsewhere.
+The result depends on the rows alone and lists things in the order in which they happened.
 """
 
 import re
@@ -24,10 +24,10 @@ from sidecar_protocol.activity.reports import (
 from sidecar_protocol.scalars import canonical_time
 
 from sidecar.activity.keys import project_of
-from sidecar.activity.rows import ToldRow
+from sidecar.activity.rows import ReportRow
 from sidecar.days import local, moment
 
-KINDS: Final = {
+SECTIONS: Final = {
     "event": "meetings",
     "issue": "issues",
     "page": "pages",
@@ -36,25 +36,25 @@ KINDS: Final = {
     "run": "runs",
     "turn": "runs",
 }
-"""What an event is about, by the first word of its type."""
-IN_CALENDARS: Final = ("focus", "absence", "location", "birthday")
-"""What stands in calendars and is nothing that was done."""
-OFF: Final = ("declined", "cancelled")
+"""The section of a part that lists an event, by the first word of the event's type."""
+NOT_WORK: Final = ("focus", "absence", "location", "birthday")
+"""Calendar entries that are not things done, by the first word of their type."""
+NOT_HELD: Final = ("declined", "cancelled")
 
 T = TypeVar("T")
-Rows = list[ToldRow]
+Rows = list[ReportRow]
 
 
-def is_meeting(row: ToldRow) -> bool:
-    """Whether it is a meeting that takes place, and with the user."""
-    return _kind(row) == "meetings" and row.status not in OFF and not row.event_type.endswith(OFF)
+def is_meeting(row: ReportRow) -> bool:
+    """Returns whether it is a meeting that was neither cancelled nor declined by the user."""
+    return _section(row) == "meetings" and row.status not in NOT_HELD and not row.event_type.endswith(NOT_HELD)
 
 
-def _kind(row: ToldRow) -> str:
-    return KINDS.get(_object(row), "other")
+def _section(row: ReportRow) -> str:
+    return SECTIONS.get(_object(row), "other")
 
 
-def _object(row: ToldRow) -> str:
+def _object(row: ReportRow) -> str:
     return _first_word(row.event_type)
 
 
@@ -63,13 +63,12 @@ def _first_word(event_type: str) -> str:
     return re.split(r"[_.]", event_type, maxsplit=1)[0]
 
 
-def links_of(row: ToldRow) -> list[str]:
-    """The issues that an event names."""
+def _links(row: ReportRow) -> list[str]:
     return [] if row.links == "[]" else from_json(row.links)
 
 
-class Account:
-    """Takes rows, the oldest first, and tells what they come to."""
+class SummaryBuilder:
+    """Collects rows, oldest first, and builds a summary of them."""
 
     def __init__(self, zone: tzinfo, group: SummaryGroup) -> None:
         self._zone = zone
@@ -77,35 +76,34 @@ class Account:
         self._rows: dict[str, Rows] = {}
         self._all_day: dict[str, list[SummaryAllDay]] = {}
 
-    def add(self, row: ToldRow) -> None:
-        """Take what happened at a moment."""
-        if not row.by_me or _object(row) in IN_CALENDARS or (_kind(row) == "meetings" and not is_meeting(row)):
+    def add(self, row: ReportRow) -> None:
+        """Adds an event that has a time."""
+        if not row.by_me or _object(row) in NOT_WORK or (_section(row) == "meetings" and not is_meeting(row)):
             return
         by_day = self._group is SummaryGroup.DAY
         name = local(row.event_ts * 1000, self._zone).date().isoformat() if by_day else _project(row)
         self._rows.setdefault(name, []).append(row)
 
-    def add_all_day(self, row: ToldRow, first: date, last: date) -> None:
-        """Take what lasts whole days, as far as they are within these."""
-        begin, end = all_day_span(row)
+    def add_all_day(self, row: ReportRow, first: date, last: date) -> None:
+        """Adds an all-day event, on its days from `first` to `last`."""
+        begin, end = _all_day_span(row)
         if not row.by_me or end < first or begin > last or not (is_meeting(row) or _object(row) == "absence"):
             return
-        made = SummaryAllDay(
+        entry = SummaryAllDay(
             title=row.title or "", first_date=begin.isoformat(), last_date=end.isoformat(), calendar=row.container
         )
         days = range((min(end, last) - max(begin, first)).days + 1)
         names = [(max(begin, first) + timedelta(days=number)).isoformat() for number in days]
         for name in names if self._group is SummaryGroup.DAY else [_project(row)]:
-            told = self._all_day.setdefault(name, [])
-            if made not in told:  # the same holiday, in another calendar
-                told.append(made)
+            entries = self._all_day.setdefault(name, [])
+            if entry not in entries:  # the same holiday in another calendar
+                entries.append(entry)
 
-    def close(
+    def build(
         self, start: str, end: str, time_zone: str, days: Sequence[date], next_meetings: Sequence[SummaryMeeting]
     ) -> ActivitySummary:
-        """The account of all that was taken."""
         everything = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.feed_key)
-        issues = issues_of(everything)
+        issues = _issues(everything)
         names = sorted(self._rows.keys() | self._all_day.keys(), key=lambda name: (not name, name))
         return ActivitySummary(
             start=start,
@@ -122,12 +120,14 @@ class Account:
         )
 
     def _part(self, name: str, rows: Rows, all_day: list[SummaryAllDay]) -> SummaryPart:
-        meetings = [row for row in rows if _kind(row) == "meetings"]
-        issues, pages, runs = issues_of(rows), pages_of(rows), runs_of(rows)
-        told = meetings_of(meetings, self._zone)
+        meeting_rows = [row for row in rows if _section(row) == "meetings"]
+        meetings = meetings_of(meeting_rows, self._zone)
+        issues = _issues(rows)
+        pages = _grouped(rows, "pages", lambda row: row.object_id or row.url or row.title, _page)
+        runs = _grouped(rows, "runs", lambda row: row.title, _run)
         totals = SummaryTotals(
-            meetings=len(told),
-            meeting_s=_busy_s(meetings),
+            meetings=len(meetings),
+            meeting_s=_busy_s(meeting_rows),
             issues=len(issues),
             issues_done=sum(issue.status_kind == "done" for issue in issues),
             worked_s=sum(issue.worked_s for issue in issues),
@@ -135,27 +135,27 @@ class Account:
             runs=sum(run.runs for run in runs),
             runs_failed=sum(run.failed for run in runs),
             cost_usd=round(sum(run.cost_usd for run in runs), 6),
-            other=sum(_kind(row) == "other" for row in rows),
+            other=sum(_section(row) == "other" for row in rows),
         )
         return SummaryPart(
-            name=name, totals=totals, all_day=all_day, meetings=told, issues=issues, pages=pages, runs=runs
+            name=name, totals=totals, all_day=all_day, meetings=meetings, issues=issues, pages=pages, runs=runs
         )
 
 
-def all_day_span(row: ToldRow) -> tuple[date, date]:
-    """The first and the last day of an all-day event."""
+def _all_day_span(row: ReportRow) -> tuple[date, date]:
+    """Returns the first and the last day of an all-day event."""
     first = date.fromisoformat(row.local_date or "")
     end = date.fromisoformat(row.local_end_date) if row.local_end_date else first
     return first, max(first, end - timedelta(days=1))
 
 
-def meetings_of(rows: Iterable[ToldRow], zone: tzinfo) -> list[SummaryMeeting]:
-    """Meetings; one that is in several calendars once."""
-    once = {(row.title, row.event_ts, row.ended_ts): row for row in reversed(list(rows))}
-    return [_meeting(row, zone) for row in reversed(once.values())]
+def meetings_of(rows: Iterable[ReportRow], zone: tzinfo) -> list[SummaryMeeting]:
+    """Returns the meetings in order; one that is in several calendars is listed once."""
+    unique = {(row.title, row.event_ts, row.ended_ts): row for row in reversed(list(rows))}
+    return [_meeting(row, zone) for row in reversed(unique.values())]
 
 
-def _meeting(row: ToldRow, zone: tzinfo) -> SummaryMeeting:
+def _meeting(row: ReportRow, zone: tzinfo) -> SummaryMeeting:
     starts = local(row.event_ts * 1000, zone)
     return SummaryMeeting(
         title=row.title or "",
@@ -167,12 +167,11 @@ def _meeting(row: ToldRow, zone: tzinfo) -> SummaryMeeting:
         is_tentative=row.status == "tentative",
         calendar=row.container,
         url=row.url,
-        links=links_of(row),
+        links=_links(row),
     )
 
 
-def issues_of(rows: Iterable[ToldRow]) -> list[SummaryIssue]:
-    """What was done about issues, one by one."""
+def _issues(rows: Iterable[ReportRow]) -> list[SummaryIssue]:
     return _grouped(rows, "issues", lambda row: row.issue_key or row.object_id or row.title, _issue)
 
 
@@ -183,7 +182,7 @@ def _issue(rows: Rows) -> SummaryIssue:
     comments = sum(row.event_type.endswith("commented") for row in rows)
     created = sum(row.event_type.endswith("created") for row in rows)
     key = latest.issue_key or ""
-    title = next((row.title for row in reversed(rows) if row.title), "")
+    title = _latest_title(rows)
     return SummaryIssue(
         issue_key=key,
         title=title.removeprefix(key).lstrip(" :-") or title if key else title,
@@ -199,27 +198,17 @@ def _issue(rows: Rows) -> SummaryIssue:
     )
 
 
-def pages_of(rows: Iterable[ToldRow]) -> list[SummaryPage]:
-    """What was written, page by page."""
-    return _grouped(rows, "pages", lambda row: row.object_id or row.url or row.title, _page)
-
-
 def _page(rows: Rows) -> SummaryPage:
     comments = sum(row.event_type.endswith("commented") or _object(row) == "comment" for row in rows)
     created = sum(row.event_type.endswith(("created", "published")) and _object(row) != "comment" for row in rows)
     return SummaryPage(
-        title=next((row.title for row in reversed(rows) if row.title), ""),
+        title=_latest_title(rows),
         url=rows[-1].url,
         space=rows[-1].container,
         is_created=created > 0,
         edits=len(rows) - comments - created,
         comments=comments,
     )
-
-
-def runs_of(rows: Iterable[ToldRow]) -> list[SummaryRun]:
-    """What Claude was asked; the same question once."""
-    return _grouped(rows, "runs", lambda row: row.title, _run)
 
 
 def _run(rows: Rows) -> SummaryRun:
@@ -229,36 +218,41 @@ def _run(rows: Rows) -> SummaryRun:
         failed=sum(row.event_type.endswith("failed") for row in rows),
         cost_usd=round(sum(_number(row.cost_usd) for row in rows), 6),
         duration_s=round(sum(_number(row.duration_ms) for row in rows) / 1000, 3),
-        links=list(dict.fromkeys(link for row in rows for link in links_of(row))),
+        links=list(dict.fromkeys(link for row in rows for link in _links(row))),
     )
 
 
 def _grouped(
-    rows: Iterable[ToldRow], kind: str, thing: Callable[[ToldRow], str | None], tell: Callable[[Rows], T]
+    rows: Iterable[ReportRow], section: str, key: Callable[[ReportRow], str | None], describe: Callable[[Rows], T]
 ) -> list[T]:
+    """Groups the rows of a section by key, in the order of each group's first row, and describes each group."""
     groups: dict[str | None, Rows] = {}
     for row in rows:
-        if _kind(row) == kind:
-            groups.setdefault(thing(row), []).append(row)
-    return [tell(group) for group in groups.values()]
+        if _section(row) == section:
+            groups.setdefault(key(row), []).append(row)
+    return [describe(group) for group in groups.values()]
 
 
-def _project(row: ToldRow) -> str:
+def _latest_title(rows: Rows) -> str:
+    return next((row.title for row in reversed(rows) if row.title), "")
+
+
+def _project(row: ReportRow) -> str:
     if row.issue_key:
         return project_of(row.issue_key)
-    if links := links_of(row):
+    if links := _links(row):
         return project_of(links[0])
     if row.cwd:
         return re.split(r"[\\/]", row.cwd.rstrip("\\/"))[-1]
     return row.container or ""
 
 
-def _length_s(row: ToldRow) -> int:
+def _length_s(row: ReportRow) -> int:
     return 0 if row.ended_ts is None else max(0, row.ended_ts - row.event_ts)
 
 
-def _busy_s(rows: Iterable[ToldRow]) -> int:
-    """The time that these take up together."""
+def _busy_s(rows: Iterable[ReportRow]) -> int:
+    """Returns the time that at least one of the events covers."""
     busy, until = 0, -(2**63)
     for row in sorted(rows, key=lambda row: row.event_ts):
         end = row.event_ts + _length_s(row)
@@ -268,5 +262,5 @@ def _busy_s(rows: Iterable[ToldRow]) -> int:
 
 
 def _number(value: object) -> float:
-    """An old row may hold anything."""
+    """Returns a number of the raw data, or 0: rows of the old backend may contain anything."""
     return float(value) if isinstance(value, int | float) else 0.0

@@ -1,7 +1,7 @@
-"""The Atlassian Document Format as plain text.  Pure and total: whatever comes, it gives some text and never fails.
+"""Converts the Atlassian Document Format to plain text.  Pure; any value gives some text, and none raises.
 
-Nodes and attributes by https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/; new ones appear
-without notice, so that of an unknown node its text and its content are taken.
+Nodes and attributes follow https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/.  New ones
+appear without notice, so an unknown node is converted to its text and its content.
 """
 
 import contextlib
@@ -10,184 +10,182 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 MAX_CHARS: Final = 20_000
-"""What is kept of a text; the feed keeps less."""
+"""Default maximum length of a text; the feed stores less."""
 MAX_DEPTH: Final = 60
-"""Real documents nest up to about ten deep; Python's own stack allows some hundreds."""
+"""Real documents are nested about ten levels deep; Python's stack allows some hundreds."""
 MAX_NODES: Final = 50_000
-"""A document of empty nodes has no length to stop at."""
+"""Limits the time for a document of empty nodes, which never reaches the maximum length."""
 RULE: Final = "---"
 
 
 def adf_text(document: object, limit: int = MAX_CHARS) -> str:
-    """The document as text with at most `limit` characters.  A string is taken as it is, anything else is empty."""
+    """Returns a document as text of at most `limit` characters.  A string is returned, any other value gives ""."""
     if isinstance(document, str):
         return document[:limit].strip()
-    out = _Text(limit)
+    writer = _TextWriter(limit)
     with contextlib.suppress(_Full):
-        _walk(document, out, 0)
-    return "".join(out.parts)[:limit].strip()
+        _convert(document, writer, 0)
+    return "".join(writer.parts)[:limit].strip()
 
 
 class _Full(Exception):
-    """There is enough text."""
+    """The text has its maximum length."""
 
 
-class _Text:
-    """Text while it is put together, line by line; `indent` leads every line, `marker` only the next one."""
+class _TextWriter:
+    """Builds a text line by line; `indent` starts every line, `marker` only the next one."""
 
-    def __init__(self, room: int, nodes: int = MAX_NODES) -> None:
+    def __init__(self, chars_left: int, nodes_left: int = MAX_NODES) -> None:
         self.parts: list[str] = []
-        self.room = room
-        self.nodes = nodes
+        self.chars_left = chars_left
+        self.nodes_left = nodes_left
         self.indent = ""
         self.marker: str | None = None
         self._at_start = True
 
-    def say(self, text: str) -> None:
-        """Go on in this line; line ends within the text begin new ones."""
+    def write(self, text: str) -> None:
+        """Appends text, which may contain line ends."""
         for number, piece in enumerate(text.split("\n")):
             if number:
                 self.newline()
             if piece:
                 if self._at_start:
-                    self._put(self.indent if self.marker is None else self.marker)
+                    self._append(self.indent if self.marker is None else self.marker)
                     self.marker = None
                     self._at_start = False
-                self._put(piece)
+                self._append(piece)
 
     def newline(self) -> None:
-        """End this line."""
-        self._put("\n")
+        self._append("\n")
         self._at_start = True
 
-    def block(self) -> None:
-        """What follows begins a line."""
+    def start_line(self) -> None:
+        """Ends the current line unless it is empty."""
         if not self._at_start:
             self.newline()
 
-    def count(self) -> None:
-        """One more node."""
-        self.nodes -= 1
-        if self.nodes < 0:
+    def count_node(self) -> None:
+        self.nodes_left -= 1
+        if self.nodes_left < 0:
             raise _Full
 
-    def _put(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         self.parts.append(text)
-        self.room -= len(text)
-        if self.room < 0:
+        self.chars_left -= len(text)
+        if self.chars_left < 0:
             raise _Full
 
 
-def _walk(node: object, out: _Text, depth: int) -> None:
+def _convert(node: object, writer: _TextWriter, depth: int) -> None:
     if not isinstance(node, dict) or depth > MAX_DEPTH:
         return
-    out.count()
+    writer.count_node()
     kind = node.get("type")
     if not isinstance(kind, str):
         kind = ""
-    if (leaf := _LEAVES.get(kind)) is not None:
-        out.say(leaf(node))
+    if (leaf := LEAVES.get(kind)) is not None:
+        writer.write(leaf(node))
     elif kind == "rule":
-        out.block()
-        out.say(RULE)
-        out.block()
+        writer.start_line()
+        writer.write(RULE)
+        writer.start_line()
     else:
-        _NODES.get(kind, _unknown)(node, out, depth)
+        CONTAINERS.get(kind, _unknown)(node, writer, depth)
 
 
-def _children(node: dict[Any, Any], out: _Text, depth: int) -> None:
+def _children(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
     content = node.get("content")
     if isinstance(content, list):
         for child in content:
-            _walk(child, out, depth + 1)
+            _convert(child, writer, depth + 1)
 
 
-def _unknown(node: dict[Any, Any], out: _Text, depth: int) -> None:
+def _unknown(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
     text = node.get("text")
     if isinstance(text, str):
-        out.say(text)
-    _children(node, out, depth)
+        writer.write(text)
+    _children(node, writer, depth)
 
 
-def _paragraph(node: dict[Any, Any], out: _Text, depth: int) -> None:
-    out.block()
-    _children(node, out, depth)
-    out.block()
+def _paragraph(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+    writer.start_line()
+    _children(node, writer, depth)
+    writer.start_line()
 
 
-def _quote(node: dict[Any, Any], out: _Text, depth: int) -> None:
-    out.block()
-    outer = out.indent
-    out.indent = outer + "> "
-    _children(node, out, depth)
-    out.block()
-    out.indent = outer
+def _quote(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+    writer.start_line()
+    outer = writer.indent
+    writer.indent = outer + "> "
+    _children(node, writer, depth)
+    writer.start_line()
+    writer.indent = outer
 
 
-def _list(node: dict[Any, Any], out: _Text, depth: int) -> None:
-    """Any list: bullets, numbers, tasks, decisions."""
+def _list(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+    """Converts a list of bullets, numbers, tasks or decisions."""
     content = node.get("content")
-    number = _whole(_attribute(node, "order"), 1)
+    number = _integer(_attribute(node, "order"), 1)
     for item in content if isinstance(content, list) else ():
         kind = item.get("type") if isinstance(item, dict) else None
         if kind == "taskItem":
-            lead = "[x] " if _attribute(item, "state") == "DONE" else "[ ] "
-        elif kind in ("taskList", "decisionList", "bulletList", "orderedList"):  # a list in a list, without an item
-            lead = ""
+            marker = "[x] " if _attribute(item, "state") == "DONE" else "[ ] "
+        elif kind in ("taskList", "decisionList", "bulletList", "orderedList"):  # a list directly inside a list
+            marker = ""
         else:
-            lead = f"{number}. " if node.get("type") == "orderedList" else "• "
+            marker = f"{number}. " if node.get("type") == "orderedList" else "• "
         number += 1
-        _item(item, out, depth, lead)
+        _list_item(item, writer, depth, marker)
 
 
-def _item(item: object, out: _Text, depth: int, lead: str) -> None:
+def _list_item(item: object, writer: _TextWriter, depth: int, marker: str) -> None:
     if not isinstance(item, dict):
         return
-    out.count()
-    out.block()
-    outer = out.indent
-    out.marker = (outer if out.marker is None else out.marker) + lead
-    out.indent = outer + "  "
-    _children(item, out, depth + 1)
-    out.block()
-    out.indent, out.marker = outer, None
+    writer.count_node()
+    writer.start_line()
+    outer = writer.indent
+    writer.marker = (outer if writer.marker is None else writer.marker) + marker
+    writer.indent = outer + "  "
+    _children(item, writer, depth + 1)
+    writer.start_line()
+    writer.indent, writer.marker = outer, None
 
 
-def _table(node: dict[Any, Any], out: _Text, depth: int) -> None:
+def _table(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
     content = node.get("content")
     for row in content if isinstance(content, list) else ():
         cells = row.get("content") if isinstance(row, dict) else None
-        out.count()
-        out.block()
-        out.say("\t".join(_cell(cell, out, depth + 2) for cell in cells) if isinstance(cells, list) else "")
-    out.block()
+        writer.count_node()
+        writer.start_line()
+        writer.write("\t".join(_cell(cell, writer, depth + 2) for cell in cells) if isinstance(cells, list) else "")
+    writer.start_line()
 
 
-def _cell(cell: object, out: _Text, depth: int) -> str:
-    inner = _Text(out.room, out.nodes)
+def _cell(cell: object, writer: _TextWriter, depth: int) -> str:
+    inner = _TextWriter(writer.chars_left, writer.nodes_left)
     with contextlib.suppress(_Full):
-        _walk(cell, inner, depth)
-    out.nodes = inner.nodes
+        _convert(cell, inner, depth)
+    writer.nodes_left = inner.nodes_left
     return " ".join("".join(inner.parts).split())
 
 
-def _expand(node: dict[Any, Any], out: _Text, depth: int) -> None:
-    out.block()
-    out.say(_string(node, "title"))
-    _paragraph(node, out, depth)
+def _expand(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+    writer.start_line()
+    writer.write(_string(node, "title"))
+    _paragraph(node, writer, depth)
 
 
-def _first(*names: str, otherwise: str = "") -> Callable[[dict[Any, Any]], str]:
-    """The first of these attributes that has a text."""
-    return lambda node: next((text for name in names if (text := _string(node, name))), otherwise)
+def _first_attribute(*names: str, default: str = "") -> Callable[[dict[Any, Any]], str]:
+    """Returns a function that gives the first of these attributes with a text."""
+    return lambda node: next((text for name in names if (text := _string(node, name))), default)
 
 
 def _date(node: dict[Any, Any]) -> str:
-    stamp = _attribute(node, "timestamp")
+    timestamp = _attribute(node, "timestamp")
     try:
-        return datetime.fromtimestamp(int(stamp) / 1000, UTC).date().isoformat()
+        return datetime.fromtimestamp(int(timestamp) / 1000, UTC).date().isoformat()
     except (TypeError, ValueError, OverflowError, OSError):
-        return stamp if isinstance(stamp, str) else ""
+        return timestamp if isinstance(timestamp, str) else ""
 
 
 def _attribute(node: dict[Any, Any], name: str) -> Any:
@@ -200,24 +198,25 @@ def _string(node: dict[Any, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _whole(value: object, otherwise: int) -> int:
-    return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else otherwise
+def _integer(value: object, default: int) -> int:
+    return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else default
 
 
-_LEAVES: Final[dict[str, Callable[[dict[Any, Any]], str]]] = {
+LEAVES: Final[dict[str, Callable[[dict[Any, Any]], str]]] = {
     "hardBreak": lambda _: "\n",
-    "mention": _first("text", "id"),
-    "emoji": _first("text", "shortName"),
+    "mention": _first_attribute("text", "id"),
+    "emoji": _first_attribute("text", "shortName"),
     "date": _date,
     "status": lambda node: f"[{_string(node, 'text')}]",
-    "placeholder": _first("text"),
-    "inlineCard": _first("url", otherwise="[link]"),
-    "blockCard": _first("url", otherwise="[link]"),
-    "embedCard": _first("url", otherwise="[link]"),
-    "media": _first("alt", otherwise="[attachment]"),
-    "mediaInline": _first("alt", otherwise="[attachment]"),
+    "placeholder": _first_attribute("text"),
+    "inlineCard": _first_attribute("url", default="[link]"),
+    "blockCard": _first_attribute("url", default="[link]"),
+    "embedCard": _first_attribute("url", default="[link]"),
+    "media": _first_attribute("alt", default="[attachment]"),
+    "mediaInline": _first_attribute("alt", default="[attachment]"),
 }
-_NODES: Final[dict[str, Callable[[dict[Any, Any], _Text, int], None]]] = {
+"""The text of nodes without content, by type."""
+CONTAINERS: Final[dict[str, Callable[[dict[Any, Any], _TextWriter, int], None]]] = {
     "paragraph": _paragraph,
     "heading": _paragraph,
     "codeBlock": _paragraph,
@@ -236,3 +235,4 @@ _NODES: Final[dict[str, Callable[[dict[Any, Any], _Text, int], None]]] = {
     "expand": _expand,
     "nestedExpand": _expand,
 }
+"""How nodes with content are converted, by type."""

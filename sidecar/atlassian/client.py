@@ -1,7 +1,7 @@
-"""Requests to one Atlassian site on one account's behalf, and what its answers mean.
+"""Requests to one Atlassian site on behalf of one account, and the errors that its responses mean.
 
-The trap: a token that has expired is treated as nobody's, and nobody may search.  The answer is 200 with an empty list
-and `X-Seraph-LoginReason: AUTHENTICATED_FAILED` (JRACLOUD-93811), so that header is looked at on every answer.
+The trap: a request with an expired token is anonymous, and an anonymous user may search.  The response is 200 with an
+empty list and `X-Seraph-LoginReason: AUTHENTICATED_FAILED` (JRACLOUD-93811), so every response's header is checked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,99 +16,105 @@ from sidecar.http.client import Http, HttpRequest, HttpResponse
 from sidecar.job_handler import JobFailed, JobSnoozed
 
 PRODUCT_NAMES: Final = {AtlassianService.JIRA: "Jira", AtlassianService.CONFLUENCE: "Confluence"}
-SLOWER_S: Final = 120.0
-"""A site that says 429 to the last try, without naming a time, is left alone this long."""
+RATE_LIMIT_PAUSE_S: Final = 120.0
+"""Pause after a 429 to the last retry that names no time."""
 
 
-class SignedOut(Exception):
-    """The site does not take the token: expired, revoked, never right, or for the other address."""
+class TokenRejected(Exception):
+    """The site does not accept the token: it is expired, revoked, wrong, or for the other API route."""
 
 
-class Refused(Exception):
-    """The site understood and will not: 400, 403, 404 and the like.  Its words are localized: `status` counts."""
+class RequestRefused(Exception):
+    """The site refuses the request: 400, 403, 404 and the like.  Its texts are localized, so only `status` counts."""
 
     def __init__(self, status: int, what: str) -> None:
-        super().__init__(f"{what} answered {status}")
+        super().__init__(f"{what}: HTTP {status}")
         self.status = status
         self.what = what
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What signs a request in."""
+    """The user name and password of HTTP Basic authentication."""
 
     email: str
     token: str = field(repr=False)
 
 
 class SiteClient:
-    """One account's way to its site; `root` is the site's own address, or the gateway's with the cloud id."""
+    """Sends one account's requests; `root` is the site's address, or the gateway's with the cloud id."""
 
     def __init__(self, http: Http, service: AtlassianService, root: str, credentials: Credentials) -> None:
         self._http = http
-        self._name = PRODUCT_NAMES[service]
+        self._product = PRODUCT_NAMES[service]
         self._root = root
         self._credentials = credentials
         self.server_ms: int | None = None
-        """The site's own time, as its last answer told it."""
+        """The site's clock, by its last response."""
 
     async def get(self, path: str, params: Sequence[tuple[str, str]] = (), *, what: str) -> Any:
-        """Ask for something; raises `SignedOut`, `Refused`, `HttpError`, `JobFailed`, `JobSnoozed`."""
-        return await self._ask(HttpRequest("GET", self._root + path, f"{self._name}'s {what}", params))
+        """Returns a response's JSON.
+
+        Raises `TokenRejected`, `RequestRefused`, `HttpError`, `JobFailed` and `JobSnoozed`.
+        """
+        return await self._send("GET", path, what, params=params)
 
     async def post(self, path: str, body: Mapping[str, Any], *, what: str) -> Any:
-        """Ask for something whose description needs a body: all of these only read, and may be repeated."""
-        return await self._ask(HttpRequest("POST", self._root + path, f"{self._name}'s {what}", json=dict(body)))
+        """Sends a query that needs a body: these requests only read, and may be repeated."""
+        return await self._send("POST", path, what, json=dict(body))
 
-    async def _ask(self, request: HttpRequest) -> Any:
-        signed = HttpRequest(
-            request.method,
-            request.url,
-            request.what,
-            request.params,
-            # Without it a 401 comes as text, or as HTML.
-            headers={"accept": "application/json"},
-            json=request.json,
+    async def _send(
+        self, method: str, path: str, what: str, params: Sequence[tuple[str, str]] = (), json: Any = None
+    ) -> Any:
+        what = f"{self._product}'s {what}"
+        request = HttpRequest(
+            method,
+            self._root + path,
+            what,
+            params,
+            headers={"accept": "application/json"},  # without it a 401 is text or HTML
+            json=json,
             auth=(self._credentials.email, self._credentials.token),
         )
-        response = await self._http.send(signed)
+        response = await self._http.send(request)
         self.server_ms = response.server_ms or self.server_ms
-        judge(response, request.what)
+        raise_for_status(response, what)
         return response.json()
 
 
-def judge(response: HttpResponse, what: str) -> None:
-    """Raise what an answer means, unless it is one that can be read."""
+def raise_for_status(response: HttpResponse, what: str) -> None:
+    """Raises the error that a response means, unless it is a success."""
     status = response.status
     if status == 401 or "AUTHENTICATED_FAILED" in response.headers.get("x-seraph-loginreason", ""):
-        raise SignedOut
+        raise TokenRejected
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        if _leads_to_sign_in(response.headers.get("location", "")):
-            raise SignedOut
-        hint = "The site may have been renamed: connect it by its new address."
-        raise JobFailed(f"{what} has moved to another address.", kind="site_moved", hint=hint)
+        if _is_sign_in_page(response.headers.get("location", "")):
+            raise TokenRejected
+        hint = "If the site was renamed, delete the account and connect the site by its new address."
+        raise JobFailed(f"{what}: moved to another address.", kind="site_moved", hint=hint)
     if status == 429:
-        raise JobSnoozed(f"{what} asks for fewer requests.", delay_s=SLOWER_S, waiting_for=WaitingFor.RATE_LIMIT)
+        message = f"{what}: rate limited; retry in {RATE_LIMIT_PAUSE_S:.0f} s."
+        raise JobSnoozed(message, delay_s=RATE_LIMIT_PAUSE_S, waiting_for=WaitingFor.RATE_LIMIT)
     if status == 410:
-        raise JobFailed(f"{what} is no longer offered by Atlassian.", kind="api_removed", hint="Update the app.")
+        raise JobFailed(f"{what}: no longer offered by Atlassian.", kind="api_removed", hint="Update the app.")
     if status >= 500:
-        raise JobFailed(f"{what} answered {status}.", kind="site_error", retryable=True)
-    raise Refused(status, what)
+        raise JobFailed(f"{what}: HTTP {status}.", kind="site_error", retryable=True)
+    raise RequestRefused(status, what)
 
 
-def _leads_to_sign_in(location: str) -> bool:
-    """Where nobody is signed in, pages redirect to a form that signs one in."""
+def _is_sign_in_page(location: str) -> bool:
+    """Returns whether a redirect leads to a sign-in form, which is where pages send anonymous users."""
     try:
         parts = urlsplit(location)
-    except ValueError:  # that is no address
+    except ValueError:  # not a URL
         return False
     return parts.hostname == "id.atlassian.com" or "login" in parts.path
 
 
-def failed(refusal: Refused) -> JobFailed:
-    """What a job raises for a refusal that nothing else explains."""
+def refused_job(refusal: RequestRefused) -> JobFailed:
+    """Returns what a sync raises for a refused request that it cannot handle otherwise."""
     if refusal.status == 403:
         hint = "The account may have lost its access to this product, or the token lacks a scope."
         return JobFailed(f"{refusal}.", kind="permission_denied", hint=hint)

@@ -1,7 +1,8 @@
-"""Confluence Cloud as a `Source`: what has changed by CQL, which only API v1 has; what it is by API v2.
+"""Confluence Cloud as a `Source`: API v1 lists what has changed, since only v1 has CQL; API v2 fetches it.
 
-CQL reads a date in the owner's zone, to the minute, and knows no epoch form.  So the bound is a whole day that lies
-before the moment in every zone; what it brings too much has been read already, and is left out by its time of change.
+CQL reads dates in the owner's zone and to the minute, and has no epoch form.  The search's lower bound is therefore a
+day before the time in every zone; objects that it lists in excess are recognized as already read by their time of
+change.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,218 +12,235 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sidecar_protocol.atlassian import AtlassianScope
 
-from sidecar.atlassian.client import Refused, SiteClient
+from sidecar.atlassian.client import RequestRefused
 from sidecar.atlassian.confluence_events import comment_event, content_events
-from sidecar.atlassian.shapes import dig, items, moment, number, text
-from sidecar.atlassian.source import Asking, Found, Listed, Reading, pages
+from sidecar.atlassian.fields import get_string, get_time_ms
+from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, SyncContext, fetch_pages, remote_id
 from sidecar.clock import DAY_MS
 from sidecar.http.client import BadResponse
+from sidecar.json_reader import get, get_count, get_object, get_objects
 
-SEARCH: Final = "/wiki/rest/api/search"
+SEARCH_PATH: Final = "/wiki/rest/api/search"
 SEARCH_PAGE: Final = 100
-READ_ITEMS: Final = 50
-VERSIONS: Final = 250
-PROBES: Final = 1_000
-"""Pages are asked after by the fifty, comments one by one."""
+BATCH_SIZE: Final = 50
+MAX_PAGE: Final = 250
+"""Maximum page size of API v2."""
+MAX_DELETION_CHECKS: Final = 1_000
+"""Pages are checked fifty at a time, comments one by one."""
 DAY_MARGIN: Final = timedelta(days=1)
-"""The date of a moment differs from its date in UTC by a day at most, from UTC-12 to UTC+14."""
+"""A local date differs from the date in UTC by one day at most, from UTC-12 to UTC+14."""
 COMMENTS_MS: Final = 30 * DAY_MS
-"""Others' comments on the owner's pages are searched for among all of the site's, so not further back than this."""
+"""How far back others' comments on the owner's pages are searched: the search lists all comments of the site."""
 PATHS: Final = {"page": "pages", "blogpost": "blogposts"}
-PLACES: Final = ("footer-comments", "inline-comments")
+COMMENT_PATHS: Final = ("footer-comments", "inline-comments")
 
 Params = list[tuple[str, str]]
 
 
 class ConfluenceSource:
-    """One account's pages, blog posts and comments; `known` tells which of these have been read before."""
+    """One account's pages, blog posts and comments; `stored` returns those of the ids that have been read before."""
 
-    read_at_once = READ_ITEMS
-    probes = PROBES
+    batch_size = BATCH_SIZE
+    max_deletion_checks = MAX_DELETION_CHECKS
 
-    def __init__(self, client: SiteClient, asking: Asking, known: Callable[[Sequence[str]], set[str]]) -> None:
-        self._client = client
-        self._asking = asking
-        self._known = known
-        self._spaces: dict[str, str | None] = {}
-        self._names: dict[str, str | None] = {asking.me: asking.my_name}
+    def __init__(self, context: SyncContext, stored: Callable[[Sequence[str]], set[str]]) -> None:
+        self._context = context
+        self._client = context.client
+        self._stored = stored
+        self._space_names: dict[str, str | None] = {}
+        owner = context.owner
+        self._user_names: dict[str, str | None] = {owner.atlassian_account_id: owner.display_name}
 
-    async def begin(self, warn: Callable[[str], None]) -> None:
-        """See `Source`: nothing is needed."""
+    async def prepare(self, warn: Callable[[str], None]) -> None:
+        """Does nothing."""
 
-    async def changed(self, lower_ms: int) -> AsyncIterator[list[Listed]]:
-        """See `Source`."""
-        mine = ["contributor = currentUser()", "creator = currentUser()"]
-        watched = self._asking.scope is AtlassianScope.WATCHED
-        if watched:
-            mine += ["watcher = currentUser()", "mention = currentUser()"]
-        cql = f"type in (page, blogpost, comment) AND ({' OR '.join(mine)}) AND {_changed_since(lower_ms)}"
+    async def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
+        roles = ["contributor", "creator"]
+        is_watched = self._context.scope is AtlassianScope.WATCHED
+        if is_watched:
+            roles += ["watcher", "mention"]
+        by_owner = " OR ".join(f"{role} = currentUser()" for role in roles)
+        cql = f"type in (page, blogpost, comment) AND ({by_owner}) AND {_changed_since(since_ms)}"
         async for page in self._search(cql):
             yield page
-        if watched:
-            recent_ms = max(lower_ms, (self._client.server_ms or lower_ms) - COMMENTS_MS)
+        if is_watched:
+            recent_ms = max(since_ms, (self._client.server_ms or since_ms) - COMMENTS_MS)
             async for page in self._search(f"type = comment AND {_changed_since(recent_ms)}"):
-                known = self._known([one.parent for one in page if one.parent is not None])
-                yield [one for one in page if one.parent in known]
+                stored = self._stored([item.parent_id for item in page if item.parent_id is not None])
+                yield [item for item in page if item.parent_id in stored]
 
-    async def _search(self, cql: str) -> AsyncIterator[list[Listed]]:
-        """Pages of a search, in the order of creation: in that of changes, one pushes things past a page's edge."""
-        first: Params = [
+    async def _search(self, cql: str) -> AsyncIterator[list[ListedObject]]:
+        # By time of change, an object that changes during the paging would shift another past the edge of a page.
+        params = [
             ("cql", f"{cql} ORDER BY created ASC"),
             ("limit", str(SEARCH_PAGE)),
             ("expand", "content.container"),
         ]
 
-        async def ask(following: str | None) -> Any:
-            params = first if following is None else parse_qsl(urlsplit(following).query)
-            return _with_results(await self._client.get(SEARCH, params, what="search"))
+        def next_link(page: Any) -> str | None:
+            # A page without results may link to a next one forever.
+            return _next_link(page) if get_objects(page, "results") else None
 
-        def following(answer: Any) -> str | None:
-            # A page without results may name a next one for ever.
-            return text(answer, "_links", "next") if items(answer, "results") else None
+        async for page in self._pages(SEARCH_PATH, params, "search", next_link):
+            yield [item for result in get_objects(page, "results") if (item := _listed(result)) is not None]
 
-        async for answer in pages("Confluence's search", ask, following):
-            yield [listed for result in items(answer, "results") if (listed := _listed(result)) is not None]
-
-    async def read(self, listed: Sequence[Listed]) -> Reading:
-        """See `Source`."""
-        reading = Reading()
+    async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
+        result = FetchResult()
         for kind in PATHS:
-            await self._read_contents(kind, [one for one in listed if one.object_id.startswith(f"{kind}:")], reading)
-        await self._read_comments([one for one in listed if one.object_id.startswith("comment:")], reading)
-        return reading
+            await self._fetch_contents(kind, [item for item in listed if _is(kind, item.object_id)], result)
+        await self._fetch_comments([item for item in listed if _is("comment", item.object_id)], result)
+        return result
 
-    async def gone(self, object_ids: Sequence[str]) -> set[str]:
-        """See `Source`."""
-        gone = set()
+    async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
+        missing = set()
         for kind in PATHS:
-            asked = [one for one in object_ids if one.startswith(f"{kind}:")]
-            there = await self._contents(kind, [one.rpartition(":")[2] for one in asked])
-            gone |= {one for one in asked if one.rpartition(":")[2] not in there}
-        for one in object_ids:
-            if one.startswith("comment:") and await self._comment(one.rpartition(":")[2]) is None:
-                gone.add(one)
-        return gone
+            checked = [object_id for object_id in object_ids if _is(kind, object_id)]
+            contents = await self._contents(kind, [remote_id(object_id) for object_id in checked])
+            missing |= {object_id for object_id in checked if remote_id(object_id) not in contents}
+        for object_id in object_ids:
+            if _is("comment", object_id) and await self._comment(remote_id(object_id)) is None:
+                missing.add(object_id)
+        return missing
 
-    async def _read_contents(self, kind: str, listed: Sequence[Listed], reading: Reading) -> None:
-        contents = await self._contents(kind, [one.remote_id for one in listed])
-        await self._learn_spaces({space for one in contents.values() if (space := text(one, "spaceId")) is not None})
-        for one in listed:
-            content = contents.get(one.remote_id)
+    async def _fetch_contents(self, kind: str, listed: Sequence[ListedObject], result: FetchResult) -> None:
+        contents = await self._contents(kind, [item.remote_id for item in listed])
+        await self._fetch_space_names(
+            {space for content in contents.values() if (space := get_string(content, "spaceId")) is not None}
+        )
+        for item in listed:
+            content = contents.get(item.remote_id)
             if content is None:
-                reading.missing.append(one.object_id)
+                result.missing.append(item.object_id)
                 continue
-            versions = await self._versions(f"{PATHS[kind]}/{one.remote_id}", content)
-            space = self._spaces.get(text(content, "spaceId") or "")
-            await self._learn_names(versions)
-            events = content_events(kind, content, versions, space, self._asking, self._names)
-            reading.found.append(Found(one, events))
+            versions = await self._versions(f"{PATHS[kind]}/{item.remote_id}", content)
+            space = self._space_names.get(get_string(content, "spaceId") or "")
+            await self._fetch_user_names(versions)
+            events = content_events(kind, content, versions, space, self._context, self._user_names)
+            result.fetched.append(FetchedObject(item, events))
 
-    async def _read_comments(self, listed: Sequence[Listed], reading: Reading) -> None:
-        there = {one.object_id: found for one in listed if (found := await self._comment(one.remote_id)) is not None}
-        on = {_stands_on(comment) for _, comment in there.values()}
+    async def _fetch_comments(self, listed: Sequence[ListedObject], result: FetchResult) -> None:
+        comments = {
+            item.object_id: comment for item in listed if (comment := await self._comment(item.remote_id)) is not None
+        }
+        parents = sorted(filter(None, {_parent_id(comment) for _, comment in comments.values()}))
         contents: dict[str, Any] = {}
         for kind in PATHS:
-            ids = [name.rpartition(":")[2] for name in sorted(filter(None, on)) if name.startswith(f"{kind}:")]
-            contents |= {f"{kind}:{found_id}": one for found_id, one in (await self._contents(kind, ids)).items()}
-        for one in listed:
-            if one.object_id not in there:
-                reading.missing.append(one.object_id)
+            ids = [remote_id(parent) for parent in parents if _is(kind, parent)]
+            contents |= {f"{kind}:{found}": content for found, content in (await self._contents(kind, ids)).items()}
+        for item in listed:
+            if item.object_id not in comments:
+                result.missing.append(item.object_id)
                 continue
-            place, comment = there[one.object_id]
-            versions = await self._versions(f"{place}/{one.remote_id}", comment)
-            first = min(versions, key=lambda version: number(version, "number"), default={})
-            await self._learn_names([first])
-            parent = _stands_on(comment)
+            path, comment = comments[item.object_id]
+            versions = await self._versions(f"{path}/{item.remote_id}", comment)
+            first = min(versions, key=lambda version: get_count(version, "number") or 0, default={})
+            await self._fetch_user_names([first])
+            parent = _parent_id(comment)
             kind = "page" if parent is None else parent.partition(":")[0]
-            event = comment_event(comment, first, kind, contents.get(parent or "", {}), self._asking, self._names)
-            reading.found.append(Found(one, [] if event is None else [event], parent))
+            content = contents.get(parent or "", {})
+            event = comment_event(comment, first, kind, content, self._context, self._user_names)
+            result.fetched.append(FetchedObject(item, [] if event is None else [event], parent))
 
     async def _contents(self, kind: str, ids: Sequence[str]) -> dict[str, Any]:
-        """Pages or blog posts by id, those in the trash left out."""
+        """Returns pages or blog posts by id, without those in the trash."""
         if not ids:
             return {}
-        params = [("id", ",".join(ids)), ("limit", str(VERSIONS))]
-        answer = await self._client.get(f"/wiki/api/v2/{PATHS[kind]}", params, what=PATHS[kind])
-        found = items(_with_results(answer), "results")
-        return {content_id: content for content in found if (content_id := text(content, "id")) is not None}
+        params = [("id", ",".join(ids)), ("limit", str(MAX_PAGE))]
+        response = await self._client.get(f"/wiki/api/v2/{PATHS[kind]}", params, what=PATHS[kind])
+        contents = get_objects(_require_results(response), "results")
+        return {content_id: content for content in contents if (content_id := get_string(content, "id")) is not None}
 
     async def _comment(self, comment_id: str) -> tuple[str, Any] | None:
-        """A comment and the kind of place where it stands; its id does not tell which that is."""
-        for place in PLACES:
+        """Returns a comment with the path of its kind, which the id does not show; None if it is deleted."""
+        for path in COMMENT_PATHS:
             try:
-                path = f"/wiki/api/v2/{place}/{comment_id}"
-                comment = await self._client.get(path, [("body-format", "atlas_doc_format")], what="comment")
-            except Refused as refusal:
+                params = [("body-format", "atlas_doc_format")]
+                comment = await self._client.get(f"/wiki/api/v2/{path}/{comment_id}", params, what="comment")
+            except RequestRefused as refusal:
                 if refusal.status != 404:
                     raise
             else:
-                return (place, comment) if text(comment, "status") in (None, "current") else None
+                return (path, comment) if get_string(comment, "status") in (None, "current") else None
         return None
 
     async def _versions(self, path: str, content: Any) -> list[dict[str, Any]]:
-        """All versions of something; of what was never edited, the one that came with it."""
-        current = dig(content, "version")
-        if number(current, "number") == 1:
-            return [current]
-        first: Params = [("limit", str(VERSIONS))]
+        """Returns all versions; the only one of an unedited object is a part of it."""
+        current = get_object(content, "version")
+        if get_count(current, "number") == 1:
+            return [dict(current)]
+        versions: dict[int, dict[str, Any]] = {}
+        params = [("limit", str(MAX_PAGE))]
+        async for page in self._pages(f"/wiki/api/v2/{path}/versions", params, "versions", _next_link):
+            versions |= {get_count(version, "number") or 0: version for version in get_objects(page, "results")}
+        return list(versions.values())
 
-        async def ask(following: str | None) -> Any:
-            params = first if following is None else parse_qsl(urlsplit(following).query)
-            answer = await self._client.get(f"/wiki/api/v2/{path}/versions", params, what="versions")
-            return _with_results(answer)
+    async def _pages(
+        self, path: str, first_params: Params, what: str, next_link: Callable[[Any], str | None]
+    ) -> AsyncIterator[Any]:
+        async def fetch(link: str | None) -> Any:
+            params = first_params if link is None else parse_qsl(urlsplit(link).query)
+            return _require_results(await self._client.get(path, params, what=what))
 
-        found: dict[int, dict[str, Any]] = {}
-        async for answer in pages("Confluence's versions", ask, lambda answer: text(answer, "_links", "next")):
-            found |= {number(version, "number"): version for version in items(answer, "results")}
-        return list(found.values())
+        async for page in fetch_pages(f"Confluence's {what}", fetch, next_link):
+            yield page
 
-    async def _learn_names(self, versions: Sequence[Any]) -> None:
-        """The names of authors whose events are wanted: a version has their id alone."""
-        if self._asking.scope is AtlassianScope.MINE:
+    async def _fetch_user_names(self, versions: Sequence[Any]) -> None:
+        """Fetches the unknown names of authors, if others' events are included: a version has their ids only."""
+        if self._context.scope is AtlassianScope.MINE:
             return
-        unknown = sorted({author for one in versions if (author := text(one, "authorId"))} - self._names.keys())
+        authors = {author for version in versions if (author := get_string(version, "authorId"))}
+        unknown = sorted(authors - self._user_names.keys())
         if unknown:
-            body = {"accountIds": unknown[:VERSIONS]}
-            answer = await self._client.post("/wiki/api/v2/users-bulk", body, what="authors")
-            names = {text(one, "accountId"): text(one, "displayName") for one in items(answer, "results")}
-            self._names |= {author: names.get(author) for author in unknown}
+            body = {"accountIds": unknown[:MAX_PAGE]}
+            response = await self._client.post("/wiki/api/v2/users-bulk", body, what="authors")
+            users = get_objects(response, "results")
+            names = {get_string(user, "accountId"): get_string(user, "displayName") for user in users}
+            self._user_names |= {author: names.get(author) for author in unknown}
 
-    async def _learn_spaces(self, ids: set[str]) -> None:
-        """The names of spaces that are not known yet."""
-        unknown = sorted(ids - self._spaces.keys())
+    async def _fetch_space_names(self, ids: set[str]) -> None:
+        unknown = sorted(ids - self._space_names.keys())
         if unknown:
-            params = [("ids", ",".join(unknown)), ("limit", str(VERSIONS))]
-            answer = await self._client.get("/wiki/api/v2/spaces", params, what="spaces")
-            names = {text(space, "id"): text(space, "name") for space in items(_with_results(answer), "results")}
-            self._spaces |= {space_id: names.get(space_id) for space_id in unknown}
+            params = [("ids", ",".join(unknown)), ("limit", str(MAX_PAGE))]
+            response = _require_results(await self._client.get("/wiki/api/v2/spaces", params, what="spaces"))
+            spaces = get_objects(response, "results")
+            names = {get_string(space, "id"): get_string(space, "name") for space in spaces}
+            self._space_names |= {space_id: names.get(space_id) for space_id in unknown}
 
 
-def _with_results(answer: Any) -> Any:
-    """The answer, if it has a list of results: what has none is no empty list."""
-    if not isinstance(dig(answer, "results"), list):
+def _require_results(response: Any) -> Any:
+    """Returns a response that has results.  Raises `BadResponse` if it has none: that does not mean an empty list."""
+    if not isinstance(get(response, "results"), list):
         raise BadResponse("a field of the response is missing", "Confluence")
-    return answer
+    return response
 
 
-def _changed_since(lower_ms: int) -> str:
-    day = datetime.fromtimestamp(lower_ms / 1000, UTC) - DAY_MARGIN
+def _next_link(page: Any) -> str | None:
+    return get_string(page, "_links", "next")
+
+
+def _changed_since(since_ms: int) -> str:
+    day = datetime.fromtimestamp(since_ms / 1000, UTC) - DAY_MARGIN
     return f'lastmodified >= "{day:%Y-%m-%d}"'
 
 
-def _stands_on(comment: Any) -> str | None:
-    """The page or blog post of a comment: `page:65001`."""
+def _is(kind: str, object_id: str) -> bool:
+    return object_id.startswith(f"{kind}:")
+
+
+def _parent_id(comment: Any) -> str | None:
+    """Returns the page or blog post that a comment belongs to: `page:65001`."""
     for kind, name in (("page", "pageId"), ("blogpost", "blogPostId")):
-        if (content_id := text(comment, name)) is not None:
+        if (content_id := get_string(comment, name)) is not None:
             return f"{kind}:{content_id}"
     return None
 
 
-def _listed(result: Any) -> Listed | None:
-    content_id, kind = text(result, "content", "id"), text(result, "content", "type")
+def _listed(result: Any) -> ListedObject | None:
+    content_id, kind = get_string(result, "content", "id"), get_string(result, "content", "type")
     if content_id is None or kind not in (*PATHS, "comment"):
         return None
-    container = dig(result, "content", "container")
-    container_id, container_kind = text(container, "id"), text(container, "type")
+    container = get(result, "content", "container")
+    container_id, container_kind = get_string(container, "id"), get_string(container, "type")
     parent = f"{container_kind}:{container_id}" if container_id and container_kind in PATHS else None
-    return Listed(f"{kind}:{content_id}", text(result, "lastModified") or "", moment(result, "lastModified"), parent)
+    updated, updated_ms = get_string(result, "lastModified") or "", get_time_ms(result, "lastModified")
+    return ListedObject(f"{kind}:{content_id}", updated, updated_ms, parent)

@@ -1,149 +1,106 @@
-"""Carries out the jobs `jira.sync` and `confluence.sync`: signs in, syncs, and says so when the token has stopped."""
+"""The handler of `jira.sync` and `confluence.sync`."""
 
-from typing import Final
-
-from sidecar_protocol.accounts import AccountStatus
+from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.atlassian import AtlassianScope, AtlassianService, AtlassianSynced
 from sidecar_protocol.confluence import SyncConfluence
-from sidecar_protocol.entities import WaitingFor
 from sidecar_protocol.jira import SyncJira
 
-from sidecar.atlassian.accounts import Accounts
-from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, Refused, SignedOut, SiteClient, failed
+from sidecar.accounts import Account, AccountRefused
+from sidecar.atlassian.accounts import Accounts, account_deleted
+from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, RequestRefused, TokenRejected, refused_job
 from sidecar.atlassian.confluence import ConfluenceSource
 from sidecar.atlassian.jira import JiraSource
-from sidecar.atlassian.reasons import HINTS
-from sidecar.atlassian.records import Records, account_gone
 from sidecar.atlassian.sealed import API_TOKEN
-from sidecar.atlassian.sign_in import Door, Owner, Reception, owner
-from sidecar.atlassian.source import Asking, Source
-from sidecar.atlassian.store import StoredAccount
+from sidecar.atlassian.sign_in import ApiRoute, SignedIn
+from sidecar.atlassian.source import Source, SyncContext
+from sidecar.atlassian.store import HINTS, StoredAccount
 from sidecar.atlassian.sync import Sync
-from sidecar.atlassian.sync_cursor import Position, plan
-from sidecar.feed import Origin
+from sidecar.atlassian.sync_cursor import SyncCursor, sync_window
 from sidecar.http.client import HttpError, job_error
-from sidecar.job_handler import JobContext, JobFailed, JobSnoozed
-from sidecar.storage.secrets import SecretUnreadable, Vault
-
-LOCKED_S: Final = 300.0
-"""The host hands the key over at its next start, which runs the queue anew; this is for the time until then."""
+from sidecar.job_handler import JobContext
+from sidecar.runtime import Runtime
 
 
 class SyncHandler:
-    """The handler of `SyncJira` and `SyncConfluence`."""
+    """Brings the feed up to date with an account's site."""
 
-    def __init__(self, records: Records, accounts: Accounts, reception: Reception, vault: Vault) -> None:
-        self._records = records
+    def __init__(self, runtime: Runtime, accounts: Accounts) -> None:
+        self._runtime = runtime
         self._accounts = accounts
-        self._reception = reception
-        self._vault = vault
+        self._store = accounts.sync_store
 
     async def run(self, job: SyncJira | SyncConfluence, context: JobContext) -> AtlassianSynced:
-        """Sync; raises `JobFailed` with `needs_reauth`, `account_gone`, and the kinds of `client`, and `JobSnoozed`."""
-        account = self._records.accounts.get(job.account_id)
-        if account is None or account.status == AccountStatus.DELETING:
-            raise account_gone()
-        try:
-            return await self._sync(account, context, full=job.full)
-        except SignedOut:
-            raise self._needs_reauth(account, "token_rejected") from None
-        except SecretUnreadable as unreadable:
-            if unreadable.is_locked:
-                message = "The stored token waits for the host's key."
-                raise JobSnoozed(message, delay_s=LOCKED_S, waiting_for=WaitingFor.APPROVAL) from None
-            raise self._needs_reauth(account, "secret_unreadable") from None
-        except Refused as refusal:
-            raise failed(refusal) from None
-        except HttpError as trouble:
-            raise job_error(trouble) from None
+        """Raises `JobFailed` with the kinds `needs_reauth`, `account_gone`, `token_replaced` and those of `client`."""
+        account, stored = self._accounts.find_account(job.account_id), self._accounts.store.get(job.account_id)
+        if account is None or stored is None or not self._accounts.is_writable(job.account_id):
+            raise account_deleted()
+        product = PRODUCT_NAMES[AtlassianService(stored.service)]
 
-    async def _sync(self, account: StoredAccount, context: JobContext, *, full: bool) -> AtlassianSynced:
-        credentials = Credentials(account.email, self._vault.open(account.sealed_token, API_TOKEN, account.account_id))
-        service = AtlassianService(account.service)
-        origin = Origin(account.service, account.account_id)
-        context.progress(None, "Signing in")
-        client, person = await self._sign_in(account, service, credentials)
-        position = self._records.position(origin)
-        if position.reset:
-            account = await self._begin_anew(account, origin)
-            position = Position()
-        begun_ms = client.server_ms or self._records.clock.now_ms()
-        asking = Asking(
-            source=account.service,
-            account_id=account.account_id,
-            base_url=self._accounts.address(account),
-            me=person.atlassian_account_id,
-            my_name=person.display_name,
-            scope=AtlassianScope(account.scope),
-            since_ms=plan(position, begun_ms, full=full).since_ms,
-        )
+        async def sync() -> AtlassianSynced:
+            try:
+                return await self._sync(account, stored, context, full=job.full)
+            except TokenRejected:
+                message = f"{product} does not accept the account's token."
+                raise AccountRefused("token_rejected", message, HINTS["token_rejected"]) from None
+            except RequestRefused as refusal:
+                raise refused_job(refusal) from None
+            except HttpError as error:
+                raise job_error(error) from None
 
-        async def confirm() -> None:
-            await owner(client, service)
-
-        sync = Sync(self._records, self._source(service, client, asking), asking, context, confirm)
-        result = await sync.run(position, begun_ms, full=full)
-        self._accounts.synced(account.account_id)
+        result = await self._accounts.run_sync(account, sync)
         events = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
-        said = f"{result.read:,} read; {events}"
-        context.progress(1.0, said)
-        context.log(f"{PRODUCT_NAMES[service]}: {said}")
+        message = f"{result.read:,} read; {events}"
+        context.progress(1.0, message)
+        context.log(f"{product}: {message}")
         return result
 
-    async def _begin_anew(self, account: StoredAccount, origin: Origin) -> StoredAccount:
-        """Forget what was read with another scope or for another owner; the account as it is by then."""
-        await self._records.forget(origin)
-        with self._records.database.write():
-            now = self._records.accounts.get(account.account_id)
-            if now is None:
-                raise account_gone()
-            if now.sealed_token != account.sealed_token:
-                raise token_replaced()
-            self._records.begin_anew(origin)
-        return now
-
-    def _source(self, service: AtlassianService, client: SiteClient, asking: Asking) -> Source:
-        if service is AtlassianService.JIRA:
-            return JiraSource(client, asking)
-        objects = self._records.objects
-        return ConfluenceSource(client, asking, lambda ids: set(objects.known(asking.account_id, ids)))
-
-    async def _sign_in(
-        self, account: StoredAccount, service: AtlassianService, credentials: Credentials
-    ) -> tuple[SiteClient, Owner]:
-        """By the door that is known to work; which one that is, the old backend did not store."""
-        base_url = self._accounts.address(account)
-        if account.api_route is None:
-            client, door, person = await self._reception.sign_in(service, base_url, credentials)
-        else:
-            door = Door("gateway" if account.api_route == "gateway" else "site", account.cloud_id)
-            client = self._reception.client(service, base_url, door, credentials)
-            person = await self._known_owner(client, service)
-        self._accounts.signed_in(account, door, person, base_url)
-        return client, person
-
-    async def _known_owner(self, client: SiteClient, service: AtlassianService) -> Owner:
-        try:
-            return await owner(client, service)
-        except Refused as refusal:
-            if refusal.status == 403:
-                raise SignedOut from None
-            raise
-
-    def _needs_reauth(self, account: StoredAccount, reason: str) -> JobFailed:
-        """Note it on the account, which stops its schedule and tells the host once."""
-        now = self._records.accounts.get(account.account_id)
-        if now is not None and now.sealed_token != account.sealed_token:
-            return token_replaced()
-        self._accounts.stopped(account.account_id, reason)
-        return JobFailed(
-            f"{PRODUCT_NAMES[AtlassianService(account.service)]} cannot be read with the account's token.",
-            kind="needs_reauth",
-            hint=HINTS[reason],
-            details={"reason": reason},
+    async def _sync(
+        self, account: Account, stored: StoredAccount, context: JobContext, *, full: bool
+    ) -> AtlassianSynced:
+        context.progress(None, "Signing in")
+        base_url = self._accounts.site_address(stored)
+        signed_in = await self._sign_in(stored, base_url)
+        self._accounts.token_accepted(stored, signed_in, base_url)
+        cursor = self._store.cursor(account)
+        if cursor.reset:
+            stored = await self._reset(account, stored)
+            cursor = SyncCursor()
+        begun_ms = signed_in.client.server_ms or self._runtime.clock.now_ms()
+        sync_context = SyncContext(
+            account=account,
+            client=signed_in.client,
+            base_url=base_url,
+            owner=signed_in.owner,
+            scope=AtlassianScope(stored.scope),
+            since_ms=sync_window(cursor, begun_ms, full=full).since_ms,
         )
+        source = self._source(sync_context)
+        sync = Sync(self._runtime, self._accounts, self._store, source, sync_context, context)
+        return await sync.run(cursor, begun_ms, full=full)
 
+    async def _sign_in(self, stored: StoredAccount, base_url: str) -> SignedIn:
+        """Signs in by the API route that is known to work; the old backend did not store it."""
+        token = self._runtime.vault.open(stored.api_token, API_TOKEN, stored.account_id)
+        service, credentials = AtlassianService(stored.service), Credentials(stored.email, token)
+        if stored.api_route is None:
+            return await self._accounts.authenticator.sign_in(service, base_url, credentials)
+        route = ApiRoute("gateway" if stored.api_route == "gateway" else "site", stored.cloud_id)
+        return await self._accounts.authenticator.sign_in_by(route, service, base_url, credentials)
 
-def token_replaced() -> JobFailed:
-    """What a sync comes to that was begun with a token which is no longer the account's."""
-    return JobFailed("The account has a new token since.", kind="token_replaced", retryable=True)
+    async def _reset(self, account: Account, before: StoredAccount) -> StoredAccount:
+        """Deletes what was read with another scope or for another owner.  Returns the account as it is then."""
+        await self._store.delete_all(account)
+        with self._runtime.database.write():
+            stored = self._accounts.store.get(account.account_id)
+            if stored is None:
+                raise account_deleted()
+            if stored.api_token != before.api_token:
+                raise self._accounts.sign_in_replaced()
+            self._store.set_cursor(account, SyncCursor())
+        return stored
+
+    def _source(self, sync_context: SyncContext) -> Source:
+        if sync_context.account.service is AccountService.JIRA:
+            return JiraSource(sync_context)
+        account_id = sync_context.account.account_id
+        return ConfluenceSource(sync_context, lambda ids: set(self._store.get(account_id, ids)))

@@ -1,6 +1,6 @@
-"""The column with sealed values in the tables of Jira and Confluence.
+"""The column with encrypted values in the table of the Atlassian accounts.
 
-Apart from the store, since the vault needs it at `initialize`, before the feature is imported.
+It is a module of its own because the vault needs it in the handshake, before the feature is imported.
 """
 
 from typing import Final

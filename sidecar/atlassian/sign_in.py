@@ -1,98 +1,155 @@
-"""Which of a site's two doors takes a token, and whose token it is."""
+"""Signing in at a site: its address, the API route that accepts the token, and the token's owner."""
 
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
-from sidecar_protocol.atlassian import AtlassianService
+from sidecar_protocol.atlassian import AtlassianService, SiteAddressInvalid
 
-from sidecar.atlassian import shapes
-from sidecar.atlassian.client import Credentials, Refused, SignedOut, SiteClient, judge
+from sidecar.atlassian.client import Credentials, RequestRefused, SiteClient, TokenRejected, raise_for_status
+from sidecar.atlassian.fields import get_string
 from sidecar.http.client import BadResponse, Http, HttpRequest
+from sidecar.loopback import is_loopback
 
-Route = Literal["site", "gateway"]
-_ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")
+_ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9:._-]{1,128}")
+_ADDRESS_HINT: Final = "Enter the site's address as the browser shows it, such as https://example.atlassian.net."
+
+
+def site_address(text: str) -> str:
+    """Reduces what a user typed or pasted to scheme, host and port: `https://example.atlassian.net`.
+
+    The default scheme is https; http is for loopback only, since it would send the token unencrypted.  Raises
+    `SiteAddressInvalid`, whose message never repeats the address, since that may contain a password.
+    """
+    text = text.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        hostname, port = parts.hostname or "", parts.port
+        host = hostname if ":" in hostname else hostname.encode("idna").decode()
+    except ValueError:  # includes UnicodeError
+        raise SiteAddressInvalid(hint=_ADDRESS_HINT) from None
+    if parts.scheme not in ("http", "https") or not host or any(sign in host for sign in ' /\\%<>"'):
+        raise SiteAddressInvalid(hint=_ADDRESS_HINT)
+    if parts.username is not None or parts.password is not None:
+        raise SiteAddressInvalid("The address must not contain a user name or password.", hint=_ADDRESS_HINT)
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SiteAddressInvalid("The site's address must begin with https.", hint=_ADDRESS_HINT)
+    shown = f"[{host}]" if ":" in host else host
+    default_port = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{shown}" + ("" if port in (None, default_port) else f":{port}")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Who a token belongs to."""
+class TokenOwner:
+    """The user that a token belongs to."""
 
     atlassian_account_id: str
     display_name: str | None
     time_zone: str | None
-    """In which Jira and Confluence read dates in a query that name no zone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Where a token is accepted."""
+class ApiRoute:
+    """The API that accepts a token: the site's own or, for tokens with scopes, Atlassian's gateway."""
 
-    route: Route
+    name: Literal["site", "gateway"]
     cloud_id: str | None = None
 
 
-class Reception:
-    """Signs tokens in.  `gateway`: where those with scopes are accepted."""
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A client whose token the site has accepted, and what was learned by that."""
+
+    client: SiteClient
+    route: ApiRoute
+    owner: TokenOwner
+
+    def columns(self) -> dict[str, Any]:
+        """Returns the columns of `atlassian_accounts` that describe the sign-in."""
+        return {
+            "api_route": self.route.name,
+            "cloud_id": self.route.cloud_id,
+            "atlassian_account_id": self.owner.atlassian_account_id,
+            "display_name": self.owner.display_name,
+            "time_zone": self.owner.time_zone,
+        }
+
+
+class SiteAuthenticator:
+    """Signs in with tokens.  `gateway` is the address of Atlassian's API gateway."""
 
     def __init__(self, http: Http, gateway: str) -> None:
         self._http = http
         self._gateway = gateway
 
-    def client(self, service: AtlassianService, base_url: str, door: Door, credentials: Credentials) -> SiteClient:
-        """The way to a site through a door."""
-        root = base_url if door.route == "site" else f"{self._gateway}/ex/{service}/{door.cloud_id}"
-        return SiteClient(self._http, service, root, credentials)
+    async def sign_in(self, service: AtlassianService, base_url: str, credentials: Credentials) -> SignedIn:
+        """Tries the site itself, then the gateway, since a token does not show which of them it is for.
 
-    async def sign_in(
-        self, service: AtlassianService, base_url: str, credentials: Credentials
-    ) -> tuple[SiteClient, Door, Owner]:
-        """Try the site itself, then the gateway: a token does not tell which of the two it is for.
-
-        Raises `SignedOut` if neither accepts it, what `SiteClient` raises, and `BadResponse` if it is not such a site.
+        Raises `TokenRejected` if neither accepts it, `BadResponse` if the address is not an Atlassian site, and
+        otherwise what `SiteClient` raises.
         """
-        refusal: Refused | SignedOut = SignedOut()
-        for route in ("site", "gateway"):
-            door = Door("site") if route == "site" else Door("gateway", await self._cloud_id(base_url))
-            client = self.client(service, base_url, door, credentials)
+        refusal: RequestRefused | TokenRejected = TokenRejected()
+        for name in ("site", "gateway"):
+            route = ApiRoute("site") if name == "site" else ApiRoute("gateway", await self._cloud_id(base_url))
+            client = self._client(service, base_url, route, credentials)
             try:
-                return client, door, await owner(client, service)
-            except SignedOut:
+                return SignedIn(client, route, await fetch_token_owner(client, service))
+            except TokenRejected:
                 continue
-            except Refused as error:
+            except RequestRefused as error:
                 if error.status == 404:
                     raise BadResponse("not found at this address", error.what) from None
                 refusal = error if error.status != 403 else refusal
         raise refusal
 
+    async def sign_in_by(
+        self, route: ApiRoute, service: AtlassianService, base_url: str, credentials: Credentials
+    ) -> SignedIn:
+        """Signs in by the route that has accepted the token before.  Raises what `sign_in` raises."""
+        client = self._client(service, base_url, route, credentials)
+        try:
+            return SignedIn(client, route, await fetch_token_owner(client, service))
+        except RequestRefused as error:
+            if error.status == 403:
+                raise TokenRejected from None
+            raise
+
+    def _client(
+        self, service: AtlassianService, base_url: str, route: ApiRoute, credentials: Credentials
+    ) -> SiteClient:
+        root = base_url if route.name == "site" else f"{self._gateway}/ex/{service}/{route.cloud_id}"
+        return SiteClient(self._http, service, root, credentials)
+
     async def _cloud_id(self, base_url: str) -> str:
-        """The site's id, which everybody may ask for; the token is not sent along."""
+        """Returns the site's id, which is public; the request carries no token."""
         what = "The site's cloud id"
         response = await self._http.send(HttpRequest("GET", base_url + "/_edge/tenant_info", what))
         try:
-            judge(response, what)
-        except Refused as refusal:
-            if refusal.status == 404:
+            raise_for_status(response, what)
+        except RequestRefused as error:
+            if error.status == 404:
                 raise BadResponse("not found at this address", "Atlassian site") from None
             raise
-        cloud_id = shapes.text(response.json(), "cloudId")
+        cloud_id = get_string(response.json(), "cloudId")
         if cloud_id is None or not cloud_id.replace("-", "").isalnum():
             raise BadResponse("not found at this address", "Atlassian site")
         return cloud_id
 
 
-async def owner(client: SiteClient, service: AtlassianService) -> Owner:
-    """Whose token it is; raises `SignedOut` where it is nobody's any more.
+async def fetch_token_owner(client: SiteClient, service: AtlassianService) -> TokenOwner:
+    """Returns the owner of the client's token.  Raises `TokenRejected` if the token is no longer accepted.
 
-    Asked before a sync trusts an empty list, and after it: these two answer nobody with 401 and `anonymous`.
+    A sync calls it before and after it trusts an empty list: unlike searches, these two endpoints reveal an anonymous
+    request, by 401 and `anonymous`.
     """
     if service is AtlassianService.JIRA:
-        found: Any = await client.get("/rest/api/3/myself", what="sign-in")
+        user = await client.get("/rest/api/3/myself", what="sign-in")
     else:
-        found = await client.get("/wiki/rest/api/user/current", what="sign-in")
-    atlassian_account_id = shapes.text(found, "accountId")
-    if atlassian_account_id is None or shapes.text(found, "type") == "anonymous":
-        raise SignedOut
-    if not _ID.fullmatch(atlassian_account_id):  # it will stand in queries
+        user = await client.get("/wiki/rest/api/user/current", what="sign-in")
+    atlassian_account_id = get_string(user, "accountId")
+    if atlassian_account_id is None or get_string(user, "type") == "anonymous":
+        raise TokenRejected
+    if not _ACCOUNT_ID.fullmatch(atlassian_account_id):  # it becomes part of queries
         raise BadResponse("the owner's profile has an unexpected structure", "The site")
-    return Owner(atlassian_account_id, shapes.text(found, "displayName"), shapes.text(found, "timeZone"))
+    return TokenOwner(atlassian_account_id, get_string(user, "displayName"), get_string(user, "timeZone"))

@@ -1,4 +1,4 @@
-"""What a sync needs of a product: Jira and Confluence each are a `Source`."""
+"""The interface between a sync and its product; Jira and Confluence each implement `Source`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,132 +6,127 @@ from typing import Any, Final, Protocol
 
 from sidecar_protocol.atlassian import AtlassianScope
 
-from sidecar.atlassian.client import Refused
+from sidecar.accounts import Account
+from sidecar.atlassian.client import RequestRefused, SiteClient
+from sidecar.atlassian.sign_in import TokenOwner
 from sidecar.feed import FeedEvent
 from sidecar.job_handler import JobFailed
 
 MAX_PAGES: Final = 100_000
-"""More than any site has; a server that pages without end must not keep a sync for ever."""
-RESTARTS: Final = 2
-"""A page token is good for some days and then refused: the list is begun anew, this often."""
+"""More than any site has; a server that pages without end must not keep a sync running."""
+MAX_RESTARTS: Final = 2
+"""How often a list is started over because its page token has expired, which happens after some days."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """Something that a site's search says has changed: `issue:10001`, and when, in the search's own words."""
+class ListedObject:
+    """An object that the site's search lists as changed: an issue, page, blog post or comment."""
 
     object_id: str
+    """Its kind and remote id: `issue:10001`."""
     remote_updated: str
-    at_ms: int | None
-    parent: str | None = None
+    """When it was changed, as the search formats it; compared for equality only."""
+    updated_ms: int | None
+    parent_id: str | None = None
 
     @property
     def remote_id(self) -> str:
-        """The id that the site knows it by."""
-        return self.object_id.rpartition(":")[2]
+        """The id by which the site knows it."""
+        return remote_id(self.object_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was read of one thing; `parent`, if given, is what it goes with."""
+class FetchedObject:
+    """All events of one object.  If `parent_id` is deleted, so is the object."""
 
-    listed: Listed
+    listed: ListedObject
     events: list[FeedEvent]
-    parent: str | None = None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What came of reading some things: `missing` are those that the site did not show."""
+class FetchResult:
+    """The objects that the site returned, and the ids of those that it did not."""
 
-    found: list[Found] = field(default_factory=list)
+    fetched: list[FetchedObject] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """On whose behalf a site is asked, and for what."""
+class SyncContext:
+    """Whose events a sync reads, and which of them it stores."""
 
-    source: str
-    account_id: str
+    account: Account
+    client: SiteClient
     base_url: str
-    me: str
-    """The owner's id at Atlassian."""
-    my_name: str | None
+    owner: TokenOwner
     scope: AtlassianScope
     since_ms: int
-    """What happened before is left out."""
+    """Earlier events are left out."""
 
-    def prefix(self, object_id: str) -> str:
-        """How the ids of its events begin."""
-        return f"{self.source}:{self.account_id}:{object_id}:"
+    def event_id_prefix(self, object_id: str) -> str:
+        """Returns what the ids of the object's events begin with."""
+        return f"{self.account.service}:{self.account.account_id}:{object_id}:"
 
-    def wants(self, *, by_me: bool, at_ms: int | None) -> bool:
-        """Whether an event belongs into the feed."""
+    def is_owner(self, user_id: str | None) -> bool:
+        """Returns whether the user with this id at Atlassian is the token's owner."""
+        return user_id == self.owner.atlassian_account_id
+
+    def includes(self, *, by_me: bool, at_ms: int | None) -> bool:
+        """Returns whether an event belongs in the feed."""
         return at_ms is not None and at_ms >= self.since_ms and (by_me or self.scope is AtlassianScope.WATCHED)
 
 
 class Source(Protocol):
-    """One product of one site, on one account's behalf.  Everything raises what `SiteClient` raises."""
+    """One product at one site, for one account.  Every method raises what `SiteClient` raises."""
 
-    read_at_once: int
-    """Things a `read`."""
-    probes: int
-    """Things that a night's search for what was deleted may look at."""
+    batch_size: int
+    """Number of objects per `fetch` or `find_missing`."""
+    max_deletion_checks: int
+    """Number of objects that the daily search for deleted ones may check."""
 
-    async def begin(self, warn: Callable[[str], None]) -> None:
-        """Learn what is needed to understand the rest."""
+    async def prepare(self, warn: Callable[[str], None]) -> None:
+        """Fetches what the other methods need."""
 
-    def changed(self, lower_ms: int) -> AsyncIterator[list[Listed]]:
-        """What has changed since then, page by page; some things twice, none left out."""
+    def list_changed(self, since_ms: int) -> AsyncIterator[list[ListedObject]]:
+        """Yields pages of the objects changed since then: none is left out, some may appear twice."""
 
-    async def read(self, listed: Sequence[Listed]) -> Reading:
-        """The events of these things, all of them."""
+    async def fetch(self, listed: Sequence[ListedObject]) -> FetchResult:
+        """Returns all events of these objects."""
 
-    async def gone(self, object_ids: Sequence[str]) -> set[str]:
-        """Those of these that the site does not show any more."""
-
-
-class Pager:
-    """Follows page tokens, and distrusts them: JRACLOUD-95368 has the same token come again and again."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._seen: set[str] = set()
-        self._restarts = RESTARTS
-
-    def follow(self, token: str) -> None:
-        """Take note of a token; raises `JobFailed` where it has come before."""
-        if token in self._seen or len(self._seen) >= MAX_PAGES:
-            raise JobFailed(f"{self._what} did not come to an end.", kind="paging_loop", retryable=True)
-        self._seen.add(token)
-
-    def restart(self, refusal: Refused) -> None:
-        """A token was refused: begin anew, or raise the refusal where that has not helped."""
-        if refusal.status != 400 or not self._restarts:
-            raise refusal
-        self._restarts -= 1
-        self._seen.clear()
+    async def find_missing(self, object_ids: Sequence[str]) -> set[str]:
+        """Returns those of the objects that the site no longer shows."""
 
 
-Ask = Callable[[str | None], Awaitable[Any]]
+def remote_id(object_id: str) -> str:
+    """Returns the id by which the site knows an object: `10001` for `issue:10001`."""
+    return object_id.rpartition(":")[2]
 
 
-async def pages(what: str, ask: Ask, next_token: Callable[[Any], str | None]) -> AsyncIterator[Any]:
-    """Page after page of `ask(token)`, from the beginning again where a token has expired in between."""
-    pager = Pager(what)
+async def fetch_pages(
+    what: str, fetch: Callable[[str | None], Awaitable[Any]], next_token: Callable[[Any], str | None]
+) -> AsyncIterator[Any]:
+    """Yields the pages of `fetch(token)`; starts over if a token is refused with 400, since tokens expire.
+
+    Raises `JobFailed` if a token repeats (JRACLOUD-95368) or there are more than `MAX_PAGES`.
+    """
+    seen: set[str] = set()
+    restarts_left = MAX_RESTARTS
     token: str | None = None
     while True:
         try:
-            page = await ask(token)
-        except Refused as refusal:
-            if token is None:
+            page = await fetch(token)
+        except RequestRefused as refusal:
+            if token is None or refusal.status != 400 or not restarts_left:
                 raise
-            pager.restart(refusal)
+            restarts_left -= 1
+            seen.clear()
             token = None
             continue
         yield page
         token = next_token(page)
         if token is None:
             return
-        pager.follow(token)
+        if token in seen or len(seen) >= MAX_PAGES:
+            raise JobFailed(f"{what}: the list does not end.", kind="paging_loop", retryable=True)
+        seen.add(token)

@@ -1,39 +1,42 @@
-"""The table `atlassian_accounts`.  Rows leave as JSON that SQLite made, which `AtlassianAccount` describes.
+"""The table `atlassian_accounts`.  API tokens are stored encrypted, and only `get` and `all` read them."""
 
-`api_token` is read by `get` alone, sealed, for those who sign in with it.
-"""
-
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sidecar_protocol.atlassian import AtlassianAccount
 from sidecar_protocol.contract import Encoded
 
-from sidecar.atlassian.reasons import HINTS
 from sidecar.storage.database import Database
+
+HINTS: Final = {
+    "token_rejected": "The token has expired or was revoked: create one at id.atlassian.com and update the account.",
+    "token_expires_soon": "Create a new token at id.atlassian.com before this one expires, and update the account.",
+    "secret_unreadable": "This computer's key cannot decrypt the stored token: update the account with a new token.",
+    "site_address_invalid": "Delete the account and connect the site by an address like https://example.atlassian.net.",
+}
+"""Suggested actions for the user, by the account's `reason`."""
 
 
 def _quoted(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
 
-_HINT: Final = f"CASE reason {' '.join(f'WHEN {_quoted(why)} THEN {_quoted(hint)}' for why, hint in HINTS.items())} END"
+_HINT: Final = " ".join(f"WHEN {_quoted(reason)} THEN {_quoted(hint)}" for reason, hint in HINTS.items())
 ACCOUNT_JSON: Final = f"""json_object(
     'account_id', account_id, 'service', service, 'org', org, 'base_url', base_url, 'email', email,
-    'status', status, 'reason', reason, 'hint', {_HINT}, 'display_name', display_name, 'scope', scope,
-    'token_expires_at', token_expires_at, 'last_sync_at', last_sync_at,
+    'status', status, 'reason', reason, 'hint', CASE reason {_HINT} END, 'display_name', display_name,
+    'scope', scope, 'token_expires_at', token_expires_at, 'last_sync_at', last_sync_at,
     'created_at', created_at, 'updated_at', updated_at)"""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAccount:
-    """An account as a sync needs it."""
+class StoredAccount(NamedTuple):
+    """An account's row, as a sync needs it."""
 
     account_id: str
     service: str
     base_url: str
     email: str
-    sealed_token: str
+    api_token: str
+    """Encrypted."""
     status: str
     reason: str | None
     scope: str
@@ -43,18 +46,17 @@ class StoredAccount:
     token_expires_at: str | None
 
 
-_COLUMNS: Final = """account_id, service, base_url, email, api_token, status, reason, scope, api_route, cloud_id,
-    atlassian_account_id, token_expires_at"""
+_COLUMNS: Final = ", ".join(StoredAccount._fields)
 
 
-class AtlassianStore:
-    """Every statement about the accounts."""
+class AccountsStore:
+    """All SQL on the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def accounts(self, service: str) -> list[Encoded[AtlassianAccount]]:
-        """All accounts of one product, the oldest first."""
+        """Returns the accounts of one product, the oldest first."""
         rows = self._database.rows(
             f"SELECT {ACCOUNT_JSON} FROM atlassian_accounts WHERE service = ? ORDER BY created_at, account_id",
             (service,),
@@ -62,7 +64,7 @@ class AtlassianStore:
         return [Encoded(AtlassianAccount, row[0].encode()) for row in rows]
 
     def all(self) -> list[StoredAccount]:
-        """Every account of the two products; the old backend would have taken others, too."""
+        """Returns every account of the two products; the old backend did not check the column `service`."""
         rows = self._database.rows(
             f"""
             SELECT {_COLUMNS} FROM atlassian_accounts WHERE service IN ('jira', 'confluence')
@@ -72,17 +74,15 @@ class AtlassianStore:
         return [StoredAccount(*row) for row in rows]
 
     def get(self, account_id: str) -> StoredAccount | None:
-        """One account, with its token as it is stored."""
         row = self._database.row(f"SELECT {_COLUMNS} FROM atlassian_accounts WHERE account_id = ?", (account_id,))
         return None if row is None else StoredAccount(*row)
 
     def account_counts(self) -> dict[str, int]:
-        """Accounts by product."""
+        """Returns the number of accounts by product."""
         return dict(self._database.rows("SELECT service, count(*) FROM atlassian_accounts GROUP BY service"))
 
-    def add(self, account_id: str, now: str, **fields: Any) -> Encoded[AtlassianAccount]:
-        """A new account."""
-        values = {"account_id": account_id, **fields, "created_at": now, "updated_at": now}
+    def add(self, account_id: str, now: str, **columns: Any) -> Encoded[AtlassianAccount]:
+        values = {"account_id": account_id, **columns, "created_at": now, "updated_at": now}
         row = self._database.row(
             f"""
             INSERT INTO atlassian_accounts ({", ".join(values)}) VALUES ({", ".join("?" * len(values))})
@@ -93,17 +93,17 @@ class AtlassianStore:
         assert row is not None
         return Encoded(AtlassianAccount, row[0].encode())
 
-    def change(self, account_id: str, now: str, **fields: Any) -> Encoded[AtlassianAccount] | None:
-        """Set these columns; None: there is no such account any more."""
+    def change(self, account_id: str, now: str, **columns: Any) -> Encoded[AtlassianAccount] | None:
+        """Sets columns.  Returns the account, or None if it has been deleted."""
         row = self._database.row(
             f"""
-            UPDATE atlassian_accounts SET {", ".join(f"{name} = ?" for name in (*fields, "updated_at"))}
+            UPDATE atlassian_accounts SET {", ".join(f"{name} = ?" for name in (*columns, "updated_at"))}
             WHERE account_id = ? RETURNING {ACCOUNT_JSON}
             """,
-            (*fields.values(), now, account_id),
+            (*columns.values(), now, account_id),
         )
         return None if row is None else Encoded(AtlassianAccount, row[0].encode())
 
     def remove(self, account_id: str) -> None:
-        """Delete the account's row, and with it its token."""
+        """Deletes the account's row, and with it its token."""
         self._database.execute("DELETE FROM atlassian_accounts WHERE account_id = ?", (account_id,))

@@ -1,209 +1,188 @@
-"""One sync of one account: lists what has changed, reads it, brings the feed up to date, and moves the position.
+"""One sync of one account: lists what has changed, reads it, updates the feed, and advances the cursor.
 
-The position never gets ahead of the feed: it is stored after everything listed is, and only once the site has said
-again whose token it is.  Before events are removed it is asked, too: to a token that has expired everything is gone.
+The cursor never gets ahead of the feed: it is stored after everything listed, and only once the site has confirmed
+whose token it is.  It confirms that before events are removed, too, since to an expired token every object is missing.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-import anyio
-from sidecar_protocol.accounts import AccountStatus
-from sidecar_protocol.atlassian import AtlassianSynced
+from sidecar_protocol.atlassian import AtlassianService, AtlassianSynced
 
-from sidecar.atlassian.objects import ReadObject
-from sidecar.atlassian.records import Records, account_gone, connector
-from sidecar.atlassian.source import Asking, Found, Listed, Reading, Source
-from sidecar.atlassian.sync_cursor import Position, advanced, plan
-from sidecar.clock import iso_now
-from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent, Origin
+from sidecar.accounts import run_concurrently
+from sidecar.atlassian.accounts import Accounts, account_deleted
+from sidecar.atlassian.sign_in import fetch_token_owner
+from sidecar.atlassian.source import FetchedObject, FetchResult, ListedObject, Source, SyncContext
+from sidecar.atlassian.sync_cursor import SyncCursor, advance_cursor, sync_window
+from sidecar.atlassian.sync_store import SyncedObject, SyncStore
+from sidecar.feed import FEED_BATCH, FeedChange, FeedEvent
 from sidecar.job_handler import JobContext
+from sidecar.runtime import Runtime
 
-T = TypeVar("T")
-AT_ONCE: Final = 3
-"""Readings under way at a time: a site is slow to answer, but four requests at once are all that it gets."""
+MAX_CONCURRENT_FETCHES: Final = 3
+"""With the listing that is 4 requests at once, as many as the HTTP client sends to one site."""
 
 
 class Sync:
-    """One run; `confirm` raises where the token is nobody's any more."""
+    """One run."""
 
     def __init__(
         self,
-        records: Records,
+        runtime: Runtime,
+        accounts: Accounts,
+        store: SyncStore,
         source: Source,
-        asking: Asking,
-        context: JobContext,
-        confirm: Callable[[], Awaitable[object]],
+        sync_context: SyncContext,
+        job_context: JobContext,
     ) -> None:
-        self._records = records
+        self._runtime = runtime
+        self._accounts = accounts
+        self._store = store
         self._source = source
-        self._asking = asking
-        self._context = context
-        self._confirm = confirm
-        self._origin = Origin(asking.source, asking.account_id)
+        self._context = sync_context
+        self._job = job_context
+        self._account = sync_context.account
+        self._account_id = sync_context.account.account_id
         self._read = 0
         self._change = FeedChange()
-        self._seen_ms: int | None = None
+        self._latest_ms: int | None = None
 
-    async def run(self, position: Position, begun_ms: int, *, full: bool) -> AtlassianSynced:
-        """Do all of it; `begun_ms` is the site's time."""
-        done = plan(position, begun_ms, full=full)
-        looked_ms = self._records.clock.now_ms()
-        await self._source.begin(lambda text: self._context.log(text, level="warning"))
-        async for page in self._source.changed(done.lower_ms):
-            stamps = [one.at_ms for one in page if one.at_ms is not None]
-            self._seen_ms = max(stamps + ([] if self._seen_ms is None else [self._seen_ms]), default=None)
-            await self._take(page if done.deep else self._unread(page))
-        if done.deep:
-            await self._find_deleted(looked_ms)
-        await self._confirm()
-        with self._records.database.write():
-            self._ensure_wanted()
-            now = iso_now(self._records.clock)
-            if not self._records.position(self._origin).reset:  # meanwhile somebody may have set another scope
-                moved = advanced(position, done, self._seen_ms, begun_ms)
-                self._records.sync_state.set(connector(self._origin), moved.model_dump_json(), now)
-            self._records.accounts.change(self._asking.account_id, now, last_sync_at=now)
-        await self._records.committed()
+    async def run(self, cursor: SyncCursor, begun_ms: int, *, full: bool) -> AtlassianSynced:
+        """Runs the sync; `begun_ms` is the site's time."""
+        window = sync_window(cursor, begun_ms, full=full)
+        checks_begun_ms = self._runtime.clock.now_ms()
+        await self._source.prepare(lambda text: self._job.log(text, level="warning"))
+        async for page in self._source.list_changed(window.lower_ms):
+            times = [item.updated_ms for item in page if item.updated_ms is not None]
+            self._latest_ms = max(times + ([] if self._latest_ms is None else [self._latest_ms]), default=None)
+            await self._fetch(page if window.is_deep else self._changed(page))
+        if window.is_deep:
+            await self._remove_deleted(checks_begun_ms)
+        await self._confirm_token()
+        with self._runtime.database.write():
+            self._ensure_writable()
+            reset = self._store.cursor(self._account).reset  # the scope may have been changed during the sync
+            advanced = None if reset else advance_cursor(cursor, window, self._latest_ms, begun_ms)
+            self._accounts.sync_succeeded(self._account, advanced)
+        await self._runtime.committed()
         return AtlassianSynced(
             read=self._read,
             added=self._change.added,
             updated=self._change.updated,
             removed=self._change.removed,
-            full=done.full,
+            full=window.is_full,
         )
 
-    def _unread(self, page: Sequence[Listed]) -> list[Listed]:
-        """Those that have changed since they were read."""
-        known = self._records.objects.known(self._asking.account_id, [one.object_id for one in page])
+    def _changed(self, page: Sequence[ListedObject]) -> list[ListedObject]:
+        """Returns the objects that have changed since they were read."""
+        stored = self._store.get(self._account_id, [item.object_id for item in page])
         return [
-            one
-            for one in page
-            if one.object_id not in known or known[one.object_id].remote_updated != one.remote_updated
+            item
+            for item in page
+            if item.object_id not in stored or stored[item.object_id].remote_updated != item.remote_updated
         ]
 
-    async def _take(self, listed: Sequence[Listed]) -> None:
-        limit = anyio.CapacityLimiter(AT_ONCE)
+    async def _fetch(self, listed: Sequence[ListedObject]) -> None:
+        async def fetch(batch: Sequence[ListedObject]) -> None:
+            await self._write_result(await self._source.fetch(batch))
+            self._read += len(batch)
+            self._job.progress(None, f"{self._read:,} read")
 
-        async def take(some: Sequence[Listed]) -> None:
-            async with limit:
-                await self._store(await self._source.read(some))
-                self._read += len(some)
-                self._context.progress(None, f"{self._read:,} read")
+        size = self._source.batch_size
+        batches = [listed[start : start + size] for start in range(0, len(listed), size)]
+        await run_concurrently(fetch, batches, MAX_CONCURRENT_FETCHES)
 
-        size = self._source.read_at_once
-        await together(take, [listed[start : start + size] for start in range(0, len(listed), size)])
-
-    async def _store(self, reading: Reading) -> None:
-        """Bring the feed in line with what was read."""
-        for found in _batches(reading.found):
-            known = self._known([one.listed.object_id for one in found])
-            objects = [self._object(one) for one in found]
+    async def _write_result(self, result: FetchResult) -> None:
+        """Updates the feed by what was read."""
+        for batch in _batches(result.fetched):
+            stored = self._store.get(self._account_id, [item.listed.object_id for item in batch])
+            objects = [self._synced_object(item) for item in batch]
             removed = [
-                self._asking.prefix(one.object_id) + end
-                for one in objects
-                if one.object_id in known
-                for end in set(known[one.object_id].event_suffixes) - set(one.event_suffixes)
+                self._context.event_id_prefix(item.object_id) + suffix
+                for item in objects
+                if item.object_id in stored
+                for suffix in set(stored[item.object_id].event_suffixes) - set(item.event_suffixes)
             ]
             if removed:
-                await self._confirm()
-            events = [event for one in found for event in one.events]
-            while len(events) > FEED_BATCH:  # one thing with a long past; it counts as read with the last of it
+                await self._confirm_token()
+            events = [event for item in batch for event in item.events]
+            while len(events) > FEED_BATCH:  # a single object; it counts as read with its last events
                 await self._write(events[:FEED_BATCH])
                 events = events[FEED_BATCH:]
             await self._write(events, removed, objects)
-        await self._remove(reading.missing)
+        await self._remove(result.missing)
 
-    def _known(self, object_ids: Sequence[str]) -> dict[str, ReadObject]:
-        return self._records.objects.known(self._asking.account_id, object_ids)
+    def _synced_object(self, item: FetchedObject) -> SyncedObject:
+        prefix = self._context.event_id_prefix(item.listed.object_id)
+        suffixes = tuple(event.event_id.removeprefix(prefix) for event in item.events)
+        return SyncedObject(item.listed.object_id, item.listed.remote_updated, suffixes, item.parent_id)
 
-    def _object(self, found: Found) -> ReadObject:
-        prefix = self._asking.prefix(found.listed.object_id)
-        ends = tuple(event.event_id.removeprefix(prefix) for event in found.events)
-        return ReadObject(found.listed.object_id, found.listed.remote_updated, ends, found.parent)
-
-    async def _find_deleted(self, looked_ms: int) -> None:
-        """Ask after things that have not been seen for the longest time."""
-        left = self._source.probes
-        size = self._source.read_at_once
+    async def _remove_deleted(self, before_ms: int) -> None:
+        """Checks whether the objects that were not seen for the longest time still exist at the site."""
+        left = self._source.max_deletion_checks
         while left > 0:
-            object_ids = self._records.objects.unchecked(self._asking.account_id, looked_ms, min(size, left))
+            object_ids = self._store.unchecked_since(self._account_id, before_ms, min(self._source.batch_size, left))
             if not object_ids:
                 return
             left -= len(object_ids)
-            self._context.progress(None, "Looking for what was deleted")
-            gone = await self._source.gone(object_ids)
-            with self._records.database.write():
-                self._records.objects.checked(self._asking.account_id, object_ids, self._records.clock.now_ms())
-            await self._remove(sorted(gone))
+            self._job.progress(None, "Checking for deletions")
+            missing = await self._source.find_missing(object_ids)
+            with self._runtime.database.write():
+                self._store.mark_checked(self._account_id, object_ids)
+            await self._remove(sorted(missing))
 
     async def _remove(self, object_ids: Sequence[str]) -> None:
-        """These are gone, and with them what belongs to them."""
-        family = [
-            one for object_id in object_ids for one in self._records.objects.family(self._asking.account_id, object_id)
-        ]
-        if not family:
+        """Removes deleted objects and their children, with their events."""
+        objects = [item for object_id in object_ids for item in self._store.with_children(self._account_id, object_id)]
+        if not objects:
             return
-        await self._confirm()
-        for start in range(0, len(family), FEED_BATCH):
-            some = family[start : start + FEED_BATCH]
-            removed = [self._asking.prefix(one.object_id) + end for one in some for end in one.event_suffixes]
-            await self._write([], removed, [], [one.object_id for one in some])
+        await self._confirm_token()
+        for start in range(0, len(objects), FEED_BATCH):
+            batch = objects[start : start + FEED_BATCH]
+            removed = [
+                self._context.event_id_prefix(item.object_id) + suffix
+                for item in batch
+                for suffix in item.event_suffixes
+            ]
+            await self._write([], removed, deleted=[item.object_id for item in batch])
 
     async def _write(
         self,
         events: Sequence[FeedEvent],
         removed: Sequence[str] = (),
-        objects: Sequence[ReadObject] = (),
-        dropped: Sequence[str] = (),
+        objects: Sequence[SyncedObject] = (),
+        deleted: Sequence[str] = (),
     ) -> None:
-        records = self._records
-        with records.database.write():
-            self._ensure_wanted()
-            change = records.feed.write(self._origin, events, remove=removed)
-            records.objects.put(self._asking.account_id, objects, records.clock.now_ms())
-            records.objects.drop(self._asking.account_id, dropped)
-        await records.committed()
+        with self._runtime.database.write():
+            self._ensure_writable()
+            change = self._runtime.feed().write(self._account.origin, events, remove=removed)
+            self._store.put(self._account_id, objects)
+            self._store.delete(self._account_id, deleted)
+        await self._runtime.committed()
         self._change = FeedChange(
             self._change.added + change.added,
             self._change.updated + change.updated,
             self._change.removed + change.removed,
         )
 
-    def _ensure_wanted(self) -> None:
-        """Nothing may be written for an account that is being deleted."""
-        account = self._records.accounts.get(self._asking.account_id)
-        if account is None or account.status == AccountStatus.DELETING:
-            raise account_gone()
+    async def _confirm_token(self) -> None:
+        """Raises `TokenRejected` if the token has expired since the sync began."""
+        await fetch_token_owner(self._context.client, AtlassianService(self._account.service))
+
+    def _ensure_writable(self) -> None:
+        if not self._accounts.is_writable(self._account_id):
+            raise account_deleted()
 
 
-def _batches(found: Sequence[Found]) -> Iterator[list[Found]]:
-    """Things together, as long as their events are not too many for one write."""
-    batch: list[Found] = []
+def _batches(fetched: Sequence[FetchedObject]) -> Iterator[list[FetchedObject]]:
+    """Groups objects so that each group's events fit into one write."""
+    batch: list[FetchedObject] = []
     count = 0
-    for one in found:
-        if batch and count + len(one.events) > FEED_BATCH:
+    for item in fetched:
+        if batch and count + len(item.events) > FEED_BATCH:
             yield batch
             batch, count = [], 0
-        batch.append(one)
-        count += len(one.events)
+        batch.append(item)
+        count += len(item.events)
     if batch:
         yield batch
-
-
-async def together(work: Callable[[T], Awaitable[None]], parts: Sequence[T]) -> None:
-    """Do this with all of them at a time.  The first failure ends the others and is raised as it is."""
-    failures: list[Exception] = []
-
-    async def one(part: T, scope: anyio.CancelScope) -> None:
-        try:
-            await work(part)
-        except Exception as failure:  # noqa: BLE001 - passed on below, without the group that would hide its class
-            failures.append(failure)
-            scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        for part in parts:
-            tasks.start_soon(one, part, tasks.cancel_scope)
-    if failures:
-        raise failures[0]

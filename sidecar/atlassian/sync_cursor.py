@@ -1,4 +1,4 @@
-"""How far an account has got: what the next sync begins with.  Stored as JSON in `sync_state`."""
+"""The sync cursor: how far an account is synced, and what the next sync reads.  Stored as JSON in `sync_state`."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,66 +10,67 @@ from sidecar.clock import DAY_MS
 HISTORY_MS: Final = 365 * DAY_MS
 """How far back the first sync reads."""
 OVERLAP_MS: Final = 10 * 60 * 1000
-"""A site's search learns of a change some seconds to minutes after it happened."""
+"""How far each sync reads back: a site's search learns of a change seconds to minutes after it happened."""
 SETTLED_MS: Final = 2 * 60 * 1000
-"""What happened this recently may not all have been listed, so the position stays behind it."""
+"""How far the cursor stays behind the start of a sync, since the latest changes may not all be listed yet."""
 DEEP_EVERY_MS: Final = DAY_MS
 DEEP_MS: Final = 7 * DAY_MS
-"""Once a day this much is read anew, listed change or not: a search that lagged longer than it should is healed."""
+"""How far a deep sync, once a day, re-reads every object: this makes up for a search index that lagged longer."""
 
 
-class Position(BaseModel):
-    """Where an account's next sync begins, in milliseconds since 1970 by the site's clock."""
+class SyncCursor(BaseModel):
+    """How far an account is synced, in milliseconds since 1970 by the site's clock."""
 
     since_ms: int | None = None
-    """What happened before is left out; set by the first sync, for good."""
+    """Earlier events are left out; set by the first sync and never changed."""
     high_ms: int | None = None
-    """All that has changed before is in the feed; None: the first sync has not ended yet."""
+    """All earlier changes are in the feed; None until the first sync has ended."""
     deep_ms: int = 0
-    """When the last deep sync was."""
+    """When the last deep sync began."""
     reset: bool = False
-    """All that is known is to be forgotten first: it was read with another scope, or for another owner."""
+    """Everything stored must be deleted first: it was read with another scope or for another owner."""
 
 
-def parse_position(stored: str | None) -> Position:
-    """The stored position; what cannot be read is the beginning."""
-    if stored is None:
-        return Position()
+def parse_cursor(stored: str | None) -> SyncCursor:
+    """Parses a stored cursor.  Returns that of a first sync if it is unreadable, such as the old backend's."""
     try:
-        return Position.model_validate_json(stored)
-    except ValidationError:  # such as the old backend's
-        return Position()
+        return SyncCursor() if stored is None else SyncCursor.model_validate_json(stored)
+    except ValidationError:
+        return SyncCursor()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What one sync does."""
+class SyncWindow:
+    """The range that one sync reads."""
 
     since_ms: int
     lower_ms: int
-    full: bool
-    deep: bool
-    """Whether things are read although the search says that they have not changed, and what was deleted is looked for.
+    """Objects changed since then are listed."""
+    is_full: bool
+    is_deep: bool
+    """Whether unchanged objects are read again and deleted ones searched for.
 
-    A first sync does not: what it finds read already, an earlier try has read before it was interrupted.
+    A first sync does not: objects that it finds stored are from an interrupted attempt.
     """
 
 
-def plan(position: Position, now_ms: int, *, full: bool) -> Plan:
-    """What to do, `now_ms` being the site's time."""
-    since_ms = now_ms - HISTORY_MS if position.since_ms is None else position.since_ms
-    if position.high_ms is None:
-        return Plan(since_ms, since_ms, full=True, deep=False)
+def sync_window(cursor: SyncCursor, now_ms: int, *, full: bool) -> SyncWindow:
+    """Returns what to read; `now_ms` is the site's time."""
+    since_ms = now_ms - HISTORY_MS if cursor.since_ms is None else cursor.since_ms
+    if cursor.high_ms is None:
+        return SyncWindow(since_ms, since_ms, is_full=True, is_deep=False)
     if full:
-        return Plan(since_ms, since_ms, full=True, deep=True)
-    lower_ms = position.high_ms - OVERLAP_MS
-    deep = now_ms - position.deep_ms >= DEEP_EVERY_MS
-    return Plan(since_ms, min(lower_ms, now_ms - DEEP_MS) if deep else lower_ms, full=False, deep=deep)
+        return SyncWindow(since_ms, since_ms, is_full=True, is_deep=True)
+    lower_ms = cursor.high_ms - OVERLAP_MS
+    is_deep = now_ms - cursor.deep_ms >= DEEP_EVERY_MS
+    if is_deep:
+        lower_ms = min(lower_ms, now_ms - DEEP_MS)
+    return SyncWindow(since_ms, lower_ms, is_full=False, is_deep=is_deep)
 
 
-def advanced(position: Position, done: Plan, seen_ms: int | None, begun_ms: int) -> Position:
-    """The position after a sync that began then, and whose latest listed change was at `seen_ms`."""
-    old_ms = done.since_ms if position.high_ms is None else position.high_ms
+def advance_cursor(cursor: SyncCursor, window: SyncWindow, seen_ms: int | None, begun_ms: int) -> SyncCursor:
+    """Returns the cursor after a sync that began at `begun_ms` and whose latest listed change was at `seen_ms`."""
+    old_ms = window.since_ms if cursor.high_ms is None else cursor.high_ms
     new_ms = old_ms if seen_ms is None else max(old_ms, min(seen_ms, begun_ms - SETTLED_MS))
-    deep_ms = begun_ms if done.deep or position.high_ms is None else position.deep_ms
-    return Position(since_ms=done.since_ms, high_ms=new_ms, deep_ms=deep_ms)
+    deep_ms = begun_ms if window.is_deep or cursor.high_ms is None else cursor.deep_ms
+    return SyncCursor(since_ms=window.since_ms, high_ms=new_ms, deep_ms=deep_ms)

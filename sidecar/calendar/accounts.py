@@ -1,10 +1,7 @@
 """Calendar accounts of every provider: connecting, changing and deleting them."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
 from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarProviderUnavailable, SyncCalendar
 from sidecar_protocol.calendar.calendars import (
@@ -18,14 +15,14 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job, WaitingFor
 
 from sidecar.accounts import Account, AccountLifecycle
-from sidecar.calendar.accounts_store import AccountRow, AccountsStore
-from sidecar.calendar.changes import Books, empty
-from sidecar.calendar.events_store import CalendarKey
-from sidecar.calendar.provider import ConnectedAccount, StoredAccount
+from sidecar.calendar.accounts_store import AccountRow
+from sidecar.calendar.calendars_store import CalendarKey
+from sidecar.calendar.credentials import CredentialsStore
+from sidecar.calendar.event_writer import delete_events
+from sidecar.calendar.provider import ConnectedAccount
 from sidecar.calendar.providers import Providers
-from sidecar.calendar.sealed import CREDENTIALS
+from sidecar.calendar.stores import Stores
 from sidecar.clock import iso_now
-from sidecar.feed import Origin
 from sidecar.job_handler import JobSnoozed
 from sidecar.runtime import Runtime
 from sidecar.storage.secrets import SecretUnreadable
@@ -36,10 +33,12 @@ REPLACED_RETRY_S: Final = 1.0
 class Accounts(AccountLifecycle):
     """Every calendar account."""
 
-    def __init__(self, runtime: Runtime, store: AccountsStore, books: Books, providers: Providers) -> None:
+    def __init__(self, runtime: Runtime, stores: Stores, credentials: CredentialsStore, providers: Providers) -> None:
         super().__init__(runtime)
-        self._store = store
-        self._books = books
+        self._store = stores.accounts
+        self._calendars = stores.calendars
+        self._events = stores.events
+        self._credentials = credentials
         self.providers = providers
 
     def get(self, account_id: str) -> AccountRow:
@@ -48,10 +47,6 @@ class Accounts(AccountLifecycle):
         if row is None:
             raise CalendarAccountNotFound
         return row
-
-    def origin(self, row: AccountRow) -> Origin:
-        """Returns the account's events in the feed."""
-        return self._account(row).origin
 
     def with_email(self, provider_id: str, email: str) -> AccountRow | None:
         """Returns the account with this e-mail address at this provider, unless it is being deleted."""
@@ -62,7 +57,7 @@ class Accounts(AccountLifecycle):
 
     def existing_id(self, provider_id: str, email: str) -> str | None:
         """Returns the account that this connection replaces, where an e-mail address has one account at most."""
-        row = self.with_email(provider_id, email) if self.providers.is_one_a_person(provider_id) else None
+        row = self.with_email(provider_id, email) if self.providers.has_one_account_per_email(provider_id) else None
         return None if row is None else row.account_id
 
     def connect(
@@ -78,7 +73,7 @@ class Accounts(AccountLifecycle):
         changes: dict[str, Any] = {"status": AccountStatus.ACTIVE, "reason": None, "hint": None, "signed_in_at": now}
         if found.display_name is not None:
             changes["display_name"] = found.display_name
-        changes["credentials_json"] = self._seal(account_id, found.credentials)
+        changes["credentials_json"] = self._credentials.seal(account_id, found.credentials)
         with self._runtime.database.write():
             if is_new:
                 self._store.add(account_id, provider_id, found.email, now)
@@ -86,31 +81,10 @@ class Accounts(AccountLifecycle):
                 raise CalendarAccountNotFound
             stored = self._store.change(account_id, now, email=found.email, **changes)
             assert stored is not None
-            self._books.calendars.put(account_id, found.calendars, now)
+            self._calendars.upsert(account_id, found.calendars, now)
             self.announce(account_id)
             self.sync(account_id)
         return stored
-
-    def load_credentials(self, row: AccountRow) -> StoredAccount:
-        """Returns an account with its decrypted credentials.  Raises `SecretUnreadable`."""
-        text = self._runtime.vault.open(row.credentials, CREDENTIALS, row.account_id) if row.credentials else "{}"
-        try:
-            credentials = from_json(text)
-        except ValueError:
-            credentials = {}
-        signed_in = datetime.fromisoformat(row.signed_in_at) if row.signed_in_at else None
-        return StoredAccount(
-            row.account_id,
-            row.email,
-            credentials if isinstance(credentials, dict) else {},
-            None if signed_in is None else round(signed_in.timestamp() * 1_000),
-        )
-
-    def store_credentials(self, account_id: str, credentials: Mapping[str, Any]) -> None:
-        """Stores credentials that the provider has replaced without a new sign-in.  Raises `SecretsLocked`."""
-        sealed = self._seal(account_id, credentials)
-        with self._runtime.database.write():
-            self._store.change(account_id, iso_now(self._runtime.clock), credentials_json=sealed)
 
     def update(
         self, account_id: str, *, display_name: str | None, past_days: int | None = None, future_days: int | None = None
@@ -124,7 +98,7 @@ class Accounts(AccountLifecycle):
             stored = self._store.change(account_id, iso_now(self._runtime.clock), **changes)
             assert stored is not None
             if changes.keys() & window.keys():
-                self._books.calendars.read_anew(account_id)
+                self._calendars.request_full_sync(account_id)
                 if row.status == AccountStatus.ACTIVE:
                     self.sync(account_id)
         return stored
@@ -133,7 +107,7 @@ class Accounts(AccountLifecycle):
         """Selects or deselects a calendar.  A running sync checks the selection again before it ends."""
         with self._runtime.database.write():
             now = iso_now(self._runtime.clock)
-            calendar = self._books.calendars.select(account_id, calendar_id, now, selected=selected)
+            calendar = self._calendars.select(account_id, calendar_id, now, selected=selected)
             if calendar is None:
                 raise CalendarNotFound
             self._runtime.notify(
@@ -153,7 +127,7 @@ class Accounts(AccountLifecycle):
         account = self.find_account(account_id)
         if account is not None:
             now = iso_now(self._runtime.clock)
-            self._store.synced(account_id, now)
+            self._store.set_last_sync(account_id, now)
             self._sync_state.set(account.connector, None, now)
             self.activate(account_id)
 
@@ -175,12 +149,11 @@ class Accounts(AccountLifecycle):
         return SyncCalendar(account_id=account.account_id, full=full)
 
     def sync_period_s(self, account: Account) -> int:
-        return self.providers.every_s(self.get(account.account_id).provider)
+        return self.providers.sync_period_s(self.get(account.account_id).provider)
 
     def can_sync(self, account: Account) -> bool:
         row = self.get(account.account_id)
-        is_available = any(one.id == row.provider and one.available for one in self.providers.describe())
-        return is_available and bool(row.credentials)
+        return bool(row.credentials) and self.providers.is_available(row.provider)
 
     def set_status(self, account_id: str, status: AccountStatus, reason: str | None, hint: str | None) -> None:
         self._store.change(account_id, iso_now(self._runtime.clock), status=status, reason=reason, hint=hint)
@@ -188,14 +161,14 @@ class Accounts(AccountLifecycle):
     async def delete_data(self, account: Account) -> bool:
         row = self._store.row(account.account_id)
         is_revoked = row is not None and await self._revoke(row)
-        for calendar_id in self._books.events.calendar_ids(account.account_id):
-            await empty(self._books, CalendarKey(account.account_id, calendar_id))
+        for calendar_id in self._events.calendar_ids(account.account_id):
+            await delete_events(self._runtime, self._events, CalendarKey(account.account_id, calendar_id))
         return is_revoked
 
     def delete_row(self, account: Account) -> None:
-        for calendar in self._books.calendars.states(account.account_id):
-            self._books.calendars.remove(account.account_id, calendar.calendar_id)
-        self._store.remove(account.account_id)
+        for calendar in self._calendars.states(account.account_id):
+            self._calendars.delete(CalendarKey(account.account_id, calendar.calendar_id))
+        self._store.delete(account.account_id)
 
     def sign_in_replaced(self) -> JobSnoozed:
         message = "The account was connected again during the sync."
@@ -211,12 +184,9 @@ class Accounts(AccountLifecycle):
             if other.account_id != row.account_id and _same_user(other, row.provider, row.email):
                 return False
         try:
-            return await self.providers.get(row.provider).revoke(self.load_credentials(row))
+            return await self.providers.get(row.provider).revoke(self._credentials.open(row))
         except (SecretUnreadable, CalendarProviderUnavailable):
             return False
-
-    def _seal(self, account_id: str, credentials: Mapping[str, Any]) -> str:
-        return self._runtime.vault.seal(to_json(dict(credentials)).decode(), CREDENTIALS, account_id)
 
 
 def _same_user(row: AccountRow, provider_id: str, email: str) -> bool:

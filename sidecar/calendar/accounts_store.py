@@ -1,7 +1,4 @@
-"""The table `calendar_accounts`.
-
-Rows leave as JSON that SQLite made, which `CalendarAccount` describes; it never holds what an account signs in with.
-"""
+"""The table `calendar_accounts`."""
 
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +29,7 @@ CHANGEABLE: Final = frozenset(
 
 
 class AccountRow(NamedTuple):
-    """An account as the feature itself needs it; `credentials` and `config` are sealed."""
+    """An account with its credentials and config, which are encrypted."""
 
     account_id: str
     provider: str
@@ -52,36 +49,32 @@ _ROW: Final = """account_id, provider, email, credentials_json, config_json, sta
 
 
 class AccountsStore:
-    """Every statement about calendar accounts."""
+    """All SQL on the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def accounts(self) -> list[Encoded[CalendarAccount]]:
-        """All accounts, the oldest first."""
+        """Returns all accounts, oldest first."""
         rows = self._database.rows(f"SELECT {ACCOUNT_JSON} FROM calendar_accounts ORDER BY created_at, account_id")
         return [Encoded(CalendarAccount, row[0].encode()) for row in rows]
 
     def account(self, account_id: str) -> Encoded[CalendarAccount] | None:
-        """One account."""
         row = self._database.row(f"SELECT {ACCOUNT_JSON} FROM calendar_accounts WHERE account_id = ?", (account_id,))
         return None if row is None else Encoded(CalendarAccount, row[0].encode())
 
     def counts(self) -> dict[str, int]:
-        """Accounts by provider."""
+        """Returns the number of accounts by provider."""
         return dict(self._database.rows("SELECT provider, count(*) FROM calendar_accounts GROUP BY provider"))
 
     def rows(self) -> list[AccountRow]:
-        """All accounts as they stand."""
         return [AccountRow(*row) for row in self._database.rows(f"SELECT {_ROW} FROM calendar_accounts")]
 
     def row(self, account_id: str) -> AccountRow | None:
-        """One account as it stands."""
         row = self._database.row(f"SELECT {_ROW} FROM calendar_accounts WHERE account_id = ?", (account_id,))
         return None if row is None else AccountRow(*row)
 
     def add(self, account_id: str, provider: str, email: str, now: str) -> None:
-        """A new account, of which nothing else is known yet."""
         self._database.execute(
             """
             INSERT INTO calendar_accounts (account_id, provider, email, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
@@ -90,7 +83,7 @@ class AccountsStore:
         )
 
     def change(self, account_id: str, now: str, **values: Any) -> Encoded[CalendarAccount] | None:
-        """Set columns of CHANGEABLE; the account then, None where there is none."""
+        """Sets columns of `CHANGEABLE`.  Returns the changed account, or None if it does not exist."""
         assert values.keys() <= CHANGEABLE
         sets = ", ".join(f"{name} = :{name}" for name in (*values, "updated_at"))
         row = self._database.row(
@@ -99,10 +92,8 @@ class AccountsStore:
         )
         return None if row is None else Encoded(CalendarAccount, row[0].encode())
 
-    def synced(self, account_id: str, now: str) -> None:
-        """All of the account's calendars have been looked at."""
+    def set_last_sync(self, account_id: str, now: str) -> None:
         self._database.execute("UPDATE calendar_accounts SET last_sync_at = ? WHERE account_id = ?", (now, account_id))
 
-    def remove(self, account_id: str) -> None:
-        """Forget an account."""
+    def delete(self, account_id: str) -> None:
         self._database.execute("DELETE FROM calendar_accounts WHERE account_id = ?", (account_id,))

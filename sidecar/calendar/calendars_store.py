@@ -1,7 +1,4 @@
-"""The table `calendar_calendars`: which calendars an account has, and how far the sync of each has got.
-
-Rows leave for clients as JSON that SQLite made, which `Calendar` describes.
-"""
+"""The table `calendar_calendars`: the calendars of each account, and the state of their syncs."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -12,7 +9,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar.calendar.provider import RemoteCalendar
 from sidecar.storage.database import Database
 
-# A NULL is the column's default: an old row may have one where the old backend relied on that.
+# A row of the old backend may have NULL in a column that has a default.
 CALENDAR_JSON: Final = """json_object(
     'account_id', account_id, 'calendar_id', calendar_id, 'name', name, 'description', description,
     'is_primary', json(iif(is_primary, 'true', 'false')), 'access_role', access_role,
@@ -21,11 +18,18 @@ CALENDAR_JSON: Final = """json_object(
     'sync_error', sync_error, 'last_sync_at', last_sync_at, 'created_at', created_at, 'updated_at', updated_at)"""
 
 DESELECTED: Final = "SELECT account_id, calendar_id FROM calendar_calendars WHERE selected = 0"
-"""The calendars that are hidden, for a NOT IN."""
+"""Query of the deselected calendars, for a NOT IN."""
+
+
+class CalendarKey(NamedTuple):
+    """The primary key of a calendar."""
+
+    account_id: str
+    calendar_id: str
 
 
 class CalendarState(NamedTuple):
-    """How far the sync of a calendar has got."""
+    """A calendar and the state of its sync."""
 
     calendar_id: str
     name: str
@@ -41,14 +45,16 @@ class CalendarState(NamedTuple):
 
 
 class SyncCheckpoint(NamedTuple):
-    """What a sync of a calendar leaves behind."""
+    """The result of a completed read of a calendar."""
 
     sync_token: str | None
+    """The cursor of the next query."""
     sync_token_settings: str
+    """The settings that the token is valid for; other ones require a full read."""
     full_sync_at: str | None
 
 
-_FACTS: Final = (
+_COPIED: Final = (
     "name",
     "description",
     "is_primary",
@@ -57,23 +63,23 @@ _FACTS: Final = (
     "foreground_color",
     "time_zone",
 )
-_PUT: Final = f"""
-    INSERT INTO calendar_calendars (account_id, calendar_id, {", ".join(_FACTS)}, selected, created_at, updated_at)
-    VALUES ({", ".join("?" * (len(_FACTS) + 5))})
+_UPSERT: Final = f"""
+    INSERT INTO calendar_calendars (account_id, calendar_id, {", ".join(_COPIED)}, selected, created_at, updated_at)
+    VALUES ({", ".join("?" * (len(_COPIED) + 5))})
     ON CONFLICT (account_id, calendar_id) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in _FACTS)}, updated_at = excluded.updated_at
-    WHERE ({", ".join(_FACTS)}) IS NOT ({", ".join(f"excluded.{name}" for name in _FACTS)})
+    SET {", ".join(f"{name} = excluded.{name}" for name in _COPIED)}, updated_at = excluded.updated_at
+    WHERE ({", ".join(_COPIED)}) IS NOT ({", ".join(f"excluded.{name}" for name in _COPIED)})
     RETURNING calendar_id"""
 
 
 class CalendarsStore:
-    """Every statement about calendars."""
+    """All SQL on the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def calendars(self, account_id: str | None) -> list[Encoded[Calendar]]:
-        """Calendars, of one account where given."""
+        """Returns the calendars of an account, or of all accounts."""
         rows = self._database.rows(
             f"""
             SELECT {CALENDAR_JSON} FROM calendar_calendars WHERE :account_id IS NULL OR account_id = :account_id
@@ -84,7 +90,6 @@ class CalendarsStore:
         return [Encoded(Calendar, row[0].encode()) for row in rows]
 
     def states(self, account_id: str) -> list[CalendarState]:
-        """How far each calendar of an account has got."""
         rows = self._database.rows(
             """
             SELECT calendar_id, name, coalesce(is_primary, 0), time_zone, access_role, coalesce(selected, 1),
@@ -95,21 +100,22 @@ class CalendarsStore:
         )
         return [CalendarState(*row) for row in rows]
 
-    def put(self, account_id: str, found: Iterable[RemoteCalendar], now: str) -> list[str]:
-        """Store what the provider says of its calendars; the ids of those that are new or different.
+    def upsert(self, account_id: str, calendars: Iterable[RemoteCalendar], now: str) -> list[str]:
+        """Stores the provider's calendars, and returns the ids of those that are new or different.
 
-        Whether one is selected is the user's to say once it is known here.
+        `selected` is stored only for a new calendar, since the user may have changed it here.
         """
         changed: list[str] = []
-        for one in found:
-            facts = [getattr(one, name) for name in _FACTS]
-            row = self._database.row(_PUT, (account_id, one.calendar_id, *facts, int(one.selected), now, now))
+        for calendar in calendars:
+            values = [getattr(calendar, name) for name in _COPIED]
+            key = account_id, calendar.calendar_id
+            row = self._database.row(_UPSERT, (*key, *values, int(calendar.selected), now, now))
             if row is not None:
                 changed.append(row[0])
         return changed
 
     def select(self, account_id: str, calendar_id: str, now: str, *, selected: bool) -> Encoded[Calendar] | None:
-        """Select or deselect a calendar; None where there is none."""
+        """Selects or deselects a calendar, and returns it; None if it does not exist."""
         row = self._database.row(
             f"""
             UPDATE calendar_calendars SET selected = ?, updated_at = ? WHERE account_id = ? AND calendar_id = ?
@@ -119,41 +125,37 @@ class CalendarsStore:
         )
         return None if row is None else Encoded(Calendar, row[0].encode())
 
-    def reached(self, account_id: str, calendar_id: str, progress: SyncCheckpoint, now: str) -> None:
-        """A sync of it is through."""
+    def set_checkpoint(self, calendar: CalendarKey, checkpoint: SyncCheckpoint, now: str) -> None:
         self._database.execute(
             """
             UPDATE calendar_calendars
             SET sync_token = ?, sync_token_settings = ?, full_sync_at = ?, last_sync_at = ?, sync_error = NULL
             WHERE account_id = ? AND calendar_id = ?
             """,
-            (*progress, now, account_id, calendar_id),
+            (*checkpoint, now, *calendar),
         )
 
-    def refused(self, account_id: str, calendar_id: str, why: CalendarSyncError) -> bool:
-        """It could not be synced; whether that is news."""
+    def set_sync_error(self, calendar: CalendarKey, error: CalendarSyncError) -> bool:
+        """Stores why a calendar could not be synced.  Returns whether that has changed."""
         row = self._database.row(
             """
-            UPDATE calendar_calendars SET sync_error = :why
-            WHERE account_id = :account_id AND calendar_id = :calendar_id AND sync_error IS NOT :why RETURNING 1
+            UPDATE calendar_calendars SET sync_error = ?1
+            WHERE account_id = ?2 AND calendar_id = ?3 AND sync_error IS NOT ?1 RETURNING 1
             """,
-            {"why": why, "account_id": account_id, "calendar_id": calendar_id},
+            (error, *calendar),
         )
         return row is not None
 
-    def fed(self, account_id: str, calendar_id: str, feed_watermark_ts: int | None) -> None:
-        """What had ended by then is in the feed."""
+    def set_feed_watermark(self, calendar: CalendarKey, watermark_ts: int | None) -> None:
+        """Stores the time up to which ended events are in the feed; None if none are."""
         self._database.execute(
             "UPDATE calendar_calendars SET feed_watermark_ts = ? WHERE account_id = ? AND calendar_id = ?",
-            (feed_watermark_ts, account_id, calendar_id),
+            (watermark_ts, *calendar),
         )
 
-    def read_anew(self, account_id: str) -> None:
-        """The next sync of each of the account's calendars reads all of its window."""
+    def request_full_sync(self, account_id: str) -> None:
+        """Makes the next sync read all events of the account's calendars."""
         self._database.execute("UPDATE calendar_calendars SET full_sync_at = NULL WHERE account_id = ?", (account_id,))
 
-    def remove(self, account_id: str, calendar_id: str) -> None:
-        """Forget a calendar."""
-        self._database.execute(
-            "DELETE FROM calendar_calendars WHERE account_id = ? AND calendar_id = ?", (account_id, calendar_id)
-        )
+    def delete(self, calendar: CalendarKey) -> None:
+        self._database.execute("DELETE FROM calendar_calendars WHERE account_id = ? AND calendar_id = ?", calendar)

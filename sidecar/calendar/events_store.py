@@ -1,19 +1,15 @@
-"""The table `calendar_events`.
-
-Rows leave for clients as JSON that SQLite made, which `CalendarEvent` describes.  What a sync asks for and writes is
-bounded: whoever has more to do gives others their turn in between.
-"""
+"""The table `calendar_events`."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 from sidecar_protocol.calendar.calendars import CalendarEvent
 from sidecar_protocol.contract import Encoded
 
-from sidecar.calendar.calendars_store import DESELECTED
+from sidecar.calendar.calendars_store import DESELECTED, CalendarKey
 from sidecar.calendar.provider import RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 from sidecar.storage.database import Database
@@ -30,42 +26,34 @@ EVENT_JSON: Final = """json_object(
     'original_start_time', original_start_time, 'created_at', created_at, 'updated_at', updated_at)"""
 
 DURATION_BUCKETS: Final = (86_400, 691_200, 5_529_600, 44_236_800, 1_000_000_000_000)
-"""What `duration_bucket_s` may be: 1, 8, 64 and 512 days, and longer than any event."""
+"""The values of `duration_bucket_s`: 1, 8, 64 and 512 days, and longer than any event."""
 
 _EVENTS: Final = PagedList(
     CalendarEvent,
-    # SQLite would otherwise choose an index by account or calendar, and read its whole history.
+    # Otherwise SQLite may choose an index by account or calendar, and read all of its events.
     "calendar_events INDEXED BY idx_calendar_events_range",
     EVENT_JSON,
     {"start_ts": int, "account_id": str, "calendar_id": str, "event_id": str},
 )
 
-RIM_S: Final = 2 * DAY_S
-"""Zones lie up to 26 hours apart."""
-ROW_VERSION: Final = 1
-"""Raise it when events come to be stored otherwise: then each is written anew."""
-
-
-class CalendarKey(NamedTuple):
-    """What names a calendar."""
-
-    account_id: str
-    calendar_id: str
-
+MARGIN_S: Final = 2 * DAY_S
+"""More than the largest difference between two time zones, 26 hours."""
+FINGERPRINT_VERSION: Final = 1
+"""Increase it when events are converted or stored differently, so that every event is written again."""
 
 _JSON: Final = frozenset({"organizer", "attendees"})
 _COLUMNS: Final = tuple(f"{name}_json" if name in _JSON else name for name in RemoteEvent._fields)
-_SET: Final = (*(name for name in _COLUMNS if name != "event_id"), "fingerprint", "updated_at")
-_PUT: Final = f"""
+_UPDATED: Final = (*(name for name in _COLUMNS if name != "event_id"), "fingerprint", "updated_at")
+_UPSERT: Final = f"""
     INSERT INTO calendar_events (account_id, calendar_id, {", ".join(_COLUMNS)}, fingerprint, updated_at, created_at)
     VALUES ({", ".join("?" * (len(_COLUMNS) + 5))})
     ON CONFLICT (account_id, calendar_id, event_id) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in _SET)}"""
+    SET {", ".join(f"{name} = excluded.{name}" for name in _UPDATED)}"""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are wanted: those between two moments (seconds since 1970); None: of any account, any calendar."""
+    """Selects the events that overlap a time (seconds since 1970), of one account and calendar, or of any if None."""
 
     start: float
     end: float
@@ -75,7 +63,7 @@ class EventFilter:
 
 
 class EventsStore:
-    """Every statement about events."""
+    """All SQL on the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -85,8 +73,9 @@ class EventsStore:
     def events(
         self, wanted: EventFilter, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[CalendarEvent]], str | None]:
-        """Events as they begin, and the cursor of the next page."""
-        conditions = ["start_ts < :end", "(start_ts >= :start OR end_ts > :start)"]  # the former: without a duration
+        """Returns events by start, and the cursor of the next page."""
+        # The event may be empty: then it overlaps if it starts at :start.
+        conditions = ["start_ts < :end", "(start_ts >= :start OR end_ts > :start)"]
         if not wanted.include_unselected:
             conditions.append(f"(account_id, calendar_id) NOT IN ({DESELECTED})")
         return _EVENTS.page(
@@ -102,8 +91,8 @@ class EventsStore:
 
     # --- for the sync ---------------------------------------------------------------------------------------------
 
-    def known(self, calendar: CalendarKey, event_ids: Sequence[str]) -> dict[str, str | None]:
-        """Those of these events that are stored, with their fingerprints."""
+    def fingerprints(self, calendar: CalendarKey, event_ids: Sequence[str]) -> dict[str, str | None]:
+        """Returns the fingerprints of those of these events that are stored."""
         return dict(
             self._database.rows(
                 """
@@ -114,25 +103,25 @@ class EventsStore:
             )
         )
 
-    def occurrences(self, calendar: CalendarKey, series_id: str) -> list[str]:
-        """The stored events of a series, whose ids begin with its own (Google's do)."""
+    def occurrence_ids(self, calendar: CalendarKey, series_id: str) -> list[str]:
+        """Returns the stored occurrences of a series.  At Google their ids begin with that of the series and `_`."""
         rows = self._database.rows(
             """
             SELECT event_id FROM calendar_events
             WHERE account_id = ? AND calendar_id = ? AND event_id > ? AND event_id < ? AND recurring_event_id = ?
             """,
-            (*calendar, series_id + "_", series_id + "`", series_id),  # "`" is the sign that follows "_"
+            (*calendar, series_id + "_", series_id + "`", series_id),  # "`" is the character after "_"
         )
         return [row[0] for row in rows]
 
-    def put(self, calendar: CalendarKey, events: Iterable[tuple[RemoteEvent, str]], now: str) -> None:
-        """Store events with their fingerprints, over what is there."""
+    def upsert(self, calendar: CalendarKey, events: Iterable[tuple[RemoteEvent, str]], now: str) -> None:
+        """Stores events with their fingerprints."""
         for event, digest in events:
-            self._database.execute(_PUT, (*calendar, *_values(event), digest, now, now))
+            self._database.execute(_UPSERT, (*calendar, *_values(event), digest, now, now))
 
-    def remove(self, calendar: CalendarKey, event_ids: Collection[str]) -> int:
-        """Delete events; how many there were."""
-        gone = self._database.rows(
+    def delete(self, calendar: CalendarKey, event_ids: Collection[str]) -> int:
+        """Deletes events, and returns how many of them were stored."""
+        deleted = self._database.rows(
             """
             DELETE FROM calendar_events
             WHERE account_id = ? AND calendar_id = ? AND event_id IN (SELECT value FROM json_each(?))
@@ -140,26 +129,26 @@ class EventsStore:
             """,
             (*calendar, to_json(list(event_ids)).decode()),
         )
-        return len(gone)
+        return len(deleted)
 
-    def within(self, calendar: CalendarKey, time_range: TimeRange, *, after: str, limit: int) -> list[str]:
-        """The ids of the stored events that a full listing of the window has to name, or are too far ahead of it.
+    def ids_in_range(self, calendar: CalendarKey, time_range: TimeRange, *, after: str, limit: int) -> list[str]:
+        """Returns stored events after the id `after` that overlap the time range or start after its end.
 
-        Not of those at its rim: about them provider and table may differ, since each has its own idea of where an
-        all-day event begins.
+        Events that barely overlap it are left out: providers differ on when an all-day event starts, and may not list
+        them.
         """
         rows = self._database.rows(
             """
             SELECT event_id FROM calendar_events
             WHERE account_id = :account_id AND calendar_id = :calendar_id AND event_id > :after
-                AND (start_ts >= :end OR (start_ts < :end - :rim AND end_ts > :start + :rim))
+                AND (start_ts >= :end OR (start_ts < :end - :margin AND end_ts > :start + :margin))
             ORDER BY event_id LIMIT :limit
             """,
             {
-                **dict(zip(("account_id", "calendar_id"), calendar, strict=True)),
+                **calendar._asdict(),
                 "start": time_range.start_ts,
                 "end": time_range.end_ts,
-                "rim": RIM_S,
+                "margin": MARGIN_S,
                 "after": after,
                 "limit": limit,
             },
@@ -167,7 +156,7 @@ class EventsStore:
         return [row[0] for row in rows]
 
     def ended(self, calendar: CalendarKey, after: tuple[int, str], until_ts: int, limit: int) -> list[RemoteEvent]:
-        """Events that ended after a moment (and id) and not later than another, in that order."""
+        """Returns events by end and id, those after the given end and id that ended by `until_ts`."""
         rows = self._database.rows(
             f"""
             SELECT {", ".join(_COLUMNS)} FROM calendar_events
@@ -179,7 +168,7 @@ class EventsStore:
         return [_event(row) for row in rows]
 
     def some_ids(self, calendar: CalendarKey, limit: int) -> list[str]:
-        """Events of a calendar that is to be emptied."""
+        """Returns ids of a calendar's events, in no particular order."""
         rows = self._database.rows(
             "SELECT event_id FROM calendar_events WHERE account_id = ? AND calendar_id = ? LIMIT ?",
             (*calendar, limit),
@@ -187,7 +176,7 @@ class EventsStore:
         return [row[0] for row in rows]
 
     def calendar_ids(self, account_id: str) -> list[str]:
-        """The calendars of which events are stored."""
+        """Returns the calendars that have events; their own rows may be deleted already."""
         rows = self._database.rows(
             "SELECT DISTINCT calendar_id FROM calendar_events WHERE account_id = ?", (account_id,)
         )
@@ -195,8 +184,8 @@ class EventsStore:
 
 
 def fingerprint(event: RemoteEvent) -> str:
-    """A digest of all that is said of an event, and of how it is stored."""
-    return hashlib.blake2b(to_json([ROW_VERSION, event]), digest_size=12).hexdigest()
+    """Returns a digest of an event's fields, to recognize an unchanged event."""
+    return hashlib.blake2b(to_json([FINGERPRINT_VERSION, event]), digest_size=12).hexdigest()
 
 
 def _values(event: RemoteEvent) -> Iterable[Any]:

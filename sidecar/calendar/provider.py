@@ -1,48 +1,50 @@
-"""What a provider of calendars has to be able to do, and how it tells what it found.
+"""The interface of a calendar provider.
 
-The rest of the feature knows no provider: it decides when to read what, compares, stores, and tells the feed.
+The rest of the feature is the same for every provider: it schedules the syncs, and compares, stores and lists events.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
+from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.calendar.accounts import CalendarProvider
 from sidecar_protocol.calendar.calendars import CalendarSyncError
 
 
 class TimeRange(NamedTuple):
-    """The stretch of time within which events are kept: start <= time < end, seconds since 1970."""
+    """A range of time: start <= time < end, in seconds since 1970."""
 
     start_ts: int
     end_ts: int
 
 
 class RemoteCalendar(NamedTuple):
-    """A calendar as its provider describes it."""
+    """A calendar of an account at its provider."""
 
     calendar_id: str
     name: str
     description: str | None = None
     is_primary: bool = False
+    """Whether it is the account's main calendar, whose time zone is the account's."""
     access_role: str | None = None
     background_color: str | None = None
     foreground_color: str | None = None
     time_zone: str | None = None
     """IANA name."""
     selected: bool = True
-    """Whether the user wants to see it, as far as the provider knows; asked only when the calendar is new here."""
+    """Whether the user wants to see it, as the provider knows; used only when the calendar is first stored."""
 
 
 class RemoteEvent(NamedTuple):
-    """An event as its provider describes it; of a series each occurrence is one.
+    """An event at its provider; each occurrence of a series is an event of its own.
 
-    `sidecar_protocol.calendar.calendars.CalendarEvent` says what is what.
-    `start_ts` and `end_ts` of an all-day event are its dates' midnights in the account's zone (`EventQuery.zone`).
-    `organizer` and `attendees` are JSON.
+    `CalendarEvent` in the contract describes the fields.  An all-day event starts and ends at midnights in the
+    account's time zone.  `organizer` and `attendees` are JSON values.
     """
 
     event_id: str
-    """The same for ever, and its calendar's only one; an occurrence's stays when it is moved."""
+    """Unique in the calendar, and never changes: an occurrence that is moved retains it."""
     start_ts: int
     end_ts: int
     start_time: str
@@ -69,73 +71,72 @@ class RemoteEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """A piece of a listing, some hundred events at most: what is worked off at a stretch."""
+    """A part of the answer to an `EventQuery`: a few hundred events at most, since the loop is blocked meanwhile."""
 
     events: Sequence[RemoteEvent] = ()
     removed: Sequence[str] = ()
-    """Ids that are gone, of single events or of series with all that belongs to them; they need not be known here."""
+    """Ids of deleted events, or of deleted series with all their occurrences.  They may be unknown here."""
     cursor: str | None = None
-    """Where the next listing may go on; with the last page only, and None where nothing changed or it cannot."""
+    """The cursor of the next query.  Only on the last page, and None if the provider has no new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """What is asked of a calendar.
+    """A query for the events of a calendar, or for their changes since `cursor`.
 
-    With `cursor` only what has changed since the listing that it came from; an answer may reach beyond the window.
+    The answer to a query for changes is not limited to the time range.
     """
 
     calendar_id: str
     time_range: TimeRange
     zone: str
-    """The account's time zone, an IANA name: where all-day events begin and end."""
+    """The account's time zone as an IANA name."""
     cursor: str | None = None
 
 
 class CursorExpired(Exception):
-    """The provider does not know the cursor any more, or will not go on from it: everything has to be read anew."""
+    """The provider no longer accepts the cursor: the sync reads all events instead."""
 
 
 class CalendarRefused(Exception):
-    """One calendar cannot be read, which says nothing about the others of its account."""
+    """A calendar cannot be read.  The account's other calendars are not affected."""
 
-    def __init__(self, why: CalendarSyncError) -> None:
-        super().__init__(f"the calendar is {why}")
-        self.why = why
+    def __init__(self, error: CalendarSyncError) -> None:
+        super().__init__(f"the calendar is {error}")
+        self.error = error
 
 
 class AccountReader(Protocol):
-    """One account at its provider, for the time of one sync.
+    """Reads an account's calendars during one sync.
 
-    Raises `AccountRefused`, and what a job raises (`JobFailed`, `JobSnoozed`): the sync ends with that.
+    The methods raise `AccountRefused`, `JobFailed` or `JobSnoozed`, which end the sync.
     """
 
     async def list_calendars(self) -> list[RemoteCalendar]:
-        """The account's calendars, all of them; the primary one's zone is the account's."""
+        """Returns all calendars of the account."""
 
     def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
-        """A calendar's events, page by page, or what has changed.
+        """Yields the events of a calendar or their changes.  Raises `CursorExpired` and `CalendarRefused`.
 
-        Without a cursor: all that lie in the window, and whatever is not among them is gone.  A provider that cannot
-        tell changes answers to a cursor with one empty page where nothing changed, and raises `CursorExpired` else.
-        Raises `CursorExpired` and `CalendarRefused`.
+        A query without a cursor yields every event that overlaps the time range.  A provider that cannot list changes
+        answers a query with a cursor by an empty page if nothing has changed, and else raises `CursorExpired`.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
-    """An account as its provider needs it; `credentials` has been opened: the JSON that the provider has once given."""
+    """An account with its decrypted credentials, as the provider returned them from `connect`."""
 
     account_id: str
     email: str
     credentials: Mapping[str, Any] = field(repr=False)
     signed_in_ms: int | None = None
-    """When its owner last signed in, milliseconds since 1970; None: not known."""
+    """When its user last signed in, in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectedAccount:
-    """An account that a provider has let in: what is stored of it, and its calendars where they are known already."""
+    """An account that a provider has accepted: the data to store, and its calendars if they are known already."""
 
     email: str
     credentials: Mapping[str, Any] = field(repr=False)
@@ -144,18 +145,30 @@ class ConnectedAccount:
 
 
 class Provider(Protocol):
-    """Where calendars come from."""
+    """A source of calendars.  A new one is a class with this interface, listed in `feature.py`."""
+
+    provider_id: ClassVar[str]
+    """The `provider` of its accounts."""
+    service: ClassVar[AccountService]
+    """The source of its events in the feed, and the service of its accounts in `accounts.updated`."""
+    sync_period_s: ClassVar[int]
+    """How often its accounts are synced."""
+    has_one_account_per_email: ClassVar[bool]
+    """Whether connecting an e-mail address again reconnects its account instead of adding one."""
+
+    def describe(self) -> CalendarProvider:
+        """Returns the provider's entry in `calendar.providers.list`."""
 
     async def connect(
         self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
     ) -> ConnectedAccount:
-        """Try credentials.
+        """Checks credentials.
 
-        Raises `InvalidParams`, `CalendarCredentialsRejected`, `CalendarUnreachable`, `CalendarProviderUnavailable`.
+        Raises `InvalidParams`, `CalendarCredentialsRejected`, `CalendarUnreachable` or `CalendarProviderUnavailable`.
         """
 
     def open(self, account: StoredAccount) -> AccountReader:
-        """The account's calendars; asks nothing yet."""
+        """Returns a reader of the account's calendars, without a request."""
 
     async def revoke(self, account: StoredAccount) -> bool:
-        """Take the sign-in back as far as the provider knows such a thing; whether that was done.  Raises nothing."""
+        """Revokes the account's sign-in.  Returns whether it is revoked; raises nothing."""

@@ -1,98 +1,50 @@
-"""The providers that there are: described at once, made when first wanted, since what they need is slow to import."""
+"""The calendar providers by their ids."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 from typing import Final
 
 from sidecar_protocol.accounts import AccountService
-from sidecar_protocol.calendar.accounts import CalendarAuth, CalendarProvider, CalendarProviderUnavailable
+from sidecar_protocol.calendar.accounts import CalendarProvider, CalendarProviderUnavailable
 
 from sidecar.calendar.provider import Provider
 
-GOOGLE_EVERY_S: Final = 300
-ICS_EVERY_S: Final = 900
-"""Many a server, Google's too, sends the whole file each time, and makes it anew but a few times a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A provider as it is known before it is made."""
-
-    service: AccountService
-    """What its events are called in the feed, and its accounts in `accounts.updated`."""
-    describe: Callable[[], CalendarProvider]
-    make: Callable[[], Provider]
-    is_one_a_person: bool
-    """Whether an e-mail address names one account, so that connecting it again is no second one."""
-    every_s: int
-    """How often its accounts are synced."""
-
-
-def google_described(*, has_client: bool) -> CalendarProvider:
-    """What `calendar.providers.list` says."""
-    missing = "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET to an OAuth client of type Desktop."
-    return CalendarProvider(
-        id="google",
-        name="Google Calendar",
-        auth=CalendarAuth.OAUTH,
-        available=has_client,
-        reason=None if has_client else missing,
-        credentials=["refresh_token: from a sign-in that was made elsewhere with the same OAuth client"],
-    )
-
-
-def ics_described() -> CalendarProvider:
-    """What `calendar.providers.list` says."""
-    return CalendarProvider(
-        id="ics",
-        name="iCalendar address or file",
-        auth=CalendarAuth.ADDRESS,
-        available=True,
-        credentials=["address: a secret iCal address (https or webcal) or the absolute path of an .ics file"],
-    )
+DEFAULT_SYNC_PERIOD_S: Final = 300
+"""For an account of an unknown provider, so that its sync runs and reports the error."""
 
 
 class Providers:
-    """Every provider, by the id that stands in an account's row."""
+    """The calendar providers by their ids.
 
-    def __init__(self, offers: Iterable[Offer]) -> None:
-        self._all = tuple(offers)
-        self._made: dict[str, Provider] = {}
+    A stored account may have a provider that is unknown here, from a newer version or from the old backend.
+    """
 
-    @cached_property
-    def _offers(self) -> dict[str, Offer]:
-        """By id; not before it is asked for, since a start has no time for descriptions."""
-        return {offer.describe().id: offer for offer in self._all}
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self._providers = {provider.provider_id: provider for provider in providers}
 
     def describe(self) -> list[CalendarProvider]:
-        """What each needs, and whether it is ready."""
-        return [offer.describe() for offer in self._offers.values()]
+        return [provider.describe() for provider in self._providers.values()]
 
     def get(self, provider_id: str) -> Provider:
-        """A provider.  Raises `CalendarProviderUnavailable` where there is none of this name, or it is not set up."""
-        offer = self._offers.get(provider_id)
-        if offer is None:
-            known = ", ".join(sorted(self._offers))
-            raise CalendarProviderUnavailable("There is no such provider.", hint=f"The providers are: {known}.")
-        described = offer.describe()
-        if not described.available:
-            raise CalendarProviderUnavailable(hint=described.reason)
-        if provider_id not in self._made:
-            self._made[provider_id] = offer.make()
-        return self._made[provider_id]
+        """Returns a provider.  Raises `CalendarProviderUnavailable` if it is unknown or not configured."""
+        provider = self._providers.get(provider_id)
+        if provider is None:
+            known = ", ".join(sorted(self._providers))
+            raise CalendarProviderUnavailable("No calendar provider has this id.", hint=f"The providers are: {known}.")
+        description = provider.describe()
+        if not description.available:
+            raise CalendarProviderUnavailable(hint=description.reason)
+        return provider
 
-    def is_one_a_person(self, provider_id: str) -> bool:
-        """Whether an e-mail address names one account there."""
-        return provider_id in self._offers and self._offers[provider_id].is_one_a_person
+    def is_available(self, provider_id: str) -> bool:
+        return provider_id in self._providers and self._providers[provider_id].describe().available
 
-    def every_s(self, provider_id: str) -> int:
-        """How often an account there is synced; that it cannot be is the sync's to say."""
-        return self._offers[provider_id].every_s if provider_id in self._offers else GOOGLE_EVERY_S
+    def has_one_account_per_email(self, provider_id: str) -> bool:
+        return provider_id in self._providers and self._providers[provider_id].has_one_account_per_email
+
+    def sync_period_s(self, provider_id: str) -> int:
+        return self._providers[provider_id].sync_period_s if provider_id in self._providers else DEFAULT_SYNC_PERIOD_S
 
     def service(self, provider_id: str) -> AccountService:
-        """What a provider's accounts are called outside of this feature; one that is unknown here was the old
-        backend's, which knew Google alone.
-        """
-        offer = self._offers.get(provider_id)
-        return AccountService.GOOGLE_CALENDAR if offer is None else offer.service
+        """Returns the service of a provider's accounts; Google for an unknown provider of the old backend."""
+        provider = self._providers.get(provider_id)
+        return AccountService.GOOGLE_CALENDAR if provider is None else provider.service

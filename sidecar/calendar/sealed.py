@@ -1,6 +1,6 @@
-"""The columns with sealed values in the calendar's tables.
+"""The encrypted columns of the calendar's tables.
 
-Apart from the stores, since the vault needs them at `initialize`, before the feature is imported.
+A module of its own: the vault needs them at the handshake, before the feature is imported.
 """
 
 from typing import Final

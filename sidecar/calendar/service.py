@@ -1,4 +1,4 @@
-"""`calendar.*`: the accounts, calendars and events, as clients see them."""
+"""The methods of the contract on calendar accounts, calendars and events."""
 
 from datetime import datetime
 from typing import Any
@@ -19,30 +19,27 @@ from sidecar_protocol.errors import InvalidParams
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.calendar.accounts import Accounts
-from sidecar.calendar.accounts_store import AccountsStore
-from sidecar.calendar.calendars_store import CalendarsStore
-from sidecar.calendar.events_store import EventFilter, EventsStore
+from sidecar.calendar.events_store import EventFilter
+from sidecar.calendar.stores import Stores
 
 
 class CalendarService(Calendars):
-    """The calendars, as last synced."""
+    """Reads the stored accounts, calendars and events."""
 
-    def __init__(self, accounts: AccountsStore, calendars: CalendarsStore, events: EventsStore) -> None:
-        self._accounts = accounts
-        self._calendars = calendars
-        self._events = events
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
 
     async def list_accounts(self) -> CalendarAccountList:
-        return encode(CalendarAccountList, accounts=as_models(self._accounts.accounts())).as_model()
+        return encode(CalendarAccountList, accounts=as_models(self._stores.accounts.accounts())).as_model()
 
     async def get_account(self, *, account_id: str) -> CalendarAccount:
-        account = self._accounts.account(account_id)
+        account = self._stores.accounts.account(account_id)
         if account is None:
             raise CalendarAccountNotFound
         return account.as_model()
 
     async def list_calendars(self, *, account_id: str | None = None) -> CalendarList:
-        return encode(CalendarList, calendars=as_models(self._calendars.calendars(account_id))).as_model()
+        return encode(CalendarList, calendars=as_models(self._stores.calendars.calendars(account_id))).as_model()
 
     async def list_events(
         self,
@@ -58,12 +55,12 @@ class CalendarService(Calendars):
         if end <= start:  # both have the canonical form, which sorts as text
             raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
         wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
-        events, next_cursor = self._events.events(wanted, limit, cursor)
+        events, next_cursor = self._stores.events.events(wanted, limit, cursor)
         return encode(CalendarEventPage, events=as_models(events), next_cursor=next_cursor).as_model()
 
 
 class CalendarAccountsService(CalendarAccounts):
-    """The accounts, as they are connected, synced and disconnected."""
+    """Connects, changes, syncs and deletes accounts."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts

@@ -1,8 +1,9 @@
-"""A sync of one account: which calendars there are, and what has changed in each that is selected.
+"""Syncs an account: its list of calendars, and the events of the selected ones.
 
-A calendar is read by its cursor.  Where there is none, or it has expired, all of its window is read, and what was not
-found is swept.  That is done once a day besides: a window moves on, and occurrences of an untouched series that come
-to lie in it are told by no cursor.  The daily pass leaves the cursor as it is, so that the chain of changes has no gap.
+A calendar is read from its cursor.  If it has none or the cursor has expired, all events of the time range are read,
+and stored events that are missing from the answer are deleted.  This full read is also done once a day: the time range
+moves on, and no cursor reports the occurrences of an unchanged series that enter it.  The daily read does not replace
+the cursor, so that no change is missed.
 """
 
 from collections.abc import Sequence
@@ -10,200 +11,167 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import anyio
 from sidecar_protocol.calendar.accounts import CalendarSynced
-from sidecar_protocol.calendar.calendars import CalendarChanged
 
-from sidecar.calendar.accounts import Accounts
-from sidecar.calendar.accounts_store import AccountRow
-from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
-from sidecar.calendar.changes import Books, ChangeCounts, Changes, empty, feed_passed
-from sidecar.calendar.events_store import CalendarKey
+from sidecar.accounts import run_concurrently
+from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
+from sidecar.calendar.event_writer import (
+    ACCOUNT_DELETED,
+    ChangeCounts,
+    EventWriter,
+    SyncedAccount,
+    add_ended_events,
+    delete_events,
+)
 from sidecar.calendar.provider import AccountReader, CalendarRefused, CursorExpired, EventQuery, TimeRange
-from sidecar.clock import DAY_MS, DAY_S, iso, iso_now
-from sidecar.feed import Origin
+from sidecar.clock import DAY_MS, DAY_S, iso
 from sidecar.job_handler import JobContext, JobFailed
 
-SWEEP_EVERY_MS: Final = DAY_MS
-ACCOUNT_GONE: Final = "account_not_found"
-AT_ONCE: Final = 4
-"""Calendars of one account that are read side by side; the client of the clouds sends no more to one site."""
+FULL_READ_PERIOD_MS: Final = DAY_MS
+MAX_CALENDARS_AT_ONCE: Final = 4
+"""Calendars of an account that are read concurrently; the HTTP client sends four requests to a server at a time."""
+QUERY_VERSION: Final = 1
+"""Increase it when the events of another query would be stored, so that no older cursor is used."""
 
 
 @dataclass(slots=True)
 class AccountSync:
-    """One run.  Raises `AccountRefused`, `JobFailed`, `JobSnoozed`."""
+    """A sync of an account.  `full` reads every calendar completely."""
 
-    books: Books
-    accounts: Accounts
-    account: AccountRow
+    account: SyncedAccount
     reader: AccountReader
     context: JobContext
     full: bool
-    tally: ChangeCounts = field(default_factory=ChangeCounts)
-    done: int = 0
+    counts: ChangeCounts = field(default_factory=ChangeCounts)
+    synced: int = 0
     failed: int = 0
 
     async def run(self) -> CalendarSynced:
-        """Do all of it."""
-        self.context.progress(None, "Looking for calendars")
-        calendars = await self._calendars()
+        """Runs the sync.  Raises `AccountRefused`, `JobFailed` or `JobSnoozed`."""
+        self.context.progress(None, "Reading the list of calendars")
+        calendars = await self._sync_calendar_list()
         zone = next((one.time_zone for one in calendars if one.is_primary and one.time_zone), None) or "UTC"
         read: set[str] = set()
-        while wanted := [one for one in calendars if one.calendar_id not in read and one.selected]:
-            await self._each(wanted, zone)
-            read.update(one.calendar_id for one in wanted)
-            calendars = self.books.calendars.states(self.account.account_id)  # somebody may have selected another
+        while unread := [one for one in calendars if one.calendar_id not in read and one.selected]:
+            await self._sync_calendars(unread, zone)
+            read.update(one.calendar_id for one in unread)
+            calendars = self._states()  # the user may have selected another calendar meanwhile
         for calendar in calendars:
             if not calendar.selected and calendar.feed_watermark_ts is not None:
-                await self._hide(calendar)
-        with self.books.database.write():
-            self._may_write()
-            self.accounts.sync_succeeded(self.account.account_id)
+                await self._remove_from_feed(calendar)
         return CalendarSynced(
-            calendars=self.done,
+            calendars=self.synced,
             failed_calendars=self.failed,
-            added=self.tally.added,
-            updated=self.tally.updated,
-            removed=self.tally.removed,
+            added=self.counts.added,
+            updated=self.counts.updated,
+            removed=self.counts.removed,
         )
 
-    async def _calendars(self) -> list[CalendarState]:
-        """The account's calendars, after bringing their table up to date."""
-        found = await self.reader.list_calendars()
-        account_id = self.account.account_id
-        ids = {one.calendar_id for one in found}
-        for calendar in self.books.calendars.states(account_id):
-            if calendar.calendar_id not in ids:
-                await self._forget(calendar)
-        with self.books.database.write():
-            self._may_write()
-            for calendar_id in self.books.calendars.put(account_id, found, iso_now(self.books.clock)):
-                self._tell_changed(calendar_id)
-        return self.books.calendars.states(account_id)
+    def _states(self) -> list[CalendarState]:
+        return self.account.stores.calendars.states(self.account.row.account_id)
 
-    async def _forget(self, calendar: CalendarState) -> None:
-        """It is not the account's any more: unsubscribed, or deleted."""
-        await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
-        removed = await empty(self.books, CalendarKey(self.account.account_id, calendar.calendar_id))
-        with self.books.database.write():
-            self._may_write()
-            self.books.calendars.remove(self.account.account_id, calendar.calendar_id)
-            self._tell_changed(calendar.calendar_id, removed)
-        self.tally.count(0, 0, removed)
-        self.context.log(f"{calendar.name} is not there any more: {removed} events removed")
+    async def _sync_calendar_list(self) -> list[CalendarState]:
+        remote = await self.reader.list_calendars()
+        remote_ids = {calendar.calendar_id for calendar in remote}
+        for calendar in self._states():
+            if calendar.calendar_id not in remote_ids:
+                await self._delete(calendar)
+        with self.account.transaction() as now:
+            for calendar_id in self.account.stores.calendars.upsert(self.account.row.account_id, remote, now):
+                self.account.notify(calendar_id)
+        return self._states()
 
-    async def _hide(self, calendar: CalendarState) -> None:
-        """It was deselected: the feed forgets it until it is selected again; its rows stay."""
-        # First back to the beginning: selected again after a crash in here, it has to be fed anew.
-        for feed_watermark_ts in (0, None):
-            with self.books.database.write():
-                self._may_write()
-                self.books.calendars.fed(self.account.account_id, calendar.calendar_id, feed_watermark_ts)
-            if feed_watermark_ts is not None:
-                await self.books.feed.forget(self.origin, container_id=calendar.calendar_id)
+    async def _delete(self, calendar: CalendarState) -> None:
+        runtime, stores = self.account.runtime, self.account.stores
+        key = self._key(calendar)
+        await runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
+        counts = ChangeCounts(removed=await delete_events(runtime, stores.events, key))
+        with self.account.transaction():
+            stores.calendars.delete(key)
+            self.account.notify(calendar.calendar_id, counts)
+        self.counts.add(counts)
+        self.context.log(f"{calendar.name} no longer exists: removed {counts.removed} events")
 
-    async def _each(self, calendars: Sequence[CalendarState], zone: str) -> None:
-        """Read the calendars, some side by side.
+    async def _remove_from_feed(self, calendar: CalendarState) -> None:
+        """Removes a deselected calendar from the feed; its events remain stored."""
+        # 0 first: if the process ends before the feed is cleared, selecting the calendar again adds all of its events.
+        for watermark_ts in (0, None):
+            with self.account.transaction():
+                self.account.stores.calendars.set_feed_watermark(self._key(calendar), watermark_ts)
+            if watermark_ts is not None:
+                await self.account.runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
 
-        Where one fails by itself the others are read all the same, and the sync fails at the end; what is about the
-        account, or a pause that Google asks for, ends it at once.
+    async def _sync_calendars(self, calendars: Sequence[CalendarState], zone: str) -> None:
+        """Syncs calendars concurrently.
+
+        If one fails, the others are synced nevertheless, and the first failure is raised at the end.  A failure of the
+        whole account, or a rate limit, cancels the others.
         """
-        waiting = iter(calendars)
-        failures: list[Exception] = []
 
-        async def work() -> None:
-            for calendar in waiting:
-                self.context.progress((self.done + self.failed) / len(calendars), f"Reading {calendar.name}")
-                try:
-                    await self._calendar(calendar, zone)
-                except Exception as failure:  # noqa: BLE001 - handed on below, without the group's wrapping
-                    failures.append(failure)
-                    if not isinstance(failure, JobFailed) or failure.kind == ACCOUNT_GONE:
-                        tasks.cancel_scope.cancel()
-                        return
+        async def sync(calendar: CalendarState) -> None:
+            self.context.progress((self.synced + self.failed) / len(calendars), f"Reading {calendar.name}")
+            await self._sync_calendar(calendar, zone)
 
-        async with anyio.create_task_group() as tasks:
-            for _ in range(min(AT_ONCE, len(calendars))):
-                tasks.start_soon(work)
-        if failures:
-            raise next((one for one in failures if not isinstance(one, JobFailed)), failures[0])
+        def is_fatal(error: Exception) -> bool:
+            return not isinstance(error, JobFailed) or error.kind == ACCOUNT_DELETED
 
-    async def _calendar(self, calendar: CalendarState, zone: str) -> None:
-        tally = ChangeCounts()
+        await run_concurrently(sync, calendars, MAX_CALENDARS_AT_ONCE, is_fatal=is_fatal)
+
+    async def _sync_calendar(self, calendar: CalendarState, zone: str) -> None:
+        counts = ChangeCounts()
         try:
-            await self._read(calendar, zone, tally)
+            await self._read(calendar, zone, counts)
         except CalendarRefused as refusal:
             self.failed += 1
-            with self.books.database.write():
-                self._may_write()
-                if self.books.calendars.refused(self.account.account_id, calendar.calendar_id, refusal.why):
-                    self._tell_changed(calendar.calendar_id)
-            self.context.log(f"{calendar.name} cannot be read: {refusal.why}", level="warning")
+            with self.account.transaction():
+                if self.account.stores.calendars.set_sync_error(self._key(calendar), refusal.error):
+                    self.account.notify(calendar.calendar_id)
+            self.context.log(f"{calendar.name} could not be read: {refusal.error}", level="warning")
             return
-        await feed_passed(self.books, self.origin, calendar, may_write=self._may_write)
-        self.done += 1
-        if tally != ChangeCounts():
-            self.context.log(f"{calendar.name}: {tally.added} new, {tally.updated} changed, {tally.removed} gone")
+        finally:
+            self.counts.add(counts)
+        await add_ended_events(self.account, calendar)
+        self.synced += 1
+        if counts != ChangeCounts():
+            self.context.log(
+                f"{calendar.name}: {counts.added} added, {counts.updated} updated, {counts.removed} removed"
+            )
 
-    async def _read(self, calendar: CalendarState, zone: str, tally: ChangeCounts) -> None:
-        """By the cursor, or all, or both."""
-        now_ms = self.books.clock.now_ms()
-        key = f"1:{zone}"
-        wanted = EventQuery(calendar.calendar_id, self._time_range(), zone)
-        cursor = calendar.sync_token if calendar.sync_token_settings == key and not self.full else None
+    async def _read(self, calendar: CalendarState, zone: str, counts: ChangeCounts) -> None:
+        now_ms = self.account.runtime.clock.now_ms()
+        query = EventQuery(calendar.calendar_id, self._time_range(now_ms), zone)
+        settings = f"{QUERY_VERSION}:{zone}"
+        cursor = calendar.sync_token if calendar.sync_token_settings == settings and not self.full else None
         try:
             if cursor is not None:
-                changes = self._changes(calendar, tally)
-                found = await self._take(changes, replace(wanted, cursor=cursor))
-                cursor = found or cursor
-                await changes.finish(SyncCheckpoint(cursor, key, calendar.full_sync_at))
+                writer = EventWriter(self.account, calendar, query.time_range, counts)
+                cursor = await self._copy(replace(query, cursor=cursor), writer) or cursor
+                await writer.finish(SyncCheckpoint(cursor, settings, calendar.full_sync_at))
         except CursorExpired:
-            self.context.log(f"{calendar.name} has to be read anew")
+            self.context.log(f"{calendar.name}: the cursor has expired, reading all events")
             cursor = None
-        is_swept = iso(now_ms - SWEEP_EVERY_MS) < (calendar.full_sync_at or "") <= iso(now_ms)
-        if cursor is None or not is_swept:
-            changes = self._changes(calendar, tally)
-            found = await self._take(changes, wanted)
-            await changes.sweep()
-            await changes.finish(SyncCheckpoint(cursor or found, key, iso(now_ms)))
+        # A time in the future was stored before the clock was set back.
+        is_recent = iso(now_ms - FULL_READ_PERIOD_MS) < (calendar.full_sync_at or "") <= iso(now_ms)
+        if cursor is None or not is_recent:
+            writer = EventWriter(self.account, calendar, query.time_range, counts)
+            new_cursor = await self._copy(query, writer)
+            await writer.remove_missing()
+            await writer.finish(SyncCheckpoint(cursor or new_cursor, settings, iso(now_ms)))
 
-    async def _take(self, changes: Changes, wanted: EventQuery) -> str | None:
-        """Compare all of a listing; the cursor that it ended with."""
+    async def _copy(self, query: EventQuery, writer: EventWriter) -> str | None:
+        """Writes all events of a query, and returns the new cursor if there is one."""
         cursor = None
-        async with aclosing(self.reader.list_events(wanted)) as pages:
+        async with aclosing(self.reader.list_events(query)) as pages:
             async for page in pages:
-                await changes.take(page)
+                await writer.add(page)
                 cursor = page.cursor
         return cursor
 
-    def _changes(self, calendar: CalendarState, tally: ChangeCounts) -> Changes:
-        return Changes(
-            self.books,
-            self.origin,
-            calendar,
-            self._time_range(),
-            counts=(tally, self.tally),
-            may_write=self._may_write,
-        )
+    def _time_range(self, now_ms: int) -> TimeRange:
+        """Returns the account's time range, rounded to midnights in UTC, so that it is the same for a whole day."""
+        today = now_ms // 1000 // DAY_S * DAY_S
+        row = self.account.row
+        return TimeRange(today - row.past_days * DAY_S, today + (row.future_days + 1) * DAY_S)
 
-    def _time_range(self) -> TimeRange:
-        """From a midnight to a midnight (UTC), so that a listing that takes a while keeps its bounds."""
-        today = self.books.clock.now_ms() // 1_000 // DAY_S * DAY_S
-        return TimeRange(today - self.account.past_days * DAY_S, today + (self.account.future_days + 1) * DAY_S)
-
-    @property
-    def origin(self) -> Origin:
-        """Whose events these are, in the feed."""
-        return self.accounts.origin(self.account)
-
-    def _may_write(self) -> None:
-        if not self.accounts.is_writable(self.account.account_id):
-            raise JobFailed("The account is gone.", kind=ACCOUNT_GONE)
-
-    def _tell_changed(self, calendar_id: str, removed: int = 0) -> None:
-        self.books.notify(
-            CalendarChanged(
-                account_id=self.account.account_id, calendar_id=calendar_id, added=0, updated=0, removed=removed
-            )
-        )
+    def _key(self, calendar: CalendarState) -> CalendarKey:
+        return CalendarKey(self.account.row.account_id, calendar.calendar_id)

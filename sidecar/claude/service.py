@@ -10,15 +10,12 @@ from sidecar_protocol.claude.permissions import (
     PermissionStatus,
 )
 from sidecar_protocol.claude.runs import (
-    TIMEOUT_S,
     Claude,
     ModelName,
     PermissionMode,
-    ResumedSession,
     RunClaude,
     SystemPrompt,
     ToolRules,
-    Turns,
     session_lock,
 )
 from sidecar_protocol.claude.sessions import (
@@ -32,12 +29,12 @@ from sidecar_protocol.claude.sessions import (
 )
 from sidecar_protocol.contract import Encoded, as_models, encode
 from sidecar_protocol.entities import Job, JobStatus
-from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority, Seconds
+from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderPath, LongText, Priority
 
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.journal import SessionJournal
-from sidecar.claude.sessions.store import NewSession
+from sidecar.claude.sessions.store import NewSession, SessionUpdate
 from sidecar.runtime import Queue, Runtime
 
 
@@ -47,32 +44,8 @@ class ClaudeService(Claude):
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    async def spawn(
-        self,
-        *,
-        prompt: LongText,
-        cwd: FolderPath | None = None,
-        model: ModelName | None = None,
-        session_id: ResumedSession | None = None,
-        allowed_tools: ToolRules = [],  # noqa: B006 - as declared; only read
-        permission_mode: PermissionMode | None = None,
-        max_turns: Turns | None = None,
-        timeout_s: Seconds = TIMEOUT_S,
-        system_prompt: SystemPrompt | None = None,
-        priority: Priority = 0,
-    ) -> Job:
-        spec = RunClaude(
-            prompt=prompt,
-            cwd=cwd,
-            model=model,
-            session_id=session_id,
-            allowed_tools=allowed_tools,
-            permission_mode=permission_mode,
-            max_turns=max_turns,
-            timeout_s=timeout_s,
-            system_prompt=system_prompt,
-        )
-        return self._queue.enqueue(spec, priority=priority).as_model()
+    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+        return self._queue.enqueue(run, priority=priority).as_model()
 
 
 class SessionsService(Sessions):
@@ -128,9 +101,8 @@ class SessionsService(Sessions):
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules | None = None,
     ) -> Session:
-        session = self._sessions.update(
-            session_id, title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools
-        )
+        update = SessionUpdate(title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools)
+        session = self._sessions.update(session_id, update)
         if session is None:
             raise SessionNotFound
         self._pool.apply_settings(session.load())
@@ -140,7 +112,7 @@ class SessionsService(Sessions):
         self._permissions.cancel_all(session_id, "The session was deleted.")
         if not self._sessions.delete(session_id):
             raise SessionNotFound
-        self._queue.cancel_holders(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
+        self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.QUEUED, JobStatus.RUNNING)
         self._pool.drop(session_id)
         return SessionDeleted(session_id=session_id)
 
@@ -150,7 +122,7 @@ class SessionsService(Sessions):
 
     async def interrupt(self, *, session_id: str) -> Session:
         session = self._get(session_id)
-        self._queue.cancel_holders(session_lock(session_id), JobStatus.RUNNING)
+        self._queue.cancel_by_lock_key(session_lock(session_id), JobStatus.RUNNING)
         return session.as_model()
 
     async def fork(self, *, session_id: str, title: str | None = None) -> Session:

@@ -6,8 +6,10 @@ errors as well (measured with 2.1.197 and 2.1.330).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
+
+from sidecar_protocol.claude.runs import ClaudeUsage
 
 from sidecar.claude.failures import RunEnd, run_failed
 from sidecar.json_reader import get, get_count, get_number, get_object, get_objects, get_text
@@ -55,17 +57,7 @@ class Finished:
 Update = Started | Delta | Retry | Finished
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
-    """Numbers of tokens in the API's four buckets, which do not overlap."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
-
-
-BUCKETS = tuple(bucket.name for bucket in fields(TokenUsage))
+BUCKETS = tuple(ClaudeUsage.model_fields)
 UNKNOWN_MODEL = "unknown"
 
 
@@ -75,7 +67,7 @@ class MessageUsage:
 
     api_message_id: str
     model: str
-    tokens: TokenUsage
+    tokens: ClaudeUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +77,7 @@ class RunUsage:
     If the CLI reported no cost, `cost_usd` has no value.
     """
 
-    tokens: TokenUsage
+    tokens: ClaudeUsage
     cost_usd: float | None
     messages: tuple[MessageUsage, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
@@ -98,7 +90,7 @@ class RunOutcome:
     text: str
     session_id: str | None
     model: str | None
-    usage: TokenUsage
+    usage: ClaudeUsage
     total_cost_usd: float | None
     num_turns: int | None
     duration_ms: int | None
@@ -141,10 +133,10 @@ class RunReader:
         """The usage so far."""
         totals = {bucket: sum(usage[bucket] for usage in self._usages.values()) for bucket in BUCKETS}
         messages = tuple(
-            MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), TokenUsage(**usage))
+            MessageUsage(message_id, self._models.get(message_id) or base_model(self.model), ClaudeUsage(**usage))
             for message_id, usage in self._usages.items()
         )
-        return RunUsage(TokenUsage(**totals), self._cost_usd, messages, dict(self._costs))
+        return RunUsage(ClaudeUsage(**totals), self._cost_usd, messages, dict(self._costs))
 
     @property
     def _cost_usd(self) -> float | None:
@@ -195,7 +187,7 @@ class RunReader:
             text=well_formed(get_text(result, "result") or ""),
             session_id=self.session_id,
             model=self.model,
-            usage=TokenUsage(**{bucket: get_count(result, "usage", bucket) or 0 for bucket in BUCKETS}),
+            usage=ClaudeUsage(**{bucket: get_count(result, "usage", bucket) or 0 for bucket in BUCKETS}),
             total_cost_usd=self._cost_usd,
             num_turns=get_count(result, "num_turns"),
             duration_ms=get_count(result, "duration_ms"),

@@ -4,7 +4,7 @@ Tokens are stored by API message, so that a message which is reported in two tur
 are stored by job, model and time, since the CLI does not report them by message.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio.lowlevel
@@ -30,7 +30,7 @@ class UsageStore:
         """Adds the usage of a run or a turn, within a `write` block of the caller."""
         now = iso_now(self._clock)
         for message in usage.messages:
-            tokens = asdict(message.tokens)
+            tokens = message.tokens.model_dump()
             if any(tokens.values()):
                 self._add_message(now, job_id, session_id, message.api_message_id, message.model, tokens)
         for model, cost in usage.costs.items():

@@ -1,4 +1,4 @@
-"""The job queue, composed.  Unlike the other features it is made at the start: they all queue jobs."""
+"""Composes the job queue.  It is created at the start of the process, since all other features queue jobs."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ KillOrphans = Callable[[Collection[str]], Awaitable[int]]
 
 
 class JobsFeature:
-    """The queue, its schedules, and its worker while jobs are run.
+    """The queue, its schedules and, once `make_worker` was called, its worker.
 
     `specs` returns every job type by name.
     """
@@ -39,29 +39,20 @@ class JobsFeature:
         self.store = JobsStore(database)
         self.journal = JobJournal(database, self.store, notifier, clock, new_id, boot_id=new_id())
         self.queue = JobsService(self.store, self.journal, specs, wake=self.wake, on_cancel=self._cancel)
-        self.schedules = Scheduler(
-            database,
-            SchedulesStore(database),
-            self.store,
-            self.journal,
-            specs,
-            clock=clock,
-            notify=notifier.notify,
-            wake=self.wake,
-        )
+        self.schedules = Scheduler(SchedulesStore(database), self.journal, specs, wake=self.wake)
         self.services = (self.queue, self.schedules)
         self.worker: JobsWorker | None = None
 
     @property
-    def trouble(self) -> str | None:
-        """Why no job could be claimed at the last attempt; None if one could."""
-        return self.worker.trouble if self.worker is not None else None
+    def claim_error(self) -> str | None:
+        """Why the worker's last attempt to start jobs failed; None if it did not."""
+        return self.worker.claim_error if self.worker is not None else None
 
     def make_worker(
         self, runtime: Runtime, registrations: Iterable[Registration], kill_orphans: KillOrphans
     ) -> "JobsWorker":
-        """Makes the worker, which then has to be run.  Until then, jobs are only queued."""
-        from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415 - it brings anyio, which the start does without
+        """Creates the worker; the caller runs it.  Until then, jobs are only queued."""
+        from sidecar.jobs.worker import JobsWorker  # noqa: PLC0415 - it imports anyio, which the start does without
 
         self.worker = JobsWorker(
             self.journal,
@@ -78,7 +69,7 @@ class JobsFeature:
         return await self.worker.stop(deadline_s) if self.worker is not None else (0, True)
 
     def wake(self) -> None:
-        """Makes the worker look for jobs: one was queued, or the clock was set."""
+        """Makes the worker look for due jobs: one was queued, or the clock was set."""
         if self.worker is not None:
             self.worker.wake()
 

@@ -1,6 +1,6 @@
-"""Every change of a job: its row, its line in the log and its notifications, in one transaction.
+"""Changes jobs: the row, the line of the job's log and the notifications, in one transaction.
 
-The service and the worker change jobs through this and nothing else, so the three can never disagree.
+Service, worker and scheduler change jobs only through this module, so that the three always agree.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,17 @@ from sidecar_protocol.jobs import JobLogAdded, JobProgress, JobQueue, JobQueueUp
 
 from sidecar.clock import Clock, iso, iso_now
 from sidecar.ids import MakeId
-from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.records import ClaimedJob, NewJob, Orphan, Requeue
 from sidecar.jobs.store import JobsStore
 from sidecar.storage.database import Database
 from sidecar.text import well_formed
 
 MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
-"""With the largest result beside it, a job still fits into an answer of 8 MiB."""
+"""Maximum size of a payload; with the largest result a job still fits into a response of 8 MiB."""
 MAX_MESSAGE_CHARS: Final = 2_000
+"""Maximum length of a message; longer ones are cut, since every notification of the job repeats it."""
 MAX_META_BYTES: Final = 64 * 1024
+"""Maximum size of a log line's `meta`, and of an error's `details`."""
 
 ENDINGS: Final = {
     JobStatus.SUCCEEDED: ("info", "Succeeded"),
@@ -33,7 +35,7 @@ ENDINGS: Final = {
 
 
 class Notifier(Protocol):
-    """Where notifications go."""
+    """Sends notifications; `discard` drops an ephemeral one that is still unsent."""
 
     def notify(self, notification: Notification) -> None: ...
 
@@ -41,19 +43,20 @@ class Notifier(Protocol):
 
 
 class JobJournal:
-    """The one way to change a job."""
+    """The only way to change a job."""
 
     def __init__(
         self, database: Database, store: JobsStore, notifier: Notifier, clock: Clock, new_id: MakeId, boot_id: str
     ) -> None:
-        self._database = database
-        self._store = store
+        self.database = database
+        self.store = store
+        self.clock = clock
+        self.notify = notifier.notify
         self._notifier = notifier
-        self._clock = clock
         self._new_id = new_id
         self._boot_id = boot_id
 
-    def queue(
+    def enqueue(
         self,
         spec: JobSpec,
         *,
@@ -63,7 +66,10 @@ class JobJournal:
         max_attempts: int | None = None,
         schedule_id: str | None = None,
     ) -> tuple[Encoded[Job], bool]:
-        """A new job, and False; or the one that already has the key, and True.  Raises PayloadTooLarge."""
+        """Adds a job and returns it with False; returns the existing job with this idempotency key with True.
+
+        Raises `PayloadTooLarge`.
+        """
         payload = spec.json_bytes()
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge
@@ -78,39 +84,36 @@ class JobJournal:
             lock_key=spec.lock_key(),
             schedule_id=schedule_id,
         )
-        with self._database.write():
-            job = self._store.insert(new, iso_now(self._clock))
-            if job is None and idempotency_key is not None:
-                existing = self._store.by_idempotency_key(idempotency_key)
-                assert existing is not None  # the key is what the insert collided with
-                return existing, True
-            assert job is not None
-            self._changed(job)
+        with self.database.write():
+            job = self.store.insert(new, iso_now(self.clock))
+            if job is None:
+                return self.store.by_idempotency_key(idempotency_key), True
+            self._notify_updated(job)
             self.log(new.job_id, "info", "Queued")
         return job, False
 
     def request_cancel(self, job_id: str) -> Encoded[Job] | None:
-        """The job after the request; None where it has ended or was asked already."""
-        with self._database.write():
-            job = self._store.request_cancel(job_id, iso_now(self._clock))
+        """Returns the job, or None if it is finished or its cancellation was requested before."""
+        with self.database.write():
+            job = self.store.request_cancel(job_id, iso_now(self.clock))
             if job is not None:
-                self._changed(job)
+                self._notify_updated(job)
                 self.log(job_id, "info", "Cancel requested")
         return job
 
     def claim(self, full_types: list[str]) -> ClaimedJob | None:
-        """The next due job, now running.  Most looks find nothing, and a look needs no lock."""
-        now = iso_now(self._clock)
-        if self._store.has_ripe(now):
-            with self._database.write():
-                self._store.ripen(now)
-        job_id = self._store.next_ready(full_types)
+        """Starts the next due job, except jobs of `full_types`.  Takes no write lock if there is none."""
+        now = iso_now(self.clock)
+        if self.store.has_newly_due(now):
+            with self.database.write():
+                self.store.mark_due(now)
+        job_id = self.store.next_due(full_types)
         if job_id is None:
             return None
-        with self._database.write():
-            claimed = self._store.claim(job_id, self._boot_id, now)
+        with self.database.write():
+            claimed = self.store.claim(job_id, self._boot_id, now)
             if claimed is not None:
-                self._changed(claimed.encoded)
+                self._notify_updated(claimed.encoded)
                 self.log(claimed.job_id, "info", "Started")
         return claimed
 
@@ -121,127 +124,109 @@ class JobJournal:
         *,
         result: bytes | None = None,
         error: JobError | None = None,
-        message: str | None = None,
     ) -> None:
-        """A running job's end."""
         level, word = ENDINGS[status]
         self._notifier.discard(JobProgress, job_id)
-        with self._database.write():
-            job = self._store.finish(
+        with self.database.write():
+            job = self.store.finish(
                 job_id,
                 status,
-                message or (error.message if error is not None else None),
+                None if error is None else error.message,
                 result=None if result is None else result.decode(),
                 error=None if error is None else error.json_bytes().decode(),
-                now=iso_now(self._clock),
+                now=iso_now(self.clock),
             )
             if job is not None:
                 self.log(job_id, level, f"{word}: {error.message}" if error is not None else word)
-                self._changed(job)
+                self._notify_updated(job)
 
     def log(self, job_id: str, level: str, message: str, meta: Mapping[str, object] | None = None) -> None:
-        """A line in the job's log."""
         encoded = None if meta is None else storable_json(meta)
-        with self._database.write():
-            line = self._store.add_log_line(
-                self._new_id(), job_id, iso_now(self._clock), level, storable_text(message), encoded
+        with self.database.write():
+            line = self.store.add_log_line(
+                self._new_id(), job_id, iso_now(self.clock), level, storable_text(message), encoded
             )
-            self._notifier.notify(JobLogAdded(line=line.as_model()))
-
-    def log_size(self, job_id: str, full: str) -> LogSize:
-        """How much log a job has, and whether it holds the line `full`."""
-        return self._store.log_size(job_id, full)
+            self.notify(JobLogAdded(line=line.as_model()))
 
     def save_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
-        """How far the job is, kept for whoever looks later."""
-        with self._database.write():
-            kept = None if message is None else storable_text(message)
-            self._store.set_progress(job_id, progress, kept, iso_now(self._clock))
+        """Stores the progress in the job's row."""
+        with self.database.write():
+            text = None if message is None else storable_text(message)
+            self.store.set_progress(job_id, progress, text, iso_now(self.clock))
 
-    def tell_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
-        """How far the job is, for whoever looks now."""
-        told = None if message is None else storable_text(message)
-        self._notifier.notify(JobProgress(job_id=job_id, progress=progress, message=told))
+    def notify_progress(self, job_id: str, progress: float | None, message: str | None) -> None:
+        """Notifies the client of the progress, without storing it."""
+        text = None if message is None else storable_text(message)
+        self.notify(JobProgress(job_id=job_id, progress=progress, message=text))
 
     def wait_for(self, job_id: str, what: WaitingFor | None) -> None:
-        """A running job waits for this; None: no more."""
-        with self._database.write():
-            if (job := self._store.wait_for(job_id, what, iso_now(self._clock))) is not None:
-                self._changed(job)
+        """Sets what a running job waits for; None once it goes on."""
+        with self.database.write():
+            if (job := self.store.wait_for(job_id, what, iso_now(self.clock))) is not None:
+                self._notify_updated(job)
 
     def retry_later(self, job_id: str, error: JobError, *, delay_s: float, attempt: int, max_attempts: int) -> bool:
-        """A failed try, with another to come; False where somebody wants the job cancelled."""
-        message = f"Try {attempt} of {max_attempts} failed, the next comes in {delay_s:.1f} s: {error.message}"
+        """Queues a job for its next attempt.  Returns False if its cancellation was requested."""
+        message = f"Attempt {attempt} of {max_attempts} failed; retrying in {delay_s:.1f} s: {error.message}"
         encoded = error.json_bytes().decode()
-        back = Requeued(message, self._in(delay_s), WaitingFor.RETRY, encoded, spent=True)
-        return self._requeue(job_id, back, "warning")
+        requeued = Requeue(message, self._in(delay_s), WaitingFor.RETRY, encoded, uses_attempt=True)
+        return self._requeue(job_id, requeued, "warning")
 
     def snooze(self, job_id: str, message: str, *, delay_s: float, waiting_for: WaitingFor) -> bool:
-        """It cannot run now, which is nobody's fault; False where somebody wants the job cancelled."""
-        back = Requeued(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
-        return self._requeue(job_id, back, "info")
+        """Queues a job that cannot run now.  Returns False if its cancellation was requested."""
+        requeued = Requeue(storable_text(message), self._in(delay_s), waiting_for, snoozed=True)
+        return self._requeue(job_id, requeued, "info")
 
-    def put_back(self, job_id: str) -> bool:
-        """The process ends before the job did; it runs again, and has lost no try."""
-        return self._requeue(job_id, Requeued("Queued again: the sidecar was shut down"), "info")
+    def requeue_after_shutdown(self, job_id: str) -> bool:
+        """Queues a job that the shutdown interrupted; it uses up no attempt."""
+        return self._requeue(job_id, Requeue("Queued again: the sidecar was shut down"), "info")
 
-    def recover(self, job_id: str) -> bool:
-        """The process died while the job ran; it runs again."""
-        return self._requeue(job_id, Requeued("Queued again after a crash", recovered=True), "warning")
+    def requeue_after_crash(self, job_id: str) -> bool:
+        return self._requeue(job_id, Requeue("Queued again after a crash", recovered=True), "warning")
 
-    def _requeue(self, job_id: str, back: Requeued, level: str) -> bool:
+    def _requeue(self, job_id: str, requeued: Requeue, level: str) -> bool:
         self._notifier.discard(JobProgress, job_id)
-        with self._database.write():
-            job = self._store.requeue(job_id, back, iso_now(self._clock))
+        with self.database.write():
+            job = self.store.requeue(job_id, requeued, iso_now(self.clock))
             if job is not None:
-                self.log(job_id, level, back.message)
-                self._changed(job)
+                self.log(job_id, level, requeued.message)
+                self._notify_updated(job)
         return job is not None
 
     def rerun(self, job_id: str) -> Encoded[Job] | None:
-        """A finished job, queued anew; None where it is not finished."""
-        with self._database.write():
-            job = self._store.rerun(job_id, iso_now(self._clock))
+        """Queues a finished job again.  Returns None if it is not finished."""
+        with self.database.write():
+            job = self.store.rerun(job_id, iso_now(self.clock))
             if job is not None:
-                self.log(job_id, "info", "Queued again by hand")
-                self._changed(job)
+                self.log(job_id, "info", "Queued again on request")
+                self._notify_updated(job)
         return job
 
-    def lock(self, job_id: str, key: str) -> None:
-        """A running job has this key from now on."""
-        with self._database.write():
-            self._store.lock(job_id, key)
+    def set_lock_key(self, job_id: str, key: str) -> None:
+        with self.database.write():
+            self.store.set_lock_key(job_id, key)
 
     def set_paused(self, *, paused: bool) -> JobQueue:
-        """Pause or resume the queue, for restarts too."""
-        with self._database.write():
-            if paused is not (self._store.paused_at() is not None):
-                self._store.set_paused_at(iso_now(self._clock) if paused else None)
-                self._notifier.notify(JobQueueUpdated(queue=self.queue_state()))
+        """Pauses or resumes the queue, also for later starts."""
+        with self.database.write():
+            if paused is not (self.store.paused_at() is not None):
+                self.store.set_paused_at(iso_now(self.clock) if paused else None)
+                self.notify(JobQueueUpdated(queue=self.queue_state()))
         return self.queue_state()
 
     def queue_state(self) -> JobQueue:
-        """The queue as a whole."""
-        paused_at = self._store.paused_at()
-        return JobQueue(paused=paused_at is not None, paused_at=paused_at, counts=self._store.counts())
+        paused_at = self.store.paused_at()
+        return JobQueue(paused=paused_at is not None, paused_at=paused_at, counts=self.store.counts())
 
     def orphans(self) -> list[Orphan]:
-        """The jobs that a dead process left running."""
-        return self._store.orphans(self._boot_id)
+        """Returns the jobs that an earlier process left running."""
+        return self.store.orphans(self._boot_id)
 
-    def next_run_at(self) -> str | None:
-        """When the next job that waits for its time is due."""
-        return self._store.next_run_at()
-
-    def now_ms(self) -> int:
-        """The wall clock, by which jobs are due."""
-        return self._clock.now_ms()
-
-    def _changed(self, job: Encoded[Job]) -> None:
-        self._notifier.notify(JobUpdated(job=job.as_model()))
+    def _notify_updated(self, job: Encoded[Job]) -> None:
+        self.notify(JobUpdated(job=job.as_model()))
 
     def _in(self, delay_s: float) -> str:
-        return iso(self._clock.now_ms() + round(delay_s * 1000))
+        return iso(self.clock.now_ms() + round(delay_s * 1000))
 
 
 def storable_text(text: str) -> str:
@@ -250,9 +235,9 @@ def storable_text(text: str) -> str:
 
 
 def storable_json(value: Mapping[str, object]) -> bytes:
-    """A handler's own words as JSON; what cannot be JSON, or is too large, is only mentioned."""
+    """Encodes a handler's data; values that cannot be encoded, or are too large, are replaced by a note."""
     try:
         encoded = to_json(value, inf_nan_mode="null", serialize_unknown=True)
-    except ValueError:  # half of a surrogate pair, or a circle
+    except ValueError:  # a lone surrogate, or a circular reference
         return b'{"unreadable":true}'
     return encoded if len(encoded) <= MAX_META_BYTES else b'{"truncated":true}'

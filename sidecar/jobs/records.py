@@ -1,4 +1,4 @@
-"""What the statements about jobs take and give, where a row's JSON is not enough."""
+"""Values that `JobsStore` takes and returns, besides jobs as JSON."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from sidecar_protocol.entities import Job
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a job is made from."""
+    """The columns of a new job."""
 
     job_id: str
     type: str
@@ -23,7 +23,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job that this process has taken on."""
+    """A job that this process has started."""
 
     job_id: str
     type: str
@@ -32,37 +32,34 @@ class ClaimedJob:
     max_attempts: int
     encoded: Encoded[Job]
     first_snoozed_at: str | None = None
-    """Since when it has been put off."""
 
 
 @dataclass(frozen=True, slots=True)
-class Requeued:
-    """How a running job goes back into the queue."""
+class Requeue:
+    """The changes of a running job that returns to the queue."""
 
     message: str
     run_at: str | None = None
     waiting_for: str | None = None
     error: str | None = None
-    spent: bool = False
-    """Whether it has had its try."""
+    uses_attempt: bool = False
     recovered: bool = False
     snoozed: bool = False
-    """Whether it is put off, for a reason outside of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A job that a dead process left running."""
+    """A job that an earlier process left running."""
 
     job_id: str
     type: str
-    cancelled: bool
+    cancel_requested: bool
     recoveries: int
 
 
 @dataclass(slots=True)
 class LogSize:
-    """What a job's log holds."""
+    """The size of a job's log; `full` if further lines are dropped."""
 
     lines: int
     bytes: int

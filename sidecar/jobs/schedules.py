@@ -1,6 +1,6 @@
 """The table `job_schedules`."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Final
 
 from sidecar_protocol.contract import Encoded
@@ -16,104 +16,74 @@ SCHEDULE_JSON: Final = """json_object(
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A schedule as the scheduler needs it."""
+    """The columns of a schedule that the scheduler needs, by the names that they have in the table."""
 
     schedule_id: str
     type: str
-    payload: str
+    payload_json: str
     period_s: int
     offset_ms: int
     next_run_at: str
     last_job_id: str | None
 
 
-_COLUMNS = "schedule_id, type, payload_json, period_s, offset_ms, next_run_at, last_job_id"
+_COLUMNS: Final = ", ".join(field.name for field in fields(StoredSchedule))
 
 
 class SchedulesStore:
-    """Every statement about schedules."""
+    """All statements about schedules."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, schedule: StoredSchedule) -> None:
-        """A new schedule; one that is there already stays as its user has set it."""
         self._database.execute(
-            """
-            INSERT INTO job_schedules (schedule_id, type, payload_json, period_s, offset_ms, next_run_at)
-            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (schedule_id) DO NOTHING
-            """,
-            (
-                schedule.schedule_id,
-                schedule.type,
-                schedule.payload,
-                schedule.period_s,
-                schedule.offset_ms,
-                schedule.next_run_at,
-            ),
+            f"INSERT INTO job_schedules ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(schedule)
         )
 
     def remove(self, schedule_id: str) -> None:
-        """Forget a schedule; its jobs stay."""
         self._database.execute("DELETE FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
 
-    def exists(self, schedule_id: str) -> bool:
-        """Whether there is one with this id."""
-        return self.get(schedule_id) is not None
-
     def get(self, schedule_id: str) -> StoredSchedule | None:
-        """One schedule."""
-        row = self._database.row(f"SELECT {_COLUMNS} FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
-        return StoredSchedule(*row) if row is not None else None
+        found = self._select("schedule_id = ?", schedule_id)
+        return found[0] if found else None
 
     def due(self, now: str) -> list[StoredSchedule]:
-        """Those whose time has come."""
-        rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM job_schedules WHERE enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", (now,)
-        )
-        return [StoredSchedule(*row) for row in rows]
+        return self._select("enabled = 1 AND next_run_at <= ? ORDER BY next_run_at", now)
 
     def too_far_ahead(self, now_ms: int) -> list[StoredSchedule]:
-        """Those whose next run lies further ahead than their period allows: the clock was set back."""
-        rows = self._database.rows(
-            f"""
-            SELECT {_COLUMNS} FROM job_schedules
-            WHERE enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + 1
-            """,
-            (now_ms,),
+        """Returns the schedules whose next run is more than a period away: the clock was set back."""
+        return self._select(
+            "enabled = 1 AND (julianday(next_run_at) - 2440587.5) * 86400 > ? / 1000.0 + period_s + 1", now_ms
         )
-        return [StoredSchedule(*row) for row in rows]
 
     def next_run_at(self) -> str | None:
-        """When the next one is due."""
         row = self._database.row("SELECT min(next_run_at) FROM job_schedules WHERE enabled = 1")
         return row[0] if row is not None else None
 
-    def move(self, schedule_id: str, next_run_at: str) -> Encoded[Schedule]:
-        """Set when it runs next."""
-        return self._json("UPDATE job_schedules SET next_run_at = ?", (next_run_at,), schedule_id)
+    def update(
+        self, schedule_id: str, next_run_at: str, *, enabled: bool | None = None, period_s: int | None = None
+    ) -> Encoded[Schedule]:
+        return self._update(
+            "next_run_at = ?, enabled = coalesce(?, enabled), period_s = coalesce(?, period_s)",
+            next_run_at, enabled, period_s, schedule_id,
+        )  # fmt: skip
 
-    def ran(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
-        """Note the job that it has made."""
-        return self._json("UPDATE job_schedules SET last_run_at = ?, last_job_id = ?", (now, job_id), schedule_id)
-
-    def change(self, schedule_id: str, *, enabled: bool, period_s: int) -> Encoded[Schedule]:
-        """Set what a user may set."""
-        return self._json("UPDATE job_schedules SET enabled = ?, period_s = ?", (int(enabled), period_s), schedule_id)
-
-    def is_enabled(self, schedule_id: str) -> bool:
-        """Whether it is switched on."""
-        row = self._database.row("SELECT enabled FROM job_schedules WHERE schedule_id = ?", (schedule_id,))
-        return row is not None and bool(row[0])
+    def record_run(self, schedule_id: str, job_id: str, now: str) -> Encoded[Schedule]:
+        """Stores the job that the schedule has created."""
+        return self._update("last_run_at = ?, last_job_id = ?", now, job_id, schedule_id)
 
     def all(self) -> list[Encoded[Schedule]]:
-        """All schedules, by id."""
         rows = self._database.rows(f"SELECT {SCHEDULE_JSON} FROM job_schedules ORDER BY schedule_id")
         return [Encoded(Schedule, row[0].encode()) for row in rows]
 
-    def _json(self, update: str, parameters: tuple[object, ...], schedule_id: str) -> Encoded[Schedule]:
+    def _select(self, condition: str, *parameters: object) -> list[StoredSchedule]:
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM job_schedules WHERE {condition}", parameters)
+        return [StoredSchedule(*row) for row in rows]
+
+    def _update(self, changes: str, *parameters: object) -> Encoded[Schedule]:
         row = self._database.row(
-            f"{update} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", (*parameters, schedule_id)
+            f"UPDATE job_schedules SET {changes} WHERE schedule_id = ? RETURNING {SCHEDULE_JSON}", parameters
         )
-        assert row is not None  # the callers have just read it
+        assert row is not None  # the callers have just read the row
         return Encoded(Schedule, row[0].encode())

@@ -1,4 +1,4 @@
-"""`jobs.*`: what clients ask of the queue."""
+"""Implements the `jobs.*` methods, except those of schedules."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from sidecar.wire.dispatch import invalid_params
 
 
 class JobsService(Jobs):
-    """The queue, as clients see it."""
+    """The queue, for clients and for other features.  `specs` returns every job type by name."""
 
     def __init__(
         self,
@@ -35,7 +35,6 @@ class JobsService(Jobs):
         wake: Callable[[], None],
         on_cancel: Callable[[str], None],
     ) -> None:
-        """`specs` gives every job type, by name."""
         self._store = store
         self._journal = journal
         self._specs = specs
@@ -60,15 +59,14 @@ class JobsService(Jobs):
             wanted = spec.model_validate(payload or {})
         except ValidationError as error:
             raise invalid_params(error, "payload") from None
-        job, deduplicated = self._journal.queue(
+        job, deduplicated = self._journal.enqueue(
             wanted, priority=priority, run_at=run_at, idempotency_key=idempotency_key, max_attempts=max_attempts
         )
         self._wake()
         return encode(JobCreated, job=job.as_model(), deduplicated=deduplicated).as_model()
 
     def enqueue(self, spec: JobSpec, *, priority: int = 0) -> Encoded[Job]:
-        """Queue a job from inside the process."""
-        job, _ = self._journal.queue(spec, priority=priority)
+        job, _ = self._journal.enqueue(spec, priority=priority)
         self._wake()
         return job
 
@@ -96,9 +94,8 @@ class JobsService(Jobs):
         self._on_cancel(job_id)
         return job.as_model()
 
-    def cancel_holders(self, lock_key: str, *statuses: JobStatus) -> None:
-        """Cancel the jobs that have this lock, or want it, and have one of these statuses."""
-        for job_id in self._store.holders(lock_key, statuses):
+    def cancel_by_lock_key(self, lock_key: str, *statuses: JobStatus) -> None:
+        for job_id in self._store.with_lock_key(lock_key, statuses):
             if self._journal.request_cancel(job_id) is not None:
                 self._on_cancel(job_id)
 

@@ -1,4 +1,4 @@
-"""The tables `jobs` and `job_events`.  Rows leave as JSON that SQLite made, which `Job` and `JobLogLine` describe."""
+"""The tables `jobs` and `job_events`.  Rows are returned as JSON in the form of `Job` and `JobLogLine`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,7 +7,7 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jobs import JobLogLine
 
-from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeued
+from sidecar.jobs.records import ClaimedJob, LogSize, NewJob, Orphan, Requeue
 from sidecar.storage.database import Database
 from sidecar.storage.paging import PagedList
 
@@ -23,13 +23,13 @@ JOB_JSON: Final = """json_object(
     'cancel_requested', json(iif(cancel_requested_at IS NULL, 'false', 'true')),
     'payload', json(payload_json), 'result', json(result_json), 'error', json(error_json), 'version', version)"""
 
-# The indexes are named because SQLite, without statistics, would rather read all that is queued.
+# The indexes are named because SQLite, without statistics, would read all queued jobs instead.
 DUE: Final = "FROM jobs INDEXED BY idx_jobs_due WHERE status = 'queued' AND is_due = 1"
 DELAYED: Final = "FROM jobs INDEXED BY idx_jobs_delayed WHERE status = 'queued' AND is_due = 0"
 FREE: Final = """(lock_key IS NULL OR NOT EXISTS (
     SELECT 1 FROM jobs AS holder INDEXED BY idx_jobs_locks
     WHERE holder.status = 'running' AND holder.lock_key = jobs.lock_key))"""
-"""Whether nobody has what a job must have for itself."""
+"""Condition: no running job holds this job's lock."""
 
 LOG_LINE_JSON: Final = """json_object(
     'line_id', event_id, 'job_id', job_id, 'created_at', created_at, 'level', level, 'message', message,
@@ -43,13 +43,13 @@ PruneKey = tuple[str, str]
 
 
 class JobsStore:
-    """Every statement about jobs."""
+    """All statements about jobs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def insert(self, job: NewJob, now: str) -> Encoded[Job] | None:
-        """A new queued job; None where its idempotency key is taken."""
+        """Returns the new job, or None if its idempotency key is taken."""
         return self._job(
             f"""
             INSERT INTO jobs (job_id, type, status, created_at, updated_at, payload_json, priority, run_at,
@@ -62,22 +62,22 @@ class JobsStore:
             job.max_attempts, job.lock_key, job.schedule_id, job.run_at is None or job.run_at <= now,
         )  # fmt: skip
 
-    def by_idempotency_key(self, key: str) -> Encoded[Job] | None:
-        """The job that was made with this key."""
-        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
+    def by_idempotency_key(self, key: str | None) -> Encoded[Job]:
+        job = self._job(f"SELECT {JOB_JSON} FROM jobs WHERE idempotency_key = ?", key)
+        assert job is not None  # the callers have just collided with it
+        return job
 
     def get(self, job_id: str) -> Encoded[Job] | None:
-        """One job."""
         return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ?", job_id)
 
     def page(
         self, status: str | None, job_type: str | None, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[Job]], str | None]:
-        """Jobs, newest first, and the cursor of the next page."""
+        """Returns jobs, newest first, and the cursor of the next page."""
         return _JOBS.page(self._database, limit, cursor, equal={"status": status, "type": job_type})
 
     def request_cancel(self, job_id: str, now: str) -> Encoded[Job] | None:
-        """Cancel a queued job, mark a running one; None where it is neither, or marked already."""
+        """Cancels a queued job or marks a running one.  Returns None if it is neither, or was marked before."""
         return self._job(
             f"""
             UPDATE jobs SET
@@ -90,20 +90,19 @@ class JobsStore:
             now=now, job_id=job_id,
         )  # fmt: skip
 
-    def ripen(self, now: str) -> None:
-        """Make ready what has waited for a time that has come."""
+    def mark_due(self, now: str) -> None:
+        """Marks the delayed jobs whose `run_at` has passed."""
         self._database.execute(
             "UPDATE jobs SET is_due = 1 WHERE status = 'queued' AND is_due = 0 AND run_at <= ?", (now,)
         )
 
-    def has_ripe(self, now: str) -> bool:
-        """Whether `ripen` would change something."""
+    def has_newly_due(self, now: str) -> bool:
         return self._database.row(f"SELECT 1 {DELAYED} AND run_at <= ? LIMIT 1", (now,)) is not None
 
-    def next_ready(self, full_types: list[str]) -> str | None:
-        """The next job to run; None while the queue is paused, or where types that are at their limit are all there is.
+    def next_due(self, full_types: list[str]) -> str | None:
+        """Returns the next job to run, except of `full_types`; None if there is none or the queue is paused.
 
-        It looks up the first of each type, so that ten thousand jobs of a type that is at its limit cost one look.
+        The first job of each type is looked up separately, so that ten thousand jobs of a full type cost one lookup.
         """
         if self.paused_at() is not None:
             return None
@@ -125,7 +124,7 @@ class JobsStore:
         return row[0] if row is not None else None
 
     def claim(self, job_id: str, boot_id: str, now: str) -> ClaimedJob | None:
-        """A queued job, now running here; None where it is no longer queued."""
+        """Starts a queued job.  Returns None if it is no longer queued."""
         row = self._database.row(
             f"""
             UPDATE jobs SET
@@ -144,14 +143,14 @@ class JobsStore:
         )
 
     def next_run_at(self) -> str | None:
-        """When the next job that waits for its time is due."""
+        """Returns when the next delayed job is due."""
         row = self._database.row(f"SELECT min(run_at) {DELAYED}")
         return row[0] if row is not None else None
 
     def finish(
         self, job_id: str, status: str, message: str | None, *, result: str | None, error: str | None, now: str
     ) -> Encoded[Job] | None:
-        """A running job's end; None where it is not running."""
+        """Ends a running job.  Returns None if it is not running."""
         return self._job(
             f"""
             UPDATE jobs SET
@@ -165,7 +164,6 @@ class JobsStore:
         )  # fmt: skip
 
     def set_progress(self, job_id: str, progress: float | None, message: str | None, now: str) -> None:
-        """How far a running job is."""
         self._database.execute(
             """
             UPDATE jobs SET progress = ?, message = coalesce(?, message), updated_at = ?, version = version + 1
@@ -175,7 +173,7 @@ class JobsStore:
         )
 
     def wait_for(self, job_id: str, what: str | None, now: str) -> Encoded[Job] | None:
-        """What a running job waits for; None where it is not running."""
+        """Sets what a running job waits for.  Returns None if it is not running."""
         return self._job(
             f"""
             UPDATE jobs SET waiting_for = ?, updated_at = ?, version = version + 1
@@ -184,26 +182,26 @@ class JobsStore:
             what, now, job_id,
         )  # fmt: skip
 
-    def requeue(self, job_id: str, back: Requeued, now: str) -> Encoded[Job] | None:
-        """A running job back into the queue; None where it is not running, or somebody wants it cancelled."""
+    def requeue(self, job_id: str, to: Requeue, now: str) -> Encoded[Job] | None:
+        """Returns a running job to the queue; None if it is not running, or its cancellation was requested."""
         return self._job(
             f"""
             UPDATE jobs SET
                 status = 'queued', run_at = :run_at, is_due = :run_at IS NULL, waiting_for = :waiting_for,
                 message = :message,
                 error_json = coalesce(:error, error_json), boot_id = NULL, started_at = NULL, progress = 0.0,
-                attempt = attempt - iif(:spent, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
+                attempt = attempt - iif(:uses_attempt, 0, 1), recoveries = recoveries + iif(:recovered, 1, 0),
                 first_snoozed_at = iif(:snoozed, coalesce(first_snoozed_at, :now), first_snoozed_at),
                 updated_at = :now, version = version + 1
             WHERE job_id = :job_id AND status = 'running' AND cancel_requested_at IS NULL
             RETURNING {JOB_JSON}
             """,
-            job_id=job_id, run_at=back.run_at, waiting_for=back.waiting_for, message=back.message, error=back.error,
-            spent=back.spent, recovered=back.recovered, snoozed=back.snoozed, now=now,
+            job_id=job_id, run_at=to.run_at, waiting_for=to.waiting_for, message=to.message, error=to.error,
+            uses_attempt=to.uses_attempt, recovered=to.recovered, snoozed=to.snoozed, now=now,
         )  # fmt: skip
 
     def rerun(self, job_id: str, now: str) -> Encoded[Job] | None:
-        """A finished job into the queue, as if it had never run; None where it is not finished."""
+        """Queues a finished job as if it had never run.  Returns None if it is not finished."""
         return self._job(
             f"""
             UPDATE jobs SET
@@ -218,12 +216,10 @@ class JobsStore:
             now, job_id,
         )  # fmt: skip
 
-    def lock(self, job_id: str, key: str) -> None:
-        """Give a running job a key."""
+    def set_lock_key(self, job_id: str, key: str) -> None:
         self._database.execute("UPDATE jobs SET lock_key = ? WHERE job_id = ? AND status = 'running'", (key, job_id))
 
-    def holders(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
-        """The jobs with this key that have one of these statuses."""
+    def with_lock_key(self, lock_key: str, statuses: Sequence[str]) -> list[str]:
         rows = self._database.rows(
             f"SELECT job_id FROM jobs WHERE status IN ({', '.join('?' * len(statuses))}) AND lock_key = ?",
             (*statuses, lock_key),
@@ -231,7 +227,7 @@ class JobsStore:
         return [row[0] for row in rows]
 
     def orphans(self, boot_id: str) -> list[Orphan]:
-        """Jobs that another life of the process left running."""
+        """Returns the jobs that an earlier process left running."""
         rows = self._database.rows(
             """
             SELECT job_id, type, cancel_requested_at IS NOT NULL, recoveries FROM jobs
@@ -239,24 +235,22 @@ class JobsStore:
             """,
             (boot_id,),
         )
-        return [Orphan(job_id, job_type, bool(cancelled), count) for job_id, job_type, cancelled, count in rows]
+        return [Orphan(job_id, job_type, bool(requested), count) for job_id, job_type, requested, count in rows]
 
-    def is_live(self, job_id: str) -> bool:
-        """Whether a job is queued or running."""
-        found = self._database.row("SELECT 1 FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", (job_id,))
-        return found is not None
+    def get_live(self, job_id: str | None) -> Encoded[Job] | None:
+        """Returns the job if it is not finished yet."""
+        return self._job(f"SELECT {JOB_JSON} FROM jobs WHERE job_id = ? AND status IN ('queued', 'running')", job_id)
 
     def paused_at(self) -> str | None:
-        """Since when no job is started; None: jobs are started."""
+        """Returns since when the queue is paused, or None."""
         row = self._database.row("SELECT paused_at FROM job_queue")
         return row[0] if row is not None else None
 
     def set_paused_at(self, moment: str | None) -> None:
-        """Pause the queue, or resume it."""
         self._database.execute("UPDATE job_queue SET paused_at = ?", (moment,))
 
     def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]:
-        """Finished jobs, the latest first: where each stands, and its bytes with its log."""
+        """Returns the keys of finished jobs, latest first, with their sizes in bytes, including their logs."""
         rows = self._database.rows(
             f"""
             SELECT updated_at, job_id,
@@ -271,8 +265,8 @@ class JobsStore:
         )
         return [((moment, job_id), size) for moment, job_id, size in rows]
 
-    def forget(self, up_to: PruneKey, limit: int) -> int:
-        """Delete finished jobs up to this one, the oldest first, with their logs; how many."""
+    def prune(self, up_to: PruneKey, limit: int) -> int:
+        """Deletes finished jobs up to a key, oldest first, with their logs.  Returns their number."""
         rows = self._database.rows(
             """
             DELETE FROM jobs WHERE job_id IN (
@@ -288,13 +282,11 @@ class JobsStore:
         return len(rows)
 
     def counts(self) -> dict[str, int]:
-        """Jobs by status."""
         return dict(self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status"))
 
     def add_log_line(
         self, event_id: str, job_id: str, now: str, level: str, message: str, meta: bytes | None
     ) -> Encoded[JobLogLine]:
-        """A line of the job's log."""
         row = self._database.row(
             f"""
             INSERT INTO job_events (event_id, job_id, created_at, level, message, meta_json) VALUES (?, ?, ?, ?, ?, ?)
@@ -305,23 +297,23 @@ class JobsStore:
         assert row is not None  # an INSERT returns its row
         return Encoded(JobLogLine, row[0].encode())
 
-    def log_size(self, job_id: str, full: str) -> LogSize:
-        """How much log a job has, and whether it holds the line `full`."""
+    def log_size(self, job_id: str, full_message: str) -> LogSize:
+        """Returns the size of a job's log, and whether it contains a line with the message `full_message`."""
         row = self._database.row(
             """
             SELECT count(*), coalesce(sum(length(message) + coalesce(length(meta_json), 0)), 0),
                 coalesce(max(message = ?), 0)
             FROM job_events WHERE job_id = ?
             """,
-            (full, job_id),
+            (full_message, job_id),
         )
-        assert row is not None  # an aggregate has always one
+        assert row is not None  # an aggregate always returns one row
         return LogSize(row[0], row[1], bool(row[2]))
 
     def log_page(self, job_id: str, limit: int, cursor: str | None) -> tuple[list[Encoded[JobLogLine]], str | None]:
-        """Lines of a job's log, oldest first, and the cursor of the next page.
+        """Returns lines of a job's log, oldest first, and the cursor of the next page.
 
-        Sorted by rowid, not by time: the clock may have been set back.
+        Sorted by rowid, not by time, since the clock may have been set back.
         """
         return _LOG.page(self._database, limit, cursor, equal={"job_id": job_id}, list_id=job_id)
 

@@ -52,7 +52,11 @@ class Route:
         if self._validate is None:  # the model is built at the first call, not at the start
             self.declared.params.model_rebuild()
             self._validate = self.declared.params.__pydantic_validator__.validate_python
-        return self.handler(**self._validate(params).__dict__)
+        values = self._validate(params).__dict__
+        if (spec := self.declared.spec) is None:
+            return self.handler(**values)
+        fields = {name: values.pop(name) for name in spec.model_fields}
+        return self.handler(spec.model_construct(**fields), **values)
 
 
 class Routes:

@@ -165,7 +165,7 @@ async def test_no_statement_reads_the_whole_feed(app: InProcessApp) -> None:
     span = {"start": "2026-11-20T00:00:00Z", "end": "2026-11-24T00:00:00Z", "time_zone": "Asia/Seoul"}
     await app.call("activity.heatmap", span)
     await app.call("activity.summary", span)
-    app.activity.remove_below(Origin("jira", "a"), "issue_created:a:1")
+    app.activity.remove_prefix(Origin("jira", "a"), "issue_created:a:1")
     await app.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
     connection.set_trace_callback(None)
     statements = {one for one in said if "activity_" in one and not one.startswith("--")}

@@ -12,7 +12,7 @@ import pytest
 from sidecar_protocol.activity.feed import ActivityFile, ExportActivity
 from sidecar_protocol.entities import WaitingFor
 
-from sidecar.activity.export import COLUMNS, ROWS, ExportHandler
+from sidecar.activity.export import COLUMNS, PAGE_ROWS, ExportHandler
 from sidecar.activity.store import ActivityStore
 from sidecar.feed import FeedEvent, Origin
 from sidecar.files import UserFiles
@@ -135,11 +135,12 @@ async def test_filters_choose_what_is_written(app: InProcessApp, tmp_path: Path)
 async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancelled(
     app: InProcessApp, tmp_path: Path
 ) -> None:
-    app.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(ROWS * 5)])
+    rows = PAGE_ROWS * 5
+    app.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(rows)])
     context = Context()
     path = str(tmp_path / "all.csv")
     result = await handler(app, tmp_path / "data").run(ExportActivity(path=path), context)
-    assert result.rows == ROWS * 5
+    assert result.rows == rows
     assert context.fractions == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0], abs=0.01)
     before = await anyio.Path(tmp_path / "all.csv").read_bytes()
     with anyio.CancelScope() as scope:

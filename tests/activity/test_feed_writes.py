@@ -124,7 +124,7 @@ async def test_nobody_deletes_what_another_account_has(app: InProcessApp) -> Non
     feed.write(OTHER, [event("e-1")])
     feed.write(Origin("confluence", "acc"), [event("e-2")])
     assert feed.write(JIRA, remove=["e-1", "e-2"]) == FeedChange()
-    assert feed.remove_below(JIRA, "e-") == FeedChange()
+    assert feed.remove_prefix(JIRA, "e-") == FeedChange()
     assert await ids(app) == ["e-2", "e-1"]
 
 
@@ -132,7 +132,7 @@ async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(app: InProcessA
     feed = app.activity
     names = ["p:1:", "p:1:a", "p:1:\U0010fffe", "p:1:世界", "p:1", "p:10:a", "p:2:a", "P:1:a", "p%1:a", "p:1;"]
     feed.write(JIRA, [event(name) for name in names])
-    assert feed.remove_below(JIRA, "p:1:") == FeedChange(removed=4)
+    assert feed.remove_prefix(JIRA, "p:1:") == FeedChange(removed=4)
     assert sorted(await ids(app)) == sorted(names[4:])
 
 
@@ -158,9 +158,9 @@ async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(ap
     feed.write(JIRA, [event(f"e-{number}", number / 100, container_id=str(number % 2)) for number in range(1_200)])
     feed.write(OTHER, [event("other")])
     await told(app)
-    assert await feed.forget(JIRA, container_id="1") == 600
+    assert await feed.remove_all(JIRA, container_id="1") == 600
     assert [one["removed"] for one in await told(app)] == [250, 250, 100]
-    assert await feed.forget(JIRA) == 600
+    assert await feed.remove_all(JIRA) == 600
     assert not app.database.in_transaction
     assert await ids(app) == ["other"]
 

@@ -170,7 +170,7 @@ async def test_a_vacuum_makes_one_piece_of_the_index(app: InProcessApp) -> None:
         return int(app.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
 
     assert pieces() > 1
-    vacuum = VacuumHandler(app.database, app.runtime.committed, app.features.merge_indexes)
+    vacuum = VacuumHandler(app.runtime, app.features.merge_indexes)
     await vacuum.run(VacuumDatabase(), Context())
     assert pieces() == 1
     assert await search(app, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]

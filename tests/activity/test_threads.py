@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.activity.keys import KEYS, as_key, keys_in
+from sidecar.activity.keys import MAX_KEYS, find_keys, parse_key
 from sidecar.commandline.client import RemoteError
 from sidecar.feed import FeedEvent, Origin
 from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
@@ -41,15 +41,15 @@ async def thread(app: InProcessApp, issue_key: str, **params: Any) -> list[str]:
     ],
 )
 def test_what_looks_like_a_key(text: str, keys: list[str]) -> None:
-    assert keys_in([None, text]) == keys
+    assert find_keys([None, text]) == keys
 
 
 def test_a_text_full_of_keys_is_about_none_of_them_in_particular() -> None:
-    assert len(keys_in([" ".join(f"PROJ-{number}" for number in range(1, 100))])) == KEYS
+    assert len(find_keys([" ".join(f"PROJ-{number}" for number in range(1, 100))])) == MAX_KEYS
 
 
 def test_who_searches_may_write_a_key_in_any_case() -> None:
-    assert [as_key(term) for term in ("proj-12", "PROJ-12", "proj", "PROJ-12 ", "프로-1")] == [
+    assert [parse_key(term) for term in ("proj-12", "PROJ-12", "proj", "PROJ-12 ", "프로-1")] == [
         "PROJ-12",
         "PROJ-12",
         None,
@@ -113,7 +113,7 @@ async def test_links_follow_what_becomes_of_an_event(app: InProcessApp) -> None:
     assert [await thread(app, f"PROJ-{number}") for number in (1, 2, 3)] == [[], [], []]
     assert app.database.rows("SELECT * FROM activity_links") == []
     feed.write(CALENDAR, [event("meeting", title="PROJ-1")])
-    assert await feed.forget(JIRA) == 1
+    assert await feed.remove_all(JIRA) == 1
     assert await thread(app, "PROJ-1") == []  # nothing says any more that PROJ is a project
 
 

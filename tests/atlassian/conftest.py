@@ -1,5 +1,5 @@
-"""The fixtures of the Atlassian tests."""
+"""Fixtures of the Atlassian tests."""
 
-from tests.atlassian.harness import clock, desk, site
+from tests.atlassian.harness import clock, harness, site
 
-__all__ = ["clock", "desk", "site"]
+__all__ = ["clock", "harness", "site"]

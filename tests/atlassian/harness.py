@@ -1,4 +1,4 @@
-"""A site, and the services over a real database with their own jobs, on the test's clock: what most tests here need."""
+"""The sidecar in this process beside a fake Atlassian site, both on the test's clock."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -22,26 +22,26 @@ SPECS = Path(__file__).parents[3] / "shared" / "data" / "specs"
 CHECKER = Path(__file__).parents[3] / "shared" / "tools" / "contract_check.py"
 
 
-class Desk(InProcessApp):
-    """One life of the process beside a site; Ada has a token."""
+class AtlassianHarness(InProcessApp):
+    """The sidecar, connected to a fake site where Ada has a token."""
 
     def __init__(self, path: Path, site: FakeSite, clock: ManualClock) -> None:
         self.site = site
         self.pauses: list[float] = []
-        """How long requests have waited before they were tried again; no time passes."""
+        """Delays before retried requests, in seconds; they pass at once."""
         super().__init__(path, clock)
         self.jira = self.remote(Jira)
         self.confluence = self.remote(Confluence)
         self.feed = self.remote(Activity)
 
     def settings(self) -> Settings:
-        """The gateway is the site's own server."""
+        # The fake site serves as its own gateway.
         path = self.database.path
         return Settings(database=path, log_dir=path.parent, atlassian_gateway=self.site.url)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Syncs are run inside this block."""
+        """Runs jobs during this block."""
         atlassian = self.features.get("atlassian")
         self.registrations.update({one.spec.type: one for one in atlassian.registrations})
         async with super().working():
@@ -60,19 +60,19 @@ class Desk(InProcessApp):
         return self.site.user("ada")
 
     async def connect(self, service: str = "jira", **more: Any) -> AtlassianAccount:
-        """Ada's account, before its first sync."""
+        """Connects Ada's account; its first sync is queued."""
         token = next((text for text, one in self.site.tokens.items() if one.user is self.ada), None)
         given = {"org": "Example", "base_url": self.site.url, "email": self.ada.email, "api_token": token, **more}
         return AtlassianAccount.model_validate(await self.call(f"{service}.accounts.create", given))
 
     async def sync(self, account: AtlassianAccount, *, full: bool = False, ends: str = "succeeded") -> dict[str, Any]:
-        """Sync it and wait for the job's end; what else is queued for it is waited for, too."""
+        """Syncs an account and returns the finished job."""
         service = account.service.value
         job = await self.call(f"{service}.accounts.sync", {"account_id": account.account_id, "full": full})
         return await self.until_job(job["job_id"], ends)
 
-    async def put_off(self, account: AtlassianAccount, waiting_for: str) -> dict[str, Any]:
-        """Sync it, and wait until its job has been put off for this."""
+    async def sync_until_snoozed(self, account: AtlassianAccount, waiting_for: str) -> dict[str, Any]:
+        """Starts a sync and returns its job once it waits for this reason."""
         job = await self.call(f"{account.service.value}.accounts.sync", {"account_id": account.account_id})
 
         def found() -> list[dict[str, Any]]:
@@ -82,48 +82,48 @@ class Desk(InProcessApp):
         await self.until(lambda _: found())
         return found()[-1]
 
-    def position(self, account: AtlassianAccount) -> Any:
-        """Where the account's next sync begins, as it is stored."""
+    def stored_cursor(self, account: AtlassianAccount) -> Any:
+        """Returns the account's sync cursor."""
         return SyncState(self.database).cursor(f"{account.service.value}:{account.account_id}")
 
-    async def events(self, **wanted: Any) -> list[tuple[str, str | None, str | None]]:
-        """Type, title and description of the feed's events, oldest first."""
+    async def events(self, **filters: Any) -> list[tuple[str, str | None, str | None]]:
+        """Returns type, title and description of the feed's events, the oldest first."""
         found: list[tuple[str, str | None, str | None]] = []
         cursor: str | None = None
         while True:
-            page = await self.feed.list_events(limit=500, cursor=cursor, **wanted)
+            page = await self.feed.list_events(limit=500, cursor=cursor, **filters)
             found += [(one.event_type, one.title, one.description) for one in page.events]
             cursor = page.next_cursor
             if cursor is None:
                 return found[::-1]
 
-    async def types(self) -> list[str]:
-        """The events' types, oldest first."""
+    async def event_types(self) -> list[str]:
+        """Returns the types of the feed's events, the oldest first."""
         return [kind for kind, _, _ in await self.events()]
 
     def token(self) -> Token:
-        """Ada's."""
+        """Returns Ada's token."""
         return next(one for one in self.site.tokens.values() if one.user is self.ada)
 
-    def status(self) -> list[tuple[str, str, str | None]]:
-        """What `accounts.updated` has said."""
+    def status_updates(self) -> list[tuple[str, str, str | None]]:
+        """Returns service, status and reason of each `accounts.updated`."""
         return [(one["service"], one["status"], one["reason"]) for one in self.named("accounts.updated")]
 
 
 @asynccontextmanager
-async def open_desk(path: Path, site: FakeSite, clock: ManualClock) -> AsyncIterator[Desk]:
-    """One life of the process on this database, after the handshake, with its worker."""
-    desk = Desk(path, site, clock)
+async def open_harness(path: Path, site: FakeSite, clock: ManualClock) -> AsyncIterator[AtlassianHarness]:
+    """Runs the sidecar on this database, after the handshake and with its worker."""
+    harness = AtlassianHarness(path, site, clock)
     try:
-        await desk.initialize()
-        async with desk.working():
-            yield desk
+        await harness.initialize()
+        async with harness.working():
+            yield harness
     finally:
-        desk.close()
+        harness.close()
 
 
 class Checker:
-    """Holds requests against the vendor's descriptions, where they are at hand."""
+    """Checks requests against the vendor's API descriptions if these are available."""
 
     def __init__(self) -> None:
         if not CHECKER.is_file():
@@ -143,13 +143,13 @@ class Checker:
             for path in spec.document["paths"].values():
                 for operation in path.values():
                     if isinstance(operation, dict) and "$ref" in operation.get("requestBody", {}):
-                        # The checker looks into bodies that stand in place.
+                        # The checker does not follow references to bodies.
                         operation["requestBody"] = spec._resolve(operation["requestBody"])
 
     def __call__(self, request: Request) -> list[str]:
         if not self.specs:
             return []
-        # Lists are comma-separated, as the parameters' descriptions say; the checker knows single values.
+        # Lists are comma-separated, as the descriptions specify; the checker supports single values only.
         query = [
             (name, value)
             for name, text in request.query
@@ -172,15 +172,15 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def site(clock: ManualClock) -> Any:
-    """A site whose clock is the test's, and which holds every request against the vendor's description."""
-    with FakeSite(clock.now_ms) as made:
-        made.token(made.user("ada"))
-        made.check = _checker
-        yield made
-        assert made.violations == []
+    """A site on the test's clock that checks every request against the vendor's description."""
+    with FakeSite(clock.now_ms) as site:
+        site.token(site.user("ada"))
+        site.check = _checker
+        yield site
+        assert site.violations == []
 
 
 @pytest.fixture
-async def desk(data_dir: Path, site: FakeSite, clock: ManualClock) -> AsyncIterator[Desk]:
-    async with open_desk(data_dir / "sidecar.db", site, clock) as made:
-        yield made
+async def harness(data_dir: Path, site: FakeSite, clock: ManualClock) -> AsyncIterator[AtlassianHarness]:
+    async with open_harness(data_dir / "sidecar.db", site, clock) as harness:
+        yield harness

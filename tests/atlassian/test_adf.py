@@ -1,4 +1,4 @@
-"""Documents as text: what people see in them, and that nothing which could come makes it fail."""
+"""ADF documents as text: the text that users see, for any input."""
 
 import json
 from pathlib import Path
@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.atlassian.adf import _LEAVES, _NODES, MAX_CHARS, adf_text
+from sidecar.atlassian.adf import CONTAINERS, LEAVES, MAX_CHARS, adf_text
 
 SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "specs" / "adf-v1.full.schema.json"
 
 
-def text(said: str) -> dict[str, Any]:
-    return {"type": "text", "text": said}
+def text(value: str) -> dict[str, Any]:
+    return {"type": "text", "text": value}
 
 
 def node(kind: str, *content: Any, **attrs: Any) -> dict[str, Any]:
     return {"type": kind, "attrs": attrs, "content": list(content)}
 
 
-def paragraph(said: str) -> dict[str, Any]:
-    return node("paragraph", text(said))
+def paragraph(value: str) -> dict[str, Any]:
+    return node("paragraph", text(value))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def paragraph(said: str) -> dict[str, Any]:
         ({"type": "doc", "content": [None, 7, "x", {"type": "text", "text": 5}], "attrs": []}, ""),
     ],
 )
-def test_a_document_reads_as_it_looks(document: Any, expected: str) -> None:
+def test_a_document_is_converted_to_the_text_that_it_shows(document: Any, expected: str) -> None:
     assert adf_text(document) == expected
 
 
@@ -83,7 +83,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
-KINDS = st.sampled_from([*_LEAVES, *_NODES, "doc", "text", "rule", "listItem", "taskItem", "tableRow", "unheardOf"])
+KINDS = st.sampled_from([*LEAVES, *CONTAINERS, "doc", "text", "rule", "listItem", "taskItem", "tableRow", "unheardOf"])
 NODES = st.recursive(
     st.fixed_dictionaries({"type": KINDS, "text": st.text(max_size=20), "attrs": JSON}),
     lambda inner: st.fixed_dictionaries(
@@ -95,26 +95,26 @@ NODES = st.recursive(
 
 @settings(deadline=None, max_examples=300)
 @given(document=NODES | JSON, limit=st.integers(0, 300))
-def test_whatever_comes_gives_some_text_within_its_limit(document: Any, limit: int) -> None:
-    said = adf_text(document, limit)
-    assert isinstance(said, str)
-    assert len(said) <= limit
+def test_any_value_gives_text_within_the_limit(document: Any, limit: int) -> None:
+    converted = adf_text(document, limit)
+    assert isinstance(converted, str)
+    assert len(converted) <= limit
 
 
 @settings(deadline=None)
 @given(words=st.lists(st.text("abcdefg", min_size=3, max_size=9), max_size=8), kinds=st.lists(KINDS, min_size=8))
-def test_no_words_are_lost_in_containers_known_or_not(words: list[str], kinds: list[str]) -> None:
-    containers = [kind for kind in kinds if kind not in _LEAVES and kind not in ("text", "rule")]
+def test_no_words_are_lost_in_known_or_unknown_containers(words: list[str], kinds: list[str]) -> None:
+    containers = [kind for kind in kinds if kind not in LEAVES and kind not in ("text", "rule")]
     document: Any = node("doc", *(paragraph(word) for word in words))
     for kind in containers[:8]:
-        if kind in ("table", "tableRow"):  # what stands in a table outside of its cells has no place
+        if kind in ("table", "tableRow"):  # a table shows its cells only
             continue
         document = node(kind, document)
-    said = adf_text(document).split()
-    assert [word for word in said if word in words] == words
+    converted = adf_text(document).split()
+    assert [word for word in converted if word in words] == words
 
 
-def test_depth_width_and_length_have_their_limits() -> None:
+def test_depth_number_of_nodes_and_length_are_limited() -> None:
     deep: Any = text("bottom")
     for _ in range(5_000):
         deep = {"type": "bulletList", "content": [{"type": "listItem", "content": [deep]}]}
@@ -125,8 +125,8 @@ def test_depth_width_and_length_have_their_limits() -> None:
     assert len(adf_text(long)) == MAX_CHARS
 
 
-@pytest.mark.skipif(not SCHEMA.is_file(), reason="Atlassian's schema of documents is not beside this checkout")
-def test_every_kind_of_node_of_the_vendors_schema_is_understood_or_passed_through() -> None:
+@pytest.mark.skipif(not SCHEMA.is_file(), reason="Atlassian's schema of documents is not available")
+def test_every_node_type_of_the_vendors_schema_is_converted_or_passed_through() -> None:
     definitions = json.loads(SCHEMA.read_text("utf-8"))["definitions"]
     kinds = {
         kind
@@ -135,6 +135,6 @@ def test_every_kind_of_node_of_the_vendors_schema_is_understood_or_passed_throug
         if not one.get("$comment") and "mark" not in str(one.get("title", "")).casefold()
     }
     assert {"paragraph", "mention", "taskItem", "tableCell", "mediaSingle"} <= kinds
-    for kind in kinds - _LEAVES.keys() - {"rule", "table", "text"}:
+    for kind in kinds - LEAVES.keys() - {"rule", "table", "text"}:
         assert "kept" in adf_text(node("doc", node(kind, paragraph("kept")))), kind
-    assert set(_NODES) | set(_LEAVES) <= kinds | {"placeholder"}
+    assert set(CONTAINERS) | set(LEAVES) <= kinds | {"placeholder"}

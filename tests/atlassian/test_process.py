@@ -1,4 +1,4 @@
-"""The real process beside a site: kill -9 in the middle of a sync, and where a token may be found afterwards."""
+"""The real process beside a site: kill -9 during a sync, and the files and messages that must not contain a token."""
 
 import json
 from base64 import b64encode
@@ -15,30 +15,30 @@ from tests.fakes.atlassian import FakeSite, Request
 from tests.process.raw_client import RawClient
 
 ISSUES = 260
-"""Three readings, two of which are under way at a time."""
+"""Three batches, two of which are fetched at once."""
 
 
 @pytest.fixture
-def world() -> Iterator[FakeSite]:
-    """A site that goes by the machine's own clock."""
-    with FakeSite() as made:
-        made.check = Checker()
-        yield made
-        assert made.violations == []
+def live_site() -> Iterator[FakeSite]:
+    """A site on the machine's clock."""
+    with FakeSite() as site:
+        site.check = Checker()
+        yield site
+        assert site.violations == []
 
 
-def connect(wire: RawClient, site: FakeSite, service: str, token: str) -> Any:
-    """The account, or the error."""
+def connect(client: RawClient, site: FakeSite, service: str, token: str) -> Any:
+    """Connects Ada's account; returns it or the error."""
     ada = site.user("ada")
-    return wire.call(f"{service}.accounts.create", org="Example", base_url=site.url, email=ada.email, api_token=token)
+    return client.call(f"{service}.accounts.create", org="Example", base_url=site.url, email=ada.email, api_token=token)
 
 
-def feed(wire: RawClient) -> Counter[tuple[str, str]]:
-    """Type and title of everything in the feed, by how often it is there."""
+def feed(client: RawClient) -> Counter[tuple[str, str]]:
+    """Returns type and title of the feed's events, with their number."""
     found: Counter[tuple[str, str]] = Counter()
     cursor: dict[str, str] = {}
     while True:
-        page = wire.call("activity.events.list", limit=500, **cursor)
+        page = client.call("activity.events.list", limit=500, **cursor)
         found.update((event["event_type"], event["title"]) for event in page["events"])
         if page["next_cursor"] is None:
             return found
@@ -46,97 +46,108 @@ def feed(wire: RawClient) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("service", ["jira", "confluence"])
-def test_kill_9_in_the_middle_of_a_sync_loses_and_doubles_nothing(
-    raw_client: StartRawClient, world: FakeSite, service: str
+def test_kill_9_during_a_sync_loses_and_duplicates_nothing(
+    raw_client: StartRawClient, live_site: FakeSite, service: str
 ) -> None:
-    ada = world.user("ada")
-    token = world.token(ada)
+    ada = live_site.user("ada")
+    token = live_site.token(ada)
     for number in range(ISSUES):
-        world.jira.comment(world.jira.create(ada, f"Task {number}"), ada, "Done")
+        live_site.jira.comment(live_site.jira.create(ada, f"Task {number}"), ada, "Done")
     for number in range(ISSUES // 4):
-        world.confluence.edit(world.confluence.create(ada, f"Page {number}"), ada)
-    world.confluence.max_page_size = 20
-    world.jira.max_page_size = 90
-    with raw_client() as wire:
-        wire.initialize()
-        wire.call("jobs.queue.pause")
-        account_id = connect(wire, world, service, token)["account_id"]
-        wire.call("jobs.queue.resume")
-        kill_after(world, wire, 3)
-        wire.remaining_bytes()
-    lives = 1
+        live_site.confluence.edit(live_site.confluence.create(ada, f"Page {number}"), ada)
+    live_site.confluence.max_page_size = 20
+    live_site.jira.max_page_size = 90
+    with raw_client() as client:
+        client.initialize()
+        client.call("jobs.queue.pause")
+        account_id = connect(client, live_site, service, token)["account_id"]
+        client.call("jobs.queue.resume")
+        kill_after(live_site, client, 3)
+        client.remaining_bytes()
+    starts = 1
     while True:
-        lives += 1
-        with raw_client() as wire:
-            kill_after(world, wire, 2 + 2 * lives)  # each life gets a little further
+        starts += 1
+        with raw_client() as client:
+            kill_after(live_site, client, 2 + 2 * starts)  # each process gets a little further
             try:
-                wire.initialize()
+                client.initialize()
                 done: Any = {"error": {"kind": "recovery_limit"}}
                 while (done["error"] or {}).get("kind") == "recovery_limit":
-                    job = wire.call(f"{service}.accounts.sync", account_id=account_id)
-                    done = wire.until_job(job["job_id"], "succeeded", "failed")
+                    job = client.call(f"{service}.accounts.sync", account_id=account_id)
+                    done = client.until_job(job["job_id"], "succeeded", "failed")
             except (EOFError, AssertionError, BrokenPipeError):
-                assert wire.exit_code() == -9
+                assert client.exit_code() == -9
                 continue
-            world.on_request = lambda _: None
+            live_site.on_request = lambda _: None
             assert done["status"] == "succeeded", done["error"]
-            titles = [f"{issue.key} {issue.fields['summary']}" for issue in world.jira.issues.values()]
+            titles = [f"{issue.key} {issue.fields['summary']}" for issue in live_site.jira.issues.values()]
             expected = {
                 "jira": {(kind, title): 1 for title in titles for kind in _JIRA},
                 "confluence": {(kind, f"Page {n}"): 1 for n in range(ISSUES // 4) for kind in _WIKI},
             }
-            assert feed(wire) == Counter(expected[service])
+            assert feed(client) == Counter(expected[service])
             break
-    assert lives > 3
+    assert starts > 3
 
 
 _JIRA = ("issue_created", "issue_commented")
 _WIKI = ("page_created", "page_edited")
 
 
-def kill_after(site: FakeSite, wire: RawClient, requests: int) -> None:
-    """Kill the process when it has asked so many more things."""
+def kill_after(site: FakeSite, client: RawClient, requests: int) -> None:
+    """Kills the process at this request, counted from now."""
     left = [requests]
 
     def count(_: Request) -> None:
         left[0] -= 1
         if left[0] == 0:
-            wire.process.kill()
+            client.process.kill()
 
     site.on_request = count
 
 
-def test_a_token_is_found_nowhere(raw_client: StartRawClient, world: FakeSite, data_dir: Path) -> None:
-    ada = world.user("ada")
-    classic, scoped = world.token(ada), world.token(ada, scoped=True)
-    wrong, renewed = "ATATT3x-wrong-hunter2", world.token(ada, "ATATT3x-renewed-hunter2")
-    world.jira.create(ada, "Engine")
-    world.confluence.create(ada, "Minutes")
-    said: list[Any] = []
-    with raw_client(RUN_ENV="dev", ATLASSIAN_GATEWAY_URL=world.url) as wire:
-        wire.initialize()
-        jira = connect(wire, world, "jira", classic)
-        confluence = connect(wire, world, "confluence", scoped)
-        said += [jira, confluence, connect(wire, world, "jira", wrong), connect(wire, world, "jira", wrong + " ü")]
+def test_tokens_appear_in_no_file_and_no_message(
+    raw_client: StartRawClient, live_site: FakeSite, data_dir: Path
+) -> None:
+    ada = live_site.user("ada")
+    classic, scoped = live_site.token(ada), live_site.token(ada, scoped=True)
+    wrong, renewed = "ATATT3x-wrong-hunter2", live_site.token(ada, "ATATT3x-renewed-hunter2")
+    live_site.jira.create(ada, "Engine")
+    live_site.confluence.create(ada, "Minutes")
+    messages: list[Any] = []
+    with raw_client(RUN_ENV="dev", ATLASSIAN_GATEWAY_URL=live_site.url) as client:
+        client.initialize()
+        jira = connect(client, live_site, "jira", classic)
+        confluence = connect(client, live_site, "confluence", scoped)
+        messages += [
+            jira,
+            confluence,
+            connect(client, live_site, "jira", wrong),
+            connect(client, live_site, "jira", wrong + " ü"),
+        ]
         for account in (jira, confluence):
             sync = f"{account['service']}.accounts.sync"
-            job = wire.call(sync, account_id=account["account_id"])
-            said.append(wire.until_job(job["job_id"], "succeeded"))
-        said.append(wire.call("jira.accounts.update", account_id=jira["account_id"], api_token=wrong))
-        said.append(wire.call("jira.accounts.update", account_id=jira["account_id"], api_token=renewed))
-        world.tokens[renewed].expired = True
-        job = wire.call("jira.accounts.sync", account_id=jira["account_id"], full=True)
-        said.append(wire.until_job(job["job_id"], "failed"))
+            job = client.call(sync, account_id=account["account_id"])
+            messages.append(client.until_job(job["job_id"], "succeeded"))
+        messages.append(client.call("jira.accounts.update", account_id=jira["account_id"], api_token=wrong))
+        messages.append(client.call("jira.accounts.update", account_id=jira["account_id"], api_token=renewed))
+        live_site.tokens[renewed].expired = True
+        job = client.call("jira.accounts.sync", account_id=jira["account_id"], full=True)
+        messages.append(client.until_job(job["job_id"], "failed"))
         for method in ("jobs.list", "jobs.schedules.list", "jira.accounts.list", "activity.events.list"):
-            said.append(wire.call(method))
-        said += [wire.call("system.diagnostics"), wire.call("events.replay", after_seq=0), *wire.all_notifications]
-        wire.close_stdin()
-        said += wire.remaining()
-        assert wire.exit_code() == 0
-    places = {path: path.read_bytes() for path in data_dir.parent.rglob("*") if path.is_file()}
-    assert any(path.name == "sidecar.db" for path in places)
-    assert any(path.name == "sidecar.log" for path in places)
+            messages.append(client.call(method))
+        messages += [
+            client.call("system.diagnostics"),
+            client.call("events.replay", after_seq=0),
+            *client.all_notifications,
+        ]
+        client.close_stdin()
+        messages += client.remaining()
+        assert client.exit_code() == 0
+    files = {path: path.read_bytes() for path in data_dir.parent.rglob("*") if path.is_file()}
+    assert any(path.name == "sidecar.db" for path in files)
+    assert any(path.name == "sidecar.log" for path in files)
     for token in (classic, scoped, wrong, renewed):
         for form in (token, b64encode(token.encode()).decode(), b64encode(f"{ada.email}:{token}".encode()).decode()):
-            assert [str(path) for path, held in places.items() if form.encode() in held] == []
-            assert form not in json.dumps(said)
+            assert [str(path) for path, content in files.items() if form.encode() in content] == []
+            assert form not in json.dumps(messages)

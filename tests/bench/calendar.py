@@ -28,9 +28,9 @@ from tests.fakes.google import ADA, FakeGoogle
 from tests.process.raw_client import RawClient
 
 CHANGES: Final = 100
-DAYS: Final = (-170, 390)
+DAY_RANGE: Final = (-170, 390)
 """First and last day of the events, relative to today; inside the window of a sync."""
-PATIENCE_S: Final = 600.0
+JOB_TIMEOUT_S: Final = 600.0
 
 
 def fill(google: FakeGoogle, calendars: int, events: int) -> None:
@@ -40,18 +40,18 @@ def fill(google: FakeGoogle, calendars: int, events: int) -> None:
         name = ADA if number == 0 else f"team{number}@example.com"
         google.calendars.add_calendar(name, ADA, summary=name, entry={"primary": number == 0, "selected": True})
         for index in range(events // calendars):
-            begins = now + timedelta(days=DAYS[0] + index * (DAYS[1] - DAYS[0]) / (events // calendars))
-            google.calendars.add(name, **meeting(begins, f"Meeting {index} of {name}"))
+            start = now + timedelta(days=DAY_RANGE[0] + index * (DAY_RANGE[1] - DAY_RANGE[0]) / (events // calendars))
+            google.calendars.add(name, **meeting(start, f"Meeting {index} of {name}"))
 
 
-def meeting(begins: datetime, title: str) -> dict[str, Any]:
+def meeting(start: datetime, title: str) -> dict[str, Any]:
     """Returns an event of realistic size."""
     return {
         "summary": title,
         "description": "Agenda: review, status, next steps, open questions. " * 4,
         "location": "Room 4",
-        "start": {"dateTime": begins.isoformat(), "timeZone": "Europe/Berlin"},
-        "end": {"dateTime": (begins + timedelta(hours=1)).isoformat(), "timeZone": "Europe/Berlin"},
+        "start": {"dateTime": start.isoformat(), "timeZone": "Europe/Berlin"},
+        "end": {"dateTime": (start + timedelta(hours=1)).isoformat(), "timeZone": "Europe/Berlin"},
         "organizer": {"email": ADA, "self": True},
         "attendees": [{"email": f"guest{number}@example.com", "responseStatus": "accepted"} for number in range(4)],
         "htmlLink": "https://www.google.com/calendar/event?eid=abcdefghijklmnopqrstuvwxyz",
@@ -73,15 +73,15 @@ def serving(calendars: int, events: int) -> Iterator[str]:
 
 def change(url: str, calendars: int) -> None:
     """Adds CHANGES new events, spread over all calendars."""
-    begins = datetime.now(UTC) + timedelta(days=1)
+    start = datetime.now(UTC) + timedelta(days=1)
     with httpx.Client() as client:
         for number in range(CHANGES):
             name = ADA if number % calendars == 0 else f"team{number % calendars}@example.com"
-            body = {"calendar_id": name, **meeting(begins, f"New {number}")}
+            body = {"calendar_id": name, **meeting(start, f"New {number}")}
             client.post(f"{url}/fake/events", json=body).raise_for_status()
 
 
-def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
+def sidecar_figures(url: str, calendars: int, rounds: int) -> dict[str, float]:
     """Returns the figures of the sidecar, in milliseconds."""
     environment: dict[str, Any] = {**FakeGoogle.environment_of(url)}
     with tempfile.TemporaryDirectory() as folder, RawClient(Path(folder) / "data", **environment) as wire:
@@ -92,7 +92,7 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
         wire.call("calendar.oauth.google.callback", url=location)
         account = wire.call("calendar.oauth.google.complete", state=started["state"])
         job_id = wire.call("jobs.list", type="calendar.sync")["jobs"][0]["job_id"]
-        first = wire.until_job(job_id, "succeeded", "failed", patience_s=PATIENCE_S)
+        first = wire.until_job(job_id, "succeeded", "failed", patience_s=JOB_TIMEOUT_S)
         figures = {"first_sync_ms": _duration_ms(first), "first_sync_cpu_ms": _cpu_ms(process)}
         assert first["status"] == "succeeded", first
         walls, cpus, months = [], [], []
@@ -100,11 +100,11 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
             change(url, calendars)
             before = _cpu_ms(process)
             job = wire.call("calendar.accounts.sync", account_id=account["account_id"])
-            ended = wire.until_job(job["job_id"], "succeeded", "failed", patience_s=PATIENCE_S)
+            ended = wire.until_job(job["job_id"], "succeeded", "failed", patience_s=JOB_TIMEOUT_S)
             assert ended["result"]["added"] == CHANGES, ended
             walls.append(_duration_ms(ended))
             cpus.append(_cpu_ms(process) - before)
-            months.append(_month(wire))
+            months.append(_month_page_ms(wire))
         figures |= {"changes_ms": median(walls), "changes_cpu_ms": median(cpus), "month_page_ms": median(months)}
         figures["rss_mib"] = process.memory_info().rss / 2**20
         wire.close_stdin()
@@ -112,14 +112,14 @@ def sidecar(url: str, calendars: int, rounds: int) -> dict[str, float]:
     return figures
 
 
-def _month(wire: RawClient) -> float:
+def _month_page_ms(wire: RawClient) -> float:
     """Measures the first page of a month of one calendar."""
     now = datetime.now(UTC)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     start, end = (moment.isoformat() for moment in (now, now + timedelta(days=30)))
     page = wire.call("calendar.events.list", start=start, end=end, calendar_id=ADA, limit=100)
     assert page["events"]
-    return (time.perf_counter() - begun) * 1_000
+    return (time.perf_counter() - started) * 1_000
 
 
 def _duration_ms(job: dict[str, Any]) -> float:
@@ -151,10 +151,10 @@ async def gcal_sync_figures(url: str, calendars: int, rounds: int) -> dict[str, 
         managers = [CalendarEventSyncManager(service, calendar_id=name) for name in names]
         walls = []
         for _ in range(rounds + 1):
-            begun, cpu = time.perf_counter(), time.process_time()
+            started, cpu = time.perf_counter(), time.process_time()
             for manager in managers:
                 await manager.run()
-            walls.append(((time.perf_counter() - begun) * 1_000, (time.process_time() - cpu) * 1_000))
+            walls.append(((time.perf_counter() - started) * 1_000, (time.process_time() - cpu) * 1_000))
             change(url, calendars)
     return {
         "first_sync_ms": walls[0][0],
@@ -175,7 +175,7 @@ def measure(calendars: int, events: int, rounds: int) -> dict[str, Any]:
     report: dict[str, Any] = {"calendars": calendars, "sizes": {}}
     for size in (events // 10, events):
         with serving(calendars, size) as url:
-            found = {"sidecar": sidecar(url, calendars, rounds)}
+            found = {"sidecar": sidecar_figures(url, calendars, rounds)}
             if find_spec("gcal_sync") is not None:
                 found["gcal_sync"] = asyncio.run(gcal_sync_figures(url, calendars, rounds))
             report["sizes"][str(size)] = found
@@ -204,9 +204,9 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(report, indent=2))
         return 0
     for size, found in report["sizes"].items():
-        for who, figures in found.items():
+        for program, figures in found.items():
             text = ", ".join(f"{name} {value:,.1f}" for name, value in figures.items())
-            print(f"{int(size):,} events, {who}: {text}")
+            print(f"{int(size):,} events, {program}: {text}")
     if "note" in report:
         print(report["note"])
     return 0

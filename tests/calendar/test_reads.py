@@ -21,10 +21,9 @@ from sidecar_protocol.errors import InvalidCursor, InvalidParams
 from sidecar_protocol.jobs import Jobs
 from sidecar_protocol.system.status import SyncStatus, System
 
-from sidecar.calendar.accounts_store import AccountsStore
-from sidecar.calendar.calendars_store import CalendarsStore
 from sidecar.calendar.events_store import DURATION_BUCKETS, EventFilter, EventsStore
 from sidecar.calendar.service import CalendarService
+from sidecar.calendar.stores import Stores
 from sidecar.commandline.client import RemoteError
 from sidecar.paths import schema_dir
 from sidecar.storage.database import Database
@@ -56,8 +55,7 @@ def calendars_of(folder: Path, *events: dict[str, Any], **tables: list[dict[str,
                 insert(old, table, **row)
     with open_adopted(folder) as connection:
         database = Database(connection, folder / "sidecar.db", lambda: None)
-        service = CalendarService(AccountsStore(database), CalendarsStore(database), EventsStore(database))
-        yield decoded(Calendars, service)
+        yield decoded(Calendars, CalendarService(Stores.of(database)))
 
 
 @contextmanager
@@ -290,11 +288,11 @@ def test_rows_leave_with_exactly_the_fields_of_their_models(tmp_path: Path) -> N
     with old_database(tmp_path) as old:
         fill(old)
     with open_adopted(tmp_path) as connection:
-        database = Database(connection, tmp_path / "sidecar.db", lambda: None)
-        events, _ = EventsStore(database).events(EventFilter(MONDAY, MONDAY + DAY), 50, None)
+        stores = Stores.of(Database(connection, tmp_path / "sidecar.db", lambda: None))
+        events, _ = stores.events.events(EventFilter(MONDAY, MONDAY + DAY), 50, None)
         stored: dict[type[Model], Sequence[Encoded[Any]]] = {
-            CalendarAccount: AccountsStore(database).accounts(),
-            Calendar: CalendarsStore(database).calendars(None),
+            CalendarAccount: stores.accounts.accounts(),
+            Calendar: stores.calendars.calendars(None),
             CalendarEvent: events,
         }
     for model, rows in stored.items():

@@ -1,4 +1,4 @@
-"""A client of a real sidecar process that holds conversations."""
+"""A client of a real sidecar process, with the methods of sessions and permission requests."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ FINAL = ("succeeded", "failed", "cancelled", "interrupted")
 
 
 class ClaudeClient:
-    """`sessions` are the methods; what comes unasked is kept in `told`."""
+    """`sessions` and `permissions` are the methods; `received` are all notifications so far."""
 
     def __init__(self, client: SidecarClient) -> None:
         self.client = client
@@ -29,71 +29,71 @@ class ClaudeClient:
         self.permissions = client.remote(Permissions)
         self.received: list[Received] = []
 
-    async def until(self, holds: Callable[[Received], object]) -> dict[str, Any]:
-        """The params of the first notification, past or to come, for which this holds."""
+    async def until(self, is_match: Callable[[Received], object]) -> dict[str, Any]:
+        """Waits for the first notification, including earlier ones, that matches; returns its params."""
         for received in self.received:
-            if holds(received):
+            if is_match(received):
                 return received.params
         async for received in self.client.notifications:
             self.received.append(received)
-            if holds(received):
+            if is_match(received):
                 return received.params
         raise EOFError("the sidecar has ended")
 
     async def until_job(self, job_id: str, *statuses: str) -> dict[str, Any]:
-        """The job, once it has one of these statuses."""
+        """Waits until a job has one of these statuses; returns the job."""
 
-        def is_it(received: Received) -> bool:
+        def matches(received: Received) -> bool:
             job = received.params.get("job", {})
             return received.method == "jobs.updated" and job["job_id"] == job_id and job["status"] in statuses
 
-        found: dict[str, Any] = (await self.until(is_it))["job"]
+        found: dict[str, Any] = (await self.until(matches))["job"]
         return found
 
     async def first_delta(self, job_id: str) -> dict[str, Any]:
-        """The first piece of text of a turn."""
+        """Waits for the first delta of a job."""
         return await self.until(lambda one: one.method == "claude.delta" and one.params["job_id"] == job_id)
 
     async def permission_request(self, job_id: str) -> PermissionRequest:
-        """What a turn asks first."""
+        """Waits for the first permission request of a turn."""
 
-        def is_it(received: Received) -> bool:
+        def matches(received: Received) -> bool:
             return received.method == "claude.permission_requested" and received.params["request"]["job_id"] == job_id
 
-        return PermissionRequest.model_validate((await self.until(is_it))["request"])
+        return PermissionRequest.model_validate((await self.until(matches))["request"])
 
     async def resolved_request(self, request_id: str) -> PermissionRequest:
-        """A question once it is closed."""
+        """Waits until a permission request is closed."""
 
-        def is_it(received: Received) -> bool:
+        def matches(received: Received) -> bool:
             resolved = received.method == "claude.permission_resolved"
             return resolved and received.params["request"]["request_id"] == request_id
 
-        return PermissionRequest.model_validate((await self.until(is_it))["request"])
+        return PermissionRequest.model_validate((await self.until(matches))["request"])
 
     async def until_status(self, session_id: str, status: SessionStatus) -> None:
-        """Wait until the session has this status, from its last notification on."""
+        """Waits until a session has had this status."""
 
-        def is_it(received: Received) -> bool:
+        def matches(received: Received) -> bool:
             session = received.params.get("session", {})
             return (session.get("session_id"), session.get("status")) == (session_id, status)
 
-        await self.until(is_it)
+        await self.until(matches)
 
     async def take_turn(self, session_id: str, prompt: str) -> dict[str, Any]:
-        """Take a turn: its finished job."""
+        """Runs a turn; returns its finished job."""
         job = await self.sessions.send(session_id=session_id, prompt=prompt)
         return await self.until_job(job.job_id, *FINAL)
 
     async def answer_text(self, session_id: str, prompt: str) -> str:
-        """Take a turn that succeeds: its text."""
+        """Runs a turn that must succeed; returns its text."""
         job = await self.take_turn(session_id, prompt)
         assert job["status"] == "succeeded", job["error"]
         text: str = job["result"]["text"]
         return text
 
     async def messages(self, session_id: str) -> list[ClaudeMessage]:
-        """All messages of a session."""
+        """Returns all messages of a session."""
         page = await self.sessions.list_messages(session_id=session_id, limit=500)
         assert page.next_cursor is None
         return page.messages
@@ -101,7 +101,7 @@ class ClaudeClient:
 
 @asynccontextmanager
 async def connected(sidecar: StartSidecar, **environment: str) -> AsyncIterator[ClaudeClient]:
-    """A sidecar after the handshake, for at most a minute."""
+    """A client of a new sidecar, after the handshake, for at most two minutes."""
     with anyio.fail_after(120):
         async with sidecar(**environment) as client:
             await client.initialize("tests")

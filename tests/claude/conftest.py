@@ -1,4 +1,4 @@
-"""Fixtures of the Claude tests: the stand-in, the real CLI where there is one, a fake API, and recorded streams."""
+"""Fixtures of the Claude tests: the real CLI if it is installed, a fake API, recorded streams, and harnesses."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,7 @@ PACKAGES = {NEWEST: NATIVE, OLDEST: Path(f"claude-{OLDEST}", "claude")}
 
 @pytest.fixture
 def release(request: pytest.FixtureRequest) -> str:
-    """Which release of the real CLI: `both_releases` asks for the oldest one too."""
+    """The release of the real CLI; `both_releases` runs a test with the oldest one as well."""
     return str(getattr(request, "param", NEWEST))
 
 
@@ -35,7 +35,7 @@ def real_claude(release: str) -> Path:
 
 @pytest.fixture
 def recordings() -> Path:
-    """The folder with streams recorded from the real CLI."""
+    """The folder of the streams that were recorded from the real CLI."""
     folder = ROOT.parent / "shared" / "data" / "claude-stream"
     if not folder.is_dir():
         pytest.skip("the recorded streams are not in ../shared/data/claude-stream")
@@ -51,34 +51,34 @@ def api() -> Iterator[FakeAnthropic]:
 
 @pytest.fixture
 def real_environment(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> dict[str, str]:
-    """What makes the sidecar use the real CLI, and that the fake API."""
+    """Environment variables that make the sidecar use the real CLI, and the CLI the fake API."""
     return {**api.environment(tmp_path), "CLAUDE_PATH": str(real_claude)}
 
 
 @pytest.fixture
 async def real_client(sidecar: StartSidecar, real_environment: dict[str, str]) -> AsyncIterator[ClaudeClient]:
-    """A sidecar with the real CLI."""
+    """A client of a sidecar with the real CLI."""
     async with connected(sidecar, **real_environment) as client:
         yield client
 
 
 @pytest.fixture
 def make_run_harness(tmp_path: Path) -> MakeRunHarness:
-    """Makes a handler around an executable, in an otherwise empty home."""
+    """Creates harnesses with an executable and an otherwise empty home."""
 
-    def start(executable: Path, environment: dict[str, str] | None = None) -> RunHarness:
+    def make(executable: Path, environment: dict[str, str] | None = None) -> RunHarness:
         return RunHarness(executable, tmp_path, environment or {"PATH": os.environ.get("PATH", os.defpath)})
 
-    return start
+    return make
 
 
 @pytest.fixture
 def harness(standin: Path, make_run_harness: MakeRunHarness) -> RunHarness:
-    """A handler around the stand-in."""
+    """A harness with the fake CLI."""
     return make_run_harness(standin)
 
 
 @pytest.fixture
 def real_harness(real_claude: Path, api: FakeAnthropic, make_run_harness: MakeRunHarness, tmp_path: Path) -> RunHarness:
-    """A handler around the real CLI, which talks to the fake API and to nothing else."""
+    """A harness with the real CLI, which uses the fake API only."""
     return make_run_harness(real_claude, api.environment(tmp_path))

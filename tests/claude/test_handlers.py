@@ -1,4 +1,4 @@
-"""The handler of claude.run, with the scripted stand-in as the CLI."""
+"""The handler of `claude.run`, with the scripted stand-in as the CLI."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ async def failure(harness: RunHarness, prompt: str, **fields: object) -> JobFail
     return raised.value
 
 
-async def test_a_run_gives_the_answer_and_what_it_cost(harness: RunHarness) -> None:
+async def test_a_run_returns_the_answer_and_its_cost(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("[[text:hello]]", model="sonnet")
     assert result == ClaudeRunResult(
@@ -40,7 +40,7 @@ async def test_a_run_gives_the_answer_and_what_it_cost(harness: RunHarness) -> N
     assert harness.processes() == []
 
 
-async def test_the_text_arrives_while_it_is_written_and_adds_up(harness: RunHarness) -> None:
+async def test_the_text_is_sent_in_deltas_while_it_is_written(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("[[slow:20]]")
     assert harness.text == result.text
@@ -53,7 +53,7 @@ async def test_the_text_arrives_while_it_is_written_and_adds_up(harness: RunHarn
     }
 
 
-async def test_a_finished_run_is_remembered_as_an_event(harness: RunHarness) -> None:
+async def test_a_finished_run_is_written_into_the_feed(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("Say it\n[[text:hello]]")
     assert harness.events == [
@@ -78,7 +78,7 @@ async def test_a_finished_run_is_remembered_as_an_event(harness: RunHarness) -> 
     ]
 
 
-async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_arguments(
+async def test_the_cli_receives_the_options_but_not_the_prompt_as_arguments(
     harness: RunHarness, tmp_path: Path
 ) -> None:
     (tmp_path / "work").mkdir()
@@ -112,7 +112,7 @@ async def test_the_options_reach_the_cli_and_the_prompt_is_not_among_its_argumen
     assert about["environment"]["SIDECAR_JOB"] == harness.context.job_id
 
 
-async def test_a_retry_of_the_api_is_shown_to_the_user(harness: RunHarness) -> None:
+async def test_a_retry_of_the_api_is_reported(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         await harness.run("[[retry]]")
     assert (
@@ -120,10 +120,10 @@ async def test_a_retry_of_the_api_is_shown_to_the_user(harness: RunHarness) -> N
         "Claude's API refused a request or could not be reached (529): retry 1 of 10 in 0.0 s",
     ) in harness.context.logged
     assert "Waiting for Claude's API: retry 1 of 10 in 0.0 s" in harness.context.progressed
-    (told,) = harness.delays
-    assert isinstance(told, ClaudeApiRetry)
-    assert (told.job_id, told.attempt, told.max_retries, told.delay_ms) == (harness.context.job_id, 1, 10, 10)
-    assert (told.status, told.error) == (529, "overloaded")
+    (stalls,) = harness.delays
+    assert isinstance(stalls, ClaudeApiRetry)
+    assert (stalls.job_id, stalls.attempt, stalls.max_retries, stalls.delay_ms) == (harness.context.job_id, 1, 10, 10)
+    assert (stalls.status, stalls.error) == (529, "overloaded")
 
 
 async def test_stray_output_does_not_disturb_a_run(harness: RunHarness) -> None:
@@ -133,14 +133,14 @@ async def test_stray_output_does_not_disturb_a_run(harness: RunHarness) -> None:
     assert ("warning", "2 lines of Claude's output could not be read") in harness.context.logged
 
 
-async def test_an_answer_over_two_mebibytes_is_cut_and_says_so(harness: RunHarness) -> None:
+async def test_an_answer_over_two_mebibytes_is_truncated_and_marked(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("[[big:3000000]]")
     assert (len(result.text), result.text_truncated) == (2 * 1024 * 1024, True)
     assert len(harness.text) == 3_000_000
 
 
-async def test_a_prompt_of_a_megabyte_is_taken(harness: RunHarness) -> None:
+async def test_a_prompt_of_a_megabyte_is_accepted(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("[[text:read it]]" + "x" * 1_500_000)
     assert result.text == "read it"
@@ -163,28 +163,28 @@ async def test_a_shutdown_does_not_wait_for_a_cli_that_ignores_everything(
     assert harness.processes() == []
 
 
-async def test_what_a_tool_left_running_ends_with_the_run(harness: RunHarness) -> None:
+async def test_a_process_that_a_tool_left_running_ends_with_the_run(harness: RunHarness) -> None:
     with anyio.fail_after(120):
         result = await harness.run("[[grandchild]] [[text:done]]")
     assert result.text == "done"
     assert harness.processes() == []
 
 
-async def test_a_tool_that_holds_the_pipe_cannot_keep_the_run_from_ending(harness: RunHarness) -> None:
+async def test_a_run_ends_although_a_tool_holds_the_pipe(harness: RunHarness) -> None:
     caught = await failure(harness, "[[holder]] [[exit:3]]")
     assert caught.kind == "process_exited"
 
 
-async def test_a_run_over_its_time_is_stopped(harness: RunHarness) -> None:
+async def test_a_run_is_stopped_after_its_timeout(harness: RunHarness) -> None:
     caught = await failure(harness, "[[hang]]", timeout_s=1.0)
     assert (caught.kind, caught.message) == ("timeout", "Claude did not finish within 1 seconds.")
     assert [event.event_type for event in harness.events] == ["run_failed"]
 
 
-async def test_a_long_silence_is_told_at_ever_longer_intervals(harness: RunHarness) -> None:
+async def test_a_long_silence_is_reported_at_growing_intervals(harness: RunHarness) -> None:
     await failure(harness, "[[hang]]", timeout_s=4.0)
-    told = [one for one in harness.delays if isinstance(one, ClaudeStall)]
-    assert [(one.silent_s, one.tools) for one in told[:3]] == [(0.5, []), (1.0, []), (2.0, [])]
+    stalls = [one for one in harness.delays if isinstance(one, ClaudeStall)]
+    assert [(one.silent_s, one.tools) for one in stalls[:3]] == [(0.5, []), (1.0, []), (2.0, [])]
     words = "Claude has sent nothing for 0.5 s: the connection to its API may have stalled"
     assert ("warning", words) in harness.context.logged
 
@@ -202,28 +202,30 @@ async def test_a_long_silence_is_told_at_ever_longer_intervals(harness: RunHarne
         ("[[kill:9]]", "killed_by_signal"),
     ],
 )
-async def test_each_way_to_fail_has_its_own_kind(harness: RunHarness, prompt: str, kind: str) -> None:
+async def test_each_failure_has_its_own_kind(harness: RunHarness, prompt: str, kind: str) -> None:
     assert (await failure(harness, prompt)).kind == kind
 
 
-async def test_an_unknown_session_is_said_to_be_unknown(harness: RunHarness) -> None:
+async def test_an_unknown_session_has_its_own_kind(harness: RunHarness) -> None:
     caught = await failure(harness, "hi", session_id="00000000-0000-0000-0000-000000000000")
     assert (caught.kind, caught.retryable) == ("session_unknown", False)
 
 
-async def test_a_missing_folder_is_said_before_anything_starts(harness: RunHarness, tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported_before_a_process_starts(harness: RunHarness, tmp_path: Path) -> None:
     caught = await failure(harness, "hi", cwd=str(tmp_path / "gone"))
     assert (caught.kind, caught.hint) == ("cwd_missing", "Choose another folder.")
 
 
-async def test_a_file_that_is_no_program_is_said_to_be_broken(make_run_harness: MakeRunHarness, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_program_is_reported_as_broken(
+    make_run_harness: MakeRunHarness, tmp_path: Path
+) -> None:
     broken = tmp_path / "claude"
     broken.write_bytes(b"\x7fELF and nothing else")
     broken.chmod(0o755)
     assert (await failure(make_run_harness(broken), "hi")).kind == "executable_broken"
 
 
-async def test_a_run_locks_the_session_that_it_has_begun(harness: RunHarness) -> None:
+async def test_a_run_locks_its_new_session(harness: RunHarness) -> None:
     result = await harness.run("[[text:one]]")
     assert harness.context.locked == [session_lock(result.session_id or "")]
     assert RunClaude(prompt="two", session_id=result.session_id).lock_key() == harness.context.locked[0]

@@ -1,4 +1,4 @@
-"""A usage limit: when it resets, and that a job waits for it and then goes on by itself."""
+"""Usage limits: the time of the reset, and the job that waits for it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,26 +35,26 @@ def limit(**details: object) -> JobFailed:
         ("weekly limit \u00b7 resets Jan 2, 1:30am (UTC)", "2027-01-02T01:30:00+00:00"),
     ],
 )
-def test_a_time_that_is_only_said_is_understood(words: str, moment: str) -> None:
+def test_a_time_in_the_text_is_parsed(words: str, moment: str) -> None:
     assert parse_reset_time(words, NOW_MS) == datetime.fromisoformat(moment)
 
 
 @pytest.mark.parametrize(
     "words", ["", "resets soon", "resets Foo 31, 1pm (UTC)", "resets Feb 31, 1pm", "resets 25 items"]
 )
-def test_what_names_no_time_is_not_waited_for(words: str) -> None:
+def test_without_a_time_the_job_is_not_snoozed(words: str) -> None:
     assert parse_reset_time(words, NOW_MS) is None
     assert snooze_until_reset(limit(claude_message=words), now_ms=NOW_MS, snoozed_for_s=0) is None
 
 
-def test_an_unknown_zone_is_taken_for_the_users_own() -> None:
+def test_an_unknown_zone_is_replaced_by_the_computers_own() -> None:
     here = datetime.fromtimestamp(NOW_MS / 1000).astimezone()
     found = parse_reset_time("resets 3pm (Nowhere/City)", NOW_MS)
     assert found is not None
     assert (found.hour, found.utcoffset()) == (15, here.utcoffset())
 
 
-def test_the_wait_lasts_until_the_reset_and_a_moment_longer() -> None:
+def test_the_wait_lasts_until_the_reset_plus_a_margin() -> None:
     waits = snooze_until_reset(limit(resets_at="2026-11-23T10:00:00.000Z"), now_ms=NOW_MS, snoozed_for_s=0)
     assert waits is not None
     assert (waits.delay_s, waits.waiting_for) == (7200 + MARGIN_S, WaitingFor.RATE_LIMIT)
@@ -63,7 +63,7 @@ def test_the_wait_lasts_until_the_reset_and_a_moment_longer() -> None:
     assert past.delay_s == MARGIN_S
 
 
-def test_a_wait_longer_than_the_maximum_is_refused() -> None:
+def test_a_job_is_not_snoozed_longer_than_the_maximum() -> None:
     def waits(failure: JobFailed, snoozed_for_s: float = 0) -> bool:
         return snooze_until_reset(failure, now_ms=NOW_MS, snoozed_for_s=snoozed_for_s) is not None
 
@@ -75,7 +75,7 @@ def test_a_wait_longer_than_the_maximum_is_refused() -> None:
     assert not waits(JobFailed("Busy.", kind="overloaded"))
 
 
-async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Path, tmp_path: Path) -> None:
+async def test_a_turn_that_hit_a_limit_is_repeated_and_its_prompt_is_stored_once(standin: Path, tmp_path: Path) -> None:
     prompt = f"[[limit:{NOW_MS // 1000 + 60}]] [[text:here]]"
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
@@ -89,19 +89,19 @@ async def test_a_turn_that_hit_a_limit_is_taken_again_and_asked_once(standin: Pa
     assert kinds == [MessageKind.USER, MessageKind.ERROR, MessageKind.ASSISTANT_TEXT]
 
 
-async def test_a_run_that_hit_a_limit_is_put_off(harness: RunHarness) -> None:
+async def test_a_run_that_hit_a_limit_is_snoozed(harness: RunHarness) -> None:
     with pytest.raises(JobSnoozed):
         await harness.run("[[limit:1]]")
     assert harness.events == []
 
 
 @both_releases
-async def test_the_real_cli_tells_the_reset_and_the_job_waits_for_it(
+async def test_the_job_waits_for_the_reset_that_the_real_cli_reports(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
     subscription = {**real_environment, "CLAUDE_CODE_OAUTH_TOKEN": "fake"}
     del subscription["ANTHROPIC_API_KEY"]
-    resets_at = 4_000_000_000  # in 2096: nobody waits for that
+    resets_at = 4_000_000_000  # in 2096: too long to wait
     async with connected(sidecar, **subscription) as claude:
         session = await claude.sessions.create()
         failed = await claude.take_turn(session.session_id, f"[[limit:{resets_at}]]")

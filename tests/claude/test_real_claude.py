@@ -1,4 +1,4 @@
-"""The handler with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
+"""The handler of runs with the real CLI and a fake API on loopback.  Skipped if the binary is absent."""
 
 from pathlib import Path
 
@@ -7,21 +7,14 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 
 from sidecar.claude.process.discovery import read_version
-from sidecar.job_handler import JobFailed
 from tests.claude.client import both_releases
 from tests.claude.harness import RunHarness, tools_of
+from tests.claude.test_handlers import failure
 from tests.fakes.anthropic import FakeAnthropic
 
 
-async def failure(harness: RunHarness, prompt: str, **fields: object) -> JobFailed:
-    with pytest.raises(JobFailed) as raised, anyio.fail_after(120):
-        await harness.run(prompt, **fields)
-    assert harness.processes() == []
-    return raised.value
-
-
 @both_releases
-async def test_a_prompt_is_answered_piece_by_piece(real_harness: RunHarness, api: FakeAnthropic) -> None:
+async def test_an_answer_arrives_in_several_deltas(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
         result = await real_harness.run("[[slow:12]]")
     assert result.text == real_harness.text == "".join(f"w{index} " for index in range(12))
@@ -38,7 +31,7 @@ async def test_text_arrives_before_the_answer_is_complete(real_harness: RunHarne
     real_harness.on_delta = lambda _: api.release()
     api.release()
     with anyio.fail_after(120):
-        result = await real_harness.run("[[gate:5]]")  # the model writes a word only when the one before has arrived
+        result = await real_harness.run("[[gate:5]]")  # the API sends a word only once the one before has arrived
     assert result.text == real_harness.text == "w0 w1 w2 w3 w4 "
 
 
@@ -65,7 +58,7 @@ async def test_a_shutdown_ends_a_tool_that_left_the_process_group(real_harness: 
 
 
 @both_releases
-async def test_a_tool_that_was_not_allowed_is_named(real_harness: RunHarness, tmp_path: Path) -> None:
+async def test_a_denied_tool_is_named(real_harness: RunHarness, tmp_path: Path) -> None:
     with anyio.fail_after(120):
         result = await real_harness.run(f"[[tool:bash:touch {tmp_path}/forbidden]]", permission_mode="default")
     assert result.permission_denials == ["Bash"]
@@ -82,7 +75,7 @@ async def test_a_session_is_resumed_with_its_history(real_harness: RunHarness, a
 
 
 @both_releases
-async def test_an_unknown_session_is_said_to_be_unknown(real_harness: RunHarness) -> None:
+async def test_an_unknown_session_has_its_own_kind(real_harness: RunHarness) -> None:
     assert (
         await failure(real_harness, "hi", session_id="066f4611-8996-4f21-850f-783594e01366")
     ).kind == "session_unknown"
@@ -108,7 +101,7 @@ async def test_too_many_turns_fail(real_harness: RunHarness) -> None:
     assert caught.kind == "max_turns"
 
 
-async def test_a_broken_stream_is_asked_for_again(real_harness: RunHarness, api: FakeAnthropic) -> None:
+async def test_a_broken_stream_is_requested_again(real_harness: RunHarness, api: FakeAnthropic) -> None:
     with anyio.fail_after(120):
         await real_harness.run("[[cut]]")
     assert len(api.messages()) == 2
@@ -132,6 +125,6 @@ async def test_the_options_reach_the_model(real_harness: RunHarness, api: FakeAn
 
 
 @both_releases
-async def test_the_binary_tells_its_version(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> None:
+async def test_the_binary_prints_its_version(real_claude: Path, api: FakeAnthropic, tmp_path: Path) -> None:
     with anyio.fail_after(120):
         assert (await read_version(real_claude, api.environment(tmp_path))).endswith("(Claude Code)")

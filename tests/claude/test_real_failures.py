@@ -1,4 +1,4 @@
-"""The real CLI in trouble: refused, retried, silent, cut off, and in company.  Skipped where the binary is absent."""
+"""The real CLI with API errors, retries and stalls, and several at once.  Skipped if the binary is absent."""
 
 from pathlib import Path
 
@@ -14,35 +14,37 @@ from tests.fakes.anthropic import FakeAnthropic
 
 
 @pytest.mark.parametrize(("prompt", "kind"), [("[[error:429]]", "rate_limited"), ("[[error:500]]", "server_error")])
-async def test_an_error_that_may_pass_says_so(real_harness: RunHarness, prompt: str, kind: str) -> None:
+async def test_a_transient_error_is_retryable(real_harness: RunHarness, prompt: str, kind: str) -> None:
     failed = await failure(real_harness, prompt)
     assert (failed.kind, failed.retryable) == (kind, True)
 
 
-async def test_a_retry_is_told_and_the_answer_comes(
+async def test_a_retry_is_notified_and_the_run_succeeds(
     real_claude: Path, api: FakeAnthropic, make_run_harness: MakeRunHarness, tmp_path: Path
 ) -> None:
     harness = make_run_harness(real_claude, api.environment(tmp_path) | {"CLAUDE_CODE_MAX_RETRIES": "1"})
     with anyio.fail_after(120):
         result = await harness.run("[[error:529:1]] [[text:at last]]")
     assert result.text == "at last"
-    (told,) = [one for one in harness.delays if isinstance(one, ClaudeApiRetry)]
-    assert (told.attempt, told.max_retries, told.status, told.session_id) == (1, 1, 529, result.session_id)
+    (retry,) = [one for one in harness.delays if isinstance(one, ClaudeApiRetry)]
+    assert (retry.attempt, retry.max_retries, retry.status, retry.session_id) == (1, 1, 529, result.session_id)
 
 
 @pytest.mark.parametrize(("prompt", "tools"), [("[[hang]]", []), ("[[tool:bash:tail -f /dev/null]]", ["Bash"])])
-async def test_silence_is_told_with_what_runs_meanwhile(
+async def test_a_stall_is_notified_with_the_running_tools(
     real_harness: RunHarness, prompt: str, tools: list[str]
 ) -> None:
-    def is_told() -> bool:
+    def is_notified() -> bool:
         return any(one.tools == tools for one in real_harness.delays if isinstance(one, ClaudeStall))
 
     with anyio.fail_after(120):
-        await real_harness.cancel(prompt, when=is_told, allowed_tools=["Bash"])
+        await real_harness.cancel(prompt, when=is_notified, allowed_tools=["Bash"])
     assert real_harness.processes() == []
 
 
-async def test_four_at_once_all_answer(sidecar: StartSidecar, real_environment: dict[str, str]) -> None:
+async def test_four_sessions_at_the_same_time_all_answer(
+    sidecar: StartSidecar, real_environment: dict[str, str]
+) -> None:
     async with connected(sidecar, **real_environment, CLAUDE_CONCURRENCY="4") as claude:
         sessions = [(await claude.sessions.create()).session_id for _ in range(4)]
         jobs = [

@@ -1,4 +1,4 @@
-"""What the real CLI asks, and what it makes of the answers.  Skipped where the binary is absent."""
+"""Permission requests of the real CLI, and its handling of the responses.  Skipped if it is not installed."""
 
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,19 @@ QUESTION = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where Claude works."""
-    made = tmp_path / "project"
-    made.mkdir()
-    return made
+    """Claude's working directory."""
+    path = tmp_path / "project"
+    path.mkdir()
+    return path
 
 
-def made(folder: Path) -> list[str]:
-    """What Claude made there."""
+def created(folder: Path) -> list[str]:
+    """Returns the names of the files that Claude has created."""
     return sorted(path.name for path in folder.iterdir())
 
 
 @both_releases
-async def test_a_tool_runs_when_it_is_allowed_and_as_it_was_rewritten(real_client: ClaudeClient, folder: Path) -> None:
+async def test_an_allowed_tool_runs_with_the_replaced_input(real_client: ClaudeClient, folder: Path) -> None:
     session = await real_client.sessions.create(cwd=str(folder))
     job = await real_client.sessions.send(session_id=session.session_id, prompt="[[tool:bash:mkdir one]]")
     request = await real_client.permission_request(job.job_id)
@@ -49,11 +49,11 @@ async def test_a_tool_runs_when_it_is_allowed_and_as_it_was_rewritten(real_clien
     rewritten = {**request.input, "command": "mkdir three"}
     await real_client.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=rewritten)
     await real_client.until_job(job.job_id, "succeeded")
-    assert made(folder) == ["one", "three"]
+    assert created(folder) == ["one", "three"]
 
 
 @both_releases
-async def test_a_tool_that_is_denied_does_not_run_and_claude_learns_why(
+async def test_a_denied_tool_does_not_run_and_claude_receives_the_reason(
     real_client: ClaudeClient, folder: Path
 ) -> None:
     session = await real_client.sessions.create(cwd=str(folder))
@@ -63,12 +63,12 @@ async def test_a_tool_that_is_denied_does_not_run_and_claude_learns_why(
     done = await real_client.until_job(job.job_id, "succeeded")
     assert done["result"]["text"] == "tool said: Not in this folder."
     assert done["result"]["permission_denials"] == ["Bash"]
-    assert made(folder) == []
+    assert created(folder) == []
     results = [one for one in await real_client.messages(session.session_id) if one.kind is MessageKind.TOOL_RESULT]
     assert [one.text for one in results] == ["Not in this folder."]
 
 
-async def test_what_is_remembered_is_not_asked_again(
+async def test_a_remembered_rule_is_not_requested_again(
     sidecar: StartSidecar, real_environment: dict[str, str], folder: Path
 ) -> None:
     async with connected(sidecar, **real_environment) as claude:
@@ -81,10 +81,10 @@ async def test_what_is_remembered_is_not_asked_again(
     async with connected(sidecar, **real_environment) as claude:
         await claude.answer_text(session.session_id, "[[tool:bash:mkdir one three]]")
         assert len((await claude.permissions.list()).requests) == 1
-    assert made(folder) == ["one", "three", "two"]
+    assert created(folder) == ["one", "three", "two"]
 
 
-async def test_a_choice_and_a_plan_are_asked_and_answered(real_client: ClaudeClient, folder: Path) -> None:
+async def test_questions_and_plans_are_requested_and_answered(real_client: ClaudeClient, folder: Path) -> None:
     session = await real_client.sessions.create(cwd=str(folder), permission_mode=PermissionMode.PLAN)
     job = await real_client.sessions.send(session_id=session.session_id, prompt=QUESTION)
     request = await real_client.permission_request(job.job_id)
@@ -102,9 +102,7 @@ async def test_a_choice_and_a_plan_are_asked_and_answered(real_client: ClaudeCli
     assert after.permission_mode is PermissionMode.DEFAULT
 
 
-async def test_a_live_process_takes_on_new_settings(
-    real_client: ClaudeClient, api: FakeAnthropic, folder: Path
-) -> None:
+async def test_a_live_process_adopts_new_settings(real_client: ClaudeClient, api: FakeAnthropic, folder: Path) -> None:
     session = await real_client.sessions.create(cwd=str(folder))
     await real_client.answer_text(session.session_id, "hi")
     (process,) = processes_of(session.session_id)
@@ -114,7 +112,7 @@ async def test_a_live_process_takes_on_new_settings(
     await real_client.answer_text(session.session_id, "[[tool:bash:mkdir one]]")
     assert api.messages()[-1].body["model"] == "claude-haiku-4-5"
     assert process in processes_of(session.session_id)
-    assert made(folder) == ["one"]
+    assert created(folder) == ["one"]
     await real_client.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
     await real_client.answer_text(session.session_id, "[[tool:bash:mkdir ../two]]")
     assert process not in processes_of(session.session_id)
@@ -122,7 +120,7 @@ async def test_a_live_process_takes_on_new_settings(
 
 
 @both_releases
-async def test_an_interrupt_cancels_the_question_and_the_session_goes_on(
+async def test_an_interrupt_cancels_the_request_and_the_session_continues(
     real_client: ClaudeClient, folder: Path
 ) -> None:
     session = await real_client.sessions.create(cwd=str(folder))
@@ -134,11 +132,11 @@ async def test_an_interrupt_cancels_the_question_and_the_session_goes_on(
     await real_client.until_job(job.job_id, "cancelled")
     assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
     assert process in processes_of(session.session_id)
-    assert made(folder) == []
+    assert created(folder) == []
 
 
 @both_releases
-async def test_a_question_survives_kill_9_and_its_answer_goes_on_with_the_session(
+async def test_a_request_survives_kill_9_and_its_response_continues_the_session(
     sidecar: StartSidecar, real_environment: dict[str, str], folder: Path
 ) -> None:
     async with sidecar(**real_environment) as client:
@@ -151,8 +149,8 @@ async def test_a_question_survives_kill_9_and_its_answer_goes_on_with_the_sessio
         await client.process.wait()
     await until(lambda: processes_of(session.session_id) == [])
     async with connected(sidecar, **real_environment) as claude:
-        (kept,) = (await claude.permissions.list(status=PermissionStatus.OPEN)).requests
-        assert kept.request_id == request.request_id
+        (left_open,) = (await claude.permissions.list(status=PermissionStatus.OPEN)).requests
+        assert left_open.request_id == request.request_id
         answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
         done: dict[str, Any] = await claude.until_job(answered.resumed_by or "", "succeeded")
         assert done["result"]["text"].startswith("tool said: ")

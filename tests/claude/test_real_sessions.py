@@ -1,4 +1,4 @@
-"""Sessions with the real CLI, which talks to a fake API on loopback.  Skipped where the binary is absent."""
+"""Sessions with the real CLI, which uses a fake API on loopback.  Skipped if the CLI is not installed."""
 
 import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
@@ -10,8 +10,8 @@ from tests.conftest import StartSidecar
 from tests.fakes.anthropic import FakeAnthropic
 
 
-def said(api: FakeAnthropic) -> str:
-    """The conversation as the model was last shown it."""
+def last_conversation(api: FakeAnthropic) -> str:
+    """Returns the conversation in the last request to the API."""
     return str(api.messages()[-1].body["messages"])
 
 
@@ -22,8 +22,8 @@ async def test_claude_remembers_the_turns_before(real_client: ClaudeClient, api:
     (process,) = processes_of(session.session_id)
     assert await real_client.answer_text(session.session_id, "[[text:It was heron.]]") == "It was heron."
     await real_client.answer_text(session.session_id, "And the third?")
-    assert "Remember the word heron." in said(api)
-    assert "It was heron." in said(api)
+    assert "Remember the word heron." in last_conversation(api)
+    assert "It was heron." in last_conversation(api)
     assert process in processes_of(session.session_id)
     after = await real_client.sessions.get(session_id=session.session_id)
     assert after.usage == ClaudeUsage(
@@ -33,7 +33,7 @@ async def test_claude_remembers_the_turns_before(real_client: ClaudeClient, api:
 
 
 @both_releases
-async def test_a_conversation_goes_on_after_a_restart(
+async def test_a_conversation_continues_after_a_restart(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
     async with connected(sidecar, **real_environment) as claude:
@@ -42,30 +42,30 @@ async def test_a_conversation_goes_on_after_a_restart(
     async with connected(sidecar, **real_environment) as claude:
         second = await claude.take_turn(session.session_id, "Which word?")
         after = await claude.sessions.get(session_id=session.session_id)
-    assert "Remember the word heron." in said(api)
+    assert "Remember the word heron." in last_conversation(api)
     costs = [job["result"]["total_cost_usd"] for job in (first, second)]
     assert after.total_cost_usd == pytest.approx(sum(costs))
     assert costs[1] == pytest.approx(costs[0])
 
 
 @both_releases
-async def test_a_fork_and_its_parent_both_go_on(real_client: ClaudeClient, api: FakeAnthropic) -> None:
+async def test_a_fork_and_its_parent_both_continue(real_client: ClaudeClient, api: FakeAnthropic) -> None:
     session = await real_client.sessions.create()
     await real_client.answer_text(session.session_id, "Remember the word heron.")
     fork = await real_client.sessions.fork(session_id=session.session_id)
     await real_client.answer_text(fork.session_id, "In the fork.")
-    assert "Remember the word heron." in said(api)
+    assert "Remember the word heron." in last_conversation(api)
     await real_client.answer_text(session.session_id, "In the parent.")
-    assert "In the fork." not in said(api)
+    assert "In the fork." not in last_conversation(api)
     await real_client.answer_text(fork.session_id, "In the fork again.")
-    assert "In the fork." in said(api)
-    assert "In the parent." not in said(api)
+    assert "In the fork." in last_conversation(api)
+    assert "In the parent." not in last_conversation(api)
     ids = {(await real_client.sessions.get(session_id=one.session_id)).claude_session_id for one in (session, fork)}
     assert len(ids) == 2
 
 
 @both_releases
-async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(real_client: ClaudeClient) -> None:
+async def test_an_interrupt_ends_the_tool_and_the_process_runs_the_next_turn(real_client: ClaudeClient) -> None:
     session = await real_client.sessions.create(allowed_tools=["Bash"])
 
     job = await real_client.sessions.send(session_id=session.session_id, prompt="[[tool:bash:tail -f /dev/null]]")
@@ -78,9 +78,7 @@ async def test_an_interrupted_turn_ends_its_tool_and_the_process_takes_the_next(
     assert process in processes_of(session.session_id)
 
 
-async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(
-    real_client: ClaudeClient, api: FakeAnthropic
-) -> None:
+async def test_a_turn_that_is_interrupted_at_once_ends(real_client: ClaudeClient, api: FakeAnthropic) -> None:
     session = await real_client.sessions.create()
     await real_client.answer_text(session.session_id, "hi")
     job = await real_client.sessions.send(session_id=session.session_id, prompt="[[slow:200]]")
@@ -92,7 +90,7 @@ async def test_a_turn_that_is_interrupted_at_once_ends_all_the_same(
 
 
 @both_releases
-async def test_a_tool_and_what_it_said_are_in_the_log(real_client: ClaudeClient) -> None:
+async def test_a_tool_call_and_its_output_are_messages(real_client: ClaudeClient) -> None:
     session = await real_client.sessions.create(allowed_tools=["Bash"])
     await real_client.answer_text(session.session_id, "[[tool:bash:echo hi from bash]]")
     log = await real_client.messages(session.session_id)
@@ -105,14 +103,14 @@ async def test_a_tool_and_what_it_said_are_in_the_log(real_client: ClaudeClient)
     ]
 
 
-async def test_an_answer_of_megabytes_is_kept_whole(real_client: ClaudeClient) -> None:
+async def test_an_answer_of_megabytes_is_stored_completely(real_client: ClaudeClient) -> None:
     session = await real_client.sessions.create()
     assert len(await real_client.answer_text(session.session_id, "[[big:1500000]]")) == 1_500_000
     assert [len(one.text) for one in await real_client.messages(session.session_id)] == [15, 1_500_000]
     assert await real_client.answer_text(session.session_id, "[[text:next]]") == "next"
 
 
-async def test_a_session_goes_on_after_the_sidecar_was_killed_in_its_first_turn(
+async def test_a_session_continues_after_a_kill_in_its_first_turn(
     sidecar: StartSidecar, real_environment: dict[str, str], api: FakeAnthropic
 ) -> None:
     async with sidecar(**real_environment) as client:
@@ -129,4 +127,4 @@ async def test_a_session_goes_on_after_the_sidecar_was_killed_in_its_first_turn(
         assert (await claude.client.call("jobs.get", {"job_id": job.job_id}))["status"] in ("running", "interrupted")
         assert await claude.answer_text(session.session_id, "[[text:back]]") == "back"
         assert (await claude.client.call("jobs.get", {"job_id": job.job_id}))["status"] == "interrupted"
-    assert "heron" in said(api)
+    assert "heron" in last_conversation(api)

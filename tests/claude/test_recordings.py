@@ -1,6 +1,7 @@
-"""Every stream that was recorded from the real CLI, with everything in it: what each line is, and what it all comes to.
+"""Reads every stream that was recorded from the real CLI: the kind of each line, and the outcome.
 
-The recordings' names say what was tried; their lines that begin with `#` tell what was written to stdin.
+A recording's name says what was recorded.  Lines that begin with `# stdin: ` or `>> ` were written to stdin; in
+recordings with `>> `, the lines of stdout begin with `<< `.
 """
 
 import json
@@ -15,7 +16,7 @@ from sidecar.claude.stream import RunReader
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import parse_object
 
-SAID = re.compile(r"\[\[text:(.*?)\]\]")
+EXPECTED = re.compile(r"\[\[text:(.*?)\]\]")
 
 ANSWERS = {
     "01-basic": "echo: hi",
@@ -53,8 +54,10 @@ ANSWERS = {
     "71-bare": "a",
     "84-tool-running-stdin-eof": "tool said (error): Exit code 1",
     "95-v2.1.197-basic": "a",
+    "97-sdk-mcp": "tool said (ok): 3 events found",
+    "98-hooks-gate": "tool said (error): the person said no",
 }
-"""How the answers begin."""
+"""The beginnings of the answers."""
 FAILURES = {
     "10-resume-unknown": (1, "session_unknown", False),
     "12-max-turns": (1, "max_turns", False),
@@ -64,13 +67,13 @@ FAILURES = {
     "36-badjson": (1, "process_exited", False),
     "43-perm-deny-interrupt": (0, "interrupted", False),
     "44-perm-cancelled": (0, "interrupted", False),
-    "50-err-401": (143, "killed_by_signal", False),  # it would have gone on trying
+    "50-err-401": (143, "killed_by_signal", False),  # it was still retrying
     "52-err-529-max0": (1, "overloaded", True),
     "53-err-529-max1": (1, "overloaded", True),
     "54-err-500-max0": (1, "server_error", True),
     "55-err-400": (1, "api_error", False),
     "56-err-429-forever-max1": (1, "rate_limited", True),
-    "57c-stall-idle-5s": (143, "killed_by_signal", False),  # nor would this one have ended
+    "57c-stall-idle-5s": (143, "killed_by_signal", False),  # it was still waiting
     "59-conn-refused": (1, "network", True),
     "62-nokey": (1, "auth", False),
     "64-hang-timeout": (1, "network", True),
@@ -80,18 +83,18 @@ FAILURES = {
     "83-tool-running-sigkill": (-9, "killed_by_signal", False),
     "96-v2.1.197-401": (143, "killed_by_signal", False),
 }
-"""How the process ended, the kind of failure that this is, and whether trying again may help."""
-NO_JSON = {"16-text-format": 1}
-"""How many lines of a recording are not JSON."""
+"""The exit code, the kind of the failure, and whether it is retryable."""
+INVALID_LINES = {"16-text-format": 1}
+"""The number of lines that are not JSON."""
 
 
 class Recording:
-    """A recording, read whole."""
+    """A recording and everything that is read from it."""
 
     def __init__(self, path: Path) -> None:
         lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
         self.written = [line.removeprefix(b"# stdin: ") for line in lines if line.startswith(b"# stdin: ")]
-        self.lines = [line for line in lines if not line.startswith(b"#")]
+        self.lines = [line.removeprefix(b"<< ") for line in lines if not line.startswith((b"#", b">> "))]
         self.messages = [message for line in self.lines if (message := parse_object(line)) is not None]
         self.items = [item for message in self.messages for item in messages_in(message)]
         self.reader = RunReader()
@@ -103,7 +106,7 @@ def recording(folder: Path, name: str) -> Recording:
     return Recording(folder / f"{name}.jsonl")
 
 
-def test_all_recordings_are_known_here(recordings: Path) -> None:
+def test_every_recording_has_an_expected_outcome(recordings: Path) -> None:
     assert {path.stem for path in recordings.glob("*.jsonl")} == {*ANSWERS, *FAILURES}
 
 
@@ -111,9 +114,9 @@ NAMES = sorted({*ANSWERS, *FAILURES})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_line_is_bookkeeping_or_kept(recordings: Path, name: str) -> None:
+def test_every_line_is_bookkeeping_or_a_message(recordings: Path, name: str) -> None:
     read = recording(recordings, name)
-    assert read.reader.invalid_lines == len(read.lines) - len(read.messages) == NO_JSON.get(name, 0)
+    assert read.reader.invalid_lines == len(read.lines) - len(read.messages) == INVALID_LINES.get(name, 0)
     for message in read.messages:
         known = message["type"] in BOOKKEEPING or message.get("subtype") in SYSTEM_BOOKKEEPING
         items = list(messages_in(message))
@@ -122,15 +125,17 @@ def test_every_line_is_bookkeeping_or_kept(recordings: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_run_that_was_answered_succeeds(recordings: Path, name: str) -> None:
+def test_a_run_with_an_answer_succeeds(recordings: Path, name: str) -> None:
     outcome = recording(recordings, name).reader.finish(0, "")
     assert outcome.text.startswith(ANSWERS[name])
     assert outcome.session_id is not None
-    assert ("deni" in name or name in ("42-perm-deny", "45-perm-no-prompt-tool")) is bool(outcome.permission_denials)
+    assert ("deni" in name or name in ("42-perm-deny", "45-perm-no-prompt-tool", "98-hooks-gate")) is bool(
+        outcome.permission_denials
+    )
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_run_that_failed_says_in_which_way(recordings: Path, name: str) -> None:
+def test_a_failed_run_has_its_kind(recordings: Path, name: str) -> None:
     exit_code, kind, retryable = FAILURES[name]
     with pytest.raises(JobFailed) as failed:
         recording(recordings, name).reader.finish(exit_code, "")
@@ -138,25 +143,25 @@ def test_a_run_that_failed_says_in_which_way(recordings: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["30-multiturn", "31-initialize", "32-interrupt-control", "46-controls", "47-slash"])
-def test_what_claude_was_asked_to_say_is_what_it_said(recordings: Path, name: str) -> None:
+def test_the_texts_of_the_answers_are_those_that_the_prompts_asked_for(recordings: Path, name: str) -> None:
     read = recording(recordings, name)
     prompts = [json.loads(line).get("message", {}).get("content", "") for line in read.written]
-    asked = [text for prompt in prompts for text in SAID.findall(prompt)]
-    said = [item.text for item in read.items if item.kind is MessageKind.ASSISTANT_TEXT]
-    assert asked
-    assert [text for text in said if text in asked] == asked
+    expected = [text for prompt in prompts for text in EXPECTED.findall(prompt)]
+    texts = [item.text for item in read.items if item.kind is MessageKind.ASSISTANT_TEXT]
+    assert expected
+    assert [text for text in texts if text in expected] == expected
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_message_and_each_cost_is_counted_once(recordings: Path, name: str) -> None:
     read = recording(recordings, name)
     results = [message for message in read.messages if message["type"] == "result"]
-    told = sum(one.get("total_cost_usd", 0.0) for one in results[-1:])
+    reported = sum(one.get("total_cost_usd", 0.0) for one in results[-1:])
     usage = read.reader.usage
     assert len({one.api_message_id for one in usage.messages}) == len(usage.messages)
     assert usage.tokens.output_tokens == sum(one.tokens.output_tokens for one in usage.messages)
-    if "resume-" in name or name.endswith("resume"):  # the CLI tells what the session cost before, too
-        assert (usage.cost_usd or 0.0) <= told / 1.9
+    if "resume-" in name or name.endswith("resume"):  # the CLI reports the cost of the whole session
+        assert (usage.cost_usd or 0.0) <= reported / 1.9
     else:
-        assert (usage.cost_usd or 0.0) == pytest.approx(told)
+        assert (usage.cost_usd or 0.0) == pytest.approx(reported)
     assert not any("[" in model for model in usage.costs)

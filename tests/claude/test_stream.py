@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidecar_protocol.claude.runs import ClaudeUsage
 
-from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started, TokenUsage, Update
+from sidecar.claude.stream import Delta, Finished, Retry, RunOutcome, RunReader, Started, Update
 from sidecar.job_handler import JobFailed
 from sidecar.json_reader import parse_object
 from sidecar.text import utf16_length
@@ -78,7 +79,7 @@ def test_a_recorded_run_gives_a_start_its_text_and_an_outcome(recordings: Path) 
         text="Hello partial world",
         session_id=session,
         model="claude-opus-5-5",
-        usage=TokenUsage(input_tokens=12319, output_tokens=11),
+        usage=ClaudeUsage(input_tokens=12319, output_tokens=11),
         total_cost_usd=0.049496,
         num_turns=1,
         duration_ms=185,

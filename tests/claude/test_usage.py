@@ -1,4 +1,4 @@
-"""What Claude used up: booked once, by whole runs and turns, and told by local days, sessions, models and jobs."""
+"""Usage: recorded once per run and turn, and listed by local days, sessions, models and jobs."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.usage import ClaudeUsages, UsageEntry, UsageGroup, UsageList
 
-from sidecar.claude.stream import MessageUsage, RunUsage, TokenUsage
+from sidecar.claude.stream import MessageUsage, RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.commandline.client import RemoteError
 from tests.claude.client import ClaudeClient, connected
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 
 class UsageHarness:
-    """The services over a real database, and what was booked at which moment."""
+    """The services over a real database with a clock that can be set."""
 
     def __init__(self, path: Path) -> None:
         self.app = InProcessApp(path)
@@ -34,10 +34,10 @@ class UsageHarness:
         return self
 
     def record(self, job_id: str, *messages: str, session_id: str | None = None, model: str = "opus") -> None:
-        """A job with these API messages, each of 10 tokens and a cent."""
-        told = tuple(MessageUsage(one, model, TokenUsage(input_tokens=7, output_tokens=3)) for one in messages)
+        """Adds the usage of a job with these API messages, each of 10 tokens and a cent."""
+        reported = tuple(MessageUsage(one, model, ClaudeUsage(input_tokens=7, output_tokens=3)) for one in messages)
         with self.app.database.write():
-            self.store.add(job_id, session_id, RunUsage(TokenUsage(), None, told, {model: 0.01 * len(messages)}))
+            self.store.add(job_id, session_id, RunUsage(ClaudeUsage(), None, reported, {model: 0.01 * len(messages)}))
 
     async def entries(self, group: str, start: str, end: str, zone: str = "UTC") -> list[UsageEntry]:
         listed = await self.usage.list(start=start, end=end, time_zone=zone, group=UsageGroup(group))
@@ -48,13 +48,13 @@ class UsageHarness:
 
 @pytest.fixture
 async def harness(data_dir: Path) -> Any:
-    made = UsageHarness(data_dir / "sidecar.db")
-    await made.app.initialize()
-    yield made
-    made.app.close()
+    created = UsageHarness(data_dir / "sidecar.db")
+    await created.app.initialize()
+    yield created
+    created.app.close()
 
 
-async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
+async def test_the_usage_of_runs_and_turns_is_recorded_however_they_end(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create(model="sonnet")
         for prompt in ("one", "two", "[[error:400]]"):
@@ -79,9 +79,7 @@ async def test_runs_and_turns_are_booked_when_they_end_however_they_end(sidecar:
     assert days.total_cost_usd == pytest.approx(0.04)
 
 
-async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_end(
-    sidecar: StartSidecar, standin: Path
-) -> None:
+async def test_the_usage_of_a_finished_job_survives_a_kill(sidecar: StartSidecar, standin: Path) -> None:
     with anyio.fail_after(120):
         async with sidecar(CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests")
@@ -93,23 +91,23 @@ async def test_what_a_finished_job_used_up_survives_a_kill_in_the_moment_of_its_
             client.process.kill()
             await client.process.wait()
     now = datetime.now(UTC)
-    asked = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat(), "group": "job"}
+    params = {"start": (now - HOUR).isoformat(), "end": (now + HOUR).isoformat(), "group": "job"}
     async with connected(sidecar) as claude:
-        entries = (await claude.client.call("claude.usage.list", asked))["entries"]
+        entries = (await claude.client.call("claude.usage.list", params))["entries"]
     assert {one["job_id"] for one in entries} == {turn["job_id"], run["job_id"]}
     assert [one["total_cost_usd"] for one in entries] == [0.01, 0.01]
 
 
-async def test_a_message_that_two_turns_tell_counts_once(harness: UsageHarness) -> None:
+async def test_a_message_that_two_turns_report_counts_once(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1", "m2")
     with harness.app.database.write():
-        more = MessageUsage("m2", "opus", TokenUsage(input_tokens=7, output_tokens=30))
-        harness.store.add("two", None, RunUsage(TokenUsage(), None, (more,), {}))
+        more = MessageUsage("m2", "opus", ClaudeUsage(input_tokens=7, output_tokens=30))
+        harness.store.add("two", None, RunUsage(ClaudeUsage(), None, (more,), {}))
     (entry,) = await harness.entries("model", **EVER)
     assert (entry.model, entry.jobs, entry.usage) == ("opus", 1, ClaudeUsage(input_tokens=14, output_tokens=33))
 
 
-async def test_each_grouping_tells_the_same_sum(harness: UsageHarness) -> None:
+async def test_each_grouping_has_the_same_sum(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1", session_id="s1")
     harness.at("2020-06-02T10:00:00Z").record("two", "m2", "m3", session_id="s1", model="haiku")
     harness.at("2020-06-02T11:00:00Z").record("three", "m4")
@@ -133,21 +131,21 @@ async def test_each_grouping_tells_the_same_sum(harness: UsageHarness) -> None:
     }
 
 
-async def test_a_job_that_is_run_again_costs_again(harness: UsageHarness) -> None:
+async def test_a_repeated_job_costs_again(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1")
     harness.at("2020-06-01T11:00:00Z").record("one", "m2")
     (entry,) = await harness.entries("job", **EVER)
     assert (entry.jobs, entry.usage.input_tokens, round(entry.total_cost_usd, 6)) == (1, 14, 0.02)
 
 
-async def test_the_range_begins_with_its_start_and_ends_before_its_end(harness: UsageHarness) -> None:
+async def test_the_range_includes_its_start_and_excludes_its_end(harness: UsageHarness) -> None:
     harness.at("2020-06-01T10:00:00Z").record("one", "m1")
     harness.at("2020-06-01T11:00:00Z").record("two", "m2")
     found = await harness.entries("job", "2020-06-01T10:00:00Z", "2020-06-01T13:00:00+02:00")
     assert [one.job_id for one in found] == ["one"]
 
 
-async def test_a_local_day_is_as_long_as_the_clocks_make_it(harness: UsageHarness) -> None:
+async def test_a_local_day_with_a_clock_change_has_its_real_length(harness: UsageHarness) -> None:
     for hour, job in enumerate(("before", "first", "last", "after")):
         moment = ["2020-10-24T21:59:59Z", "2020-10-24T22:00:00Z", "2020-10-25T22:59:59Z", "2020-10-25T23:00:00Z"][hour]
         harness.at(moment).record(job, job)
@@ -156,7 +154,7 @@ async def test_a_local_day_is_as_long_as_the_clocks_make_it(harness: UsageHarnes
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind"),
+    ("params", "kind"),
     [
         ({**EVER, "time_zone": "Atlantis/Capital"}, "time_zone_unknown"),
         ({**EVER, "time_zone": "../../etc/passwd"}, "time_zone_unknown"),
@@ -171,15 +169,13 @@ async def test_a_local_day_is_as_long_as_the_clocks_make_it(harness: UsageHarnes
         ({**EVER, "group": "century"}, "invalid_params"),
     ],
 )
-async def test_what_cannot_be_listed_is_refused_with_its_reason(
-    harness: UsageHarness, asked: dict[str, str], kind: str
-) -> None:
+async def test_invalid_ranges_and_zones_are_refused(harness: UsageHarness, params: dict[str, str], kind: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await harness.app.call("claude.usage.list", asked)
+        await harness.app.call("claude.usage.list", params)
     assert refused.value.data["kind"] == kind
 
 
-async def test_nothing_booked_is_nothing_listed_here_too(harness: UsageHarness) -> None:
+async def test_without_usage_the_list_is_empty(harness: UsageHarness) -> None:
     assert await harness.usage.list(start=EVER["start"], end=EVER["end"]) == UsageList(
         entries=[], usage=ClaudeUsage(), total_cost_usd=0
     )

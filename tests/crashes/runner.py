@@ -10,8 +10,8 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              slow_recovery     the recovery from a crash waits for the first cancel
 
 The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._verdict`, `._settle`, `App._end` and
-asyncio's `Handle._run`, the only place that every step of the loop passes.  A renamed function raises
+that no other module may call: `JobsWorker._recover`, `._execute`, `._run_handler`, `._store_outcome_durably`, `App._end`
+and asyncio's `Handle._run`, the only place that every step of the loop passes.  A renamed function raises
 AttributeError at the start.
 """
 
@@ -240,9 +240,18 @@ def add_job_types(handlers: Handlers) -> None:
 
 def add_faults(faults: Faults) -> None:
     """Adds points to every operation that changes, stores or reports a job."""
-    for operation in ("queue", "request_cancel", "claim", "finish", "retry_later", "snooze", "put_back", "recover"):
+    for operation in (
+        "enqueue",
+        "request_cancel",
+        "claim",
+        "finish",
+        "retry_later",
+        "snooze",
+        "requeue_after_shutdown",
+        "requeue_after_crash",
+    ):
         faults.wrap(JobJournal, operation, f"journal.{operation}")
-    for operation in ("_recover", "_execute", "_verdict", "_settle"):
+    for operation in ("_recover", "_execute", "_run_handler", "_store_outcome_durably"):
         faults.wrap(JobsWorker, operation, f"worker.{operation.strip('_')}")
     for operation in ("begin", "commit"):
         faults.wrap(Database, operation, f"database.{operation}")

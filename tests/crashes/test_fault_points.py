@@ -13,8 +13,8 @@ PASSINGS: Final = [pytest.param((1,), id="first"), nightly((1, 2, 3), id="three"
 """The passings of a point at which a sidecar dies, one sidecar after the other on the same database."""
 
 POINTS: Final = {
-    "journal": ("journal.queue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
-    "worker": ("worker.execute", "worker.verdict", "worker.settle"),
+    "journal": ("journal.enqueue", "journal.claim", "journal.finish", "journal.retry_later", "journal.request_cancel"),
+    "worker": ("worker.execute", "worker.run_handler", "worker.store_outcome_durably"),
     "commit": ("unit_of_work.commit", "unit_of_work.committed", "database.begin", "database.commit"),
     "wire": ("answers.on_commit", "outbox.notify", "outbox.on_commit", "event_log.append", "writer.flush"),
 }
@@ -85,11 +85,11 @@ def leave_orphans(client: RecoveringClient) -> None:
 @pytest.mark.parametrize(
     ("point", "passings"),
     [
-        ("journal.recover", (1,)),
+        ("journal.requeue_after_crash", (1,)),
         ("database.commit", (1,)),
         nightly("worker.recover", (1,)),
         nightly("unit_of_work.committed", (1,)),
-        nightly("journal.recover", (1, 2, 3)),
+        nightly("journal.requeue_after_crash", (1, 2, 3)),
         nightly("journal.finish", (1, 2, 3)),
         nightly("outbox.notify", (1,)),
     ],
@@ -145,11 +145,11 @@ def test_a_kill_while_a_job_is_snoozed_loses_nothing(
 @pytest.mark.parametrize(
     ("point", "passings"),
     [
-        ("journal.put_back:after", (1,)),
+        ("journal.requeue_after_shutdown:after", (1,)),
         ("journal.finish:after", (1,)),
         ("app.end:before", (1,)),
-        nightly("journal.put_back:before", (1, 2, 3)),
-        nightly("journal.put_back:after", (1, 2, 3)),
+        nightly("journal.requeue_after_shutdown:before", (1, 2, 3)),
+        nightly("journal.requeue_after_shutdown:after", (1, 2, 3)),
         nightly("journal.finish:before", (1,)),
         nightly("app.end:after", (1,)),
     ],

@@ -45,7 +45,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Request:
-    """A received request; `user` is None if it is anonymous."""
+    """A received request; an anonymous one has no `user`."""
 
     method: str
     path: str

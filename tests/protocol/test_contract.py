@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from sidecar_protocol import catalog, errors
 from sidecar_protocol.accounts import AccountUpdated
+from sidecar_protocol.claude.runs import Claude, RunClaude
 from sidecar_protocol.contract import (
     Ephemeral,
     Input,
@@ -92,6 +93,21 @@ def test_a_positional_param_is_refused_when_the_method_is_read() -> None:
 
     with pytest.raises(TypeError, match=r"loose\.get: job_id must be keyword-only"):
         _ = methods_of(Loose)[0].params
+
+
+def test_the_fields_of_a_positional_job_spec_are_params() -> None:
+    assert set(named("claude.spawn").params.model_fields) == {*RunClaude.model_fields, "priority"}
+    sent: list[tuple[str, dict[str, Any]]] = []
+
+    async def call(name: str, params: dict[str, Any]) -> Any:
+        sent.append((name, params))
+        return json.loads(JOB.json_bytes())
+
+    async def main() -> Job:
+        return await remote(Claude, call).spawn(RunClaude(prompt="hi", allowed_tools=["Read"]), priority=5)
+
+    assert anyio.run(main) == JOB
+    assert sent == [("claude.spawn", {"prompt": "hi", "allowed_tools": ["Read"], "priority": 5})]
 
 
 def test_a_remote_omits_none_and_parses_the_result() -> None:

@@ -116,7 +116,7 @@ def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
         standup = vevent(*daily, "SUMMARY:Standup")
         review = vevent("DTSTART:20261126T140000Z", "DTEND:20261126T150000Z", "SUMMARY:Review", uid="review")
         head = ("X-WR-CALNAME:The team", "X-WR-TIMEZONE:Europe/Berlin")
-        cloud.put(vcalendar(standup, head=head))
+        cloud.put(vcalendar(standup, properties=head))
         cloud.redirects = {"/old/private-0123456789abcdef/basic.ics": urlsplit(cloud.address).path}
 
         def play(host: RawClient) -> None:
@@ -128,7 +128,7 @@ def ics(port: int) -> Iterator[tuple[Mapping[str, str], Play]]:
             host.call("calendar.events.list", **WEEK, limit=20)
             host.call("calendar.accounts.sync", account_id=account_id)
             _until_synced(host)
-            cloud.put(vcalendar(standup, review, head=head))
+            cloud.put(vcalendar(standup, review, properties=head))
             host.call("calendar.accounts.sync", account_id=account_id)
             _until_synced(host)
             host.call("calendar.events.list", **WEEK, limit=20)

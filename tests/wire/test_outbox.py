@@ -180,7 +180,7 @@ async def test_a_client_gets_a_resync_if_events_were_pruned_before_they_were_sen
 async def test_rolled_back_changes_are_not_sent(app: InProcessApp) -> None:
     def queue_and_fail() -> None:
         with app.database.write():
-            app.job_queue.journal.queue(Echo())
+            app.job_queue.journal.enqueue(Echo())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -204,7 +204,7 @@ async def test_nothing_is_sent_before_the_handshake(app: InProcessApp) -> None:
     other = InProcessApp(app.database.path.with_name("another.db"))
     progress(other, "j", 0.5)
     other.outbox.notify(SystemState(state=ProcessState.DEGRADED))
-    other.job_queue.journal.queue(Echo())
+    other.job_queue.journal.enqueue(Echo())
     await other.settle()
     assert other.received == []
     await other.initialize()

@@ -1,4 +1,4 @@
-"""A session with Claude as a text to keep or to pass on."""
+"""Export of a session as Markdown or JSON lines."""
 
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -10,16 +10,16 @@ from sidecar_protocol.scalars import Count, FilePath, Flag, SessionId
 
 
 class ExportFormat(StrEnum):
-    """What the file is for."""
+    """The format of an exported file."""
 
     MARKDOWN = "markdown"
-    """To be read: prompts, answers, tools with what they were given and what they said."""
+    """Readable text: prompts, answers, and tools with their inputs and outputs."""
     JSONL = "jsonl"
-    """To be read by programs: a line {type: "session", session}, then {type: "message", message} for each message."""
+    """A line {type: "session", session}, then a line {type: "message", message} per message."""
 
 
 class ExportResult(Model):
-    """The file that was written."""
+    """The written file."""
 
     session_id: str
     path: str
@@ -28,7 +28,7 @@ class ExportResult(Model):
 
 
 class ExportSession(JobSpec):
-    """Write a session to a file, which appears under its name once it is complete."""
+    """Writes a session to a file, which appears under its name once it is complete."""
 
     type: ClassVar = "claude.export"
     result: ClassVar = ExportResult
@@ -36,12 +36,12 @@ class ExportSession(JobSpec):
 
     session_id: SessionId
     path: FilePath | None = None
-    """In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`."""
+    """A path in an existing folder outside the data folder; null for a new file in the data folder's `exports`."""
     overwrite: Flag = False
     """Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`."""
     format: ExportFormat = ExportFormat.MARKDOWN
     thinking: Flag = False
-    """Whether Markdown has Claude's thoughts too; JSONL has everything."""
+    """Whether Markdown includes Claude's thinking; JSONL always does."""
 
 
 class SessionText(Model):
@@ -53,9 +53,9 @@ class SessionText(Model):
 
 
 class ClaudeExport(Protocol):
-    """Sessions as texts."""
+    """Export of sessions."""
 
     @method("claude.sessions.export", raises=(SessionNotFound, ResultTooLarge))
     async def export(self, *, session_id: SessionId, thinking: Flag = False) -> SessionText:
-        """A session as Markdown, if that is at most 1 MiB; a job of type `claude.export` writes any to a file."""
+        """Returns a session as Markdown, at most 1 MiB.  A job of type `claude.export` writes any session to a file."""
         ...

@@ -1,7 +1,7 @@
-"""What Claude asks during a turn: may it use a tool, which of these answers, is the plan good.
+"""Permission requests: during a turn, Claude asks to use a tool, to choose between options, or to approve a plan.
 
-A question is stored before it is told, so it outlives a reload of the renderer.  It also outlives the sidecar: the turn
-that asked is then interrupted, the question stays open, and its answer begins a new turn that goes on.
+A request is stored before it is sent, so it survives a reload of the client.  It also survives the end of the sidecar:
+its turn is interrupted, the request stays open, and its response starts a new turn.
 """
 
 from enum import StrEnum
@@ -31,88 +31,88 @@ Reason = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
 
 class PermissionNotFound(RpcError):
-    """Claude has asked nothing under this id."""
+    """No permission request has this id."""
 
     code = 4046
 
 
 class PermissionAlreadyResolved(RpcError):
-    """The question is answered already, or no answer is wanted any more; the first answer counts."""
+    """The permission request was already answered or cancelled."""
 
     code = 4092
 
 
 class PermissionKind(StrEnum):
-    """What is asked."""
+    """The kind of a permission request."""
 
     TOOL = "tool"
-    """May Claude use this tool with this input?"""
+    """Permission to use a tool with this input."""
     QUESTION = "question"
-    """Which of these answers?  `input` is that of Claude's AskUserQuestion: {questions: [{question, header, options:
-    [{label, description}], multiSelect}]}."""
+    """Questions to the user.  `input` is that of Claude's tool AskUserQuestion: {questions: [{question, header,
+    options: [{label, description}], multiSelect}]}."""
     PLAN = "plan"
-    """Is this plan good?  `input.plan` is it, in Markdown.  To allow it ends the permission mode `plan`."""
+    """Approval of a plan: `input.plan`, in Markdown.  Allowing it ends the permission mode `plan`."""
 
 
 class PermissionStatus(StrEnum):
-    """What became of a question."""
+    """The status of a permission request."""
 
     OPEN = "open"
-    """Waits for an answer."""
+    """Waits for a response."""
     ALLOWED = "allowed"
     DENIED = "denied"
     CANCELLED = "cancelled"
-    """No answer is wanted any more: the turn has ended, Claude took it back, or the conversation went on without."""
+    """The turn ended, Claude withdrew the request, or the session continued without a response."""
 
 
 class PermissionDecision(StrEnum):
-    """An answer."""
+    """The decision about a permission request."""
 
     ALLOW = "allow"
     DENY = "deny"
 
 
 class PermissionRequest(Model):
-    """Something that Claude asks and waits for."""
+    """A permission request that Claude waits for."""
 
     request_id: OpaqueId
     session_id: Uuid
     job_id: Uuid
-    """The turn that asks."""
+    """The turn that sent it."""
     kind: PermissionKind
     tool_name: str
     """Bash, Edit, AskUserQuestion, mcp__server__tool."""
     tool_use_id: OpaqueId | None
-    """The call that it is about: `raw.message.content[].id` of the message of kind `tool_use`."""
+    """The id of the call: `raw.message.content[].id` of the message of kind `tool_use`."""
     description: str | None
-    """Claude's own words for it."""
+    """Claude's description of the call."""
     input: Any
-    """The tool's whole input, an object of at most 1 MiB.  An answer is about exactly this."""
+    """The whole input of the tool, an object of at most 1 MiB.  A response applies to exactly this input."""
     blocked_path: str | None
-    """The file or folder that is out of bounds without an answer."""
+    """The file or folder to which Claude has no access without permission."""
     rules: list[str]
-    """What `remember` would add to the session's `allowed_tools`; empty where there is nothing to remember."""
+    """The rules that `remember` adds to the session's `allowed_tools`; empty if `remember` is not possible."""
     suggested_mode: PermissionMode | None
-    """A mode in which the like is not asked: `claude.sessions.update` sets it, in the running turn too."""
+    """A mode that would allow the call: `claude.sessions.update` sets it, even during the turn."""
     status: PermissionStatus
     turn_ended: Flag
-    """True once the turn that asked is gone and the question is kept: an answer begins a new turn, `resumed_by`."""
+    """True if the turn has ended and the request is still open: a response starts a new turn, `resumed_by`."""
     message: str | None
-    """What Claude was told with the denial, or why no answer is wanted any more."""
+    """The message of the denial, or the reason of the cancellation."""
     updated_input: Any
-    """The input that was allowed in place of `input`; null: as it was."""
+    """The input that was allowed instead of `input`; null if that was not changed."""
     remembered: list[str]
-    """The rules that the answer added to the session."""
+    """The rules that the response added to the session."""
     resumed_by: str | None
-    """The job of the turn that goes on with the answer."""
+    """The job id of the turn that continues with the response."""
     created_at: UtcTime
     resolved_at: UtcTime | None
     version: Count
-    """Rises with every change: of two snapshots the higher is the newer."""
+    """Incremented by every change: of two snapshots, the higher is newer."""
 
 
 class PermissionPage(Model):
-    """Questions, the newest first."""
+    """Permission requests, newest first."""
 
     requests: list[PermissionRequest]
     next_cursor: NextCursor | None = None
@@ -120,21 +120,21 @@ class PermissionPage(Model):
 
 
 class ClaudePermissionRequested(Notification):
-    """Claude asks something and waits.  It is told again when the turn is gone but the question is kept."""
+    """Claude requests permission and waits.  Sent again when the turn ends and the request stays open."""
 
     name: ClassVar[str] = "claude.permission_requested"
     request: PermissionRequest
 
 
 class ClaudePermissionResolved(Notification):
-    """A question is closed, whichever way: take its dialog away."""
+    """A permission request was answered or cancelled: close its dialog."""
 
     name: ClassVar[str] = "claude.permission_resolved"
     request: PermissionRequest
 
 
 class Permissions(Protocol):
-    """What Claude asks, and the answers."""
+    """Permission requests of Claude, and the responses to them."""
 
     @method("claude.permissions.list", raises=(InvalidCursor,))
     async def list(
@@ -145,7 +145,7 @@ class Permissions(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> PermissionPage:
-        """Questions, the newest first; of each session the open ones and the last 200 closed ones are known."""
+        """Returns requests, newest first: of each session, the open ones and the last 200 closed ones."""
         ...
 
     @method(
@@ -161,10 +161,10 @@ class Permissions(Protocol):
         message: Reason | None = None,
         remember: Flag = False,
     ) -> PermissionRequest:
-        """Answer.  Claude is told once the answer is stored.
+        """Responds to a request.  Claude receives the response once it is stored.
 
-        `updated_input` (with allow) replaces the tool's input.  A question is answered by its input with `answers`
-        added: {question: label}.  `message` (with deny) tells Claude why, or what to do instead.  `remember` (with
-        allow) adds `rules` to the session, so that the like is not asked again.
+        With the decision allow, `updated_input` replaces the tool's input; for a request of kind `question` it must be
+        the input with `answers` added: {question: label}.  `remember` adds `rules` to the session's `allowed_tools`.
+        With the decision deny, `message` is the reason that Claude receives.
         """
         ...

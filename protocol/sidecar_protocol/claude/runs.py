@@ -1,6 +1,6 @@
 """One-shot runs of the user's own Claude Code CLI, and the types that runs and sessions share.
 
-Text arrives twice: in pieces as `claude.delta` while it is written, and complete in the job's result.
+The text of an answer is sent twice: in pieces as `claude.delta` while it is written, and whole in the job's result.
 """
 
 from enum import StrEnum
@@ -23,63 +23,65 @@ from sidecar_protocol.scalars import (
     Uuid,
 )
 
-# No value may start with a dash, so that none of them can ever be read as a flag of the CLI.
+# These values must not start with a dash, so that the CLI cannot read them as flags.
 ModelName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*$", max_length=200),
-    Field(description="An alias (opus, sonnet) or a model's full name."),
+    Field(description="An alias (opus, sonnet) or the full name of a model."),
 ]
 ToolRule = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][^\x00-\x1f]*$", max_length=500),
-    Field(description="A tool that needs no approval: Read, Bash(git *), mcp__server__tool."),
+    Field(description="A tool that needs no permission: Read, Bash(git *), mcp__server__tool."),
 ]
 MAX_TOOL_RULES = 100
 ToolRules = Annotated[list[ToolRule], Field(max_length=MAX_TOOL_RULES)]
 ResumedSession = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
-    Field(description="The session to go on with (UUID): `session_id` of an earlier run's result."),
+    Field(description="The session to continue (UUID): `session_id` of an earlier run's result."),
 ]
-# It travels in argv, and Windows allows 32,767 characters for the whole command line.
+# It is a command-line argument, and Windows allows 32,767 characters for the whole command line.
 SystemPrompt = Annotated[
     str,
     StringConstraints(min_length=1, max_length=16_000, pattern=r"^[^\x00]*$"),
-    Field(description="Added to the end of Claude Code's own system prompt."),
+    Field(description="Appended to Claude Code's own system prompt."),
 ]
-Turns = Annotated[int, Strict(), Field(ge=1, le=10_000, description="Model turns; a run that needs more fails.")]
+Turns = Annotated[
+    int, Strict(), Field(ge=1, le=10_000, description="Maximum number of model turns; a run that needs more fails.")
+]
 
 TIMEOUT_S = 3_600.0
-"""A run's time where the caller names none, and a turn's: longer than nearly all need, and every wait has a limit."""
+"""Default timeout of a run, and timeout of a turn, in seconds."""
 
 
 class PermissionMode(StrEnum):
-    """What Claude may do without asking.
+    """The actions that Claude may take without permission.
 
-    In a turn it asks (`claude.permission_requested`); in a run nobody is asked, and what needs an answer is denied.
+    A turn requests permission for all others (`claude.permission_requested`); a run denies them.
     """
 
     DEFAULT = "default"
-    """Reads freely; everything else needs a rule in `allowed_tools` or in the user's settings, or an answer."""
+    """May read; everything else needs a rule in `allowed_tools` or in the user's settings, or a permission."""
     ACCEPT_EDITS = "acceptEdits"
-    """Also edits files in its folder."""
+    """May also edit files in its folder."""
     PLAN = "plan"
-    """Reads and plans, changes nothing."""
+    """May only read, to make a plan."""
     DONT_ASK = "dontAsk"
-    """Whatever is not allowed beforehand is denied."""
+    """May read; everything else that no rule allows is denied without a request."""
     AUTO = "auto"
-    """A classifier decides."""
+    """A classifier decides about each call."""
     BYPASS_PERMISSIONS = "bypassPermissions"
-    """Does everything.  The CLI refuses it to root."""
+    """May do everything.  The CLI refuses this mode to root."""
 
 
 def session_lock(session_id: str) -> str:
-    """The key by which the runs of one session wait for each other."""
+    """Returns the lock that the runs and turns of a session share."""
     return f"claude:session:{session_id}"
 
 
 class ClaudeUsage(Model):
-    """Tokens of a run.  The four buckets do not overlap: `input_tokens` excludes both cache buckets."""
+    """Token counts.  The four do not overlap: `input_tokens` excludes both cache counts."""
 
     input_tokens: Count = 0
     output_tokens: Count = 0
@@ -88,91 +90,78 @@ class ClaudeUsage(Model):
 
 
 class ClaudeAnswer(Model):
-    """What one prompt came to."""
+    """The answer to a prompt."""
 
     text: str
     """The final answer, at most 2 MiB of UTF-8."""
     text_truncated: Flag = False
-    """True where the answer was longer than that; the CLI's own record has it whole."""
+    """True if the answer was longer; the CLI's own transcript contains all of it."""
     model: str | None
     usage: ClaudeUsage
     total_cost_usd: float | None = None
-    """The CLI's own estimate, at list prices."""
+    """The CLI's estimate, at list prices."""
     num_turns: Count | None = None
     duration_ms: Annotated[Count, MEASURED] | None = None
     stop_reason: str | None = None
-    """The API's word: `end_turn`, `max_tokens`."""
+    """The API's stop reason: `end_turn`, `max_tokens`."""
     permission_denials: list[str] = []
-    """Names of the tools that Claude wanted to use and was not allowed to, once per refused call."""
+    """The names of the tools that Claude was not allowed to use, once per denied call."""
 
 
 class ClaudeRunResult(ClaudeAnswer):
-    """What a run came to."""
+    """The result of a run."""
 
     session_id: OpaqueId | None
-    """The CLI's own session: send it with the next prompt to go on with this conversation."""
+    """The session's id in the CLI: pass it to the next run to continue this conversation."""
 
 
 class RunClaude(JobSpec):
-    """Run a prompt through the user's own `claude` and wait for its answer."""
+    """Runs a prompt in the user's own `claude`; the result is its answer."""
 
     type: ClassVar = "claude.run"
     result: ClassVar = ClaudeRunResult
-    # What a run did to files and accounts cannot be taken back; the concurrency is a setting.
+    # INTERRUPT: a run may have changed files and accounts.  The concurrency is a setting.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
 
     prompt: LongText
     cwd: FolderPath | None = None
-    """Where Claude works; null: the home folder."""
+    """Claude's working directory; null for the home folder."""
     model: ModelName | None = None
-    """Null: as the user's settings say."""
+    """Null for the model in the user's Claude settings."""
     session_id: ResumedSession | None = None
     allowed_tools: ToolRules = []
     permission_mode: PermissionMode | None = None
-    """Null: as the user's settings say."""
+    """Null for the mode in the user's Claude settings."""
     max_turns: Turns | None = None
     timeout_s: Seconds = TIMEOUT_S
     system_prompt: SystemPrompt | None = None
-    """A resumed session keeps the one that it began with."""
+    """Appended to Claude Code's own system prompt; a resumed session keeps its first one."""
 
     def lock_key(self) -> str | None:
-        """Two CLIs that resume one session would both write its file."""
+        """Returns the session's lock, since two CLIs that resume a session would both write its file."""
         return session_lock(self.session_id) if self.session_id is not None else None
 
 
 class ClaudeDelta(Ephemeral):
-    """Claude wrote more of a message.  Append-only: a gap between `offset` and what is known means text was lost."""
+    """Claude has written more of a message.  Append only; a gap before `offset` means that text was lost."""
 
     name: ClassVar[str] = "claude.delta"
     key: ClassVar[tuple[str, ...]] = ("job_id", "message_id")
     appends: ClassVar[str | None] = "text"
     max_per_s: ClassVar[int] = 20
     session_id: Uuid
-    """The session whose turn it is; in a run of one prompt, the CLI's own."""
+    """The session of the turn; for a run, the session's id in the CLI."""
     job_id: Uuid
     message_id: OpaqueId
     offset: Count
-    """Where `text` begins in the message, in UTF-16 code units: JavaScript's `length` of what came before."""
+    """Position of `text` in the message, in UTF-16 code units: JavaScript's `length` of the text before it."""
     text: str
 
 
 class Claude(Protocol):
-    """Claude Code, run by the sidecar with the user's own installation and account."""
+    """Runs of Claude Code with the user's own installation and account."""
 
     @method("claude.spawn", raises=(PayloadTooLarge,), rest="POST /claude/spawn")
-    async def spawn(
-        self,
-        *,
-        prompt: LongText,
-        cwd: FolderPath | None = None,
-        model: ModelName | None = None,
-        session_id: ResumedSession | None = None,
-        allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
-        permission_mode: PermissionMode | None = None,
-        max_turns: Turns | None = None,
-        timeout_s: Seconds = TIMEOUT_S,
-        system_prompt: SystemPrompt | None = None,
-        priority: Priority = 0,
-    ) -> Job:
-        """Start a run as a job of type `claude.run`; its result is a `ClaudeRunResult`."""
+    async def spawn(self, run: RunClaude, *, priority: Priority = 0) -> Job:
+        """Queues a run as a job of type `claude.run`; the job's result is a `ClaudeRunResult`."""
         ...

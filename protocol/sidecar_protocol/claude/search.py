@@ -1,4 +1,4 @@
-"""Search over everything that was said in the sessions with Claude."""
+"""Search over the messages of all sessions with Claude."""
 
 from typing import Annotated, Protocol
 
@@ -6,40 +6,40 @@ from pydantic import Field, StringConstraints
 
 from sidecar_protocol.claude.sessions import MessageKind, SessionNotFound
 from sidecar_protocol.contract import Model, method
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, Count, Cursor, Limit, NextCursor, OpaqueId, SessionId, UtcTime, Uuid
 
 MessageQuery = Annotated[
     str,
     StringConstraints(min_length=1, max_length=500, pattern=r'[^\s"\x00]'),
-    Field(description='Words that must all be there, or parts of words; "words in quotes" as they stand.'),
+    Field(description='Words or parts of words, all of which must occur; a "phrase in quotes" must occur as it is.'),
 ]
 
 
 class MessageHit(Model):
-    """A message that was found."""
+    """A message that matches a search."""
 
     message_id: OpaqueId
     session_id: Uuid
     session_title: str | None
     job_id: Uuid | None
     seq: Count
-    """Its place in the session: `claude.messages.list` with `after` one less begins with it."""
+    """Position in the session, from 1."""
     kind: MessageKind
     created_at: UtcTime
     snippet: str
-    """The text around the first hit, in one line; cut off parts are marked by an ellipsis.  It is plain text."""
-    marks: list[SearchMark]
-    """Where the words stand in it; empty where they are too far apart or spelt in another case."""
+    """The text around the first match, as one line of plain text; an ellipsis marks omitted text."""
+    marks: list[Highlight]
+    """The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding."""
 
 
 class MessageHits(Model):
-    """What was found, the newest first."""
+    """Matching messages, newest first."""
 
     hits: list[MessageHit]
     next_cursor: NextCursor | None = None
-    """Null when everything was looked through.  A page can be short, even empty, and others follow."""
+    """Null once all messages were searched.  A page can be short or empty although others follow."""
 
 
 class ClaudeSearch(Protocol):
@@ -55,8 +55,8 @@ class ClaudeSearch(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> MessageHits:
-        """Find messages by parts of their text, the newest first; of a longer one the first 32,768 characters count.
+        """Finds messages by parts of their text, newest first.  The search ignores case.
 
-        What a tool was given is searched too.  Upper and lower case are the same.
+        It covers the first 32,768 characters of a message, and the inputs of tools.
         """
         ...

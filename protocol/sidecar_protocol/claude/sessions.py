@@ -1,6 +1,6 @@
-"""Conversations with the Claude Code CLI: sessions, their messages and turns.  Each turn is a job.
+"""Conversations with the Claude Code CLI: sessions, their messages and their turns.  Each turn is a job.
 
-Text arrives twice: in pieces as `claude.delta` while it is written, and complete as `claude.message_added`.
+Text is sent twice: in pieces as `claude.delta` while it is written, and whole as `claude.message_added`.
 """
 
 from enum import StrEnum
@@ -43,52 +43,52 @@ class SessionNotFound(RpcError):
 
 
 class ClaudeTurnResult(ClaudeAnswer):
-    """What a turn of a session came to.  Usage and cost are this turn's alone."""
+    """The result of a turn.  Usage and cost are those of this turn."""
 
     session_id: Uuid
 
 
 class TakeTurn(JobSpec):
-    """Ask the next thing in a session and wait for the answer; the turns of one session run one after another."""
+    """Sends the next prompt of a session; the result is the answer.  The turns of a session run one after another."""
 
     type: ClassVar = "claude.turn"
     result: ClassVar = ClaudeTurnResult
-    # See RunClaude; both share one limit.
+    # As RunClaude, with which it shares one limit.
     policy: ClassVar = JobPolicy(recovery=Recovery.INTERRUPT, concurrency=2)
 
     session_id: SessionId
     prompt: LongText
 
     def lock_key(self) -> str:
-        """The session."""
+        """Returns the session's lock."""
         return session_lock(self.session_id)
 
 
 class SessionStatus(StrEnum):
-    """What a session is doing."""
+    """The status of a session."""
 
     IDLE = "idle"
-    """Waits for the next prompt."""
+    """No turn is running."""
     RUNNING = "running"
-    """A turn runs."""
+    """A turn is running."""
     WAITING = "waiting"
-    """Claude asks something: `claude.permissions.list` with status `open` has it."""
+    """Permission requests are open: `claude.permissions.list` with status `open` returns them."""
     INTERRUPTED = "interrupted"
-    """The last turn was stopped before its end, by somebody or because the sidecar ended; the next one goes on."""
+    """The last turn was cancelled, or the sidecar ended during it.  The next prompt continues the session."""
 
 
 class Session(Model):
-    """A conversation with Claude, kept by the sidecar.  Its turns are jobs of type `claude.turn`."""
+    """A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`."""
 
     session_id: Uuid
     claude_session_id: OpaqueId | None
-    """The CLI's own id of it; null before the first turn.  `claude.spawn` refuses it: use `claude.sessions.send`."""
+    """The session's id in the CLI; null before the first turn.  `claude.spawn` refuses it."""
     forked_from: str | None
-    """The session that it branched off."""
+    """The session that it was forked from."""
     title: str | None
-    """The first prompt's first line where none was given."""
+    """The first line of the first prompt, unless another title was set."""
     cwd: str | None
-    """Where Claude works; null: the home folder."""
+    """Claude's working directory; null for the home folder."""
     model: str | None
     permission_mode: PermissionMode | None
     allowed_tools: list[str]
@@ -98,15 +98,15 @@ class Session(Model):
     updated_at: UtcTime
     last_message_at: UtcTime | None
     usage: ClaudeUsage
-    """Over all turns, each message counted once.  A fork begins at nothing."""
+    """Sum over all turns.  A fork starts at zero."""
     total_cost_usd: float
-    """The CLI's own estimate, at list prices, over all turns."""
+    """Sum over all turns: the CLI's estimate, at list prices."""
     version: Count
-    """Rises with every change: of two snapshots the higher is the newer."""
+    """Incremented by every change: of two snapshots, the higher is newer."""
 
 
 class SessionPage(Model):
-    """Sessions, the last changed first."""
+    """Sessions, most recently updated first."""
 
     sessions: list[Session]
     next_cursor: NextCursor | None = None
@@ -114,43 +114,43 @@ class SessionPage(Model):
 
 
 class SessionDeleted(Model):
-    """The session that is gone."""
+    """The deleted session."""
 
     session_id: Uuid
 
 
 class MessageKind(StrEnum):
-    """What a message is."""
+    """The kind of a message."""
 
     USER = "user"
     """A prompt."""
     ASSISTANT_TEXT = "assistant_text"
     THINKING = "thinking"
     TOOL_USE = "tool_use"
-    """Claude uses a tool; `text` is the tool's name, its input is in `raw`."""
+    """Claude calls a tool; `text` is the tool's name, and `raw` contains its input."""
     TOOL_RESULT = "tool_result"
     ERROR = "error"
-    """Why a turn failed."""
+    """The reason why a turn failed."""
     RAW = "raw"
-    """Something else that the CLI said, perhaps of a kind that did not exist when this was written."""
+    """Other output of the CLI, such as types of a newer release."""
 
 
 class ClaudeMessage(Model):
-    """One finished item of a session."""
+    """A complete message of a session."""
 
     message_id: OpaqueId
     session_id: Uuid
     job_id: Uuid | None
-    """The turn that it came in."""
+    """The turn that it belongs to."""
     api_message_id: OpaqueId | None
-    """Under this `message_id` its text came as `claude.delta`.  Several items can be of one API message."""
+    """The `message_id` of its `claude.delta` notifications.  Several messages can be parts of one API message."""
     seq: Count
-    """Its place in the session, from 1 on, without gaps."""
+    """Position in the session, from 1, without gaps."""
     kind: MessageKind
     text: str
     """At most 2 MiB of UTF-8."""
     raw: Any = None
-    """The line as the CLI sent it; null for what the CLI did not send; {truncated, bytes} for one over 64 KiB."""
+    """The CLI's line; null if the message is not from the CLI; {truncated, bytes} if the line has over 64 KiB."""
     created_at: UtcTime
 
 
@@ -163,7 +163,7 @@ class ClaudeMessagePage(Model):
 
 
 class ClaudeMessageAdded(Notification):
-    """A session has one more finished item."""
+    """A message was added to a session."""
 
     name: ClassVar[str] = "claude.message_added"
     session_id: Uuid
@@ -172,21 +172,21 @@ class ClaudeMessageAdded(Notification):
 
 
 class ClaudeSessionUpdated(Notification):
-    """A session was created or changed."""
+    """A session was created or updated."""
 
     name: ClassVar[str] = "claude.session_updated"
     session: Session
 
 
 class ClaudeSessionDeleted(Notification):
-    """A session is gone, with its messages."""
+    """A session was deleted with its messages."""
 
     name: ClassVar[str] = "claude.session_deleted"
     session_id: Uuid
 
 
 class Sessions(Protocol):
-    """Conversations with Claude: kept for good, and gone on with after a restart."""
+    """Conversations with Claude that are stored and continue after a restart."""
 
     @method("claude.sessions.create", rest="POST /claude/session")
     async def create(
@@ -199,17 +199,17 @@ class Sessions(Protocol):
         allowed_tools: ToolRules = [],  # noqa: B006 - a declaration: the default is only ever read
         system_prompt: SystemPrompt | None = None,
     ) -> Session:
-        """A new session.  Nothing is started before its first turn."""
+        """Creates a session.  No process is started before its first turn."""
         ...
 
     @method("claude.sessions.list", raises=(InvalidCursor,))
     async def list(self, *, limit: Limit = DEFAULT_LIMIT, cursor: Cursor | None = None) -> SessionPage:
-        """Sessions, the last changed first; one that changes while pages are read moves to the front."""
+        """Returns sessions, most recently updated first; an update moves a session to the first page."""
         ...
 
     @method("claude.sessions.get", raises=(SessionNotFound,))
     async def get(self, *, session_id: SessionId) -> Session:
-        """One session as it stands."""
+        """Returns a session."""
         ...
 
     @method("claude.sessions.update", raises=(SessionNotFound,))
@@ -222,32 +222,32 @@ class Sessions(Protocol):
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules | None = None,
     ) -> Session:
-        """Change what is given.  A turn that runs takes on the model and the mode, the next one everything."""
+        """Changes the given settings.  A running turn adopts model and mode; the rest applies from the next turn on."""
         ...
 
     @method("claude.sessions.delete", raises=(SessionNotFound,))
     async def delete(self, *, session_id: SessionId) -> SessionDeleted:
-        """Delete a session and its messages, and cancel its turns.  The CLI's own record of it stays where it is."""
+        """Deletes a session with its messages and cancels its turns.  The CLI's own transcript is not deleted."""
         ...
 
     @method("claude.sessions.send", raises=(SessionNotFound, PayloadTooLarge))
     async def send(self, *, session_id: SessionId, prompt: LongText, priority: Priority = 0) -> Job:
-        """Queue a turn as a job of type `claude.turn`; its result is a `ClaudeTurnResult`."""
+        """Queues a turn as a job of type `claude.turn`; the job's result is a `ClaudeTurnResult`."""
         ...
 
     @method("claude.sessions.interrupt", raises=(SessionNotFound,))
     async def interrupt(self, *, session_id: SessionId) -> Session:
-        """Cancel the turn that runs; queued ones follow.  `claude.session_updated` tells when it has ended."""
+        """Cancels the running turn; queued turns run next.  `claude.session_updated` is sent when it has ended."""
         ...
 
     @method("claude.sessions.fork", raises=(SessionNotFound,))
     async def fork(self, *, session_id: SessionId, title: ShortText | None = None) -> Session:
-        """A new session with the same settings and the same past; from here on each goes its own way."""
+        """Creates a session with the settings and messages of another; later turns affect only one of them."""
         ...
 
     @method("claude.messages.list", raises=(SessionNotFound, InvalidCursor))
     async def list_messages(
         self, *, session_id: SessionId, limit: Limit = DEFAULT_LINES_LIMIT, cursor: Cursor | None = None
     ) -> ClaudeMessagePage:
-        """The messages of a session, oldest first."""
+        """Returns the messages of a session, oldest first."""
         ...

@@ -1,4 +1,4 @@
-"""Claude's use of tokens and money, by day, session, model or job."""
+"""Claude's token usage and costs, by day, session, model or job."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -9,59 +9,59 @@ from sidecar_protocol.errors import InvalidParams, TimeZoneUnknown
 from sidecar_protocol.scalars import Count, TimeZoneName, UtcTime, When
 
 LONGEST_DAYS = 400
-"""A year and its neighbours."""
+"""Maximum length of a range: a year and some weeks."""
 
 
 class UsageGroup(StrEnum):
-    """What one entry is about."""
+    """The grouping of usage."""
 
     DAY = "day"
-    """A local day.  A day without any use has no entry."""
+    """Local days; a day without usage has no entry."""
     SESSION = "session"
-    """A session of the sidecar's; all runs of one prompt together are the entry without a session."""
+    """Sessions; one entry without a session id is the sum of all runs."""
     MODEL = "model"
     JOB = "job"
-    """A run or a turn."""
+    """Runs and turns."""
 
 
 class UsageEntry(Model):
-    """What was used up by one day, session, model or job; the fields of the other groupings are null."""
+    """The usage of a day, session, model or job; the fields of the other groupings are null."""
 
     day: str | None = None
-    """YYYY-MM-DD in the time zone that was asked for."""
+    """YYYY-MM-DD in the requested time zone."""
     session_id: str | None = None
-    """It is kept when the session is deleted; of a job, the session whose turn it was."""
+    """Remains after the session is deleted.  For a job, the session of the turn."""
     model: str | None = None
-    """`unknown` where the CLI did not say."""
+    """`unknown` if the CLI did not report it."""
     job_id: str | None = None
     usage: ClaudeUsage
-    """Each API message counted once."""
+    """The sum over API messages, each counted once."""
     total_cost_usd: float
-    """The CLI's own estimate, at list prices."""
+    """The CLI's estimate, at list prices."""
     jobs: Count
-    """How many runs and turns."""
+    """The number of runs and turns."""
     last_at: UtcTime
-    """When the last of it was booked."""
+    """The time of the last recorded usage."""
 
 
 class UsageList(Model):
-    """The entries, and all of them together."""
+    """Usage entries and their sums."""
 
     entries: list[UsageEntry]
-    """Days in order; others by what they cost, the dearest first."""
+    """Days in order; other groupings by cost, highest first."""
     usage: ClaudeUsage
     total_cost_usd: float
 
 
 class ClaudeUsages(Protocol):
-    """What Claude used up, runs and turns alike, also those that failed or were cancelled."""
+    """The usage of all runs and turns, including failed and cancelled ones."""
 
     @method("claude.usage.list", raises=(InvalidParams, TimeZoneUnknown), waits=True)
     async def list(
         self, *, start: When, end: When, time_zone: TimeZoneName | None = None, group: UsageGroup = UsageGroup.DAY
     ) -> UsageList:
-        """What was booked from `start` on and before `end`; a run or turn is booked when it ends, as a whole.
+        """Returns the usage recorded in start <= time < end.  A run or turn is recorded when it ends.
 
-        `time_zone` says where days begin; null: where this computer is.
+        `time_zone` determines where days begin; null for the time zone of this computer.
         """
         ...

@@ -4,7 +4,7 @@ The dispatcher, the OpenRPC document, the TypeScript module, the command line an
 derived from these declarations.
 """
 
-from sidecar_protocol.contract.encoded import Encoded, as_models, encode, json_members
+from sidecar_protocol.contract.encoded import Encoded, as_models, encode
 from sidecar_protocol.contract.errors import RpcError
 from sidecar_protocol.contract.job_types import JobPolicy, JobSpec, Recovery
 from sidecar_protocol.contract.methods import Method, method, methods_of, remote
@@ -27,7 +27,6 @@ __all__ = [
     "as_models",
     "encode",
     "is_secret",
-    "json_members",
     "method",
     "methods_of",
     "pascal_case",

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 from sidecar_protocol.contract.models import Model
 
 M = TypeVar("M", bound=Model)
+N = TypeVar("N", bound=Model)
 P = ParamSpec("P")
 
 
@@ -39,6 +40,10 @@ class Encoded(Generic[M]):
     def json_bytes(self) -> bytes:
         """Returns the JSON, as `Model.json_bytes` does."""
         return self.json
+
+    def extended(self, model: type[N], **fields: object) -> "Encoded[N]":
+        """Returns the value with more fields, as a model that extends this one's."""
+        return Encoded(model, b"%s,%s}" % (self.json[:-1], json_members(fields)))
 
 
 def encode(model: Callable[P, M], /, *args: P.args, **fields: P.kwargs) -> Encoded[M]:

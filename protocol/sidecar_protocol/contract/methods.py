@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import create_model
 
 from sidecar_protocol.contract.errors import RpcError
+from sidecar_protocol.contract.job_types import JobSpec
 from sidecar_protocol.contract.models import Input, Model
 from sidecar_protocol.contract.names import pascal_case
 
@@ -50,17 +51,32 @@ class Method:
         return None if returned is type(None) else returned
 
     @cached_property
+    def spec(self) -> type[JobSpec] | None:
+        """The job type of a method that queues one: its fields are params, and the handler receives it as one object.
+
+        Declared as the only positional parameter.
+        """
+        positional = [one.name for one in self._parameters if one.kind is not one.KEYWORD_ONLY]
+        if not positional:
+            return None
+        hint = self._hints[positional[0]]
+        if len(positional) > 1 or not (isinstance(hint, type) and issubclass(hint, JobSpec)):
+            raise TypeError(f"{self.name}: {positional[-1]} must be keyword-only")
+        return hint
+
+    @cached_property
     def params(self) -> type[Input]:
         """The params as a model that rejects unknown fields, built from the signature on first use."""
-        fields: dict[str, Any] = {}
-        for parameter in inspect.signature(self.function).parameters.values():
-            if parameter.name == "self":
-                continue
-            if parameter.kind is not parameter.KEYWORD_ONLY:
-                raise TypeError(f"{self.name}: {parameter.name} must be keyword-only")
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (self._hints[parameter.name], default)
-        return create_model(pascal_case(self.name) + "Params", __base__=Input, **fields)
+        fields: dict[str, Any] = {
+            one.name: (self._hints[one.name], ... if one.default is one.empty else one.default)
+            for one in self._parameters
+            if one.kind is one.KEYWORD_ONLY
+        }
+        return create_model(pascal_case(self.name) + "Params", __base__=self.spec or Input, **fields)
+
+    @property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())[1:]  # without self
 
 
 def method(
@@ -100,7 +116,9 @@ def remote(interface: type[T], call: Callable[[str, dict[str, Any]], Awaitable[A
     """
 
     def proxy(declared: Method) -> Callable[..., Awaitable[Any]]:
-        async def invoke(_: object, **params: Any) -> Any:
+        async def invoke(_: object, *specs: JobSpec, **params: Any) -> Any:
+            for spec in specs:
+                params |= spec.model_dump(mode="json", exclude_unset=True)
             sent = {name: value for name, value in params.items() if value is not None}
             answer = await call(declared.name, sent)
             return declared.result.model_validate(answer) if declared.result else None

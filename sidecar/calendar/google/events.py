@@ -1,4 +1,4 @@
-"""Google's calendars and events (Calendar API v3) as the rest of the feature knows them."""
+"""Converts calendars and events of the Calendar API v3."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -7,46 +7,47 @@ from typing import Any, Final
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
 from sidecar.clock import DAY_S
 from sidecar.days import zone_or_utc
+from sidecar.json_reader import get_object, get_objects, get_text
 
 MAX_ATTENDEES: Final = 300
-"""Google shows no more in its own interface; an all-hands would be a megabyte."""
+"""Google's own interface shows no more.  The attendees of a large meeting can take a megabyte."""
 FIELDS: Final = (
     "id,status,summary,description,location,start,end,visibility,transparency,eventType,iCalUID,sequence,htmlLink,"
     "recurringEventId,originalStartTime,hangoutLink,conferenceData/entryPoints(entryPointType,uri),"
     "organizer(email,displayName,self),attendees(email,displayName,self,responseStatus,organizer,resource,optional)"
 )
-"""What is asked for of an event."""
+"""The requested fields of an event."""
 
 
-def calendar(entry: Mapping[str, Any]) -> RemoteCalendar:
-    """An entry of the calendar list.  What the user has hidden at Google is not selected here."""
+def calendar(item: Mapping[str, Any]) -> RemoteCalendar:
+    """Converts an entry of the calendar list.  One that is hidden at Google is not selected here."""
+    calendar_id = str(item["id"])
+    is_primary = item.get("primary") is True
     return RemoteCalendar(
-        calendar_id=str(entry["id"]),
-        name=_text(entry.get("summaryOverride")) or _text(entry.get("summary")) or str(entry["id"]),
-        description=_text(entry.get("description")),
-        is_primary=entry.get("primary") is True,
-        access_role=_text(entry.get("accessRole")),
-        background_color=_text(entry.get("backgroundColor")),
-        foreground_color=_text(entry.get("foregroundColor")),
-        time_zone=_text(entry.get("timeZone")),
-        selected=entry.get("primary") is True or (entry.get("selected") is True and entry.get("hidden") is not True),
+        calendar_id=calendar_id,
+        name=_text(item, "summaryOverride") or _text(item, "summary") or calendar_id,
+        description=_text(item, "description"),
+        is_primary=is_primary,
+        access_role=_text(item, "accessRole"),
+        background_color=_text(item, "backgroundColor"),
+        foreground_color=_text(item, "foregroundColor"),
+        time_zone=_text(item, "timeZone"),
+        selected=is_primary or (item.get("selected") is True and item.get("hidden") is not True),
     )
 
 
 def event(item: Mapping[str, Any], zone: str) -> RemoteEvent | None:
-    """An event that is not cancelled; None where it says no time, so that there is nothing to show."""
-    begins, ends = item.get("start") or {}, item.get("end") or {}
-    is_all_day = "date" in begins
-    start_time = _text(begins.get("date")) or _text(begins.get("dateTime"))
-    end_time = _text(ends.get("date")) or _text(ends.get("dateTime"))
-    start_ts = _seconds(begins, zone)
+    """Converts an event that is not cancelled.  Returns None if it has no valid start."""
+    start, end = get_object(item, "start"), get_object(item, "end")
+    is_all_day = "date" in start
+    start_time, end_time = _time(start), _time(end)
+    start_ts, end_ts = _timestamp(start, zone), _timestamp(end, zone)
     if start_ts is None or start_time is None:
         return None
-    end_ts = _seconds(ends, zone)
     if end_ts is None or end_time is None or end_ts < start_ts:
         end_ts, end_time = start_ts + (DAY_S if is_all_day else 0), end_time or start_time
-    attendees = item.get("attendees")
-    attendees = attendees[:MAX_ATTENDEES] if isinstance(attendees, list) and attendees else None
+    attendees = get_objects(item, "attendees")[:MAX_ATTENDEES]
+    sequence = item.get("sequence")
     return RemoteEvent(
         event_id=str(item["id"]),
         start_ts=start_ts,
@@ -54,50 +55,51 @@ def event(item: Mapping[str, Any], zone: str) -> RemoteEvent | None:
         start_time=start_time,
         end_time=end_time,
         all_day=is_all_day,
-        title=_text(item.get("summary")),
-        description=_text(item.get("description")),
-        location=_text(item.get("location")),
-        conference_url=_conference(item),
-        visibility=_text(item.get("visibility")),
-        status=_text(item.get("status")) or "confirmed",
-        organizer=item.get("organizer") or None,
-        attendees=attendees,
-        html_link=_text(item.get("htmlLink")),
-        time_zone=_text(begins.get("timeZone")),
-        event_type=_text(item.get("eventType")),
-        transparency=_text(item.get("transparency")),
-        response_status=next((_text(one.get("responseStatus")) for one in attendees or () if one.get("self")), None),
-        ical_uid=_text(item.get("iCalUID")),
-        recurring_event_id=_text(item.get("recurringEventId")),
-        original_start_time=_original(item.get("originalStartTime")),
-        sequence=item.get("sequence") if isinstance(item.get("sequence"), int) else None,
+        title=_text(item, "summary"),
+        description=_text(item, "description"),
+        location=_text(item, "location"),
+        conference_url=_conference_url(item),
+        visibility=_text(item, "visibility"),
+        status=_text(item, "status") or "confirmed",
+        organizer=get_object(item, "organizer") or None,
+        attendees=attendees or None,
+        html_link=_text(item, "htmlLink"),
+        time_zone=_text(start, "timeZone"),
+        event_type=_text(item, "eventType"),
+        transparency=_text(item, "transparency"),
+        response_status=next((_text(one, "responseStatus") for one in attendees if one.get("self")), None),
+        ical_uid=_text(item, "iCalUID"),
+        recurring_event_id=_text(item, "recurringEventId"),
+        original_start_time=_time(get_object(item, "originalStartTime")),
+        sequence=sequence if isinstance(sequence, int) else None,
     )
 
 
-def _seconds(moment: Mapping[str, Any], zone: str) -> int | None:
-    """A date is its midnight where the account is; a time without an offset is in its own zone."""
+def _time(moment: Mapping[str, Any]) -> str | None:
+    return _text(moment, "date") or _text(moment, "dateTime")
+
+
+def _timestamp(moment: Mapping[str, Any], zone: str) -> int | None:
+    """Returns seconds since 1970, for a date those of its midnight in `zone`; None if the time is invalid."""
     try:
         if "date" in moment:
             day = date.fromisoformat(moment["date"])
             return int(datetime(day.year, day.month, day.day, tzinfo=zone_or_utc(zone)).timestamp())
-        found = datetime.fromisoformat(moment["dateTime"])
-        if found.tzinfo is None:
-            found = found.replace(tzinfo=zone_or_utc(moment.get("timeZone") or zone))
-        return int(found.timestamp())
+        time = datetime.fromisoformat(moment["dateTime"])
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=zone_or_utc(moment.get("timeZone") or zone))
+        return int(time.timestamp())
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 
-def _conference(item: Mapping[str, Any]) -> str | None:
-    entries = (item.get("conferenceData") or {}).get("entryPoints") or ()
-    video = next((one.get("uri") for one in entries if one.get("entryPointType") == "video"), None)
-    return _text(video) or _text(item.get("hangoutLink"))
+def _conference_url(item: Mapping[str, Any]) -> str | None:
+    entry_points = get_objects(item, "conferenceData", "entryPoints")
+    video = next((one for one in entry_points if one.get("entryPointType") == "video"), None)
+    return _text(video, "uri") or _text(item, "hangoutLink")
 
 
-def _original(moment: Any) -> str | None:
-    return (_text(moment.get("dateTime")) or _text(moment.get("date"))) if isinstance(moment, dict) else None
-
-
-def _text(value: Any) -> str | None:
-    """What SQLite and JSON can hold: U+0000 would end the text for one of them."""
-    return value.replace("\0", "") or None if isinstance(value, str) else None
+def _text(value: object, name: str) -> str | None:
+    """Returns a member that is text, without U+0000, which ends a text for some readers of SQLite; None if empty."""
+    text = get_text(value, name)
+    return text.replace("\0", "") or None if text is not None else None

@@ -1,7 +1,7 @@
-"""OAuth 2.0 at Google, for an installed app: the address to sign in at, and what the token endpoint says.
+"""Google's OAuth 2.0 for installed apps: the authorization URL and the token endpoint.
 
-google-auth-oauthlib builds the address.  It would talk to the endpoint by `requests`, which blocks, and raise a bare
-`Warning` where the user unticked a permission; so that is done by our own client.
+google-auth-oauthlib builds the URL.  It is not used for the token endpoint: it sends blocking requests, and raises a
+plain `Warning` if the user unticked a permission.
 """
 
 import logging
@@ -14,28 +14,32 @@ from typing import Any, Final
 import anyio
 from pydantic_core import from_json
 
-from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, ServerUnreachable
+from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, ServerUnreachable
+from sidecar.json_reader import get_number, get_text
 
 log = logging.getLogger(__name__)
 
-CALENDARS: Final = "https://www.googleapis.com/auth/calendar.calendarlist.readonly"
-EVENTS: Final = "https://www.googleapis.com/auth/calendar.events.readonly"
-SCOPES: Final = ("openid", "https://www.googleapis.com/auth/userinfo.email", CALENDARS, EVENTS)
-"""The least that is needed.  Whole addresses: Google gives `email` back as one."""
-SUFFICIENT: Final = (
-    frozenset({CALENDARS, EVENTS}),
+CALENDAR_LIST_SCOPE: Final = "https://www.googleapis.com/auth/calendar.calendarlist.readonly"
+EVENTS_SCOPE: Final = "https://www.googleapis.com/auth/calendar.events.readonly"
+SCOPES: Final = ("openid", "https://www.googleapis.com/auth/userinfo.email", CALENDAR_LIST_SCOPE, EVENTS_SCOPE)
+"""The requested scopes: the least that is needed, and in full, since Google returns `email` as a URL."""
+SUFFICIENT_SCOPES: Final = (
+    frozenset({CALENDAR_LIST_SCOPE, EVENTS_SCOPE}),
     frozenset({"https://www.googleapis.com/auth/calendar.readonly"}),
     frozenset({"https://www.googleapis.com/auth/calendar"}),
 )
-"""Any of these lets calendars be read: the old backend asked for more."""
-REVOKE_S: Final = 15.0
-"""Taking a sign-in back is a courtesy; nobody waits longer for it."""
-_WORD: Final = re.compile(r"[A-Za-z_]{1,64}")
+"""Each of these sets allows reading calendars.  The old backend requested more."""
+REVOKE_TIMEOUT_S: Final = 15.0
+"""The user waits for it when an account is deleted."""
+DEFAULT_LIFETIME_S: Final = 3_599.0
+"""Of an access token; Google's own, used if a response has none (RFC 6749, 5.1 only recommends it)."""
+WHAT: Final = "Google's sign-in"
+_CODE: Final = re.compile(r"[A-Za-z_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Google's addresses; as its discovery documents name them."""
+    """The URLs of Google's services, as in its discovery documents."""
 
     authorization: str = "https://accounts.google.com/o/oauth2/v2/auth"
     tokens: str = "https://oauth2.googleapis.com/token"
@@ -45,7 +49,7 @@ class Endpoints:
 
     @classmethod
     def at(cls, base: str | None) -> "Endpoints":
-        """All of them at another place, which stands in for Google in tests; None: Google's own."""
+        """Returns the endpoints of a fake at this URL, or Google's if it is None."""
         if base is None:
             return cls()
         return cls(
@@ -55,15 +59,19 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The app, as it is registered with Google."""
+    """The OAuth client: the app as registered with Google."""
 
     client_id: str
     client_secret: str = field(repr=False)
 
+    @property
+    def is_configured(self) -> bool:
+        return bool(self.client_id and self.client_secret)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the token endpoint gives; `expires_in` in seconds."""
+    """A response of the token endpoint; `expires_in` is in seconds."""
 
     access_token: str = field(repr=False)
     expires_in: float
@@ -72,40 +80,46 @@ class Grant:
     id_token: str | None = field(default=None, repr=False)
 
     @property
-    def reads_calendars(self) -> bool:
-        """Whether the user has ticked what is needed.  No word of scopes: all that was asked (RFC 6749 §5.1)."""
+    def can_read_calendars(self) -> bool:
+        """Whether the user has granted the scopes; without `scope` in the response all are granted (RFC 6749, 5.1)."""
         granted = set((self.scope or "").split())
-        return self.scope is None or any(needed <= granted for needed in SUFFICIENT)
+        return self.scope is None or any(needed <= granted for needed in SUFFICIENT_SCOPES)
 
     @property
     def email(self) -> str | None:
-        """Whose it is.  The id token came straight from Google over TLS, so its signature need not be checked."""
+        """The user's e-mail address from the id token, which needs no check of its signature: it came over TLS."""
         try:
             payload = (self.id_token or "").split(".")[1]
             claims = from_json(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         except (IndexError, ValueError):
             return None
-        email = claims.get("email") if isinstance(claims, dict) else None
-        return email if isinstance(email, str) and email else None
+        return get_text(claims, "email") or None
 
 
 class OAuthRefused(Exception):
-    """The token endpoint said no; `error` and `subtype` are its own words, `invalid_grant` say."""
+    """An error response of the token endpoint: `error` is `invalid_grant` or another code, `subtype` refines it."""
 
     def __init__(self, error: str, subtype: str | None, *, lacks_secret: bool) -> None:
         super().__init__(f"Google refused: {error}")
         self.error = error
         self.subtype = subtype
         self.lacks_secret = lacks_secret
+        """Whether Google reports that the client secret is missing."""
 
 
-def authorization_url(
-    endpoints: Endpoints, client: Client, *, redirect_uri: str, state: str, verifier: str, login_hint: str | None
-) -> str:
-    """Where the user signs in.  Slow at its first call: call it in a thread.
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """The parameters of a sign-in; `login_hint` preselects a Google account."""
 
-    `prompt=consent`: only then is a new refresh token sure to come.
-    """
+    redirect_uri: str
+    state: str
+    verifier: str = field(repr=False)
+    """The PKCE code verifier."""
+    login_hint: str | None = None
+
+
+def authorization_url(endpoints: Endpoints, client: Client, request: AuthorizationRequest) -> str:
+    """Returns the page where the user signs in.  Call it in a thread: its first call imports a large package."""
     from google_auth_oauthlib.flow import Flow  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
 
     google = Endpoints()
@@ -116,95 +130,95 @@ def authorization_url(
         "token_uri": google.tokens,
     }
     flow = Flow.from_client_config(
-        {"installed": config}, scopes=SCOPES, redirect_uri=redirect_uri, state=state, code_verifier=verifier
+        {"installed": config},
+        scopes=SCOPES,
+        redirect_uri=request.redirect_uri,
+        state=request.state,
+        code_verifier=request.verifier,
     )
-    hint = {} if login_hint is None else {"login_hint": login_hint}
+    hint = {} if request.login_hint is None else {"login_hint": request.login_hint}
+    # Without prompt=consent, Google may return no refresh token.
     url, _ = flow.authorization_url(access_type="offline", prompt="consent", **hint)
-    # The library takes no plain http, not even on loopback, where tests have their Google.
+    # The library rejects plain http, which a fake on loopback uses.
     return str(url).replace(google.authorization, endpoints.authorization, 1)
 
 
 class GoogleOAuth:
-    """The token endpoint.  Raises `OAuthRefused`, and `HttpError` where there is no telling."""
+    """Requests to the OAuth endpoints.  The methods raise `OAuthRefused` and `HttpError`."""
 
     def __init__(self, http: Http, endpoints: Endpoints) -> None:
         self._http = http
         self.endpoints = endpoints
 
     async def exchange(self, client: Client, *, code: str, verifier: str, redirect_uri: str) -> Grant:
-        """The tokens for a code, which is good for one call."""
+        """Returns the tokens for an authorization code.  A code can be used only once, so this is not retried."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "code_verifier": verifier,
             "redirect_uri": redirect_uri,
         }
-        return await self._grant(client, form, repeatable=False)
+        return await self._request_grant(client, form, repeatable=False)
 
     async def refresh(self, client: Client, refresh_token: str) -> Grant:
-        """A new access token."""
-        return await self._grant(client, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+        """Returns a new access token."""
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return await self._request_grant(client, form, repeatable=True)
 
     async def revoke(self, token: str) -> bool:
-        """Take back all that the user has granted this app; whether it is taken back now.  Raises nothing."""
-        request = HttpRequest("POST", self.endpoints.revocation, "Google's sign-in", form={"token": token})
-        with anyio.move_on_after(REVOKE_S):
+        """Revokes all that the user has granted to this app.  Returns whether it is revoked; raises nothing."""
+        request = HttpRequest("POST", self.endpoints.revocation, WHAT, form={"token": token})
+        with anyio.move_on_after(REVOKE_TIMEOUT_S):
             try:
                 response = await self._http.send(request)
-            except HttpError as trouble:
-                log.warning("a sign-in could not be taken back: %s", trouble)
+            except HttpError as error:
+                log.warning("could not revoke a sign-in: %s", error)
             else:
-                return response.status in (200, 400)  # 400: it was dead already
+                return response.status in (200, 400)  # 400: the token is already invalid
         return False
 
-    async def whose(self, access_token: str) -> str | None:
-        """The e-mail address, where no id token told it."""
+    async def user_email(self, access_token: str) -> str | None:
+        """Requests the user's e-mail address, for a grant without an id token."""
         headers = {"authorization": f"Bearer {access_token}"}
-        response = await self._http.send(
-            HttpRequest("GET", self.endpoints.userinfo, "Google's user information", headers=headers)
-        )
-        found = response.json() if response.status == 200 else {}
-        email = found.get("email") if isinstance(found, dict) else None
-        return email if isinstance(email, str) and email else None
+        request = HttpRequest("GET", self.endpoints.userinfo, "Google's user information", headers=headers)
+        response = await self._http.send(request)
+        return (get_text(response.json(), "email") or None) if response.status == 200 else None
 
-    async def _grant(self, client: Client, form: Mapping[str, str], *, repeatable: bool = True) -> Grant:
-        secrets = {"client_id": client.client_id, "client_secret": client.client_secret}
-        what = "Google's sign-in"
+    async def _request_grant(self, client: Client, form: Mapping[str, str], *, repeatable: bool) -> Grant:
+        credentials = {"client_id": client.client_id, "client_secret": client.client_secret}
         response = await self._http.send(
-            HttpRequest("POST", self.endpoints.tokens, what, form={**form, **secrets}, repeatable=repeatable)
+            HttpRequest("POST", self.endpoints.tokens, WHAT, form={**form, **credentials}, repeatable=repeatable)
         )
-        answer = _object(response, what)
+        try:
+            body = response.json()
+        except BadResponse as error:
+            raise BadResponse(error.reason, WHAT) from None
         if response.status == 200:
-            return _grant_of(answer, what)
-        error = answer.get("error")
-        if response.status in (400, 401, 403) and isinstance(error, str):
-            subtype = answer.get("error_subtype")
+            return _grant(body)
+        refusal = get_text(body, "error")
+        if response.status in (400, 401, 403) and refusal is not None:
             raise OAuthRefused(
-                word(error) or "unknown",
-                word(subtype),
-                lacks_secret="client_secret" in str(answer.get("error_description")),
+                error_code(refusal) or "unknown",
+                error_code(get_text(body, "error_subtype")),
+                lacks_secret="client_secret" in (get_text(body, "error_description") or ""),
             )
-        raise ServerUnreachable(f"answered {response.status}", what)
+        raise ServerUnreachable(f"HTTP {response.status}", WHAT)
 
 
-def word(value: Any) -> str | None:
-    """A vendor's word for programs; whatever is none is not repeated, since it may be anything."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+def error_code(value: object) -> str | None:
+    """Returns the value if it has the form of an error code; other text of a response may hold personal data."""
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
-def _object(response: HttpResponse, what: str) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except BadResponse as trouble:
-        raise BadResponse(trouble.reason, what) from None
-    if not isinstance(answer, dict):
-        raise BadResponse("the response has an unexpected structure", what)
-    return answer
-
-
-def _grant_of(answer: Mapping[str, Any], what: str) -> Grant:
-    access_token, expires_in = answer.get("access_token"), answer.get("expires_in", 3_599)
-    if not isinstance(access_token, str) or not access_token or not isinstance(expires_in, int | float):
-        raise BadResponse("the response has no token", what)
-    texts = {name: answer.get(name) for name in ("refresh_token", "scope", "id_token")}
-    return Grant(access_token, expires_in, **{name: one for name, one in texts.items() if isinstance(one, str) and one})
+def _grant(body: Any) -> Grant:
+    access_token = get_text(body, "access_token")
+    if not access_token:
+        raise BadResponse("the response has no token", WHAT)
+    expires_in = get_number(body, "expires_in")
+    return Grant(
+        access_token,
+        DEFAULT_LIFETIME_S if expires_in is None else expires_in,
+        refresh_token=get_text(body, "refresh_token") or None,
+        scope=get_text(body, "scope") or None,
+        id_token=get_text(body, "id_token") or None,
+    )

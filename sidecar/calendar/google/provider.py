@@ -1,33 +1,36 @@
-"""Google Calendar (API v3): its requests, and what its refusals mean.
+"""Google Calendar (API v3) as a provider.
 
-Events are asked for one by one (`singleEvents`), so that a row is an occurrence.  The parameters of a listing are the
-same for ever but for the window, the cursor and the page: Google refuses a `syncToken` that came from other ones.
+Events are listed with `singleEvents`, so that each occurrence of a series is an event.  All queries of events have the
+same parameters except for the time range, the cursor and the page: Google rejects a `syncToken` that was issued for
+others.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
+from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.calendar.accounts import (
+    CalendarAuth,
     CalendarCredentialsRejected,
+    CalendarProvider,
     CalendarUnreachable,
 )
-from sidecar_protocol.calendar.calendars import CalendarSyncError
-from sidecar_protocol.entities import WaitingFor
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
+from sidecar.calendar.credentials import CredentialsStore
 from sidecar.calendar.google import events as google_events
-from sidecar.calendar.google.error_reasons import QUOTA, RATE, reasons_of
-from sidecar.calendar.google.oauth import GoogleOAuth
+from sidecar.calendar.google.errors import api_error, is_rate_limited
+from sidecar.calendar.google.oauth import Client, Endpoints, GoogleOAuth
 from sidecar.calendar.google.tokens import AccessTokens, TokenSource
 from sidecar.calendar.provider import (
-    CalendarRefused,
+    AccountReader,
     ConnectedAccount,
-    CursorExpired,
     EventPage,
     EventQuery,
+    Provider,
     RemoteCalendar,
     RemoteEvent,
     StoredAccount,
@@ -35,123 +38,133 @@ from sidecar.calendar.provider import (
 from sidecar.clock import iso
 from sidecar.http.client import BadResponse, Http, HttpError, HttpRequest, HttpResponse, job_error
 from sidecar.job_handler import JobFailed, JobSnoozed
+from sidecar.json_reader import get_objects, get_text
+from sidecar.runtime import Runtime
 
-PAGE: Final = 1_000
-"""Events a page (Google allows 2,500): about a megabyte, which is parsed in some ten milliseconds."""
-PIECE: Final = 250
-"""Events that are worked off at a stretch."""
-MAX_PAGES: Final = 1_000
-"""A million events; beyond that something goes in circles."""
-RATE_S: Final = 60.0
-"""Google counts requests in minutes."""
-QUOTA_S: Final = 3_600.0
-"""A day's quota is used up: by the hour it is soon enough known whether there is a new one."""
+RESPONSE_EVENTS: Final = 1_000
+"""Events per response, about 1 MB, which takes some 10 ms to parse.  Google allows 2,500."""
+PAGE_EVENTS: Final = 250
+"""Events per `EventPage`."""
+MAX_RESPONSES: Final = 1_000
+"""A million events; more means that Google's pages do not end."""
 EVENT_FIELDS: Final = f"nextPageToken,nextSyncToken,items({google_events.FIELDS})"
 CALENDAR_FIELDS: Final = (
     "nextPageToken,items(id,summary,summaryOverride,description,timeZone,backgroundColor,foregroundColor,accessRole,"
     "primary,selected,hidden,deleted)"
 )
-_AGAIN: Final = "Connect the account again, and leave all permissions ticked."
 
 
-class GoogleProvider:
-    """See `Provider`."""
+class GoogleProvider(Provider):
+    """Google Calendar."""
 
-    def __init__(self, http: Http, oauth: GoogleOAuth, tokens: AccessTokens) -> None:
-        self._http = http
-        self._oauth = oauth
-        self._tokens = tokens
+    provider_id: ClassVar = "google"
+    service: ClassVar = AccountService.GOOGLE_CALENDAR
+    sync_period_s: ClassVar = 300
+    has_one_account_per_email: ClassVar = True
+
+    def __init__(self, runtime: Runtime, credentials: CredentialsStore) -> None:
+        settings = runtime.settings
+        self.client = Client(settings.google_client_id or "", settings.google_client_secret or "")
+        self.oauth = GoogleOAuth(runtime.http(), Endpoints.at(settings.google_url))
+        self.tokens = AccessTokens(runtime, self.oauth, self.client, credentials)
+        self._http = runtime.http()
+
+    def describe(self) -> CalendarProvider:
+        missing = "Set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET to an OAuth client of type Desktop."
+        return CalendarProvider(
+            id=self.provider_id,
+            name="Google Calendar",
+            auth=CalendarAuth.OAUTH,
+            available=self.client.is_configured,
+            reason=None if self.client.is_configured else missing,
+            credentials=["refresh_token: from another sign-in with the same OAuth client"],
+        )
 
     async def connect(
         self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
     ) -> ConnectedAccount:
-        """See `Provider`."""
         if set(credentials) != {"refresh_token"} or config:
-            hint = "Give `refresh_token` alone, or sign in by calendar.oauth.google.start."
-            raise InvalidParams(hint=hint, details=[{"path": "credentials", "message": "must have a refresh_token"}])
-        trial = StoredAccount("", email, credentials)
+            hint = "Pass only a `refresh_token`, or use calendar.oauth.google.start."
+            message = "must contain a refresh_token and nothing else"
+            raise InvalidParams(hint=hint, details=[{"path": "credentials", "message": message}])
         try:
-            calendars = await self.open(trial).list_calendars()
+            calendars = await self.open(StoredAccount("", email, credentials)).list_calendars()
         except (AccountRefused, JobFailed) as refusal:
             raise CalendarCredentialsRejected(refusal.message, hint=refusal.hint) from None
         except JobSnoozed as pause:
             raise CalendarUnreachable(pause.message, retry_after_ms=round(pause.delay_s * 1_000)) from None
         finally:
-            self._tokens.forget("")
+            self.tokens.forget("")
         owner = next((one.calendar_id for one in calendars if one.is_primary), email)
         if owner.casefold() != email.casefold():
-            raise CalendarCredentialsRejected("The refresh token is of another account.")
+            raise CalendarCredentialsRejected("The refresh token belongs to another account.")
         return ConnectedAccount(email, credentials, calendars=calendars)
 
     def open(self, account: StoredAccount) -> "GoogleReader":
-        """See `Provider`."""
-        return self.reader(self._tokens.of(account))
+        return self.reader(self.tokens.of(account))
 
     def reader(self, tokens: TokenSource) -> "GoogleReader":
-        """The calendars behind these tokens."""
-        return GoogleReader(self._http, self._oauth.endpoints.calendar, tokens)
+        """Returns a reader of the account that the tokens belong to."""
+        return GoogleReader(self._http, self.oauth.endpoints.calendar, tokens)
 
     async def revoke(self, account: StoredAccount) -> bool:
-        """See `Provider`."""
-        self._tokens.forget(account.account_id)
-        token = account.credentials.get("refresh_token")
-        return isinstance(token, str) and await self._oauth.revoke(token)
+        self.tokens.forget(account.account_id)
+        token = get_text(account.credentials, "refresh_token")
+        return token is not None and await self.oauth.revoke(token)
 
 
-class GoogleReader:
-    """See `AccountReader`."""
+class GoogleReader(AccountReader):
+    """Reads the calendars and events of one account."""
 
-    def __init__(self, http: Http, base: str, tokens: TokenSource) -> None:
+    def __init__(self, http: Http, base_url: str, tokens: TokenSource) -> None:
         self._http = http
-        self._base = base
+        self._base_url = base_url
         self._tokens = tokens
 
     async def list_calendars(self) -> list[RemoteCalendar]:
-        """See `AccountReader`."""
-        # Hidden ones too: what is hidden at Google is not gone.
         params = [("maxResults", "250"), ("showHidden", "true"), ("fields", CALENDAR_FIELDS)]
-        found: list[RemoteCalendar] = []
-        async with aclosing(self._pages("/users/me/calendarList", params, "Google's calendars", None)) as pages:
-            async for page in pages:
-                found += [google_events.calendar(entry) for entry in _items(page) if not entry.get("deleted")]
-        if not found:  # everybody has one at least; to believe this would be to remove all that there is
-            raise JobFailed("Google named no calendar at all.", kind="bad_response", retryable=True)
-        return found
+        calendars: list[RemoteCalendar] = []
+        async with aclosing(self._responses("/users/me/calendarList", params, "Google's calendars", None)) as responses:
+            async for body in responses:
+                calendars += [google_events.calendar(item) for item in _items(body) if not item.get("deleted")]
+        if not calendars:  # every account has one; accepting this would delete all stored calendars
+            raise JobFailed("Google returned an empty list of calendars.", kind="bad_response", retryable=True)
+        return calendars
 
     async def list_events(self, query: EventQuery) -> AsyncGenerator[EventPage, None]:
-        """See `AccountReader`."""
-        params = [("singleEvents", "true"), ("maxResults", str(PAGE)), ("fields", EVENT_FIELDS)]
+        params = [("singleEvents", "true"), ("maxResults", str(RESPONSE_EVENTS)), ("fields", EVENT_FIELDS)]
         if query.cursor is not None:
             params.append(("syncToken", query.cursor))
         else:
-            params += [("timeMin", _moment(query.time_range.start_ts)), ("timeMax", _moment(query.time_range.end_ts))]
+            start, end = (iso(ts * 1_000) for ts in query.time_range)
+            params += [("timeMin", start), ("timeMax", end)]
         path = f"/calendars/{quote(query.calendar_id, safe='')}/events"
         cursor = None
-        async with aclosing(self._pages(path, params, "Google's events", query)) as pages:
-            async for page in pages:
-                cursor = page.get("nextSyncToken")  # with the last page only
-                items = _items(page)
-                for start in range(0, len(items), PIECE):
-                    yield _piece(items[start : start + PIECE], query.zone)
-        yield EventPage(cursor=cursor if isinstance(cursor, str) else None)
+        async with aclosing(self._responses(path, params, "Google's events", query)) as responses:
+            async for body in responses:
+                cursor = get_text(body, "nextSyncToken")  # only in the last response
+                items = _items(body)
+                for start_index in range(0, len(items), PAGE_EVENTS):
+                    yield _page(items[start_index : start_index + PAGE_EVENTS], query.zone)
+        yield EventPage(cursor=cursor)
 
-    async def _pages(
+    async def _responses(
         self, path: str, params: Sequence[tuple[str, str]], what: str, query: EventQuery | None
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """All pages, every other parameter the same; a page may be short, or empty, and still not be the last."""
+        """Yields the bodies of all pages.  A page without items is not necessarily the last one."""
         seen: set[str] = set()
-        more: list[tuple[str, str]] = []
-        for _ in range(MAX_PAGES):
-            page = await self._get(path, [*params, *more], what, query)
-            yield page
-            token = page.get("nextPageToken")
-            if not isinstance(token, str) or not token:
+        page_token: list[tuple[str, str]] = []
+        for _ in range(MAX_RESPONSES):
+            body = await self._get(path, [*params, *page_token], what, query)
+            yield body
+            token = get_text(body, "nextPageToken")
+            if not token:
                 return
             if token in seen:
                 break
             seen.add(token)
-            more = [("pageToken", token)]
-        raise JobFailed(f"{what} go in circles.", kind="bad_response", retryable=True)
+            page_token = [("pageToken", token)]
+        raise JobFailed(f"Could not read {what}: Google repeated a page.", kind="bad_response", retryable=True)
 
     async def _get(
         self, path: str, params: Sequence[tuple[str, str]], what: str, query: EventQuery | None
@@ -160,74 +173,33 @@ class GoogleReader:
             token = await self._tokens.token()
             response = await self._send(path, params, what, token)
             if response.status == 401:
-                token = await self._tokens.token(refused=token)
+                token = await self._tokens.token(rejected=token)
                 response = await self._send(path, params, what, token)
             if response.status != 200:
-                raise _refusal(response, what, query)
-            answer = response.json()
-            if not isinstance(answer, dict):
+                raise api_error(response, what, query)
+            body = response.json()
+            if not isinstance(body, dict):
                 raise BadResponse("the response has an unexpected structure", what)
-        except HttpError as trouble:
-            raise job_error(trouble) from None
-        return answer
+        except HttpError as error:
+            raise job_error(error) from None
+        return body
 
     async def _send(self, path: str, params: Sequence[tuple[str, str]], what: str, token: str) -> HttpResponse:
         headers = {"authorization": f"Bearer {token}"}
-        request = HttpRequest("GET", self._base + path, what, params=params, headers=headers)
-        return await self._http.send(
-            request, is_transient=lambda answer: answer.status == 403 and bool(reasons_of(answer) & RATE)
-        )
+        request = HttpRequest("GET", self._base_url + path, what, params=params, headers=headers)
+        return await self._http.send(request, is_transient=is_rate_limited)
 
 
-def _refusal(response: HttpResponse, what: str, query: EventQuery | None) -> Exception:
-    """What a refusal means; `query` where it is about one calendar's events.  Texts are for people, and never read."""
-    reasons = reasons_of(response)
-    details = {"status": response.status, "reasons": sorted(reasons)}
-    if response.status == 401:
-        return AccountRefused("token_rejected", "Google does not accept the sign-in any more.", _AGAIN)
-    if response.status == 429 or (response.status == 403 and reasons & RATE):
-        return JobSnoozed(f"{what} may not be asked so often.", delay_s=RATE_S, waiting_for=WaitingFor.RATE_LIMIT)
-    if response.status == 403:
-        return _forbidden(reasons, details, query)
-    if response.status == 404 and query is not None:
-        return CalendarRefused(CalendarSyncError.NOT_FOUND)
-    if query is not None and query.cursor is not None and response.status in (400, 410):
-        return CursorExpired()  # 400: a token that it cannot read at all; without one it is our mistake
-    message = f"{what} cannot be had: Google answered {response.status}."
-    if response.status >= 500 or response.status == 410:
-        return JobFailed(message, kind="unavailable", retryable=True, details=details)
-    return JobFailed(message, kind="bad_response", details=details)
-
-
-def _forbidden(reasons: frozenset[str], details: Mapping[str, object], query: EventQuery | None) -> Exception:
-    if reasons & QUOTA:
-        message = "The app's quota at Google is used up."
-        return JobSnoozed(message, delay_s=QUOTA_S, waiting_for=WaitingFor.RATE_LIMIT)
-    if reasons & {"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}:
-        return AccountRefused("scope_missing", "The sign-in does not allow to read calendars.", _AGAIN)
-    if reasons & {"accessNotConfigured", "SERVICE_DISABLED"}:
-        hint = "Enable the Google Calendar API in the Google Cloud project that the OAuth client belongs to."
-        return JobFailed("The Google Calendar API is switched off.", kind="api_disabled", hint=hint, details=details)
-    if query is not None:
-        return CalendarRefused(CalendarSyncError.FORBIDDEN)
-    return JobFailed("Google does not allow to list the calendars.", kind="forbidden", details=details)
-
-
-def _piece(items: Sequence[Mapping[str, Any]], zone: str) -> EventPage:
+def _page(items: Sequence[Mapping[str, Any]], zone: str) -> EventPage:
     events: list[RemoteEvent] = []
     removed: list[str] = []
     for item in items:
-        if item.get("status") == "cancelled":  # it may have an id and nothing else
+        if item.get("status") == "cancelled":  # may have no member except its id
             removed.append(str(item["id"]))
         elif (event := google_events.event(item, zone)) is not None:
             events.append(event)
     return EventPage(events, removed)
 
 
-def _items(page: Mapping[str, Any]) -> list[dict[str, Any]]:
-    items = page.get("items")
-    return [item for item in items if isinstance(item, dict) and item.get("id")] if isinstance(items, list) else []
-
-
-def _moment(ts: int) -> str:
-    return iso(ts * 1_000)
+def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [item for item in get_objects(body, "items") if item.get("id")]

@@ -1,9 +1,7 @@
-"""`calendar.oauth.google.*`: a sign-in from its start to the account, over restarts."""
+"""The Google sign-in, from `calendar.oauth.google.start` to the account.  It survives a restart of the process."""
 
 import logging
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,253 +30,225 @@ from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
 from sidecar.calendar.accounts import Accounts
-from sidecar.calendar.changes import Books
-from sidecar.calendar.google.oauth import Client, GoogleOAuth, Grant, OAuthRefused, authorization_url
+from sidecar.calendar.google.oauth import AuthorizationRequest, Grant, OAuthRefused, authorization_url, error_code
 from sidecar.calendar.google.provider import GoogleProvider
 from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.calendar.google.tokens import AccessTokens, FixedToken
+from sidecar.calendar.google.tokens import FixedToken
 from sidecar.calendar.provider import ConnectedAccount, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.clock import iso, iso_now
 from sidecar.http.client import HttpError
 from sidecar.job_handler import JobFailed, JobSnoozed
 from sidecar.loopback import is_loopback
-from sidecar.storage.secrets import SecretUnreadable, Vault
+from sidecar.runtime import Runtime
+from sidecar.storage.secrets import SecretUnreadable
 
 log = logging.getLogger(__name__)
 
-SIGN_IN_MS: Final = 10 * 60_000
-"""Google's codes live for ten minutes."""
+LIFETIME_MS: Final = 10 * 60_000
+"""Google's authorization codes expire after ten minutes."""
 RANDOM_BYTES: Final = 48
-"""64 characters: RFC 7636 §4.1 wants 43 to 128 for a verifier."""
-BLOCKED: Final = frozenset({"admin_policy_enforced", "org_internal"})
-_AGAIN: Final = "Start the sign-in again."
-
-
-@dataclass(frozen=True, slots=True)
-class Google:
-    """The parts of the Google connection that a sign-in uses."""
-
-    client: Client
-    oauth: GoogleOAuth
-    tokens: AccessTokens
-    provider: GoogleProvider
+"""64 characters of state or verifier; RFC 7636, 4.1 requires 43 to 128 for the latter."""
+MAX_QUERY_FIELDS: Final = 50
+"""Google's redirect has about six."""
+MAX_ERROR_CHARS: Final = 200
+BLOCKED_ERRORS: Final = frozenset({"admin_policy_enforced", "org_internal"})
+_RESTART: Final = "Start the sign-in again."
 
 
 class GoogleSignInService(GoogleSignIn):
-    """Sign-ins, as clients make them."""
+    """Performs the sign-ins."""
 
-    def __init__(
-        self,
-        store: SignInsStore,
-        accounts: Accounts,
-        books: Books,
-        vault: Vault,
-        google: Callable[[], Google | None],
-        randomness: Callable[[int], bytes],
-    ) -> None:
-        """`google` gives None where no OAuth client is configured.
-
-        `randomness` makes the state and the verifier, which guard the sign-in: only a replay may foretell them.
-        """
-        self._store = store
+    def __init__(self, runtime: Runtime, accounts: Accounts, google: GoogleProvider) -> None:
+        self._runtime = runtime
         self._accounts = accounts
-        self._books = books
-        self._vault = vault
         self._google = google
-        self._randomness = randomness
+        self._store = SignInsStore(runtime.database)
+        self._random_bytes = runtime.randomness.bytes_for("sign-ins")
 
     async def start(
         self, *, redirect_uri: str, login_hint: str | None = None, account_id: str | None = None
     ) -> SignInStarted:
-        _check_redirect(redirect_uri)
+        _check_redirect_uri(redirect_uri)
         if account_id is not None:
             account = self._accounts.get(account_id)
-            if account.provider != "google":
-                raise InvalidParams(details=[{"path": "account_id", "message": "must be an account of Google's"}])
+            if account.provider != self._google.provider_id:
+                raise InvalidParams(details=[{"path": "account_id", "message": "must be a Google account"}])
             login_hint = account.email
-        google = self._ready()
-        state, verifier = self._random(), self._random()
-        url = await to_thread.run_sync(
-            lambda: authorization_url(
-                google.oauth.endpoints,
-                google.client,
-                redirect_uri=redirect_uri,
-                state=state,
-                verifier=verifier,
-                login_hint=login_hint,
-            )
-        )
-        now_ms = self._books.clock.now_ms()
-        expires_at = iso(now_ms + SIGN_IN_MS)
-        with self._books.database.write():
+        self._require_client()
+        request = AuthorizationRequest(redirect_uri, self._random_text(), self._random_text(), login_hint)
+        endpoints, client = self._google.oauth.endpoints, self._google.client
+        url = await to_thread.run_sync(authorization_url, endpoints, client, request)
+        now_ms = self._runtime.clock.now_ms()
+        expires_at = iso(now_ms + LIFETIME_MS)
+        with self._runtime.database.write():
             self._store.add(
-                state,
-                verifier=self._vault.seal(verifier, VERIFIER, state),
+                request.state,
+                verifier=self._runtime.vault.seal(request.verifier, VERIFIER, request.state),
                 redirect_uri=redirect_uri,
                 account_id=account_id,
-                now_ms=now_ms,
                 expires_at=expires_at,
             )
-        return SignInStarted(authorization_url=url, state=state, expires_at=expires_at)
+            self._store.prune(now_ms)
+        return SignInStarted(authorization_url=url, state=request.state, expires_at=expires_at)
 
     async def callback(
         self, *, url: str | None = None, state: str | None = None, code: str | None = None, error: str | None = None
     ) -> SignInReturned:
         if url is not None:
-            state, code, error = _redirected(url)
+            state, code, error = _parse_redirect(url)
         if not state or not (code or error):
-            message = "must be the redirect's URL, or its state with its code or error"
+            message = "must be the URL of the redirect, unless state and code or error are given"
             raise InvalidParams(details=[{"path": "url", "message": message}])
         self._get(state, Stage.STARTED)
-        sealed = None if error or code is None else self._vault.seal(code, CODE, state)
-        with self._books.database.write():
-            self._store.returned(state, code=sealed, error=error)
+        sealed = None if error or code is None else self._runtime.vault.seal(code, CODE, state)
+        with self._runtime.database.write():
+            self._store.set_redirect(state, code=sealed, error=error)
         return SignInReturned(state=state, status=SignInStatus.REFUSED if sealed is None else SignInStatus.AUTHORIZED)
 
     async def complete(self, *, state: str) -> CalendarAccount:
         sign_in = self._get(state, Stage.AUTHORIZED, Stage.REFUSED)
-        google = self._ready()
+        self._require_client()
         if sign_in.stage == Stage.REFUSED:
-            self._spend(state)
-            raise _refused(sign_in.error or "")
+            self._finish(state)
+            raise _page_error(sign_in.error or "")
         try:
-            code = self._vault.open(sign_in.code or "", CODE, state)
-            verifier = self._vault.open(sign_in.verifier, VERIFIER, state)
+            code = self._runtime.vault.open(sign_in.code or "", CODE, state)
+            verifier = self._runtime.vault.open(sign_in.verifier, VERIFIER, state)
         except SecretUnreadable:
-            raise SignInExpired("The sign-in was begun with another key.", hint=_AGAIN) from None
-        with self._books.database.write():
-            self._store.move(state, Stage.COMPLETING)  # from now on nobody else completes it
-        await self._books.committed()
+            message = "The sign-in was started with another encryption key."
+            raise SignInExpired(message, hint=_RESTART) from None
+        self._set_stage(state, Stage.COMPLETING)  # so that a second call is refused
+        await self._runtime.committed()
         try:
-            account = await self._exchange(google, sign_in, code, verifier)
+            account = await self._connect(sign_in, code, verifier)
         except CalendarUnreachable:
-            with self._books.database.write():
-                self._store.move(state, Stage.AUTHORIZED)
+            self._set_stage(state, Stage.AUTHORIZED)
             raise
         except BaseException:
-            self._spend(state)
+            self._finish(state)
             raise
-        self._spend(state)
+        self._finish(state)
         return account
 
-    async def _exchange(self, google: Google, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
+    async def _connect(self, sign_in: SignIn, code: str, verifier: str) -> CalendarAccount:
+        google = self._google
         try:
             grant = await google.oauth.exchange(
                 google.client, code=code, verifier=verifier, redirect_uri=sign_in.redirect_uri
             )
-            email = grant.email or await google.oauth.whose(grant.access_token)
+            email = grant.email or await google.oauth.user_email(grant.access_token)
         except OAuthRefused as refusal:
-            raise _not_exchanged(refusal.error, lacks_secret=refusal.lacks_secret) from None
-        except HttpError as trouble:
-            raise CalendarUnreachable(f"{trouble}.", hint="Complete the sign-in again.") from None
+            raise _oauth_error(refusal.error, lacks_secret=refusal.lacks_secret) from None
+        except HttpError as error:
+            raise CalendarUnreachable(f"{error}.", hint="Complete the sign-in again.") from None
         problem = self._problem(grant, email, sign_in)
         if problem is not None:
-            if email is None or self._accounts.with_email("google", email) is None:
+            # Revoking a grant revokes the user's other grants as well.
+            if email is None or self._accounts.with_email(google.provider_id, email) is None:
                 await google.oauth.revoke(grant.refresh_token or grant.access_token)
             raise problem
         assert email is not None
         assert grant.refresh_token is not None
-        calendars = await _calendars(google, grant)
-        existing = self._accounts.with_email("google", email)
         credentials = {"refresh_token": grant.refresh_token, "client_id": google.client.client_id}
+        calendars = await self._list_calendars(grant)
+        existing = self._accounts.with_email(google.provider_id, email)
         account = self._accounts.connect(
-            "google",
+            google.provider_id,
             ConnectedAccount(email, credentials, calendars=calendars),
-            account_id=sign_in.account_id or (existing.account_id if existing is not None else None),
-        )
-        connected = account.load()
-        google.tokens.learn(connected.account_id, grant, grant.refresh_token)
-        return connected
+            account_id=sign_in.account_id or (None if existing is None else existing.account_id),
+        ).load()
+        google.tokens.add(account.account_id, grant, grant.refresh_token)
+        return account
 
     def _problem(self, grant: Grant, email: str | None, sign_in: SignIn) -> RpcError | None:
-        """What keeps a grant from becoming an account."""
-        if not grant.reads_calendars:
-            return SignInScopeMissing(hint=f"{_AGAIN} Leave the calendar's permissions ticked on Google's page.")
+        """Returns why a grant cannot be used for an account, or None if it can."""
+        if not grant.can_read_calendars:
+            return SignInScopeMissing(hint=f"{_RESTART} Leave the calendar's permissions ticked on Google's page.")
         if email is None or grant.refresh_token is None:
-            return SignInFailed("Google gave a sign-in without an e-mail address or a lasting token.", hint=_AGAIN)
+            return SignInFailed("Google returned no e-mail address or no refresh token.", hint=_RESTART)
         if sign_in.account_id is not None:
-            wanted = self._accounts.get(sign_in.account_id).email
-            if wanted.casefold() != email.casefold():
-                return SignInAccountMismatch(hint=f"Sign in as {wanted}, or connect the other one as a new account.")
+            expected = self._accounts.get(sign_in.account_id).email
+            if expected.casefold() != email.casefold():
+                return SignInAccountMismatch(hint=f"Sign in as {expected}, or connect the other one as a new account.")
         return None
 
+    async def _list_calendars(self, grant: Grant) -> list[RemoteCalendar]:
+        """Lists the calendars so that they are shown before the first sync, which reports the errors."""
+        try:
+            return await self._google.reader(FixedToken(grant.access_token)).list_calendars()
+        except (AccountRefused, JobFailed, JobSnoozed) as error:
+            log.warning("could not list the calendars of a new account: %s", error.message)
+            return []
+
     def _get(self, state: str, *stages: Stage) -> SignIn:
-        """A sign-in that is at one of these stages; raises what is wrong with it otherwise."""
+        """Returns a sign-in that is in one of the stages.  Raises the error for another stage."""
         sign_in = self._store.get(state)
         if sign_in is None:
-            raise SignInUnknown(hint=_AGAIN)
+            raise SignInUnknown(hint=_RESTART)
         if sign_in.stage not in stages and sign_in.stage != Stage.STARTED:
-            raise SignInUsed(hint=_AGAIN)
-        if sign_in.expires_at <= iso_now(self._books.clock):
-            raise SignInExpired(hint=_AGAIN)
+            raise SignInUsed(hint=_RESTART)
+        if sign_in.expires_at <= iso_now(self._runtime.clock):
+            raise SignInExpired(hint=_RESTART)
         if sign_in.stage not in stages:
-            raise SignInIncomplete(hint="Hand the redirect to calendar.oauth.google.callback first.")
+            raise SignInIncomplete(hint="Call calendar.oauth.google.callback with the redirect first.")
         return sign_in
 
-    def _ready(self) -> Google:
-        google = self._google()
-        if google is None:
-            raise GoogleClientMissing(hint="It is an OAuth client of type Desktop of a Google Cloud project.")
-        return google
+    def _require_client(self) -> None:
+        if not self._google.client.is_configured:
+            raise GoogleClientMissing(hint="Create an OAuth client of type Desktop in a Google Cloud project.")
 
-    def _spend(self, state: str) -> None:
-        with self._books.database.write():
-            self._store.spend(state)
+    def _set_stage(self, state: str, stage: Stage) -> None:
+        with self._runtime.database.write():
+            self._store.set_stage(state, stage)
 
-    def _random(self) -> str:
-        return urlsafe_b64encode(self._randomness(RANDOM_BYTES)).decode()
+    def _finish(self, state: str) -> None:
+        with self._runtime.database.write():
+            self._store.finish(state)
 
-
-async def _calendars(google: Google, grant: Grant) -> list[RemoteCalendar]:
-    """The calendars at once, so that there is something to see; what goes wrong here the first sync tells."""
-    try:
-        return await google.provider.reader(FixedToken(grant.access_token)).list_calendars()
-    except (AccountRefused, JobFailed, JobSnoozed) as trouble:
-        log.warning("the calendars of a new account could not be listed: %s", trouble.message)
-        return []
+    def _random_text(self) -> str:
+        return urlsafe_b64encode(self._random_bytes(RANDOM_BYTES)).decode()
 
 
-def _check_redirect(uri: str) -> None:
-    """Google calls a desktop app on loopback only (RFC 8252 §7.3), on any port."""
+def _check_redirect_uri(uri: str) -> None:
+    """Checks that the URI is on loopback, where Google redirects desktop apps to, on any port (RFC 8252, 7.3)."""
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
     if (parts.scheme, is_loopback(parts.hostname)) != ("http", True) or not port or parts.query or parts.fragment:
-        message = "must be http://127.0.0.1:<port>, with a path if need be, and nothing behind it"
+        message = "must be http://127.0.0.1:<port>, optionally with a path, but without a query or fragment"
         raise InvalidParams(details=[{"path": "redirect_uri", "message": message}])
 
 
-def _redirected(url: str) -> tuple[str | None, str | None, str | None]:
-    """state, code and error of a redirect."""
+def _parse_redirect(url: str) -> tuple[str | None, str | None, str | None]:
+    """Returns the parameters state, code and error."""
     try:
-        query = parse_qs(urlsplit(url).query, max_num_fields=50)
+        query = parse_qs(urlsplit(url).query, max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:
         return None, None, None
     state, code, error = (query.get(name, [None])[0] for name in ("state", "code", "error"))
-    return state, code, None if error is None else error[:200]
+    return state, code, None if error is None else error[:MAX_ERROR_CHARS]
 
 
-def _refused(error: str) -> RpcError:
-    """What Google's page said (developers.google.com/identity/protocols/oauth2/native-app, its errors)."""
+def _page_error(error: str) -> RpcError:
+    """Maps an error of Google's page (developers.google.com/identity/protocols/oauth2/native-app)."""
     if error == "access_denied":
-        return SignInDenied(hint=f"{_AGAIN} Choose Continue on Google's page.")
-    if error in BLOCKED:
+        return SignInDenied(hint=f"{_RESTART} Choose Continue on Google's page.")
+    if error in BLOCKED_ERRORS:
         hint = "An administrator can allow the app in the Google Workspace console, under API controls."
         return SignInBlocked(hint=hint, details=[{"error": error}])
-    return _not_exchanged(error, lacks_secret=False)
+    return _oauth_error(error, lacks_secret=False)
 
 
-def _not_exchanged(error: str, *, lacks_secret: bool) -> RpcError:
-    """What the token endpoint, or the page before it, said."""
+def _oauth_error(error: str, *, lacks_secret: bool) -> RpcError:
+    """Maps an error of the token endpoint or of Google's page."""
     if lacks_secret or error in ("invalid_client", "deleted_client", "unauthorized_client"):
         return GoogleClientRejected(hint="Check GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET.")
     if error == "invalid_grant":
-        return SignInExpired("Google does not know the sign-in any more.", hint=_AGAIN)
-    known = error if error.replace("_", "").isalpha() and len(error) <= 64 else "unknown"
-    if known == "redirect_uri_mismatch":
+        return SignInExpired("The sign-in is no longer valid at Google.", hint=_RESTART)
+    hint = _RESTART
+    if error == "redirect_uri_mismatch":
         hint = "The OAuth client must be of type Desktop, which allows any port of 127.0.0.1."
-        return SignInFailed(hint=hint, details=[{"error": known}])
-    return SignInFailed(hint=_AGAIN, details=[{"error": known}])
+    return SignInFailed(hint=hint, details=[{"error": error_code(error) or "unknown"}])

@@ -1,19 +1,19 @@
-"""The table `calendar_sign_ins`: Google sign-ins that are under way.  They outlast a restart, but not ten minutes."""
+"""The table `calendar_sign_ins`: Google sign-ins, which expire after ten minutes."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from sidecar.clock import iso
+from sidecar.clock import DAY_MS, iso
 from sidecar.storage.database import Database
 
 MAX_SIGN_INS: Final = 50
-"""The oldest ones go; a person does one at a time."""
-KEPT_MS: Final = 24 * 3_600_000
-"""So long an expired or used one is known as such."""
+"""The oldest ones are deleted; a user does one at a time."""
+RETENTION_MS: Final = DAY_MS
+"""How long an expired or used sign-in is reported as such instead of as unknown."""
 
 
 class Stage(StrEnum):
-    """How far a sign-in is."""
+    """The stage of a sign-in."""
 
     STARTED = "started"
     AUTHORIZED = "authorized"
@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 
 class SignIn(NamedTuple):
-    """A sign-in; `verifier` and `code` are sealed."""
+    """A sign-in; `verifier` and `code` are encrypted."""
 
     state: str
     verifier: str
@@ -36,15 +36,12 @@ class SignIn(NamedTuple):
 
 
 class SignInsStore:
-    """Every statement about sign-ins."""
+    """All SQL on the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(
-        self, state: str, *, verifier: str, redirect_uri: str, account_id: str | None, now_ms: int, expires_at: str
-    ) -> None:
-        """A new one; old ones are forgotten."""
+    def add(self, state: str, *, verifier: str, redirect_uri: str, account_id: str | None, expires_at: str) -> None:
         self._database.execute(
             """
             INSERT INTO calendar_sign_ins (state, verifier, redirect_uri, account_id, expires_at)
@@ -52,16 +49,18 @@ class SignInsStore:
             """,
             (state, verifier, redirect_uri, account_id, expires_at),
         )
+
+    def prune(self, now_ms: int) -> None:
+        """Deletes sign-ins that expired long ago, and the oldest of too many."""
         self._database.execute(
             """
             DELETE FROM calendar_sign_ins WHERE expires_at < ?
             OR state NOT IN (SELECT state FROM calendar_sign_ins ORDER BY expires_at DESC LIMIT ?)
             """,
-            (iso(now_ms - KEPT_MS), MAX_SIGN_INS),
+            (iso(now_ms - RETENTION_MS), MAX_SIGN_INS),
         )
 
     def get(self, state: str) -> SignIn | None:
-        """One sign-in."""
         row = self._database.row(
             """
             SELECT state, verifier, redirect_uri, account_id, expires_at, stage, code, error
@@ -71,19 +70,18 @@ class SignInsStore:
         )
         return None if row is None else SignIn(*row)
 
-    def returned(self, state: str, *, code: str | None, error: str | None) -> None:
-        """The redirect came, with a code or an error."""
+    def set_redirect(self, state: str, *, code: str | None, error: str | None) -> None:
+        """Stores the parameters of the redirect."""
         stage = Stage.REFUSED if code is None else Stage.AUTHORIZED
         self._database.execute(
             "UPDATE calendar_sign_ins SET stage = ?, code = ?, error = ? WHERE state = ?", (stage, code, error, state)
         )
 
-    def move(self, state: str, stage: Stage) -> None:
-        """It has got further, or back."""
+    def set_stage(self, state: str, stage: Stage) -> None:
         self._database.execute("UPDATE calendar_sign_ins SET stage = ? WHERE state = ?", (stage, state))
 
-    def spend(self, state: str) -> None:
-        """It is over, one way or another: nothing secret of it stays."""
+    def finish(self, state: str) -> None:
+        """Marks a sign-in as used and deletes its secrets."""
         self._database.execute(
             "UPDATE calendar_sign_ins SET stage = ?, verifier = '', code = NULL WHERE state = ?", (Stage.DONE, state)
         )

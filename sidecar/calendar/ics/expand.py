@@ -1,7 +1,7 @@
 """Reads an iCalendar file (RFC 5545): the calendar it describes and the occurrences of its events.
 
-Does no I/O but takes about a millisecond per event, so call it in a thread.  The libraries take 100 ms to import, so
-import this module only when a file is read.
+Does no I/O but takes about a millisecond per event, so call it in a thread.  Import this module only when a file is
+read: its libraries are slow to import.
 """
 
 import logging
@@ -16,7 +16,7 @@ from icalendar import Calendar
 from recurring_ical_events import CalendarQuery
 
 from sidecar.calendar.ics import properties, split
-from sidecar.calendar.ics.parse import PARSE_ERRORS, FileTimeZones, first_iana_name, parse_calendar, parse_event
+from sidecar.calendar.ics.parse import PARSE_ERRORS, iana_name, parse_calendar, parse_event, parse_zones, registered
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent, TimeRange
 from sidecar.clock import DAY_S
 
@@ -58,7 +58,7 @@ class IcsCalendar:
         components = split.components(body)
         self.digest = split.content_digest(components)
         self._properties = parse_calendar(components.calendar)
-        self._time_zones = FileTimeZones(components.time_zones)
+        self._time_zones = parse_zones(components.time_zones)
         self._groups = split.group_by_uid(components.events)
 
     def describe(self, fallback_name: str) -> RemoteCalendar:
@@ -77,25 +77,20 @@ class IcsCalendar:
             is_primary=True,
             access_role="reader",
             background_color=color[:7] if color.startswith("#") else None,
-            time_zone=first_iana_name(name for name in zones if name),
+            time_zone=iana_name(name for name in zones if name),
         )
 
     def occurrences(
-        self,
-        time_range: TimeRange,
-        zone: tzinfo | None,
-        owner_email: str,
-        check_cancelled: Callable[[], None] = lambda: None,
+        self, time_range: TimeRange, zone: tzinfo | None, owner_email: str, check: Callable[[], None] = lambda: None
     ) -> list[RemoteEvent]:
         """Returns the occurrences that overlap the time range, by start.
 
-        Dates and floating times are in `zone`; None means this computer's zone.  `check_cancelled` is called between
-        events and may raise.  Raises `LimitExceeded`.
+        Dates and floating times are in `zone`; None means this computer's zone.  `check` is called between events and
+        may raise to stop.  Raises `LimitExceeded`.
         """
+        start_ts, end_ts = time_range
         # A day wider on each side, since a local day may differ from the UTC day.
-        first, last = (
-            datetime.fromtimestamp(ts, UTC) for ts in (time_range.start_ts - DAY_S, time_range.end_ts + DAY_S)
-        )
+        first, last = (datetime.fromtimestamp(ts, UTC) for ts in (start_ts - DAY_S, end_ts + DAY_S))
         first_day, last_day = f"{first:%Y%m%d}", f"{last:%Y%m%d}"
         found: dict[str, RemoteEvent] = {}
         skipped = 0
@@ -104,17 +99,13 @@ class IcsCalendar:
         for uid, group in self._groups.items():
             if all(split.is_outside(lines, first_day, last_day) for lines in group):
                 continue
-            check_cancelled()
-            events, malformed = self._parse(group, time_range)
-            skipped += malformed
+            check()
+            events = self._parse(group, end_ts)
+            skipped += len(group) - len(events)
             try:
                 for occurrence in _expand(uid, events, first, last):
                     event = _remote_event(occurrence, zone, owner_email)
-                    if (
-                        event is not None
-                        and time_range.start_ts - DAY_S < event.end_ts
-                        and event.start_ts < time_range.end_ts
-                    ):
+                    if event is not None and start_ts - DAY_S < event.end_ts and event.start_ts < end_ts:
                         found[event.event_id] = event
             except PARSE_ERRORS:
                 skipped += 1
@@ -124,26 +115,22 @@ class IcsCalendar:
             log.info("%d malformed events of a calendar file were skipped", skipped)
         return sorted(found.values(), key=lambda event: (event.start_ts, event.event_id))
 
-    def _parse(self, group: Iterable[list[str]], time_range: TimeRange) -> tuple[list[Any], int]:
-        """Returns the events of one UID, and the number of malformed ones."""
+    def _parse(self, group: Iterable[list[str]], end_ts: int) -> list[Any]:
+        """Returns the events of one UID without malformed ones."""
         events: list[Any] = []
-        malformed = 0
-        with self._time_zones.registered():
+        with registered(self._time_zones):
             for lines in group:
-                try:
+                with suppress(*PARSE_ERRORS):
                     events.append(parse_event(lines))
-                except PARSE_ERRORS:
-                    malformed += 1
         for event in events:
-            if any(
-                _rule_steps(rule, event, time_range) > MAX_RULE_STEPS for rule in properties.as_list(event.get("RRULE"))
-            ):
+            rules = properties.as_list(event.get("RRULE"))
+            if any(_rule_steps(rule, event, end_ts) > MAX_RULE_STEPS for rule in rules):
                 del event["RRULE"]
-        return events, malformed
+        return events
 
 
-def _rule_steps(rule: Any, event: Any, time_range: TimeRange) -> float:
-    """Estimates a rule's steps up to the end of the time range; 0 if they are few or the rule is malformed."""
+def _rule_steps(rule: Any, event: Any, end_ts: int) -> float:
+    """Estimates a rule's steps up to `end_ts`; 0 if they are few or the rule is malformed."""
     with suppress(*PARSE_ERRORS):
         frequency = str(rule["FREQ"][0]).upper()
         interval = int(properties.as_list(rule.get("INTERVAL", 1))[0])
@@ -153,7 +140,7 @@ def _rule_steps(rule: Any, event: Any, time_range: TimeRange) -> float:
         per_step = prod(max(len(rule.get(name, ())), 1) for name in parts)
         if per_step == 1 and frequency not in RULE_STEPS:
             return 0
-        until = min([time_range.end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
+        until = min([end_ts, *(properties.timestamp(one, UTC) for one in rule.get("UNTIL", ()))])
         start = properties.timestamp(event["DTSTART"].dt, UTC)
         steps = (until - start) / (step_s * interval) * per_step
         if set(rule) <= {"FREQ", "INTERVAL", "COUNT", "WKST"} and "COUNT" in rule:

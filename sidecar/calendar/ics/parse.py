@@ -45,29 +45,29 @@ CALENDAR_PROPERTIES: Final = frozenset(
 _tzp_lock: Final = threading.Lock()
 
 
-class FileTimeZones:
-    """The time zones (VTIMEZONE) that a file defines under names that are neither IANA's nor Windows'."""
-
-    def __init__(self, time_zones: Iterable[list[str]]) -> None:
-        self._time_zones: list[Timezone] = []
-        with _tzp_lock:
-            for lines in time_zones:
-                tzp.use_zoneinfo()
-                names = [line.partition(":")[2].strip() for line in lines if property_name(line) == "TZID"]
-                if not any(map(_find_zone, names)):
-                    with suppress(*PARSE_ERRORS):
-                        zone = Timezone.from_ical(_component("VTIMEZONE", lines))
-                        if isinstance(zone, Timezone):
-                            self._time_zones.append(zone)
-
-    @contextmanager
-    def registered(self) -> Iterator[None]:
-        """Makes icalendar resolve TZIDs to these zones, and to no other file's, while events are parsed."""
-        with _tzp_lock:
+def parse_zones(time_zones: Iterable[list[str]]) -> list[Timezone]:
+    """Returns the time zones that a file defines under names that are neither IANA's nor Windows'."""
+    found: list[Timezone] = []
+    with _tzp_lock:
+        for lines in time_zones:
             tzp.use_zoneinfo()
-            for zone in self._time_zones:
-                tzp.cache_timezone_component(zone)
-            yield
+            names = [line.partition(":")[2].strip() for line in lines if property_name(line) == "TZID"]
+            if not any(map(_find_zone, names)):
+                with suppress(*PARSE_ERRORS):
+                    zone = Timezone.from_ical(_component("VTIMEZONE", lines))
+                    if isinstance(zone, Timezone):
+                        found.append(zone)
+    return found
+
+
+@contextmanager
+def registered(time_zones: Iterable[Timezone]) -> Iterator[None]:
+    """Makes icalendar resolve TZIDs to these time zones, and to no other file's, while events are parsed."""
+    with _tzp_lock:
+        tzp.use_zoneinfo()
+        for zone in time_zones:
+            tzp.cache_timezone_component(zone)
+        yield
 
 
 def parse_event(lines: Iterable[str]) -> Any:
@@ -100,7 +100,7 @@ def parse_calendar(lines: Iterable[str]) -> Calendar:
     return calendar
 
 
-def first_iana_name(names: Iterable[str]) -> str | None:
+def iana_name(names: Iterable[str]) -> str | None:
     """Returns the IANA name of the first of these that is an IANA or Windows name, or None."""
     with _tzp_lock:
         tzp.use_zoneinfo()

@@ -92,10 +92,7 @@ def id_suffix(moment: date) -> str:
 
 
 def event_id(uid: str, original_start: date | None) -> str:
-    """Returns the id of an event, or of the occurrence whose start is `original_start` by its series' rule.
-
-    It stays the same when the occurrence is moved.
-    """
+    """Returns the id of an event, or of an occurrence by its start before it was moved."""
     return short_uid(uid) if original_start is None else f"{short_uid(uid)}_{id_suffix(original_start)}"
 
 

@@ -9,14 +9,20 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
 import anyio
 from anyio.from_thread import check_cancelled
 from anyio.to_thread import run_sync
-from sidecar_protocol.calendar.accounts import CalendarCredentialsRejected, CalendarUnreachable
+from sidecar_protocol.accounts import AccountService
+from sidecar_protocol.calendar.accounts import (
+    CalendarAuth,
+    CalendarCredentialsRejected,
+    CalendarProvider,
+    CalendarUnreachable,
+)
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.accounts import AccountRefused
@@ -50,6 +56,8 @@ FILE_TIMEOUT_S: Final = 300.0
 REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 MAX_REQUESTS: Final = 5
 """Requests per read, thus at most four redirects; a service whose addresses changed needs one or two."""
+VALIDATORS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
+"""Header of a response -> header of the next request (RFC 9110 §13.1); servers that know ETags ignore the date."""
 REFUSAL_STATUSES: Final = frozenset({401, 403, 404, 410})
 """The secret address was reset, or the calendar was deleted."""
 
@@ -58,8 +66,8 @@ REFUSAL_STATUSES: Final = frozenset({401, 403, 404, 410})
 class FileState:
     """An account's file when it was last read; kept in memory only."""
 
-    etag: str | None
-    last_modified: str | None
+    validators: Mapping[str, str]
+    """Headers that make the next request conditional."""
     digest: str
     calendar: RemoteCalendar
 
@@ -67,9 +75,24 @@ class FileState:
 class IcsProvider(Provider):
     """Provides the calendars of iCalendar addresses and local files."""
 
+    provider_id: ClassVar = "ics"
+    service: ClassVar = AccountService.ICS
+    sync_period_s: ClassVar = 900
+    """Many servers, such as Google's, send the whole file each time, and generate it only a few times a day."""
+    has_one_account_per_email: ClassVar = False
+
     def __init__(self, http: Http) -> None:
         self._http = http
         self._states: dict[str, FileState] = {}
+
+    def describe(self) -> CalendarProvider:
+        return CalendarProvider(
+            id=self.provider_id,
+            name="iCalendar address or file",
+            auth=CalendarAuth.ADDRESS,
+            available=True,
+            credentials=["address: a secret iCal address (https or webcal), or the absolute path of an .ics file"],
+        )
 
     async def connect(
         self, *, email: str, credentials: Mapping[str, str], config: Mapping[str, Any]
@@ -130,25 +153,22 @@ class IcsReader(AccountReader):
 
     async def _read(self, known: FileState | None) -> FileState:
         """Reads the file; returns `known` if the server responds that it has not changed."""
-        headers: Mapping[str, str] = {}
+        validators: dict[str, str] = {}
         if self._address.startswith(("https://", "http://")):
-            response = await self._request(known)
+            response = await self._request({} if known is None else known.validators)
             if response.status == 304 and known is not None:
                 return known
             body, headers = response.body, response.headers
+            validators = {name: headers[source] for source, name in VALIDATORS.items() if source in headers}
         else:
             body = await _run_in_thread(partial(_read_file, self._address))
         file, calendar = await _run_in_thread(partial(_parse, body, self._account.email))
-        state = FileState(headers.get("etag"), headers.get("last-modified"), file.digest, calendar)
+        state = FileState(validators, file.digest, calendar)
         self._file, self._states[self._account.account_id] = file, state
         return state
 
-    async def _request(self, known: FileState | None) -> HttpResponse:
-        headers = {"accept": "text/calendar, */*;q=0.5"}
-        if known is not None and known.etag is not None:
-            headers["if-none-match"] = known.etag
-        if known is not None and known.last_modified is not None:
-            headers["if-modified-since"] = known.last_modified  # ignored if the ETag is understood (RFC 9110 §13.1.3)
+    async def _request(self, validators: Mapping[str, str]) -> HttpResponse:
+        headers = {"accept": "text/calendar, */*;q=0.5", **validators}
         address = self._address
         for _ in range(MAX_REQUESTS):
             try:

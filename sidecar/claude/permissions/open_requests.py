@@ -70,10 +70,10 @@ class OpenRequests:
             else:
                 self._add(request, self._live)
 
-    def end(self, reason: str | None, *, can_respond: bool) -> None:
-        """Ends the turn: cancels the open requests for this reason, or leaves them open if it is None.
+    def end(self, reason: str | None, *, can_receive: bool) -> None:
+        """Ends the turn.  Cancels the open requests, or without a `reason` leaves them open.
 
-        The CLI receives a denial for each, unless it cannot be responded to since it has ended or is to be interrupted.
+        The CLI receives a denial for each if it `can_receive`: it cannot if it has ended or will be interrupted.
         """
         ids, self._ids = self._ids, {}
         if ids and reason is None:
@@ -81,7 +81,7 @@ class OpenRequests:
             self._journal.end_turn(self._session_id)
         elif ids and reason is not None:
             self._journal.cancel_all(self._session_id, reason)
-        if self._live is not None and can_respond:
+        if self._live is not None and can_receive:
             for cli_id in ids:
                 self._live.process.send(response_line(cli_id, TURN_OVER))
         self._is_over = True

@@ -219,10 +219,6 @@ class ClaudeProcess(asyncio.SubprocessProtocol):
         return pipe
 
 
-def _ignore(pid: int) -> None:
-    del pid
-
-
 async def start(
     executable: Path,
     options: RunOptions,
@@ -230,7 +226,7 @@ async def start(
     cwd: Path,
     environment: Mapping[str, str],
     on_line: OnLine,
-    on_release: Callable[[int], None] = _ignore,
+    on_release: Callable[[int], None] = lambda _: None,
 ) -> ClaudeProcess:
     """Starts a CLI in a session and process group of its own.  Raises OSError if it cannot be started.
 

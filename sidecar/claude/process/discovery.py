@@ -101,40 +101,35 @@ class Discovery:
                 found.setdefault(executable.path, executable)
                 if len(found) == MAX_CANDIDATES:
                     break
-        return list(found.values()), shell.path
+        return list(found.values()), shell[1]
 
-    async def _search(self, shell: "_LoginShell | None" = None) -> AsyncGenerator[Executable, None]:
+    async def _search(self, shell: tuple[str | None, str | None] | None = None) -> AsyncGenerator[Executable, None]:
         """Yields executables in order of preference; starts the login shell only once PATH is exhausted."""
         for folder in self._environment.get("PATH", "").split(os.pathsep):
             # A run has its own working directory, in which a relative entry would name another folder.
             if Path(folder).is_absolute() and (on_path := which(NAME, path=folder)) is not None:
                 yield Executable(Path(on_path), ExecutableSource.PATH)
-        in_shell = (shell or await self._query_login_shell()).claude
+        in_shell, _ = shell or await self._query_login_shell()
         if in_shell is not None:
             yield Executable(Path(in_shell), ExecutableSource.LOGIN_SHELL)
         for place in install_paths(self._environment, self._home):
             if which(str(place)):
                 yield Executable(place, ExecutableSource.KNOWN_PLACE)
 
-    async def _query_login_shell(self) -> "_LoginShell":
-        """Starts one shell for both answers: profiles are slow, and two at once can wait for each other (pyenv)."""
+    async def _query_login_shell(self) -> tuple[str | None, str | None]:
+        """Returns the login shell's path of `claude` and its PATH; each None if unknown.
+
+        One shell answers both: profiles are slow, and two at once can wait for each other (pyenv).
+        """
         shell = self._environment.get("SHELL")
         if not shell or not which(shell):  # Windows has no login shell
-            return _LoginShell(None, None)
+            return None, None
         printed = await command_output([shell, "-lc", SHELL_COMMAND], self._environment, self._shell_timeout_s)
         # A profile may print a greeting first, and `command -v` prints an alias as its definition.
         lines = [line.strip() for line in reversed(printed.splitlines())]
         claude = next((line for line in lines if line.startswith("/") and which(line)), None)
         path = next((line.removeprefix("PATH=") for line in lines if line.startswith("PATH=")), None)
-        return _LoginShell(claude, path)
-
-
-@dataclass(frozen=True, slots=True)
-class _LoginShell:
-    """The login shell's path of `claude`, and its PATH; each None if unknown."""
-
-    claude: str | None
-    path: str | None
+        return claude, path
 
 
 def install_paths(environment: Mapping[str, str], home: Path) -> Iterator[Path]:

@@ -30,14 +30,10 @@ Start = Callable[[OnLine], Awaitable[ClaudeProcess]]
 class State(Enum):
     """The state of a process of the pool."""
 
-    BUSY = auto()
-    """A turn uses it."""
-    LAST_TURN = auto()
-    """A turn uses it; it is ended afterwards."""
+    BUSY = auto()  # a turn uses it
+    LAST_TURN = auto()  # a turn uses it; it is ended afterwards
     IDLE = auto()
-    """It waits for a turn."""
-    LEAVING = auto()
-    """It is being ended; no turn can use it."""
+    LEAVING = auto()  # it is being ended; no turn can use it
 
 
 class SessionProcess:

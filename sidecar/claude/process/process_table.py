@@ -5,14 +5,10 @@ the environment of a process, which names its owner, cannot be read.  A process 
 time, because ids are reused.
 """
 
-import logging
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sidecar.storage.database import Database
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +28,17 @@ class ProcessTable:
 
     def add(self, process: ProcessRecord) -> None:
         """Stores a process.  Never raises, since its environment identifies it as well."""
-        try:
-            with self._database.write():
-                self._database.execute(
-                    "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)",
-                    (process.pid, process.started_ts, process.owner_id),
-                )
-        except sqlite3.Error:
-            log.exception("a CLI process could not be recorded")
+        with self._database.write_or_log("a CLI process could not be recorded"):
+            self._database.execute(
+                "INSERT OR REPLACE INTO claude_processes (pid, started_ts, owner_id) VALUES (?, ?, ?)",
+                (process.pid, process.started_ts, process.owner_id),
+            )
 
     def discard(self, pids: Iterable[int]) -> None:
         """Deletes processes that have ended.  Never raises: the next start ignores records of ended processes."""
-        try:
-            with self._database.write():
-                for pid in pids:
-                    self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
-        except sqlite3.Error:
-            log.exception("the end of a CLI process could not be recorded")
+        with self._database.write_or_log("the end of a CLI process could not be recorded"):
+            for pid in pids:
+                self._database.execute("DELETE FROM claude_processes WHERE pid = ?", (pid,))
 
     def records(self) -> list[ProcessRecord]:
         """Returns the processes that have not been seen to end."""

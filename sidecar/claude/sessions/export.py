@@ -1,4 +1,4 @@
-"""`claude.sessions.export` and the job `claude.export`: a session as Markdown, small ones at once, any into a file."""
+"""Exports sessions: `claude.sessions.export` returns Markdown, the job `claude.export` writes a file."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from sidecar.files import UserFiles
 from sidecar.job_handler import JobContext, JobFailed
 
 PAGE: Final = 200
-"""Messages read at a time: a few milliseconds, unless they are huge, and then the store gives fewer."""
+"""Messages read at once, which takes a few milliseconds; the store returns fewer if they are large."""
 TEXT_BYTES: Final = 1024 * 1024
-"""What a host can show at once; a larger session is a file."""
+"""Maximum size of the Markdown in a response."""
 NAME_BYTES: Final = 120
-"""Of a title in a file's name, which may have 255."""
+"""Maximum size of the title in a file name; most file systems allow 255 bytes in a name."""
 SUFFIXES: Final = {ExportFormat.MARKDOWN: ".md", ExportFormat.JSONL: ".jsonl"}
 
 
@@ -34,12 +34,12 @@ class ExportService(ClaudeExport):
         session = self._store.get(session_id)
         if session is None:
             raise SessionNotFound
-        transcript = MarkdownSession(thinking=thinking)
-        pieces = [transcript.heading(from_json(session.json))]
+        markdown = MarkdownSession(thinking=thinking)
+        pieces = [markdown.heading(from_json(session.json))]
         size = messages = 0
         for page in _pages(self._store, session_id, self._store.last_position(session_id)):
             for message in page:
-                piece = transcript.message(from_json(message))
+                piece = markdown.message(from_json(message))
                 size, messages = size + len(piece.encode()), messages + 1
                 if size > TEXT_BYTES:
                     raise ResultTooLarge(hint="Create a job of type claude.export, which writes a file.")
@@ -56,7 +56,7 @@ class ExportHandler:
         self._clock = clock
 
     async def run(self, job: ExportSession, context: JobContext) -> ExportResult:
-        """Writes the file.  Raises `JobFailed`: `session_not_found`, and what `UserFiles` raises."""
+        """Writes the file.  Raises `JobFailed` of kind `session_not_found` or of the kinds of `UserFiles`."""
         session = self._store.get(job.session_id)
         if session is None:
             raise JobFailed("The session was deleted.", kind="session_not_found")
@@ -81,20 +81,17 @@ class ExportHandler:
 
 
 def _renderer(job: ExportSession, session: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
-    """How to write a message, and what the file begins with."""
+    """Returns a function that renders a message, and the beginning of the file."""
     if job.format is ExportFormat.JSONL:
-        return _message_line, b'{"type":"session","session":%s}\n' % session
-    transcript = MarkdownSession(thinking=job.thinking)
-    heading = transcript.heading(from_json(session)).encode()
-    return (lambda message: transcript.message(from_json(message)).encode()), heading
-
-
-def _message_line(message: bytes) -> bytes:
-    return b'{"type":"message","message":%s}\n' % message
+        heading = b'{"type":"session","session":%s}\n' % session
+        return (lambda message: b'{"type":"message","message":%s}\n' % message), heading
+    markdown = MarkdownSession(thinking=job.thinking)
+    heading = markdown.heading(from_json(session)).encode()
+    return (lambda message: markdown.message(from_json(message)).encode()), heading
 
 
 def _pages(store: SessionStore, session_id: str, last: int) -> Iterator[list[bytes]]:
-    """A session's messages up to this one, as the store has them."""
+    """Yields pages of a session's messages, as JSON, up to the position `last`."""
     cursor: str | None = None
     while last > 0:
         page, cursor = store.messages(session_id, min(PAGE, last), cursor)
@@ -105,6 +102,6 @@ def _pages(store: SessionStore, session_id: str, last: int) -> Iterator[list[byt
 
 
 def _name(session: dict[str, Any], day: str) -> str:
-    """A file's name that every system takes."""
+    """Returns a file name that is valid on every system."""
     title = " ".join(re.sub(r"[^\w .,()+-]+", " ", session["title"] or "Claude").split())
     return f"{day} {title.encode()[:NAME_BYTES].decode(errors='ignore').rstrip(' .')}"

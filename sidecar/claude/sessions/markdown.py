@@ -1,7 +1,7 @@
-"""A session as Markdown, piece by piece.  No I/O: a heading, then each message, as the JSON of the store has them.
+"""Renders a session as Markdown: a heading, then each message.  No I/O.
 
-What tools were given and said stands in fences that are longer than any run of backticks inside, so that nothing in it
-can end them.
+The inputs and outputs of tools are in code fences that are longer than any run of backticks inside, so that their text
+cannot end them.
 """
 
 import json
@@ -12,25 +12,24 @@ from typing import Any, Final
 from sidecar_protocol.claude.sessions import MessageKind
 
 FENCE: Final = re.compile(r"`{3,}")
-USES: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
+TOOL_USES: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
 COMMANDS: Final = ("Bash",)
 
 
 class MarkdownSession:
-    """Renders one session's messages in order; a speaker is named once for all that follows."""
+    """Renders the messages of a session in order, with one heading for consecutive messages of a speaker."""
 
     def __init__(self, *, thinking: bool) -> None:
         self._thinking = thinking
         self._speaker: str | None = None
         self._line: Any = None
-        self._uses_of_line = 0
+        self._calls_in_line = 0
 
     def heading(self, session: Mapping[str, Any]) -> str:
-        """What the session is."""
         facts = {
             "Folder": session["cwd"],
             "Model": session["model"],
-            "Began": _moment(session["created_at"]),
+            "Started": _moment(session["created_at"]),
             "Last message": _moment(session["last_message_at"]),
             "Session": session["session_id"],
         }
@@ -38,61 +37,64 @@ class MarkdownSession:
         return f"# {_one_line(session['title'] or 'A session with Claude')}\n\n" + "\n".join(lines) + "\n"
 
     def message(self, message: Mapping[str, Any]) -> str:
-        """One message; an empty text for what is left out."""
+        """Renders a message; returns an empty text if it is omitted."""
         kind, text = MessageKind(message["kind"]), message["text"]
         match kind:
             case MessageKind.USER:
-                return self._speaks("You", message) + f"\n{text.strip()}\n"
+                return self._speaker_heading("You", message) + f"\n{text.strip()}\n"
             case MessageKind.ASSISTANT_TEXT:
-                return self._speaks("Claude", message) + f"\n{text.strip()}\n"
+                return self._speaker_heading("Claude", message) + f"\n{text.strip()}\n"
             case MessageKind.THINKING:
                 thought = f"\n{_quoted(text)}\n" if self._thinking and text.strip() else ""
-                return self._speaks("Claude", message) + thought if thought else ""
+                return self._speaker_heading("Claude", message) + thought if thought else ""
             case MessageKind.TOOL_USE:
-                return self._speaks("Claude", message) + "".join(self._tool(message))
+                return self._speaker_heading("Claude", message) + "".join(self._tool(message))
             case MessageKind.TOOL_RESULT:
-                return f"\nIt said:\n\n{fenced(text)}\n" if text.strip() else "\nIt said nothing.\n"
+                return f"\nOutput:\n\n{fenced(text)}\n" if text.strip() else "\nNo output.\n"
             case MessageKind.ERROR:
-                return f"\n**It failed:** {_one_line(text)}\n"
+                return f"\n**Error:** {_one_line(text)}\n"
             case MessageKind.RAW:
                 return f"\n{_quoted(text)}\n" if text.strip() else ""
 
-    def _speaks(self, speaker: str, message: Mapping[str, Any]) -> str:
+    def _speaker_heading(self, speaker: str, message: Mapping[str, Any]) -> str:
         if speaker == self._speaker and speaker != "You":
             return ""
         self._speaker = speaker
         return f"\n## {speaker}, {_moment(message['created_at'])}\n"
 
     def _tool(self, message: Mapping[str, Any]) -> Iterator[str]:
-        """The tool's name, and its input where that was kept."""
-        yield f"\n**Tool {_one_line(message['text']) or 'without a name'}**\n"
-        given = self._input(message["raw"])
-        if given is None:
-            yield "\nIts input was too large to be kept.\n"
+        """Yields the tool's name and, if it was stored, its input."""
+        yield f"\n**Tool {_one_line(message['text']) or 'without name'}**\n"
+        tool_input = self._input(message["raw"])
+        if tool_input is None:
+            yield "\nThe input was too large to be stored.\n"
             return
-        command = given.get("command") if message["text"] in COMMANDS else None
+        command = tool_input.get("command") if message["text"] in COMMANDS else None
         if isinstance(command, str):
             yield f"\n{fenced(command, 'sh')}\n"
-            given = {name: value for name, value in given.items() if name not in ("command", "description")}
-        if given:
-            yield f"\n{fenced(json.dumps(given, indent=2, ensure_ascii=False), 'json')}\n"
+            tool_input = {name: value for name, value in tool_input.items() if name not in ("command", "description")}
+        if tool_input:
+            yield f"\n{fenced(json.dumps(tool_input, indent=2, ensure_ascii=False), 'json')}\n"
 
     def _input(self, raw: Any) -> Mapping[str, Any] | None:
-        """A line can tell of several uses, and is then the `raw` of each of them: they are taken in turn."""
-        self._uses_of_line = self._uses_of_line + 1 if raw == self._line else 0
+        """Returns the input of a tool call.
+
+        A line with several calls is the `raw` of a message for each: the messages are matched to them in order.
+        """
+        self._calls_in_line = self._calls_in_line + 1 if raw == self._line else 0
         self._line = raw
         inner = raw.get("message") if isinstance(raw, dict) else None
         content = inner.get("content") if isinstance(inner, dict) else None
         blocks = content if isinstance(content, list) else []
-        uses = [one for one in blocks if isinstance(one, dict) and one.get("type") in USES]
-        if self._uses_of_line >= len(uses):
+        calls = [one for one in blocks if isinstance(one, dict) and one.get("type") in TOOL_USES]
+        if self._calls_in_line >= len(calls):
             return None
-        given = uses[self._uses_of_line].get("input")
-        return given if isinstance(given, dict) else {"input": given}
+        tool_input = calls[self._calls_in_line].get("input")
+        return tool_input if isinstance(tool_input, dict) else {"input": tool_input}
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Text in a fence that nothing in it can end."""
+    """Returns text in a code fence that nothing in it can end."""
     longest = max((len(run) for run in FENCE.findall(text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
@@ -107,5 +109,5 @@ def _one_line(text: str) -> str:
 
 
 def _moment(at: str | None) -> str | None:
-    """`2026-11-23T08:00:00.000Z` for people."""
+    """Returns `2026-11-23 08:00 UTC` for `2026-11-23T08:00:00.000Z`."""
     return None if at is None else f"{at[:10]} {at[11:16]} UTC"

@@ -1,9 +1,9 @@
-"""Search over the messages: newest first, until a page is full or enough time was spent on it.
+"""Search over the messages, newest first, until a page is full or its time is up.
 
-The index gives its hits newest first, so that a page costs what its hits cost.  What it cannot tell (a kind, a term of
-two characters, the messages of one session) is looked at message by message, in stretches: a page that runs out of time
-says where the next one goes on.  What stays is that FTS5 looks for a first hit through its whole lists: for a phrase of
-frequent words that is nowhere this takes 1 us for each message there is (measured).
+The index returns hits newest first, so that the cost of a page is that of its hits.  What the index does not know (the
+kind, terms of two characters, the session) is filtered message by message, window by window; when the time is up, the
+cursor of the page is the position of the next window.  FTS5 itself cannot be interrupted: a phrase of frequent words
+that occurs nowhere takes 1 us per message in the database (measured).
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from typing import Final
 
 from sidecar_protocol.claude.search import ClaudeSearch, MessageHit, MessageHits, MessageQuery
 from sidecar_protocol.claude.sessions import SessionNotFound
-from sidecar_protocol.entities import SearchMark
+from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
@@ -22,13 +22,13 @@ from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, sn
 from sidecar.storage.paging import decode_cursor, encode_cursor
 
 INDEXED_WINDOW: Final = 4_000
-"""Messages in the first look at hits of the index, some of which are not wanted: 4 ms if it hits all of them."""
+"""Messages in the first window if hits of the index are filtered: 4 ms if all of them are hits."""
 SCANNED_WINDOW: Final = 500
-"""Messages in the first look without it, whose texts are read: 1 ms as they usually are."""
+"""Messages in the first window without the index: reading their texts takes about 1 ms."""
 PAGE_S: Final = 0.02
-"""Nothing else is answered meanwhile."""
-CHEAP_S: Final = PAGE_S / 10
-"""After a look that took less than this, the next one takes twice as many."""
+"""Time limit of a page, in seconds: the event loop is blocked meanwhile."""
+FAST_S: Final = PAGE_S / 10
+"""After a window that took less, the next one is twice as large; in seconds."""
 
 
 class SearchService(ClaudeSearch):
@@ -50,61 +50,60 @@ class SearchService(ClaudeSearch):
     ) -> MessageHits:
         if session_id is not None and self._store.get(session_id) is None:
             raise SessionNotFound
-        wanted = _Wanted(search_terms(query), session_id, kind)
-        # A position means nothing in another session, or among all messages.
-        scope = session_id or ""
+        parsed = _Query(search_terms(query), session_id, kind)
+        scope = session_id or ""  # positions in one session are not valid in another
         high = self._store.last_position(session_id) + 1 if cursor is None else _position(cursor, scope)
-        rows, position = self._look(wanted, high, limit)
-        hits = [_hit(row, wanted.terms) for row in rows]
+        rows, position = self._search(parsed, high, limit)
+        hits = [_hit(row, parsed.terms) for row in rows]
         return MessageHits(hits=hits, next_cursor=None if position is None else encode_cursor(position, scope))
 
-    def _look(self, wanted: "_Wanted", high: int, limit: int) -> tuple[list[Row], int | None]:
-        """What was found below `high`, and the position below which to go on; None: there is nothing more."""
-        until = (now := self._clock.monotonic()) + PAGE_S
+    def _search(self, query: "_Query", high: int, limit: int) -> tuple[list[Row], int | None]:
+        """Returns matches below the position `high`, and the position below which to continue, None at the end."""
+        deadline = (now := self._clock.monotonic()) + PAGE_S
         found: list[Row] = []
-        times = 1
-        while high > 0 and now < until:
-            rows, more, high = self._step(wanted, high, times, limit - len(found))
+        scale = 1
+        while high > 0 and now < deadline:
+            rows, has_more, high = self._search_window(query, high, scale, limit - len(found))
             found += rows
-            if more:
+            if has_more:
                 return found, found[-1][1]
             before, now = now, self._clock.monotonic()
-            times *= 2 if now - before < CHEAP_S else 1
+            scale *= 2 if now - before < FAST_S else 1
         return found, high or None
 
-    def _step(self, wanted: "_Wanted", high: int, times: int, room: int) -> tuple[list[Row], bool, int]:
-        """One stretch, so many times as long as the first: what is in it, whether more is, and where it begins."""
+    def _search_window(self, query: "_Query", high: int, scale: int, limit: int) -> tuple[list[Row], bool, int]:
+        """Searches a window; returns the matches, whether it has more, and the position where it begins."""
 
         def run(plan: SearchPlan) -> tuple[list[Row], bool, int]:
             low = 0
             if plan.match is None:
-                low = max(0, high - times * SCANNED_WINDOW)
-            elif plan.like or wanted.kind is not None:
-                low = max(0, high - times * INDEXED_WINDOW)
-            return *self._store.search(plan, SearchWindow(wanted.session_id, wanted.kind, low, high), room), low
+                low = max(0, high - scale * SCANNED_WINDOW)
+            elif plan.like or query.kind is not None:
+                low = max(0, high - scale * INDEXED_WINDOW)
+            return *self._store.search(plan, SearchWindow(query.session_id, query.kind, low, high), limit), low
 
-        if wanted.session_id is not None:  # the index knows of all sessions: reading the texts of one is cheaper
-            return run(SearchPlan(None, tuple(wanted.terms)))
-        return self._index.search(wanted.terms, run)
+        if query.session_id is not None:  # the index covers all sessions: reading the texts of one is cheaper
+            return run(SearchPlan(None, tuple(query.terms)))
+        return self._index.search(query.terms, run)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Query:
     terms: list[str]
     session_id: str | None
     kind: str | None
 
 
 def _position(cursor: str, scope: str) -> int:
-    position, its_scope = decode_cursor(cursor, int, str)
-    if its_scope != scope:
+    position, cursor_scope = decode_cursor(cursor, int, str)
+    if cursor_scope != scope:
         raise InvalidCursor
     return int(position)
 
 
 def _hit(row: Row, terms: list[str]) -> MessageHit:
     text, _, message_id, session_id, title, job_id, seq, kind, created_at = row
-    shown = snippet(text, terms)
+    excerpt = snippet(text, terms)
     return MessageHit(
         message_id=message_id,
         session_id=session_id,
@@ -113,6 +112,6 @@ def _hit(row: Row, terms: list[str]) -> MessageHit:
         seq=seq,
         kind=kind,
         created_at=created_at,
-        snippet=shown.text,
-        marks=[SearchMark(start=start, end=end) for start, end in shown.highlights],
+        snippet=excerpt.text,
+        marks=[Highlight(start=start, end=end) for start, end in excerpt.highlights],
     )

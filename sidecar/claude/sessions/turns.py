@@ -5,7 +5,7 @@ at a shutdown the process is ended.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import anyio
@@ -103,7 +103,7 @@ class TurnHandler:
         finally:
             self._sessions.end_turn(job.session_id, context.job_id, turn.status, reader.usage)
         # The tokens of all messages of the turn; the result line has only those of the last.
-        fields = answer_fields(outcome) | {"usage": asdict(reader.usage.tokens), "session_id": job.session_id}
+        fields = answer_fields(outcome) | {"usage": reader.usage.tokens, "session_id": job.session_id}
         result = ClaudeTurnResult(**fields)
         turn.reporter.answered(result)
         record.completed(result)
@@ -140,7 +140,7 @@ class TurnHandler:
             in_time = live.process.prompt_done.is_set()
             is_unanswered = timeout.cancel_called and requests.is_waiting
             leave_open = is_unanswered or self._runtime.is_draining()
-            requests.end(None if leave_open else ENDED if in_time else STOPPED, can_respond=in_time)
+            requests.end(None if leave_open else ENDED if in_time else STOPPED, can_receive=in_time)
             with anyio.CancelScope(shield=True):
                 await self._pool.release(live)
             live.cost_so_far = reporter.reader.cost_so_far

@@ -292,7 +292,7 @@ async def test_an_expired_cursor_means_a_full_listing_and_the_calendar_is_never_
     assert min(seen) >= 8
     assert await harness.titles() == [f"Meeting {number}" for number in (2, 3, 4, 5, 6, 7, 8, 20)]
     log = (await harness.call("jobs.log.list", {"job_id": job.job_id}))["lines"]
-    assert "Ada has to be read anew" in [line["message"] for line in log]
+    assert "Ada: the cursor has expired, reading all events" in [line["message"] for line in log]
 
 
 def test_every_request_is_held_against_googles_own_description() -> None:

@@ -1,4 +1,4 @@
-"""Calendar files in tests: written by hand, event by event, and looked at within a year and a half."""
+"""Builds calendar files for tests and reads them within a year and a half."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -12,38 +12,37 @@ BERLIN: Final = ZoneInfo("Europe/Berlin")
 OWNER: Final = "ada@example.com"
 
 
-def moment(text: str) -> int:
-    """Seconds since 1970 of a day or a moment in UTC."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+def timestamp(utc: str) -> int:
+    """Returns a UTC date or time in ISO 8601 as seconds since 1970."""
+    return int(datetime.fromisoformat(utc).replace(tzinfo=UTC).timestamp())
 
 
-WINDOW: Final = TimeRange(moment("2026-05-01"), moment("2027-12-01"))
+TIME_RANGE: Final = TimeRange(timestamp("2026-05-01"), timestamp("2027-12-01"))
 
 
-def day(number: int) -> str:
-    """So many days from now, as a calendar file writes it."""
-    return f"{datetime.now(UTC) + timedelta(days=number):%Y%m%d}"
+def day(offset: int) -> str:
+    """Returns the date `offset` days from today as YYYYMMDD."""
+    return f"{datetime.now(UTC) + timedelta(days=offset):%Y%m%d}"
 
 
 def vevent(*lines: str, uid: str | None = "event") -> str:
-    """An event's lines."""
-    known = [] if uid is None else [f"UID:{uid}"]
-    return "\r\n".join(["BEGIN:VEVENT", *known, "DTSTAMP:20261101T000000Z", *lines, "END:VEVENT", ""])
+    """Returns a VEVENT with these content lines."""
+    uid_lines = [] if uid is None else [f"UID:{uid}"]
+    return "\r\n".join(["BEGIN:VEVENT", *uid_lines, "DTSTAMP:20261101T000000Z", *lines, "END:VEVENT", ""])
 
 
-def vcalendar(*parts: str, head: Iterable[str] = ()) -> bytes:
-    """A file of these events."""
-    lines = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *head, ""])
-    return f"{lines}{''.join(parts)}END:VCALENDAR\r\n".encode()
+def vcalendar(*components: str, properties: Iterable[str] = ()) -> bytes:
+    """Returns a file with these components."""
+    start = "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *properties, ""])
+    return f"{start}{''.join(components)}END:VCALENDAR\r\n".encode()
 
 
 def occurrences(
-    *parts: str, zone: tzinfo | None = BERLIN, head: Iterable[str] = (), window: TimeRange = WINDOW
+    *components: str, zone: tzinfo | None = BERLIN, time_range: TimeRange = TIME_RANGE
 ) -> list[RemoteEvent]:
-    """What is found in such a file."""
-    return IcsCalendar(vcalendar(*parts, head=head)).occurrences(window, zone, OWNER)
+    """Returns the occurrences in a file with these components."""
+    return IcsCalendar(vcalendar(*components)).occurrences(time_range, zone, OWNER)
 
 
-def times(events: Iterable[RemoteEvent]) -> list[str]:
-    """When they begin, as they say it."""
-    return [one.start_time for one in events]
+def start_times(events: Iterable[RemoteEvent]) -> list[str]:
+    return [event.start_time for event in events]

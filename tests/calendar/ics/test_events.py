@@ -1,4 +1,4 @@
-"""What is read of a calendar file, and what a file may look like without harm."""
+"""Reading the events and properties of calendar files, including malformed ones."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,17 +10,17 @@ from sidecar.calendar.ics import expand, parse
 from sidecar.calendar.ics.expand import IcsCalendar
 from sidecar.calendar.ics.split import LimitExceeded, NotACalendar
 from sidecar.calendar.provider import RemoteCalendar, RemoteEvent
-from tests.calendar.ics.harness import BERLIN, OWNER, WINDOW, occurrences, vcalendar, vevent
+from tests.calendar.ics.harness import BERLIN, OWNER, TIME_RANGE, occurrences, vcalendar, vevent
 
 TEN = "DTSTART:20261201T100000Z"
 NOW = "2026-11-25T08:00:00.000Z"
 
 
 def titles(body: bytes) -> list[str | None]:
-    return [one.title for one in IcsCalendar(body).occurrences(WINDOW, BERLIN, OWNER)]
+    return [one.title for one in IcsCalendar(body).occurrences(TIME_RANGE, BERLIN, OWNER)]
 
 
-def test_an_event_says_all_that_the_table_has_room_for() -> None:
+def test_every_field_of_an_event_is_read() -> None:
     [event] = occurrences(
         vevent(
             "DTSTART;TZID=Europe/Berlin:20261201T100000",
@@ -68,9 +68,14 @@ def test_an_event_says_all_that_the_table_has_room_for() -> None:
     )
 
 
-def test_a_calendar_says_its_name_its_colour_and_where_it_is() -> None:
-    head = ["X-WR-CALNAME:Ada’s", "X-WR-CALDESC:All", "X-APPLE-CALENDAR-COLOR:#1BADF8FF", "X-WR-TIMEZONE:Asia/Seoul"]
-    assert IcsCalendar(vcalendar(head=head)).describe(OWNER) == RemoteCalendar(
+def test_name_colour_and_time_zone_of_a_calendar_are_read() -> None:
+    properties = [
+        "X-WR-CALNAME:Ada’s",
+        "X-WR-CALDESC:All",
+        "X-APPLE-CALENDAR-COLOR:#1BADF8FF",
+        "X-WR-TIMEZONE:Asia/Seoul",
+    ]
+    assert IcsCalendar(vcalendar(properties=properties)).describe(OWNER) == RemoteCalendar(
         calendar_id="ics",
         name="Ada’s",
         description="All",
@@ -79,13 +84,15 @@ def test_a_calendar_says_its_name_its_colour_and_where_it_is() -> None:
         background_color="#1BADF8",
         time_zone="Asia/Seoul",
     )
-    nameless = IcsCalendar(vcalendar(vevent("DTSTART;TZID=Europe/Paris:20261201T100000"))).describe(OWNER)
-    assert (nameless.name, nameless.time_zone) == (OWNER, "Europe/Paris")
-    odd = IcsCalendar(vcalendar(head=["X-WR-TIMEZONE:Mars/Olympus", "COLOR:turquoise", "no line at all"]))
-    assert (odd.describe(OWNER).time_zone, odd.describe(OWNER).background_color) == (None, None)
+    unnamed = IcsCalendar(vcalendar(vevent("DTSTART;TZID=Europe/Paris:20261201T100000"))).describe(OWNER)
+    assert (unnamed.name, unnamed.time_zone) == (OWNER, "Europe/Paris")
+    malformed = IcsCalendar(
+        vcalendar(properties=["X-WR-TIMEZONE:Mars/Olympus", "COLOR:turquoise", "not a content line"])
+    )
+    assert (malformed.describe(OWNER).time_zone, malformed.describe(OWNER).background_color) == (None, None)
 
 
-BAD = (
+MALFORMED = (
     vevent("DTSTART:tomorrow", uid="bad start"),
     vevent("SUMMARY:No start", uid="no start"),
     vevent(TEN, "RRULE:FREQ=WEEKLY;UNTIL=never", "SUMMARY:Bad rule", uid="bad rule"),
@@ -100,27 +107,27 @@ BAD = (
     "BEGIN:VTODO\r\nUID:task\r\nSUMMARY:A task\r\n",
     "BEGIN:VTIMEZONE\r\nTZID:Empty\r\nEND:VTIMEZONE\r\n",
     "END:VALARM\r\n",
-    "\r\n\r\nthis is no line\r\n",
+    "\r\n\r\nthis is not a content line\r\n",
 )
 
 
-@pytest.mark.parametrize("bad", BAD)
-def test_what_makes_no_sense_costs_nothing_but_itself(bad: str) -> None:
+@pytest.mark.parametrize("malformed", MALFORMED)
+def test_a_malformed_component_affects_no_other_event(malformed: str) -> None:
     before, after = (vevent(TEN, f"SUMMARY:{name}", uid=name) for name in ("Before", "After"))
-    assert {"Before", "After"} <= set(titles(vcalendar(before, bad, after)))
+    assert {"Before", "After"} <= set(titles(vcalendar(before, malformed, after)))
 
 
-def test_a_broken_exception_costs_no_series() -> None:
+def test_a_malformed_exdate_does_not_affect_the_series() -> None:
     found = occurrences(vevent(TEN, "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20261202T100000Z", "EXDATE;VALUE=DATE:"))
     assert [it.start_time[:10] for it in found] == ["2026-12-01", "2026-12-03"]
 
 
-def test_two_rules_of_one_event_both_hold() -> None:
+def test_two_rules_of_one_event_are_both_followed() -> None:
     rules = ("RRULE:FREQ=DAILY;COUNT=2", "RRULE:FREQ=WEEKLY;COUNT=2")
     assert len(occurrences(vevent(TEN, *rules))) == 3
 
 
-def test_an_alarm_is_no_part_of_its_event_and_a_missing_end_hides_nothing() -> None:
+def test_an_alarm_is_ignored_even_if_its_end_line_is_missing() -> None:
     alarm = ["BEGIN:VALARM", "TRIGGER:-PT10M", "DESCRIPTION:Ring", "END:VALARM"]
     [event] = occurrences(vevent(TEN, *alarm, "DESCRIPTION:Tea"))
     assert event.description == "Tea"
@@ -130,7 +137,7 @@ def test_an_alarm_is_no_part_of_its_event_and_a_missing_end_hides_nothing() -> N
     ]
 
 
-def test_an_event_without_a_uid_is_known_by_its_time_and_title() -> None:
+def test_an_event_without_a_uid_is_identified_by_its_start_and_title() -> None:
     first = vevent(TEN, "SUMMARY:Tea", "DESCRIPTION:One", uid=None)
     edited = vevent(TEN, "SUMMARY:Tea", "DESCRIPTION:Two", uid=None).replace("20261101", "20261125")
     other = vevent(TEN, "SUMMARY:Cake", uid=None)
@@ -141,7 +148,7 @@ def test_an_event_without_a_uid_is_known_by_its_time_and_title() -> None:
     assert len({it.event_id for it in weekly}) == 3
 
 
-def test_one_uid_twice_is_a_revision_or_else_two_events() -> None:
+def test_events_with_one_uid_are_revisions_or_separate_events() -> None:
     old = vevent(TEN, "SUMMARY:Old", "SEQUENCE:1")
     new = vevent("DTSTART:20261202T100000Z", "SUMMARY:New", "SEQUENCE:2")
     assert titles(vcalendar(new, old)) == ["New"]
@@ -153,7 +160,7 @@ def test_one_uid_twice_is_a_revision_or_else_two_events() -> None:
     assert titles(vcalendar(vevent(TEN, "SUMMARY:Same"), vevent(TEN, "SUMMARY:Same"))) == ["Same"]
 
 
-def test_ids_fit_the_wire_however_long_a_uid_is() -> None:
+def test_event_ids_fit_the_contract_for_a_uid_of_any_length() -> None:
     found = occurrences(
         vevent(TEN, "RRULE:FREQ=DAILY;COUNT=2", uid="u" * 5_000 + "1"),
         vevent(TEN, uid="u" * 5_000 + "2"),
@@ -164,21 +171,21 @@ def test_ids_fit_the_wire_however_long_a_uid_is() -> None:
     assert max(len(it.ical_uid or "") for it in found) == 2_000
 
 
-def test_texts_are_kept_up_to_a_length_that_an_answer_can_have() -> None:
+def test_long_texts_are_truncated() -> None:
     [event] = occurrences(vevent(TEN, f"SUMMARY:{'t' * 3_000}", f"DESCRIPTION:{'d' * 200_000}", "LOCATION:a\0b"))
     assert (len(event.title or ""), len(event.description or ""), event.location) == (2_000, 100_000, "ab")
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-def test_any_line_ending_a_mark_of_utf_8_and_folds_within_a_character_are_read(end: str, bom: bytes) -> None:
+def test_any_line_ending_a_byte_order_mark_and_folds_within_a_character_are_read(end: str, bom: bytes) -> None:
     body = vcalendar(vevent(TEN, "SUMMARY:주간 회의 東京 café 🎉")).replace(b"\r\n", end.encode())
     cut = body.index("회".encode()) + 1
     folded = body[:cut] + end.encode() + b" " + body[cut:]
     assert titles(bom + folded) == ["주간 회의 東京 café 🎉"]
 
 
-def test_several_calendars_in_one_file_are_one_and_letters_may_be_small() -> None:
+def test_several_calendars_in_one_file_are_merged_and_case_does_not_matter() -> None:
     one = vcalendar(vevent(TEN, "SUMMARY:A", uid="a"))
     two = vcalendar(vevent(TEN, "SUMMARY:B", uid="b")).replace(b"BEGIN:VEVENT", b"begin:vevent")
     assert titles(one + b"\r\n" + two + b"\r\n\x1a") == ["A", "B"]
@@ -186,7 +193,7 @@ def test_several_calendars_in_one_file_are_one_and_letters_may_be_small() -> Non
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
+    ("body", "message"),
     [
         (b"", "BEGIN:VCALENDAR"),
         (b"<!DOCTYPE html><title>Sign in</title>", "BEGIN:VCALENDAR"),
@@ -196,25 +203,25 @@ def test_several_calendars_in_one_file_are_one_and_letters_may_be_small() -> Non
         (vcalendar(vevent(TEN)) + b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:x", "truncated"),
     ],
 )
-def test_what_is_no_calendar_is_refused(body: bytes, why: str) -> None:
-    with pytest.raises(NotACalendar, match=why):
+def test_a_file_that_is_not_a_calendar_or_is_truncated_is_refused(body: bytes, message: str) -> None:
+    with pytest.raises(NotACalendar, match=message):
         IcsCalendar(body)
 
 
-def test_a_file_with_too_much_in_it_is_refused_and_not_half_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_too_many_events_is_refused_and_not_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expand, "MAX_OCCURRENCES", 100)
     assert len(occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"))) == 100
     with pytest.raises(LimitExceeded, match="more than 100 events"):
         occurrences(vevent(TEN, "RRULE:FREQ=HOURLY;COUNT=100"), vevent(TEN, uid="one more"))
 
 
-def test_a_calendar_is_the_same_while_nothing_but_the_time_of_its_copy_is_new() -> None:
+def test_the_digest_ignores_the_time_at_which_a_server_wrote_the_file() -> None:
     body = vcalendar(vevent(TEN, "SUMMARY:A"))
     assert IcsCalendar(body).digest == IcsCalendar(body.replace(b"DTSTAMP:2026", b"DTSTAMP:2027")).digest
     assert IcsCalendar(body).digest != IcsCalendar(body.replace(b"SUMMARY:A", b"SUMMARY:B")).digest
 
 
-def test_whoever_gives_up_is_heard_between_two_events() -> None:
+def test_expansion_can_be_stopped_between_two_events() -> None:
     calls = 0
 
     def check() -> None:
@@ -225,7 +232,7 @@ def test_whoever_gives_up_is_heard_between_two_events() -> None:
 
     file = IcsCalendar(vcalendar(*(vevent(TEN, uid=f"{number}") for number in range(10))))
     with pytest.raises(InterruptedError):
-        file.occurrences(WINDOW, BERLIN, OWNER, check)
+        file.occurrences(TIME_RANGE, BERLIN, OWNER, check)
     assert calls == 3
 
 
@@ -263,15 +270,15 @@ EVENTS = st.builds(
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(EVENTS, max_size=4), st.lists(LINES, max_size=3))
-def test_whatever_a_file_says_the_events_fit_the_contract(events: list[str], head: list[str]) -> None:
-    file = IcsCalendar(vcalendar(*events, head=head))
+def test_the_events_of_any_file_fit_the_contract(events: list[str], properties: list[str]) -> None:
+    file = IcsCalendar(vcalendar(*events, properties=properties))
     fixed = {"account_id": "a", "calendar_id": "ics", "created_at": NOW, "updated_at": NOW}
-    known = {name: value for name, value in file.describe(OWNER)._asdict().items() if name in Calendar.model_fields}
-    Calendar.model_validate({**known, **fixed})
-    found = file.occurrences(WINDOW, BERLIN, OWNER)
+    calendar = {name: value for name, value in file.describe(OWNER)._asdict().items() if name in Calendar.model_fields}
+    Calendar.model_validate({**calendar, **fixed})
+    found = file.occurrences(TIME_RANGE, BERLIN, OWNER)
     for event in found:
-        said = {name: value for name, value in event._asdict().items() if name in CalendarEvent.model_fields}
-        CalendarEvent.model_validate_json(to_json({**said, **fixed}))
+        fields = {name: value for name, value in event._asdict().items() if name in CalendarEvent.model_fields}
+        CalendarEvent.model_validate_json(to_json({**fields, **fixed}))
         assert event.start_ts <= event.end_ts
         assert 1 <= len(event.event_id) <= 512
     assert len({event.event_id for event in found}) == len(found)
@@ -279,9 +286,9 @@ def test_whatever_a_file_says_the_events_fit_the_contract(events: list[str], hea
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=200), st.booleans())
-def test_any_bytes_are_a_calendar_or_refused(noise: bytes, framed: bool) -> None:
+def test_any_bytes_are_read_as_a_calendar_or_refused(noise: bytes, framed: bool) -> None:
     body = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + noise + b"\r\nEND:VCALENDAR" if framed else noise
     try:
-        IcsCalendar(body).occurrences(WINDOW, BERLIN, OWNER)
+        IcsCalendar(body).occurrences(TIME_RANGE, BERLIN, OWNER)
     except NotACalendar:
         assert not framed

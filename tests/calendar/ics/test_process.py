@@ -1,4 +1,4 @@
-"""The real process and a calendar's secret address: it is seen nowhere, and a large file holds nobody up."""
+"""Calendar files in the real process: the secret address does not leak, a large file does not block the process."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,49 +16,49 @@ EVENTS = 10_000
 
 
 def connect(wire: RawClient, address: str) -> str:
-    """A new account; its id."""
+    """Connects an account; returns its id."""
     account = wire.call("calendar.accounts.create", provider="ics", email=OWNER, credentials={"address": address})
     account_id: str = account["account_id"]
     return account_id
 
 
 def sync(wire: RawClient, account_id: str, status: str = "succeeded", patience_s: float = 20.0) -> dict[str, Any]:
-    """One sync, to this end; the job."""
+    """Syncs an account; returns the job once it has this status."""
     job = wire.call("calendar.accounts.sync", account_id=account_id)
     return dict(wire.until_job(job["job_id"], status, patience_s=patience_s))
 
 
 @pytest.mark.parametrize("run_env", ["dev", "prod"])
-def test_the_address_is_to_be_found_nowhere_after_all_that_can_happen(
+def test_the_address_is_found_nowhere_after_successes_and_failures(
     raw_client: StartRawClient, data_dir: Path, tmp_path: Path, run_env: str
 ) -> None:
-    told: list[Any] = []
-    here = tmp_path / PRIVATE / "calendar.ics"
-    here.parent.mkdir()
-    here.write_bytes(vcalendar(vevent(f"DTSTART:{day(-5)}T100000Z", "SUMMARY:Here")))
-    there = vcalendar(vevent(f"DTSTART:{day(-5)}T100000Z", "SUMMARY:There"))
-    with FakeIcs(body=there) as server, raw_client(RUN_ENV=run_env) as wire:
+    responses: list[Any] = []
+    local = tmp_path / PRIVATE / "calendar.ics"
+    local.parent.mkdir()
+    local.write_bytes(vcalendar(vevent(f"DTSTART:{day(-5)}T100000Z", "SUMMARY:Local")))
+    remote = vcalendar(vevent(f"DTSTART:{day(-5)}T100000Z", "SUMMARY:Remote"))
+    with FakeIcs(body=remote) as server, raw_client(RUN_ENV=run_env) as wire:
         wire.initialize(secrets={"key": "A" * 43 + "="})
-        ids = [connect(wire, address) for address in (server.address, str(here))]
+        ids = [connect(wire, address) for address in (server.address, str(local))]
         for account_id in ids:
             sync(wire, account_id)
         for address in (f"https://a≠b/{PRIVATE}", f"ftp://x/{PRIVATE}", f"{PRIVATE}.ics", f"/none/{PRIVATE}.ics"):
             credentials = {"address": address}
             refused = wire.call("calendar.accounts.create", provider="ics", email=OWNER, credentials=credentials)
             assert "error" in refused
-            told.append(refused)
+            responses.append(refused)
         server.redirects = {server.address.removeprefix(server.url): f"/{PRIVATE}/round"}
         server.redirects[f"/{PRIVATE}/round"] = f"http://calendar.invalid/{PRIVATE}"
         sync(wire, ids[0], "failed")
         server.redirects, server.status = {}, 404
-        here.unlink()
+        local.unlink()
         failed = [sync(wire, account_id, "failed") for account_id in ids]
-        places = traces(wire, told, failed[0]["job_id"], data_dir)
-    assert b"There" in places["sidecar.db"], "what is not secret is found"
+        places = traces(wire, responses, failed[0]["job_id"], data_dir)
+    assert b"Remote" in places["sidecar.db"], "text that is not secret is found"
     assert [name for name, text in places.items() if PRIVATE.encode() in text] == []
 
 
-def test_an_account_is_made_changed_synced_and_deleted_over_the_wire_and_outlives_a_restart(
+def test_an_account_is_connected_renamed_synced_and_deleted_and_survives_a_kill(
     raw_client: StartRawClient,
 ) -> None:
     with FakeIcs(body=vcalendar(vevent(f"DTSTART:{day(-5)}T100000Z", "SUMMARY:Tea"))) as server:
@@ -85,9 +85,11 @@ def test_an_account_is_made_changed_synced_and_deleted_over_the_wire_and_outlive
             assert wire.exit_code() == 0
 
 
-def test_a_file_of_ten_thousand_events_holds_nobody_up(raw_client: StartRawClient, tmp_path: Path) -> None:
+def test_the_process_responds_while_it_reads_a_file_of_ten_thousand_events(
+    raw_client: StartRawClient, tmp_path: Path
+) -> None:
     path = tmp_path / "large.ics"
-    parts = (
+    events = (
         vevent(
             f"DTSTART;TZID=Europe/Berlin:{day(number % 300 - 150)}T100000",
             "DURATION:PT1H",
@@ -96,15 +98,15 @@ def test_a_file_of_ten_thousand_events_holds_nobody_up(raw_client: StartRawClien
         )
         for number in range(EVENTS)
     )
-    path.write_bytes(vcalendar(*parts))
+    path.write_bytes(vcalendar(*events))
     with raw_client() as wire:
         wire.initialize()
         account_id = connect(wire, str(path))
         job = wire.call("calendar.accounts.sync", account_id=account_id)
-        answered = 0
+        responses = 0
         while (job := wire.call("jobs.get", job_id=job["job_id"]))["status"] in ("queued", "running"):
-            answered += 1
-        assert answered > 100, "the loop answered all the while"
+            responses += 1
+        assert responses > 100
         assert (job["status"], job["result"]["added"]) == ("succeeded", EVENTS)
 
 
@@ -114,9 +116,9 @@ def test_a_sync_that_waits_for_a_slow_server_can_be_cancelled(raw_client: StartR
         account_id = connect(wire, server.address)
         sync(wire, account_id)
         release = server.hold()
-        asked = len(server.requests)
+        requests = len(server.requests)
         job = wire.call("calendar.accounts.sync", account_id=account_id)
-        server.wait_for(asked + 1)
+        server.wait_for(requests + 1)
         wire.call("jobs.cancel", job_id=job["job_id"])
         assert wire.until_job(job["job_id"], "cancelled")["status"] == "cancelled"
         release()

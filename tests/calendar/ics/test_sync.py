@@ -1,4 +1,4 @@
-"""Syncing calendar files: from servers that keep the rules and from those that do not, and from this computer."""
+"""Syncing calendar files from local paths and from servers with and without conditional requests."""
 
 import os
 import sys
@@ -18,55 +18,58 @@ from tests.in_process_app import ManualClock
 
 PAST = ("DTSTART:20261120T100000Z", "DTEND:20261120T110000Z")
 NEXT = ("DTSTART;TZID=Europe/Berlin:20261130T100000", "DURATION:PT1H")
-HEAD = ("X-WR-CALNAME:Ada’s calendar",)
+PROPERTIES = ("X-WR-CALNAME:Ada’s calendar",)
 
 
 @pytest.fixture
 def server() -> Iterator[FakeIcs]:
     """A server with a file of two events."""
-    with FakeIcs() as made:
-        made.body = vcalendar(
-            vevent(*PAST, "SUMMARY:Past", uid="past"), vevent(*NEXT, "SUMMARY:Next", uid="next"), head=HEAD
+    with FakeIcs() as fake:
+        fake.body = vcalendar(
+            vevent(*PAST, "SUMMARY:Past", uid="past"), vevent(*NEXT, "SUMMARY:Next", uid="next"), properties=PROPERTIES
         )
-        yield made
+        yield fake
 
 
 @pytest.fixture
 async def harness(data_dir: Path, clock: ManualClock) -> AsyncIterator[CalendarHarness]:
-    """The services over an empty database."""
-    rig = CalendarHarness(data_dir / "sidecar.db", clock)
-    await rig.initialize()
+    """The sidecar in this process, with an empty database."""
+    harness = CalendarHarness(data_dir / "sidecar.db", clock)
+    await harness.initialize()
     try:
-        yield rig
+        yield harness
     finally:
-        await rig.runtime.http().close()
-        rig.close()
+        await harness.runtime.http().close()
+        harness.close()
 
 
 async def connect(harness: CalendarHarness, address: str | Path) -> str:
-    """A new account, after its first sync; its id."""
+    """Connects and syncs an account; returns its id."""
     account = await harness.accounts.create(provider="ics", email=OWNER, credentials={"address": str(address)})
     await harness.synced(account.account_id)
     return account.account_id
 
 
-async def refused(harness: CalendarHarness, address: str, **more: Any) -> RemoteError:
-    """The error that an address is refused with; no account is left behind."""
+async def refusal(harness: CalendarHarness, address: str, **params: Any) -> RemoteError:
+    """Returns the error of a failed connection, which must leave no account behind."""
     with pytest.raises(RemoteError) as caught:
         await harness.call(
-            "calendar.accounts.create", {"provider": "ics", "email": OWNER, "credentials": {"address": address}} | more
+            "calendar.accounts.create",
+            {"provider": "ics", "email": OWNER, "credentials": {"address": address}} | params,
         )
     assert (await harness.calendars.list_accounts()).accounts == []
     return caught.value
 
 
 def counts(harness: CalendarHarness) -> list[tuple[int, int, int]]:
-    """What each `calendar.changed` so far told of events."""
+    """Returns (added, updated, removed) of each `calendar.changed` with changed events."""
     found = [(it["added"], it["updated"], it["removed"]) for it in harness.named("calendar.changed")]
     return [one for one in found if any(one)]
 
 
-async def test_an_address_is_connected_synced_and_in_the_feed(harness: CalendarHarness, server: FakeIcs) -> None:
+async def test_the_calendar_of_an_address_is_connected_and_synced_into_the_feed(
+    harness: CalendarHarness, server: FakeIcs
+) -> None:
     account_id = await connect(harness, server.address.replace("http://", "HTTP://"))
     account = await harness.calendars.get_account(account_id=account_id)
     assert (account.provider, account.email, account.display_name) == ("ics", OWNER, "Ada’s calendar")
@@ -76,15 +79,15 @@ async def test_an_address_is_connected_synced_and_in_the_feed(harness: CalendarH
     assert (calendar.access_role, calendar.time_zone) == ("reader", "Europe/Berlin")
     assert await harness.titles() == ["Past", "Next"]
     assert counts(harness) == [(2, 0, 0)]
-    told = harness.named("accounts.updated")
-    assert [(it["service"], it["account_id"], it["status"]) for it in told] == [("ics", account_id, "active")]
+    updates = harness.named("accounts.updated")
+    assert [(it["service"], it["account_id"], it["status"]) for it in updates] == [("ics", account_id, "active")]
     [event] = await harness.feed("ics")
     assert (event["event_id"], event["title"], event["by_me"]) == (f"ics:{account_id}:ics:past", "Past", True)
     assert await harness.feed() == []
 
 
 @pytest.mark.parametrize(("etags", "dates"), [(True, False), (False, True), (True, True)])
-async def test_a_file_that_has_not_changed_costs_one_question_and_writes_nothing(
+async def test_a_file_that_has_not_changed_costs_one_request_and_no_write(
     harness: CalendarHarness, server: FakeIcs, etags: bool, dates: bool
 ) -> None:
     server.etags, server.dates = etags, dates
@@ -99,7 +102,7 @@ async def test_a_file_that_has_not_changed_costs_one_question_and_writes_nothing
     assert harness.named("calendar.changed") + harness.named("activity.changed") == []
 
 
-async def test_a_server_without_marks_is_read_each_time_and_still_nothing_is_written(
+async def test_an_unchanged_file_from_a_server_without_etags_is_read_but_nothing_is_written(
     harness: CalendarHarness, server: FakeIcs
 ) -> None:
     server.etags = False
@@ -113,10 +116,10 @@ async def test_a_server_without_marks_is_read_each_time_and_still_nothing_is_wri
     assert harness.named("calendar.changed") == []
 
 
-async def test_edits_update_additions_come_and_what_is_gone_is_swept(harness: CalendarHarness, server: FakeIcs) -> None:
+async def test_changed_added_and_removed_events_are_stored(harness: CalendarHarness, server: FakeIcs) -> None:
     weekly = vevent(*NEXT, "RRULE:FREQ=WEEKLY;COUNT=3", "SUMMARY:Weekly", uid="weekly")
     past = vevent(*PAST, "SUMMARY:Past", uid="past")
-    server.put(vcalendar(past, weekly, head=HEAD))
+    server.put(vcalendar(past, weekly, properties=PROPERTIES))
     account_id = await connect(harness, server.address)
     ids = [it["event_id"] for it in await harness.events()]
     harness.received.clear()
@@ -127,12 +130,12 @@ async def test_edits_update_additions_come_and_what_is_gone_is_swept(harness: Ca
         "SUMMARY:Moved",
         uid="weekly",
     )
-    server.put(vcalendar(past.replace("Past", "Renamed"), weekly, moved, head=HEAD))
+    server.put(vcalendar(past.replace("Past", "Renamed"), weekly, moved, properties=PROPERTIES))
     await harness.synced(account_id)
     assert [it["event_id"] for it in await harness.events()] == ids
     assert await harness.titles() == ["Renamed", "Weekly", "Moved", "Weekly"]
     assert [it["title"] for it in await harness.feed("ics")] == ["Renamed"]
-    server.put(vcalendar(weekly, head=["X-WR-CALNAME:Another name"]))
+    server.put(vcalendar(weekly, properties=["X-WR-CALNAME:Another name"]))
     await harness.synced(account_id)
     assert await harness.titles() == ["Weekly", "Weekly", "Weekly"]
     assert counts(harness) == [(0, 2, 0), (0, 1, 1)]
@@ -141,7 +144,7 @@ async def test_edits_update_additions_come_and_what_is_gone_is_swept(harness: Ca
     assert calendar.name == "Another name"
 
 
-async def test_the_window_moves_on_although_the_file_does_not(
+async def test_the_time_range_moves_even_if_the_file_does_not_change(
     harness: CalendarHarness, server: FakeIcs, clock: ManualClock
 ) -> None:
     server.put(vcalendar(vevent("DTSTART:20261102T100000Z", "RRULE:FREQ=WEEKLY", "SUMMARY:Weekly")))
@@ -149,25 +152,25 @@ async def test_the_window_moves_on_although_the_file_does_not(
     last = (await harness.events())[-1]["start_ts"]
     clock.advance(8 * 86_400)
     await harness.synced(account_id)
-    assert server.statuses()[-2:] == [304, 200], "asked whether, and then for all"
+    assert server.statuses()[-2:] == [304, 200], "a conditional request, then a full one"
     assert (await harness.events())[-1]["start_ts"] == last + 7 * 86_400
 
 
-async def test_a_restart_reads_the_file_once_and_goes_on(
+async def test_after_a_restart_an_unchanged_file_is_read_once(
     data_dir: Path, harness: CalendarHarness, server: FakeIcs, clock: ManualClock
 ) -> None:
     account_id = await connect(harness, server.address)
-    later = CalendarHarness(data_dir / "sidecar.db", clock)
-    await later.initialize()
-    await later.synced(account_id)
+    restarted = CalendarHarness(data_dir / "sidecar.db", clock)
+    await restarted.initialize()
+    await restarted.synced(account_id)
     assert server.statuses()[-1] == 200
-    assert later.named("calendar.changed") == []
+    assert restarted.named("calendar.changed") == []
     assert len(server.requests) == 3
-    await later.runtime.http().close()
-    later.close()
+    await restarted.runtime.http().close()
+    restarted.close()
 
 
-async def test_redirects_are_followed_but_not_for_ever_and_never_into_the_open(
+async def test_redirects_are_followed_up_to_a_limit_and_never_to_plain_http(
     harness: CalendarHarness, server: FakeIcs
 ) -> None:
     path = server.address.removeprefix(server.url)
@@ -177,11 +180,11 @@ async def test_redirects_are_followed_but_not_for_ever_and_never_into_the_open(
     assert await harness.titles() == ["Past", "Next"]
     await harness.accounts.delete(account_id=account_id)
     for start in ("/round", "/open", "/nowhere"):
-        assert (await refused(harness, server.url + start)).data["kind"] == "calendar_unreachable"
+        assert (await refusal(harness, server.url + start)).data["kind"] == "calendar_unreachable"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_an_address_that_lets_nobody_in_any_more_stops_its_account_once(
+async def test_a_refused_address_stops_its_account_and_is_notified_once(
     harness: CalendarHarness, server: FakeIcs, status: int
 ) -> None:
     account_id = await connect(harness, server.address)
@@ -190,29 +193,27 @@ async def test_an_address_that_lets_nobody_in_any_more_stops_its_account_once(
     for _ in range(2):
         job = await harness.synced(account_id, "failed")
         assert (job["error"]["kind"], job["error"]["details"]) == ("needs_reauth", {"reason": "address_rejected"})
-    [told] = harness.named("accounts.updated")
-    assert (told["status"], told["reason"], "secret address" in told["hint"]) == (
+    [update] = harness.named("accounts.updated")
+    assert (update["status"], update["reason"], "secret address" in update["hint"]) == (
         "needs_reauth",
         "address_rejected",
         True,
     )
-    assert await harness.titles() == ["Past", "Next"], "what is known stays"
+    assert await harness.titles() == ["Past", "Next"], "stored events are kept"
     server.status = 200
     await harness.synced(account_id)
     assert [it["status"] for it in harness.named("accounts.updated")] == ["needs_reauth", "active"]
 
 
-async def test_an_address_that_is_wrong_from_the_start_makes_no_account(
-    harness: CalendarHarness, server: FakeIcs
-) -> None:
+async def test_an_address_without_a_calendar_is_not_connected(harness: CalendarHarness, server: FakeIcs) -> None:
     server.status = 404
-    error = await refused(harness, server.address)
+    error = await refusal(harness, server.address)
     assert (error.data["kind"], "HTTP 404" in error.message) == ("calendar_credentials_rejected", True)
     server.status, server.body = 200, b"<!DOCTYPE html><title>Sign in to the hotel</title>"
-    error = await refused(harness, server.address)
+    error = await refusal(harness, server.address)
     assert (error.data["kind"], "sign-in page" in error.data["hint"]) == ("calendar_credentials_rejected", True)
     server.status = 500
-    assert (await refused(harness, server.address)).data["kind"] == "calendar_unreachable"
+    assert (await refusal(harness, server.address)).data["kind"] == "calendar_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -231,27 +232,25 @@ async def test_an_address_that_is_wrong_from_the_start_makes_no_account(
         "",
     ],
 )
-async def test_what_cannot_be_an_address_is_refused_before_anything_is_asked(
-    harness: CalendarHarness, address: str
-) -> None:
-    error = await refused(harness, address)
+async def test_an_invalid_address_is_refused_without_a_request(harness: CalendarHarness, address: str) -> None:
+    error = await refusal(harness, address)
     assert (error.data["kind"], error.data["details"][0]["path"]) == ("invalid_params", "credentials.address")
     assert "secret" not in error.message + str(error.data["details"])
 
 
-async def test_nothing_but_the_address_is_wanted(harness: CalendarHarness, server: FakeIcs) -> None:
+async def test_any_other_credential_or_config_is_refused(harness: CalendarHarness, server: FakeIcs) -> None:
     wrong: list[dict[str, Any]] = [{"credentials": {"address": server.address, "x": "y"}}, {"credentials": {}}]
-    for more in (*wrong, {"config": {"a": 1}}):
-        assert (await refused(harness, server.address, **more)).data["kind"] == "invalid_params"
+    for params in (*wrong, {"config": {"a": 1}}):
+        assert (await refusal(harness, server.address, **params)).data["kind"] == "invalid_params"
     assert server.requests == []
 
 
-async def test_an_address_that_no_client_can_ask_for_is_told_without_repeating_it(harness: CalendarHarness) -> None:
-    error = await refused(harness, "https://a≠b.example.com/secret.ics")
+async def test_the_error_for_an_address_that_cannot_be_requested_does_not_repeat_it(harness: CalendarHarness) -> None:
+    error = await refusal(harness, "https://a≠b.example.com/secret.ics")
     assert (error.data["kind"], "secret" in str(error.data) + error.message) == ("calendar_credentials_rejected", False)
 
 
-async def test_half_a_file_changes_nothing_and_is_tried_again(harness: CalendarHarness, server: FakeIcs) -> None:
+async def test_a_truncated_file_changes_nothing_and_is_retried(harness: CalendarHarness, server: FakeIcs) -> None:
     account_id = await connect(harness, server.address)
     before = await harness.events()
     whole = server.body
@@ -271,10 +270,10 @@ async def test_half_a_file_changes_nothing_and_is_tried_again(harness: CalendarH
     assert await harness.events() == before
 
 
-async def test_two_people_who_connect_at_once_get_their_own_calendars(
+async def test_addresses_that_are_connected_concurrently_are_separate_accounts(
     harness: CalendarHarness, server: FakeIcs
 ) -> None:
-    with FakeIcs(body=vcalendar(head=["X-WR-CALNAME:Bob’s"])) as other:
+    with FakeIcs(body=vcalendar(properties=["X-WR-CALNAME:Bob’s"])) as other:
         names: dict[str, str | None] = {}
 
         async def create(address: str) -> None:
@@ -288,7 +287,7 @@ async def test_two_people_who_connect_at_once_get_their_own_calendars(
         assert len((await harness.calendars.list_accounts()).accounts) == 4
 
 
-async def test_a_file_of_this_computer_is_a_calendar_too(harness: CalendarHarness, tmp_path: Path) -> None:
+async def test_a_local_file_is_connected_and_synced(harness: CalendarHarness, tmp_path: Path) -> None:
     path = tmp_path / "my calendar.ics"
     path.write_bytes(vcalendar(vevent(*PAST, "SUMMARY:A", uid="a")))
     account_id = await connect(harness, path.as_uri())
@@ -305,23 +304,25 @@ async def test_a_file_of_this_computer_is_a_calendar_too(harness: CalendarHarnes
     assert await harness.titles() == ["C"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
-async def test_what_is_no_file_or_too_large_is_refused(harness: CalendarHarness, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="mkfifo and /dev/zero are POSIX")
+async def test_a_path_that_is_not_a_regular_file_or_is_too_large_is_refused(
+    harness: CalendarHarness, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "large").open("wb") as large:
         large.truncate(MAX_BODY_BYTES + 1)
-    for name, why in (
+    for name, message in (
         (".", "regular file"),
         ("pipe", "regular file"),
         ("large", "64 MiB"),
         ("none", "cannot be read"),
     ):
-        error = await refused(harness, str(tmp_path / name))
-        assert (error.data["kind"], why in error.message) == ("calendar_credentials_rejected", True)
-    assert "regular file" in (await refused(harness, "/dev/zero")).message
+        error = await refusal(harness, str(tmp_path / name))
+        assert (error.data["kind"], message in error.message) == ("calendar_credentials_rejected", True)
+    assert "regular file" in (await refusal(harness, "/dev/zero")).message
 
 
-async def test_a_deleted_account_leaves_nothing_and_is_not_taken_back_at_the_server(
+async def test_a_deleted_account_leaves_no_rows_and_is_not_revoked_at_the_server(
     harness: CalendarHarness, server: FakeIcs
 ) -> None:
     account_id = await connect(harness, server.address)
@@ -331,7 +332,7 @@ async def test_a_deleted_account_leaves_nothing_and_is_not_taken_back_at_the_ser
         assert tables(harness, f"SELECT count(*) FROM {table}") == [(0,)], table
 
 
-async def test_a_narrower_window_is_asked_for_by_the_account(harness: CalendarHarness, server: FakeIcs) -> None:
+async def test_fewer_future_days_of_the_account_remove_later_events(harness: CalendarHarness, server: FakeIcs) -> None:
     server.put(vcalendar(vevent("DTSTART:20261102T100000Z", "RRULE:FREQ=DAILY")))
     account_id = await connect(harness, server.address)
     assert len(await harness.events()) == 422

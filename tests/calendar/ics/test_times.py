@@ -1,4 +1,4 @@
-"""When an event of a calendar file is: rules, exceptions, days, and the many ways to name a time zone."""
+"""Start and end of the events of calendar files: rules, exceptions, all-day events, names of time zones."""
 
 import os
 import time
@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from sidecar.calendar.ics.expand import IcsCalendar
-from tests.calendar.ics.harness import BERLIN, OWNER, WINDOW, moment, occurrences, times, vcalendar, vevent
+from tests.calendar.ics.harness import BERLIN, OWNER, TIME_RANGE, occurrences, start_times, timestamp, vcalendar, vevent
 
 
-def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward() -> None:
+def test_a_weekly_event_keeps_its_local_time_when_the_clocks_change() -> None:
     weekly = "RRULE:FREQ=WEEKLY;COUNT=2"
     found = occurrences(
         vevent("DTSTART;TZID=Europe/Berlin:20261020T100000", "DURATION:PT1H", weekly, uid="autumn"),
@@ -27,7 +27,7 @@ def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward() -> No
     assert {it.time_zone for it in found} == {"Europe/Berlin"}
 
 
-def test_days_are_dates_whose_midnights_lie_where_the_calendar_is() -> None:
+def test_all_day_events_begin_at_midnight_in_the_time_zone_of_the_calendar() -> None:
     found = occurrences(
         vevent("DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20261227", uid="holidays"),
         vevent("DTSTART;VALUE=DATE:20261101", uid="one day"),
@@ -40,12 +40,12 @@ def test_days_are_dates_whose_midnights_lie_where_the_calendar_is() -> None:
         ("holidays", True, "2026-12-24", "2026-12-27"),
     ]
     assert found[0].end_ts - found[0].start_ts == 25 * 3600, "the clocks go back on that day"
-    assert found[2].start_ts == moment("2026-12-24T08:00")
+    assert found[2].start_ts == timestamp("2026-12-24T08:00")
 
 
 @pytest.fixture
 def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A computer in Tokyo."""
+    """Sets this computer's time zone to Tokyo's."""
     with monkeypatch.context() as patch:
         patch.setitem(os.environ, "TZ", "Asia/Tokyo")
         time.tzset()
@@ -53,14 +53,14 @@ def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_a_time_without_a_zone_is_in_that_of_its_calendar_or_of_this_computer(tokyo: None) -> None:
+def test_a_floating_time_is_in_the_time_zone_of_the_calendar_or_of_this_computer(tokyo: None) -> None:
     floating = vevent("DTSTART:20261201T100000", "DTEND:20261201T110000")
-    for zone, said, at in (
+    for zone, start_time, start in (
         (BERLIN, "2026-12-01T10:00:00+01:00", "2026-12-01T09:00"),
         (None, "2026-12-01T10:00:00+09:00", "2026-12-01T01:00"),
     ):
         [event] = occurrences(floating, zone=zone)
-        assert (event.start_time, event.start_ts, event.time_zone) == (said, moment(at), None)
+        assert (event.start_time, event.start_ts, event.time_zone) == (start_time, timestamp(start), None)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_a_time_without_a_zone_is_in_that_of_its_calendar_or_of_this_computer(to
         ('"Europe/Berlin"', "+02:00", "Europe/Berlin"),
     ],
 )
-def test_time_zones_have_many_names(tzid: str, offset: str, key: str) -> None:
+def test_windows_prefixed_and_quoted_names_of_time_zones_are_understood(tzid: str, offset: str, key: str) -> None:
     file = IcsCalendar(vcalendar(vevent(f"DTSTART;TZID={tzid}:20260701T100000")))
-    [event] = file.occurrences(WINDOW, UTC, OWNER)
+    [event] = file.occurrences(TIME_RANGE, UTC, OWNER)
     assert (event.start_time, event.time_zone) == (f"2026-07-01T10:00:00{offset}", key)
     assert file.describe("x").time_zone == key
 
 
-def own_zone(offset: str) -> str:
+def custom_zone(offset: str) -> str:
     return "\r\n".join(
         [
             "BEGIN:VTIMEZONE",
@@ -96,14 +96,14 @@ def own_zone(offset: str) -> str:
     )
 
 
-def test_a_zone_that_a_file_defines_itself_holds_for_that_file_only() -> None:
+def test_a_time_zone_defined_by_a_file_applies_to_that_file_only() -> None:
     event = vevent("DTSTART;TZID=Customized Time Zone:20261201T100000")
-    for offset, said in (("+0330", "+03:30"), ("-0500", "-05:00")):
-        assert times(occurrences(own_zone(offset), event)) == [f"2026-12-01T10:00:00{said}"]
-    assert times(occurrences(event)) == ["2026-12-01T10:00:00+01:00"]
+    for offset, iso_offset in (("+0330", "+03:30"), ("-0500", "-05:00")):
+        assert start_times(occurrences(custom_zone(offset), event)) == [f"2026-12-01T10:00:00{iso_offset}"]
+    assert start_times(occurrences(event)) == ["2026-12-01T10:00:00+01:00"]
 
 
-def test_an_instance_keeps_its_id_when_it_is_moved_and_is_gone_when_it_is_cancelled() -> None:
+def test_an_occurrence_keeps_its_id_when_moved_and_disappears_when_cancelled() -> None:
     series = vevent("DTSTART;TZID=Europe/Berlin:20261102T100000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=4")
     moved = vevent(
         "RECURRENCE-ID;TZID=Europe/Berlin:20261109T100000",
@@ -123,7 +123,7 @@ def test_an_instance_keeps_its_id_when_it_is_moved_and_is_gone_when_it_is_cancel
     assert {(it.recurring_event_id, it.ical_uid) for it in changed} == {("event", "event")}
 
 
-def test_this_and_all_following_are_moved_and_each_keeps_its_id() -> None:
+def test_occurrences_keep_their_ids_when_this_and_all_following_are_moved() -> None:
     series = vevent("DTSTART;TZID=Europe/Berlin:20261102T100000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=5")
     later = vevent(
         "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20261116T100000",
@@ -143,7 +143,7 @@ def test_this_and_all_following_are_moved_and_each_keeps_its_id() -> None:
     assert [it.original_start_time for it in found][3] == "2026-11-23T10:00:00+01:00"
 
 
-def test_dates_are_taken_out_of_a_rule_and_added_to_it() -> None:
+def test_exdate_removes_occurrences_and_rdate_adds_them() -> None:
     found = occurrences(
         vevent(
             "DTSTART;TZID=Europe/Berlin:20261102T100000",
@@ -153,7 +153,7 @@ def test_dates_are_taken_out_of_a_rule_and_added_to_it() -> None:
             "RDATE;TZID=Europe/Berlin:20261120T170000",
         )
     )
-    assert [it[:16] for it in times(found)] == [
+    assert [it[:16] for it in start_times(found)] == [
         "2026-11-02T10:00",
         "2026-11-05T10:00",
         "2026-11-06T10:00",
@@ -161,13 +161,13 @@ def test_dates_are_taken_out_of_a_rule_and_added_to_it() -> None:
     ]
 
 
-def test_a_rule_without_an_end_is_followed_as_far_as_the_window_goes_and_from_long_ago() -> None:
+def test_a_rule_without_an_end_that_began_long_ago_fills_the_time_range() -> None:
     birthday = vevent("DTSTART;VALUE=DATE:16040512", "RRULE:FREQ=YEARLY", uid="birthday")
     weekly = vevent("DTSTART;TZID=Europe/Berlin:20200106T100000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY", uid="weekly")
     found = occurrences(birthday, weekly)
-    assert times(it for it in found if it.all_day) == ["2026-05-12", "2027-05-12"]
+    assert start_times(it for it in found if it.all_day) == ["2026-05-12", "2027-05-12"]
     weeks = [it.start_ts for it in found if not it.all_day]
-    assert (weeks[0], weeks[-1], len(weeks)) == (moment("2026-05-04T08:00"), moment("2027-11-29T09:00"), 83)
+    assert (weeks[0], weeks[-1], len(weeks)) == (timestamp("2026-05-04T08:00"), timestamp("2027-11-29T09:00"), 83)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_rule_without_an_end_is_followed_as_far_as_the_window_goes_and_from_lo
         "FREQ=YEARLY;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=" + ",".join(map(str, range(60))),
     ],
 )
-def test_a_rule_that_nobody_could_look_through_counts_once(rule: str) -> None:
+def test_a_rule_with_too_many_steps_is_ignored_and_its_event_happens_once(rule: str) -> None:
     found = occurrences(
         vevent("DTSTART:20261101T100000Z", f"RRULE:{rule}"), vevent("DTSTART:20261102T100000Z", uid="x")
     )
@@ -192,13 +192,13 @@ def test_a_rule_that_nobody_could_look_through_counts_once(rule: str) -> None:
     ]
 
 
-def test_a_rule_by_the_second_or_the_hour_that_has_an_end_is_followed() -> None:
+def test_a_short_rule_by_the_second_or_the_hour_is_followed() -> None:
     assert len(occurrences(vevent("DTSTART:20261101T100000Z", "RRULE:FREQ=SECONDLY;COUNT=5"))) == 5
     hourly = occurrences(vevent("DTSTART:20261101T100000Z", "RRULE:FREQ=HOURLY;INTERVAL=8;UNTIL=20261108T100000Z"))
     assert len(hourly) == 22
 
 
-def test_what_touches_the_window_is_in_it_however_long_it_is() -> None:
+def test_an_event_of_any_length_that_overlaps_the_time_range_is_found() -> None:
     found = occurrences(
         vevent("DTSTART:20200101T000000Z", "DTEND:20300101T000000Z", uid="era"),
         vevent("DTSTART:20200101T000000Z", "DURATION:P3650D", uid="decade"),

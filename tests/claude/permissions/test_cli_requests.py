@@ -1,4 +1,4 @@
-"""What the CLI asks, as it is understood, and the words and lines that answer it."""
+"""Permission requests of the CLI: parsing them, and the lines and prompts that respond to them."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from sidecar.claude.permissions.cli_requests import (
 ALLOWED = Response(allowed=True, input={"command": "ls"})
 
 
-def asked(**request: Any) -> CliRequest | None:
-    """A request, with these of its fields."""
+def parsed(**request: Any) -> CliRequest | None:
+    """Parses a request with these fields."""
     whole = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}, **request}
     return parse_request({"type": "control_request", "request_id": "r1", "request": whole})
 
@@ -28,9 +28,9 @@ def suggestion(*rules: object, **more: object) -> dict[str, object]:
     return {"type": "addRules", "behavior": "allow", "rules": list(rules), **more}
 
 
-def test_what_was_recorded_of_the_real_cli_is_understood() -> None:
+def test_a_recorded_request_of_the_real_cli_is_parsed() -> None:
     rule = {"toolName": "Bash", "ruleContent": "touch /home/user/project/perm-test && echo done"}
-    ask = asked(
+    request = parsed(
         description="fake",
         permission_suggestions=[
             suggestion(rule, destination="localSettings"),
@@ -40,7 +40,7 @@ def test_what_was_recorded_of_the_real_cli_is_understood() -> None:
         blocked_path="/home/user/project/perm-test",
         tool_use_id="toolu_1",
     )
-    assert ask == CliRequest(
+    assert request == CliRequest(
         cli_id="r1",
         kind=PermissionKind.TOOL,
         tool_name="Bash",
@@ -69,24 +69,24 @@ def test_what_was_recorded_of_the_real_cli_is_understood() -> None:
         ({"tool_name": "ExitPlanMode"}, []),
     ],
 )  # fmt: skip
-def test_only_what_fits_is_offered_to_be_remembered(request_: dict[str, Any], rules: list[str]) -> None:
-    ask = asked(**request_)
-    assert ask is not None
-    assert [str(rule) for rule in ask.rules] == rules
+def test_only_valid_rules_are_offered(request_: dict[str, Any], rules: list[str]) -> None:
+    request = parsed(**request_)
+    assert request is not None
+    assert [str(rule) for rule in request.rules] == rules
 
 
 @pytest.mark.parametrize("request_", [{"subtype": "hook_callback"}, {"tool_name": None}, {"input": "ls"}])
-def test_what_is_no_question_is_not_taken_for_one(request_: dict[str, Any]) -> None:
-    assert asked(**request_) is None
+def test_other_control_requests_are_not_permission_requests(request_: dict[str, Any]) -> None:
+    assert parsed(**request_) is None
 
 
-def test_a_rule_without_content_is_remembered_without_one() -> None:
-    answer = Response(allowed=True, input={}, rules=[Rule("WebFetch"), Rule("Bash", "ls *")])
-    (update,) = response_line("r1", answer)["response"]["response"]["updatedPermissions"]
+def test_a_rule_without_content_is_sent_without_content() -> None:
+    response = Response(allowed=True, input={}, rules=[Rule("WebFetch"), Rule("Bash", "ls *")])
+    (update,) = response_line("r1", response)["response"]["response"]["updatedPermissions"]
     assert update["rules"] == [{"toolName": "WebFetch"}, {"toolName": "Bash", "ruleContent": "ls *"}]
 
 
-def test_a_late_answer_says_what_was_allowed_and_nothing_more() -> None:
+def test_the_prompt_of_a_late_response_quotes_the_decision() -> None:
     assert late_response_prompt(PermissionKind.TOOL, "Bash", ALLOWED) == (
         "Your last turn was interrupted while you waited for the user's answer to your call of Bash. The call was not "
         'made. The user has now allowed the call, for one call of Bash with exactly this input:\n{"command":"ls"}\n'

@@ -1,4 +1,4 @@
-"""What Claude asks and how it is answered, through the real process, with the stand-in as the CLI."""
+"""Permission requests and responses through the real process, with the stand-in as the CLI."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ LIST_FILES = {"command": "ls"}
 
 
 def asks(tool: str, **values: object) -> str:
-    """A prompt that makes the stand-in ask."""
+    """Returns a prompt that makes the stand-in request permission."""
     return f"[[ask:{tool}:{json.dumps(values)}]]"
 
 
@@ -30,22 +30,22 @@ async def claude(sidecar: StartSidecar, standin: Path) -> AsyncIterator[ClaudeCl
         yield claude
 
 
-async def question(
+async def requested(
     claude: ClaudeClient, prompt: str = asks("Bash", **LIST_FILES)
 ) -> tuple[Session, Job, PermissionRequest]:
-    """A session whose turn asks something."""
+    """Returns a new session, the job of its turn, and the permission request of the turn."""
     session = await claude.sessions.create()
     job = await claude.sessions.send(session_id=session.session_id, prompt=prompt)
     return session, job, await claude.permission_request(job.job_id)
 
 
 async def outcome(claude: ClaudeClient, job: Job) -> Any:
-    """What the stand-in was answered, from the text of its turn."""
+    """Returns the response that the stand-in received, from the text of its turn."""
     return json.loads((await claude.until_job(job.job_id, "succeeded"))["result"]["text"])
 
 
-async def test_a_question_is_told_listed_and_answered(claude: ClaudeClient) -> None:
-    session, job, request = await question(claude)
+async def test_a_request_is_notified_listed_and_answered(claude: ClaudeClient) -> None:
+    session, job, request = await requested(claude)
     assert request == PermissionRequest(
         request_id=request.request_id,
         session_id=session.session_id,
@@ -69,9 +69,9 @@ async def test_a_question_is_told_listed_and_answered(claude: ClaudeClient) -> N
         version=1,
     )
     assert (await claude.permissions.list(status=PermissionStatus.OPEN)).requests == [request]
-    asking = await claude.sessions.get(session_id=session.session_id)
+    session = await claude.sessions.get(session_id=session.session_id)
     waiting = await claude.client.call("jobs.get", {"job_id": job.job_id})
-    assert asking.status is SessionStatus.WAITING
+    assert session.status is SessionStatus.WAITING
     assert (waiting["status"], waiting["waiting_for"]) == ("running", "approval")
     answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
     assert (answered.status, answered.version) == (PermissionStatus.ALLOWED, 2)
@@ -87,23 +87,23 @@ async def test_a_question_is_told_listed_and_answered(claude: ClaudeClient) -> N
     assert waits == [None, None, "approval", None, None]
 
 
-async def test_a_denial_tells_claude_why(claude: ClaudeClient) -> None:
-    _, job, request = await question(claude)
+async def test_claude_receives_the_message_of_a_denial(claude: ClaudeClient) -> None:
+    _, job, request = await requested(claude)
     await claude.permissions.respond(request_id=request.request_id, decision=DENY, message="Use Read instead.")
     assert await outcome(claude, job) == {"behavior": "deny", "message": "Use Read instead."}
     assert (await claude.resolved_request(request.request_id)).message == "Use Read instead."
 
 
-async def test_an_answer_may_rewrite_the_input(claude: ClaudeClient) -> None:
-    _, job, request = await question(claude)
+async def test_a_response_may_replace_the_input(claude: ClaudeClient) -> None:
+    _, job, request = await requested(claude)
     safer = {"command": "ls -d ."}
     answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=safer)
     assert (answered.input, answered.updated_input) == (LIST_FILES, safer)
     assert await outcome(claude, job) == {"behavior": "allow", "updatedInput": safer}
 
 
-async def test_what_is_remembered_holds_for_this_process_and_the_next(claude: ClaudeClient) -> None:
-    session, job, request = await question(claude, asks("Bash", command="echo (a)"))
+async def test_a_remembered_rule_applies_to_this_process_and_the_next(claude: ClaudeClient) -> None:
+    session, job, request = await requested(claude, asks("Bash", command="echo (a)"))
     answered = await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
     assert answered.remembered == answered.rules == [r"Bash(echo \(a\))"]
     added = {"type": "addRules", "behavior": "allow", "destination": "session"}
@@ -115,28 +115,28 @@ async def test_what_is_remembered_holds_for_this_process_and_the_next(claude: Cl
     assert r"--allowedTools=Bash(echo \(a\))" in about["argv"]
 
 
-async def test_a_choice_is_answered_by_its_input_with_the_answers(claude: ClaudeClient) -> None:
-    asked = {"questions": [{"question": "Which bird?", "header": "Bird", "options": [], "multiSelect": False}]}
-    _, job, request = await question(claude, asks("AskUserQuestion", **asked))
+async def test_a_question_is_answered_by_its_input_with_the_answers(claude: ClaudeClient) -> None:
+    questions = {"questions": [{"question": "Which bird?", "header": "Bird", "options": [], "multiSelect": False}]}
+    _, job, request = await requested(claude, asks("AskUserQuestion", **questions))
     assert (request.kind, request.rules) == (PermissionKind.QUESTION, [])
     with pytest.raises(RemoteError) as refused:
         await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
     assert refused.value.data["details"][0]["path"] == "updated_input"
-    answers = {**asked, "answers": {"Which bird?": "heron"}}
+    answers = {**questions, "answers": {"Which bird?": "heron"}}
     await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, updated_input=answers)
     assert (await outcome(claude, job))["updatedInput"] == answers
 
 
-async def test_a_plan_is_a_question_of_its_own_kind(claude: ClaudeClient) -> None:
-    _, job, request = await question(claude, asks("ExitPlanMode", plan="# Do it"))
+async def test_a_plan_is_a_request_of_its_own_kind(claude: ClaudeClient) -> None:
+    _, job, request = await requested(claude, asks("ExitPlanMode", plan="# Do it"))
     assert (request.kind, request.input) == (PermissionKind.PLAN, {"plan": "# Do it"})
     await claude.permissions.respond(request_id=request.request_id, decision=DENY, message="Not yet.")
     assert await outcome(claude, job) == {"behavior": "deny", "message": "Not yet."}
 
 
-async def test_several_questions_at_once_are_answered_in_any_order(claude: ClaudeClient) -> None:
+async def test_concurrent_requests_can_be_answered_in_any_order(claude: ClaudeClient) -> None:
     prompt = asks("Bash", command="one") + asks("mcp__mail__send", to="me")
-    session, job, first = await question(claude, prompt)
+    session, job, first = await requested(claude, prompt)
     second, same = (await claude.permissions.list(session_id=session.session_id)).requests
     assert (same, second.rules) == (first, ["mcp__mail__send"])
     await claude.permissions.respond(request_id=second.request_id, decision=DENY)
@@ -148,8 +148,8 @@ async def test_several_questions_at_once_are_answered_in_any_order(claude: Claud
     )
 
 
-async def test_the_first_answer_counts(claude: ClaudeClient) -> None:
-    _, job, request = await question(claude)
+async def test_only_the_first_response_counts(claude: ClaudeClient) -> None:
+    _, job, request = await requested(claude)
     await claude.permissions.respond(request_id=request.request_id, decision=DENY)
     with pytest.raises(RemoteError) as late:
         await claude.permissions.respond(request_id=request.request_id, decision=ALLOW)
@@ -169,10 +169,10 @@ async def test_the_first_answer_counts(claude: ClaudeClient) -> None:
         ({"decision": "deny", "remember": True}, "remember"),
     ],
 )
-async def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays(
+async def test_an_invalid_response_is_refused_and_the_request_stays_open(
     claude: ClaudeClient, answer: dict[str, Any], path: str
 ) -> None:
-    _, job, request = await question(claude)
+    _, job, request = await requested(claude)
     with pytest.raises(RemoteError) as refused:
         await claude.client.call("claude.permissions.respond", {"request_id": request.request_id, **answer})
     assert (refused.value.kind, refused.value.data["details"][0]["path"]) == ("invalid_params", path)
@@ -181,8 +181,8 @@ async def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays(
     assert (await outcome(claude, job))["behavior"] == "allow"
 
 
-async def test_an_interrupt_takes_the_question_away_and_the_process_takes_the_next_turn(claude: ClaudeClient) -> None:
-    session, job, request = await question(claude)
+async def test_an_interrupt_cancels_the_request_and_the_process_runs_the_next_turn(claude: ClaudeClient) -> None:
+    session, job, request = await requested(claude)
     await claude.sessions.interrupt(session_id=session.session_id)
     closed = await claude.resolved_request(request.request_id)
     assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The turn was stopped.")
@@ -192,8 +192,8 @@ async def test_an_interrupt_takes_the_question_away_and_the_process_takes_the_ne
     assert json.loads(await claude.answer_text(session.session_id, "[[prompts]]"))[0].startswith("[[ask:Bash")
 
 
-async def test_a_deleted_session_takes_its_questions_with_it(claude: ClaudeClient) -> None:
-    session, job, request = await question(claude)
+async def test_deleting_a_session_cancels_its_requests(claude: ClaudeClient) -> None:
+    session, job, request = await requested(claude)
     await claude.sessions.delete(session_id=session.session_id)
     closed = await claude.resolved_request(request.request_id)
     assert (closed.status, closed.message) == (PermissionStatus.CANCELLED, "The session was deleted.")

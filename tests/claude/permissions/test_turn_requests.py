@@ -1,4 +1,4 @@
-"""The requests of a turn at their edges: nobody answers, too many, too large, not storable, asked too late."""
+"""Permission requests of a turn that are unanswered, too many, too large, too late, or cannot be stored."""
 
 import json
 import sqlite3
@@ -33,8 +33,8 @@ PROMPT = '[[ask:Bash:{"command":"ls"}]]'
 ALLOWED = {"behavior": "allow", "updatedInput": {"command": "ls"}}
 
 
-class Overheard(ClaudeProcess):
-    """A process that was never started: what would be written to it is kept."""
+class RecordingProcess(ClaudeProcess):
+    """A process that is never started and records the lines for its stdin."""
 
     def __init__(self) -> None:
         super().__init__(lambda _: False, None, lambda _: None)
@@ -44,12 +44,12 @@ class Overheard(ClaudeProcess):
         self.sent.append(message)
 
 
-def said(answer: Response) -> str:
-    """A denial as the stand-in repeats it."""
-    return json.dumps({"behavior": "deny", "message": answer.message})
+def denial(response: Response) -> str:
+    """Returns a denial as the stand-in repeats it."""
+    return json.dumps({"behavior": "deny", "message": response.message})
 
 
-async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin: Path, tmp_path: Path) -> None:
+async def test_an_unanswered_request_stays_open_and_its_turn_ends(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path, response_s=0.3) as harness:
         session = harness.create_session()
         with pytest.raises(JobFailed) as failed:
@@ -58,8 +58,8 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         (request,) = harness.requests()
         assert (request.status, request.turn_ended) == (PermissionStatus.OPEN, True)
         assert harness.session(session.session_id).status is SessionStatus.WAITING
-        told = harness.received(ClaudePermissionRequested)
-        assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in told] == [False, True]
+        received = harness.received(ClaudePermissionRequested)
+        assert [json.loads(one.json_bytes())["request"]["turn_ended"] for one in received] == [False, True]
         harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
         (turn,) = harness.queued
         assert isinstance(turn, TakeTurn)
@@ -72,7 +72,7 @@ async def test_a_question_that_nobody_answers_is_kept_and_its_turn_ends(standin:
         assert (resolved["status"], resolved["resumed_by"]) == (PermissionStatus.ALLOWED, "queued-1")
 
 
-async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
+async def test_a_late_response_allows_its_call_once_in_its_turn(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path, response_s=0.3) as harness:
         session = harness.create_session()
         with pytest.raises(JobFailed):
@@ -86,10 +86,10 @@ async def test_a_late_answer_allows_its_call_once_in_its_turn(standin: Path, tmp
         assert [one.status for one in harness.requests()] == [PermissionStatus.OPEN, PermissionStatus.ALLOWED]
 
 
-async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+async def test_the_timeout_of_a_turn_is_suspended_while_a_request_is_open(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
-        process = Overheard()
+        process = RecordingProcess()
         live = SessionProcess(session.session_id, process, SessionSettings(None, None, ()))
         requests = OpenRequests(session.session_id, harness.context, harness.permissions, response_s=1_000)
         begun = anyio.current_time()
@@ -105,24 +105,24 @@ async def test_the_time_of_a_turn_stands_still_while_somebody_is_asked(standin: 
         assert harness.context.waited_for == [WaitingFor.APPROVAL, None]
 
 
-async def test_nobody_is_told_of_silence_while_somebody_is_asked(standin: Path, tmp_path: Path) -> None:
+async def test_silence_is_not_reported_while_a_request_is_open(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path, silence_s=0.1) as harness, anyio.create_task_group() as tasks:
         session = harness.create_session()
-        told: list[int] = []
+        received: list[int] = []
 
         async def answer_late() -> None:
             request = await harness.first_request()
             for _ in range(2):
                 await anyio.sleep(0.3)
-                told.append(len(harness.received(ClaudeStall)))
+                received.append(len(harness.received(ClaudeStall)))
             harness.permissions.respond(request.request_id, ALLOW, None, None, remember=False)
 
         tasks.start_soon(answer_late)
         assert json.loads((await harness.run(session.session_id, PROMPT)).text) == ALLOWED
-        assert told[0] == told[1]
+        assert received[0] == received[1]
 
 
-async def test_more_requests_than_anybody_can_look_through_are_denied(standin: Path, tmp_path: Path) -> None:
+async def test_requests_beyond_the_limit_are_denied(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path, response_s=0.5) as harness:
         session = harness.create_session()
         with pytest.raises(JobFailed):
@@ -130,24 +130,24 @@ async def test_more_requests_than_anybody_can_look_through_are_denied(standin: P
         assert len(harness.requests()) == MAX_OPEN
 
 
-async def test_what_cannot_be_shown_is_not_asked(standin: Path, tmp_path: Path) -> None:
+async def test_a_request_that_cannot_be_shown_is_denied(standin: Path, tmp_path: Path) -> None:
     large = f'[[ask:Write:{{"content":"{"x" * 1_048_576}"}}]]'
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
-        assert (await harness.run(session.session_id, large)).text == said(TOO_LARGE)
-        assert (await harness.run(session.session_id, r'[[ask:Write:{"content":"\ud83d"}]]')).text == said(TOO_LARGE)
+        assert (await harness.run(session.session_id, large)).text == denial(TOO_LARGE)
+        assert (await harness.run(session.session_id, r'[[ask:Write:{"content":"\ud83d"}]]')).text == denial(TOO_LARGE)
         assert harness.requests() == []
         assert harness.session(session.session_id).status is SessionStatus.IDLE
 
 
-async def test_a_question_that_cannot_be_stored_is_denied(standin: Path, tmp_path: Path) -> None:
+async def test_a_request_that_cannot_be_stored_is_denied(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
         harness.commit_error = sqlite3.OperationalError("database or disk is full")
-        assert (await harness.run(session.session_id, PROMPT)).text == said(NOT_STORED)
+        assert (await harness.run(session.session_id, PROMPT)).text == denial(NOT_STORED)
 
 
-async def test_an_answer_that_cannot_be_stored_does_not_reach_claude(standin: Path, tmp_path: Path) -> None:
+async def test_a_response_that_cannot_be_stored_does_not_reach_claude(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path, response_s=0.5) as harness, anyio.create_task_group() as tasks:
         session = harness.create_session()
 
@@ -163,30 +163,30 @@ async def test_an_answer_that_cannot_be_stored_does_not_reach_claude(standin: Pa
         assert failed.value.kind == "permission_unanswered"
 
 
-async def test_what_is_asked_when_no_turn_runs_is_denied(standin: Path, tmp_path: Path) -> None:
+async def test_a_request_outside_of_a_turn_is_denied(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
         assert (await harness.run(session.session_id, "[[late]]")).text == "later"
-        await until(lambda: any(message.text == said(TURN_OVER) for message in harness.messages(session.session_id)))
+        await until(lambda: any(message.text == denial(TURN_OVER) for message in harness.messages(session.session_id)))
         assert {request.status for request in harness.requests()} <= {PermissionStatus.CANCELLED}
         assert harness.session(session.session_id).status is SessionStatus.IDLE
 
 
-async def test_a_request_of_an_unknown_kind_is_refused_and_not_left_unanswered(standin: Path, tmp_path: Path) -> None:
+async def test_an_unknown_control_request_receives_an_error(standin: Path, tmp_path: Path) -> None:
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
         answer = json.loads((await harness.run(session.session_id, "[[request]]")).text)
         assert (answer["subtype"], answer["error"]) == ("error", "This host does not support it.")
 
 
-async def test_closed_requests_are_forgotten_beyond_a_number(tmp_path: Path, standin: Path) -> None:
+async def test_the_oldest_closed_requests_are_deleted(tmp_path: Path, standin: Path) -> None:
     async with turn_harness(standin, tmp_path) as harness:
         session = harness.create_session()
         asked = {"subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": "ls"}}
         for number in range(MAX_CLOSED + 2):
-            ask = parse_request({"request_id": str(number), "request": asked})
-            assert ask is not None
-            harness.permissions.request(session.session_id, "job", ask, lambda _: None)
+            request = parse_request({"request_id": str(number), "request": asked})
+            assert request is not None
+            harness.permissions.request(session.session_id, "job", request, lambda _: None)
             harness.permissions.cancel_all(session.session_id, "enough")
         rows, _ = harness.permissions.store.page(session.session_id, None, 500, None)
         assert len(rows) == MAX_CLOSED

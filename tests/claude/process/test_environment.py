@@ -1,4 +1,4 @@
-"""What of our environment the CLI gets to see."""
+"""The environment that the CLI gets."""
 
 import json
 import os
@@ -34,26 +34,27 @@ FOREIGN = {
 }
 
 
-def test_the_users_configuration_passes_and_nothing_else_of_ours() -> None:
+def test_the_users_configuration_is_inherited_and_our_secrets_are_not() -> None:
     assert inherited(CONFIGURATION | FOREIGN) == CONFIGURATION
 
 
 @pytest.mark.parametrize("method", ["claude.spawn", "claude.sessions.send"])
-async def test_what_a_child_sees_is_the_users_configuration_and_its_mark(
+async def test_the_cli_gets_the_users_configuration_and_the_id_of_its_owner(
     sidecar: StartSidecar, standin: Path, method: str
 ) -> None:
     with anyio.fail_after(120):
         async with sidecar(**CONFIGURATION, **FOREIGN, CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests", token=FOREIGN["BACKEND_TOKEN"])
             claude = ClaudeClient(client)
-            where = {} if method == "claude.spawn" else {"session_id": (await claude.sessions.create()).session_id}
-            job = await client.call(method, {"prompt": "[[about]]", **where})
-            seen = json.loads((await claude.until_job(job["job_id"], "succeeded"))["result"]["text"])["environment"]
-    assert CONFIGURATION.items() <= seen.items()
-    assert FOREIGN.keys() & seen.keys() == set()
-    assert seen.get("SIDECAR_JOB" if method == "claude.spawn" else "SIDECAR_SESSION") in (
+            session = {} if method == "claude.spawn" else {"session_id": (await claude.sessions.create()).session_id}
+            job = await client.call(method, {"prompt": "[[about]]", **session})
+            done = await claude.until_job(job["job_id"], "succeeded")
+    environment = json.loads(done["result"]["text"])["environment"]
+    assert CONFIGURATION.items() <= environment.items()
+    assert FOREIGN.keys() & environment.keys() == set()
+    assert environment.get("SIDECAR_JOB" if method == "claude.spawn" else "SIDECAR_SESSION") in (
         job["job_id"],
-        *where.values(),
+        *session.values(),
     )
 
 

@@ -1,4 +1,4 @@
-"""A session as a text, at once or as a file, through the real process."""
+"""Export of sessions, as a response or a file, through the real process."""
 
 import json
 import sys
@@ -14,13 +14,13 @@ from tests.conftest import StartSidecar
 
 
 async def exported(claude: ClaudeClient, session_id: str, **payload: Any) -> dict[str, Any]:
-    """The finished job."""
+    """Runs an export; returns its finished job."""
     params = {"type": "claude.export", "payload": {"session_id": session_id, **payload}}
-    made = await claude.client.call("jobs.create", params)
-    return await claude.until_job(made["job"]["job_id"], *FINAL)
+    created = await claude.client.call("jobs.create", params)
+    return await claude.until_job(created["job"]["job_id"], *FINAL)
 
 
-async def test_a_session_is_exported_at_once_and_as_the_same_file(
+async def test_a_response_and_a_file_contain_the_same_markdown(
     sidecar: StartSidecar, standin: Path, data_dir: Path
 ) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
@@ -31,7 +31,7 @@ async def test_a_session_is_exported_at_once_and_as_the_same_file(
         job = await exported(claude, session.session_id)
         again = await exported(claude, session.session_id)
     assert text.text.startswith("# Birds: a/b? 鳥\n")
-    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nIt said:\n\n```\ndone\n```\n" in text.text
+    assert "\n**Tool Bash**\n\n```sh\nls\n```\n\nOutput:\n\n```\ndone\n```\n" in text.text
     assert ("> hm" in text.text, "> hm" in thoughtful.text) == (False, True)
     path = Path(job["result"]["path"])
     assert path.parent == data_dir / "exports"
@@ -48,13 +48,13 @@ async def test_a_session_is_exported_at_once_and_as_the_same_file(
 
 
 def read(path: Path) -> str:
-    """A file that only its owner can read."""
+    """Returns the text of a file that only its owner may read."""
     if sys.platform != "win32":
         assert path.stat().st_mode & 0o777 == 0o600
     return path.read_text("utf-8")
 
 
-async def test_jsonl_has_the_session_and_every_message_as_the_methods_tell_them(
+async def test_jsonl_contains_the_session_and_messages_as_the_methods_return_them(
     sidecar: StartSidecar, standin: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "out.jsonl"
@@ -62,22 +62,22 @@ async def test_jsonl_has_the_session_and_every_message_as_the_methods_tell_them(
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
         await claude.answer_text(session.session_id, "[[think:hm]] heron")
-        asked = {"session_id": session.session_id}
-        as_told = [
-            {"type": "session", "session": await claude.client.call("claude.sessions.get", asked)},
+        params = {"session_id": session.session_id}
+        expected = [
+            {"type": "session", "session": await claude.client.call("claude.sessions.get", params)},
             *(
                 {"type": "message", "message": one}
-                for one in (await claude.client.call("claude.messages.list", asked))["messages"]
+                for one in (await claude.client.call("claude.messages.list", params))["messages"]
             ),
         ]
         job = await exported(claude, session.session_id, path=str(target), format="jsonl", overwrite=True)
         refused = await exported(claude, session.session_id, path=str(target), format="jsonl")
     assert (refused["status"], refused["error"]["kind"]) == ("failed", "file_exists")
     assert job["status"] == "succeeded"
-    assert [json.loads(line) for line in target.read_text("utf-8").splitlines()] == as_told
+    assert [json.loads(line) for line in target.read_text("utf-8").splitlines()] == expected
 
 
-async def test_a_large_session_is_only_to_be_had_as_a_file(
+async def test_a_large_session_can_only_be_exported_to_a_file(
     sidecar: StartSidecar, standin: Path, tmp_path: Path
 ) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
@@ -92,7 +92,7 @@ async def test_a_large_session_is_only_to_be_had_as_a_file(
     assert (tmp_path / "big.md").stat().st_size == job["result"]["bytes"]
 
 
-async def test_what_cannot_be_exported_is_said_and_nothing_is_left(
+async def test_a_failed_export_has_a_kind_and_leaves_no_file(
     sidecar: StartSidecar, standin: Path, tmp_path: Path, data_dir: Path
 ) -> None:
     folder = tmp_path / "folder"
@@ -109,9 +109,9 @@ async def test_what_cannot_be_exported_is_said_and_nothing_is_left(
         ):
             job = await exported(claude, session.session_id, path=path)
             assert (job["status"], job["error"]["kind"]) == ("failed", kind), path
-        nobody = await exported(claude, "nobody")
+        unknown = await exported(claude, "unknown")
         with pytest.raises(RemoteError) as refused:
-            await claude.client.call("claude.sessions.export", {"session_id": "nobody"})
-    assert nobody["error"]["kind"] == "session_not_found"
+            await claude.client.call("claude.sessions.export", {"session_id": "unknown"})
+    assert unknown["error"]["kind"] == "session_not_found"
     assert refused.value.data["kind"] == "session_not_found"
     assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A session as Markdown: readable, and true to what was said."""
+"""Rendering of sessions as Markdown."""
 
 import json
 import re
@@ -25,21 +25,21 @@ def message(kind: str, text: str, raw: Any = None) -> dict[str, Any]:
     return {"kind": kind, "text": text, "raw": raw, "created_at": AT}
 
 
-def use(*inputs: Any, name: str = "Bash") -> list[dict[str, Any]]:
-    """The messages of one line that uses a tool so many times."""
+def calls(*inputs: Any, name: str = "Bash") -> list[dict[str, Any]]:
+    """Returns the messages of a line with a tool call per input."""
     blocks = [{"type": "tool_use", "id": f"t{number}", "name": name, "input": one} for number, one in enumerate(inputs)]
     raw = {"type": "assistant", "message": {"content": blocks}}
     return [message("tool_use", name, raw) for _ in inputs]
 
 
 def rendered(*messages: dict[str, Any], thinking: bool = False) -> str:
-    transcript = MarkdownSession(thinking=thinking)
-    return "".join(transcript.message(one) for one in messages)
+    markdown = MarkdownSession(thinking=thinking)
+    return "".join(markdown.message(one) for one in messages)
 
 
-def test_the_heading_says_what_is_known() -> None:
+def test_the_heading_lists_the_known_facts() -> None:
     assert MarkdownSession(thinking=False).heading(SESSION) == (
-        "# Birds # of prey\n\n- Folder: /home/me\n- Began: 2026-11-23 08:00 UTC\n"
+        "# Birds # of prey\n\n- Folder: /home/me\n- Started: 2026-11-23 08:00 UTC\n"
         "- Last message: 2026-11-23 08:00 UTC\n- Session: s1\n"
     )
 
@@ -49,7 +49,7 @@ def test_a_conversation_reads_as_one() -> None:
         message("user", "How many?"),
         message("thinking", "Let me count."),
         message("assistant_text", "I will look."),
-        *use({"command": "ls | wc -l", "description": "Count", "timeout": 5}),
+        *calls({"command": "ls | wc -l", "description": "Count", "timeout": 5}),
         message("tool_result", "3\n"),
         message("assistant_text", "Three."),
         message("user", "Thanks"),
@@ -62,33 +62,33 @@ def test_a_conversation_reads_as_one() -> None:
         "\n## Claude, 2026-11-23 08:00 UTC\n\nI will look.\n"
         "\n**Tool Bash**\n\n```sh\nls | wc -l\n```\n"
         '\n```json\n{\n  "timeout": 5\n}\n```\n'
-        "\nIt said:\n\n```\n3\n```\n"
+        "\nOutput:\n\n```\n3\n```\n"
         "\nThree.\n"
         "\n## You, 2026-11-23 08:00 UTC\n\nThanks\n"
-        "\n**It failed:** The API is busy.\n"
+        "\n**Error:** The API is busy.\n"
         "\n> [Request interrupted by user]\n"
     )
 
 
-def test_thoughts_are_told_where_they_are_wanted() -> None:
+def test_thinking_is_included_on_request() -> None:
     thought = message("thinking", "Let me\n\ncount.")
     assert rendered(thought) == ""
     assert "> Let me\n>\n> count.\n" in rendered(thought, thinking=True)
 
 
-def test_each_use_of_a_tool_in_one_line_has_its_own_input() -> None:
-    text = rendered(*use({"file_path": "/a"}, {"file_path": "/b"}, name="Read"))
+def test_each_tool_call_in_one_line_has_its_own_input() -> None:
+    text = rendered(*calls({"file_path": "/a"}, {"file_path": "/b"}, name="Read"))
     assert text.index("/a") < text.index("/b")
     assert (text.count("/a"), text.count("/b")) == (1, 1)
 
 
 @pytest.mark.parametrize("raw", [None, {"truncated": True, "bytes": 70_000}, {"message": "odd"}, {"message": {}}, 5])
-def test_an_input_that_was_not_kept_is_said_to_be_missing(raw: Any) -> None:
-    assert "Its input was too large to be kept." in rendered(message("tool_use", "Write", raw))
+def test_an_input_that_was_not_stored_is_reported_as_missing(raw: Any) -> None:
+    assert "The input was too large to be stored." in rendered(message("tool_use", "Write", raw))
 
 
-def test_an_input_that_is_no_object_is_shown_all_the_same() -> None:
-    assert '"input": [' in rendered(*use([1, 2]))
+def test_an_input_that_is_not_an_object_is_shown() -> None:
+    assert '"input": [' in rendered(*calls([1, 2]))
 
 
 @given(st.text(alphabet=st.sampled_from("`~ \nab"), max_size=60))
@@ -101,8 +101,8 @@ def test_nothing_in_a_fence_can_end_it(text: str) -> None:
     assert "\n".join(inside) == text.rstrip()
 
 
-def test_a_tool_that_was_given_markdown_shows_it_unharmed() -> None:
-    text = rendered(*use({"content": "```py\nprint()\n```"}, name="Write"), message("tool_result", "````\nx\n````"))
+def test_markdown_in_the_input_of_a_tool_is_unchanged() -> None:
+    text = rendered(*calls({"content": "```py\nprint()\n```"}, name="Write"), message("tool_result", "````\nx\n````"))
     assert "\n`````\n````\nx\n````\n`````\n" in text
     given = re.search(r"^(`+)json\n(.*?)\n\1$", text, re.DOTALL | re.MULTILINE)
     assert given is not None

@@ -1,4 +1,4 @@
-"""What of the stream is an item of a conversation."""
+"""The messages in the lines of the CLI."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sidecar_protocol.claude.runs import ClaudeUsage
 from sidecar_protocol.claude.sessions import MessageKind
 
 from sidecar.claude.sessions.messages import NewMessage, messages_in
-from sidecar.claude.stream import RunReader, TokenUsage
+from sidecar.claude.stream import RunReader
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -23,7 +24,7 @@ def assistant(*blocks: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "assistant", "message": {"id": "m1", "content": list(blocks)}, **more}
 
 
-def test_each_block_of_an_answer_is_an_item() -> None:
+def test_each_block_of_an_answer_is_a_message() -> None:
     line = assistant(
         {"type": "thinking", "thinking": "hm"},
         {"type": "text", "text": "Look:"},
@@ -38,19 +39,19 @@ def test_each_block_of_an_answer_is_an_item() -> None:
     ]
 
 
-def test_a_tools_result_is_read_in_each_of_its_forms() -> None:
+def test_each_form_of_a_tool_result_is_read() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "image", "source": {}}, {"type": "text", "text": "two"}]
     for content, text in (("plain", "plain"), (parts, "one\n\ntwo"), (None, "")):
         line = {"type": "user", "message": {"content": [{"type": "tool_result", "content": content}]}}
         assert list(messages_in(line)) == [NewMessage(MessageKind.TOOL_RESULT, text)]
 
 
-def test_what_the_cli_says_in_the_users_name_is_not_a_prompt() -> None:
+def test_a_text_that_the_cli_writes_in_the_users_name_is_not_a_prompt() -> None:
     line = {"type": "user", "message": {"content": [{"type": "text", "text": "[Request interrupted by user]"}]}}
     assert list(messages_in(line)) == [NewMessage(MessageKind.RAW, "[Request interrupted by user]")]
 
 
-def test_an_error_of_the_api_is_an_error() -> None:
+def test_an_api_error_is_a_message_of_kind_error() -> None:
     line = assistant({"type": "text", "text": "API Error: 529"}, is_api_error_message=True)
     assert list(messages_in(line)) == [NewMessage(MessageKind.ERROR, "API Error: 529", "m1")]
 
@@ -64,29 +65,29 @@ def test_an_error_of_the_api_is_an_error() -> None:
         {"type": "system", "subtype": "init"},
     ],
 )
-def test_bookkeeping_is_no_item(line: dict[str, Any]) -> None:
+def test_bookkeeping_lines_contain_no_message(line: dict[str, Any]) -> None:
     assert list(messages_in(line)) == []
 
 
 @pytest.mark.parametrize("line", [{"type": "system", "subtype": "compact_boundary"}, {"type": "new"}, {}])
-def test_what_is_not_known_is_kept(line: dict[str, Any]) -> None:
-    assert [item.kind for item in messages_in(line)] == [MessageKind.RAW]
+def test_unknown_lines_become_raw_messages(line: dict[str, Any]) -> None:
+    assert [new.kind for new in messages_in(line)] == [MessageKind.RAW]
 
 
 @given(st.dictionaries(st.sampled_from(["type", "subtype", "message", "event", "content"]), JSON), JSON)
 def test_nothing_that_can_be_parsed_is_fatal(line: dict[str, Any], content: Any) -> None:
     for kind in ("assistant", "user", "system", "stream_event", "result"):
         for message in ({**line, "type": kind}, {"type": kind, "message": {"content": content}}):
-            assert all(isinstance(item.text, str) for item in messages_in(message))
+            assert all(isinstance(new.text, str) for new in messages_in(message))
             RunReader().read(message)
 
 
-def test_the_recorded_streams_tell_nothing_unknown_but_what_is_listed(recordings: Path) -> None:
+def test_only_the_listed_lines_of_the_recorded_streams_are_unknown(recordings: Path) -> None:
     raw = set()
     for path in sorted(recordings.glob("*.jsonl")):
         for line in path.read_bytes().split(b"\n"):
             if line.startswith(b"{") and isinstance(message := json.loads(line), dict) and "type" in message:
-                kinds = [item.kind for item in messages_in(message)]
+                kinds = [new.kind for new in messages_in(message)]
                 if MessageKind.RAW in kinds:
                     raw.add((message["type"], message.get("subtype")))
     assert raw <= {
@@ -109,10 +110,10 @@ def test_usage_is_counted_once_for_each_message() -> None:
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "assistant", "message": inner})
         reader.read({"type": "stream_event", "event": {"type": "message_delta", "usage": {"output_tokens": 9}}})
-    assert reader.usage.tokens == TokenUsage(20, 18, 0, 10)
+    assert reader.usage.tokens == ClaudeUsage(input_tokens=20, output_tokens=18, cache_read_input_tokens=10)
 
 
-def test_a_prompts_cost_is_what_the_process_tells_since_the_last_one() -> None:
+def test_the_cost_of_a_prompt_is_the_increase_since_the_last_result() -> None:
     old = RunReader(cost_so_far=0.5)
     old.read({"type": "result", "is_error": False, "total_cost_usd": 0.75})
     assert (old.usage.cost_usd, old.cost_so_far) == (0.25, 0.75)

@@ -19,7 +19,7 @@ from tests.in_process_app import InProcessApp
 
 
 class SearchHarness:
-    """The services over a real database, and messages as a turn would add them."""
+    """The services over a real database, and messages as a turn adds them."""
 
     def __init__(self, path: Path) -> None:
         self.app = InProcessApp(path)
@@ -30,12 +30,12 @@ class SearchHarness:
         self.search = self.app.remote(ClaudeSearch)
         self.sessions = self.app.remote(Sessions)
 
-    def say(self, session: Session, *texts: str, kind: MessageKind = MessageKind.ASSISTANT_TEXT) -> None:
+    def add(self, session: Session, *texts: str, kind: MessageKind = MessageKind.ASSISTANT_TEXT) -> None:
         for text in texts:
             self.journal.add_message(session.session_id, "job", NewMessage(kind, text))
 
     async def find(self, query: str, **more: Any) -> list[str]:
-        """The texts around the hits, over all pages, the hits marked by [ ]."""
+        """Returns the snippets of all pages, with the matches in brackets."""
         found: list[str] = []
         cursor: str | None = None
         while True:
@@ -56,15 +56,15 @@ def marked(text: str, marks: list[tuple[int, int]]) -> str:
 
 @pytest.fixture
 async def harness(data_dir: Path) -> AsyncIterator[SearchHarness]:
-    made = SearchHarness(data_dir / "sidecar.db")
-    await made.app.initialize()
-    yield made
-    made.app.close()
+    created = SearchHarness(data_dir / "sidecar.db")
+    await created.app.initialize()
+    yield created
+    created.app.close()
 
 
 async def test_a_message_is_found_by_its_words_in_any_order_and_case(harness: SearchHarness) -> None:
     session = await harness.sessions.create(title="Birds")
-    harness.say(session, "The grey Heron stands in the pond.", "A stork flies.", "Nothing of interest.")
+    harness.add(session, "The grey Heron stands in the pond.", "A stork flies.", "Nothing of interest.")
     (hit,) = (await harness.search.search_messages(query="POND heron")).hits
     assert (hit.session_id, hit.session_title, hit.seq, hit.kind, hit.job_id) == (
         session.session_id, "Birds", 1, MessageKind.ASSISTANT_TEXT, "job",
@@ -79,7 +79,7 @@ async def test_a_message_is_found_by_its_words_in_any_order_and_case(harness: Se
 
 async def test_words_of_any_length_are_found_in_any_script(harness: SearchHarness) -> None:
     session = await harness.sessions.create()
-    harness.say(session, "東京都に住んでいます", "C# is not Go", "naïve façade", "emoji 🙂 here", "PROJ-123: done")
+    harness.add(session, "東京都に住んでいます", "C# is not Go", "naïve façade", "emoji 🙂 here", "PROJ-123: done")
     assert await harness.find("東京") == ["[東京]都に住んでいます"]
     assert await harness.find("京都に") == ["東[京都に]住んでいます"]
     assert await harness.find("で") == ["東京都に住ん[で]います"]
@@ -90,10 +90,10 @@ async def test_words_of_any_length_are_found_in_any_script(harness: SearchHarnes
     assert await harness.find("% OR 1=1") == []
 
 
-async def test_the_newest_come_first_page_by_page_and_none_twice(harness: SearchHarness) -> None:
+async def test_hits_are_paged_newest_first_without_duplicates(harness: SearchHarness) -> None:
     sessions = [await harness.sessions.create(title=title) for title in "ab"]
     for number in range(25):
-        harness.say(sessions[number % 2], f"needle {number:02}", f"hay {number:02}")
+        harness.add(sessions[number % 2], f"needle {number:02}", f"hay {number:02}")
     found: list[str] = []
     cursor: str | None = None
     for size in (7, 7, 7, 4):
@@ -105,20 +105,20 @@ async def test_the_newest_come_first_page_by_page_and_none_twice(harness: Search
     assert found == [f"needle {number:02}" for number in reversed(range(25))]
 
 
-async def test_a_search_can_be_held_to_a_session_and_to_a_kind(harness: SearchHarness) -> None:
+async def test_a_search_can_be_limited_to_a_session_and_a_kind(harness: SearchHarness) -> None:
     one, two = [await harness.sessions.create(title=title) for title in "ab"]
-    harness.say(one, "the heron of one")
-    harness.say(two, "the heron of two")
-    harness.say(two, "heron?", kind=MessageKind.USER)
+    harness.add(one, "the heron of one")
+    harness.add(two, "the heron of two")
+    harness.add(two, "heron?", kind=MessageKind.USER)
     assert await harness.find("heron", session_id=one.session_id) == ["the [heron] of one"]
     assert await harness.find("heron", kind=MessageKind.USER) == ["[heron]?"]
     assert await harness.find("heron", session_id=two.session_id, limit=1) == ["[heron]?", "the [heron] of two"]
     assert await harness.find("heron", session_id=one.session_id, kind=MessageKind.USER) == []
 
 
-async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(harness: SearchHarness) -> None:
+async def test_messages_of_a_deleted_session_are_not_found_but_those_of_its_fork_are(harness: SearchHarness) -> None:
     session = await harness.sessions.create(title="parent")
-    harness.say(session, "a heron")
+    harness.add(session, "a heron")
     fork = await harness.sessions.fork(session_id=session.session_id, title="fork")
     titles = [hit.session_title for hit in (await harness.search.search_messages(query="heron")).hits]
     assert titles == ["fork", "parent"]
@@ -127,7 +127,7 @@ async def test_what_a_deleted_session_said_is_not_found_and_a_fork_is(harness: S
     harness.index.check()
 
 
-async def test_what_a_tool_was_given_is_found(harness: SearchHarness) -> None:
+async def test_the_input_of_a_tool_is_found(harness: SearchHarness) -> None:
     session = await harness.sessions.create()
     block = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "grep heron *.md"}}
     for raw in (json.dumps({"message": {"content": [block]}}), '{"truncated":true,"bytes":70000}', None):
@@ -140,7 +140,7 @@ async def test_what_a_tool_was_given_is_found(harness: SearchHarness) -> None:
 
 async def test_only_the_beginning_of_a_very_long_message_is_searched(harness: SearchHarness) -> None:
     session = await harness.sessions.create()
-    harness.say(session, "x" * 32_000 + " heron " + "y" * 70_000 + " stork")
+    harness.add(session, "x" * 32_000 + " heron " + "y" * 70_000 + " stork")
     (snippet,) = await harness.find("heron")
     assert "…" in snippet
     assert "[heron]" in snippet
@@ -149,13 +149,13 @@ async def test_only_the_beginning_of_a_very_long_message_is_searched(harness: Se
 
 
 @pytest.mark.parametrize("query", ["needle th", "ne"])
-async def test_a_search_that_takes_long_goes_on_with_the_next_page(harness: SearchHarness, query: str) -> None:
+async def test_a_slow_search_continues_with_the_next_page(harness: SearchHarness, query: str) -> None:
     session = await harness.sessions.create()
-    harness.say(session, "the needle")
+    harness.add(session, "the needle")
     window = INDEXED_WINDOW if len(query) > 2 else SCANNED_WINDOW
-    with harness.app.database.write():  # as if so many messages had come and gone
+    with harness.app.database.write():  # as if many messages had been added and deleted
         harness.app.database.execute("UPDATE claude_messages SET id = ?", (3 * window,))
-    harness.say(session, "hay")
+    harness.add(session, "hay")
     harness.app.database.commit()
     with harness.app.database.write():
         harness.app.database.execute("UPDATE claude_messages SET id = 1 WHERE text = 'the needle'")
@@ -163,7 +163,7 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(harness: Sear
     pages: list[int] = []
     monotonic = clock.monotonic
 
-    def slow() -> float:  # each look at the clock finds it later by more than a page may take
+    def slow() -> float:  # every reading of the clock is later by more than the time of a page
         clock.moved_ms += 30
         return monotonic()
 
@@ -176,26 +176,26 @@ async def test_a_search_that_takes_long_goes_on_with_the_next_page(harness: Sear
     assert pages == [0, 0, 0, 1]
 
 
-async def test_a_full_page_that_ends_with_a_stretch_is_followed_by_the_rest(harness: SearchHarness) -> None:
+async def test_a_page_that_is_full_at_the_end_of_a_window_is_followed_by_the_rest(harness: SearchHarness) -> None:
     session = await harness.sessions.create()
-    harness.say(session, *(f"ab {number}" for number in range(SCANNED_WINDOW + 2)))
+    harness.add(session, *(f"ab {number}" for number in range(SCANNED_WINDOW + 2)))
     page = await harness.search.search_messages(query="ab", limit=SCANNED_WINDOW)
     rest = await harness.search.search_messages(query="ab", limit=SCANNED_WINDOW, cursor=page.next_cursor)
     assert (len(page.hits), len(rest.hits), rest.next_cursor) == (SCANNED_WINDOW, 2, None)
 
 
-async def test_without_an_index_the_same_is_found(harness: SearchHarness) -> None:
+async def test_a_search_without_an_index_finds_the_same(harness: SearchHarness) -> None:
     session = await harness.sessions.create()
-    harness.say(session, "The grey Heron stands in the pond.", "日本語")
+    harness.add(session, "The grey Heron stands in the pond.", "日本語")
     harness.index.is_available = False
     assert await harness.find("heron") == ["The grey [Heron] stands in the pond."]
     assert await harness.find("日本語") == ["[日本語]"]
 
 
-async def test_the_index_holds_after_a_restart(data_dir: Path) -> None:
+async def test_the_index_is_valid_after_a_restart(data_dir: Path) -> None:
     first = SearchHarness(data_dir / "sidecar.db")
     await first.app.initialize()
-    first.say(await first.sessions.create(), "a heron")
+    first.add(await first.sessions.create(), "a heron")
     first.app.close()
     second = SearchHarness(data_dir / "sidecar.db")
     await second.app.initialize()
@@ -211,15 +211,15 @@ async def test_a_query_without_words_is_refused(harness: SearchHarness, query: s
     assert refused.value.data["kind"] == "invalid_params"
 
 
-async def test_cursors_and_sessions_that_do_not_fit_are_refused(harness: SearchHarness) -> None:
+async def test_a_foreign_cursor_and_an_unknown_session_are_refused(harness: SearchHarness) -> None:
     session = await harness.sessions.create()
-    harness.say(session, "heron", "heron")
+    harness.add(session, "heron", "heron")
     page = await harness.search.search_messages(query="heron", limit=1)
-    for asked, kind in (
+    for params, kind in (
         ({"cursor": page.next_cursor, "session_id": session.session_id}, "invalid_cursor"),
         ({"cursor": "x"}, "invalid_cursor"),
-        ({"session_id": "nobody"}, "session_not_found"),
+        ({"session_id": "unknown"}, "session_not_found"),
     ):
         with pytest.raises(RemoteError) as refused:
-            await harness.app.call("claude.messages.search", {"query": "heron", **asked})
+            await harness.app.call("claude.messages.search", {"query": "heron", **params})
         assert refused.value.data["kind"] == kind

@@ -1,4 +1,4 @@
-"""A session's settings are changed: in the live process where that can be, else by one that is started anew."""
+"""Changes of a session's settings: in the live process if possible, otherwise in a new process."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,12 +23,12 @@ async def claude(sidecar: StartSidecar, standin: Path) -> AsyncIterator[ClaudeCl
 
 
 async def about(claude: ClaudeClient, session_id: str) -> dict[str, Any]:
-    """How the session's process was started, and what it works by."""
-    told: dict[str, Any] = json.loads(await claude.answer_text(session_id, "[[about]]"))
-    return told
+    """Returns the arguments and settings of the session's process."""
+    process: dict[str, Any] = json.loads(await claude.answer_text(session_id, "[[about]]"))
+    return process
 
 
-async def test_what_is_given_changes_and_the_rest_stays(claude: ClaudeClient) -> None:
+async def test_an_update_changes_only_the_given_settings(claude: ClaudeClient) -> None:
     session = await claude.sessions.create(title="Birds", model="opus", allowed_tools=["Read"])
     changed = await claude.sessions.update(session_id=session.session_id, title="Fish")
     assert changed.version == session.version + 1
@@ -39,7 +39,7 @@ async def test_what_is_given_changes_and_the_rest_stays(claude: ClaudeClient) ->
         await claude.sessions.update(session_id="nothing", title="Fish")
 
 
-async def test_a_live_process_takes_on_a_model_and_a_mode(claude: ClaudeClient) -> None:
+async def test_a_live_process_adopts_a_model_and_a_mode(claude: ClaudeClient) -> None:
     session = await claude.sessions.create(model="opus")
     pid = await claude.answer_text(session.session_id, "[[pid]]")
     await claude.sessions.update(
@@ -50,30 +50,30 @@ async def test_a_live_process_takes_on_a_model_and_a_mode(claude: ClaudeClient) 
     assert await claude.answer_text(session.session_id, "[[pid]]") == pid
 
 
-async def test_a_turn_that_runs_follows_at_once(claude: ClaudeClient) -> None:
+async def test_a_running_turn_adopts_a_mode_at_once(claude: ClaudeClient) -> None:
     session = await claude.sessions.create()
     job = await claude.sessions.send(session_id=session.session_id, prompt='[[ask:Bash:{"command":"ls"}]]')
     request = await claude.permission_request(job.job_id)
     await claude.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.PLAN)
     await claude.permissions.respond(request_id=request.request_id, decision=ALLOW, remember=True)
     await claude.until_job(job.job_id, "succeeded")
-    told = await about(claude, session.session_id)
-    assert told["settings"]["mode"] == "plan"
-    assert told["settings"]["rules"] == [{"toolName": "Bash", "ruleContent": "ls"}]
-    assert "--allowedTools=Bash(ls)" not in told["argv"]  # it is the same process
+    process = await about(claude, session.session_id)
+    assert process["settings"]["mode"] == "plan"
+    assert process["settings"]["rules"] == [{"toolName": "Bash", "ruleContent": "ls"}]
+    assert "--allowedTools=Bash(ls)" not in process["argv"]  # it is the same process
 
 
-async def test_new_rules_take_a_new_process_that_goes_on_with_the_session(claude: ClaudeClient) -> None:
+async def test_new_rules_take_a_new_process_that_resumes_the_session(claude: ClaudeClient) -> None:
     session = await claude.sessions.create(allowed_tools=["Read"])
     pid = await claude.answer_text(session.session_id, "[[pid]]")
     await claude.sessions.update(session_id=session.session_id, allowed_tools=["Read", "Edit"])
-    told = await about(claude, session.session_id)
+    process = await about(claude, session.session_id)
     known = (await claude.sessions.get(session_id=session.session_id)).claude_session_id
-    assert {f"--resume={known}", "--allowedTools=Read", "--allowedTools=Edit"} <= set(told["argv"])
+    assert {f"--resume={known}", "--allowedTools=Read", "--allowedTools=Edit"} <= set(process["argv"])
     assert await claude.answer_text(session.session_id, "[[pid]]") != pid
 
 
-async def test_the_mode_that_asks_nothing_takes_a_new_process(claude: ClaudeClient) -> None:
+async def test_the_mode_bypass_permissions_takes_a_new_process(claude: ClaudeClient) -> None:
     session = await claude.sessions.create()
     await claude.answer_text(session.session_id, "hi")
     await claude.sessions.update(session_id=session.session_id, permission_mode=PermissionMode.BYPASS_PERMISSIONS)
@@ -88,7 +88,7 @@ async def test_a_setting_that_the_cli_refuses_takes_a_new_process(claude: Claude
     assert "--permission-mode=auto" in (await about(claude, session.session_id))["argv"]
 
 
-async def test_a_plan_that_is_approved_ends_the_plan_mode_of_the_session(claude: ClaudeClient) -> None:
+async def test_an_approved_plan_ends_the_plan_mode_of_the_session(claude: ClaudeClient) -> None:
     session = await claude.sessions.create(permission_mode=PermissionMode.PLAN)
     job = await claude.sessions.send(session_id=session.session_id, prompt='[[ask:ExitPlanMode:{"plan":"# Do it"}]]')
     request = await claude.permission_request(job.job_id)

@@ -25,7 +25,7 @@ async def texts(claude: ClaudeClient, session_id: str, *kinds: MessageKind) -> l
     return [one.text for one in await claude.messages(session_id) if one.kind in kinds]
 
 
-async def test_a_further_turn_finds_the_process_of_the_last_one(sidecar: StartSidecar, standin: Path) -> None:
+async def test_the_next_turn_uses_the_same_process(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create(title="Birds", model="sonnet")
         assert (session.status, session.claude_session_id, session.usage) == (SessionStatus.IDLE, None, ClaudeUsage())
@@ -40,7 +40,7 @@ async def test_a_further_turn_finds_the_process_of_the_last_one(sidecar: StartSi
     assert pids_of(session.session_id) == []
 
 
-async def test_usage_and_cost_are_those_of_all_turns(sidecar: StartSidecar, standin: Path) -> None:
+async def test_the_usage_of_a_session_is_the_sum_of_its_turns(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
         jobs = [await claude.take_turn(session.session_id, prompt) for prompt in ("one", "two", "three")]
@@ -53,13 +53,13 @@ async def test_usage_and_cost_are_those_of_all_turns(sidecar: StartSidecar, stan
     assert after.title == "one"
 
 
-async def test_every_item_is_kept_in_order_and_told(sidecar: StartSidecar, standin: Path) -> None:
+async def test_every_message_is_stored_in_order_and_notified(sidecar: StartSidecar, standin: Path) -> None:
     prompt = "[[think:hm]] [[tool:ls]] [[unknown]] [[garbage]] [[text:done]]"
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
         job = await claude.take_turn(session.session_id, prompt)
         log = await claude.messages(session.session_id)
-        told = [one.params for one in claude.received if one.method == "claude.message_added"]
+        notified = [one.params for one in claude.received if one.method == "claude.message_added"]
         first = await claude.sessions.list_messages(session_id=session.session_id, limit=2)
         later = await claude.sessions.list_messages(session_id=session.session_id, limit=2, cursor=first.next_cursor)
     assert [(one.kind, one.text) for one in log] == [
@@ -76,12 +76,12 @@ async def test_every_item_is_kept_in_order_and_told(sidecar: StartSidecar, stand
     assert {(one.session_id, one.job_id) for one in log} == {(session.session_id, job["job_id"])}
     assert log[1].raw["payload"] == {"nested": [1, 2, 3]}
     assert log[5].raw["message"]["content"][0]["input"] == {"command": "ls"}
-    assert [params["message"] for params in told] == [one.model_dump(mode="json") for one in log]
-    assert {params["session_id"] for params in told} == {session.session_id}
+    assert [params["message"] for params in notified] == [one.model_dump(mode="json") for one in log]
+    assert {params["session_id"] for params in notified} == {session.session_id}
     assert ([one.seq for one in later.messages], later.next_cursor is None) == ([3, 4], False)
 
 
-async def test_deltas_bear_the_session_and_the_message_that_they_become(sidecar: StartSidecar, standin: Path) -> None:
+async def test_deltas_carry_the_ids_of_their_session_and_message(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
         job = await claude.take_turn(session.session_id, "[[slow:10]]")
@@ -108,7 +108,9 @@ async def test_turns_of_one_session_run_one_at_a_time_in_order(sidecar: StartSid
     assert prompts == ["[[slow:20]]", "[[text:second]]", "[[text:third]]"]
 
 
-async def test_runs_and_turns_share_one_limit_and_two_idle_processes_stay(sidecar: StartSidecar, standin: Path) -> None:
+async def test_runs_and_turns_share_one_limit_and_two_idle_processes_remain(
+    sidecar: StartSidecar, standin: Path
+) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin), CLAUDE_CONCURRENCY="1") as claude:
         sessions = [(await claude.sessions.create()).session_id for _ in range(4)]
         for session_id in sessions:
@@ -124,7 +126,7 @@ async def test_runs_and_turns_share_one_limit_and_two_idle_processes_stay(sideca
 
 
 @pytest.mark.parametrize("how", ["claude.sessions.interrupt", "jobs.cancel"])
-async def test_an_interrupted_turn_leaves_its_process_for_the_next(
+async def test_the_turn_after_an_interrupt_uses_the_same_process(
     sidecar: StartSidecar, standin: Path, how: str
 ) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
@@ -144,7 +146,7 @@ async def test_an_interrupted_turn_leaves_its_process_for_the_next(
         assert (await claude.sessions.get(session_id=session.session_id)).status is SessionStatus.IDLE
 
 
-async def test_a_turn_that_will_not_be_interrupted_loses_its_process_and_the_session_goes_on(
+async def test_a_turn_that_ignores_interrupts_loses_its_process_and_the_session_continues(
     sidecar: StartSidecar, standin: Path
 ) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
@@ -159,9 +161,7 @@ async def test_a_turn_that_will_not_be_interrupted_loses_its_process_and_the_ses
         assert "--fork-session" not in about["argv"]
 
 
-async def test_a_run_is_not_let_into_a_conversation_that_the_sidecar_holds(
-    sidecar: StartSidecar, standin: Path
-) -> None:
+async def test_a_run_must_not_resume_the_conversation_of_a_session(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
         await claude.answer_text(session.session_id, "hi")
@@ -176,7 +176,7 @@ async def test_a_run_is_not_let_into_a_conversation_that_the_sidecar_holds(
     assert refused["error"]["details"] == {"session_id": session.session_id}
 
 
-async def test_a_process_that_died_is_replaced_by_one_that_resumes(sidecar: StartSidecar, standin: Path) -> None:
+async def test_a_dead_process_is_replaced_by_one_that_resumes_the_session(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
         pid = int(await claude.answer_text(session.session_id, "[[pid]]"))
@@ -189,7 +189,9 @@ async def test_a_process_that_died_is_replaced_by_one_that_resumes(sidecar: Star
         assert await claude.answer_text(session.session_id, "[[text:here again]]") == "here again"
 
 
-async def test_a_failed_turn_says_why_in_the_conversation(sidecar: StartSidecar, standin: Path, tmp_path: Path) -> None:
+async def test_the_failure_of_a_turn_is_a_message_of_the_session(
+    sidecar: StartSidecar, standin: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
@@ -203,7 +205,7 @@ async def test_a_failed_turn_says_why_in_the_conversation(sidecar: StartSidecar,
     assert errors == ["API Error: 529", gone["error"]["message"]]
 
 
-async def test_a_fork_has_the_past_and_then_goes_its_own_way(sidecar: StartSidecar, standin: Path) -> None:
+async def test_a_fork_has_the_earlier_messages_and_then_diverges(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create(title="Birds", model="opus", allowed_tools=["Read"])
         await claude.answer_text(session.session_id, "heron")
@@ -220,7 +222,7 @@ async def test_a_fork_has_the_past_and_then_goes_its_own_way(sidecar: StartSidec
         assert await texts(claude, session.session_id, MessageKind.USER) == ["heron", "eagle"]
 
 
-async def test_a_deleted_session_is_gone_with_its_turns_and_its_process(sidecar: StartSidecar, standin: Path) -> None:
+async def test_deleting_a_session_cancels_its_turns_and_ends_its_process(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session, idle = await claude.sessions.create(), await claude.sessions.create()
         await claude.answer_text(idle.session_id, "hi")
@@ -231,8 +233,8 @@ async def test_a_deleted_session_is_gone_with_its_turns_and_its_process(sidecar:
             assert (await claude.sessions.delete(session_id=one.session_id)).session_id == one.session_id
         await claude.until_job(running.job_id, "cancelled")
         await claude.until_job(queued.job_id, "cancelled")
-        told = [one.params["session_id"] for one in claude.received if one.method == "claude.session_deleted"]
-        assert told == [session.session_id, idle.session_id]
+        notified = [one.params["session_id"] for one in claude.received if one.method == "claude.session_deleted"]
+        assert notified == [session.session_id, idle.session_id]
         await until(lambda: pids_of(session.session_id) == pids_of(idle.session_id) == [])
         assert (await claude.sessions.list()).sessions == []
         for method in ("get", "delete", "interrupt", "fork"):
@@ -248,16 +250,16 @@ async def test_a_deleted_session_is_gone_with_its_turns_and_its_process(sidecar:
         assert (await claude.until_job(late["job"]["job_id"], "failed"))["error"]["kind"] == "session_not_found"
 
 
-async def test_sessions_are_listed_page_by_page_the_last_changed_first(sidecar: StartSidecar) -> None:
+async def test_sessions_are_paged_most_recently_updated_first(sidecar: StartSidecar) -> None:
     async with connected(sidecar) as claude:
-        made = [(await claude.sessions.create(title=f"Session {number}")).session_id for number in range(5)]
+        created = [(await claude.sessions.create(title=f"Session {number}")).session_id for number in range(5)]
         first = await claude.sessions.list(limit=3)
         second = await claude.sessions.list(limit=3, cursor=first.next_cursor)
-    assert [one.session_id for one in (*first.sessions, *second.sessions)] == made[::-1]
+    assert [one.session_id for one in (*first.sessions, *second.sessions)] == created[::-1]
     assert second.next_cursor is None
 
 
-async def test_a_long_answer_and_awkward_characters_are_kept_whole(sidecar: StartSidecar, standin: Path) -> None:
+async def test_long_answers_and_unusual_characters_are_stored_completely(sidecar: StartSidecar, standin: Path) -> None:
     awkward = "[[text:a\0b \u2028 " + json.dumps("\ud83d") + " 日本]]"
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create()
@@ -284,7 +286,7 @@ async def test_turns_are_in_the_feed(sidecar: StartSidecar, standin: Path) -> No
     assert done["raw"]["session_id"] == session.session_id
 
 
-async def test_a_session_goes_on_after_a_restart(sidecar: StartSidecar, standin: Path) -> None:
+async def test_a_session_continues_after_a_restart(sidecar: StartSidecar, standin: Path) -> None:
     async with connected(sidecar, CLAUDE_PATH=str(standin)) as claude:
         session = await claude.sessions.create(system_prompt="Be brief.", permission_mode="plan")  # type: ignore[arg-type]
         await claude.answer_text(session.session_id, "heron")
@@ -316,7 +318,7 @@ async def test_a_first_turn_that_claude_never_answered_is_not_resumed(sidecar: S
     assert not [argument for argument in about["argv"] if argument.startswith("--resume")]
 
 
-async def test_a_killed_sidecar_leaves_nothing_and_its_session_goes_on(sidecar: StartSidecar, standin: Path) -> None:
+async def test_after_a_kill_no_process_is_left_and_the_session_continues(sidecar: StartSidecar, standin: Path) -> None:
     with anyio.fail_after(120):
         async with sidecar(CLAUDE_PATH=str(standin)) as client:
             await client.initialize("tests")

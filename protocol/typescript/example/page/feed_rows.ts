@@ -1,5 +1,5 @@
 // The rows of the feed, grouped by day.
-import type { ActivityEvent, SearchMark } from "sidecar-electron/renderer";
+import type { ActivityEvent, Highlight } from "sidecar-electron/renderer";
 import { h, link, Rows } from "./dom.ts";
 import { clock, counted, duration, fromIsoDay, isoDay, relativeDay } from "./format.ts";
 
@@ -7,7 +7,7 @@ export interface FeedRow {
   event: ActivityEvent;
   /** An excerpt with the hits of a search; null without a search. */
   snippet: string | null;
-  marks: readonly SearchMark[];
+  marks: readonly Highlight[];
 }
 
 interface Day {
@@ -110,7 +110,7 @@ function factsOf(event: ActivityEvent): string[] {
   return [[who, move, took, container].filter((fact) => fact !== null && fact !== "").join(" · ")];
 }
 
-function marked(text: string, marks: readonly SearchMark[]): Array<Node | string> {
+function marked(text: string, marks: readonly Highlight[]): Array<Node | string> {
   const pieces: Array<Node | string> = [];
   let position = 0;
   for (const { start, end } of marks) {

@@ -1,4 +1,4 @@
-"""What the Jira and Confluence accounts of an old database come out as."""
+"""Lists of the Jira and Confluence accounts of an old database."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sidecar_protocol.system.status import System
 from tests.old_backend import SECRETS, STAMPS, fill, insert, old_database, serving
 
 SITE: dict[str, Any] = {"org": "example", "base_url": "https://127.0.0.1:9", "email": "ada@example.com"}
-ASIS: dict[str, Any] = {"status": AccountStatus.ACTIVE, "scope": AtlassianScope.MINE}
+DEFAULTS: dict[str, Any] = {"status": AccountStatus.ACTIVE, "scope": AtlassianScope.MINE}
 
 
 async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:
@@ -22,28 +22,36 @@ async def test_each_product_lists_its_own_accounts(tmp_path: Path) -> None:
         jira = client.remote(Jira)
         confluence = client.remote(Confluence)
         assert (await jira.list_accounts()).accounts == [
-            AtlassianAccount(account_id="jira-1", service=AtlassianService.JIRA, **SITE, **ASIS, **STAMPS)
+            AtlassianAccount(account_id="jira-1", service=AtlassianService.JIRA, **SITE, **DEFAULTS, **STAMPS)
         ]
         assert (await confluence.list_accounts()).accounts == [
-            AtlassianAccount(account_id="confluence-1", service=AtlassianService.CONFLUENCE, **SITE, **ASIS, **STAMPS)
+            AtlassianAccount(
+                account_id="confluence-1", service=AtlassianService.CONFLUENCE, **SITE, **DEFAULTS, **STAMPS
+            )
         ]
 
 
-async def test_an_account_leaves_without_its_token(tmp_path: Path) -> None:
+async def test_a_listed_account_has_no_token(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         fill(old)
     async with serving(tmp_path) as client:
-        answers = [await client.call("jira.accounts.list"), await client.call("confluence.accounts.list")]
-    for answer in answers:
-        assert [set(account) for account in answer["accounts"]] == [set(AtlassianAccount.model_fields)]
-        assert not any(secret in str(answer) for secret in SECRETS)
+        responses = [await client.call("jira.accounts.list"), await client.call("confluence.accounts.list")]
+    for response in responses:
+        assert [set(account) for account in response["accounts"]] == [set(AtlassianAccount.model_fields)]
+        assert not any(secret in str(response) for secret in SECRETS)
 
 
-async def test_accounts_come_in_the_order_in_which_they_were_made_and_are_counted(tmp_path: Path) -> None:
+async def test_accounts_are_listed_in_order_of_creation_and_counted(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         for account_id, year in (("second", 2024), ("first", 2023), ("third", 2025)):
-            made = f"{year}-01-01T00:00:00Z"
-            row = {"account_id": account_id, "service": "jira", **SITE, "created_at": made, "updated_at": made}
+            created_at = f"{year}-01-01T00:00:00Z"
+            row = {
+                "account_id": account_id,
+                "service": "jira",
+                **SITE,
+                "created_at": created_at,
+                "updated_at": created_at,
+            }
             insert(old, "atlassian_accounts", api_token=SECRETS[2], **row)
     async with serving(tmp_path) as client:
         listed = (await client.remote(Jira).list_accounts()).accounts

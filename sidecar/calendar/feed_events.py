@@ -1,10 +1,11 @@
-"""What the feed is told of an event."""
+"""Calendar events as events of the activity feed."""
 
 from typing import Final
 
 from sidecar.calendar.calendars_store import CalendarState
 from sidecar.calendar.provider import RemoteEvent
 from sidecar.feed import FeedEvent, Origin
+from sidecar.json_reader import get_text
 
 EVENT_TYPES: Final = {
     "focusTime": "focus_scheduled",
@@ -12,19 +13,17 @@ EVENT_TYPES: Final = {
     "workingLocation": "location_scheduled",
     "birthday": "birthday_scheduled",
 }
-"""What stands in Google's calendars without being a meeting."""
+"""The types of events that are not meetings, by Google's `eventType`."""
 
 
-def feed_id(origin: Origin, calendar_id: str, event_id: str) -> str:
-    """An event's id in the feed."""
+def feed_event_id(origin: Origin, calendar_id: str, event_id: str) -> str:
     return f"{origin.source}:{origin.account_id}:{calendar_id}:{event_id}"
 
 
 def feed_event(origin: Origin, calendar: CalendarState, event: RemoteEvent) -> FeedEvent:
-    """An event as the feed has it.  What stands in a calendar of somebody else's is theirs."""
-    organizer = event.organizer if isinstance(event.organizer, dict) else {}
+    """Converts an event.  Only events of the user's own calendars count as the user's (`by_me`)."""
     return FeedEvent(
-        event_id=feed_id(origin, calendar.calendar_id, event.event_id),
+        event_id=feed_event_id(origin, calendar.calendar_id, event.event_id),
         event_type=EVENT_TYPES.get(event.event_type or "", "event_scheduled"),
         at_ms=event.start_ts * 1000,
         end_ms=event.end_ts * 1000,
@@ -33,7 +32,7 @@ def feed_event(origin: Origin, calendar: CalendarState, event: RemoteEvent) -> F
         title=event.title,
         description=event.description,
         url=event.html_link,
-        actor=organizer.get("displayName") or organizer.get("email"),
+        actor=get_text(event.organizer, "displayName") or get_text(event.organizer, "email"),
         by_me=calendar.is_primary or calendar.access_role == "owner",
         container_id=calendar.calendar_id,
         container=calendar.name,
@@ -43,6 +42,8 @@ def feed_event(origin: Origin, calendar: CalendarState, event: RemoteEvent) -> F
 
 
 def _status(event: RemoteEvent) -> str:
-    if event.response_status == "declined" or event.status == "cancelled":
-        return "declined" if event.response_status == "declined" else "cancelled"
+    if event.response_status == "declined":
+        return "declined"
+    if event.status == "cancelled":
+        return "cancelled"
     return "tentative" if "tentative" in (event.response_status, event.status) else "confirmed"

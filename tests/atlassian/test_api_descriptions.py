@@ -1,8 +1,8 @@
-"""Requests held against the vendor's own descriptions, which `site` does in every test where they are at hand."""
+"""The check of requests against the vendor's API descriptions, which the fixture `site` makes in every test."""
 
 import pytest
 
-from tests.atlassian.harness import CHECKER, Checker, Desk
+from tests.atlassian.harness import CHECKER, AtlassianHarness, Checker
 from tests.fakes.atlassian import Request
 
 
@@ -10,23 +10,23 @@ def post(path: str, body: dict[str, object]) -> Request:
     return Request("POST", path, (), body, {}, None, by_gateway=False)
 
 
-@pytest.mark.skipif(not CHECKER.is_file(), reason="the vendor's descriptions are not beside this checkout")
-async def test_every_kind_of_request_conforms_and_one_that_does_not_would_be_noticed(desk: Desk) -> None:
-    wiki, ada, grace = desk.site.confluence, desk.ada, desk.site.user("grace")
-    issue = desk.site.jira.create(ada, "Engine")
+@pytest.mark.skipif(not CHECKER.is_file(), reason="the vendor's API descriptions are not available")
+async def test_every_kind_of_request_conforms_and_deviations_are_detected(harness: AtlassianHarness) -> None:
+    wiki, ada, grace = harness.site.confluence, harness.ada, harness.site.user("grace")
+    issue = harness.site.jira.create(ada, "Engine")
     for number in range(25):
-        desk.site.jira.comment(issue, ada, f"Thought {number}")
-        desk.site.jira.log_work(issue, ada, 60)
-    page, post_of_hers = wiki.create(ada, "Minutes"), wiki.create(grace, "News", kind="blogpost")
+        harness.site.jira.comment(issue, ada, f"Thought {number}")
+        harness.site.jira.log_work(issue, ada, 60)
+    page, her_post = wiki.create(ada, "Minutes"), wiki.create(grace, "News", kind="blogpost")
     wiki.edit(page, grace)
     wiki.comment(page, ada, "Thank you")
-    wiki.edit_comment(wiki.comment(post_of_hers, ada, "Inline", inline=True), ada, "Better")
+    wiki.edit_comment(wiki.comment(her_post, ada, "Inline", inline=True), ada, "Better")
     for service in ("jira", "confluence"):
-        account = await desk.connect(service, scope="watched")
-        await desk.sync(account)
-        desk.clock.advance(25 * 3600)
-        await desk.sync(account)
-    kinds = {(one.method, one.path.rstrip("0123456789")) for one in desk.site.requests}
+        account = await harness.connect(service, scope="watched")
+        await harness.sync(account)
+        harness.clock.advance(25 * 3600)
+        await harness.sync(account)
+    kinds = {(one.method, one.path.rstrip("0123456789")) for one in harness.site.requests}
     assert kinds >= {
         ("GET", "/rest/api/3/myself"),
         ("GET", "/rest/api/3/status"),
@@ -44,7 +44,7 @@ async def test_every_kind_of_request_conforms_and_one_that_does_not_would_be_not
         ("GET", "/wiki/api/v2/inline-comments/"),
         ("POST", "/wiki/api/v2/users-bulk"),
     }
-    assert desk.site.violations == []
+    assert harness.site.violations == []
     checker = Checker()
     assert checker(post("/rest/api/3/search/jql", {"jql": "updated >= 1", "startAt": 0})) != []
     assert checker(post("/rest/api/3/search", {"jql": "updated >= 1"})) != []

@@ -1,9 +1,9 @@
-"""A site's address, from what people type and paste."""
+"""The address of a site, as users type and paste it."""
 
 import pytest
 from sidecar_protocol.atlassian import SiteAddressInvalid
 
-from sidecar.atlassian.address import site_address
+from sidecar.atlassian.sign_in import site_address
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from sidecar.atlassian.address import site_address
         ("http://[::1]:9000", "http://[::1]:9000"),
     ],
 )
-def test_what_people_type_becomes_one_form(typed: str, stored: str) -> None:
+def test_a_typed_address_is_reduced_to_its_canonical_form(typed: str, stored: str) -> None:
     assert site_address(typed) == stored
     assert site_address(stored) == stored
 
@@ -43,6 +43,6 @@ def test_what_people_type_becomes_one_form(typed: str, stored: str) -> None:
         "https://" + "a" * 300 + ".net",
     ],
 )
-def test_what_is_no_site_or_would_show_the_token_is_refused(typed: str) -> None:
+def test_an_address_that_is_invalid_or_would_expose_the_token_is_refused(typed: str) -> None:
     with pytest.raises(SiteAddressInvalid):
         site_address(typed)

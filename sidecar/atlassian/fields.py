@@ -1,0 +1,35 @@
+"""Reads of Jira's and Confluence's JSON, beyond those of `sidecar.json_reader`."""
+
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+from sidecar.json_reader import get
+
+YEAR_9999_MS: Final = 253_402_300_799_999
+
+
+def get_string(value: object, *path: str) -> str | None:
+    """Returns a string, or None if it is empty; an integer as its digits, since ids arrive as both."""
+    found = get(value, *path)
+    if isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    return found if isinstance(found, str) and found else None
+
+
+def get_time_ms(value: object, *path: str) -> int | None:
+    """Returns a time in milliseconds since 1970.
+
+    Jira's changelog/bulkfetch sends milliseconds where its description promises a string; everything else sends
+    `2026-08-24T11:11:52.944+0000`.
+    """
+    found = get(value, *path)
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return round(found) if math.isfinite(found) and 0 <= found <= YEAR_9999_MS else None
+    if not isinstance(found, str):
+        return None
+    try:
+        at = datetime.fromisoformat(found)
+        return round((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

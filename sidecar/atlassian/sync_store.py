@@ -1,0 +1,140 @@
+"""Storage of the syncs: the table `atlassian_objects`, the account's cursor, and its events in the feed.
+
+The table has the state in which each object was read, and which events resulted.  By it a sync skips unchanged
+objects, removes deleted ones, and continues after a crash.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from sidecar.accounts import Account
+from sidecar.atlassian.sync_cursor import SyncCursor, parse_cursor
+from sidecar.clock import iso
+from sidecar.runtime import Runtime
+from sidecar.storage.sync_state import SyncState
+
+DELETE_BATCH: Final = 2_000
+"""Rows deleted per transaction, which takes some milliseconds."""
+
+
+class SyncedObject(NamedTuple):
+    """An object as it was last read: `issue:10001`; `event_suffixes` are its events' ids without their prefix."""
+
+    object_id: str
+    remote_updated: str
+    event_suffixes: tuple[str, ...] = ()
+    parent_id: str | None = None
+
+
+class SyncStore:
+    """All SQL on the table, and what is stored for an account elsewhere."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._database = runtime.database
+        self._sync_state = SyncState(runtime.database)
+
+    # --- the account -----------------------------------------------------------------------------------------------
+
+    def cursor(self, account: Account) -> SyncCursor:
+        return parse_cursor(self._sync_state.cursor(account.connector))
+
+    def set_cursor(self, account: Account, cursor: SyncCursor, last_sync_at: str | None = None) -> None:
+        self._sync_state.set(account.connector, cursor.model_dump_json(), last_sync_at)
+
+    def request_reset(self, account: Account) -> None:
+        """Makes the account's next sync delete everything stored and start over."""
+        self.set_cursor(account, SyncCursor(reset=True))
+
+    async def delete_all(self, account: Account) -> None:
+        """Deletes all objects and events of an account, in committed steps; after a crash it is repeated."""
+        await self._runtime.feed().remove_all(account.origin)
+        await self.delete_objects(account.account_id)
+
+    # --- its objects -----------------------------------------------------------------------------------------------
+
+    def get(self, account_id: str, object_ids: Collection[str]) -> dict[str, SyncedObject]:
+        """Returns the stored objects among these, by id."""
+        return {
+            row.object_id: row
+            for row in self._objects(
+                "object_id IN (SELECT value FROM json_each(:objects))",
+                {"account": account_id, "objects": _json(list(object_ids))},
+            )
+        }
+
+    def with_children(self, account_id: str, object_id: str) -> list[SyncedObject]:
+        """Returns an object and those that are deleted with it."""
+        values = {"account": account_id, "object": object_id}
+        return [row for column in ("object_id", "parent_id") for row in self._objects(f"{column} = :object", values)]
+
+    def _objects(self, condition: str, values: dict[str, Any]) -> list[SyncedObject]:
+        rows = self._database.rows(
+            f"""
+            SELECT object_id, remote_updated, event_suffixes_json, parent_id FROM atlassian_objects
+            WHERE account_id = :account AND {condition}
+            """,
+            values,
+        )
+        return [SyncedObject(row[0], row[1], tuple(from_json(row[2])), row[3]) for row in rows]
+
+    def put(self, account_id: str, objects: Iterable[SyncedObject]) -> None:
+        """Inserts or updates objects that were read."""
+        now = iso(self._runtime.clock.now_ms())
+        for item in objects:
+            self._database.execute(
+                """
+                INSERT INTO atlassian_objects
+                    (account_id, object_id, parent_id, remote_updated, event_suffixes_json, checked_at)
+                VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (account_id, object_id) DO UPDATE SET
+                    parent_id = excluded.parent_id, remote_updated = excluded.remote_updated,
+                    event_suffixes_json = excluded.event_suffixes_json, checked_at = excluded.checked_at
+                """,
+                (account_id, item.object_id, item.parent_id, item.remote_updated, _json(item.event_suffixes), now),
+            )
+
+    def unchecked_since(self, account_id: str, before_ms: int, limit: int) -> list[str]:
+        """Returns objects that were last checked before then, the longest unchecked first."""
+        rows = self._database.rows(
+            """
+            SELECT object_id FROM atlassian_objects WHERE account_id = ? AND checked_at < ?
+            ORDER BY checked_at LIMIT ?
+            """,
+            (account_id, iso(before_ms), limit),
+        )
+        return [row[0] for row in rows]
+
+    def mark_checked(self, account_id: str, object_ids: Collection[str]) -> None:
+        """Records that these objects were searched for at the site."""
+        self._database.execute(
+            """
+            UPDATE atlassian_objects SET checked_at = ?
+            WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))
+            """,
+            (iso(self._runtime.clock.now_ms()), account_id, _json(list(object_ids))),
+        )
+
+    def delete(self, account_id: str, object_ids: Collection[str]) -> None:
+        self._database.execute(
+            "DELETE FROM atlassian_objects WHERE account_id = ? AND object_id IN (SELECT value FROM json_each(?))",
+            (account_id, _json(list(object_ids))),
+        )
+
+    async def delete_objects(self, account_id: str) -> None:
+        """Deletes all objects of an account, in committed steps."""
+        while True:
+            rows = self._database.rows(
+                "SELECT object_id FROM atlassian_objects WHERE account_id = ? LIMIT ?", (account_id, DELETE_BATCH)
+            )
+            if not rows:
+                return
+            with self._database.write():
+                self.delete(account_id, [row[0] for row in rows])
+            await self._runtime.committed()
+
+
+def _json(value: object) -> str:
+    return to_json(value).decode()

@@ -1,0 +1,211 @@
+"""Writes the events that a sync has read from a calendar, in steps.
+
+A step is one transaction: rows, feed, `calendar.changed`, and in the last step the checkpoint.  Most syncs need one
+step.  A large one, such as a first sync, needs several: additions and updates become visible step by step, and missing
+events are deleted at the end.  After a crash the same query is repeated, because the checkpoint is written last.  So no
+event that still exists disappears in between, and no cursor is stored before all events that it accounts for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sidecar_protocol.calendar.calendars import CalendarChanged
+
+from sidecar.accounts import AccountLifecycle
+from sidecar.calendar.accounts_store import AccountRow
+from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
+from sidecar.calendar.events_store import EventsStore, fingerprint
+from sidecar.calendar.feed_events import feed_event, feed_event_id
+from sidecar.calendar.provider import EventPage, RemoteEvent, TimeRange
+from sidecar.calendar.stores import Stores
+from sidecar.clock import iso_now
+from sidecar.feed import FEED_BATCH, Origin
+from sidecar.job_handler import JobFailed
+from sidecar.runtime import Runtime
+
+STEP_CHANGES: Final = 250
+"""Changes after which a step is written; it blocks the loop for about 10 ms."""
+COMPARED_IDS: Final = 1_000
+"""Stored ids that are compared at a time."""
+ACCOUNT_DELETED: Final = "account_not_found"
+
+
+@dataclass(slots=True)
+class ChangeCounts:
+    """Numbers of events that were added, updated and removed."""
+
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+
+    def add(self, other: "ChangeCounts") -> None:
+        self.added += other.added
+        self.updated += other.updated
+        self.removed += other.removed
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedAccount:
+    """The account that a sync writes to."""
+
+    runtime: Runtime
+    stores: Stores
+    accounts: AccountLifecycle
+    row: AccountRow
+    origin: Origin
+
+    @contextmanager
+    def transaction(self) -> Iterator[str]:
+        """Opens a transaction and yields the time.  Raises `JobFailed` if the account is being deleted."""
+        with self.runtime.database.write():
+            if not self.accounts.is_writable(self.row.account_id):
+                raise JobFailed("The account was deleted.", kind=ACCOUNT_DELETED)
+            yield iso_now(self.runtime.clock)
+
+    def notify(self, calendar_id: str, counts: ChangeCounts | None = None) -> None:
+        """Sends `calendar.changed`; without counts, the calendar itself has changed."""
+        counts = counts or ChangeCounts()
+        self.runtime.notify(
+            CalendarChanged(
+                account_id=self.row.account_id,
+                calendar_id=calendar_id,
+                added=counts.added,
+                updated=counts.updated,
+                removed=counts.removed,
+            )
+        )
+
+
+class EventWriter:
+    """Writes the result of one query.  The changes are added to `counts`."""
+
+    def __init__(
+        self, account: SyncedAccount, calendar: CalendarState, time_range: TimeRange, counts: ChangeCounts
+    ) -> None:
+        self._account = account
+        self._calendar = calendar
+        self._key = CalendarKey(account.row.account_id, calendar.calendar_id)
+        self._time_range = time_range
+        self._counts = counts
+        self._events = account.stores.events
+        self._committed = account.runtime.committed
+        self._seen: set[str] = set()
+        # The changes of the next step.
+        self._changed: dict[str, tuple[RemoteEvent, str]] = {}
+        self._new: set[str] = set()
+        self._removed: set[str] = set()
+
+    async def add(self, page: EventPage) -> None:
+        """Compares a page with the stored events; writes a step once there are enough changes."""
+        known = self._events.fingerprints(self._key, [event.event_id for event in page.events])
+        for event in page.events:
+            self._compare(event, known)
+        for event_id in page.removed:
+            for removed_id in (event_id, *self._events.occurrence_ids(self._key, event_id)):
+                self._remove(removed_id)
+        if len(self._changed) + len(self._removed) >= STEP_CHANGES:
+            self._write(None)
+        await self._committed()  # also if nothing was written, so that the loop runs other work
+
+    async def remove_missing(self) -> None:
+        """Removes the stored events of the time range that no page had.  Only after a query without a cursor."""
+        after = ""
+        while ids := self._events.ids_in_range(self._key, self._time_range, after=after, limit=COMPARED_IDS):
+            after = ids[-1]
+            self._removed.update(event_id for event_id in ids if event_id not in self._seen)
+            if len(self._removed) >= STEP_CHANGES:
+                self._write(None)
+            await self._committed()
+
+    async def finish(self, checkpoint: SyncCheckpoint) -> None:
+        """Writes the last step with the checkpoint."""
+        self._write(checkpoint)
+        await self._committed()
+
+    def _compare(self, event: RemoteEvent, known: dict[str, str | None]) -> None:
+        event_id = event.event_id
+        is_known = event_id in known or event_id in self._changed
+        if event.start_ts >= self._time_range.end_ts:
+            # One change of an endless series lists occurrences years ahead; the daily full read adds them in time.
+            if is_known:
+                self._remove(event_id)
+            return
+        if event.end_ts <= self._time_range.start_ts and not is_known:
+            return
+        self._seen.add(event_id)
+        self._removed.discard(event_id)
+        digest = fingerprint(event)
+        if known.get(event_id) == digest:
+            self._changed.pop(event_id, None)
+        else:
+            self._changed[event_id] = event, digest
+            if event_id not in known:
+                self._new.add(event_id)
+
+    def _remove(self, event_id: str) -> None:
+        self._changed.pop(event_id, None)
+        self._new.discard(event_id)
+        self._seen.discard(event_id)
+        self._removed.add(event_id)
+
+    def _write(self, checkpoint: SyncCheckpoint | None) -> None:
+        with self._account.transaction() as now:
+            removed = self._events.delete(self._key, self._removed) if self._removed else 0
+            self._events.upsert(self._key, self._changed.values(), now)
+            self._write_feed()
+            if checkpoint is not None:
+                self._account.stores.calendars.set_checkpoint(self._key, checkpoint, now)
+            counts = ChangeCounts(len(self._new), len(self._changed) - len(self._new), removed)
+            if counts != ChangeCounts():
+                self._counts.add(counts)
+                self._account.notify(self._key.calendar_id, counts)
+        self._changed, self._new, self._removed = {}, set(), set()
+
+    def _write_feed(self) -> None:
+        """Updates the feed, which has the events that ended by the watermark; `add_ended_events` moves it on."""
+        watermark_ts = self._calendar.feed_watermark_ts
+        events = [event for event, _ in self._changed.values()]
+        ended = [event for event in events if watermark_ts is not None and event.end_ts <= watermark_ts]
+        ended_ids = {event.event_id for event in ended}
+        not_ended = [event_id for event_id in self._changed if event_id not in ended_ids | self._new]
+        removed_ids = [*self._removed, *not_ended]
+        if ended or removed_ids:
+            origin = self._account.origin
+            self._account.runtime.feed().write(
+                origin,
+                [feed_event(origin, self._calendar, event) for event in ended],
+                remove=[feed_event_id(origin, self._key.calendar_id, event_id) for event_id in removed_ids],
+            )
+
+
+async def add_ended_events(account: SyncedAccount, calendar: CalendarState) -> None:
+    """Adds the events to the feed that have ended since the watermark, and moves the watermark to the present."""
+    key = CalendarKey(account.row.account_id, calendar.calendar_id)
+    watermark_ts = calendar.feed_watermark_ts
+    now_ts = account.runtime.clock.now_ms() // 1000
+    after = (-(2**62), "") if watermark_ts is None else (watermark_ts, "\U0010ffff")
+    is_last = False
+    while not is_last:
+        events = account.stores.events.ended(key, after, now_ts, FEED_BATCH)
+        is_last = len(events) < FEED_BATCH
+        with account.transaction():
+            if events:
+                account.runtime.feed().write(
+                    account.origin, [feed_event(account.origin, calendar, event) for event in events]
+                )
+                after = (events[-1].end_ts, events[-1].event_id)
+            if is_last:
+                account.stores.calendars.set_feed_watermark(key, max(now_ts, watermark_ts or now_ts))
+        await account.runtime.committed()
+
+
+async def delete_events(runtime: Runtime, events: EventsStore, key: CalendarKey) -> int:
+    """Deletes a calendar's events in committed steps, but not from the feed.  Returns their number."""
+    deleted = 0
+    while ids := events.some_ids(key, FEED_BATCH):
+        with runtime.database.write():
+            deleted += events.delete(key, ids)
+        await runtime.committed()
+    return deleted
