@@ -50,7 +50,7 @@ async def test_pages_show_every_job_once_newest_first(app: InProcessApp, limit: 
     assert pages[-1]
 
 
-async def test_a_page_of_nothing_is_the_last(app: InProcessApp) -> None:
+async def test_an_empty_or_exactly_full_page_has_no_next_cursor(app: InProcessApp) -> None:
     assert await app.call("jobs.list") == {"jobs": [], "next_cursor": None}
     fill(app, 50)
     page = await app.call("jobs.list", {"limit": 50})
@@ -59,7 +59,7 @@ async def test_a_page_of_nothing_is_the_last(app: InProcessApp) -> None:
 
 @pytest.mark.parametrize("status", [None, *STATUSES])
 @pytest.mark.parametrize("job_type", [None, "test.echo", "test.gone"])
-async def test_filters_hold_on_every_page(app: InProcessApp, status: str | None, job_type: str | None) -> None:
+async def test_filters_apply_to_every_page(app: InProcessApp, status: str | None, job_type: str | None) -> None:
     ids = fill(app, 60)
     wanted = {name: value for name, value in (("status", status), ("type", job_type)) if value is not None}
     pages = await walk(app, "jobs.list", "jobs", limit=4, **wanted)
@@ -70,7 +70,7 @@ async def test_filters_hold_on_every_page(app: InProcessApp, status: str | None,
     assert found == [job for job in everything if all(job[name] == value for name, value in wanted.items())]
 
 
-async def test_jobs_that_come_while_one_reads_do_not_disturb_the_pages(app: InProcessApp) -> None:
+async def test_jobs_created_between_two_pages_do_not_change_the_second(app: InProcessApp) -> None:
     ids = fill(app, 20)
     first = await app.call("jobs.list", {"limit": 10})
     for _ in range(5):
@@ -108,20 +108,20 @@ def cursor(value: object) -> str:
     ],
 )
 @pytest.mark.parametrize("method", ["jobs.list"])
-async def test_a_cursor_that_we_did_not_make_is_refused(app: InProcessApp, method: str, bad: str) -> None:
+async def test_an_invalid_cursor_is_refused(app: InProcessApp, method: str, bad: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await app.call(method, {"cursor": bad})
     assert (refused.value.code, refused.value.kind) == (4001, "invalid_cursor")
 
 
 @pytest.mark.parametrize("limit", [0, -1, 501, 2**53, 1.0, "5", True, None])
-async def test_a_limit_is_a_whole_number_from_1_to_500(app: InProcessApp, limit: object) -> None:
+async def test_a_limit_is_an_integer_from_1_to_500(app: InProcessApp, limit: object) -> None:
     with pytest.raises(RemoteError) as refused:
         await app.call("jobs.list", {"limit": limit})
     assert [detail["path"] for detail in refused.value.data["details"]] == ["limit"]
 
 
-async def test_a_jobs_log_is_read_oldest_first_a_page_at_a_time(app: InProcessApp) -> None:
+async def test_a_jobs_log_is_paged_oldest_first(app: InProcessApp) -> None:
     jobs = app.remote(Jobs)
     made = await jobs.create(type="test.flood", payload={"steps": 20, "logs": True, "size": 5})
     job_id = made.job.job_id
@@ -138,7 +138,7 @@ async def test_a_jobs_log_is_read_oldest_first_a_page_at_a_time(app: InProcessAp
     assert rest.next_cursor is None
 
 
-async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(app: InProcessApp) -> None:
+async def test_a_log_refuses_the_cursor_of_another_jobs_log(app: InProcessApp) -> None:
     jobs = app.remote(Jobs)
     one, other = await jobs.create(type="test.echo"), await jobs.create(type="test.echo")
     await jobs.cancel(job_id=other.job.job_id)
@@ -148,7 +148,7 @@ async def test_a_log_cannot_be_read_with_the_cursor_of_another_job(app: InProces
     assert refused.value.data["kind"] == "invalid_cursor"
 
 
-async def test_what_a_handler_logs_is_kept_within_bounds(app: InProcessApp) -> None:
+async def test_long_messages_and_large_meta_are_truncated(app: InProcessApp) -> None:
     job_id = (await app.call("jobs.create", {"type": "test.echo"}))["job"]["job_id"]
     app.job_queue.journal.log(job_id, "debug", "m" * 3_000, {"small": float("nan"), "path": object})
     app.job_queue.journal.log(job_id, "error", "", {"filler": "x" * 70_000})
