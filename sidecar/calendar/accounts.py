@@ -28,6 +28,7 @@ from sidecar.runtime import Runtime
 from sidecar.storage.secrets import SecretUnreadable
 
 REPLACED_RETRY_S: Final = 1.0
+"""Delay before a sync that was refused is retried with the credentials of the new sign-in."""
 
 
 class Accounts(AccountLifecycle):

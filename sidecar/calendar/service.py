@@ -15,12 +15,12 @@ from sidecar_protocol.calendar.calendars import (
 )
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import InvalidParams
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.events_store import EventFilter
 from sidecar.calendar.stores import Stores
+from sidecar.days import check_order
 
 
 class CalendarService(Calendars):
@@ -52,8 +52,7 @@ class CalendarService(Calendars):
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> CalendarEventPage:
-        if end <= start:  # both have the canonical form, which sorts as text
-            raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
+        check_order(start, end)
         wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
         events, next_cursor = self._stores.events.events(wanted, limit, cursor)
         return encode(CalendarEventPage, events=as_models(events), next_cursor=next_cursor).as_model()
@@ -110,5 +109,5 @@ class CalendarAccountsService(CalendarAccounts):
 
 
 def _seconds(moment: str) -> float:
-    """Seconds since 1970, unrounded: rounding either way would move an event in or out."""
+    """Returns seconds since 1970; rounding them would add or leave out events at the limits."""
     return datetime.fromisoformat(moment).timestamp()

@@ -17,7 +17,7 @@ LIFETIME_S = 3_599
 
 @dataclass
 class Consent:
-    """What the user does on Google's consent page."""
+    """The user's response on Google's consent page."""
 
     email: str = "ada@example.com"
     error: str | None = None
