@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import anyio
+import pytest
 
 from sidecar.features import FEATURES
 from tests.in_process_app import PATIENCE_S
