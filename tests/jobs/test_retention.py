@@ -1,4 +1,4 @@
-"""What is forgotten, when, and that the disk gets its space back."""
+"""Pruning of jobs, logs and events, and the vacuum that returns their space."""
 
 import sqlite3
 from collections.abc import Callable
@@ -169,7 +169,7 @@ async def replayed(harness: JobsHarness, after_seq: int) -> tuple[int, bool]:
 
 
 async def resumed(harness: JobsHarness, path: Path, after_seq: int) -> str:
-    """What a host is told that comes back having seen so much."""
+    """Returns the resume outcome of a handshake with this last seq."""
     epoch = harness.outbox.log.epoch()
     harness.close()
     again = JobsHarness(path, harness.clock)
@@ -206,7 +206,7 @@ async def test_the_event_log_is_pruned_and_a_replay_reports_lost_events(
     result = await maintain(harness, "prune")
     found = harness.outbox.log.window()[0]
     assert result == {"jobs": 0, "events": found - before}
-    assert oldest <= found <= oldest + 10  # what the job itself tells comes in
+    assert oldest <= found <= oldest + 10  # plus the notifications of the job itself
     assert await replayed(harness, 0) == (found, True)
     assert await replayed(harness, found - 2) == (found, True)
     assert await replayed(harness, found - 1) == (found, False)
@@ -348,7 +348,7 @@ async def test_a_vacuum_continues_while_other_code_writes(harness: JobsHarness) 
     async def committed() -> None:
         await harness.runtime.committed()
         for number in islice(others, 1):
-            with harness.database.write():  # somebody was faster, and has begun the next turn's transaction
+            with harness.database.write():  # a request has begun the next transaction
                 harness.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     harness.registrations["maintenance.vacuum"] = Registration(
