@@ -187,7 +187,7 @@ class JobProgress(Ephemeral):
     progress: Fraction | None
     """Null if the remaining work is unknown."""
     message: str | None
-    """What the job is doing."""
+    """A short description of the current step."""
 
 
 class Jobs(Protocol):

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "784940332df4a178";
+export const SCHEMA_HASH = "8a35ce2b68344656";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -1717,7 +1717,7 @@ export interface JobProgress {
   job_id: string;
   /** Null if the remaining work is unknown. */
   progress: number | null;
-  /** What the job is doing. */
+  /** A short description of the current step. */
   message: string | null;
 }
 
