@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "32cf7320461c887d";
+export const SCHEMA_HASH = "5324e677f8ada6b9";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -2875,7 +2875,7 @@ export interface Methods {
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
-   * Returns all Confluence accounts, oldest first.
+   * Returns the accounts, oldest first.
    *
    * Replaces GET /confluence/accounts.
    */
@@ -2884,7 +2884,7 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for Jira, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /confluence/accounts.
@@ -2914,7 +2914,7 @@ export interface Methods {
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
   /**
-   * Returns all Jira accounts, oldest first.
+   * Returns the accounts, oldest first.
    *
    * Replaces GET /jira/accounts.
    */
@@ -2923,7 +2923,7 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for Confluence, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /jira/accounts.
@@ -3313,7 +3313,7 @@ export interface NestedMethods<Options> {
   readonly confluence: {
     readonly accounts: {
       /**
-       * Returns all Confluence accounts, oldest first.
+       * Returns the accounts, oldest first.
        *
        * Replaces GET /confluence/accounts.
        */
@@ -3322,7 +3322,7 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for Jira, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /confluence/accounts.
@@ -3359,7 +3359,7 @@ export interface NestedMethods<Options> {
   readonly jira: {
     readonly accounts: {
       /**
-       * Returns all Jira accounts, oldest first.
+       * Returns the accounts, oldest first.
        *
        * Replaces GET /jira/accounts.
        */
@@ -3368,7 +3368,7 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for Confluence, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /jira/accounts.
