@@ -1,6 +1,6 @@
 """The life cycle of an account at a vendor's cloud, the same for every service.
 
-    active <-> needs_reauth        either of them -> deleting -> deleted (the row is gone)
+    active <-> needs_reauth        either of them -> deleting -> deleted (there is no row any more)
 
 An active account has a schedule, which queues its syncs.  When the vendor refuses an account, its schedule is removed,
 its status becomes `needs_reauth`, and the client is notified once; a new sign-in makes it active again.  A deletion is
@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, TypeVar
 
 import anyio
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOCKED_RETRY_S: Final = 60.0
-"""Delay before a sync is retried whose credentials are locked: the client hands over the key in its handshake."""
+"""Delay before a sync with locked credentials is retried.  The client passes their key in its handshake."""
 
 
 class AccountRefused(Exception):
@@ -127,7 +127,7 @@ class AccountLifecycle(ABC):
         """Sends `accounts.updated`, inside the transaction that has changed the account."""
         account = self.find_account(account_id)
         if account is not None:
-            self._notify(account, AccountStatus(account.status), account.reason, account.hint)
+            self._notify(account)
 
     def activate(self, account_id: str, reason: str | None = None, hint: str | None = None) -> None:
         """Makes an account active, with a warning if there is a reason, and schedules its syncs."""
@@ -198,13 +198,16 @@ class AccountLifecycle(ABC):
             if self.find_account(account.account_id) is not None:  # else another call was faster
                 self._sync_state.remove(account.connector)
                 self.delete_row(account)
-                self._notify(account, AccountStatus.DELETED, None, None)
+                self._notify(replace(account, status=AccountStatus.DELETED, reason=None, hint=None))
         return is_revoked
 
     async def resume(self) -> None:
         """Schedules the syncs of the active accounts and continues the deletions that a crash has interrupted."""
         try:
-            for account in self.all_accounts():
+            for account_id in [account.account_id for account in self.all_accounts()]:
+                account = self.find_account(account_id)
+                if account is None:  # deleted while another deletion was awaited
+                    continue
                 if account.status == AccountStatus.DELETING:
                     await self.delete_account(account)
                 elif account.status == AccountStatus.ACTIVE and self.can_sync(account):
@@ -219,10 +222,14 @@ class AccountLifecycle(ABC):
             self.set_status(account.account_id, status, reason, hint)
             self.announce(account.account_id)
 
-    def _notify(self, account: Account, status: AccountStatus, reason: str | None, hint: str | None) -> None:
+    def _notify(self, account: Account) -> None:
         self._runtime.notify(
             AccountUpdated(
-                service=account.service, account_id=account.account_id, status=status, reason=reason, hint=hint
+                service=account.service,
+                account_id=account.account_id,
+                status=AccountStatus(account.status),
+                reason=account.reason,
+                hint=account.hint,
             )
         )
 

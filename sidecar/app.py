@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar_protocol.connection import Connection, Id
 from sidecar_protocol.system.lifecycle import SecretsState
 from sidecar_protocol.system.progress import ProgressKind, ProgressValue, RequestProgress
-from sidecar_protocol.system.status import OutboxStatus
 
 from sidecar import exit_codes
 from sidecar.clock import FixedClock, SystemClock, iso_now
@@ -34,7 +33,6 @@ from sidecar.storage.database import Database, DatabaseLocked, LockFile
 from sidecar.storage.migrations import DatabaseNewer, DatabaseUnusable, open_database
 from sidecar.storage.secrets import Vault
 from sidecar.storage.unit_of_work import UnitOfWork
-from sidecar.system.service import SystemService
 from sidecar.wire.dispatch import Answers, Dispatcher, Routes
 from sidecar.wire.event_log import EventLog, EventsService
 from sidecar.wire.host_watch import watch_parent, watch_process
@@ -75,6 +73,7 @@ class App:
         self._code = exit_codes.OK
         self._work: asyncio.Task[None] | None = None
         self._clock = SystemClock() if settings.now_ms is None else FixedClock(settings.now_ms)
+        self._started = self._clock.monotonic()
         self._unit_of_work = UnitOfWork(self._loop.call_soon)
         self._lock, self._database = self._open()
         event_log = EventLog(self._database)
@@ -173,13 +172,16 @@ class App:
             token=self._settings.token,
             schema_hash=sha256(openrpc.read_bytes()).hexdigest()[:16],
         )
-        services = (
-            self._lifecycle,
-            SystemService(self._runtime, self._features, self, self._logs, openrpc),
-            EventsService(self._outbox.log),
-            *self._jobs.services,
-        )
-        return Dispatcher(Routes(services, self._features.deferred), self._lifecycle.admit, self._answers, in_flight)
+        services = (self._lifecycle, EventsService(self._outbox.log), *self._jobs.services)
+        system = cache(self._make_system)
+        routes = Routes(services, {**self._features.deferred, "system": system, "rpc": system})
+        return Dispatcher(routes, self._lifecycle.admit, self._answers, in_flight)
+
+    def _make_system(self) -> tuple[object, ...]:
+        from sidecar.system.service import SystemService  # noqa: PLC0415 - the handshake does without its models
+
+        openrpc = schema_dir() / "openrpc.json"
+        return (SystemService(self._runtime, self._features, self, self._outbox, self._logs, openrpc),)
 
     async def run(self) -> int:
         """Serves until the end.  Returns the exit code."""
@@ -252,9 +254,13 @@ class App:
     def requests(self) -> int:
         return self._dispatcher.requests
 
-    def outbox_status(self) -> OutboxStatus:
-        latest_seq = self._outbox.log.window()[1]
-        return OutboxStatus(pending_bytes=self._writer.pending_bytes, latest_seq=latest_seq, lagged=self._outbox.lagged)
+    @property
+    def uptime_s(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    @property
+    def pending_bytes(self) -> int:
+        return self._writer.pending_bytes
 
     # --- work ---------------------------------------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ class Features:
         """Returns the number of connected accounts by service."""
         return {service: count for name in FEATURES for service, count in self.get(name).account_counts().items()}
 
-    def work_trouble(self) -> str | None:
+    def work_problem(self) -> str | None:
         """Returns why no jobs are run at the moment; None if they are."""
         return "the worker has ended" if self._has_ended else self._jobs.claim_error
 

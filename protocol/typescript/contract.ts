@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "d583a489e4dfdda6";
+export const SCHEMA_HASH = "8a35ce2b68344656";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -15,20 +15,21 @@ export interface Meta {
   traceparent?: string | null;
 }
 
-/** Events, newest first. */
+/** A page of events, newest first. */
 export interface ActivityPage {
   events: ActivityEvent[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** One thing that happened. */
+/** An event of the activity feed. */
 export interface ActivityEvent {
   event_id: string;
   /** google_calendar, ics, jira, confluence or claude. */
   source: string;
-  /** `local` for what this machine did itself. */
+  /** `local` for events on this computer. */
   account_id: string;
+  /** The object and what happened to it, for example `issue_transitioned` or `event_scheduled`. */
   event_type: string;
   title: string | null;
   description: string | null;
@@ -36,56 +37,60 @@ export interface ActivityEvent {
   actor: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   event_time: string | null;
-  /** The same moment, seconds since 1970. */
+  /** The same time in seconds since 1970. */
   event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  /** When it ended or will end, if it has a duration, such as a meeting or logged work. */
   ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  /** The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events. */
   local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
+  /** The day after an all-day event's last day; null if it has one day. */
   local_end_date: string | null;
   /** Whether the account's owner did it. */
   by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
+  /** The id of the calendar, project or space. */
   container_id: string | null;
-  /** That one's name. */
+  /** The name of the calendar, project or space. */
   container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  /** The id of the page or of the series of meetings that several events are about. */
   object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
+  /** The issue that it is about, according to Jira. */
   issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  /**
+   * The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+   * cancelled.
+   */
   status: string | null;
-  /** An issue's status before. */
+  /** The issue's status before this event. */
   previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
+  /** The meaning of an issue's status: todo, doing, done or blocked. */
   status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
+  /** The keys of other issues that it is linked with, or whose keys occur in its texts. */
   links: string[];
-  /** 1, and one more each time it was told anew in other words. */
+  /** 1, incremented each time that the event is updated. */
   version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
-  /** What the source said, where it is worth keeping. */
+  /** Further data from the source. */
   raw: unknown;
 }
 
-/** What was found, newest first. */
+/** A page of search results, newest first. */
 export interface ActivityHits {
   hits: ActivityHit[];
-  /** Null: there is no more.  Otherwise go on, even if the page is empty. */
+  /** Null on the last page.  Otherwise continue, even if this page is empty. */
   next_cursor: string | null;
 }
 
-/** An event that a search found, with what of it to show. */
+/** An event that a search found, with an excerpt to show. */
 export interface ActivityHit {
   event_id: string;
   /** google_calendar, ics, jira, confluence or claude. */
   source: string;
-  /** `local` for what this machine did itself. */
+  /** `local` for events on this computer. */
   account_id: string;
+  /** The object and what happened to it, for example `issue_transitioned` or `event_scheduled`. */
   event_type: string;
   title: string | null;
   description: string | null;
@@ -93,41 +98,44 @@ export interface ActivityHit {
   actor: string | null;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   event_time: string | null;
-  /** The same moment, seconds since 1970. */
+  /** The same time in seconds since 1970. */
   event_ts: number | null;
-  /** When it ended or will end, where it has a duration: a meeting, logged work. */
+  /** When it ended or will end, if it has a duration, such as a meeting or logged work. */
   ended_at: string | null;
-  /** Of all-day events only: the first day, `2026-11-25`, which is that date in every zone. */
+  /** The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events. */
   local_date: string | null;
-  /** The day after an all-day event's last; null: it has one day. */
+  /** The day after an all-day event's last day; null if it has one day. */
   local_end_date: string | null;
   /** Whether the account's owner did it. */
   by_me: boolean;
-  /** What it lies in: the calendar's, project's or space's id. */
+  /** The id of the calendar, project or space. */
   container_id: string | null;
-  /** That one's name. */
+  /** The name of the calendar, project or space. */
   container: string | null;
-  /** What it is about, where several events are about one thing: the page, the series of meetings. */
+  /** The id of the page or of the series of meetings that several events are about. */
   object_id: string | null;
-  /** The issue that it is about, said by Jira itself. */
+  /** The issue that it is about, according to Jira. */
   issue_key: string | null;
-  /** How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled. */
+  /**
+   * The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+   * cancelled.
+   */
   status: string | null;
-  /** An issue's status before. */
+  /** The issue's status before this event. */
   previous_status: string | null;
-  /** What an issue's status means: todo, doing, done or blocked. */
+  /** The meaning of an issue's status: todo, doing, done or blocked. */
   status_kind: string | null;
-  /** Further issues that it is linked with, by their keys. */
+  /** The keys of other issues that it is linked with, or whose keys occur in its texts. */
   links: string[];
-  /** 1, and one more each time it was told anew in other words. */
+  /** 1, incremented each time that the event is updated. */
   version: number;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   updated_at: string;
-  /** What the source said, where it is worth keeping. */
+  /** Further data from the source. */
   raw: unknown;
-  /** A piece of the description around the first hit, or of the title where the description has none. */
+  /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
   marks: Highlight[];
 }
@@ -139,73 +147,73 @@ export interface Highlight {
 }
 
 /**
- * In what form a summary is wanted.
+ * The format of a summary.
  *
- * - `markdown`: As data and as text.
+ * - `markdown`: Data, and the same as text in `markdown`.
  */
 export const SummaryFormat = {
   DATA: "data",
-  /** As data and as text. */
+  /** Data, and the same as text in `markdown`. */
   MARKDOWN: "markdown",
 } as const;
 /**
- * In what form a summary is wanted.
+ * The format of a summary.
  *
- * - `markdown`: As data and as text.
+ * - `markdown`: Data, and the same as text in `markdown`.
  */
 export type SummaryFormat = "data" | "markdown";
 
 /**
- * What a summary has a part for.
+ * How a summary is divided into parts.
  *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
+ * - `project`: The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence
+ * space, the
+ * working folder of Claude, or its calendar.
  */
 export const SummaryGroup = {
   DAY: "day",
   /**
-   * Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
-   * run names counts for more than those.
+   * The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence space, the
+   * working folder of Claude, or its calendar.
    */
   PROJECT: "project",
 } as const;
 /**
- * What a summary has a part for.
+ * How a summary is divided into parts.
  *
- * - `project`: Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a
- * meeting or a
- * run names counts for more than those.
+ * - `project`: The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence
+ * space, the
+ * working folder of Claude, or its calendar.
  */
 export type SummaryGroup = "day" | "project";
 
-/** What the owner of the accounts did between two moments, in the order in which it happened. */
+/** The work of the accounts' owner in a time range, in the order in which it happened. */
 export interface ActivitySummary {
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   start: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   end: string;
   time_zone: string;
-  /** The local day of the start. */
+  /** The local date of `start`. */
   first_date: string;
-  /** The last one that begins before the end. */
+  /** The local date of the last moment before `end`. */
   last_date: string;
   group: SummaryGroup;
   totals: SummaryTotals;
-  /** Those in which something happened. */
+  /** The days or projects with events. */
   parts: SummaryPart[];
-  /** Of the issues above, those that are being worked on. */
+  /** Issues of this summary whose last status is in progress. */
   next_issues: SummaryIssue[];
-  /** Those of the first day after the end, within a week, that has any. */
+  /** The meetings of the first day after `end` that has any, within a week. */
   next_meetings: SummaryMeeting[];
   blocked_issues: SummaryIssue[];
   markdown: string | null;
 }
 
-/** The figures of a part, or of all. */
+/** The totals of a part, or of the whole summary. */
 export interface SummaryTotals {
   meetings: number;
-  /** The time in meetings; of those at the same time it counts once. */
+  /** Seconds in meetings; meetings at the same time count once. */
   meeting_s: number;
   issues: number;
   issues_done: number;
@@ -214,13 +222,13 @@ export interface SummaryTotals {
   runs: number;
   runs_failed: number;
   cost_usd: number;
-  /** Events of other kinds. */
+  /** The number of all other events. */
   other: number;
 }
 
-/** One day, or one project. */
+/** One day or one project. */
 export interface SummaryPart {
-  /** `2026-11-25`, or the project's name; an empty one has what belongs to none. */
+  /** The date, for example `2026-11-25`, or the project's name; empty for events without a project. */
   name: string;
   totals: SummaryTotals;
   all_day: SummaryAllDay[];
@@ -230,11 +238,11 @@ export interface SummaryPart {
   runs: SummaryRun[];
 }
 
-/** Something that lasts whole days. */
+/** An all-day event. */
 export interface SummaryAllDay {
   title: string;
   first_date: string;
-  /** The same as the first, where it has one day. */
+  /** Equal to `first_date` if it has one day. */
   last_date: string;
   calendar: string | null;
 }
@@ -243,7 +251,7 @@ export interface SummaryAllDay {
 export interface SummaryMeeting {
   title: string;
   date: string;
-  /** By the clock of the time zone: 09:30. */
+  /** Local time in the time zone, for example 09:30. */
   starts: string;
   ends: string | null;
   duration_s: number;
@@ -252,29 +260,29 @@ export interface SummaryMeeting {
   is_tentative: boolean;
   calendar: string | null;
   url: string | null;
-  /** Issues that it names. */
+  /** Issues that it mentions. */
   links: string[];
 }
 
-/** All that was done about one issue. */
+/** The work on one issue. */
 export interface SummaryIssue {
   issue_key: string;
   title: string;
   url: string | null;
   project: string;
   is_created: boolean;
-  /** Its status before the first move; null: it was not moved. */
+  /** Its status before the first transition; null if there was none. */
   from_status: string | null;
   to_status: string | null;
-  /** What its last known status means: todo, doing, done or blocked. */
+  /** The meaning of its last known status: todo, doing, done or blocked. */
   status_kind: string | null;
   changes: number;
   comments: number;
-  /** Logged work. */
+  /** Seconds of logged work. */
   worked_s: number;
 }
 
-/** All that was done about one page. */
+/** The work on one page. */
 export interface SummaryPage {
   title: string;
   url: string | null;
@@ -284,18 +292,18 @@ export interface SummaryPage {
   comments: number;
 }
 
-/** What Claude was asked, as often as it was asked the same. */
+/** Runs and turns of Claude with the same prompt. */
 export interface SummaryRun {
   title: string;
   runs: number;
   failed: number;
   cost_usd: number;
   duration_s: number;
-  /** Issues that the prompt names. */
+  /** Issues that the prompt mentions. */
   links: string[];
 }
 
-/** Every local day of a span, those without events too. */
+/** All local days of a time range, including days without events. */
 export interface ActivityHeatmap {
   days: HeatmapDay[];
   total: number;
@@ -303,7 +311,7 @@ export interface ActivityHeatmap {
   highest: number;
 }
 
-/** One local day. */
+/** The number of events of one local day. */
 export interface HeatmapDay {
   date: string;
   count: number;
@@ -1216,75 +1224,83 @@ export interface LoggedEvent {
   params: unknown;
 }
 
-/** The job that now stands in the queue. */
+/** The result of `jobs.create`. */
 export interface JobCreated {
   job: Job;
-  /** True where the idempotency key had been used: this is the job it made then. */
+  /** True if the idempotency key was used before; `job` is then the job that was created with it. */
   deduplicated: boolean;
 }
 
-/** Jobs, newest first. */
+/** A page of jobs, newest first. */
 export interface JobPage {
   jobs: Job[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** Lines of a job's log, oldest first. */
+/** A page of a job's log, oldest line first. */
 export interface JobLogPage {
   lines: JobLogLine[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** One line of a job's stored log. */
+/** One line of a job's log. */
 export interface JobLogLine {
   line_id: string;
   job_id: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   level: JobLogLevel;
+  /** At most 2,000 characters; longer messages are cut. */
   message: string;
+  /** Structured details, at most 64 KiB of JSON. */
   meta: unknown;
 }
 
-/** How much a line of a job's log matters. */
+/** The severity of a line in a job's log. */
 export const JobLogLevel = {
   DEBUG: "debug",
   INFO: "info",
   WARNING: "warning",
   ERROR: "error",
 } as const;
-/** How much a line of a job's log matters. */
+/** The severity of a line in a job's log. */
 export type JobLogLevel = "debug" | "info" | "warning" | "error";
 
-/** The queue as a whole. */
+/** The state of the queue. */
 export interface JobQueue {
-  /** Whether no job is started; running ones go on. */
+  /** While the queue is paused, no job is started; running jobs continue. */
   paused: boolean;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When the queue was paused.  Null if it is not. */
   paused_at: string | null;
-  /** Jobs by status. */
+  /** The number of stored jobs by status.  A status without jobs is absent. */
   counts: Record<string, number>;
 }
 
-/** All schedules, by id. */
+/** All schedules, sorted by id. */
 export interface ScheduleList {
   schedules: Schedule[];
 }
 
-/** A job that is made again and again. */
+/** Creates jobs of one type periodically. */
 export interface Schedule {
   schedule_id: string;
+  /** The type of its jobs. */
   type: string;
+  /** The payload of its jobs. */
   payload: unknown;
-  /** Between two runs, on a grid of the wall clock: it does not shift with restarts. */
+  /** Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move. */
   period_s: number;
   enabled: boolean;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /**
+   * When the next job is created, unless the previous one is unfinished.  Without meaning while disabled.  UTC, ISO
+   * 8601: 2026-11-23T08:00:00.000Z.
+   */
   next_run_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When the last job was created, by the schedule or by `jobs.schedules.run`. */
   last_run_at: string | null;
+  /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
 }
 
@@ -1525,7 +1541,7 @@ export const AccountService = {
 /** The service of an account.  Activity events from it have the same value as their `source`. */
 export type AccountService = "google_calendar" | "ics" | "jira" | "confluence";
 
-/** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+/** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
 export interface ActivityChanged {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1537,7 +1553,7 @@ export interface ActivityChanged {
   updated: number;
   removed: number;
   events: ActivityEvent[];
-  /** The ids of removed ones, at most 500: where more were removed, list anew. */
+  /** The ids of removed events, at most 500; if more were removed, load the list again. */
   removed_ids: string[];
 }
 
@@ -1665,7 +1681,7 @@ export interface JobQueueUpdated {
   queue: JobQueue;
 }
 
-/** A schedule was changed, or has made a job. */
+/** A schedule was changed, or has created a job. */
 export interface ScheduleUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1674,7 +1690,11 @@ export interface ScheduleUpdated {
   schedule: Schedule;
 }
 
-/** A job was created or changed its status. */
+/**
+ * A job was created or has changed: its status, what it waits for, or a requested cancellation.
+ *
+ * A pruned job sends no notification.
+ */
 export interface JobUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1692,11 +1712,12 @@ export interface JobLogAdded {
   line: JobLogLine;
 }
 
-/** A running job got further. */
+/** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
 export interface JobProgress {
   job_id: string;
-  /** Null where the end cannot be known. */
+  /** Null if the remaining work is unknown. */
   progress: number | null;
+  /** A short description of the current step. */
   message: string | null;
 }
 
@@ -1737,14 +1758,14 @@ export const ProgressKind = {
 /** The position of a progress report. */
 export type ProgressKind = "begin" | "report" | "end";
 
-/** Write events to a file, newest first.  It appears under its name once it is complete. */
+/** Writes events to a file, newest first.  The file appears under its name when it is complete. */
 export interface ExportActivity {
   /** @default "csv" */
   format?: ActivityFileFormat;
-  /** In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`. */
+  /** Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`. */
   path?: string | null;
   /**
-   * Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`.
+   * Whether to replace an existing file at `path`; otherwise the job fails with `file_exists`.
    *
    * @default false
    */
@@ -1757,33 +1778,33 @@ export interface ExportActivity {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
+  /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
   query?: string | null;
 }
 
 /**
- * In what form events are written to a file.
+ * The format of an exported file.
  *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export const ActivityFileFormat = {
-  /** For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula. */
+  /** UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula. */
   CSV: "csv",
-  /** A line for each event, as `activity.events.list` tells it. */
+  /** One event per line, as in `activity.events.list`. */
   JSONL: "jsonl",
   MARKDOWN: "markdown",
 } as const;
 /**
- * In what form events are written to a file.
+ * The format of an exported file.
  *
- * - `csv`: For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula.
- * - `jsonl`: A line for each event, as `activity.events.list` tells it.
+ * - `csv`: UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula.
+ * - `jsonl`: One event per line, as in `activity.events.list`.
  */
 export type ActivityFileFormat = "csv" | "jsonl" | "markdown";
 
-/** The file. */
+/** The exported file. */
 export interface ActivityFile {
   path: string;
   rows: number;
@@ -2030,7 +2051,7 @@ export interface ActivityEventsListParams {
   /** An account's id. */
   account_id?: string | null;
   event_type?: string | null;
-  /** An issue's key, such as PROJ-123. */
+  /** An issue's key, for example PROJ-123. */
   issue_key?: string | null;
   query?: string | null;
   /**
@@ -2502,9 +2523,9 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** A second create with it returns the first job. */
+  /** If a job was created with this key before, that job is returned and none is created. */
   idempotency_key?: string | null;
-  /** How often it is tried at most; null: as its type says. */
+  /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
 }
 
@@ -2574,7 +2595,7 @@ export interface JobsSchedulesUpdateParams {
   /** A schedule's id. */
   schedule_id: string;
   enabled?: boolean | null;
-  /** Seconds, at least a minute. */
+  /** Seconds between two runs, at least 60. */
   period_s?: number | null;
 }
 
@@ -2634,36 +2655,37 @@ export type SystemDiagnosticsParams = Record<string, never>;
 /** Every request, with its params and its result. */
 export interface Methods {
   /**
-   * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+   * Lists events with start <= time < end, newest first; `query` is text in the title or description.
    *
-   * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-   * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+   * With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+   * that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
    *
    * Errors: invalid_cursor.  Replaces GET /activity/events.
    */
   "activity.events.list": { params: ActivityEventsListParams; result: ActivityPage };
   /**
-   * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+   * Finds events that contain all words of `query` in title or description, newest first.
    *
-   * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-   * even empty, while there is a `next_cursor`: go on from there.
+   * Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+   * issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+   * cursor.
    *
    * Errors: invalid_cursor.
    */
   "activity.search": { params: ActivitySearchParams; result: ActivityHits };
   /**
-   * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+   * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
    *
-   * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-   * meetings that were cancelled or declined; one that is in two calendars counts once.
+   * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+   * omitted; a meeting that is in two calendars counts once.
    *
    * Errors: time_zone_unknown.
    */
   "activity.summary": { params: ActivitySummaryParams; result: ActivitySummary };
   /**
-   * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+   * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
    *
-   * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+   * An all-day event counts on its first day in every time zone.
    *
    * Errors: time_zone_unknown.
    */
@@ -2942,65 +2964,75 @@ export interface Methods {
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
-   * Put a job into the queue.  Once this is answered, the job survives any crash.
+   * Adds a job to the queue.  Once the response arrives, the job is stored durably.
+   *
+   * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
+   * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
    * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
-   * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+   * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
    *
    * Errors: invalid_cursor.  Replaces GET /jobs.
    */
   "jobs.list": { params: JobsListParams; result: JobPage };
   /**
-   * One job as it stands.
+   * Returns one job.
    *
    * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
   "jobs.get": { params: JobsGetParams; result: Job };
   /**
-   * Ask a job to stop.
+   * Requests the cancellation of a job, and returns the job.
    *
-   * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+   * A queued job is cancelled at once.  A running job has `cancel_requested` until its handler stops, which
+   * `jobs.updated` reports; it can still succeed or fail before that.  A finished job does not change.
    *
    * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
-   * The lines of a job's stored log, oldest first.
+   * Lists the lines of a job's log, oldest first.
+   *
+   * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
    *
    * Errors: job_not_found, invalid_cursor.
    */
   "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
-   * Run a finished job again, as the same job, with all its tries before it.
+   * Queues a finished job again, under the same id.
+   *
+   * Its attempts, progress, result and error are reset; its log continues.
    *
    * Errors: job_not_found, job_not_finished.
    */
   "jobs.retry": { params: JobsRetryParams; result: Job };
-  /** Whether the queue is paused, and how many jobs it holds. */
+  /** Returns whether the queue is paused, and the number of jobs by status. */
   "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue };
-  /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+  /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
   "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
-  /** Start jobs again. */
+  /** Starts jobs again. */
   "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
   /**
-   * Look at once for what is due: the machine has slept, while timers stood still.
+   * Starts overdue jobs at once.  Call it after the computer wakes from standby.
    *
-   * Without it that is noticed within a minute.
+   * Timers stop in standby; without this call, overdue jobs start within a minute.
    */
   "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue };
-  /** All schedules. */
+  /** Lists all schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
   /**
-   * Switch a schedule on or off, or change its period.
+   * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
    *
    * Errors: schedule_not_found.
    */
   "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule };
   /**
-   * Make its job now, beside the grid; where one is still live, answer with that.
+   * Creates the schedule's job now, which does not move the grid, and returns it.
+   *
+   * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
    *
    * Errors: schedule_not_found.
    */
@@ -3042,37 +3074,38 @@ export interface NestedMethods<Options> {
   readonly activity: {
     readonly events: {
       /**
-       * Events with start <= time < end, newest first; `query` is text that the title or description contains.
+       * Lists events with start <= time < end, newest first; `query` is text in the title or description.
        *
-       * `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-       * it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+       * With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+       * that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
        *
        * Errors: invalid_cursor.  Replaces GET /activity/events.
        */
       readonly list: ((params?: ActivityEventsListParams, options?: Options) => Promise<ActivityPage>);
     };
     /**
-     * Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+     * Finds events that contain all words of `query` in title or description, newest first.
      *
-     * Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-     * even empty, while there is a `next_cursor`: go on from there.
+     * Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+     * issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+     * cursor.
      *
      * Errors: invalid_cursor.
      */
     readonly search: ((params: ActivitySearchParams, options?: Options) => Promise<ActivityHits>);
     /**
-     * A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+     * Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
      *
-     * Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-     * meetings that were cancelled or declined; one that is in two calendars counts once.
+     * The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+     * omitted; a meeting that is in two calendars counts once.
      *
      * Errors: time_zone_unknown.
      */
     readonly summary: ((params: ActivitySummaryParams, options?: Options) => Promise<ActivitySummary>);
     /**
-     * How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+     * Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
      *
-     * Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+     * An all-day event counts on its first day in every time zone.
      *
      * Errors: time_zone_unknown.
      */
@@ -3390,70 +3423,81 @@ export interface NestedMethods<Options> {
   };
   readonly jobs: {
     /**
-     * Put a job into the queue.  Once this is answered, the job survives any crash.
+     * Adds a job to the queue.  Once the response arrives, the job is stored durably.
+     *
+     * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
+     * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
      * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
-     * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+     * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
      *
      * Errors: invalid_cursor.  Replaces GET /jobs.
      */
     readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
     /**
-     * One job as it stands.
+     * Returns one job.
      *
      * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
      */
     readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
     /**
-     * Ask a job to stop.
+     * Requests the cancellation of a job, and returns the job.
      *
-     * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+     * A queued job is cancelled at once.  A running job has `cancel_requested` until its handler stops, which
+     * `jobs.updated` reports; it can still succeed or fail before that.  A finished job does not change.
      *
      * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
       /**
-       * The lines of a job's stored log, oldest first.
+       * Lists the lines of a job's log, oldest first.
+       *
+       * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated":
+       * true}`.
        *
        * Errors: job_not_found, invalid_cursor.
        */
       readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
-     * Run a finished job again, as the same job, with all its tries before it.
+     * Queues a finished job again, under the same id.
+     *
+     * Its attempts, progress, result and error are reset; its log continues.
      *
      * Errors: job_not_found, job_not_finished.
      */
     readonly retry: ((params: JobsRetryParams, options?: Options) => Promise<Job>);
     readonly queue: {
-      /** Whether the queue is paused, and how many jobs it holds. */
+      /** Returns whether the queue is paused, and the number of jobs by status. */
       readonly get: ((params?: JobsQueueGetParams, options?: Options) => Promise<JobQueue>);
-      /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+      /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
       readonly pause: ((params?: JobsQueuePauseParams, options?: Options) => Promise<JobQueue>);
-      /** Start jobs again. */
+      /** Starts jobs again. */
       readonly resume: ((params?: JobsQueueResumeParams, options?: Options) => Promise<JobQueue>);
       /**
-       * Look at once for what is due: the machine has slept, while timers stood still.
+       * Starts overdue jobs at once.  Call it after the computer wakes from standby.
        *
-       * Without it that is noticed within a minute.
+       * Timers stop in standby; without this call, overdue jobs start within a minute.
        */
       readonly wake: ((params?: JobsQueueWakeParams, options?: Options) => Promise<JobQueue>);
     };
     readonly schedules: {
-      /** All schedules. */
+      /** Lists all schedules. */
       readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
       /**
-       * Switch a schedule on or off, or change its period.
+       * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
        *
        * Errors: schedule_not_found.
        */
       readonly update: ((params: JobsSchedulesUpdateParams, options?: Options) => Promise<Schedule>);
       /**
-       * Make its job now, beside the grid; where one is still live, answer with that.
+       * Creates the schedule's job now, which does not move the grid, and returns it.
+       *
+       * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
        *
        * Errors: schedule_not_found.
        */
@@ -3500,7 +3544,7 @@ export interface ClientNotifications {
 export interface Notifications {
   /** An account was connected, needs the user's attention, or was deleted. */
   "accounts.updated": AccountUpdated;
-  /** The feed changed: how many events of one source and account, and the newest of them (at most 50). */
+  /** The feed changed: the number of events of one account, and the newest added or updated ones (at most 50). */
   "activity.changed": ActivityChanged;
   /** Events of a calendar were added, updated or removed, or the calendar itself was (then all counts are 0). */
   "calendar.changed": CalendarChanged;
@@ -3531,13 +3575,17 @@ export interface Notifications {
   "events.resync": EventsResync;
   /** The queue was paused or resumed. */
   "jobs.queue_updated": JobQueueUpdated;
-  /** A schedule was changed, or has made a job. */
+  /** A schedule was changed, or has created a job. */
   "jobs.schedule_updated": ScheduleUpdated;
-  /** A job was created or changed its status. */
+  /**
+   * A job was created or has changed: its status, what it waits for, or a requested cancellation.
+   *
+   * A pruned job sends no notification.
+   */
   "jobs.updated": JobUpdated;
   /** A line was added to a job's log. */
   "jobs.log_added": JobLogAdded;
-  /** A running job got further. */
+  /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
   /** The state of the process changed. */
   "system.state": SystemState;
@@ -3547,7 +3595,7 @@ export interface Notifications {
 
 /** The job types for jobs.create, with their results. */
 export interface JobTypes {
-  /** Write events to a file, newest first.  It appears under its name once it is complete. */
+  /** Writes events to a file, newest first.  The file appears under its name when it is complete. */
   "activity.export": { payload: ExportActivity; result: ActivityFile };
   /** Reads the changes of an account's calendars. */
   "calendar.sync": { payload: SyncCalendar; result: CalendarSynced };
@@ -3831,7 +3879,7 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
-  /** The job is still queued or running; only a finished one can be run again. */
+  /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,

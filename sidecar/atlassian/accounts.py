@@ -51,7 +51,7 @@ class Accounts(AccountLifecycle):
         owner_id = signed_in.owner.atlassian_account_id
         with self._runtime.database.write():
             if before.atlassian_account_id not in (None, owner_id):
-                self.sync_store.request_reset(_account(before))
+                self.sync_store.request_reset(before.account)
             is_active = before.status == AccountStatus.ACTIVE
             if not is_active or before.api_route is None or before.atlassian_account_id != owner_id:
                 columns = {**signed_in.columns(), "base_url": base_url}
@@ -80,10 +80,10 @@ class Accounts(AccountLifecycle):
 
     def find_account(self, account_id: str) -> Account | None:
         stored = self.store.get(account_id)
-        return None if stored is None else _account(stored)
+        return None if stored is None else stored.account
 
     def all_accounts(self) -> list[Account]:
-        return [_account(stored) for stored in self.store.all()]
+        return [stored.account for stored in self.store.all()]
 
     def sync_job(self, account: Account, *, full: bool = False) -> SyncJira | SyncConfluence:
         return SYNC_JOBS[account.service](account_id=account.account_id, full=full)
@@ -105,11 +105,6 @@ class Accounts(AccountLifecycle):
 
     def sign_in_replaced(self) -> JobFailed:
         return JobFailed("The account got a new token during the sync.", kind="token_replaced", retryable=True)
-
-
-def _account(stored: StoredAccount) -> Account:
-    service, hint = AccountService(stored.service), HINTS.get(stored.reason or "")
-    return Account(stored.account_id, service, stored.status, stored.reason, hint, stored.api_token)
 
 
 def account_deleted() -> JobFailed:

@@ -5,9 +5,13 @@ appear without notice, so an unknown node is converted to its text and its conte
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from sidecar.json_reader import get, get_count, get_objects, get_text
+
+Node = Mapping[str, Any]
 
 MAX_CHARS: Final = 20_000
 """Default maximum length of a text; the feed stores less."""
@@ -23,8 +27,9 @@ def adf_text(document: object, limit: int = MAX_CHARS) -> str:
     if isinstance(document, str):
         return document[:limit].strip()
     writer = _TextWriter(limit)
-    with contextlib.suppress(_Full):
-        _convert(document, writer, 0)
+    if isinstance(document, dict):
+        with contextlib.suppress(_Full):
+            _convert(document, writer, 0)
     return "".join(writer.parts)[:limit].strip()
 
 
@@ -47,7 +52,7 @@ class _TextWriter:
         """Appends text, which may contain line ends."""
         for number, piece in enumerate(text.split("\n")):
             if number:
-                self.newline()
+                self._end_line()
             if piece:
                 if self._at_start:
                     self._append(self.indent if self.marker is None else self.marker)
@@ -55,19 +60,19 @@ class _TextWriter:
                     self._at_start = False
                 self._append(piece)
 
-    def newline(self) -> None:
-        self._append("\n")
-        self._at_start = True
-
     def start_line(self) -> None:
         """Ends the current line unless it is empty."""
         if not self._at_start:
-            self.newline()
+            self._end_line()
 
     def count_node(self) -> None:
         self.nodes_left -= 1
         if self.nodes_left < 0:
             raise _Full
+
+    def _end_line(self) -> None:
+        self._append("\n")
+        self._at_start = True
 
     def _append(self, text: str) -> None:
         self.parts.append(text)
@@ -76,13 +81,11 @@ class _TextWriter:
             raise _Full
 
 
-def _convert(node: object, writer: _TextWriter, depth: int) -> None:
-    if not isinstance(node, dict) or depth > MAX_DEPTH:
+def _convert(node: Node, writer: _TextWriter, depth: int) -> None:
+    if depth > MAX_DEPTH:
         return
     writer.count_node()
-    kind = node.get("type")
-    if not isinstance(kind, str):
-        kind = ""
+    kind = get_text(node, "type") or ""
     if (leaf := LEAVES.get(kind)) is not None:
         writer.write(leaf(node))
     elif kind == "rule":
@@ -93,54 +96,46 @@ def _convert(node: object, writer: _TextWriter, depth: int) -> None:
         CONTAINERS.get(kind, _unknown)(node, writer, depth)
 
 
-def _children(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
-    content = node.get("content")
-    if isinstance(content, list):
-        for child in content:
-            _convert(child, writer, depth + 1)
+def _children(node: Node, writer: _TextWriter, depth: int) -> None:
+    for child in get_objects(node, "content"):
+        _convert(child, writer, depth + 1)
 
 
-def _unknown(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
-    text = node.get("text")
-    if isinstance(text, str):
-        writer.write(text)
+def _unknown(node: Node, writer: _TextWriter, depth: int) -> None:
+    writer.write(get_text(node, "text") or "")
     _children(node, writer, depth)
 
 
-def _paragraph(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+def _paragraph(node: Node, writer: _TextWriter, depth: int) -> None:
     writer.start_line()
     _children(node, writer, depth)
     writer.start_line()
 
 
-def _quote(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
-    writer.start_line()
+def _quote(node: Node, writer: _TextWriter, depth: int) -> None:
     outer = writer.indent
+    writer.start_line()
     writer.indent = outer + "> "
     _children(node, writer, depth)
     writer.start_line()
     writer.indent = outer
 
 
-def _list(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+def _list(node: Node, writer: _TextWriter, depth: int) -> None:
     """Converts a list of bullets, numbers, tasks or decisions."""
-    content = node.get("content")
-    number = _integer(_attribute(node, "order"), 1)
-    for item in content if isinstance(content, list) else ():
-        kind = item.get("type") if isinstance(item, dict) else None
+    order = get_count(node, "attrs", "order")
+    for number, item in enumerate(get_objects(node, "content"), 1 if order is None else order):
+        kind = get_text(item, "type")
         if kind == "taskItem":
             marker = "[x] " if _attribute(item, "state") == "DONE" else "[ ] "
         elif kind in ("taskList", "decisionList", "bulletList", "orderedList"):  # a list directly inside a list
             marker = ""
         else:
             marker = f"{number}. " if node.get("type") == "orderedList" else "• "
-        number += 1
         _list_item(item, writer, depth, marker)
 
 
-def _list_item(item: object, writer: _TextWriter, depth: int, marker: str) -> None:
-    if not isinstance(item, dict):
-        return
+def _list_item(item: Node, writer: _TextWriter, depth: int, marker: str) -> None:
     writer.count_node()
     writer.start_line()
     outer = writer.indent
@@ -151,17 +146,15 @@ def _list_item(item: object, writer: _TextWriter, depth: int, marker: str) -> No
     writer.indent, writer.marker = outer, None
 
 
-def _table(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
-    content = node.get("content")
-    for row in content if isinstance(content, list) else ():
-        cells = row.get("content") if isinstance(row, dict) else None
+def _table(node: Node, writer: _TextWriter, depth: int) -> None:
+    for row in get_objects(node, "content"):
         writer.count_node()
         writer.start_line()
-        writer.write("\t".join(_cell(cell, writer, depth + 2) for cell in cells) if isinstance(cells, list) else "")
+        writer.write("\t".join(_cell(cell, writer, depth + 2) for cell in get_objects(row, "content")))
     writer.start_line()
 
 
-def _cell(cell: object, writer: _TextWriter, depth: int) -> str:
+def _cell(cell: Node, writer: _TextWriter, depth: int) -> str:
     inner = _TextWriter(writer.chars_left, writer.nodes_left)
     with contextlib.suppress(_Full):
         _convert(cell, inner, depth)
@@ -169,70 +162,42 @@ def _cell(cell: object, writer: _TextWriter, depth: int) -> str:
     return " ".join("".join(inner.parts).split())
 
 
-def _expand(node: dict[Any, Any], writer: _TextWriter, depth: int) -> None:
+def _expand(node: Node, writer: _TextWriter, depth: int) -> None:
     writer.start_line()
-    writer.write(_string(node, "title"))
+    writer.write(_attribute(node, "title"))
     _paragraph(node, writer, depth)
 
 
-def _first_attribute(*names: str, default: str = "") -> Callable[[dict[Any, Any]], str]:
-    """Returns a function that gives the first of these attributes with a text."""
-    return lambda node: next((text for name in names if (text := _string(node, name))), default)
+def _attribute(node: Node, *names: str, default: str = "") -> str:
+    """Returns the first of these attributes with a text."""
+    return next((text for name in names if (text := get_text(node, "attrs", name))), default)
 
 
-def _date(node: dict[Any, Any]) -> str:
-    timestamp = _attribute(node, "timestamp")
+def _date(node: Node) -> str:
+    timestamp = get(node, "attrs", "timestamp")
     try:
         return datetime.fromtimestamp(int(timestamp) / 1000, UTC).date().isoformat()
     except (TypeError, ValueError, OverflowError, OSError):
         return timestamp if isinstance(timestamp, str) else ""
 
 
-def _attribute(node: dict[Any, Any], name: str) -> Any:
-    attributes = node.get("attrs")
-    return attributes.get(name) if isinstance(attributes, dict) else None
-
-
-def _string(node: dict[Any, Any], name: str) -> str:
-    value = _attribute(node, name)
-    return value if isinstance(value, str) else ""
-
-
-def _integer(value: object, default: int) -> int:
-    return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else default
-
-
-LEAVES: Final[dict[str, Callable[[dict[Any, Any]], str]]] = {
+LEAVES: Final[dict[str, Callable[[Node], str]]] = {
     "hardBreak": lambda _: "\n",
-    "mention": _first_attribute("text", "id"),
-    "emoji": _first_attribute("text", "shortName"),
+    "mention": lambda node: _attribute(node, "text", "id"),
+    "emoji": lambda node: _attribute(node, "text", "shortName"),
     "date": _date,
-    "status": lambda node: f"[{_string(node, 'text')}]",
-    "placeholder": _first_attribute("text"),
-    "inlineCard": _first_attribute("url", default="[link]"),
-    "blockCard": _first_attribute("url", default="[link]"),
-    "embedCard": _first_attribute("url", default="[link]"),
-    "media": _first_attribute("alt", default="[attachment]"),
-    "mediaInline": _first_attribute("alt", default="[attachment]"),
+    "status": lambda node: f"[{_attribute(node, 'text')}]",
+    "placeholder": lambda node: _attribute(node, "text"),
+    **dict.fromkeys(("inlineCard", "blockCard", "embedCard"), lambda node: _attribute(node, "url", default="[link]")),
+    **dict.fromkeys(("media", "mediaInline"), lambda node: _attribute(node, "alt", default="[attachment]")),
 }
 """The text of nodes without content, by type."""
-CONTAINERS: Final[dict[str, Callable[[dict[Any, Any], _TextWriter, int], None]]] = {
-    "paragraph": _paragraph,
-    "heading": _paragraph,
-    "codeBlock": _paragraph,
-    "panel": _paragraph,
-    "mediaSingle": _paragraph,
-    "mediaGroup": _paragraph,
-    "layoutSection": _paragraph,
-    "layoutColumn": _paragraph,
-    "caption": _paragraph,
+CONTAINERS: Final[dict[str, Callable[[Node, _TextWriter, int], None]]] = {
+    **dict.fromkeys(("paragraph", "heading", "codeBlock", "panel", "mediaSingle", "mediaGroup"), _paragraph),
+    **dict.fromkeys(("layoutSection", "layoutColumn", "caption"), _paragraph),
     "blockquote": _quote,
-    "bulletList": _list,
-    "orderedList": _list,
-    "taskList": _list,
-    "decisionList": _list,
+    **dict.fromkeys(("bulletList", "orderedList", "taskList", "decisionList"), _list),
     "table": _table,
-    "expand": _expand,
-    "nestedExpand": _expand,
+    **dict.fromkeys(("expand", "nestedExpand"), _expand),
 }
 """How nodes with content are converted, by type."""

@@ -5,7 +5,7 @@ from sidecar_protocol.atlassian import AtlassianScope, AtlassianService, Atlassi
 from sidecar_protocol.confluence import SyncConfluence
 from sidecar_protocol.jira import SyncJira
 
-from sidecar.accounts import Account, AccountRefused
+from sidecar.accounts import AccountRefused
 from sidecar.atlassian.accounts import Accounts, account_deleted
 from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, RequestRefused, TokenRejected, refused_job
 from sidecar.atlassian.confluence import ConfluenceSource
@@ -31,14 +31,14 @@ class SyncHandler:
 
     async def run(self, job: SyncJira | SyncConfluence, context: JobContext) -> AtlassianSynced:
         """Raises `JobFailed` with the kinds `needs_reauth`, `account_gone`, `token_replaced` and those of `client`."""
-        account, stored = self._accounts.find_account(job.account_id), self._accounts.store.get(job.account_id)
-        if account is None or stored is None or not self._accounts.is_writable(job.account_id):
+        stored = self._accounts.store.get(job.account_id)
+        if stored is None or not self._accounts.is_writable(job.account_id):
             raise account_deleted()
         product = PRODUCT_NAMES[AtlassianService(stored.service)]
 
         async def sync() -> AtlassianSynced:
             try:
-                return await self._sync(account, stored, context, full=job.full)
+                return await self._sync(stored, context, full=job.full)
             except TokenRejected:
                 message = f"{product} does not accept the account's token."
                 raise AccountRefused("token_rejected", message, HINTS["token_rejected"]) from None
@@ -47,23 +47,22 @@ class SyncHandler:
             except HttpError as error:
                 raise job_error(error) from None
 
-        result = await self._accounts.run_sync(account, sync)
+        result = await self._accounts.run_sync(stored.account, sync)
         events = f"{result.added:,} events added, {result.updated:,} updated, {result.removed:,} removed"
         message = f"{result.read:,} read; {events}"
         context.progress(1.0, message)
         context.log(f"{product}: {message}")
         return result
 
-    async def _sync(
-        self, account: Account, stored: StoredAccount, context: JobContext, *, full: bool
-    ) -> AtlassianSynced:
+    async def _sync(self, stored: StoredAccount, context: JobContext, *, full: bool) -> AtlassianSynced:
+        account = stored.account
         context.progress(None, "Signing in")
         base_url = self._accounts.site_address(stored)
         signed_in = await self._sign_in(stored, base_url)
         self._accounts.token_accepted(stored, signed_in, base_url)
         cursor = self._store.cursor(account)
         if cursor.reset:
-            stored = await self._reset(account, stored)
+            stored = await self._reset(stored)
             cursor = SyncCursor()
         begun_ms = signed_in.client.server_ms or self._runtime.clock.now_ms()
         sync_context = SyncContext(
@@ -87,16 +86,16 @@ class SyncHandler:
         route = ApiRoute("gateway" if stored.api_route == "gateway" else "site", stored.cloud_id)
         return await self._accounts.authenticator.sign_in_by(route, service, base_url, credentials)
 
-    async def _reset(self, account: Account, before: StoredAccount) -> StoredAccount:
+    async def _reset(self, before: StoredAccount) -> StoredAccount:
         """Deletes what was read with another scope or for another owner.  Returns the account as it is then."""
-        await self._store.delete_all(account)
+        await self._store.delete_all(before.account)
         with self._runtime.database.write():
-            stored = self._accounts.store.get(account.account_id)
+            stored = self._accounts.store.get(before.account_id)
             if stored is None:
                 raise account_deleted()
             if stored.api_token != before.api_token:
                 raise self._accounts.sign_in_replaced()
-            self._store.set_cursor(account, SyncCursor())
+            self._store.set_cursor(stored.account, SyncCursor())
         return stored
 
     def _source(self, sync_context: SyncContext) -> Source:

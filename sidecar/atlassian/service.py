@@ -20,7 +20,6 @@ from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
 from sidecar_protocol.jira import Jira
 
-from sidecar.accounts import Account
 from sidecar.atlassian.accounts import Accounts
 from sidecar.atlassian.client import PRODUCT_NAMES, Credentials, RequestRefused, TokenRejected
 from sidecar.atlassian.sealed import API_TOKEN
@@ -80,7 +79,7 @@ class _AccountsService:
                 **signed_in.columns(),
             )
             self._accounts.announce(account_id)
-            self._accounts.request_sync(self._find(account_id))
+            self._accounts.request_sync(self._get(account_id).account)
         return stored.as_model()
 
     async def update_account(
@@ -107,7 +106,7 @@ class _AccountsService:
         with self._runtime.database.write():
             stored = self._store.change(account_id, iso_now(self._runtime.clock), **changes)
             assert stored is not None
-            account = self._find(account_id)
+            account = self._get(account_id).account
             if reset:
                 self._accounts.sync_store.request_reset(account)
             if (account.status, account.reason) != (before.status, before.reason):
@@ -126,19 +125,13 @@ class _AccountsService:
         return AtlassianAccountDeleted(account_id=account_id)
 
     async def sync_account(self, *, account_id: str, full: bool = False) -> Job:
-        self._get(account_id)
-        return self._accounts.request_sync(self._find(account_id), full=full).as_model()
+        return self._accounts.request_sync(self._get(account_id).account, full=full).as_model()
 
     def _get(self, account_id: str) -> StoredAccount:
         stored = self._store.get(account_id)
         if stored is None or stored.service != self.service or stored.status == AccountStatus.DELETING:
             raise AtlassianAccountNotFound
         return stored
-
-    def _find(self, account_id: str) -> Account:
-        account = self._accounts.find_account(account_id)
-        assert account is not None
-        return account
 
     async def _sign_in(self, address: str, email: str, api_token: str) -> SignedIn:
         """Checks a token at its site.  Raises `CredentialsRejected`, `SiteAddressInvalid` and `SiteUnavailable`."""

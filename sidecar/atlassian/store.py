@@ -2,9 +2,11 @@
 
 from typing import Any, Final, NamedTuple
 
+from sidecar_protocol.accounts import AccountService
 from sidecar_protocol.atlassian import AtlassianAccount
 from sidecar_protocol.contract import Encoded
 
+from sidecar.accounts import Account
 from sidecar.storage.database import Database
 
 HINTS: Final = {
@@ -44,6 +46,12 @@ class StoredAccount(NamedTuple):
     cloud_id: str | None
     atlassian_account_id: str | None
     token_expires_at: str | None
+
+    @property
+    def account(self) -> Account:
+        """The account as its life cycle sees it."""
+        service, hint = AccountService(self.service), HINTS.get(self.reason or "")
+        return Account(self.account_id, service, self.status, self.reason, hint, sign_in=self.api_token)
 
 
 _COLUMNS: Final = ", ".join(StoredAccount._fields)

@@ -34,7 +34,7 @@ from sidecar_protocol.scalars import DEFAULT_LIMIT, DEFAULT_LINES_LIMIT, FolderP
 from sidecar.claude.permissions.journal import PermissionJournal
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.sessions.journal import SessionJournal
-from sidecar.claude.sessions.store import NewSession
+from sidecar.claude.sessions.store import NewSession, SessionUpdate
 from sidecar.runtime import Queue, Runtime
 
 
@@ -101,9 +101,8 @@ class SessionsService(Sessions):
         permission_mode: PermissionMode | None = None,
         allowed_tools: ToolRules | None = None,
     ) -> Session:
-        session = self._sessions.update(
-            session_id, title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools
-        )
+        update = SessionUpdate(title=title, model=model, permission_mode=permission_mode, allowed_tools=allowed_tools)
+        session = self._sessions.update(session_id, update)
         if session is None:
             raise SessionNotFound
         self._pool.apply_settings(session.load())

@@ -1,1 +1,1 @@
-"""System: health, status, diagnostics, and the jobs that look after the database."""
+"""The status of the process, and the jobs that maintain the database."""

@@ -1,12 +1,12 @@
-"""The jobs that look after the database: `maintenance.backup`, `maintenance.prune`, `maintenance.vacuum`.
+"""The jobs that maintain the database: `maintenance.backup`, `maintenance.prune`, `maintenance.vacuum`.
 
-Each works in small steps, or in a thread: the one connection belongs to whoever waits for an answer.
+Each works in small steps or in a thread, because requests share the one connection.
 """
 
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,40 +24,40 @@ from sidecar_protocol.system.maintenance import (
 
 from sidecar.clock import DAY_MS, Clock, iso
 from sidecar.job_handler import JobContext, JobFailed
-from sidecar.storage.database import Database
+from sidecar.runtime import Runtime
 from sidecar.storage.migrations import back_up, part_of, prune_backups
 
 BATCH: Final = 25
-"""Jobs a commit: each may weigh megabytes, and a commit's writing holds everybody up."""
+"""Jobs deleted per commit: each can have megabytes, and requests wait for the commit."""
 VACUUM_PAGES: Final = 500
-"""About 2 MB, a few milliseconds."""
-INSTRUCTIONS: Final = 10_000
-"""After so many of SQLite's own, well under a millisecond, a copy looks whether it has been given up."""
-LOOK_S: Final = 0.1
-"""How often the growing copy is measured, for the progress."""
+"""Pages freed per step: about 2 MB, which takes a few milliseconds."""
+CANCEL_CHECK_INSTRUCTIONS: Final = 10_000
+"""SQLite instructions, less than a millisecond of work, after which a copy checks whether the job was cancelled."""
+PROGRESS_INTERVAL_S: Final = 0.1
+"""How often the size of the growing copy is measured."""
 
 PruneKey = tuple[str, str]
+"""The sort key of finished jobs: when a job ended, and its id."""
 
 
 class BackUpHandler:
-    """Copies the database into `backups` beside it."""
+    """Copies the database to the folder `backups` next to it."""
 
     def __init__(self, database: Path, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def run(self, job: BackUpDatabase, context: JobContext) -> BackupResult:
-        """See `BackUpDatabase`."""
         started = self._clock.now_ms()
         backups = self._database.parent / "backups"
         target = backups / f"{self._database.stem}-{iso(started).replace(':', '').replace('.', '')}.db"
         source = sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, check_same_thread=False)
-        given_up = threading.Event()
-        source.set_progress_handler(given_up.is_set, INSTRUCTIONS)
+        is_cancelled = threading.Event()
+        source.set_progress_handler(is_cancelled.is_set, CANCEL_CHECK_INSTRUCTIONS)
         failure: sqlite3.Error | None = None
 
         def copy() -> None:
-            with contextlib.closing(source):  # here and nowhere else: a cancelled job leaves the thread at work with it
+            with contextlib.closing(source):  # in the thread, which still uses it when the job is cancelled
                 back_up(source, target)
 
         expected = source.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
@@ -66,7 +66,7 @@ class BackUpHandler:
             try:
                 await run_sync(copy, abandon_on_cancel=True)
             except anyio.get_cancelled_exc_class():
-                given_up.set()
+                is_cancelled.set()
                 raise
             except sqlite3.Error as error:
                 failure = error
@@ -75,7 +75,7 @@ class BackUpHandler:
             raise JobFailed(
                 "The backup could not be written.",
                 kind="backup_failed",
-                hint=f"Check that {backups} can be written and that the disk has room.",
+                hint=f"Check that the folder {backups} is writable and that the disk has free space.",
                 retryable=True,
                 details={"sqlite": str(failure)},
             ) from failure
@@ -86,102 +86,88 @@ class BackUpHandler:
 
 
 class History(Protocol):
-    """Finished jobs, as far as forgetting them goes; a position is where one stands in the order of forgetting."""
+    """The finished jobs."""
 
-    def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]: ...
+    def sizes(self, older_than: PruneKey | None, limit: int) -> list[tuple[PruneKey, int]]:
+        """Returns finished jobs before this one, latest first, each with its size in bytes."""
 
-    def prune(self, up_to: PruneKey, limit: int) -> int: ...
+    def prune(self, up_to: PruneKey, limit: int) -> int:
+        """Deletes finished jobs up to this one, oldest first; returns their number."""
 
 
 class PruneHandler:
-    """Forgets in batches, each committed: one huge delete would swell the write-ahead log, and stop everybody."""
+    """Deletes in batches, each committed: one huge delete would grow the write-ahead log and delay requests."""
 
-    def __init__(
-        self,
-        database: Database,
-        history: History,
-        prune_events: Callable[[int], int],
-        clock: Clock,
-        committed: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime, history: History, prune_events: Callable[[int], int]) -> None:
+        self._runtime = runtime
         self._history = history
         self._prune_events = prune_events
-        self._clock = clock
-        self._committed = committed
 
     async def run(self, job: PruneHistory, context: JobContext) -> PruneResult:
-        """See `PruneHistory`."""
-        oldest_kept = (iso(self._clock.now_ms() - job.keep_days * DAY_MS), "")
-        jobs = await self._until_none(lambda: self._history.prune(oldest_kept, BATCH))
-        context.progress(0.3, f"{jobs} old jobs forgotten")
-        beyond = await self._first_beyond(job.max_bytes)
-        if beyond is not None:
-            jobs += await self._until_none(lambda: self._history.prune(beyond, BATCH))
-        context.progress(0.7, f"{jobs} jobs forgotten")
-        events = await self._until_none(lambda: self._prune_events(BATCH))
+        expired = (iso(self._runtime.clock.now_ms() - job.keep_days * DAY_MS), "")
+        jobs = await self._in_batches(lambda: self._history.prune(expired, BATCH))
+        context.progress(0.3, f"Deleted {jobs} old jobs")
+        excess = await self._latest_excess(job.max_bytes)
+        if excess is not None:
+            jobs += await self._in_batches(lambda: self._history.prune(excess, BATCH))
+        context.progress(0.7, f"Deleted {jobs} jobs")
+        events = await self._in_batches(lambda: self._prune_events(BATCH))
         return PruneResult(jobs=jobs, events=events)
 
-    async def _until_none(self, forget: Callable[[], int]) -> int:
+    async def _in_batches(self, delete: Callable[[], int]) -> int:
         total = 0
         while True:
-            with self._database.write():
-                count = forget()
-            await self._committed()
+            with self._runtime.database.write():
+                count = delete()
+            await self._runtime.committed()
             total += count
             if count == 0:
                 return total
 
-    async def _first_beyond(self, max_bytes: int) -> PruneKey | None:
-        """The latest finished job that no longer fits, counted from the newest."""
-        position: PruneKey | None = None
+    async def _latest_excess(self, max_bytes: int) -> PruneKey | None:
+        """Returns the latest job at which the size of all jobs since then exceeds the limit; None if none does."""
+        key: PruneKey | None = None
         total = 0
-        while batch := self._history.sizes(position, BATCH):
-            for position, size in batch:
+        while batch := self._history.sizes(key, BATCH):
+            for key, size in batch:
                 total += size
                 if total > max_bytes:
-                    return position
+                    return key
             await anyio.lowlevel.checkpoint()
         return None
 
 
 class VacuumHandler:
-    """Frees the pages that deleted rows have left, some at a time; and tidies first, which leaves some more."""
+    """Merges the full-text indexes, which frees pages, and returns all free pages to the file system."""
 
-    def __init__(
-        self,
-        database: Database,
-        committed: Callable[[], Awaitable[None]],
-        tidy: Callable[[int], Iterator[None]] = lambda _: iter(()),
-    ) -> None:
-        """`tidy` puts the full-text index in order, so many pages a step."""
-        self._database = database
-        self._committed = committed
-        self._tidy = tidy
+    def __init__(self, runtime: Runtime, merge_indexes: Callable[[int], Iterator[None]]) -> None:
+        """`merge_indexes(pages)` merges the indexes, this many pages per step."""
+        self._database = runtime.database
+        self._committed = runtime.committed
+        self._merge_indexes = merge_indexes
 
     async def run(self, job: VacuumDatabase, context: JobContext) -> VacuumResult:
-        """See `VacuumDatabase`."""
         del job
-        for _ in self._tidy(VACUUM_PAGES):
+        for _ in self._merge_indexes(VACUUM_PAGES):
             await self._committed()
         freed = 0
         first = self._database.freelist_count()
         while True:
-            await self._committed()  # a vacuum cannot be part of a transaction
+            await self._committed()  # a vacuum must not run in a transaction
             if self._database.in_transaction:
-                continue  # somebody has written since
+                continue  # a request has written since
             step = self._database.incremental_vacuum(VACUUM_PAGES)
             if step == 0:
                 break
             freed += step
-            context.progress(min(0.99, freed / max(1, first)), "Giving space back")
-        self._database.checkpoint()  # before it the file is as large as ever
+            context.progress(min(0.99, freed / max(1, first)), "Returning space to the file system")
+        self._database.checkpoint()  # only this makes the file smaller
         return VacuumResult(freed_bytes=freed * self._database.page_size())
 
 
 async def _measure(part: Path, expected: int, context: JobContext) -> None:
     while True:
-        await anyio.sleep(LOOK_S)
+        await anyio.sleep(PROGRESS_INTERVAL_S)
         with contextlib.suppress(FileNotFoundError):
             size = (await anyio.Path(part).stat()).st_size
             context.progress(min(0.99, size / max(1, expected)), "Copying")

@@ -1,4 +1,4 @@
-"""`system.*` and `rpc.discover`: how the process is."""
+"""The methods `system.*` and `rpc.discover`."""
 
 import os
 import platform
@@ -31,17 +31,19 @@ from sidecar.runtime import Program, Runtime
 from sidecar.storage.migrations import applied_names, quick_check
 from sidecar.storage.sync_state import SyncState
 from sidecar.wire.in_flight import report_progress
+from sidecar.wire.outbox import Outbox
 
 LOW_DISK_BYTES: Final = 100 * 1024 * 1024
-HEALTH_FRESH_S: Final = 0.25
-"""A host may ask for the health with every heartbeat; looking at the disk each time would make that dear."""
+HEALTH_CACHE_S: Final = 0.25
+"""How long a health report is reused: hosts may request it with every heartbeat, and it reads the disk."""
 INTEGRITY_S: Final = 20.0
-SECRETS_TROUBLE: Final = {
-    SecretsState.LOCKED: "stored credentials wait for the key that they were encrypted with: pass initialize.secrets",
-    SecretsState.KEY_MISMATCH: "stored credentials were encrypted with another key: bring it back, or connect anew",
+"""Time limit of the database check in `system.diagnostics`."""
+SECRETS_PROBLEMS: Final = {
+    SecretsState.LOCKED: "stored credentials are encrypted; pass their key in initialize.secrets",
+    SecretsState.KEY_MISMATCH: "stored credentials need another key; pass that key, or reconnect the accounts",
 }
 WAL_RESET_FIXED: Final = (3, 51, 3)
-"""sqlite.org/wal.html#walresetbug: two connections that write or checkpoint at once may lose a write before this."""
+"""The first SQLite version whose WAL cannot lose writes of two connections (sqlite.org/wal.html#walresetbug)."""
 
 
 class FeaturesState(Protocol):
@@ -51,41 +53,54 @@ class FeaturesState(Protocol):
 
     def account_counts(self) -> dict[str, int]: ...
 
-    def work_trouble(self) -> str | None:
-        """Why no jobs are run at the moment; None if they are."""
+    def work_problem(self) -> str | None:
+        """Returns why no jobs are run at the moment; None if they are."""
 
     def secrets_state(self) -> SecretsState | None:
-        """How the stored credentials are protected; None before the handshake."""
+        """Returns how the stored credentials are protected; None before the handshake."""
 
     def claude_program(self) -> Awaitable[Program]: ...
 
 
-class WireState(Protocol):
-    """The state of the connection to the host."""
+class ProcessMetrics(Protocol):
+    """Measurements of the process."""
+
+    @property
+    def uptime_s(self) -> float: ...
 
     @property
     def requests(self) -> int:
-        """Requests received so far."""
+        """The number of requests received."""
 
-    def outbox_status(self) -> OutboxStatus: ...
+    @property
+    def pending_bytes(self) -> int:
+        """The size of the output that the host has not read."""
 
 
 class SystemService(System):
-    """The state of the process."""
+    """The status of the process."""
 
-    def __init__(self, runtime: Runtime, features: FeaturesState, wire: WireState, logs: Logs, openrpc: Path) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        features: FeaturesState,
+        process: ProcessMetrics,
+        outbox: Outbox,
+        logs: Logs,
+        openrpc: Path,
+    ) -> None:
         self._database = runtime.database
         self._settings = runtime.settings
         self._clock = runtime.clock
         self._sync_state = SyncState(runtime.database)
         self._features = features
-        self._wire = wire
+        self._process = process
+        self._outbox = outbox
         self._logs = logs
         self._openrpc = openrpc
-        self._started = runtime.clock.monotonic()
         self._document: bytes | None = None
         self._health: Encoded[Health] | None = None
-        self._looked_at = 0.0
+        self._checked_at = 0.0
 
     async def discover(self) -> OpenRpc:
         if self._document is None:
@@ -94,33 +109,41 @@ class SystemService(System):
 
     async def health(self) -> Health:
         now = self._clock.monotonic()
-        if self._health is None or now - self._looked_at >= HEALTH_FRESH_S:
-            self._health, self._looked_at = Encoded(Health, self._look().json_bytes()), now
+        if self._health is None or now - self._checked_at >= HEALTH_CACHE_S:
+            self._health, self._checked_at = Encoded(Health, self._check_health().json_bytes()), now
         return self._health.as_model()
 
-    def _look(self) -> Health:
-        checks = [
-            self._check_database(),
-            self._check_disk(),
-            self._check_worker(),
-            self._check_secrets(),
-            self._check_logs(),
-        ]
-        degraded = any(check.status is HealthStatus.DEGRADED for check in checks)
-        return Health(status=HealthStatus.DEGRADED if degraded else HealthStatus.OK, version=__version__, checks=checks)
+    def _check_health(self) -> Health:
+        problems = {
+            "database": self._database_problem(),
+            "disk": self._disk_problem(),
+            "worker": self._worker_problem(),
+            "secrets": self._secrets_problem(),
+            "logs": self._logs_problem(),
+        }
+        statuses = {name: HealthStatus.DEGRADED if problem else HealthStatus.OK for name, problem in problems.items()}
+        return Health(
+            status=HealthStatus.DEGRADED if any(problems.values()) else HealthStatus.OK,
+            version=__version__,
+            checks=[HealthCheck(name=name, status=statuses[name], detail=problems[name]) for name in problems],
+        )
 
     async def status(self) -> Status:
         return Status(
             version=__version__,
             pid=os.getpid(),
-            uptime_s=round(self._clock.monotonic() - self._started, 3),
+            uptime_s=round(self._process.uptime_s, 3),
             queue=self._features.jobs_by_status(),
             accounts=self._features.account_counts(),
             syncs=self._sync_state.last_syncs(),
             database=self._database_status(),
-            outbox=self._wire.outbox_status(),
+            outbox=OutboxStatus(
+                pending_bytes=self._process.pending_bytes,
+                latest_seq=self._outbox.log.window()[1],
+                lagged=self._outbox.lagged,
+            ),
             rss_bytes=_rss_bytes(),
-            requests=self._wire.requests,
+            requests=self._process.requests,
         )
 
     async def diagnostics(self) -> Diagnostics:
@@ -133,43 +156,38 @@ class SystemService(System):
             python=sys.version.split()[0],
             platform=platform.platform(),
             status=await self.status(),
-            health=self._look(),
+            health=self._check_health(),
             integrity=integrity,
             claude=ClaudeInstallation(path=claude.path, version=claude.version, problem=claude.problem),
             settings=self._settings.public(),
             log_tail=self._logs.tail(),
         )
 
-    def _check_database(self) -> HealthCheck:
+    def _database_problem(self) -> str | None:
         try:
             self._database.row("SELECT 1 FROM sqlite_master LIMIT 1")
         except sqlite3.Error as error:
-            return HealthCheck(name="database", status=HealthStatus.DEGRADED, detail=type(error).__name__)
-        return HealthCheck(name="database", status=HealthStatus.OK)
+            return type(error).__name__
+        return None
 
-    def _check_disk(self) -> HealthCheck:
+    def _disk_problem(self) -> str | None:
         free = shutil.disk_usage(self._database.path.parent).free
         if free < LOW_DISK_BYTES:
-            detail = f"{free // (1024 * 1024)} MiB free; work stops when the disk is full"
-            return HealthCheck(name="disk", status=HealthStatus.DEGRADED, detail=detail)
-        return HealthCheck(name="disk", status=HealthStatus.OK)
+            return f"{free // (1024 * 1024)} MiB free; work stops when the disk is full"
+        return None
 
-    def _check_worker(self) -> HealthCheck:
-        if trouble := self._features.work_trouble():
-            return HealthCheck(name="worker", status=HealthStatus.DEGRADED, detail=f"no jobs are taken: {trouble}")
-        return HealthCheck(name="worker", status=HealthStatus.OK)
+    def _worker_problem(self) -> str | None:
+        problem = self._features.work_problem()
+        return f"no jobs are run: {problem}" if problem else None
 
-    def _check_secrets(self) -> HealthCheck:
+    def _secrets_problem(self) -> str | None:
         state = self._features.secrets_state()
-        trouble = SECRETS_TROUBLE.get(state) if state is not None else None
-        status = HealthStatus.OK if trouble is None else HealthStatus.DEGRADED
-        return HealthCheck(name="secrets", status=status, detail=trouble)
+        return None if state is None else SECRETS_PROBLEMS.get(state)
 
-    def _check_logs(self) -> HealthCheck:
+    def _logs_problem(self) -> str | None:
         if dropped := self._logs.dropped:
-            detail = f"{dropped} records were dropped: stderr or the log file is not taking them"
-            return HealthCheck(name="logs", status=HealthStatus.DEGRADED, detail=detail)
-        return HealthCheck(name="logs", status=HealthStatus.OK)
+            return f"{dropped} log records were dropped because stderr or the log file did not accept them"
+        return None
 
     def _database_status(self) -> DatabaseStatus:
         path = self._database.path
@@ -185,7 +203,7 @@ class SystemService(System):
 
 
 def _rss_bytes() -> int:
-    import psutil  # noqa: PLC0415 - 20 ms that a start does not need
+    import psutil  # noqa: PLC0415 - takes 20 ms; only a status needs it
 
     rss: int = psutil.Process().memory_info().rss
     return rss

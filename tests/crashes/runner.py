@@ -9,10 +9,10 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              unprivileged      file permissions apply to root too
              slow_recovery     the recovery from a crash waits for the first cancel
 
-The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._run_handler`, `._store_outcome_durably`,
-`App._committed`, `._end` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A
-renamed function raises AttributeError at the start.
+The points wrap functions of the sidecar.  Most are public; these are private, as steps inside one module that no other
+module may call: `JobsWorker._recover`, `._execute`, `._run_handler`, `._store_outcome_durably` and `App._end`; and
+asyncio's `Handle._run`, the only place that every step of the loop passes.  A renamed function raises AttributeError at
+the start.
 """
 
 import argparse

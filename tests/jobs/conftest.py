@@ -1,15 +1,15 @@
-"""Fixtures of the queue's tests."""
+"""The fixture of the queue's tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.jobs.harness import Shop, open_shop
+from tests.jobs.harness import JobsHarness, open_harness
 
 
 @pytest.fixture
-async def shop(data_dir: Path) -> AsyncIterator[Shop]:
-    """A workshop, whose worker is not at work yet."""
-    async with open_shop(data_dir / "sidecar.db") as made:
-        yield made
+async def harness(data_dir: Path) -> AsyncIterator[JobsHarness]:
+    """Yields an app whose worker does not run yet."""
+    async with open_harness(data_dir / "sidecar.db") as harness:
+        yield harness

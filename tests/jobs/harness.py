@@ -1,4 +1,4 @@
-"""The queue with job types whose handlers do what the test says, when the test says it."""
+"""The app with job types whose runs end when and how the test decides."""
 
 import asyncio
 from collections import Counter
@@ -19,61 +19,69 @@ from sidecar.jobs.worker import JobsWorker
 from tests.in_process_app import PATIENCE_S, InProcessApp, ManualClock
 
 
-class Made(Model):
-    """What such a job comes to."""
+class TextResult(Model):
+    """The result of every job type here."""
 
     text: str
 
 
-class Work(JobSpec):
-    """A job by the name that the test gives it, with the key that it wants for itself."""
+class SimpleJob(JobSpec):
+    """One attempt, interrupted by a crash; `name` identifies the job in the test, `lock` is its lock key."""
 
-    type: ClassVar = "work.once"
-    result: ClassVar = Made
+    type: ClassVar = "work.simple"
+    result: ClassVar = TextResult
     name: str = ""
-    key: str | None = None
+    lock: str | None = None
 
     def lock_key(self) -> str | None:
-        return self.key
+        return self.lock
 
 
-class Again(Work):
-    """It may be done twice without harm, and is tried three times."""
+class RepeatableJob(SimpleJob):
+    """Three attempts, and queued again after a crash."""
 
-    type: ClassVar = "work.again"
+    type: ClassVar = "work.repeatable"
     policy: ClassVar = JobPolicy(max_attempts=3, recovery=Recovery.REQUEUE)
 
 
-class Fatal(Work):
-    """Its interruption is its failure."""
+class NonRecoverableJob(SimpleJob):
+    """Fails if the process ends while it is running."""
 
-    type: ClassVar = "work.fatal"
+    type: ClassVar = "work.non_recoverable"
     policy: ClassVar = JobPolicy(recovery=Recovery.FAIL)
 
 
-class Alone(Work):
-    """One at a time."""
+class SerialJob(SimpleJob):
+    """Only one job of this type runs at a time."""
 
-    type: ClassVar = "work.alone"
+    type: ClassVar = "work.serial"
     policy: ClassVar = JobPolicy(concurrency=1)
 
 
-class Brief(Work):
-    """It has a hundredth of a second, twice."""
+class TimeLimitedJob(SimpleJob):
+    """Two attempts of at most 10 ms."""
 
-    type: ClassVar = "work.brief"
+    type: ClassVar = "work.time_limited"
     policy: ClassVar = JobPolicy(max_attempts=2, timeout_s=0.01)
 
 
-TYPES: tuple[type[Work | RunClaude], ...] = (Work, Again, Fatal, Alone, Brief, RunClaude)
+TYPES: tuple[type[SimpleJob | RunClaude], ...] = (
+    SimpleJob,
+    RepeatableJob,
+    NonRecoverableJob,
+    SerialJob,
+    TimeLimitedJob,
+    RunClaude,
+)
 
 
 class Run:
-    """One run of a handler, until the test says how it ends."""
+    """One run of the handler, which lasts until the test ends it."""
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
         self.on_cancel: Exception | None = None
+        """Raised in place of the cancellation."""
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def succeed(self, text: str = "") -> None:
@@ -83,87 +91,89 @@ class Run:
         self.outcome.set_exception(error)
 
 
-class Hands:
-    """The handler of all of these types."""
+class ControlledHandler:
+    """The handler of all job types here."""
 
     def __init__(self) -> None:
-        self.order: list[str] = []
-        """The jobs' names, as their runs began."""
-        self.most: Counter[str] = Counter()
-        """How many ran at a time at most: of each type, with each key, and `all`."""
-        self._live: Counter[str] = Counter()
-        self._fresh: dict[str, Run] = {}
-        self._came = anyio.Event()
+        self.started: list[str] = []
+        """The names of the jobs in the order in which their runs started."""
+        self.max_running: Counter[str] = Counter()
+        """The largest number of concurrent runs per job type, per lock key, and in total (`all`)."""
+        self._running: Counter[str] = Counter()
+        self._new_runs: dict[str, Run] = {}
+        self._run_started = anyio.Event()
 
-    async def run(self, job: Work | RunClaude, context: JobContext) -> Made:
-        name = job.name if isinstance(job, Work) else job.prompt
-        run = self._fresh[name] = Run(context)
-        self.order.append(name)
+    async def run(self, job: SimpleJob | RunClaude, context: JobContext) -> TextResult:
+        name = job.name if isinstance(job, SimpleJob) else job.prompt
+        run = self._new_runs[name] = Run(context)
+        self.started.append(name)
         key = job.lock_key()
-        kinds = ("all", job.type, *((key,) if key else ()))
-        self._live.update(kinds)
-        self.most |= self._live
-        self._came.set()
+        groups = ("all", job.type, *((key,) if key else ()))
+        self._running.update(groups)
+        self.max_running |= self._running
+        self._run_started.set()
         try:
-            return Made(text=await run.outcome)
+            return TextResult(text=await run.outcome)
         except asyncio.CancelledError:
             if run.on_cancel is not None:
                 raise run.on_cancel from None
             raise
         finally:
-            self._live.subtract(kinds)
+            self._running.subtract(groups)
 
-    async def next(self, name: str) -> Run:
-        """The next run of the job with this name, once it has begun."""
+    async def next_run(self, name: str) -> Run:
+        """Waits for the next run of the job with this name."""
         with anyio.fail_after(PATIENCE_S):
-            while name not in self._fresh:
-                self._came = anyio.Event()
-                await self._came.wait()
-        return self._fresh.pop(name)
+            while name not in self._new_runs:
+                self._run_started = anyio.Event()
+                await self._run_started.wait()
+        return self._new_runs.pop(name)
 
 
-class Shop(InProcessApp):
-    """One life of the process: its services, and its worker inside of `working`."""
+class JobsHarness(InProcessApp):
+    """One start of the app; its worker runs inside `working`."""
 
     def __init__(self, path: Path, clock: ManualClock | None = None) -> None:
         super().__init__(path, clock)
-        self.hands = Hands()
+        self.handler = ControlledHandler()
         self.store = JobsStore(self.database)
         self.journal = self.job_queue.journal
         self.scheduler = self.job_queue.schedules
         self.jobs = self.remote(Jobs)
         self.random_fraction = 0.0
-        self.reaped: list[list[str]] = []
-        self.on_reap: Callable[[], None] = lambda: None
-        self.types = {spec.type: Registration(spec, self.hands) for spec in TYPES}
+        self.orphan_kills: list[list[str]] = []
+        """The arguments of each call of `kill_orphans`."""
+        self.on_kill_orphans: Callable[[], None] = lambda: None
+        self.registrations.update({spec.type: Registration(spec, self.handler) for spec in TYPES})
         self.specs.update({spec.type: spec for spec in TYPES})
 
-    async def make(self, name: str, spec: type[Work] = Work, key: str | None = None, **params: Any) -> str:
-        """A job's id."""
-        payload = {"name": name, **({"key": key} if key else {})}
-        made = await self.call("jobs.create", {"type": spec.type, "payload": payload, **params})
-        job_id: str = made["job"]["job_id"]
+    async def create_job(
+        self, name: str, spec: type[SimpleJob] = SimpleJob, lock: str | None = None, **params: Any
+    ) -> str:
+        """Returns the id of a new job."""
+        payload = {"name": name, **({"lock": lock} if lock else {})}
+        created = await self.call("jobs.create", {"type": spec.type, "payload": payload, **params})
+        job_id: str = created["job"]["job_id"]
         return job_id
 
-    async def get(self, job_id: str) -> dict[str, Any]:
-        """A job as it stands."""
+    async def get_job(self, job_id: str) -> dict[str, Any]:
         job: dict[str, Any] = await self.call("jobs.get", {"job_id": job_id})
         return job
 
-    async def log_of(self, job_id: str) -> list[str]:
-        """The words of a job's log."""
+    async def log_messages(self, job_id: str) -> list[str]:
+        """Returns the messages of a job's log."""
         return [line.message for line in (await self.jobs.list_log(job_id=job_id, limit=500)).lines]
 
     def snapshots(self, job_id: str) -> list[dict[str, Any]]:
-        """What `jobs.updated` has said about a job."""
+        """Returns the job in each `jobs.updated` about it."""
         return [params["job"] for params in self.named("jobs.updated") if params["job"]["job_id"] == job_id]
 
     def statuses(self, job_id: str) -> list[str]:
-        """How a job went, as `jobs.updated` told it."""
+        """Returns the job's status in each `jobs.updated` about it."""
         return [job["status"] for job in self.snapshots(job_id)]
 
-    async def seen(self, job_id: str, **fields: Any) -> dict[str, Any]:
-        """The first snapshot of a job with these values, once `jobs.updated` has brought it."""
+    async def until_updated(self, job_id: str, **fields: Any) -> dict[str, Any]:
+        """Waits until a `jobs.updated` about this job has these values, and returns the first such job."""
 
         def found() -> list[dict[str, Any]]:
             return [job for job in self.snapshots(job_id) if fields.items() <= job.items()]
@@ -172,47 +182,39 @@ class Shop(InProcessApp):
         return found()[0]
 
     async def tick(self) -> None:
-        """One iteration of the loop."""
+        """Runs one iteration of the event loop."""
         await anyio.lowlevel.checkpoint()
 
     async def pass_time(self, seconds: float) -> None:
-        """Move the clock, and let the worker see it."""
+        """Advances the clock and wakes the worker."""
         self.clock.advance(seconds)
         self.look_for_jobs()
         await self.settle()
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Jobs are run inside this block and interrupted at its end."""
+    def make_worker(self) -> JobsWorker:
         worker = self.job_queue.worker = JobsWorker(
             self.journal,
-            self.types,
+            self.registrations,
             scheduler=self.scheduler,
             runtime=self.runtime,
             random_fraction=lambda: self.random_fraction,
             kill_orphans=self._kill_orphans,
         )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(worker.run)
-            try:
-                yield
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await worker.stop(PATIENCE_S)
+        return worker
 
     async def _kill_orphans(self, job_ids: Collection[str]) -> int:
-        self.reaped.append(list(job_ids))
-        self.on_reap()
+        self.orphan_kills.append(list(job_ids))
+        self.on_kill_orphans()
         return 0
 
 
 @asynccontextmanager
-async def open_shop(path: Path, clock: ManualClock | None = None) -> AsyncIterator[Shop]:
-    """One life of the process on this database, after the handshake."""
-    shop = Shop(path, clock)
+async def open_harness(path: Path, clock: ManualClock | None = None) -> AsyncIterator[JobsHarness]:
+    """Starts the app on this database and shakes hands; closes it at the end of the block."""
+    harness = JobsHarness(path, clock)
     try:
-        await shop.initialize()
-        shop.received.clear()
-        yield shop
+        await harness.initialize()
+        harness.received.clear()
+        yield harness
     finally:
-        shop.close()
+        harness.close()

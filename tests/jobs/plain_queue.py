@@ -1,4 +1,4 @@
-"""The queue as its documentation describes it: a model in plain Python, without a database."""
+"""A model of the queue in plain Python, without a database."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -7,17 +7,17 @@ from sidecar_protocol.contract import Recovery
 
 from sidecar.clock import iso
 from tests.in_process_app import ManualClock
-from tests.jobs.harness import Again, Fatal, Work
+from tests.jobs.harness import NonRecoverableJob, RepeatableJob, SimpleJob
 
 LIVE: Final = ("queued", "running")
-SPECS: Final[dict[str, type[Work]]] = {spec.type: spec for spec in (Work, Again, Fatal)}
+SPECS: Final[dict[str, type[SimpleJob]]] = {spec.type: spec for spec in (SimpleJob, RepeatableJob, NonRecoverableJob)}
 HIDDEN: Final = ("lock", "idempotency_key")
-"""What a job has that no client sees."""
+"""Fields of `Job` that the contract does not have."""
 
 
 @dataclass
 class Job:
-    """A job: fields of the entity, then what is hidden."""
+    """A job: the fields of the entity, then those in `HIDDEN`."""
 
     job_id: str
     type: str
@@ -41,12 +41,12 @@ class Job:
 
 @dataclass
 class Model:
-    """All jobs, and what was told about them."""
+    """All jobs, and the notifications that the queue must send about them."""
 
     clock: ManualClock
     jobs: dict[str, Job] = field(default_factory=dict)
     paused: bool = False
-    told: list[dict[str, Any]] = field(default_factory=list)
+    expected_updates: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def now(self) -> str:
@@ -55,50 +55,50 @@ class Model:
     def later(self, seconds: float) -> str:
         return iso(self.clock.now_ms() + round(seconds * 1000))
 
-    def is_held(self, job: Job) -> bool:
-        """Whether a running job has the key that this one wants."""
+    def is_locked(self, job: Job) -> bool:
+        """Returns whether a running job holds the lock that this one needs."""
         return job.lock is not None and any(
             one.status == "running" and one.lock == job.lock for one in self.jobs.values()
         )
 
-    def seen(self, job: Job) -> dict[str, Any]:
-        """A job as a client sees it."""
-        shown = {name: value for name, value in vars(job).items() if name not in HIDDEN}
-        shown["waiting_for"] = None if job.status != "queued" else "lock" if self.is_held(job) else job.waiting_for
-        return shown
+    def as_entity(self, job: Job) -> dict[str, Any]:
+        """Returns the job as the contract describes it."""
+        entity = {name: value for name, value in vars(job).items() if name not in HIDDEN}
+        entity["waiting_for"] = None if job.status != "queued" else "lock" if self.is_locked(job) else job.waiting_for
+        return entity
 
-    def next(self, full: list[str]) -> str | None:
-        """The job that is to be claimed now: urgent ones first, then old ones."""
-        ready = [
+    def next_due(self, full_types: list[str]) -> str | None:
+        """Returns the job to claim now: by priority, then by age."""
+        due = [
             job
             for job in self.jobs.values()
-            if job.status == "queued" and not self.paused and not self.is_held(job) and job.type not in full
+            if job.status == "queued" and not self.paused and not self.is_locked(job) and job.type not in full_types
             if job.run_at is None or job.run_at <= self.now
         ]
-        ready.sort(key=lambda job: (-job.priority, job.created_at, job.job_id))
-        return ready[0].job_id if ready else None
+        due.sort(key=lambda job: (-job.priority, job.created_at, job.job_id))
+        return due[0].job_id if due else None
 
     def change(self, job: Job, **fields: Any) -> None:
-        """One transition: a version of its own, and one `jobs.updated`."""
+        """Changes a job, which increments its version and sends one `jobs.updated`."""
         vars(job).update(fields, updated_at=self.now, version=job.version + 1)
-        self.told.append(self.seen(job))
+        self.expected_updates.append(self.as_entity(job))
 
     def finish(self, job: Job, status: str) -> None:
         progress = 1.0 if status == "succeeded" else job.progress
         self.change(job, status=status, finished_at=self.now, progress=progress)
 
-    def back(self, job: Job, **fields: Any) -> None:
-        """Into the queue again, or, where somebody wants that, out of it."""
+    def requeue(self, job: Job, **fields: Any) -> None:
+        """Queues a running job again, or cancels it if that was requested."""
         if job.cancel_requested:
             self.finish(job, "cancelled")
         else:
             fields = {"run_at": None, "waiting_for": None, **fields}
             self.change(job, status="queued", started_at=None, progress=0.0, **fields)
 
-    def end_with_the_process(self, job: Job, **fields: Any) -> None:
-        """By the policy of its type."""
+    def end_by_policy(self, job: Job, **fields: Any) -> None:
+        """Requeues or ends a job whose run was cut short by the end of the process."""
         recovery = SPECS[job.type].policy.recovery
         if recovery is Recovery.REQUEUE:
-            self.back(job, attempt=job.attempt - 1, **fields)
+            self.requeue(job, attempt=job.attempt - 1, **fields)
         else:
             self.finish(job, "failed" if recovery is Recovery.FAIL else "interrupted")

@@ -1,4 +1,4 @@
-"""The queue as a client sees it: over two real connections, a real database and the real worker."""
+"""The queue from the client's side, with the real connection, database and worker."""
 
 import contextlib
 import json
@@ -18,33 +18,33 @@ AT = "2026-11-23T08:00:00.000Z"
 LATER = "2026-11-23T08:01:00.000Z"
 
 
-def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
-    """The JSON that SQLite made is what the model would have made: the same fields, of the same types."""
+def check_encoding(model: type[BaseModel], value: dict[str, Any]) -> None:
+    """Checks that the JSON from SQLite equals that of the model: the same fields with the same types."""
     parsed = model.model_validate(value)
     assert set(value) == set(model.model_fields)
     assert json.loads(parsed.model_dump_json()) == value
 
 
 async def create(app: InProcessApp, job_type: str = "test.echo", **params: Any) -> str:
-    """A job's id."""
-    made = await app.call("jobs.create", {"type": job_type, **params})
-    job_id: str = made["job"]["job_id"]
+    """Returns the id of a new job."""
+    created = await app.call("jobs.create", {"type": job_type, **params})
+    job_id: str = created["job"]["job_id"]
     return job_id
 
 
-async def log_of(app: InProcessApp, job_id: str) -> list[str]:
-    """The words of a job's log."""
+async def log_messages(app: InProcessApp, job_id: str) -> list[str]:
+    """Returns the messages of a job's log."""
     page = await app.remote(Jobs).list_log(job_id=job_id)
     return [line.message for line in page.lines]
 
 
-async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(app: InProcessApp) -> None:
-    made = await app.call(
+async def test_a_created_job_is_returned_and_listed_with_its_params(app: InProcessApp) -> None:
+    created = await app.call(
         "jobs.create",
         {"type": "test.echo", "payload": {"text": "é\u2028"}, "priority": -5, "run_at": "2026-11-23T09:01:00+01:00"},
     )
-    job_id = made["job"]["job_id"]
-    assert made == {
+    job_id = created["job"]["job_id"]
+    assert created == {
         "job": {
             "job_id": job_id,
             "type": "test.echo",
@@ -70,9 +70,9 @@ async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(app: InProcessA
         },
         "deduplicated": False,
     }
-    assert await app.call("jobs.get", {"job_id": job_id}) == made["job"]
-    assert await app.call("jobs.list") == {"jobs": [made["job"]], "next_cursor": None}
-    fits(Job, made["job"])
+    assert await app.call("jobs.get", {"job_id": job_id}) == created["job"]
+    assert await app.call("jobs.list") == {"jobs": [created["job"]], "next_cursor": None}
+    check_encoding(Job, created["job"])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_a_new_job_stands_in_the_queue_as_it_was_asked_for(app: InProcessA
         ({}, ["type"]),
     ],
 )
-async def test_what_a_job_cannot_be_made_of_is_refused_by_path(
+async def test_invalid_params_are_refused_with_their_paths(
     app: InProcessApp, params: dict[str, Any], paths: list[str]
 ) -> None:
     with pytest.raises(RemoteError) as refused:
@@ -102,14 +102,14 @@ async def test_what_a_job_cannot_be_made_of_is_refused_by_path(
     assert await app.call("jobs.list") == {"jobs": [], "next_cursor": None}
 
 
-async def test_an_unknown_type_is_refused_with_the_known_ones(app: InProcessApp) -> None:
+async def test_an_unknown_type_is_refused_with_a_list_of_the_known_ones(app: InProcessApp) -> None:
     with pytest.raises(RemoteError) as refused:
         await create(app, "test.nonsense")
     assert (refused.value.code, refused.value.kind) == (4042, "unknown_job_type")
     assert "test.echo, test.fail, test.flood" in refused.value.data["hint"]
 
 
-async def test_a_payload_that_would_fill_every_page_is_refused_and_leaves_nothing(app: InProcessApp) -> None:
+async def test_a_too_large_payload_is_refused_and_creates_no_job(app: InProcessApp) -> None:
     with pytest.raises(RemoteError) as caught:
         await create(app, payload={"text": "\u0001" * 600_000})  # six bytes each in JSON
     assert (caught.value.code, caught.value.kind) == (4132, "payload_too_large")
@@ -119,11 +119,11 @@ async def test_a_payload_that_would_fill_every_page_is_refused_and_leaves_nothin
 @pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.log.list"])
 async def test_a_job_that_does_not_exist_is_not_found(app: InProcessApp, method: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await app.call(method, {"job_id": "nobody"})
+        await app.call(method, {"job_id": "unknown"})
     assert (refused.value.code, refused.value.kind) == (4041, "job_not_found")
 
 
-async def test_the_same_key_makes_one_job(app: InProcessApp) -> None:
+async def test_the_same_idempotency_key_creates_one_job(app: InProcessApp) -> None:
     jobs = app.remote(Jobs)
     first = await jobs.create(type="test.echo", payload={"text": "first"}, idempotency_key="k")
     second = await jobs.create(type="test.echo", payload={"text": "second"}, idempotency_key="k")
@@ -131,18 +131,18 @@ async def test_the_same_key_makes_one_job(app: InProcessApp) -> None:
     assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
     assert second.job == first.job
     assert other.job.job_id != first.job.job_id
-    assert await log_of(app, first.job.job_id) == ["Queued"]
+    assert await log_messages(app, first.job.job_id) == ["Queued"]
     async with app.working():
         await app.until(lambda app: len(app.named("jobs.updated")) >= 4)
     again = await jobs.create(type="test.echo", idempotency_key="k")
     assert (again.deduplicated, again.job.status) == (True, "succeeded")
 
 
-async def test_the_same_key_twice_in_one_burst_makes_one_job(app: InProcessApp) -> None:
+async def test_the_same_idempotency_key_in_one_burst_creates_one_job(app: InProcessApp) -> None:
     call = ("jobs.create", {"type": "test.echo", "idempotency_key": "k"})
-    made = [answer.result for answer in await app.burst(call, call, call)]
-    assert [one["deduplicated"] for one in made] == [False, True, True]
-    assert len({one["job"]["job_id"] for one in made}) == 1
+    created = [answer.result for answer in await app.burst(call, call, call)]
+    assert [one["deduplicated"] for one in created] == [False, True, True]
+    assert len({one["job"]["job_id"] for one in created}) == 1
 
 
 async def test_jobs_run_by_priority_and_then_by_age(app: InProcessApp) -> None:
@@ -156,7 +156,7 @@ async def test_jobs_run_by_priority_and_then_by_age(app: InProcessApp) -> None:
     assert [names[job["job_id"]] for job in started] == ["c", "e", "a", "d", "b"]
 
 
-async def test_a_job_waits_for_its_time(app: InProcessApp) -> None:
+async def test_a_job_does_not_start_before_its_run_at(app: InProcessApp) -> None:
     job_id = await create(app, run_at=LATER)
     async with app.working():
         await app.until_job(await create(app), "succeeded")
@@ -167,43 +167,41 @@ async def test_a_job_waits_for_its_time(app: InProcessApp) -> None:
     assert done["started_at"] == LATER
 
 
-async def test_a_job_that_is_due_soon_starts_by_itself(sidecar: StartSidecar) -> None:
-    """With the real clock, in the real process."""
+async def test_a_job_with_a_past_run_at_runs_in_the_real_process(sidecar: StartSidecar) -> None:
     async with sidecar() as client:
         await client.initialize("tests")
-        soon = "2026-01-01T00:00:00.000Z"  # long past is soon enough
-        made = await client.remote(Jobs).create(type="maintenance.backup", run_at=soon)
-        with_time = await client.until("jobs.updated")
-        while with_time["job"]["status"] != "succeeded":
-            with_time = await client.until("jobs.updated")
-        assert with_time["job"]["job_id"] == made.job.job_id
-        assert with_time["job"]["result"]["size_bytes"] > 0
+        created = await client.remote(Jobs).create(type="maintenance.backup", run_at="2026-01-01T00:00:00.000Z")
+        updated = await client.until("jobs.updated")
+        while updated["job"]["status"] != "succeeded":
+            updated = await client.until("jobs.updated")
+        assert updated["job"]["job_id"] == created.job.job_id
+        assert updated["job"]["result"]["size_bytes"] > 0
 
 
-async def test_a_queued_job_stops_at_once_when_cancelled(app: InProcessApp) -> None:
+async def test_a_queued_job_is_cancelled_at_once(app: InProcessApp) -> None:
     job_id = await create(app)
     app.clock.advance(1)
     cancelled = await app.call("jobs.cancel", {"job_id": job_id})
     assert cancelled["status"] == "cancelled"
     assert cancelled["cancel_requested"] is True
     assert cancelled["finished_at"] == "2026-11-23T08:00:01.000Z"
-    assert await app.call("jobs.cancel", {"job_id": job_id}) == cancelled  # again changes nothing
+    assert await app.call("jobs.cancel", {"job_id": job_id}) == cancelled  # a second cancel changes nothing
     assert [one["job"]["status"] for one in app.named("jobs.updated")] == ["queued", "cancelled"]
     async with app.working():
         await app.until_job(await create(app), "succeeded")
     assert (await app.call("jobs.get", {"job_id": job_id})) == cancelled
-    assert await log_of(app, job_id) == ["Queued", "Cancel requested"]
+    assert await log_messages(app, job_id) == ["Queued", "Cancel requested"]
 
 
-async def test_a_running_job_stops_at_its_next_checkpoint_when_cancelled(app: InProcessApp) -> None:
+async def test_a_running_job_is_cancelled_at_its_next_checkpoint(app: InProcessApp) -> None:
     async with app.working():
         job_id = await create(app, "test.hang")
         await app.until(lambda app: "hanging" in [one["line"]["message"] for one in app.named("jobs.log_added")])
-        asked = await app.call("jobs.cancel", {"job_id": job_id})
-        assert (asked["status"], asked["cancel_requested"]) == ("running", True)
+        requested = await app.call("jobs.cancel", {"job_id": job_id})
+        assert (requested["status"], requested["cancel_requested"]) == ("running", True)
         ended = await app.until_job(job_id, "cancelled")
         assert (ended["error"], ended["result"], ended["cancel_requested"]) == (None, None, True)
-    assert await log_of(app, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
+    assert await log_messages(app, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
 
 
 async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> None:
@@ -211,28 +209,28 @@ async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> N
         done = await app.until_job(await create(app, payload={"text": "hello"}), "succeeded")
     assert await app.call("jobs.cancel", {"job_id": done["job_id"]}) == done
     assert (done["result"], done["progress"], done["version"]) == ({"text": "hello"}, 1.0, 3)
-    assert await log_of(app, done["job_id"]) == ["Queued", "Started", "Succeeded"]
+    assert await log_messages(app, done["job_id"]) == ["Queued", "Started", "Succeeded"]
 
 
-async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(app: InProcessApp) -> None:
+async def test_each_snapshot_of_a_job_has_a_higher_version(app: InProcessApp) -> None:
     async with app.working():
         job_id = await create(app, "test.flood", payload={"steps": 3})
         await app.until_job(job_id, "succeeded")
     versions = [one["job"]["version"] for one in app.named("jobs.updated")]
     assert versions == sorted(set(versions))
     for one in app.named("jobs.updated"):
-        fits(Job, one["job"])
+        check_encoding(Job, one["job"])
 
 
 @pytest.mark.parametrize(
     ("how", "error"),
     [
         (
-            "verdict",
+            "job_failed",
             {
-                "kind": "test_verdict",
+                "kind": "test_failure",
                 "message": "It did not work.",
-                "hint": "Try it otherwise.",
+                "hint": "Try something else.",
                 "retryable": True,
                 "details": {"tries": 3},
             },
@@ -249,23 +247,23 @@ async def test_each_snapshot_of_a_job_is_newer_than_the_one_before(app: InProces
         ),
     ],
 )
-async def test_a_failed_job_says_why(app: InProcessApp, how: str, error: dict[str, Any]) -> None:
+async def test_a_failed_job_has_its_error_and_logs_it(app: InProcessApp, how: str, error: dict[str, Any]) -> None:
     async with app.working():
         failed = await app.until_job(await create(app, "test.fail", payload={"how": how}), "failed")
     assert (failed["error"], failed["message"], failed["result"]) == (error, error["message"], None)
-    fits(Job, failed)
+    check_encoding(Job, failed)
     page = await app.call("jobs.log.list", {"job_id": failed["job_id"]})
     assert [(one["level"], one["message"]) for one in page["lines"]][-1] == ("error", f"Failed: {error['message']}")
-    for event in page["lines"]:
-        fits(JobLogLine, event)
+    for line in page["lines"]:
+        check_encoding(JobLogLine, line)
 
 
-async def test_a_bug_in_a_handler_is_told_by_an_id_that_the_log_has(
+async def test_a_bug_in_a_handler_is_reported_by_an_id_that_the_log_contains(
     app: InProcessApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with app.working():
         failed = await app.until_job(await create(app, "test.fail", payload={"how": "bug"}), "failed")
-        assert (await app.until_job(await create(app), "succeeded"))["result"] == {"text": ""}  # the worker lives
+        assert (await app.until_job(await create(app), "succeeded"))["result"] == {"text": ""}  # the worker still runs
     assert failed["error"]["kind"] == "internal"
     assert "hunter2" not in json.dumps(failed)
     (record,) = [one for one in caplog.records if one.message == "a job's handler failed"]
@@ -273,17 +271,17 @@ async def test_a_bug_in_a_handler_is_told_by_an_id_that_the_log_has(
     assert vars(record)["job_id"] == failed["job_id"]
 
 
-async def test_a_job_of_a_type_that_is_gone_fails_and_one_that_does_not_fit_its_type_too(app: InProcessApp) -> None:
-    gone, unfit = await create(app), await create(app)
+async def test_stored_jobs_with_an_unknown_type_or_an_invalid_payload_fail(app: InProcessApp) -> None:
+    unknown, invalid = await create(app), await create(app)
     with contextlib.closing(sqlite3.connect(app.database.path)) as other, other:
-        other.execute("UPDATE jobs SET type = 'test.gone' WHERE job_id = ?", (gone,))
-        other.execute("UPDATE jobs SET payload_json = NULL WHERE job_id = ?", (unfit,))
+        other.execute("UPDATE jobs SET type = 'test.removed' WHERE job_id = ?", (unknown,))
+        other.execute("UPDATE jobs SET payload_json = NULL WHERE job_id = ?", (invalid,))
     async with app.working():
-        assert (await app.until_job(gone, "failed"))["error"]["kind"] == "unknown_job_type"
-        assert (await app.until_job(unfit, "failed"))["error"]["kind"] == "payload_invalid"
+        assert (await app.until_job(unknown, "failed"))["error"]["kind"] == "unknown_job_type"
+        assert (await app.until_job(invalid, "failed"))["error"]["kind"] == "payload_invalid"
 
 
-async def test_no_more_jobs_run_at_a_time_than_there_is_room_for(app: InProcessApp) -> None:
+async def test_a_ninth_job_starts_when_one_of_eight_ends(app: InProcessApp) -> None:
     async with app.working():
         ids = [await create(app, "test.hang") for _ in range(10)]
         await app.until_job(ids[7], "running")
@@ -293,17 +291,17 @@ async def test_no_more_jobs_run_at_a_time_than_there_is_room_for(app: InProcessA
         await app.until_job(ids[8], "running")
 
 
-async def test_jobs_of_a_dead_process_are_settled_before_any_is_claimed(app: InProcessApp) -> None:
+async def test_jobs_of_a_dead_process_end_before_any_job_is_claimed(app: InProcessApp) -> None:
     ids = [await create(app, "test.hang") for _ in range(3)]
     app.database.commit()
     with contextlib.closing(sqlite3.connect(app.database.path)) as other, other:
-        other.execute("UPDATE jobs SET status = 'running', boot_id = 'an earlier one'")
+        other.execute("UPDATE jobs SET status = 'running', boot_id = 'an earlier process'")
         other.execute("UPDATE jobs SET cancel_requested_at = ? WHERE job_id = ?", (AT, ids[1]))
     waiting = await create(app, priority=100)
     async with app.working():
         await app.until_job(waiting, "succeeded")
-    told = [(one["job"]["job_id"], one["job"]["status"]) for one in app.named("jobs.updated")]
-    assert told[4:] == [
+    updates = [(one["job"]["job_id"], one["job"]["status"]) for one in app.named("jobs.updated")]
+    assert updates[4:] == [
         (ids[0], "interrupted"),
         (ids[1], "cancelled"),
         (ids[2], "interrupted"),
@@ -322,7 +320,7 @@ async def test_a_stopped_worker_interrupts_its_jobs(app: InProcessApp) -> None:
     assert (interrupted["error"]["kind"], interrupted["error"]["retryable"]) == ("shutdown", True)
 
 
-async def test_times_and_ids_of_a_rig_come_from_its_clock() -> None:
+async def test_the_manual_clock_runs_timers_when_they_are_due() -> None:
     clock = ManualClock()
     fired: list[float] = []
     clock.later(1.0, lambda: fired.append(clock.monotonic()))
@@ -332,7 +330,7 @@ async def test_times_and_ids_of_a_rig_come_from_its_clock() -> None:
     assert fired == [1.0]
 
 
-async def test_new_lines_are_found_after_the_clock_was_set_back(app: InProcessApp) -> None:
+async def test_a_log_is_paged_in_order_after_the_clock_was_set_back(app: InProcessApp) -> None:
     job_id = await create(app, run_at="2100-01-01T00:00:00Z")
     jobs = app.remote(Jobs)
     await jobs.retry(job_id=(await jobs.cancel(job_id=job_id)).job_id)

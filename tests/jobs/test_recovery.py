@@ -1,4 +1,4 @@
-"""What becomes of jobs that were running when the process ended, in good order or not."""
+"""Jobs that were running when the process ended, by a crash or a shutdown."""
 
 import sqlite3
 from contextlib import closing
@@ -11,7 +11,7 @@ from sidecar_protocol.entities import JobStatus
 
 from sidecar.job_handler import JobFailed
 from tests.in_process_app import ManualClock
-from tests.jobs.harness import Again, Fatal, Shop, Work, open_shop
+from tests.jobs.harness import JobsHarness, NonRecoverableJob, RepeatableJob, SimpleJob, open_harness
 
 AT = "2026-11-23T08:00:00.000Z"
 CRASH = {
@@ -42,33 +42,33 @@ def path(data_dir: Path) -> Path:
     return data_dir / "sidecar.db"
 
 
-async def die_running(path: Path, *specs: type[Work], clock: ManualClock | None = None) -> list[str]:
-    """Jobs `0`, `1` … of these types, running in a process that is no more."""
-    async with open_shop(path, clock) as shop:
-        ids = [await shop.make(str(number), spec) for number, spec in enumerate(specs)]
-        claim_all(shop)
+async def crash_while_running(path: Path, *specs: type[SimpleJob], clock: ManualClock | None = None) -> list[str]:
+    """Returns the ids of jobs named `0`, `1` … of these types, which were running in a process that crashed."""
+    async with open_harness(path, clock) as harness:
+        ids = [await harness.create_job(str(number), spec) for number, spec in enumerate(specs)]
+        claim_all(harness)
     return ids
 
 
-def claim_all(shop: Shop) -> None:
-    """Claim what there is, as a worker does that dies right after."""
-    while shop.journal.claim([]) is not None:
+def claim_all(harness: JobsHarness) -> None:
+    """Claims all due jobs, as a worker does right before a crash."""
+    while harness.journal.claim([]) is not None:
         pass
 
 
-async def test_a_job_that_may_run_twice_runs_again_after_a_crash(path: Path) -> None:
+async def test_a_repeatable_job_runs_again_after_a_crash(path: Path) -> None:
     clock = ManualClock()
-    (job_id,) = await die_running(path, Again, clock=clock)
+    (job_id,) = await crash_while_running(path, RepeatableJob, clock=clock)
     clock.advance(1)
-    async with open_shop(path, clock) as shop:
-        before = await shop.get(job_id)
+    async with open_harness(path, clock) as harness:
+        before = await harness.get_job(job_id)
         assert (before["status"], before["attempt"]) == ("running", 1)
-        async with shop.working():
-            run = await shop.hands.next("0")
-            running = await shop.get(job_id)
+        async with harness.working():
+            run = await harness.handler.next_run("0")
+            running = await harness.get_job(job_id)
             run.succeed("done")
-            done = await shop.seen(job_id, status="succeeded")
-        recovered = shop.snapshots(job_id)[0]
+            done = await harness.until_updated(job_id, status="succeeded")
+        recovered = harness.snapshots(job_id)[0]
         assert recovered == before | {
             "status": "queued",
             "attempt": 0,
@@ -81,16 +81,18 @@ async def test_a_job_that_may_run_twice_runs_again_after_a_crash(path: Path) -> 
         assert (running["attempt"], running["recoveries"]) == (1, 1)
         assert (done["attempt"], done["recoveries"], done["result"]) == (1, 1, {"text": "done"})
         expected = ["Queued", "Started", "Queued again after a crash", "Started", "Succeeded"]
-        assert await shop.log_of(job_id) == expected
+        assert await harness.log_messages(job_id) == expected
 
 
-@pytest.mark.parametrize(("spec", "status"), [(Work, "interrupted"), (Fatal, "failed")])
-async def test_a_job_that_may_not_run_twice_ends_with_the_crash(path: Path, spec: type[Work], status: str) -> None:
-    (job_id,) = await die_running(path, spec)
-    async with open_shop(path) as shop:
-        before = await shop.get(job_id)
-        async with shop.working():
-            ended = await shop.seen(job_id, status=status)
+@pytest.mark.parametrize(("spec", "status"), [(SimpleJob, "interrupted"), (NonRecoverableJob, "failed")])
+async def test_a_job_that_must_not_be_repeated_ends_after_a_crash(
+    path: Path, spec: type[SimpleJob], status: str
+) -> None:
+    (job_id,) = await crash_while_running(path, spec)
+    async with open_harness(path) as harness:
+        before = await harness.get_job(job_id)
+        async with harness.working():
+            ended = await harness.until_updated(job_id, status=status)
         assert ended == before | {
             "status": status,
             "finished_at": AT,
@@ -98,83 +100,83 @@ async def test_a_job_that_may_not_run_twice_ends_with_the_crash(path: Path, spec
             "error": CRASH,
             "version": before["version"] + 1,
         }
-        assert shop.hands.order == []
+        assert harness.handler.started == []
 
 
 async def test_a_job_of_an_unknown_type_is_interrupted(path: Path) -> None:
-    (job_id,) = await die_running(path, Again)
-    async with open_shop(path) as shop:
-        del shop.types["work.again"]
-        async with shop.working():
-            assert (await shop.seen(job_id, status="interrupted"))["error"] == CRASH
+    (job_id,) = await crash_while_running(path, RepeatableJob)
+    async with open_harness(path) as harness:
+        del harness.registrations["work.repeatable"]
+        async with harness.working():
+            assert (await harness.until_updated(job_id, status="interrupted"))["error"] == CRASH
 
 
-@pytest.mark.parametrize("spec", [Work, Again, Fatal])
-async def test_a_wish_to_cancel_outranks_recovery(path: Path, spec: type[Work]) -> None:
-    async with open_shop(path) as shop:
-        job_id = await shop.make("a", spec)
-        claim_all(shop)
-        assert (await shop.call("jobs.cancel", {"job_id": job_id}))["status"] == "running"
-    async with open_shop(path) as shop:
-        async with shop.working():
-            cancelled = await shop.seen(job_id, status="cancelled")
+@pytest.mark.parametrize("spec", [SimpleJob, RepeatableJob, NonRecoverableJob])
+async def test_a_requested_cancellation_takes_precedence_over_recovery(path: Path, spec: type[SimpleJob]) -> None:
+    async with open_harness(path) as harness:
+        job_id = await harness.create_job("a", spec)
+        claim_all(harness)
+        assert (await harness.call("jobs.cancel", {"job_id": job_id}))["status"] == "running"
+    async with open_harness(path) as harness:
+        async with harness.working():
+            cancelled = await harness.until_updated(job_id, status="cancelled")
         assert (cancelled["error"], cancelled["recoveries"], cancelled["cancel_requested"]) == (None, 0, True)
-        assert shop.hands.order == []
+        assert harness.handler.started == []
 
 
-async def test_a_job_that_takes_the_process_down_each_time_is_given_up(path: Path) -> None:
-    (job_id,) = await die_running(path, Again)
+async def test_a_job_that_crashes_the_process_each_time_fails_in_the_end(path: Path) -> None:
+    (job_id,) = await crash_while_running(path, RepeatableJob)
     for recoveries in (1, 2, 3):
-        async with open_shop(path) as shop:
-            async with shop.working():
-                run = await shop.hands.next("0")
-                job = await shop.get(job_id)
+        async with open_harness(path) as harness:
+            async with harness.working():
+                run = await harness.handler.next_run("0")
+                job = await harness.get_job(job_id)
                 assert (job["status"], job["attempt"], job["recoveries"]) == ("running", 1, recoveries)
                 run.succeed()
-                await shop.seen(job_id, status="succeeded")
-            undo_the_end(shop, job_id)
-    async with open_shop(path) as shop:
-        async with shop.working():
-            failed = await shop.seen(job_id, status="failed")
-        assert (failed["error"], failed["recoveries"], shop.hands.order) == (RECOVERY_LIMIT, 3, [])
-        again = await shop.call("jobs.retry", {"job_id": job_id})
+                await harness.until_updated(job_id, status="succeeded")
+            undo_success(harness, job_id)
+    async with open_harness(path) as harness:
+        async with harness.working():
+            failed = await harness.until_updated(job_id, status="failed")
+        assert (failed["error"], failed["recoveries"], harness.handler.started) == (RECOVERY_LIMIT, 3, [])
+        again = await harness.call("jobs.retry", {"job_id": job_id})
         assert (again["status"], again["recoveries"], again["attempt"]) == ("queued", 0, 0)
 
 
-def undo_the_end(shop: Shop, job_id: str) -> None:
-    """As if the process had died before the job's end was stored."""
-    with shop.database.write():
-        shop.database.execute(
+def undo_success(harness: JobsHarness, job_id: str) -> None:
+    """Restores the state before the job's end, as if the process had crashed before storing it."""
+    with harness.database.write():
+        harness.database.execute(
             "UPDATE jobs SET status = 'running', finished_at = NULL, result_json = NULL WHERE job_id = ?", (job_id,)
         )
 
 
-async def test_a_crash_spends_no_try_and_gives_none_back(path: Path) -> None:
-    async with open_shop(path) as shop:
-        job_id = await shop.make("a", Again)
-        async with shop.working():
-            (await shop.hands.next("a")).fail(JobFailed("Not now.", kind="busy", retryable=True))
-            await shop.seen(job_id, waiting_for="retry")
-        shop.clock.advance(10)
-        claim_all(shop)
-        assert (await shop.get(job_id))["attempt"] == 2
-        clock = shop.clock
-    async with open_shop(path, clock) as shop, shop.working():
-        await shop.hands.next("a")
-        job = await shop.get(job_id)
+async def test_a_crash_leaves_the_number_of_failed_attempts_unchanged(path: Path) -> None:
+    async with open_harness(path) as harness:
+        job_id = await harness.create_job("a", RepeatableJob)
+        async with harness.working():
+            (await harness.handler.next_run("a")).fail(JobFailed("Not now.", kind="busy", retryable=True))
+            await harness.until_updated(job_id, waiting_for="retry")
+        harness.clock.advance(10)
+        claim_all(harness)
+        assert (await harness.get_job(job_id))["attempt"] == 2
+        clock = harness.clock
+    async with open_harness(path, clock) as harness, harness.working():
+        await harness.handler.next_run("a")
+        job = await harness.get_job(job_id)
         assert (job["attempt"], job["recoveries"], job["error"]["kind"]) == (2, 1, "busy")
 
 
-async def test_everything_is_recovered_before_anything_is_claimed(path: Path) -> None:
-    ids = await die_running(path, Again, Work, Fatal)
-    async with open_shop(path) as shop:
-        urgent = await shop.make("urgent", priority=100)
-        shop.received.clear()
-        async with shop.working():
-            (await shop.hands.next("urgent")).succeed()
-            await shop.hands.next("0")
-        told = [(params["job"]["job_id"], params["job"]["status"]) for params in shop.named("jobs.updated")]
-        assert told[:5] == [
+async def test_all_jobs_are_recovered_before_any_is_claimed(path: Path) -> None:
+    ids = await crash_while_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
+    async with open_harness(path) as harness:
+        urgent = await harness.create_job("urgent", priority=100)
+        harness.received.clear()
+        async with harness.working():
+            (await harness.handler.next_run("urgent")).succeed()
+            await harness.handler.next_run("0")
+        updates = [(params["job"]["job_id"], params["job"]["status"]) for params in harness.named("jobs.updated")]
+        assert updates[:5] == [
             (ids[0], "queued"),
             (ids[1], "interrupted"),
             (ids[2], "failed"),
@@ -183,82 +185,87 @@ async def test_everything_is_recovered_before_anything_is_claimed(path: Path) ->
         ]
 
 
-async def test_processes_of_a_dead_boots_jobs_are_killed_before_their_jobs_are_settled(path: Path) -> None:
-    ids = await die_running(path, Again, Work, Fatal)
-    async with open_shop(path) as shop:
-        await shop.make("new")
+async def test_child_processes_of_a_dead_process_are_killed_before_its_jobs_are_recovered(path: Path) -> None:
+    ids = await crash_while_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
+    async with open_harness(path) as harness:
+        await harness.create_job("new")
         found: list[dict[str, Any]] = []
-        shop.on_reap = lambda: found.append(shop.store.counts())
-        async with shop.working():
-            await shop.hands.next("new")
-        assert shop.reaped == [ids]
+        harness.on_kill_orphans = lambda: found.append(harness.store.counts())
+        async with harness.working():
+            await harness.handler.next_run("new")
+        assert harness.orphan_kills == [ids]
         assert found == [{"queued": 1, "running": 3}]
 
 
-async def test_what_cannot_be_settled_yet_is_settled_later_and_before_anything_is_claimed(
+async def test_a_recovery_that_fails_is_repeated_before_any_job_is_claimed(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody's database browser has the lock when the sidecar starts."""
-    ids = await die_running(path, Again, Work)
-    async with open_shop(path) as shop:
-        await shop.make("new")
-        shop.database.rows("PRAGMA busy_timeout = 0")
-        with closing(sqlite3.connect(path, isolation_level=None)) as browser:
-            browser.execute("BEGIN IMMEDIATE")
-            async with shop.working():
-                await shop.settle()
-                assert (shop.hands.order, shop.store.counts()) == ([], {"queued": 1, "running": 2})
-                browser.execute("COMMIT")
-                shop.look_for_jobs()
-                await shop.hands.next("0")
-                await shop.hands.next("new")
-        assert (shop.statuses(ids[0])[:2], shop.statuses(ids[1])) == (["queued", "running"], ["interrupted"])
+    # Another program holds the write lock when the sidecar starts.
+    ids = await crash_while_running(path, RepeatableJob, SimpleJob)
+    async with open_harness(path) as harness:
+        await harness.create_job("new")
+        harness.database.rows("PRAGMA busy_timeout = 0")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with harness.working():
+                await harness.settle()
+                assert (harness.handler.started, harness.store.counts()) == ([], {"queued": 1, "running": 2})
+                other.execute("COMMIT")
+                harness.look_for_jobs()
+                await harness.handler.next_run("0")
+                await harness.handler.next_run("new")
+        assert (harness.statuses(ids[0])[:2], harness.statuses(ids[1])) == (["queued", "running"], ["interrupted"])
     errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
     assert errors == ["the jobs of an earlier process could not be updated; trying again"]
 
 
-async def test_a_worker_that_cannot_settle_anything_stops_all_the_same(path: Path) -> None:
-    await die_running(path, Again)
-    async with open_shop(path) as shop:
-        shop.database.rows("PRAGMA busy_timeout = 0")
-        with closing(sqlite3.connect(path, isolation_level=None)) as browser:
-            browser.execute("BEGIN IMMEDIATE")
-            async with shop.working():
-                await shop.settle()
+async def test_a_worker_whose_recovery_fails_can_be_stopped(path: Path) -> None:
+    await crash_while_running(path, RepeatableJob)
+    async with open_harness(path) as harness:
+        harness.database.rows("PRAGMA busy_timeout = 0")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with harness.working():
+                await harness.settle()
                 with anyio.fail_after(30):
-                    assert await shop.features.stop_work(60) == (0, True)
+                    assert await harness.features.stop_work(60) == (0, True)
 
 
-async def test_nothing_is_searched_for_where_no_job_was_left(path: Path) -> None:
-    async with open_shop(path) as shop:
-        await shop.make("new")
-        async with shop.working():
-            await shop.hands.next("new")
-        assert shop.reaped == []
+async def test_no_child_processes_are_killed_if_no_job_was_running(path: Path) -> None:
+    async with open_harness(path) as harness:
+        await harness.create_job("new")
+        async with harness.working():
+            await harness.handler.next_run("new")
+        assert harness.orphan_kills == []
 
 
-async def test_a_recovered_job_does_not_wait_for_its_own_key(path: Path) -> None:
-    async with open_shop(path) as shop:
-        first, second = await shop.make("a", Again, key="k"), await shop.make("b", Again, key="k")
-        claim_all(shop)
-        assert (await shop.get(second))["waiting_for"] == "lock"
-    async with open_shop(path) as shop:
-        async with shop.working():
-            (await shop.hands.next("a")).succeed()
-            (await shop.hands.next("b")).succeed()
-            await shop.seen(second, status="succeeded")
-        assert [job["waiting_for"] for job in shop.snapshots(first)] == [None, None, None]
+async def test_a_recovered_job_does_not_wait_for_its_own_lock(path: Path) -> None:
+    async with open_harness(path) as harness:
+        first, second = (
+            await harness.create_job("a", RepeatableJob, lock="k"),
+            await harness.create_job("b", RepeatableJob, lock="k"),
+        )
+        claim_all(harness)
+        assert (await harness.get_job(second))["waiting_for"] == "lock"
+    async with open_harness(path) as harness:
+        async with harness.working():
+            (await harness.handler.next_run("a")).succeed()
+            (await harness.handler.next_run("b")).succeed()
+            await harness.until_updated(second, status="succeeded")
+        assert [job["waiting_for"] for job in harness.snapshots(first)] == [None, None, None]
 
 
-async def test_a_shutdown_puts_back_what_may_run_twice_and_ends_the_rest(path: Path) -> None:
-    async with open_shop(path) as shop:
-        again, once, fatal = [await shop.make(spec.type, spec) for spec in (Again, Work, Fatal)]
-        async with shop.working():
-            for spec in (Again, Work, Fatal):
-                await shop.hands.next(spec.type)
-            before = {job_id: await shop.get(job_id) for job_id in (again, once, fatal)}
-            assert await shop.call("shutdown") == {"drained": True, "cancelled_requests": 0, "interrupted_jobs": 3}
-        after = {job_id: shop.snapshots(job_id)[-1] for job_id in before}
+async def test_a_shutdown_requeues_repeatable_jobs_and_ends_the_others(path: Path) -> None:
+    async with open_harness(path) as harness:
+        again, once, fatal = [
+            await harness.create_job(spec.type, spec) for spec in (RepeatableJob, SimpleJob, NonRecoverableJob)
+        ]
+        async with harness.working():
+            for spec in (RepeatableJob, SimpleJob, NonRecoverableJob):
+                await harness.handler.next_run(spec.type)
+            before = {job_id: await harness.get_job(job_id) for job_id in (again, once, fatal)}
+            assert await harness.call("shutdown") == {"drained": True, "cancelled_requests": 0, "interrupted_jobs": 3}
+        after = {job_id: harness.snapshots(job_id)[-1] for job_id in before}
         ended = {"finished_at": AT, "message": SHUTDOWN["message"], "error": SHUTDOWN, "version": 3}
         assert after == {
             again: before[again]
@@ -272,32 +279,32 @@ async def test_a_shutdown_puts_back_what_may_run_twice_and_ends_the_rest(path: P
             once: before[once] | {"status": "interrupted"} | ended,
             fatal: before[fatal] | {"status": "failed"} | ended,
         }
-    async with open_shop(path) as shop:
-        async with shop.working():
-            (await shop.hands.next("work.again")).succeed()
-            done = await shop.seen(again, status="succeeded")
-        assert (done["attempt"], done["recoveries"], shop.hands.order) == (1, 0, ["work.again"])
-        assert shop.reaped == []
+    async with open_harness(path) as harness:
+        async with harness.working():
+            (await harness.handler.next_run("work.repeatable")).succeed()
+            done = await harness.until_updated(again, status="succeeded")
+        assert (done["attempt"], done["recoveries"], harness.handler.started) == (1, 0, ["work.repeatable"])
+        assert harness.orphan_kills == []
 
 
-async def test_a_shutdown_does_not_start_what_waits(path: Path) -> None:
-    async with open_shop(path) as shop:
-        await shop.make("a", key="k")
-        second = await shop.make("b", key="k")
-        async with shop.working():
-            await shop.hands.next("a")
-            await shop.call("shutdown")
-            await shop.settle()
-        assert shop.hands.order == ["a"]
-        assert shop.statuses(second) == ["queued"]
+async def test_a_shutdown_does_not_start_jobs_that_waited_for_a_lock(path: Path) -> None:
+    async with open_harness(path) as harness:
+        await harness.create_job("a", lock="k")
+        second = await harness.create_job("b", lock="k")
+        async with harness.working():
+            await harness.handler.next_run("a")
+            await harness.call("shutdown")
+            await harness.settle()
+        assert harness.handler.started == ["a"]
+        assert harness.statuses(second) == ["queued"]
 
 
-@pytest.mark.parametrize("spec", [Work, Again, Fatal])
-async def test_a_wish_to_cancel_outranks_a_shutdown(path: Path, spec: type[Work]) -> None:
-    async with open_shop(path) as shop:
-        job_id = await shop.make("a", spec)
-        async with shop.working():
-            await shop.hands.next("a")
-            answers = await shop.burst(("jobs.cancel", {"job_id": job_id}), ("shutdown", {}))
+@pytest.mark.parametrize("spec", [SimpleJob, RepeatableJob, NonRecoverableJob])
+async def test_a_requested_cancellation_takes_precedence_over_a_shutdown(path: Path, spec: type[SimpleJob]) -> None:
+    async with open_harness(path) as harness:
+        job_id = await harness.create_job("a", spec)
+        async with harness.working():
+            await harness.handler.next_run("a")
+            answers = await harness.burst(("jobs.cancel", {"job_id": job_id}), ("shutdown", {}))
             assert [answer.error for answer in answers] == [None, None]
-        assert shop.statuses(job_id)[-1] == JobStatus.CANCELLED
+        assert harness.statuses(job_id)[-1] == JobStatus.CANCELLED

@@ -1,8 +1,9 @@
-"""What is forgotten, when, and that the disk gets its space back."""
+"""Pruning of jobs, logs and events, and returning disk space."""
 
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,162 +17,162 @@ from sidecar.jobs.running import LOG_FULL, MAX_LOG_BYTES, MAX_LOG_LINES
 from sidecar.storage.database import WAL_LIMIT_BYTES
 from sidecar.system.maintenance import PruneHandler, VacuumHandler
 from sidecar.wire.event_log import LOG_BYTES, LOG_ROWS
-from tests.jobs.harness import Again, Shop, Work, open_shop
+from tests.jobs.harness import JobsHarness, RepeatableJob, SimpleJob, open_harness
 from tests.old_backend import fill, insert, old_database
 
 DAY_S = 24 * 3600
 
 
 @pytest.fixture(autouse=True)
-def maintenance(shop: Shop) -> None:
-    """The real maintenance, in the test's worker."""
-    look_after(shop)
+def maintenance(harness: JobsHarness) -> None:
+    """Adds the real maintenance handlers to the test's worker."""
+    add_maintenance(harness)
 
 
-def look_after(shop: Shop) -> None:
-    shop.types.update({one.spec.type: one for one in shop.features.maintenance().registrations})
+def add_maintenance(harness: JobsHarness) -> None:
+    harness.registrations.update({one.spec.type: one for one in harness.features.maintenance().registrations})
 
 
-async def maintain(shop: Shop, what: str, **payload: Any) -> dict[str, Any]:
-    """The result of a maintenance job."""
-    made = await shop.call("jobs.create", {"type": f"maintenance.{what}", "payload": payload, "priority": 100})
-    async with shop.working():
-        done = await shop.seen(made["job"]["job_id"], status="succeeded")
+async def maintain(harness: JobsHarness, what: str, **payload: Any) -> dict[str, Any]:
+    """Runs a maintenance job and returns its result."""
+    created = await harness.call("jobs.create", {"type": f"maintenance.{what}", "payload": payload, "priority": 100})
+    async with harness.working():
+        done = await harness.until_updated(created["job"]["job_id"], status="succeeded")
     result: dict[str, Any] = done["result"]
     return result
 
 
-def work_off(shop: Shop, name: str, size: int = 0, status: JobStatus = JobStatus.SUCCEEDED) -> str:
-    """A finished job whose payload has about this many bytes, and whose log has a line more than usual."""
-    shop.journal.enqueue(Work(name=name, key="x" * size))
-    claimed = shop.journal.claim([])
+def finish_job(harness: JobsHarness, name: str, size: int = 0, status: JobStatus = JobStatus.SUCCEEDED) -> str:
+    """Returns the id of a finished job with a payload of about `size` bytes and an additional log line."""
+    harness.journal.enqueue(SimpleJob(name=name, lock="x" * size))
+    claimed = harness.journal.claim([])
     assert claimed is not None
-    shop.journal.log(claimed.job_id, "info", "at work")
-    shop.journal.finish(claimed.job_id, status)
-    shop.clock.advance(1)
+    harness.journal.log(claimed.job_id, "info", "at work")
+    harness.journal.finish(claimed.job_id, status)
+    harness.clock.advance(1)
     return claimed.job_id
 
 
-def names_left(shop: Shop) -> list[str]:
-    """The names of the jobs of ours that are there, the oldest first."""
-    rows = shop.database.rows(
+def remaining_names(harness: JobsHarness) -> list[str]:
+    """Returns the names of the jobs that still exist, oldest first."""
+    rows = harness.database.rows(
         "SELECT json_extract(payload_json, '$.name') FROM jobs WHERE type LIKE 'work.%' ORDER BY created_at, job_id"
     )
     return [name for (name,) in rows]
 
 
-def orphaned_lines(shop: Shop) -> list[Any]:
-    """Lines of logs whose job is gone."""
-    return shop.database.rows("SELECT * FROM job_events WHERE job_id NOT IN (SELECT job_id FROM jobs)")
+def orphaned_lines(harness: JobsHarness) -> list[Any]:
+    """Returns the log lines whose job no longer exists."""
+    return harness.database.rows("SELECT * FROM job_events WHERE job_id NOT IN (SELECT job_id FROM jobs)")
 
 
-async def test_jobs_that_ended_long_ago_are_forgotten_with_their_logs(shop: Shop) -> None:
+async def test_old_finished_jobs_are_pruned_with_their_logs(harness: JobsHarness) -> None:
     for name, status in (("a", JobStatus.SUCCEEDED), ("b", JobStatus.FAILED), ("c", JobStatus.CANCELLED)):
-        work_off(shop, name, status=status)
-    work_off(shop, "d", status=JobStatus.INTERRUPTED)
-    shop.clock.advance(20 * DAY_S)
-    young = work_off(shop, "young")
-    shop.clock.advance(10 * DAY_S)
-    assert (await maintain(shop, "prune", keep_days=30))["jobs"] == 4
-    assert (names_left(shop), orphaned_lines(shop)) == (["young"], [])
-    assert await shop.log_of(young) == ["Queued", "Started", "at work", "Succeeded"]
-    assert (await maintain(shop, "prune", keep_days=30))["jobs"] == 0
+        finish_job(harness, name, status=status)
+    finish_job(harness, "d", status=JobStatus.INTERRUPTED)
+    harness.clock.advance(20 * DAY_S)
+    young = finish_job(harness, "young")
+    harness.clock.advance(10 * DAY_S)
+    assert (await maintain(harness, "prune", keep_days=30))["jobs"] == 4
+    assert (remaining_names(harness), orphaned_lines(harness)) == (["young"], [])
+    assert await harness.log_messages(young) == ["Queued", "Started", "at work", "Succeeded"]
+    assert (await maintain(harness, "prune", keep_days=30))["jobs"] == 0
 
 
-async def test_a_live_job_is_never_forgotten_however_old_and_large(shop: Shop) -> None:
-    await shop.make("runs", key="k" * 2_000_000)
-    shop.journal.claim([])
-    await shop.make("waits", key="k" * 2_000_000)
-    work_off(shop, "done")
-    shop.clock.advance(400 * DAY_S)
-    made = await shop.call(
+async def test_an_unfinished_job_is_never_pruned(harness: JobsHarness) -> None:
+    await harness.create_job("runs", lock="k" * 2_000_000)
+    harness.journal.claim([])
+    await harness.create_job("waits", lock="k" * 2_000_000)
+    finish_job(harness, "done")
+    harness.clock.advance(400 * DAY_S)
+    created = await harness.call(
         "jobs.create", {"type": "maintenance.prune", "payload": {"keep_days": 1, "max_bytes": 1_000_000}}
     )
-    async with shop.working():
-        done = await shop.seen(made["job"]["job_id"], status="succeeded")
-    assert (done["result"]["jobs"], names_left(shop)) == (1, ["runs", "waits"])
+    async with harness.working():
+        done = await harness.until_updated(created["job"]["job_id"], status="succeeded")
+    assert (done["result"]["jobs"], remaining_names(harness)) == (1, ["runs", "waits"])
 
 
-async def test_of_too_much_the_oldest_goes_first(shop: Shop) -> None:
+async def test_the_oldest_jobs_are_pruned_exceed_the_size_limit(harness: JobsHarness) -> None:
     for name in "abcdef":
-        work_off(shop, name, size=300_000)
-    assert (await maintain(shop, "prune", max_bytes=1_000_000))["jobs"] == 3
-    assert (names_left(shop), orphaned_lines(shop)) == (["d", "e", "f"], [])
-    assert (await maintain(shop, "prune", max_bytes=1_000_000))["jobs"] == 0
+        finish_job(harness, name, size=300_000)
+    assert (await maintain(harness, "prune", max_bytes=1_000_000))["jobs"] == 3
+    assert (remaining_names(harness), orphaned_lines(harness)) == (["d", "e", "f"], [])
+    assert (await maintain(harness, "prune", max_bytes=1_000_000))["jobs"] == 0
 
 
-async def test_logs_and_results_count_as_well(shop: Shop) -> None:
+async def test_logs_and_results_count_towards_the_size(harness: JobsHarness) -> None:
     def with_log(name: str) -> None:
-        job_id = work_off(shop, name)
+        job_id = finish_job(harness, name)
         for _ in range(10):
-            shop.journal.log(job_id, "info", "page", meta={"page": "x" * 40_000})
+            harness.journal.log(job_id, "info", "page", meta={"page": "x" * 40_000})
 
     def with_result(name: str) -> None:
-        shop.journal.enqueue(Work(name=name))
-        claimed = shop.journal.claim([])
+        harness.journal.enqueue(SimpleJob(name=name))
+        claimed = harness.journal.claim([])
         assert claimed is not None
-        shop.journal.finish(claimed.job_id, JobStatus.SUCCEEDED, result=b'"%s"' % (b"x" * 400_000))
-        shop.clock.advance(1)
+        harness.journal.finish(claimed.job_id, JobStatus.SUCCEEDED, result=b'"%s"' % (b"x" * 400_000))
+        harness.clock.advance(1)
 
     for make, name in ((with_log, "a"), (with_result, "b"), (with_log, "c"), (with_result, "d")):
         make(name)
-    await maintain(shop, "prune", max_bytes=1_000_000)
-    assert names_left(shop) == ["c", "d"]
+    await maintain(harness, "prune", max_bytes=1_000_000)
+    assert remaining_names(harness) == ["c", "d"]
 
 
-async def test_forgetting_is_done_in_batches_with_a_commit_between(shop: Shop) -> None:
+async def test_pruning_commits_between_batches(harness: JobsHarness) -> None:
     for number in range(60):
-        work_off(shop, str(number))
-    shop.unit_of_work.commit()
+        finish_job(harness, str(number))
+    harness.unit_of_work.commit()
     left: list[int] = []
     events = iter([200, 0])
 
     async def committed() -> None:
-        await shop.runtime.committed()
-        with closing(sqlite3.connect(f"{shop.database.path.as_uri()}?mode=ro", uri=True)) as other:
-            left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.once'").fetchone()[0])
+        await harness.runtime.committed()
+        with closing(sqlite3.connect(f"{harness.database.path.as_uri()}?mode=ro", uri=True)) as other:
+            left.append(other.execute("SELECT count(*) FROM jobs WHERE type = 'work.simple'").fetchone()[0])
 
-    shop.clock.advance(31 * DAY_S)
-    prune = PruneHandler(shop.database, shop.store, lambda _: next(events), shop.clock, committed)
-    shop.types["maintenance.prune"] = Registration(shop.types["maintenance.prune"].spec, prune)
-    assert await maintain(shop, "prune") == {"jobs": 60, "events": 200}
+    harness.clock.advance(31 * DAY_S)
+    prune = PruneHandler(replace(harness.runtime, committed=committed), harness.store, lambda _: next(events))
+    harness.registrations["maintenance.prune"] = Registration(harness.registrations["maintenance.prune"].spec, prune)
+    assert await maintain(harness, "prune") == {"jobs": 60, "events": 200}
     assert left == [35, 10, 0, 0, 0, 0]
 
 
-async def test_maintenance_tells_how_far_it_is(shop: Shop) -> None:
+async def test_maintenance_reports_its_progress(harness: JobsHarness) -> None:
     for number in range(300):
-        work_off(shop, str(number), size=30_000)
-    shop.clock.advance(31 * DAY_S)
-    shop.random_fraction = 0
-    await maintain(shop, "prune")
-    await maintain(shop, "vacuum")
-    rows = shop.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
-    told = {(params["progress"], params["message"]) for params in shop.named("jobs.progress")}
+        finish_job(harness, str(number), size=30_000)
+    harness.clock.advance(31 * DAY_S)
+    harness.random_fraction = 0
+    await maintain(harness, "prune")
+    await maintain(harness, "vacuum")
+    rows = harness.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
+    reported = {(params["progress"], params["message"]) for params in harness.named("jobs.progress")}
     assert rows == [
-        ("maintenance.prune", 1.0, "300 old jobs forgotten"),
-        ("maintenance.vacuum", 1.0, "Giving space back"),
+        ("maintenance.prune", 1.0, "Deleted 300 old jobs"),
+        ("maintenance.vacuum", 1.0, "Returning space to the file system"),
     ]
-    assert told & {(0.3, "300 old jobs forgotten"), (0.7, "300 jobs forgotten")}
-    assert all(0 <= fraction < 1 for fraction, _ in told)
+    assert reported & {(0.3, "Deleted 300 old jobs"), (0.7, "Deleted 300 jobs")}
+    assert all(0 <= fraction < 1 for fraction, _ in reported)
 
 
-def log_events(shop: Shop, count: int, size: int = 0) -> None:
-    with shop.database.write():
+def log_events(harness: JobsHarness, count: int, size: int = 0) -> None:
+    with harness.database.write():
         for _ in range(count):
-            shop.outbox.log.append("2026-11-23T08:00:00.000Z", "test.happened", b'"x":"%s"' % (b"x" * size))
+            harness.outbox.log.append("2026-11-23T08:00:00.000Z", "test.happened", b'"x":"%s"' % (b"x" * size))
 
 
-async def replayed(shop: Shop, after_seq: int) -> tuple[int, bool]:
-    """The first seq that is replayed, and whether some before it are lost."""
-    page = await shop.call("events.replay", {"after_seq": after_seq, "limit": 1})
+async def replayed(harness: JobsHarness, after_seq: int) -> tuple[int, bool]:
+    """Returns the first replayed `seq`, and whether earlier events are lost."""
+    page = await harness.call("events.replay", {"after_seq": after_seq, "limit": 1})
     return page["events"][0]["params"]["seq"], page["truncated"]
 
 
-async def resumed(shop: Shop, path: Path, after_seq: int) -> str:
-    """What a host is told that comes back having seen so much."""
-    epoch = shop.outbox.log.epoch()
-    shop.close()
-    again = Shop(path, shop.clock)
+async def resume(harness: JobsHarness, path: Path, after_seq: int) -> str:
+    """Restarts the app; returns the outcome for a client that resumes after this `seq`."""
+    epoch = harness.outbox.log.epoch()
+    harness.close()
+    again = JobsHarness(path, harness.clock)
     try:
         answer = await again.initialize(resume={"epoch": epoch, "after_seq": after_seq})
     finally:
@@ -180,94 +181,94 @@ async def resumed(shop: Shop, path: Path, after_seq: int) -> str:
     return outcome
 
 
-def by_rows(shop: Shop) -> int:
-    log_events(shop, LOG_ROWS + 300)
-    return shop.outbox.log.window()[1] - LOG_ROWS + 1
+def exceed_rows(harness: JobsHarness) -> int:
+    log_events(harness, LOG_ROWS + 300)
+    return harness.outbox.log.window()[1] - LOG_ROWS + 1
 
 
-def by_bytes(shop: Shop) -> int:
-    log_events(shop, 40, size=LOG_BYTES // 32)
-    return shop.outbox.log.window()[1] - 30
+def exceed_bytes(harness: JobsHarness) -> int:
+    log_events(harness, 40, size=LOG_BYTES // 32)
+    return harness.outbox.log.window()[1] - 30
 
 
-def by_age(shop: Shop) -> int:
-    log_events(shop, 500)
-    shop.clock.advance(7 * DAY_S + 1)
-    return shop.outbox.log.window()[1] + 1
+def exceed_age(harness: JobsHarness) -> int:
+    log_events(harness, 500)
+    harness.clock.advance(7 * DAY_S + 1)
+    return harness.outbox.log.window()[1] + 1
 
 
-@pytest.mark.parametrize("beyond", [by_rows, by_bytes, by_age])
-async def test_the_event_log_is_bounded_and_says_what_it_no_longer_has(
-    shop: Shop, beyond: Callable[[Shop], int]
+@pytest.mark.parametrize("exceed", [exceed_rows, exceed_bytes, exceed_age])
+async def test_the_event_log_is_pruned_and_a_replay_reports_lost_events(
+    harness: JobsHarness, exceed: Callable[[JobsHarness], int]
 ) -> None:
-    oldest = beyond(shop)
-    before = shop.outbox.log.window()[0]
-    result = await maintain(shop, "prune")
-    found = shop.outbox.log.window()[0]
+    oldest = exceed(harness)
+    before = harness.outbox.log.window()[0]
+    result = await maintain(harness, "prune")
+    found = harness.outbox.log.window()[0]
     assert result == {"jobs": 0, "events": found - before}
-    assert oldest <= found <= oldest + 10  # what the job itself tells comes in
-    assert await replayed(shop, 0) == (found, True)
-    assert await replayed(shop, found - 2) == (found, True)
-    assert await replayed(shop, found - 1) == (found, False)
+    assert oldest <= found <= oldest + 10  # the job's own notifications are in the log too
+    assert await replayed(harness, 0) == (found, True)
+    assert await replayed(harness, found - 2) == (found, True)
+    assert await replayed(harness, found - 1) == (found, False)
 
 
 @pytest.mark.parametrize(("seen", "outcome"), [(-2, "resync"), (-1, "ok")])
-async def test_a_host_that_comes_back_too_late_is_told_to_start_anew(data_dir: Path, seen: int, outcome: str) -> None:
+async def test_a_client_that_resumes_after_lost_events_must_resync(data_dir: Path, seen: int, outcome: str) -> None:
     path = data_dir / "another.db"
-    async with open_shop(path) as shop:
-        look_after(shop)
-        log_events(shop, 500)
-        shop.clock.advance(8 * DAY_S)
-        await maintain(shop, "prune")
-        assert await resumed(shop, path, shop.outbox.log.window()[0] + seen) == outcome
+    async with open_harness(path) as harness:
+        add_maintenance(harness)
+        log_events(harness, 500)
+        harness.clock.advance(8 * DAY_S)
+        await maintain(harness, "prune")
+        assert await resume(harness, path, harness.outbox.log.window()[0] + seen) == outcome
 
 
-async def log_a_lot(shop: Shop, write: Callable[[Any], None]) -> list[Any]:
-    """The log of a job that logs without end in each of its three tries, and is run again by hand."""
-    job_id = await shop.make("a", Again)
-    async with shop.working():
+async def log_in_every_attempt(harness: JobsHarness, write: Callable[[Any], None]) -> list[Any]:
+    """Returns the log of a job that calls `write` in each of its three attempts, and again after `jobs.retry`."""
+    job_id = await harness.create_job("a", RepeatableJob)
+    async with harness.working():
         for _ in range(2):
             for _ in range(3):
-                run = await shop.hands.next("a")
+                run = await harness.handler.next_run("a")
                 write(run.context)
                 run.fail(JobFailed("Too much.", kind="busy", retryable=True))
-                await shop.settle()
-                await shop.pass_time(10)
-            if (await shop.get(job_id))["attempt"] == 3:
-                await shop.call("jobs.retry", {"job_id": job_id})
-    return shop.database.rows("SELECT level, message, meta_json FROM job_events WHERE job_id = ?", (job_id,))
+                await harness.settle()
+                await harness.pass_time(10)
+            if (await harness.get_job(job_id))["attempt"] == 3:
+                await harness.call("jobs.retry", {"job_id": job_id})
+    return harness.database.rows("SELECT level, message, meta_json FROM job_events WHERE job_id = ?", (job_id,))
 
 
-async def test_a_job_that_logs_without_end_is_cut_short_once(shop: Shop) -> None:
+async def test_a_jobs_log_is_limited_in_lines_over_all_attempts(harness: JobsHarness) -> None:
     def write(context: Any) -> None:
         for number in range(MAX_LOG_LINES + 10):
             context.log(str(number))
 
-    rows = await log_a_lot(shop, write)
+    rows = await log_in_every_attempt(harness, write)
     assert MAX_LOG_LINES <= len(rows) <= MAX_LOG_LINES + 30
     assert [row for row in rows if row[1] == LOG_FULL] == [("warning", LOG_FULL, '{"truncated":true}')]
     assert [message for _, message, _ in rows[:3]] == ["Queued", "Started", "0"]
 
 
-async def test_a_job_that_logs_large_pages_is_cut_short_once(shop: Shop) -> None:
+async def test_a_jobs_log_is_limited_in_bytes_over_all_attempts(harness: JobsHarness) -> None:
     def write(context: Any) -> None:
         for _ in range(20):
             context.log("page", meta={"page": "x" * 60_000})
 
-    rows = await log_a_lot(shop, write)
+    rows = await log_in_every_attempt(harness, write)
     size = sum(len(message) + len(meta or "") for _, message, meta in rows)
     assert MAX_LOG_BYTES - 70_000 < size < MAX_LOG_BYTES + 10_000
     assert [row for row in rows if row[1] == LOG_FULL] == [("warning", LOG_FULL, '{"truncated":true}')]
 
 
-async def test_a_line_counts_as_what_is_stored_of_it(shop: Shop) -> None:
-    job_id = await shop.make("a")
-    async with shop.working():
-        run = await shop.hands.next("a")
+async def test_a_truncated_line_counts_with_its_stored_size(harness: JobsHarness) -> None:
+    job_id = await harness.create_job("a")
+    async with harness.working():
+        run = await harness.handler.next_run("a")
         run.context.log("x" * 2 * MAX_LOG_BYTES)
         run.context.log("page", meta={"page": "x" * 2 * MAX_LOG_BYTES})
         run.context.log("last")
-        lines = (await shop.jobs.list_log(job_id=job_id)).lines
+        lines = (await harness.jobs.list_log(job_id=job_id)).lines
     assert [(line.message, line.meta) for line in lines[2:]] == [
         ("x" * 2_000, None),
         ("page", {"truncated": True}),
@@ -275,87 +276,89 @@ async def test_a_line_counts_as_what_is_stored_of_it(shop: Shop) -> None:
     ]
 
 
-async def test_whatever_a_handler_says_does_it_no_harm(shop: Shop) -> None:
-    circle: dict[str, object] = {}
-    circle["itself"] = circle
-    job_id = await shop.make("a")
-    async with shop.working():
-        run = await shop.hands.next("a")
-        run.context.log("half a sign: \ud83d")
+async def test_unencodable_messages_and_meta_do_not_fail_the_job(harness: JobsHarness) -> None:
+    cycle: dict[str, object] = {}
+    cycle["itself"] = cycle
+    job_id = await harness.create_job("a")
+    async with harness.working():
+        run = await harness.handler.next_run("a")
+        run.context.log("half a character: \ud83d")
         run.context.log("whole: \ud83d\ude00")
-        run.context.log("circle", meta=circle)
+        run.context.log("cycle", meta=cycle)
         run.context.log("odd", meta={"object": Path("/x"), "number": float("nan")})
         run.context.log("half", meta={"sign": "\ud83d"})
-        run.context.progress(float("nan"), "half a sign: \ud83d")
-        await shop.until(lambda shop: shop.named("jobs.progress"))
+        run.context.progress(float("nan"), "half a character: \ud83d")
+        await harness.until(lambda harness: harness.named("jobs.progress"))
         run.succeed()
-        await shop.seen(job_id, status="succeeded")
-    lines = (await shop.jobs.list_log(job_id=job_id)).lines
+        await harness.until_updated(job_id, status="succeeded")
+    lines = (await harness.jobs.list_log(job_id=job_id)).lines
     assert [(line.message, line.meta) for line in lines[2:-1]] == [
-        ("half a sign: \ufffd", None),
+        ("half a character: \ufffd", None),
         ("whole: \U0001f600", None),
-        ("circle", {"itself": "..."}),
+        ("cycle", {"itself": "..."}),
         ("odd", {"object": "/x", "number": None}),
         ("half", {"unreadable": True}),
     ]
-    progress = {"job_id": job_id, "progress": None, "message": "half a sign: \ufffd"}
-    assert shop.named("jobs.progress") == [progress]
+    progress = {"job_id": job_id, "progress": None, "message": "half a character: \ufffd"}
+    assert harness.named("jobs.progress") == [progress]
 
 
-def file_bytes(shop: Shop) -> int:
-    """The size of the database's file; its contents are never touched but by SQLite."""
-    return shop.database.path.stat().st_size
+def file_bytes(harness: JobsHarness) -> int:
+    """Returns the size of the database file."""
+    return harness.database.path.stat().st_size
 
 
-def free_some(shop: Shop, count: int = 600) -> None:
-    """Leave free pages behind: about 30 bytes for each of the 10,000 of `count` jobs."""
+def free_pages(harness: JobsHarness, count: int = 600) -> None:
+    """Leaves free pages behind: about 30 KB per job, including its log and events."""
     for number in range(count):
-        work_off(shop, str(number), size=10_000)
-    shop.unit_of_work.commit()
-    with shop.database.write():
+        finish_job(harness, str(number), size=10_000)
+    harness.unit_of_work.commit()
+    with harness.database.write():
         for table in ("jobs", "job_events", "event_log"):
-            shop.database.execute(f"DELETE FROM {table}")
-    shop.unit_of_work.commit()
+            harness.database.execute(f"DELETE FROM {table}")
+    harness.unit_of_work.commit()
 
 
-async def test_a_vacuum_gives_free_pages_back_to_the_disk(shop: Shop) -> None:
-    free_some(shop)
-    free, size = shop.database.freelist_count(), file_bytes(shop)
-    assert free * shop.database.page_size() > 20_000_000
-    result = await maintain(shop, "vacuum")
-    assert result["freed_bytes"] >= free * shop.database.page_size() - 1_000_000
-    assert shop.database.freelist_count() == 0
-    assert file_bytes(shop) < size - 20_000_000
-    assert shop.database.rows("PRAGMA integrity_check") == [("ok",)]
+async def test_a_vacuum_returns_free_pages_to_the_file_system(harness: JobsHarness) -> None:
+    free_pages(harness)
+    free, size = harness.database.freelist_count(), file_bytes(harness)
+    assert free * harness.database.page_size() > 20_000_000
+    result = await maintain(harness, "vacuum")
+    assert result["freed_bytes"] >= free * harness.database.page_size() - 1_000_000
+    assert harness.database.freelist_count() == 0
+    assert file_bytes(harness) < size - 20_000_000
+    assert harness.database.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_what_a_huge_transaction_has_written_ahead_does_not_stay_on_the_disk(shop: Shop) -> None:
-    log_events(shop, 10, size=4_000_000)
-    shop.unit_of_work.commit()
-    log = shop.database.path.with_name("sidecar.db-wal")
+async def test_the_write_ahead_log_shrinks_after_a_huge_transaction(harness: JobsHarness) -> None:
+    log_events(harness, 10, size=4_000_000)
+    harness.unit_of_work.commit()
+    log = harness.database.path.with_name("sidecar.db-wal")
     assert log.stat().st_size > 40_000_000
     for _ in range(2):
-        log_events(shop, 1)
-        shop.unit_of_work.commit()
+        log_events(harness, 1)
+        harness.unit_of_work.commit()
     assert log.stat().st_size <= WAL_LIMIT_BYTES
 
 
-async def test_a_vacuum_does_not_give_up_because_others_write(shop: Shop) -> None:
-    free_some(shop, 300)
+async def test_a_vacuum_continues_while_other_code_writes(harness: JobsHarness) -> None:
+    free_pages(harness, 300)
     others = iter(range(20))
 
     async def committed() -> None:
-        await shop.runtime.committed()
+        await harness.runtime.committed()
         for number in islice(others, 1):
-            with shop.database.write():  # somebody was faster, and has begun the next turn's transaction
-                shop.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
+            with harness.database.write():  # other code has begun the next transaction first
+                harness.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
-    shop.types["maintenance.vacuum"] = Registration(VacuumDatabase, VacuumHandler(shop.database, committed))
-    await maintain(shop, "vacuum")
-    assert (shop.database.freelist_count(), next(others, None)) == (0, None)
+    harness.registrations["maintenance.vacuum"] = Registration(
+        VacuumDatabase, VacuumHandler(replace(harness.runtime, committed=committed), lambda _: iter(()))
+    )
+    await maintain(harness, "vacuum")
+    assert (harness.database.freelist_count(), next(others, None)) == (0, None)
 
 
-async def test_an_old_backends_database_gives_space_back_once_it_is_adopted(tmp_path: Path) -> None:
+async def test_an_adopted_database_can_be_pruned_and_vacuumed(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         fill(old)
         for number in range(500):
@@ -370,15 +373,15 @@ async def test_an_old_backends_database_gives_space_back_once_it_is_adopted(tmp_
                 payload_json=f'"{"x" * 20_000}"',
             )
         assert old.execute("PRAGMA auto_vacuum").fetchone() == (0,)
-    async with open_shop(tmp_path / "sidecar.db") as shop:
-        look_after(shop)
-        assert shop.database.rows("PRAGMA auto_vacuum") == [(2,)]
-        assert shop.database.rows("PRAGMA journal_mode") == [("wal",)]
+    async with open_harness(tmp_path / "sidecar.db") as harness:
+        add_maintenance(harness)
+        assert harness.database.rows("PRAGMA auto_vacuum") == [(2,)]
+        assert harness.database.rows("PRAGMA journal_mode") == [("wal",)]
         assert (tmp_path / "sidecar.db-wal").stat().st_size < 5_000_000
-        size = file_bytes(shop)
-        assert (await maintain(shop, "prune"))["jobs"] == 501
-        assert (await maintain(shop, "vacuum"))["freed_bytes"] > 9_000_000
-        assert (shop.database.freelist_count(), file_bytes(shop) < size - 9_000_000) == (0, True)
+        size = file_bytes(harness)
+        assert (await maintain(harness, "prune"))["jobs"] == 501
+        assert (await maintain(harness, "vacuum"))["freed_bytes"] > 9_000_000
+        assert (harness.database.freelist_count(), file_bytes(harness) < size - 9_000_000) == (0, True)
     (backup,) = (tmp_path / "backups").iterdir()
-    with closing(sqlite3.connect(backup)) as kept:
-        assert kept.execute("SELECT count(*) FROM jobs").fetchone() == (501,)
+    with closing(sqlite3.connect(backup)) as copied:
+        assert copied.execute("SELECT count(*) FROM jobs").fetchone() == (501,)

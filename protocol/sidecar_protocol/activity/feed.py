@@ -1,4 +1,4 @@
-"""Activity: what happened, over all sources, in one feed."""
+"""The activity feed: events of all sources, their search and their export."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
@@ -26,61 +26,63 @@ from sidecar_protocol.scalars import (
 IssueKey = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,254}-[1-9][0-9]{0,9}$"),
-    Field(description="An issue's key, such as PROJ-123."),
+    Field(description="An issue's key, for example PROJ-123."),
 ]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class ActivityEvent(Model):
-    """One thing that happened."""
+    """An event of the activity feed."""
 
     event_id: str
     source: str
     """google_calendar, ics, jira, confluence or claude."""
     account_id: str
-    """`local` for what this machine did itself."""
+    """`local` for events on this computer."""
     event_type: str
+    """The object and what happened to it, for example `issue_transitioned` or `event_scheduled`."""
     title: str | None = None
     description: str | None = None
     url: str | None = None
     actor: str | None = None
     event_time: UtcTime | None = None
     event_ts: Annotated[int, MEASURED] | None = None
-    """The same moment, seconds since 1970."""
+    """The same time in seconds since 1970."""
     ended_at: UtcTime | None = None
-    """When it ended or will end, where it has a duration: a meeting, logged work."""
+    """When it ended or will end, if it has a duration, such as a meeting or logged work."""
     local_date: str | None = None
-    """Of all-day events only: the first day, `2026-11-25`, which is that date in every zone."""
+    """The first day of an all-day event, for example `2026-11-25`, in every time zone; null for other events."""
     local_end_date: str | None = None
-    """The day after an all-day event's last; null: it has one day."""
+    """The day after an all-day event's last day; null if it has one day."""
     by_me: bool
     """Whether the account's owner did it."""
     container_id: str | None = None
-    """What it lies in: the calendar's, project's or space's id."""
+    """The id of the calendar, project or space."""
     container: str | None = None
-    """That one's name."""
+    """The name of the calendar, project or space."""
     object_id: str | None = None
-    """What it is about, where several events are about one thing: the page, the series of meetings."""
+    """The id of the page or of the series of meetings that several events are about."""
     issue_key: str | None = None
-    """The issue that it is about, said by Jira itself."""
+    """The issue that it is about, according to Jira."""
     status: str | None = None
-    """How that thing stands by this event: an issue's status, or confirmed, tentative, declined or cancelled."""
+    """The status after this event: the name of an issue's status; for a meeting confirmed, tentative, declined or
+    cancelled."""
     previous_status: str | None = None
-    """An issue's status before."""
+    """The issue's status before this event."""
     status_kind: str | None = None
-    """What an issue's status means: todo, doing, done or blocked."""
+    """The meaning of an issue's status: todo, doing, done or blocked."""
     links: list[str]
-    """Further issues that it is linked with, by their keys."""
+    """The keys of other issues that it is linked with, or whose keys occur in its texts."""
     version: Count
-    """1, and one more each time it was told anew in other words."""
+    """1, incremented each time that the event is updated."""
     created_at: UtcTime
     updated_at: UtcTime
     raw: Any = None
-    """What the source said, where it is worth keeping."""
+    """Further data from the source."""
 
 
 class ActivityPage(Model):
-    """Events, newest first."""
+    """A page of events, newest first."""
 
     events: list[ActivityEvent]
     next_cursor: NextCursor | None = None
@@ -88,33 +90,33 @@ class ActivityPage(Model):
 
 
 class ActivityHit(ActivityEvent):
-    """An event that a search found, with what of it to show."""
+    """An event that a search found, with an excerpt to show."""
 
     snippet: str
-    """A piece of the description around the first hit, or of the title where the description has none."""
+    """An excerpt of the description around the first match, or of the title if the description has no match."""
     marks: list[Highlight]
 
 
 class ActivityHits(Model):
-    """What was found, newest first."""
+    """A page of search results, newest first."""
 
     hits: list[ActivityHit]
     next_cursor: NextCursor | None = None
-    """Null: there is no more.  Otherwise go on, even if the page is empty."""
+    """Null on the last page.  Otherwise continue, even if this page is empty."""
 
 
 class ActivityFileFormat(StrEnum):
-    """In what form events are written to a file."""
+    """The format of an exported file."""
 
     CSV = "csv"
-    """For spreadsheets: UTF-8 with a byte order mark; no cell can be taken for a formula."""
+    """UTF-8 with a byte order mark, for spreadsheets.  No cell is read as a formula."""
     JSONL = "jsonl"
-    """A line for each event, as `activity.events.list` tells it."""
+    """One event per line, as in `activity.events.list`."""
     MARKDOWN = "markdown"
 
 
 class ActivityFile(Model):
-    """The file."""
+    """The exported file."""
 
     path: str
     rows: Count
@@ -122,16 +124,16 @@ class ActivityFile(Model):
 
 
 class ExportActivity(JobSpec):
-    """Write events to a file, newest first.  It appears under its name once it is complete."""
+    """Writes events to a file, newest first.  The file appears under its name when it is complete."""
 
     type: ClassVar = "activity.export"
     result: ClassVar = ActivityFile
     policy: ClassVar = JobPolicy(recovery=Recovery.REQUEUE, concurrency=1)
     format: ActivityFileFormat = ActivityFileFormat.CSV
     path: FilePath | None = None
-    """In an existing folder outside the data folder.  Null: a new file in the data folder's `exports`."""
+    """Absolute path in an existing folder outside the data folder; null for a new file in its subfolder `exports`."""
     overwrite: Flag = False
-    """Whether an existing file at `path` is replaced; otherwise the job fails with `file_exists`."""
+    """Whether to replace an existing file at `path`; otherwise the job fails with `file_exists`."""
     start: When | None = None
     end: When | None = None
     source: ShortText | None = None
@@ -142,7 +144,7 @@ class ExportActivity(JobSpec):
 
 
 class ActivityChanged(Notification):
-    """The feed changed: how many events of one source and account, and the newest of them (at most 50)."""
+    """The feed changed: the number of events of one account, and the newest added or updated ones (at most 50)."""
 
     name: ClassVar[str] = "activity.changed"
     source: str
@@ -152,11 +154,11 @@ class ActivityChanged(Notification):
     removed: Count
     events: list[ActivityEvent]
     removed_ids: list[str]
-    """The ids of removed ones, at most 500: where more were removed, list anew."""
+    """The ids of removed events, at most 500; if more were removed, load the list again."""
 
 
 class Activity(Protocol):
-    """One feed over everything that happened."""
+    """The activity feed: the events of all sources."""
 
     @method("activity.events.list", raises=(InvalidCursor,), rest="GET /activity/events")
     async def list_events(
@@ -172,10 +174,10 @@ class Activity(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> ActivityPage:
-        """Events with start <= time < end, newest first; `query` is text that the title or description contains.
+        """Lists events with start <= time < end, newest first; `query` is text in the title or description.
 
-        `issue_key` asks for an issue's thread: what is about it, and meetings, pages, runs and other issues that name
-        it.  A page may be short, even empty, while there is a `next_cursor`: go on from there.
+        With `issue_key` it lists an issue's thread: events about the issue, and meetings, pages, runs and other issues
+        that mention it.  A page with a `next_cursor` may be short or even empty: continue with the cursor.
         """
         ...
 
@@ -192,9 +194,10 @@ class Activity(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> ActivityHits:
-        """Events that have all words of `query` in title or description, newest first; "words in quotes" are one.
+        """Finds events that contain all words of `query` in title or description, newest first.
 
-        Any part of a word will do.  An issue's key finds what is about that issue or names it.  A page may be short,
-        even empty, while there is a `next_cursor`: go on from there.
+        Parts of words match; "words in quotes" are matched as one phrase.  An issue's key finds the events about the
+        issue and those that mention it.  A page with a `next_cursor` may be short or even empty: continue with the
+        cursor.
         """
         ...

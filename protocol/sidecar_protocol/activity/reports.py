@@ -1,4 +1,4 @@
-"""Activity: what became of it, counted and told, day by day in the user's own time zone."""
+"""Reports over the activity feed, by day in the user's time zone."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -9,20 +9,20 @@ from sidecar_protocol.scalars import Count, Flag, ShortText, TimeZoneName, UtcTi
 
 
 class SummaryFormat(StrEnum):
-    """In what form a summary is wanted."""
+    """The format of a summary."""
 
     DATA = "data"
     MARKDOWN = "markdown"
-    """As data and as text."""
+    """Data, and the same as text in `markdown`."""
 
 
 class SummaryGroup(StrEnum):
-    """What a summary has a part for."""
+    """How a summary is divided into parts."""
 
     DAY = "day"
     PROJECT = "project"
-    """Jira's project, Confluence's space, the folder that Claude worked in, the calendar; an issue that a meeting or a
-    run names counts for more than those."""
+    """The project of the event's issue, or of the first issue that it mentions; otherwise its Confluence space, the
+    working folder of Claude, or its calendar."""
 
 
 class SummaryMeeting(Model):
@@ -31,7 +31,7 @@ class SummaryMeeting(Model):
     title: str
     date: str
     starts: str
-    """By the clock of the time zone: 09:30."""
+    """Local time in the time zone, for example 09:30."""
     ends: str | None = None
     duration_s: Count
     event_time: UtcTime
@@ -39,21 +39,21 @@ class SummaryMeeting(Model):
     calendar: str | None = None
     url: str | None = None
     links: list[str]
-    """Issues that it names."""
+    """Issues that it mentions."""
 
 
 class SummaryAllDay(Model):
-    """Something that lasts whole days."""
+    """An all-day event."""
 
     title: str
     first_date: str
     last_date: str
-    """The same as the first, where it has one day."""
+    """Equal to `first_date` if it has one day."""
     calendar: str | None = None
 
 
 class SummaryIssue(Model):
-    """All that was done about one issue."""
+    """The work on one issue."""
 
     issue_key: str
     title: str
@@ -61,18 +61,18 @@ class SummaryIssue(Model):
     project: str
     is_created: Flag
     from_status: str | None = None
-    """Its status before the first move; null: it was not moved."""
+    """Its status before the first transition; null if there was none."""
     to_status: str | None = None
     status_kind: str | None = None
-    """What its last known status means: todo, doing, done or blocked."""
+    """The meaning of its last known status: todo, doing, done or blocked."""
     changes: Count
     comments: Count
     worked_s: Count
-    """Logged work."""
+    """Seconds of logged work."""
 
 
 class SummaryPage(Model):
-    """All that was done about one page."""
+    """The work on one page."""
 
     title: str
     url: str | None = None
@@ -83,7 +83,7 @@ class SummaryPage(Model):
 
 
 class SummaryRun(Model):
-    """What Claude was asked, as often as it was asked the same."""
+    """Runs and turns of Claude with the same prompt."""
 
     title: str
     runs: Count
@@ -91,15 +91,15 @@ class SummaryRun(Model):
     cost_usd: float
     duration_s: float
     links: list[str]
-    """Issues that the prompt names."""
+    """Issues that the prompt mentions."""
 
 
 class SummaryTotals(Model):
-    """The figures of a part, or of all."""
+    """The totals of a part, or of the whole summary."""
 
     meetings: Count
     meeting_s: Count
-    """The time in meetings; of those at the same time it counts once."""
+    """Seconds in meetings; meetings at the same time count once."""
     issues: Count
     issues_done: Count
     worked_s: Count
@@ -108,14 +108,14 @@ class SummaryTotals(Model):
     runs_failed: Count
     cost_usd: float
     other: Count
-    """Events of other kinds."""
+    """The number of all other events."""
 
 
 class SummaryPart(Model):
-    """One day, or one project."""
+    """One day or one project."""
 
     name: str
-    """`2026-11-25`, or the project's name; an empty one has what belongs to none."""
+    """The date, for example `2026-11-25`, or the project's name; empty for events without a project."""
     totals: SummaryTotals
     all_day: list[SummaryAllDay]
     meetings: list[SummaryMeeting]
@@ -125,36 +125,36 @@ class SummaryPart(Model):
 
 
 class ActivitySummary(Model):
-    """What the owner of the accounts did between two moments, in the order in which it happened."""
+    """The work of the accounts' owner in a time range, in the order in which it happened."""
 
     start: UtcTime
     end: UtcTime
     time_zone: str
     first_date: str
-    """The local day of the start."""
+    """The local date of `start`."""
     last_date: str
-    """The last one that begins before the end."""
+    """The local date of the last moment before `end`."""
     group: SummaryGroup
     totals: SummaryTotals
     parts: list[SummaryPart]
-    """Those in which something happened."""
+    """The days or projects with events."""
     next_issues: list[SummaryIssue]
-    """Of the issues above, those that are being worked on."""
+    """Issues of this summary whose last status is in progress."""
     next_meetings: list[SummaryMeeting]
-    """Those of the first day after the end, within a week, that has any."""
+    """The meetings of the first day after `end` that has any, within a week."""
     blocked_issues: list[SummaryIssue]
     markdown: str | None = None
 
 
 class HeatmapDay(Model):
-    """One local day."""
+    """The number of events of one local day."""
 
     date: str
     count: Count
 
 
 class ActivityHeatmap(Model):
-    """Every local day of a span, those without events too."""
+    """All local days of a time range, including days without events."""
 
     days: list[HeatmapDay]
     total: Count
@@ -175,10 +175,10 @@ class ActivityReports(Protocol):
         format: SummaryFormat = SummaryFormat.DATA,
         group: SummaryGroup = SummaryGroup.DAY,
     ) -> ActivitySummary:
-        """A stand-up or weekly report: meetings with their durations, issues moved, pages written, Claude's runs.
+        """Summarises at most 366 days for a stand-up or weekly report: meetings, issues, pages and Claude's runs.
 
-        Of at most 366 days.  The same events always give the same report.  What others did is left out, and so are
-        meetings that were cancelled or declined; one that is in two calendars counts once.
+        The same events always give the same summary.  Other people's events and cancelled or declined meetings are
+        omitted; a meeting that is in two calendars counts once.
         """
         ...
 
@@ -186,8 +186,8 @@ class ActivityReports(Protocol):
     async def heatmap(
         self, *, start: When, end: When, time_zone: TimeZoneName, source: ShortText | None = None
     ) -> ActivityHeatmap:
-        """How many events each local day has, from the day of `start` to the last that begins before `end`: whole days.
+        """Counts the events of each whole local day from `start` to `end`, at most 3,660 days.
 
-        Of at most 3,660 days.  An all-day event counts on its first day, whatever the time zone.
+        An all-day event counts on its first day in every time zone.
         """
         ...

@@ -108,11 +108,12 @@ def response_line(cli_id: str, response: Response) -> Line:
         return _success(cli_id, {"behavior": "deny", "message": response.message})
     fields: dict[str, Any] = {"behavior": "allow", "updatedInput": response.input}
     if response.rules:
-        rules = [{"toolName": rule.tool, "ruleContent": rule.content} for rule in response.rules]
-        named = [{name: value for name, value in rule.items() if value is not None} for rule in rules]
-        fields["updatedPermissions"] = [
-            {"type": "addRules", "rules": named, "behavior": "allow", "destination": "session"}
+        rules = [
+            {"toolName": rule.tool} | ({} if rule.content is None else {"ruleContent": rule.content})
+            for rule in response.rules
         ]
+        update = {"type": "addRules", "rules": rules, "behavior": "allow", "destination": "session"}
+        fields["updatedPermissions"] = [update]
     return _success(cli_id, fields)
 
 

@@ -83,14 +83,11 @@ class ExportHandler:
 def _renderer(job: ExportSession, session: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
     """Returns a function that renders a message, and the beginning of the file."""
     if job.format is ExportFormat.JSONL:
-        return _message_line, b'{"type":"session","session":%s}\n' % session
+        heading = b'{"type":"session","session":%s}\n' % session
+        return (lambda message: b'{"type":"message","message":%s}\n' % message), heading
     markdown = MarkdownSession(thinking=job.thinking)
     heading = markdown.heading(from_json(session)).encode()
     return (lambda message: markdown.message(from_json(message)).encode()), heading
-
-
-def _message_line(message: bytes) -> bytes:
-    return b'{"type":"message","message":%s}\n' % message
 
 
 def _pages(store: SessionStore, session_id: str, last: int) -> Iterator[list[bytes]]:

@@ -5,6 +5,7 @@ The services, the turns and the process pool change sessions only through `Sessi
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final, TypeVar
 
 from sidecar_protocol.claude.runs import MAX_TOOL_RULES, PermissionMode
 from sidecar_protocol.claude.sessions import (
@@ -19,13 +20,15 @@ from sidecar_protocol.contract import Encoded
 from sidecar_protocol.errors import InvalidParams
 
 from sidecar.claude.sessions.messages import NewMessage, storable, title_of
-from sidecar.claude.sessions.store import NewSession, SessionStore
+from sidecar.claude.sessions.store import NewSession, SessionStore, SessionUpdate
 from sidecar.claude.stream import RunUsage
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso_now
 from sidecar.runtime import Runtime
 
-NOT_STORED = "a change of a Claude session could not be stored"
+S = TypeVar("S", bound=Encoded[Session] | None)
+
+NOT_STORED: Final = "a change of a Claude session could not be stored"
 
 
 class SessionJournal:
@@ -48,29 +51,12 @@ class SessionJournal:
     def fork(self, session_id: str, title: str | None) -> Encoded[Session] | None:
         """Returns a new session with the settings and messages of another, or None if that does not exist."""
         with self._database.write():
-            session = self.store.fork(session_id, self._runtime.new_id(), title, self._now())
-            return None if session is None else self._notify(session)
+            return self._notify(self.store.fork(session_id, self._runtime.new_id(), title, self._now()))
 
-    def update(
-        self,
-        session_id: str,
-        *,
-        title: str | None = None,
-        model: str | None = None,
-        permission_mode: PermissionMode | None = None,
-        allowed_tools: Sequence[str] | None = None,
-    ) -> Encoded[Session] | None:
-        """Changes the settings that are not None.  Returns None if the session does not exist."""
+    def update(self, session_id: str, update: SessionUpdate) -> Encoded[Session] | None:
+        """Changes settings.  Returns None if the session does not exist."""
         with self._database.write():
-            session = self.store.update(
-                session_id,
-                self._now(),
-                title=title,
-                model=model,
-                permission_mode=permission_mode,
-                allowed_tools=allowed_tools,
-            )
-            return None if session is None else self._notify(session)
+            return self._notify(self.store.update(session_id, update, self._now()))
 
     def allow_tools(self, session_id: str, rules: Sequence[str]) -> None:
         """Adds rules to `allowed_tools`.  Raises `InvalidParams` if the session would have too many."""
@@ -80,7 +66,7 @@ class SessionJournal:
             if len(tools) > MAX_TOOL_RULES:
                 problem = f"the session has {len(known)} rules and can have {MAX_TOOL_RULES}"
                 raise InvalidParams(details=[{"path": "remember", "message": problem}])
-            self.update(session_id, allowed_tools=tools)
+            self.update(session_id, SessionUpdate(allowed_tools=tools))
 
     def delete(self, session_id: str) -> bool:
         """Deletes a session with its messages.  Returns whether it existed."""
@@ -93,10 +79,7 @@ class SessionJournal:
     def set_status(self, session_id: str, status: SessionStatus) -> bool:
         """Returns whether the session exists."""
         with self._database.write():
-            session = self.store.set_status(session_id, status, self._now())
-            if session is not None:
-                self._notify(session)
-        return session is not None
+            return self._notify(self.store.set_status(session_id, status, self._now())) is not None
 
     def begin_turn(self, session_id: str, job_id: str, prompt: str, *, has_prompt: bool) -> Encoded[Session] | None:
         """Begins a turn; `has_prompt` if an earlier attempt has stored the prompt.
@@ -105,9 +88,7 @@ class SessionJournal:
         """
         with self._database.write():
             session = self.store.begin_turn(session_id, title_of(prompt), self._now())
-            if session is None:
-                return None
-            if not has_prompt:
+            if session is not None and not has_prompt:
                 self._add_message(session_id, job_id, NewMessage(MessageKind.USER, prompt))
             return self._notify(session)
 
@@ -117,21 +98,17 @@ class SessionJournal:
 
     def set_claude_session_id(self, session_id: str, claude_session_id: str) -> None:
         with self._database.write_or_log(NOT_STORED):
-            session = self.store.set_claude_session_id(session_id, claude_session_id, self._now())
-            if session is not None:
-                self._notify(session)
+            self._notify(self.store.set_claude_session_id(session_id, claude_session_id, self._now()))
 
     def set_permission_mode(self, session_id: str, mode: PermissionMode) -> None:
         """Stores a mode that the CLI has changed to."""
         with self._database.write_or_log(NOT_STORED):
-            self.update(session_id, permission_mode=mode)
+            self.update(session_id, SessionUpdate(permission_mode=mode))
 
     def end_turn(self, session_id: str, job_id: str, status: SessionStatus, usage: RunUsage) -> None:
         with self._database.write_or_log(NOT_STORED):
             self._usage.add(job_id, session_id, usage)
-            session = self.store.end_turn(session_id, status, usage, self._now())
-            if session is not None:
-                self._notify(session)
+            self._notify(self.store.end_turn(session_id, status, usage, self._now()))
 
     def process_ended(self, session_id: str) -> None:
         """If this cannot be stored, the next start of the sidecar looks for the process in vain."""
@@ -155,6 +132,8 @@ class SessionJournal:
             added = ClaudeMessageAdded(session_id=session_id, job_id=job_id, message=message.as_model())
             self._runtime.notify(added)
 
-    def _notify(self, session: Encoded[Session]) -> Encoded[Session]:
-        self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
+    def _notify(self, session: S) -> S:
+        """Notifies the client of a changed session, if there is one."""
+        if session is not None:
+            self._runtime.notify(ClaudeSessionUpdated(session=session.as_model()))
         return session

@@ -4,7 +4,7 @@ Measured with 2.1.330: the CLI changes its model and its permission mode at any 
 and enters the mode `bypassPermissions` only if it was started in it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -35,18 +35,15 @@ def change_requests(current: SessionSettings, wanted: SessionSettings) -> list[M
     enters_bypass = wanted.permission_mode == bypass != current.permission_mode
     if {*current.allowed_tools} != {*wanted.allowed_tools} or enters_bypass:
         return None
-    return list(_requests(current, wanted))
-
-
-def _requests(current: SessionSettings, wanted: SessionSettings) -> Iterator[Mapping[str, Any]]:
-    if wanted.model is not None and wanted.model != current.model:
-        yield _request({"subtype": "set_model", "model": wanted.model})
-    if wanted.permission_mode is not None and wanted.permission_mode != current.permission_mode:
-        yield _request({"subtype": "set_permission_mode", "mode": wanted.permission_mode})
-
-
-def _request(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"type": "control_request", "request_id": PREFIX + request["subtype"], "request": request}
+    changes = (
+        ("set_model", "model", wanted.model, current.model),
+        ("set_permission_mode", "mode", wanted.permission_mode, current.permission_mode),
+    )
+    return [
+        {"type": "control_request", "request_id": PREFIX + subtype, "request": {"subtype": subtype, name: value}}
+        for subtype, name, value, before in changes
+        if value not in (None, before)
+    ]
 
 
 def rejection(line: Mapping[str, Any]) -> str | None:

@@ -55,6 +55,16 @@ class NewSession:
     system_prompt: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdate:
+    """The settings of a session to be changed: those that are not None."""
+
+    title: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: Sequence[str] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SearchWindow:
     """The messages that one search statement examines: those with low <= position < high.
@@ -160,23 +170,15 @@ class SessionStore:
         rows = self._database.rows("SELECT session_id FROM claude_sessions WHERE has_process = 1 OR status = 'running'")
         return [row[0] for row in rows]
 
-    def update(
-        self,
-        session_id: str,
-        now: str,
-        *,
-        title: str | None = None,
-        model: str | None = None,
-        permission_mode: str | None = None,
-        allowed_tools: Sequence[str] | None = None,
-    ) -> Encoded[Session] | None:
-        """Changes the settings that are not None.  As all methods below, returns None if the session does not exist."""
+    def update(self, session_id: str, update: SessionUpdate, now: str) -> Encoded[Session] | None:
+        """Changes settings.  Like the methods below, returns None if the session does not exist."""
         return self._update(
             session_id,
             now,
             "title = coalesce(?, title), model = coalesce(?, model), permission_mode = coalesce(?, permission_mode),"
             " allowed_tools_json = coalesce(?, allowed_tools_json)",
-            title, model, permission_mode, None if allowed_tools is None else _json_array(allowed_tools),
+            update.title, update.model, update.permission_mode,
+            None if update.allowed_tools is None else _json_array(update.allowed_tools),
         )  # fmt: skip
 
     def begin_turn(self, session_id: str, title: str, now: str) -> Encoded[Session] | None:
