@@ -74,7 +74,7 @@ class ManualClock:
 
 
 class MemoryWire:
-    """Stands in for `Writer` and `WireOut`: responses overtake notifications, and pending bytes are counted."""
+    """Replaces `Writer` and `WireOut`: responses overtake notifications, and pending bytes are counted."""
 
     def __init__(self, connection: Connection, deliver: Callable[[bytes], None]) -> None:
         self._connection = connection
@@ -115,7 +115,7 @@ async def _no_orphans(job_ids: Collection[str]) -> int:
 
 
 class InProcessApp:
-    """One life of the sidecar, with its client: `remote(Jobs)` calls methods, `received` holds the notifications."""
+    """One start of the sidecar, with its client: `remote(Jobs)` calls methods, `received` holds the notifications."""
 
     def __init__(self, path: Path, clock: ManualClock | None = None, **settings: Any) -> None:
         self.clock = clock or ManualClock()
@@ -299,7 +299,7 @@ class InProcessApp:
                     await worker.stop(PATIENCE_S)
 
     def close(self) -> None:
-        """Ends this life of the sidecar."""
+        """Closes the sidecar as the end of its process does."""
         self.unit_of_work.commit()
         self.unit_of_work.close()
         self.database.close()
