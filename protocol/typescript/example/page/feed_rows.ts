@@ -59,7 +59,8 @@ function feedRow({ event, snippet, highlights }: FeedRow): HTMLElement {
   const when = seconds === null || wholeDay !== null ? h("span") : h("time", { datetime: time }, clock(seconds * 1000));
   const name = link(url, ...(snippet === title ? marked(snippet ?? "", highlights) : [title ?? event.event_type]));
   name.classList.add("feed-title");
-  const excerpt = snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, highlights));
+  const excerpt =
+    snippet !== null && snippet !== title && h("p", { class: "feed-snippet" }, ...marked(snippet, highlights));
   const words = h("div", { class: "feed-words" }, name, h("p", { class: "feed-facts" }, ...factsOf(event)), excerpt);
   return h(
     "li",
