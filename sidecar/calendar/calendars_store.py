@@ -40,7 +40,6 @@ class CalendarState(NamedTuple):
     sync_token: str | None
     sync_token_settings: str | None
     full_sync_at: str | None
-    sync_error: str | None
     feed_watermark_ts: int | None
 
     @property
@@ -89,7 +88,7 @@ class CalendarsStore:
         rows = self._database.rows(
             """
             SELECT calendar_id, name, coalesce(is_primary, 0), time_zone, access_role, coalesce(selected, 1),
-                sync_token, sync_token_settings, full_sync_at, sync_error, feed_watermark_ts
+                sync_token, sync_token_settings, full_sync_at, feed_watermark_ts
             FROM calendar_calendars WHERE account_id = ? ORDER BY coalesce(is_primary, 0) DESC, name, calendar_id
             """,
             (account_id,),

@@ -187,6 +187,6 @@ class FakeOAuth:
         return ".".join([*coded, "signature"])
 
     def _secret(self, prefix: str) -> str:
-        made = prefix + secrets.token_urlsafe(32)
-        self.issued.append(made)
-        return made
+        secret = prefix + secrets.token_urlsafe(32)
+        self.issued.append(secret)
+        return secret
