@@ -29,14 +29,19 @@ def zone_or_utc(name: str) -> tzinfo:
         return UTC
 
 
+def check_order(start: str, end: str) -> None:
+    """Raises `InvalidParams` unless `end` is after `start`.  Canonical times sort as text."""
+    if end <= start:
+        raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
+
+
 def days_between(start: str, end: str, zone: tzinfo | None, limit: int) -> list[date]:
     """Returns the local days that overlap the time from `start` to `end`; `zone` None is this computer's.
 
     Raises `InvalidParams` if they are in the wrong order or more than `limit` days apart.
     """
+    check_order(start, end)
     first, last = datetime.fromisoformat(start), datetime.fromisoformat(end)
-    if last <= first:
-        raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
     if last - first > timedelta(days=limit):
         raise InvalidParams(details=[{"path": "end", "message": f"must be within {limit} days of start"}])
     try:

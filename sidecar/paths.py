@@ -28,6 +28,17 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, *([] if getattr(sys, "frozen", False) else ["-m", "sidecar"]), *arguments]
 
 
+def options_of(**values: object) -> list[str]:
+    """Returns command-line options: `--upstream-record FILE` for `upstream_record=FILE`; None is omitted."""
+    options = {f"--{name.replace('_', '-')}": value for name, value in values.items() if value is not None}
+    return [str(part) for option in options.items() for part in option]
+
+
+def relative_to(folder: Path, value: str) -> str:
+    """Resolves a value that begins with ./ or ../ from a folder; returns any other value unchanged."""
+    return str((folder / value).resolve()) if value.startswith(("./", "../")) else value
+
+
 def isolated_environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]:
     """Returns an environment without our variables, an own data folder and no Claude, except for `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}

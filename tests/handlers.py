@@ -21,7 +21,7 @@ class Text(Model):
 
 
 class Echo(JobSpec):
-    """Succeeds with the text."""
+    """Returns the text."""
 
     type: ClassVar = "test.echo"
     result: ClassVar = Text
@@ -29,15 +29,15 @@ class Echo(JobSpec):
 
 
 class Fail(JobSpec):
-    """Fails in one of three ways."""
+    """Raises `JobFailed` or an unexpected exception, or returns a result that is too large."""
 
     type: ClassVar = "test.fail"
     result: ClassVar = Text
-    how: Literal["verdict", "bug", "large"] = "verdict"
+    how: Literal["job_failed", "bug", "large"] = "job_failed"
 
 
 class Hang(JobSpec):
-    """Reports `progress`, waits until it is cancelled, and then takes `hold_s` seconds to end."""
+    """Reports `progress`, runs until it is cancelled, and then takes `hold_s` seconds to end."""
 
     type: ClassVar = "test.hang"
     result: ClassVar = Text
@@ -72,7 +72,7 @@ async def fail(job: Fail, context: JobContext) -> Text:
     if job.how == "bug":
         raise ZeroDivisionError("hunter2")
     raise JobFailed(
-        "It did not work.", kind="test_verdict", hint="Try it otherwise.", retryable=True, details={"tries": 3}
+        "It did not work.", kind="test_failure", hint="Try something else.", retryable=True, details={"tries": 3}
     )
 
 
@@ -101,25 +101,25 @@ async def noise(job: Noise, context: JobContext) -> Text:
     make_noise()
     child = f"import sys; print({NOISE!r}); print(sys.stdin.read(1) == '', file=sys.stderr)"
     await anyio.run_process([sys.executable, "-c", child], stdin=None, stdout=None, stderr=subprocess.PIPE)
-    held = await anyio.run_process([sys.executable, "-c", _OPEN], stdin=None, stderr=None, check=False)
-    return Text(text=held.stdout.decode())
+    inherited = await anyio.run_process([sys.executable, "-c", _LIST_DESCRIPTORS], stdin=None, stderr=None, check=False)
+    return Text(text=inherited.stdout.decode())
 
 
 def make_noise() -> None:
-    """Prints to everything that can pass for stdout, and tries to read the wire."""
+    """Prints to stdout in every way, and tries to read the protocol's stdin."""
     print(NOISE)
     sys.stdout.write(NOISE + "\n")
     sys.stdout.flush()
     os.write(1, (NOISE + "\n").encode())
     if sys.__stdout__ is not None:
         print(NOISE, file=sys.__stdout__, flush=True)
-    os.system(f"echo {NOISE}")  # noqa: S605 - a child by the plainest means there are
+    os.system(f"echo {NOISE}")  # noqa: S605 - a child process that inherits everything
     subprocess.run([sys.executable, "-c", f"print({NOISE!r})"], check=True)
     if sys.stdin.read() != "":
         raise AssertionError("stdin was not empty")
 
 
-_OPEN = """
+_LIST_DESCRIPTORS = """
 import os, stat
 for number in range(256):
     try:

@@ -74,7 +74,7 @@ class ManualClock:
 
 
 class MemoryWire:
-    """Stands in for `Writer` and `WireOut`: responses overtake notifications, and pending bytes are counted."""
+    """Replaces `Writer` and `WireOut`: responses overtake notifications, and pending bytes are counted."""
 
     def __init__(self, connection: Connection, deliver: Callable[[bytes], None]) -> None:
         self._connection = connection
@@ -115,14 +115,15 @@ async def _no_orphans(job_ids: Collection[str]) -> int:
 
 
 class InProcessApp:
-    """One life of the sidecar, with its client: `remote(Jobs)` calls methods, `received` holds the notifications."""
+    """One start of the sidecar, with its client: `remote(Jobs)` calls methods, `received` holds the notifications."""
 
     def __init__(self, path: Path, clock: ManualClock | None = None, **settings: Any) -> None:
         self.clock = clock or ManualClock()
         self._settings = settings
         self.received: list[Received] = []
         self.unit_of_work = UnitOfWork(asyncio.get_running_loop().call_soon)
-        self.database = Database(open_database(path, schema_dir(), "test"), path, self.unit_of_work.request_commit)
+        self.connection = open_database(path, schema_dir(), "test")
+        self.database = Database(self.connection, path, self.unit_of_work.request_commit)
         self._client, self._server = Connection(), Connection()
         self._answers: dict[int | str | None, asyncio.Future[Answered]] = {}
         self._message_received = anyio.Event()
@@ -298,7 +299,7 @@ class InProcessApp:
                     await worker.stop(PATIENCE_S)
 
     def close(self) -> None:
-        """Ends this life of the sidecar."""
+        """Closes the sidecar as the end of its process does."""
         self.unit_of_work.commit()
         self.unit_of_work.close()
         self.database.close()

@@ -1,6 +1,6 @@
-"""Requests to the clouds: what is tried again, for how long, and that nothing secret is told.
+"""The HTTP client: retries, delays, errors, and that no secrets are logged.
 
-Against a real server on loopback that says, byte for byte, what each test lets it say.
+The tests use a real server on the loopback interface that sends exactly the given bytes.
 """
 
 import asyncio
@@ -33,29 +33,28 @@ OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def refusal(status: int, headers: str = "", body: bytes = b"") -> bytes:
-    """An answer with this status."""
+    """Returns a response with this status."""
     return f"HTTP/1.1 {status} No\r\nConnection: close\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Server:
-    """Says the next of `answers` to each request, on a connection of its own; `heard` are the requests."""
+    """Sends the next of `responses` to each request, on a connection of its own, and records the requests."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/secret-path?key=secret-key"
-        self.answers: list[bytes] = []
-        self.heard: list[bytes] = []
+        self.responses: list[bytes] = []
+        self.requests: list[bytes] = []
         self.open = self.most_open = 0
         self.gate: anyio.Event | None = None
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request."""
-        self.heard.append(await reader.readuntil(b"\r\n\r\n"))
+        self.requests.append(await reader.readuntil(b"\r\n\r\n"))
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         if self.gate is not None:
             await self.gate.wait()
         self.open -= 1
-        writer.write(self.answers.pop(0) if self.answers else OK)
+        writer.write(self.responses.pop(0) if self.responses else OK)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
@@ -63,21 +62,20 @@ class Server:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    """A server that is told what to say."""
-    made = Server(port := closed_port())
-    async with await asyncio.start_server(made.handle, "127.0.0.1", port):
-        yield made
+    server = Server(port := closed_port())
+    async with await asyncio.start_server(server.handle, "127.0.0.1", port):
+        yield server
 
 
 def closed_port() -> int:
-    """A port on which nobody listens now."""
+    """Returns a port without a server."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
 
 
-class Waits:
-    """Stands in for sleeping: the waits are noted, and over at once."""
+class Delays:
+    """Replaces `anyio.sleep`: records the delays and returns at once."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -87,116 +85,112 @@ class Waits:
 
 
 @pytest.fixture
-def waits() -> Waits:
-    return Waits()
+def delays() -> Delays:
+    return Delays()
 
 
 @pytest.fixture
-async def http(waits: Waits) -> AsyncIterator[Http]:
-    """A client whose waits take no time, and whose chance is in the middle."""
-    made = Http(ManualClock(), random_fraction=lambda: 0.5, sleep=waits)
-    yield made
-    await made.close()
+async def http(delays: Delays) -> AsyncIterator[Http]:
+    """A client that does not wait and has average jitter."""
+    client = Http(ManualClock(), random_fraction=lambda: 0.5, sleep=delays)
+    yield client
+    await client.close()
 
 
-def asking(server: Server, **more: object) -> HttpRequest:
-    """A request for the server."""
-    return HttpRequest("GET", server.url, "The calendar", headers={"authorization": "Bearer secret-token"}, **more)  # type: ignore[arg-type]
+def request_to(server: Server, **fields: object) -> HttpRequest:
+    return HttpRequest("GET", server.url, "The calendar", headers={"authorization": "Bearer secret-token"}, **fields)  # type: ignore[arg-type]
 
 
-async def test_what_may_pass_is_tried_again_with_growing_waits(server: Server, http: Http, waits: Waits) -> None:
-    server.answers = [refusal(503), refusal(429), refusal(500), OK]
-    assert (await http.send(asking(server))).status == 200
-    assert waits.seconds == [2.0, 4.0, 8.0]
+async def test_transient_failures_are_retried_with_growing_delays(server: Server, http: Http, delays: Delays) -> None:
+    server.responses = [refusal(503), refusal(429), refusal(500), OK]
+    assert (await http.send(request_to(server))).status == 200
+    assert delays.seconds == [2.0, 4.0, 8.0]
 
 
-async def test_after_the_last_try_the_last_answer_is_returned(server: Server, http: Http, waits: Waits) -> None:
-    server.answers = [refusal(503)] * 5
-    assert (await http.send(asking(server))).status == 503
-    assert len(server.heard) == len(waits.seconds) + 1 == module.MAX_TRIES
+async def test_after_the_last_try_the_last_response_is_returned(server: Server, http: Http, delays: Delays) -> None:
+    server.responses = [refusal(503)] * 5
+    assert (await http.send(request_to(server))).status == 503
+    assert len(server.requests) == len(delays.seconds) + 1 == module.MAX_TRIES
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 410])
-async def test_what_will_not_pass_is_returned_at_once(server: Server, http: Http, status: int) -> None:
-    server.answers = [refusal(status, "Location: http://127.0.0.1:1/\r\n", b"why")]
-    answer = await http.send(asking(server))
-    assert (answer.status, answer.body, len(server.heard)) == (status, b"why", 1)
+async def test_other_failures_are_returned_at_once(server: Server, http: Http, status: int) -> None:
+    server.responses = [refusal(status, "Location: http://127.0.0.1:1/\r\n", b"why")]
+    response = await http.send(request_to(server))
+    assert (response.status, response.body, len(server.requests)) == (status, b"why", 1)
 
 
-async def test_a_connector_may_know_more_that_passes(server: Server, http: Http) -> None:
-    server.answers = [refusal(403, body=b"rateLimitExceeded"), OK]
-    assert (await http.send(asking(server), is_transient=lambda answer: b"rateLimit" in answer.body)).status == 200
+async def test_a_connector_can_declare_other_failures_transient(server: Server, http: Http) -> None:
+    server.responses = [refusal(403, body=b"rateLimitExceeded"), OK]
+    assert (
+        await http.send(request_to(server), is_transient=lambda response: b"rateLimit" in response.body)
+    ).status == 200
 
 
-async def test_what_must_not_be_asked_twice_is_asked_once(server: Server, http: Http) -> None:
-    server.answers = [refusal(503)]
-    assert (await http.send(asking(server, repeatable=False))).status == 503
-    assert len(server.heard) == 1
+async def test_a_request_that_is_not_repeatable_is_sent_once(server: Server, http: Http) -> None:
+    server.responses = [refusal(503)]
+    assert (await http.send(request_to(server, repeatable=False))).status == 503
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("value", "seconds"), [("7", 7.0), ("Mon, 23 Nov 2026 08:00:42 GMT", 42.0), ("-5", 2.0), ("soon", 2.0)]
 )
-async def test_a_server_says_how_long_to_wait(
-    server: Server, http: Http, waits: Waits, value: str, seconds: float
+async def test_retry_after_sets_the_delay(
+    server: Server, http: Http, delays: Delays, value: str, seconds: float
 ) -> None:
-    server.answers = [refusal(429, f"Retry-After: {value}\r\n"), OK]
-    await http.send(asking(server))
-    assert waits.seconds == [seconds]
+    server.responses = [refusal(429, f"Retry-After: {value}\r\n"), OK]
+    await http.send(request_to(server))
+    assert delays.seconds == [seconds]
 
 
-async def test_a_long_pause_is_left_to_the_job_which_frees_its_worker(server: Server, http: Http, waits: Waits) -> None:
-    server.answers = [refusal(429, "Retry-After: 3600\r\n")]
+async def test_a_long_delay_snoozes_the_job(server: Server, http: Http, delays: Delays) -> None:
+    server.responses = [refusal(429, "Retry-After: 3600\r\n")]
     with pytest.raises(RateLimited) as caught:
-        await http.send(asking(server))
+        await http.send(request_to(server))
     outcome = job_error(caught.value)
     assert isinstance(outcome, JobSnoozed)
-    assert (outcome.delay_s, outcome.waiting_for, waits.seconds) == (3600.0, WaitingFor.RATE_LIMIT, [])
+    assert (outcome.delay_s, outcome.waiting_for, delays.seconds) == (3600.0, WaitingFor.RATE_LIMIT, [])
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", BadResponse),
         (b"220 smtp.example.com ready\r\n", BadResponse),
-        (
-            refusal(200, "Content-Encoding: gzip\r\n", gzip.compress(b"{}" * 50)[:20]).replace(
-                b"Content-Length: 20", b"Content-Length: 20"
-            ),
-            None,
-        ),
-        (refusal(200, "Content-Encoding: gzip\r\n", b"no gzip at all"), BadResponse),
+        (refusal(200, "Content-Encoding: gzip\r\n", gzip.compress(b"{}" * 50)[:20]), None),
+        (refusal(200, "Content-Encoding: gzip\r\n", b"not gzip"), BadResponse),
     ],
-    ids=["cut", "another protocol", "cut gzip", "no gzip"],
+    ids=["truncated", "another protocol", "truncated gzip", "not gzip"],
 )
-async def test_a_broken_answer_is_trouble_and_not_an_empty_one(
-    server: Server, http: Http, answer: bytes, kind: type[HttpError] | None
+async def test_a_broken_response_is_an_error(
+    server: Server, http: Http, response: bytes, kind: type[HttpError] | None
 ) -> None:
-    server.answers = [answer] * module.MAX_TRIES
-    if kind is None:  # a stream that ends early decodes as far as it goes; then the JSON is what is broken
-        response = await http.send(asking(server))
+    server.responses = [response] * module.MAX_TRIES
+    if kind is None:  # a truncated stream is decoded as far as possible; then its JSON is malformed
+        received = await http.send(request_to(server))
         with pytest.raises(BadResponse):
-            response.json()
+            received.json()
     else:
         with pytest.raises(kind):
-            await http.send(asking(server))
+            await http.send(request_to(server))
 
 
-async def test_html_is_no_json(server: Server, http: Http) -> None:
-    server.answers = [refusal(200, "Content-Type: text/html; charset=utf-8\r\n", b"<html>Sign in</html>")]
-    answer = await http.send(asking(server))
+async def test_html_is_not_json(server: Server, http: Http) -> None:
+    server.responses = [refusal(200, "Content-Type: text/html; charset=utf-8\r\n", b"<html>Sign in</html>")]
+    response = await http.send(request_to(server))
     with pytest.raises(BadResponse, match=r"expected JSON, received text/html \(HTTP 200\)"):
-        answer.json()
+        response.json()
 
 
-async def test_a_body_has_a_limit(server: Server, http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_size_of_a_body_is_limited(server: Server, http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BODY_BYTES", 1_000)
-    server.answers = [refusal(200, body=b"x" * 1_001)] * module.MAX_TRIES
+    server.responses = [refusal(200, body=b"x" * 1_001)] * module.MAX_TRIES
     with pytest.raises(BadResponse, match="larger than"):
-        await http.send(asking(server))
+        await http.send(request_to(server))
 
 
-async def test_no_server_means_offline_and_the_job_waits_for_the_network(http: Http) -> None:
+async def test_without_a_server_the_job_waits_for_the_network(http: Http) -> None:
     port = closed_port()
     with pytest.raises(ServerUnreachable) as caught:
         await http.send(HttpRequest("GET", f"http://127.0.0.1:{port}/", "Jira"))
@@ -206,38 +200,38 @@ async def test_no_server_means_offline_and_the_job_waits_for_the_network(http: H
     assert str(caught.value) == "Jira: the server could not be reached"
 
 
-async def test_one_site_gets_at_most_four_requests_at_a_time(server: Server, http: Http) -> None:
+async def test_requests_to_one_origin_are_limited(server: Server, http: Http) -> None:
     server.gate = anyio.Event()
     with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
-                tasks.start_soon(http.send, asking(server))
+                tasks.start_soon(http.send, request_to(server))
             while server.open < MAX_PER_ORIGIN:
                 await anyio.lowlevel.checkpoint()
             server.gate.set()
-    assert (server.most_open, len(server.heard)) == (MAX_PER_ORIGIN, 10)
+    assert (server.most_open, len(server.requests)) == (MAX_PER_ORIGIN, 10)
 
 
-async def test_the_servers_own_time_is_known(server: Server, http: Http) -> None:
-    server.answers = [refusal(200, "Date: Mon, 23 Nov 2026 08:00:00 GMT\r\n", b"{}"), OK]
-    assert (await http.send(asking(server))).server_ms == EIGHT_O_CLOCK
-    assert (await http.send(asking(server))).server_ms is None
+async def test_the_servers_time_is_read_from_the_date_header(server: Server, http: Http) -> None:
+    server.responses = [refusal(200, "Date: Mon, 23 Nov 2026 08:00:00 GMT\r\n", b"{}"), OK]
+    assert (await http.send(request_to(server))).server_ms == EIGHT_O_CLOCK
+    assert (await http.send(request_to(server))).server_ms is None
 
 
-async def test_nothing_of_address_headers_or_body_is_told(
+async def test_address_headers_and_body_are_never_logged(
     server: Server, http: Http, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        server.answers = [refusal(503, body=b"secret-body"), b"secret-nonsense\r\n\r\n", OK]
-        await http.send(asking(server))
-        server.answers = [b"secret-nonsense\r\n\r\n"] * module.MAX_TRIES
+        server.responses = [refusal(503, body=b"secret-body"), b"secret-nonsense\r\n\r\n", OK]
+        await http.send(request_to(server))
+        server.responses = [b"secret-nonsense\r\n\r\n"] * module.MAX_TRIES
         with pytest.raises(BadResponse) as caught:
-            await http.send(asking(server))
+            await http.send(request_to(server))
     assert "The calendar" in caplog.text
     assert "secret" not in caplog.text + str(caught.value) + str(job_error(caught.value))
 
 
-def test_a_certificate_that_nobody_trusts_fails_the_job_with_a_hint() -> None:
+def test_an_untrusted_certificate_fails_the_job() -> None:
     outcome = job_error(CertificateUntrusted("has a certificate that this computer does not trust", "Jira"))
     assert isinstance(outcome, JobFailed)
     assert (outcome.kind, outcome.retryable) == ("tls_untrusted", False)

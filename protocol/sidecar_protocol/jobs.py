@@ -1,4 +1,4 @@
-"""Jobs: work that outlives the request that asked for it."""
+"""Jobs: durable background work, and schedules that create jobs periodically."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Protocol
@@ -29,14 +29,14 @@ from sidecar_protocol.scalars import (
 IdempotencyKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
-    Field(description="A second create with it returns the first job."),
+    Field(description="If a job was created with this key before, that job is returned and none is created."),
 ]
-
-
 Attempts = Annotated[
-    int, Strict(), Field(ge=1, le=20, description="How often it is tried at most; null: as its type says.")
+    int, Strict(), Field(ge=1, le=20, description="Maximum number of attempts.  Null for the default of the job type.")
 ]
-Period = Annotated[int, Strict(), Field(ge=60, le=366 * 24 * 3600, description="Seconds, at least a minute.")]
+Period = Annotated[
+    int, Strict(), Field(ge=60, le=366 * 24 * 3600, description="Seconds between two runs, at least 60.")
+]
 ScheduleId = Annotated[str, StringConstraints(min_length=1, max_length=256), Field(description="A schedule's id.")]
 
 
@@ -53,7 +53,7 @@ class UnknownJobType(RpcError):
 
 
 class JobNotFinished(RpcError):
-    """The job is still queued or running; only a finished one can be run again."""
+    """The job is still queued or running; only a finished job can be retried."""
 
     code = 4091
 
@@ -65,7 +65,7 @@ class ScheduleNotFound(RpcError):
 
 
 class JobLogLevel(StrEnum):
-    """How much a line of a job's log matters."""
+    """The severity of a line in a job's log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -74,18 +74,20 @@ class JobLogLevel(StrEnum):
 
 
 class JobLogLine(Model):
-    """One line of a job's stored log."""
+    """One line of a job's log."""
 
     line_id: Uuid
     job_id: Uuid
     created_at: UtcTime
     level: JobLogLevel
     message: str
+    """At most 2,000 characters; longer messages are cut."""
     meta: Any = None
+    """Structured details, at most 64 KiB of JSON."""
 
 
 class JobPage(Model):
-    """Jobs, newest first."""
+    """A page of jobs, newest first."""
 
     jobs: list[Job]
     next_cursor: NextCursor | None = None
@@ -93,15 +95,15 @@ class JobPage(Model):
 
 
 class JobCreated(Model):
-    """The job that now stands in the queue."""
+    """The result of `jobs.create`."""
 
     job: Job
     deduplicated: Flag = False
-    """True where the idempotency key had been used: this is the job it made then."""
+    """True if the idempotency key was used before; `job` is then the job that was created with it."""
 
 
 class JobLogPage(Model):
-    """Lines of a job's log, oldest first."""
+    """A page of a job's log, oldest line first."""
 
     lines: list[JobLogLine]
     next_cursor: NextCursor | None = None
@@ -109,31 +111,37 @@ class JobLogPage(Model):
 
 
 class JobQueue(Model):
-    """The queue as a whole."""
+    """The state of the queue."""
 
     paused: Flag
-    """Whether no job is started; running ones go on."""
+    """While the queue is paused, no job is started; running jobs continue."""
     paused_at: UtcTime | None = None
+    """When the queue was paused.  Null if it is not."""
     counts: dict[str, int]
-    """Jobs by status."""
+    """The number of stored jobs by status.  A status without jobs is absent."""
 
 
 class Schedule(Model):
-    """A job that is made again and again."""
+    """Creates jobs of one type periodically."""
 
     schedule_id: str
     type: str
+    """The type of its jobs."""
     payload: Any = None
+    """The payload of its jobs."""
     period_s: Count
-    """Between two runs, on a grid of the wall clock: it does not shift with restarts."""
+    """Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move."""
     enabled: Flag
     next_run_at: UtcTime
+    """When the next job is created, unless the previous one is unfinished.  Without meaning while disabled."""
     last_run_at: UtcTime | None = None
+    """When the last job was created, by the schedule or by `jobs.schedules.run`."""
     last_job_id: Uuid | None = None
+    """The job that was created last.  It may have been pruned since."""
 
 
 class ScheduleList(Model):
-    """All schedules, by id."""
+    """All schedules, sorted by id."""
 
     schedules: list[Schedule]
 
@@ -146,14 +154,17 @@ class JobQueueUpdated(Notification):
 
 
 class ScheduleUpdated(Notification):
-    """A schedule was changed, or has made a job."""
+    """A schedule was changed, or has created a job."""
 
     name: ClassVar[str] = "jobs.schedule_updated"
     schedule: Schedule
 
 
 class JobUpdated(Notification):
-    """A job was created or changed its status."""
+    """A job was created or has changed: its status, what it waits for, or a requested cancellation.
+
+    A pruned job sends no notification.
+    """
 
     name: ClassVar[str] = "jobs.updated"
     job: Job
@@ -167,15 +178,16 @@ class JobLogAdded(Notification):
 
 
 class JobProgress(Ephemeral):
-    """A running job got further."""
+    """A running job reported progress.  `jobs.get` has the last value, at most a second old."""
 
     name: ClassVar[str] = "jobs.progress"
     key: ClassVar[tuple[str, ...]] = ("job_id",)
     max_per_s: ClassVar[int] = 10
     job_id: Uuid
     progress: Fraction | None
-    """Null where the end cannot be known."""
+    """Null if the remaining work is unknown."""
     message: str | None
+    """A short description of the current step."""
 
 
 class Jobs(Protocol):
@@ -192,7 +204,11 @@ class Jobs(Protocol):
         idempotency_key: IdempotencyKey | None = None,
         max_attempts: Attempts | None = None,
     ) -> JobCreated:
-        """Put a job into the queue.  Once this is answered, the job survives any crash."""
+        """Adds a job to the queue.  Once the response arrives, the job is stored durably.
+
+        `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
+        when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
+        """
         ...
 
     @method("jobs.list", raises=(InvalidCursor,), rest="GET /jobs")
@@ -204,19 +220,20 @@ class Jobs(Protocol):
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor | None = None,
     ) -> JobPage:
-        """Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB."""
+        """Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB."""
         ...
 
     @method("jobs.get", raises=(JobNotFound,), rest="GET /jobs/{job_id}")
     async def get(self, *, job_id: JobId) -> Job:
-        """One job as it stands."""
+        """Returns one job."""
         ...
 
     @method("jobs.cancel", raises=(JobNotFound,), rest="POST /jobs/{job_id}/cancel")
     async def cancel(self, *, job_id: JobId) -> Job:
-        """Ask a job to stop.
+        """Requests the cancellation of a job, and returns the job.
 
-        A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+        A queued job is cancelled at once.  A running job has `cancel_requested` until its handler stops, which
+        `jobs.updated` reports; it can still succeed or fail before that.  A finished job does not change.
         """
         ...
 
@@ -224,54 +241,63 @@ class Jobs(Protocol):
     async def list_log(
         self, *, job_id: JobId, limit: Limit = DEFAULT_LINES_LIMIT, cursor: Cursor | None = None
     ) -> JobLogPage:
-        """The lines of a job's stored log, oldest first."""
+        """Lists the lines of a job's log, oldest first.
+
+        Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
+        """
         ...
 
     @method("jobs.retry", raises=(JobNotFound, JobNotFinished))
     async def retry(self, *, job_id: JobId) -> Job:
-        """Run a finished job again, as the same job, with all its tries before it."""
+        """Queues a finished job again, under the same id.
+
+        Its attempts, progress, result and error are reset; its log continues.
+        """
         ...
 
     @method("jobs.queue.get")
     async def get_queue(self) -> JobQueue:
-        """Whether the queue is paused, and how many jobs it holds."""
+        """Returns whether the queue is paused, and the number of jobs by status."""
         ...
 
     @method("jobs.queue.pause")
     async def pause(self) -> JobQueue:
-        """Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on."""
+        """Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue."""
         ...
 
     @method("jobs.queue.resume")
     async def resume(self) -> JobQueue:
-        """Start jobs again."""
+        """Starts jobs again."""
         ...
 
     @method("jobs.queue.wake")
     async def wake(self) -> JobQueue:
-        """Look at once for what is due: the machine has slept, while timers stood still.
+        """Starts overdue jobs at once.  Call it after the computer wakes from standby.
 
-        Without it that is noticed within a minute.
+        Timers stop in standby; without this call, overdue jobs start within a minute.
         """
         ...
 
 
 class Schedules(Protocol):
-    """Jobs that are made again and again."""
+    """Schedules, which create jobs periodically."""
 
     @method("jobs.schedules.list")
     async def list(self) -> ScheduleList:
-        """All schedules."""
+        """Lists all schedules."""
         ...
 
     @method("jobs.schedules.update", raises=(ScheduleNotFound,))
     async def update(
         self, *, schedule_id: ScheduleId, enabled: Flag | None = None, period_s: Period | None = None
     ) -> Schedule:
-        """Switch a schedule on or off, or change its period."""
+        """Enables or disables a schedule, or changes its period.  Null leaves a value as it is."""
         ...
 
     @method("jobs.schedules.run", raises=(ScheduleNotFound,))
     async def run(self, *, schedule_id: ScheduleId) -> Job:
-        """Make its job now, beside the grid; where one is still live, answer with that."""
+        """Creates the schedule's job now, which does not move the grid, and returns it.
+
+        If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
+        """
         ...

@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "32cf7320461c887d";
+export const SCHEMA_HASH = "3699486aee3fba17";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -137,7 +137,7 @@ export interface ActivityHit {
   raw: unknown;
   /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
-  marks: Highlight[];
+  highlights: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
@@ -986,7 +986,7 @@ export interface MessageHit {
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
   /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
-  marks: Highlight[];
+  highlights: Highlight[];
 }
 
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */
@@ -1224,75 +1224,83 @@ export interface LoggedEvent {
   params: unknown;
 }
 
-/** The job that now stands in the queue. */
+/** The result of `jobs.create`. */
 export interface JobCreated {
   job: Job;
-  /** True where the idempotency key had been used: this is the job it made then. */
+  /** True if the idempotency key was used before; `job` is then the job that was created with it. */
   deduplicated: boolean;
 }
 
-/** Jobs, newest first. */
+/** A page of jobs, newest first. */
 export interface JobPage {
   jobs: Job[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** Lines of a job's log, oldest first. */
+/** A page of a job's log, oldest line first. */
 export interface JobLogPage {
   lines: JobLogLine[];
   /** Null on the last page. */
   next_cursor: string | null;
 }
 
-/** One line of a job's stored log. */
+/** One line of a job's log. */
 export interface JobLogLine {
   line_id: string;
   job_id: string;
   /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
   created_at: string;
   level: JobLogLevel;
+  /** At most 2,000 characters; longer messages are cut. */
   message: string;
+  /** Structured details, at most 64 KiB of JSON. */
   meta: unknown;
 }
 
-/** How much a line of a job's log matters. */
+/** The severity of a line in a job's log. */
 export const JobLogLevel = {
   DEBUG: "debug",
   INFO: "info",
   WARNING: "warning",
   ERROR: "error",
 } as const;
-/** How much a line of a job's log matters. */
+/** The severity of a line in a job's log. */
 export type JobLogLevel = "debug" | "info" | "warning" | "error";
 
-/** The queue as a whole. */
+/** The state of the queue. */
 export interface JobQueue {
-  /** Whether no job is started; running ones go on. */
+  /** While the queue is paused, no job is started; running jobs continue. */
   paused: boolean;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When the queue was paused.  Null if it is not. */
   paused_at: string | null;
-  /** Jobs by status. */
+  /** The number of stored jobs by status.  A status without jobs is absent. */
   counts: Record<string, number>;
 }
 
-/** All schedules, by id. */
+/** All schedules, sorted by id. */
 export interface ScheduleList {
   schedules: Schedule[];
 }
 
-/** A job that is made again and again. */
+/** Creates jobs of one type periodically. */
 export interface Schedule {
   schedule_id: string;
+  /** The type of its jobs. */
   type: string;
+  /** The payload of its jobs. */
   payload: unknown;
-  /** Between two runs, on a grid of the wall clock: it does not shift with restarts. */
+  /** Seconds between two runs.  Runs lie on a grid of the wall clock, which restarts do not move. */
   period_s: number;
   enabled: boolean;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /**
+   * When the next job is created, unless the previous one is unfinished.  Without meaning while disabled.  UTC, ISO
+   * 8601: 2026-11-23T08:00:00.000Z.
+   */
   next_run_at: string;
-  /** UTC, ISO 8601: 2026-11-23T08:00:00.000Z. */
+  /** When the last job was created, by the schedule or by `jobs.schedules.run`. */
   last_run_at: string | null;
+  /** The job that was created last.  It may have been pruned since. */
   last_job_id: string | null;
 }
 
@@ -1673,7 +1681,7 @@ export interface JobQueueUpdated {
   queue: JobQueue;
 }
 
-/** A schedule was changed, or has made a job. */
+/** A schedule was changed, or has created a job. */
 export interface ScheduleUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1682,7 +1690,11 @@ export interface ScheduleUpdated {
   schedule: Schedule;
 }
 
-/** A job was created or changed its status. */
+/**
+ * A job was created or has changed: its status, what it waits for, or a requested cancellation.
+ *
+ * A pruned job sends no notification.
+ */
 export interface JobUpdated {
   /** Position in the event log.  Strictly increasing, unique, and continued across restarts. */
   seq: number;
@@ -1700,11 +1712,12 @@ export interface JobLogAdded {
   line: JobLogLine;
 }
 
-/** A running job got further. */
+/** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
 export interface JobProgress {
   job_id: string;
-  /** Null where the end cannot be known. */
+  /** Null if the remaining work is unknown. */
   progress: number | null;
+  /** A short description of the current step. */
   message: string | null;
 }
 
@@ -2510,9 +2523,9 @@ export interface JobsCreateParams {
   priority?: number;
   /** ISO 8601 with an offset. */
   run_at?: string | null;
-  /** A second create with it returns the first job. */
+  /** If a job was created with this key before, that job is returned and none is created. */
   idempotency_key?: string | null;
-  /** How often it is tried at most; null: as its type says. */
+  /** Maximum number of attempts.  Null for the default of the job type. */
   max_attempts?: number | null;
 }
 
@@ -2582,7 +2595,7 @@ export interface JobsSchedulesUpdateParams {
   /** A schedule's id. */
   schedule_id: string;
   enabled?: boolean | null;
-  /** Seconds, at least a minute. */
+  /** Seconds between two runs, at least 60. */
   period_s?: number | null;
 }
 
@@ -2875,7 +2888,7 @@ export interface Methods {
    */
   "claude.usage.list": { params: ClaudeUsageListParams; result: UsageList };
   /**
-   * Returns all Confluence accounts, oldest first.
+   * Returns the accounts, oldest first.
    *
    * Replaces GET /confluence/accounts.
    */
@@ -2884,7 +2897,7 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for Jira, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /confluence/accounts.
@@ -2914,7 +2927,7 @@ export interface Methods {
   /** Returns the durable notifications after `after_seq`, oldest first, in pages of at most 4 MiB. */
   "events.replay": { params: EventsReplayParams; result: EventPage };
   /**
-   * Returns all Jira accounts, oldest first.
+   * Returns the accounts, oldest first.
    *
    * Replaces GET /jira/accounts.
    */
@@ -2923,7 +2936,7 @@ export interface Methods {
    * Checks the credentials at the site, stores the account and queues its first sync.
    *
    * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-   * site only.  The same token can be used for Confluence, by a second account.
+   * site only.  The same token can be used for the other product, by a second account.
    *
    * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
    * Replaces POST /jira/accounts.
@@ -2951,65 +2964,75 @@ export interface Methods {
    */
   "jira.accounts.sync": { params: JiraAccountsSyncParams; result: Job };
   /**
-   * Put a job into the queue.  Once this is answered, the job survives any crash.
+   * Adds a job to the queue.  Once the response arrives, the job is stored durably.
+   *
+   * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
+   * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
    *
    * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
    */
   "jobs.create": { params: JobsCreateParams; result: JobCreated };
   /**
-   * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+   * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
    *
    * Errors: invalid_cursor.  Replaces GET /jobs.
    */
   "jobs.list": { params: JobsListParams; result: JobPage };
   /**
-   * One job as it stands.
+   * Returns one job.
    *
    * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
    */
   "jobs.get": { params: JobsGetParams; result: Job };
   /**
-   * Ask a job to stop.
+   * Requests the cancellation of a job, and returns the job.
    *
-   * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+   * A queued job is cancelled at once.  A running job has `cancel_requested` until its handler stops, which
+   * `jobs.updated` reports; it can still succeed or fail before that.  A finished job does not change.
    *
    * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
    */
   "jobs.cancel": { params: JobsCancelParams; result: Job };
   /**
-   * The lines of a job's stored log, oldest first.
+   * Lists the lines of a job's log, oldest first.
+   *
+   * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated": true}`.
    *
    * Errors: job_not_found, invalid_cursor.
    */
   "jobs.log.list": { params: JobsLogListParams; result: JobLogPage };
   /**
-   * Run a finished job again, as the same job, with all its tries before it.
+   * Queues a finished job again, under the same id.
+   *
+   * Its attempts, progress, result and error are reset; its log continues.
    *
    * Errors: job_not_found, job_not_finished.
    */
   "jobs.retry": { params: JobsRetryParams; result: Job };
-  /** Whether the queue is paused, and how many jobs it holds. */
+  /** Returns whether the queue is paused, and the number of jobs by status. */
   "jobs.queue.get": { params: JobsQueueGetParams; result: JobQueue };
-  /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+  /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
   "jobs.queue.pause": { params: JobsQueuePauseParams; result: JobQueue };
-  /** Start jobs again. */
+  /** Starts jobs again. */
   "jobs.queue.resume": { params: JobsQueueResumeParams; result: JobQueue };
   /**
-   * Look at once for what is due: the machine has slept, while timers stood still.
+   * Starts overdue jobs at once.  Call it after the computer wakes from standby.
    *
-   * Without it that is noticed within a minute.
+   * Timers stop in standby; without this call, overdue jobs start within a minute.
    */
   "jobs.queue.wake": { params: JobsQueueWakeParams; result: JobQueue };
-  /** All schedules. */
+  /** Lists all schedules. */
   "jobs.schedules.list": { params: JobsSchedulesListParams; result: ScheduleList };
   /**
-   * Switch a schedule on or off, or change its period.
+   * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
    *
    * Errors: schedule_not_found.
    */
   "jobs.schedules.update": { params: JobsSchedulesUpdateParams; result: Schedule };
   /**
-   * Make its job now, beside the grid; where one is still live, answer with that.
+   * Creates the schedule's job now, which does not move the grid, and returns it.
+   *
+   * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
    *
    * Errors: schedule_not_found.
    */
@@ -3313,7 +3336,7 @@ export interface NestedMethods<Options> {
   readonly confluence: {
     readonly accounts: {
       /**
-       * Returns all Confluence accounts, oldest first.
+       * Returns the accounts, oldest first.
        *
        * Replaces GET /confluence/accounts.
        */
@@ -3322,7 +3345,7 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for Jira, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /confluence/accounts.
@@ -3359,7 +3382,7 @@ export interface NestedMethods<Options> {
   readonly jira: {
     readonly accounts: {
       /**
-       * Returns all Jira accounts, oldest first.
+       * Returns the accounts, oldest first.
        *
        * Replaces GET /jira/accounts.
        */
@@ -3368,7 +3391,7 @@ export interface NestedMethods<Options> {
        * Checks the credentials at the site, stores the account and queues its first sync.
        *
        * Tokens with and without scopes are accepted: the former work through api.atlassian.com only, the latter at the
-       * site only.  The same token can be used for Confluence, by a second account.
+       * site only.  The same token can be used for the other product, by a second account.
        *
        * Errors: site_address_invalid, atlassian_account_exists, credentials_rejected, site_unavailable, secrets_locked.
        * Replaces POST /jira/accounts.
@@ -3400,70 +3423,81 @@ export interface NestedMethods<Options> {
   };
   readonly jobs: {
     /**
-     * Put a job into the queue.  Once this is answered, the job survives any crash.
+     * Adds a job to the queue.  Once the response arrives, the job is stored durably.
+     *
+     * `payload` must be valid for the job type; an invalid member is reported as `payload.<member>`.  The job starts
+     * when a slot is free and `run_at` has passed.  Raises `payload_too_large` above 3 MiB.
      *
      * Errors: unknown_job_type, payload_too_large.  Replaces POST /jobs.
      */
     readonly create: ((params: JobsCreateParams, options?: Options) => Promise<JobCreated>);
     /**
-     * Jobs, newest first, of one status and type where given.  A page ends early when it grows past 4 MiB.
+     * Lists jobs, newest first, optionally of one status and one type.  A page may be short to stay below 4 MiB.
      *
      * Errors: invalid_cursor.  Replaces GET /jobs.
      */
     readonly list: ((params?: JobsListParams, options?: Options) => Promise<JobPage>);
     /**
-     * One job as it stands.
+     * Returns one job.
      *
      * Errors: job_not_found.  Replaces GET /jobs/{job_id}.
      */
     readonly get: ((params: JobsGetParams, options?: Options) => Promise<Job>);
     /**
-     * Ask a job to stop.
+     * Requests the cancellation of a job, and returns the job.
      *
-     * A queued job stops now, a running one at its next checkpoint; on a finished one it changes nothing.
+     * A queued job is cancelled at once.  A running job has `cancel_requested` until its handler stops, which
+     * `jobs.updated` reports; it can still succeed or fail before that.  A finished job does not change.
      *
      * Errors: job_not_found.  Replaces POST /jobs/{job_id}/cancel.
      */
     readonly cancel: ((params: JobsCancelParams, options?: Options) => Promise<Job>);
     readonly log: {
       /**
-       * The lines of a job's stored log, oldest first.
+       * Lists the lines of a job's log, oldest first.
+       *
+       * Lines beyond 5,000 or 1 MiB are not stored; the log then ends with a line whose `meta` is `{"truncated":
+       * true}`.
        *
        * Errors: job_not_found, invalid_cursor.
        */
       readonly list: ((params: JobsLogListParams, options?: Options) => Promise<JobLogPage>);
     };
     /**
-     * Run a finished job again, as the same job, with all its tries before it.
+     * Queues a finished job again, under the same id.
+     *
+     * Its attempts, progress, result and error are reset; its log continues.
      *
      * Errors: job_not_found, job_not_finished.
      */
     readonly retry: ((params: JobsRetryParams, options?: Options) => Promise<Job>);
     readonly queue: {
-      /** Whether the queue is paused, and how many jobs it holds. */
+      /** Returns whether the queue is paused, and the number of jobs by status. */
       readonly get: ((params?: JobsQueueGetParams, options?: Options) => Promise<JobQueue>);
-      /** Start no more jobs, also after a restart, until `jobs.queue.resume`.  Running ones go on. */
+      /** Starts no more jobs until `jobs.queue.resume`, even after a restart.  Running jobs continue. */
       readonly pause: ((params?: JobsQueuePauseParams, options?: Options) => Promise<JobQueue>);
-      /** Start jobs again. */
+      /** Starts jobs again. */
       readonly resume: ((params?: JobsQueueResumeParams, options?: Options) => Promise<JobQueue>);
       /**
-       * Look at once for what is due: the machine has slept, while timers stood still.
+       * Starts overdue jobs at once.  Call it after the computer wakes from standby.
        *
-       * Without it that is noticed within a minute.
+       * Timers stop in standby; without this call, overdue jobs start within a minute.
        */
       readonly wake: ((params?: JobsQueueWakeParams, options?: Options) => Promise<JobQueue>);
     };
     readonly schedules: {
-      /** All schedules. */
+      /** Lists all schedules. */
       readonly list: ((params?: JobsSchedulesListParams, options?: Options) => Promise<ScheduleList>);
       /**
-       * Switch a schedule on or off, or change its period.
+       * Enables or disables a schedule, or changes its period.  Null leaves a value as it is.
        *
        * Errors: schedule_not_found.
        */
       readonly update: ((params: JobsSchedulesUpdateParams, options?: Options) => Promise<Schedule>);
       /**
-       * Make its job now, beside the grid; where one is still live, answer with that.
+       * Creates the schedule's job now, which does not move the grid, and returns it.
+       *
+       * If the previous job is unfinished, that job is returned instead.  Also works for a disabled schedule.
        *
        * Errors: schedule_not_found.
        */
@@ -3541,13 +3575,17 @@ export interface Notifications {
   "events.resync": EventsResync;
   /** The queue was paused or resumed. */
   "jobs.queue_updated": JobQueueUpdated;
-  /** A schedule was changed, or has made a job. */
+  /** A schedule was changed, or has created a job. */
   "jobs.schedule_updated": ScheduleUpdated;
-  /** A job was created or changed its status. */
+  /**
+   * A job was created or has changed: its status, what it waits for, or a requested cancellation.
+   *
+   * A pruned job sends no notification.
+   */
   "jobs.updated": JobUpdated;
   /** A line was added to a job's log. */
   "jobs.log_added": JobLogAdded;
-  /** A running job got further. */
+  /** A running job reported progress.  `jobs.get` has the last value, at most a second old. */
   "jobs.progress": JobProgress;
   /** The state of the process changed. */
   "system.state": SystemState;
@@ -3841,7 +3879,7 @@ export const ERROR_CODES = {
   job_not_found: 4041,
   /** No job type has this name. */
   unknown_job_type: 4042,
-  /** The job is still queued or running; only a finished one can be run again. */
+  /** The job is still queued or running; only a finished job can be retried. */
   job_not_finished: 4091,
   /** No schedule has this id. */
   schedule_not_found: 4044,

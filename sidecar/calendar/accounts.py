@@ -1,15 +1,12 @@
-"""Calendar accounts of every provider: connecting, changing and deleting them."""
+"""The life cycle of calendar accounts, whatever their provider."""
 
 from typing import Any, Final
 
 from sidecar_protocol.accounts import AccountStatus
-from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarProviderUnavailable, SyncCalendar
+from sidecar_protocol.calendar.accounts import CalendarProviderUnavailable, SyncCalendar
 from sidecar_protocol.calendar.calendars import (
-    Calendar,
     CalendarAccount,
     CalendarAccountNotFound,
-    CalendarChanged,
-    CalendarNotFound,
 )
 from sidecar_protocol.contract import Encoded
 from sidecar_protocol.entities import Job, WaitingFor
@@ -32,7 +29,7 @@ REPLACED_RETRY_S: Final = 1.0
 
 
 class Accounts(AccountLifecycle):
-    """Every calendar account."""
+    """All calendar accounts."""
 
     def __init__(self, runtime: Runtime, stores: Stores, credentials: CredentialsStore, providers: Providers) -> None:
         super().__init__(runtime)
@@ -87,41 +84,9 @@ class Accounts(AccountLifecycle):
             self.sync(account_id)
         return stored
 
-    def update(
-        self, account_id: str, *, display_name: str | None, past_days: int | None = None, future_days: int | None = None
-    ) -> Encoded[CalendarAccount]:
-        """Changes the given fields.  Another window of days is read by a sync at once."""
-        row = self.get(account_id)
-        window = {"past_days": past_days, "future_days": future_days}
-        fields = {"display_name": display_name, **window}
-        changes = {name: value for name, value in fields.items() if value is not None}
-        with self._runtime.database.write():
-            stored = self._store.change(account_id, iso_now(self._runtime.clock), **changes)
-            assert stored is not None
-            if changes.keys() & window.keys():
-                self._calendars.request_full_sync(account_id)
-                if row.status == AccountStatus.ACTIVE:
-                    self.sync(account_id)
-        return stored
-
-    def select_calendar(self, account_id: str, calendar_id: str, *, selected: bool) -> Encoded[Calendar]:
-        """Selects or deselects a calendar.  A running sync checks the selection again before it ends."""
-        with self._runtime.database.write():
-            now = iso_now(self._runtime.clock)
-            calendar = self._calendars.select(account_id, calendar_id, now, selected=selected)
-            if calendar is None:
-                raise CalendarNotFound
-            self._runtime.notify(
-                CalendarChanged(account_id=account_id, calendar_id=calendar_id, added=0, updated=0, removed=0)
-            )
-            row = self._store.row(account_id)
-            if row is not None and row.status == AccountStatus.ACTIVE:
-                self.sync(account_id)
-        return calendar
-
     def sync(self, account_id: str, *, full: bool = False) -> Encoded[Job]:
         """Starts a sync, or returns the one that is queued or running.  Raises `CalendarAccountNotFound`."""
-        return self.request_sync(self._account(self.get(account_id)), full=full)
+        return self.request_sync(self.account_of(self.get(account_id)), full=full)
 
     def sync_succeeded(self, account_id: str) -> None:
         """Records a complete sync, inside the caller's transaction."""
@@ -132,19 +97,14 @@ class Accounts(AccountLifecycle):
             self._sync_state.set(account.connector, None, now)
             self.activate(account_id)
 
-    async def delete(self, account_id: str) -> CalendarAccountDeleted:
-        """Deletes an account with its data.  Raises `CalendarAccountNotFound`."""
-        is_revoked = await self.delete_account(self._account(self.get(account_id)))
-        return CalendarAccountDeleted(account_id=account_id, revoked=is_revoked)
-
     # --- for the life cycle ---------------------------------------------------------------------------------------
 
     def find_account(self, account_id: str) -> Account | None:
         row = self._store.row(account_id)
-        return None if row is None else self._account(row)
+        return None if row is None else self.account_of(row)
 
     def all_accounts(self) -> list[Account]:
-        return [self._account(row) for row in self._store.rows()]
+        return [self.account_of(row) for row in self._store.rows()]
 
     def sync_job(self, account: Account, *, full: bool = False) -> SyncCalendar:
         return SyncCalendar(account_id=account.account_id, full=full)
@@ -168,14 +128,14 @@ class Accounts(AccountLifecycle):
 
     def delete_row(self, account: Account) -> None:
         for calendar in self._calendars.states(account.account_id):
-            self._calendars.delete(CalendarKey(account.account_id, calendar.calendar_id))
+            self._calendars.delete(calendar.key)
         self._store.delete(account.account_id)
 
     def sign_in_replaced(self) -> JobSnoozed:
         message = "The account was connected again during the sync."
         return JobSnoozed(message, delay_s=REPLACED_RETRY_S, waiting_for=WaitingFor.APPROVAL)
 
-    def _account(self, row: AccountRow) -> Account:
+    def account_of(self, row: AccountRow) -> Account:
         service = self.providers.service(row.provider)
         return Account(row.account_id, service, row.status, row.reason, row.hint, row.signed_in_at)
 

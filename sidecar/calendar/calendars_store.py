@@ -31,7 +31,7 @@ class CalendarKey(NamedTuple):
 class CalendarState(NamedTuple):
     """A calendar and the state of its sync."""
 
-    calendar_id: str
+    key: CalendarKey
     name: str
     is_primary: bool
     time_zone: str | None
@@ -40,8 +40,11 @@ class CalendarState(NamedTuple):
     sync_token: str | None
     sync_token_settings: str | None
     full_sync_at: str | None
-    sync_error: str | None
     feed_watermark_ts: int | None
+
+    @property
+    def calendar_id(self) -> str:
+        return self.key.calendar_id
 
 
 class SyncCheckpoint(NamedTuple):
@@ -54,15 +57,7 @@ class SyncCheckpoint(NamedTuple):
     full_sync_at: str | None
 
 
-_COPIED: Final = (
-    "name",
-    "description",
-    "is_primary",
-    "access_role",
-    "background_color",
-    "foreground_color",
-    "time_zone",
-)
+_COPIED: Final = tuple(name for name in RemoteCalendar._fields if name not in ("calendar_id", "selected"))
 _UPSERT: Final = f"""
     INSERT INTO calendar_calendars (account_id, calendar_id, {", ".join(_COPIED)}, selected, created_at, updated_at)
     VALUES ({", ".join("?" * (len(_COPIED) + 5))})
@@ -93,12 +88,12 @@ class CalendarsStore:
         rows = self._database.rows(
             """
             SELECT calendar_id, name, coalesce(is_primary, 0), time_zone, access_role, coalesce(selected, 1),
-                sync_token, sync_token_settings, full_sync_at, sync_error, feed_watermark_ts
+                sync_token, sync_token_settings, full_sync_at, feed_watermark_ts
             FROM calendar_calendars WHERE account_id = ? ORDER BY coalesce(is_primary, 0) DESC, name, calendar_id
             """,
             (account_id,),
         )
-        return [CalendarState(*row) for row in rows]
+        return [CalendarState(CalendarKey(account_id, row[0]), *row[1:]) for row in rows]
 
     def upsert(self, account_id: str, calendars: Iterable[RemoteCalendar], now: str) -> list[str]:
         """Stores the provider's calendars, and returns the ids of those that are new or different.
@@ -114,14 +109,14 @@ class CalendarsStore:
                 changed.append(row[0])
         return changed
 
-    def select(self, account_id: str, calendar_id: str, now: str, *, selected: bool) -> Encoded[Calendar] | None:
+    def select(self, calendar: CalendarKey, now: str, *, selected: bool) -> Encoded[Calendar] | None:
         """Selects or deselects a calendar, and returns it; None if it does not exist."""
         row = self._database.row(
             f"""
             UPDATE calendar_calendars SET selected = ?, updated_at = ? WHERE account_id = ? AND calendar_id = ?
             RETURNING {CALENDAR_JSON}
             """,
-            (int(selected), now, account_id, calendar_id),
+            (int(selected), now, *calendar),
         )
         return None if row is None else Encoded(Calendar, row[0].encode())
 

@@ -8,7 +8,7 @@ event that still exists disappears in between, and no cursor is stored before al
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from sidecar_protocol.calendar.calendars import CalendarChanged
@@ -66,16 +66,8 @@ class SyncedAccount:
 
     def notify(self, calendar_id: str, counts: ChangeCounts | None = None) -> None:
         """Sends `calendar.changed`; without counts, the calendar itself has changed."""
-        counts = counts or ChangeCounts()
-        self.runtime.notify(
-            CalendarChanged(
-                account_id=self.row.account_id,
-                calendar_id=calendar_id,
-                added=counts.added,
-                updated=counts.updated,
-                removed=counts.removed,
-            )
-        )
+        numbers = asdict(counts or ChangeCounts())
+        self.runtime.notify(CalendarChanged(account_id=self.row.account_id, calendar_id=calendar_id, **numbers))
 
 
 class EventWriter:
@@ -86,7 +78,7 @@ class EventWriter:
     ) -> None:
         self._account = account
         self._calendar = calendar
-        self._key = CalendarKey(account.row.account_id, calendar.calendar_id)
+        self._key = calendar.key
         self._time_range = time_range
         self._counts = counts
         self._events = account.stores.events
@@ -182,13 +174,12 @@ class EventWriter:
 
 async def add_ended_events(account: SyncedAccount, calendar: CalendarState) -> None:
     """Adds the events to the feed that have ended since the watermark, and moves the watermark to the present."""
-    key = CalendarKey(account.row.account_id, calendar.calendar_id)
     watermark_ts = calendar.feed_watermark_ts
     now_ts = account.runtime.clock.now_ms() // 1000
     after = (-(2**62), "") if watermark_ts is None else (watermark_ts, "\U0010ffff")
     is_last = False
     while not is_last:
-        events = account.stores.events.ended(key, after, now_ts, FEED_BATCH)
+        events = account.stores.events.ended(calendar.key, after, now_ts, FEED_BATCH)
         is_last = len(events) < FEED_BATCH
         with account.transaction():
             if events:
@@ -197,15 +188,17 @@ async def add_ended_events(account: SyncedAccount, calendar: CalendarState) -> N
                 )
                 after = (events[-1].end_ts, events[-1].event_id)
             if is_last:
-                account.stores.calendars.set_feed_watermark(key, max(now_ts, watermark_ts or now_ts))
+                account.stores.calendars.set_feed_watermark(calendar.key, max(now_ts, watermark_ts or now_ts))
         await account.runtime.committed()
 
 
 async def delete_events(runtime: Runtime, events: EventsStore, key: CalendarKey) -> int:
     """Deletes a calendar's events in committed steps, but not from the feed.  Returns their number."""
-    deleted = 0
-    while ids := events.some_ids(key, FEED_BATCH):
+    total = 0
+    while True:
         with runtime.database.write():
-            deleted += events.delete(key, ids)
+            deleted = events.delete_some(key, FEED_BATCH)
         await runtime.committed()
-    return deleted
+        total += deleted
+        if deleted < FEED_BATCH:
+            return total

@@ -68,8 +68,6 @@ class EventsStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # --- for clients ----------------------------------------------------------------------------------------------
-
     def events(
         self, wanted: EventFilter, limit: int, cursor: str | None
     ) -> tuple[list[Encoded[CalendarEvent]], str | None]:
@@ -88,8 +86,6 @@ class EventsStore:
             # One sorted index range per bucket, so that the cost of a page does not depend on the number of events.
             arms=[f"duration_bucket_s = {bucket} AND start_ts > :start - {bucket}" for bucket in DURATION_BUCKETS],
         )
-
-    # --- for the sync ---------------------------------------------------------------------------------------------
 
     def fingerprints(self, calendar: CalendarKey, event_ids: Sequence[str]) -> dict[str, str | None]:
         """Returns the fingerprints of those of these events that are stored."""
@@ -131,6 +127,18 @@ class EventsStore:
         )
         return len(deleted)
 
+    def delete_some(self, calendar: CalendarKey, limit: int) -> int:
+        """Deletes up to `limit` events of a calendar, and returns their number."""
+        deleted = self._database.rows(
+            """
+            DELETE FROM calendar_events WHERE rowid IN (
+                SELECT rowid FROM calendar_events WHERE account_id = ? AND calendar_id = ? LIMIT ?)
+            RETURNING 1
+            """,
+            (*calendar, limit),
+        )
+        return len(deleted)
+
     def ids_in_range(self, calendar: CalendarKey, time_range: TimeRange, *, after: str, limit: int) -> list[str]:
         """Returns stored events after the id `after` that overlap the time range or start after its end.
 
@@ -166,14 +174,6 @@ class EventsStore:
             (*calendar, *after, until_ts, limit),
         )
         return [_event(row) for row in rows]
-
-    def some_ids(self, calendar: CalendarKey, limit: int) -> list[str]:
-        """Returns ids of a calendar's events, in no particular order."""
-        rows = self._database.rows(
-            "SELECT event_id FROM calendar_events WHERE account_id = ? AND calendar_id = ? LIMIT ?",
-            (*calendar, limit),
-        )
-        return [row[0] for row in rows]
 
     def calendar_ids(self, account_id: str) -> list[str]:
         """Returns the calendars that have events; their own rows may be deleted already."""

@@ -39,7 +39,7 @@ def make(runtime: Runtime) -> Feature:
     return Feature(
         services=(
             CalendarService(stores),
-            CalendarAccountsService(accounts),
+            CalendarAccountsService(runtime, stores, accounts),
             GoogleSignInService(runtime, accounts, google),
         ),
         registrations=(Registration(SyncCalendar, SyncHandler(runtime, stores, credentials, accounts)),),

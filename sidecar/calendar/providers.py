@@ -9,7 +9,7 @@ from sidecar_protocol.calendar.accounts import CalendarProvider, CalendarProvide
 from sidecar.calendar.provider import Provider
 
 DEFAULT_SYNC_PERIOD_S: Final = 300
-"""For an account of an unknown provider, so that its sync runs and reports the error."""
+"""Used for an account of an unknown provider, whose sync then fails with the reason."""
 
 
 class Providers:

@@ -1,26 +1,33 @@
 """The methods of the contract on calendar accounts, calendars and events."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sidecar_protocol.accounts import AccountStatus
 from sidecar_protocol.calendar.accounts import CalendarAccountDeleted, CalendarAccounts, CalendarProviderList
 from sidecar_protocol.calendar.calendars import (
     Calendar,
     CalendarAccount,
     CalendarAccountList,
     CalendarAccountNotFound,
+    CalendarChanged,
     CalendarEventPage,
     CalendarList,
+    CalendarNotFound,
     Calendars,
 )
 from sidecar_protocol.contract import as_models, encode
 from sidecar_protocol.entities import Job
-from sidecar_protocol.errors import InvalidParams
 from sidecar_protocol.scalars import DEFAULT_LIMIT
 
 from sidecar.calendar.accounts import Accounts
+from sidecar.calendar.calendars_store import CalendarKey
 from sidecar.calendar.events_store import EventFilter
 from sidecar.calendar.stores import Stores
+from sidecar.clock import iso_now
+from sidecar.days import check_order
+from sidecar.runtime import Runtime
 
 
 class CalendarService(Calendars):
@@ -52,8 +59,7 @@ class CalendarService(Calendars):
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> CalendarEventPage:
-        if end <= start:  # both have the canonical form, which sorts as text
-            raise InvalidParams(details=[{"path": "end", "message": "must be after start"}])
+        check_order(start, end)
         wanted = EventFilter(_seconds(start), _seconds(end), account_id, calendar_id, include_unselected)
         events, next_cursor = self._stores.events.events(wanted, limit, cursor)
         return encode(CalendarEventPage, events=as_models(events), next_cursor=next_cursor).as_model()
@@ -62,7 +68,9 @@ class CalendarService(Calendars):
 class CalendarAccountsService(CalendarAccounts):
     """Connects, changes, syncs and deletes accounts."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, runtime: Runtime, stores: Stores, accounts: Accounts) -> None:
+        self._runtime = runtime
+        self._stores = stores
         self._accounts = accounts
 
     async def list_providers(self) -> CalendarProviderList:
@@ -80,11 +88,10 @@ class CalendarAccountsService(CalendarAccounts):
         found = await self._accounts.providers.get(provider).connect(
             email=email, credentials=credentials or {}, config=config or {}
         )
-        existing_id = self._accounts.existing_id(provider, found.email)
-        account = self._accounts.connect(provider, found, account_id=existing_id)
         if display_name is not None:
-            account = self._accounts.update(account.load().account_id, display_name=display_name)
-        return account.as_model()
+            found = replace(found, display_name=display_name)
+        existing_id = self._accounts.existing_id(provider, found.email)
+        return self._accounts.connect(provider, found, account_id=existing_id).as_model()
 
     async def update(
         self,
@@ -94,21 +101,38 @@ class CalendarAccountsService(CalendarAccounts):
         past_days: int | None = None,
         future_days: int | None = None,
     ) -> CalendarAccount:
-        account = self._accounts.update(
-            account_id, display_name=display_name, past_days=past_days, future_days=future_days
-        )
+        row = self._accounts.get(account_id)
+        fields = {"display_name": display_name, "past_days": past_days, "future_days": future_days}
+        changes = {name: value for name, value in fields.items() if value is not None}
+        with self._runtime.database.write():
+            account = self._stores.accounts.change(account_id, iso_now(self._runtime.clock), **changes)
+            assert account is not None
+            if changes.keys() - {"display_name"}:
+                self._stores.calendars.request_full_sync(account_id)
+                if row.status == AccountStatus.ACTIVE:
+                    self._accounts.sync(account_id)
         return account.as_model()
 
     async def delete(self, *, account_id: str) -> CalendarAccountDeleted:
-        return await self._accounts.delete(account_id)
+        account = self._accounts.account_of(self._accounts.get(account_id))
+        return CalendarAccountDeleted(account_id=account_id, revoked=await self._accounts.delete_account(account))
 
     async def sync(self, *, account_id: str, full: bool = False) -> Job:
         return self._accounts.sync(account_id, full=full).as_model()
 
     async def update_calendar(self, *, account_id: str, calendar_id: str, selected: bool) -> Calendar:
-        return self._accounts.select_calendar(account_id, calendar_id, selected=selected).as_model()
+        key = CalendarKey(account_id, calendar_id)
+        with self._runtime.database.write():
+            calendar = self._stores.calendars.select(key, iso_now(self._runtime.clock), selected=selected)
+            if calendar is None:
+                raise CalendarNotFound
+            self._runtime.notify(CalendarChanged(**key._asdict(), added=0, updated=0, removed=0))
+            row = self._stores.accounts.row(account_id)
+            if row is not None and row.status == AccountStatus.ACTIVE:
+                self._accounts.sync(account_id)  # a running sync checks the selection again before it ends
+        return calendar.as_model()
 
 
 def _seconds(moment: str) -> float:
-    """Seconds since 1970, unrounded: rounding either way would move an event in or out."""
+    """Returns seconds since 1970; rounding them would add or leave out events at the limits."""
     return datetime.fromisoformat(moment).timestamp()

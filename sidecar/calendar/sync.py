@@ -14,7 +14,7 @@ from typing import Final
 from sidecar_protocol.calendar.accounts import CalendarSynced
 
 from sidecar.accounts import run_concurrently
-from sidecar.calendar.calendars_store import CalendarKey, CalendarState, SyncCheckpoint
+from sidecar.calendar.calendars_store import CalendarState, SyncCheckpoint
 from sidecar.calendar.event_writer import (
     ACCOUNT_DELETED,
     ChangeCounts,
@@ -83,11 +83,10 @@ class AccountSync:
 
     async def _delete(self, calendar: CalendarState) -> None:
         runtime, stores = self.account.runtime, self.account.stores
-        key = self._key(calendar)
         await runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
-        counts = ChangeCounts(removed=await delete_events(runtime, stores.events, key))
+        counts = ChangeCounts(removed=await delete_events(runtime, stores.events, calendar.key))
         with self.account.transaction():
-            stores.calendars.delete(key)
+            stores.calendars.delete(calendar.key)
             self.account.notify(calendar.calendar_id, counts)
         self.counts.add(counts)
         self.context.log(f"{calendar.name} no longer exists: removed {counts.removed} events")
@@ -97,7 +96,7 @@ class AccountSync:
         # 0 first: if the process ends before the feed is cleared, selecting the calendar again adds all of its events.
         for watermark_ts in (0, None):
             with self.account.transaction():
-                self.account.stores.calendars.set_feed_watermark(self._key(calendar), watermark_ts)
+                self.account.stores.calendars.set_feed_watermark(calendar.key, watermark_ts)
             if watermark_ts is not None:
                 await self.account.runtime.feed().remove_all(self.account.origin, container_id=calendar.calendar_id)
 
@@ -124,7 +123,7 @@ class AccountSync:
         except CalendarRefused as refusal:
             self.failed += 1
             with self.account.transaction():
-                if self.account.stores.calendars.set_sync_error(self._key(calendar), refusal.error):
+                if self.account.stores.calendars.set_sync_error(calendar.key, refusal.error):
                     self.account.notify(calendar.calendar_id)
             self.context.log(f"{calendar.name} could not be read: {refusal.error}", level="warning")
             return
@@ -172,6 +171,3 @@ class AccountSync:
         today = now_ms // 1000 // DAY_S * DAY_S
         row = self.account.row
         return TimeRange(today - row.past_days * DAY_S, today + (row.future_days + 1) * DAY_S)
-
-    def _key(self, calendar: CalendarState) -> CalendarKey:
-        return CalendarKey(self.account.row.account_id, calendar.calendar_id)

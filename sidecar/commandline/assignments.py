@@ -6,7 +6,7 @@ The sidecar validates the values; this only chooses between text and JSON.
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -41,12 +41,15 @@ def params_of(declared: Method, assignments: Iterable[str]) -> dict[str, Any]:
     schemas = param_schemas(declared)
     params: dict[str, Any] = {}
     for assignment in assignments:
-        name, forced, text = _split(assignment)
+        match = _ASSIGNMENT.fullmatch(assignment)
+        if match is None:
+            raise click.UsageError(f"{assignment!r} is not of the form key=value, key:=JSON or key=@file.")
+        name, operator, text = match.groups()
         if name not in schemas:
             raise click.UsageError(
                 f"{declared.name} has no parameter {name}.{_nearest(name, schemas)}{_listed(schemas)}"
             )
-        value = _json(name, text) if forced else _value(name, text, schemas[name])
+        value = _json(name, text) if operator == ":=" else _value(name, text, schemas[name])
         if name in params and isinstance(params[name], list) and isinstance(value, list):
             params[name] = params[name] + value
         elif name in params:
@@ -72,22 +75,21 @@ def param_schemas(declared: Method) -> dict[str, dict[str, Any]]:
     return schemas | {META: {"type": "object"}}
 
 
-def choices(schema: dict[str, Any]) -> list[str]:
+def completions(declared: Method, start: str) -> Iterator[tuple[str, str]]:
+    """Yields what an argument that begins with `start` can be, with a description: `limit=`, `status=failed`."""
+    schemas = param_schemas(declared)
+    name, equals, _ = start.partition("=")
+    if equals:
+        words = [(f"{name}={word}", "") for word in _choices(schemas.get(name, {}))]
+    else:
+        words = [(f"{one}=", str(schema.get("description", ""))) for one, schema in schemas.items() if one != META]
+    return (word for word in words if word[0].startswith(start))
+
+
+def _choices(schema: dict[str, Any]) -> list[str]:
     """Returns the values that a schema allows, if it enumerates them."""
-    words = [str(word) for word in schema.get("enum", ())]
-    if schema.get("type") == "boolean":
-        words = ["true", "false"]
-    return words + [word for choice in schema.get("anyOf", ()) for word in choices(choice)]
-
-
-def _split(assignment: str) -> tuple[str, bool, str]:
-    match = _ASSIGNMENT.fullmatch(assignment)
-    if match is None:
-        raise click.UsageError(f"{assignment!r} is not of the form key=value, key:=JSON or key=@file.")
-    name, operator, text = match.groups()
-    if text.startswith("@") and operator == "=":
-        text = _read(name, text[1:])
-    return name, operator == ":=", text
+    words = ["true", "false"] if schema.get("type") == "boolean" else [str(word) for word in schema.get("enum", ())]
+    return words + [word for choice in schema.get("anyOf", ()) for word in _choices(choice)]
 
 
 def _read(name: str, file: str) -> str:
@@ -99,16 +101,21 @@ def _read(name: str, file: str) -> str:
 
 
 def _value(name: str, text: str, schema: dict[str, Any]) -> Any:
-    types = _types(schema)
+    if text.startswith("@"):
+        text = _read(name, text[1:])
+    choices = (schema, *schema.get("anyOf", ()))
+    types = {choice["type"] for choice in choices if "type" in choice}
     if "string" in types:
         return text
-    if _is_list_of_strings(schema) and not text.lstrip().startswith("["):
+    items = {choice.get("items", {}).get("type") for choice in choices}
+    if "string" in items and not text.lstrip().startswith("["):
         return [text]
     try:
         return json.loads(text)
     except ValueError:
         wanted = " or ".join(sorted(types - {"null"})) or "JSON"
-        raise click.UsageError(f"{name} must be {_article(wanted)}, not {text!r}.") from None
+        article = "an" if wanted[0] in "aeio" else "a"
+        raise click.UsageError(f"{name} must be {article} {wanted}, not {text!r}.") from None
 
 
 def _json(name: str, text: str) -> Any:
@@ -116,18 +123,6 @@ def _json(name: str, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise click.UsageError(f"{name}:= must be followed by JSON: {error}.") from None
-
-
-def _types(schema: dict[str, Any]) -> set[str]:
-    own = {schema["type"]} if "type" in schema else set()
-    return own.union(*(_types(choice) for choice in schema.get("anyOf", ())))
-
-
-def _is_list_of_strings(schema: dict[str, Any]) -> bool:
-    return any(
-        choice.get("type") == "array" and choice.get("items", {}).get("type") == "string"
-        for choice in (schema, *schema.get("anyOf", ()))
-    )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -138,7 +133,3 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 def _listed(schemas: dict[str, Any]) -> str:
     names = [name for name in schemas if name != META]
     return f" Its parameters: {', '.join(names)}." if names else " It has no parameters."
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"

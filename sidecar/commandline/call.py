@@ -1,9 +1,8 @@
 """`sidecar call` and `sidecar methods`: send one request to a sidecar that is started for it, and list the methods."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 import anyio
 import click
@@ -11,23 +10,14 @@ from click.shell_completion import CompletionItem
 from sidecar_protocol.contract import Method
 from sidecar_protocol.entities import Job, JobStatus
 
-from sidecar.commandline.assignments import META, callable_methods, choices, find_method, param_schemas, params_of
-from sidecar.commandline.client import RemoteError, SidecarClient, SidecarEnded
+from sidecar.commandline.assignments import META, callable_methods, completions, find_method, param_schemas, params_of
+from sidecar.commandline.client import RemoteError, SidecarClient
 from sidecar.commandline.commands import INTERRUPTED
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
-from sidecar.commandline.job_view import JobView, has_job, job_in
+from sidecar.commandline.job_view import JobView, job_field
 from sidecar.commandline.options import DATABASE, JSON, output_for, run
 from sidecar.commandline.output import Output
 from sidecar.commandline.tables import print_methods
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A method call, and the database of the sidecar that answers it."""
-
-    method: Method
-    params: Mapping[str, Any]
-    database: str | None
 
 
 def _complete_method(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -41,14 +31,7 @@ def _complete_method(context: click.Context, param: click.Parameter, incomplete:
 def _complete_param(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     del param
     declared = callable_methods().get(context.params.get("method", ""))
-    if declared is None:
-        return []
-    schemas = param_schemas(declared)
-    name, equals, start = incomplete.partition("=")
-    if equals:
-        words = choices(schemas.get(name, {}))
-        return [CompletionItem(f"{name}={word}") for word in words if word.startswith(start)]
-    return [CompletionItem(f"{one}=") for one in schemas if one.startswith(incomplete) and one != META]
+    return [] if declared is None else [CompletionItem(word) for word, _ in completions(declared, incomplete)]
 
 
 @click.command()
@@ -73,10 +56,9 @@ def call(method: str, params: tuple[str, ...], *, database: str | None, as_json:
     not start.
     """  # noqa: D301 - \b is click's mark for a paragraph that must not be wrapped
     declared = find_method(method)
-    if mode == "wait" and not has_job(declared.result):
+    if mode == "wait" and job_field(declared.result) is None:
         raise click.UsageError(f"--wait needs a method whose result is a job, and {method} is not one.")
-    request = Request(declared, params_of(declared, params), database)
-    run(_call, request, output_for(as_json=as_json), _MODES[mode])
+    run(_call, declared, params_of(declared, params), database, mode, output_for(as_json=as_json))
 
 
 @click.command()
@@ -94,13 +76,21 @@ def methods(*, as_json: bool) -> None:
     output_for(as_json=True).result(None, listed)
 
 
-async def _call(request: Request, output: Output, finish: "Finish") -> int:
+async def _call(
+    method: Method, params: Mapping[str, Any], database: str | None, mode: str | None, output: Output
+) -> int:
     try:
-        async with connect(request.database) as client:
-            if not request.method.before_initialize or finish is not _show:
+        async with connect(database) as client:
+            if mode is not None or not method.before_initialize:
                 await client.call("initialize", handshake_params())
-            result = await client.call(request.method.name, request.params)
-            return await finish(client, request, result, output)
+            result = await client.call(method.name, params)
+            if mode == "wait":
+                name = job_field(method.result)
+                return await _wait(client, result[name] if name else result, output)
+            output.result(method.result, result)
+            if mode == "follow":
+                await _follow(client, output)
+            return 0
     except RemoteError as error:
         output.error(error)
         return 1
@@ -109,26 +99,16 @@ async def _call(request: Request, output: Output, finish: "Finish") -> int:
         return stopped.exit_code
 
 
-async def _show(client: SidecarClient, request: Request, result: Any, output: Output) -> int:
-    del client
-    output.result(request.method.result, result)
-    return 0
-
-
-async def _follow(client: SidecarClient, request: Request, result: Any, output: Output) -> int:
+async def _follow(client: SidecarClient, output: Output) -> None:
     """Prints notifications until Ctrl-C, which is the normal end."""
-    output.result(request.method.result, result)
-    try:
-        async for received in client.notifications:
-            output.notification(received)
-    except anyio.get_cancelled_exc_class():
-        return 0
-    raise SidecarEnded(await client.process.wait())
+    with contextlib.suppress(anyio.get_cancelled_exc_class()):
+        while True:
+            output.notification(await client.receive())
 
 
-async def _wait(client: SidecarClient, request: Request, result: Any, output: Output) -> int:
+async def _wait(client: SidecarClient, job: dict[str, Any], output: Output) -> int:
     """Waits until the job ends and prints it.  After Ctrl-C it cancels the job and waits for that."""
-    view = JobView(job_in(request.method.result, result) or {})
+    view = JobView(job)
     interrupted = False
     with output.watching(view):
         try:
@@ -140,26 +120,14 @@ async def _wait(client: SidecarClient, request: Request, result: Any, output: Ou
                 await client.call("jobs.cancel", {"job_id": view.job["job_id"]})
             await _until_ended(client, view)
     output.result(Job, view.job)
-    if view.job.get("error"):
-        output.problem(_failure(view.job))
+    if error := view.job.get("error"):
+        parts = [f"{view.job['status']} ({error['kind']}):", error["message"], error.get("hint")]
+        output.problem(" ".join(filter(None, parts)))
     if interrupted:
         return INTERRUPTED
     return 0 if view.job["status"] == JobStatus.SUCCEEDED else 1
 
 
-def _failure(job: Mapping[str, Any]) -> str:
-    error = job["error"]
-    return " ".join(filter(None, [f"{job['status']} ({error['kind']}):", error["message"], error.get("hint")]))
-
-
 async def _until_ended(client: SidecarClient, view: JobView) -> None:
     while not view.has_ended:
-        try:
-            view.update(await client.notifications.receive())
-        except anyio.EndOfStream:
-            raise SidecarEnded(await client.process.wait()) from None
-
-
-Finish = Callable[[SidecarClient, Request, Any, Output], Awaitable[int]]
-"""Handles the result of a call; returns the exit code."""
-_MODES: Final[Mapping[str | None, Finish]] = {None: _show, "follow": _follow, "wait": _wait}
+        view.update(await client.receive())

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 
 import anyio
 from anyio.abc import Process
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from pydantic_core import to_json
 from sidecar_protocol import contract
 from sidecar_protocol.connection import Answered, Connection, Notified
@@ -36,12 +35,9 @@ class RemoteError(Exception):
         self.code: int = error.get("code", 0)
         self.message: str = error.get("message", "")
         self.data: dict[str, Any] = error.get("data") or {}
-        super().__init__(f"{self.kind}: {self.message}")
-
-    @property
-    def kind(self) -> str:
+        self.kind = str(self.data.get("kind", "unknown"))
         """The error's stable name, for example `job_not_found`."""
-        return str(self.data.get("kind", "unknown"))
+        super().__init__(f"{self.kind}: {self.message}")
 
 
 class SidecarEnded(Exception):
@@ -65,14 +61,11 @@ class SidecarClient:
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self.unsolicited: list[Answered] = []
         self._connection = Connection()
         self._sending = anyio.Lock()
         self._ended = False
         self._waiting: dict[int | str, anyio.Event] = {}
         self._answers: dict[int | str, Answered] = {}
-        self._send: MemoryObjectSendStream[Received]
-        self.notifications: MemoryObjectReceiveStream[Received]
         self._send, self.notifications = anyio.create_memory_object_stream[Received](MAX_BUFFERED)
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -108,12 +101,19 @@ class SidecarClient:
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 raise SidecarEnded(await self.process.wait()) from None
 
+    async def receive(self) -> Received:
+        """Returns the next notification.  Raises SidecarEnded."""
+        try:
+            return await self.notifications.receive()
+        except anyio.EndOfStream:
+            raise SidecarEnded(await self.process.wait()) from None
+
     async def until(self, method: str, **where: Any) -> dict[str, Any]:
         """Returns the params of the next notification with this name and these members.  Raises SidecarEnded."""
-        async for received in self.notifications:
-            if received.method == method and all(received.params.get(key) == value for key, value in where.items()):
+        while True:
+            received = await self.receive()
+            if received.method == method and received.params | where == received.params:
                 return received.params
-        raise SidecarEnded(await self.process.wait())
 
     async def close(self) -> int:
         """Closes the sidecar's stdin, waits until it exits, and returns its exit code."""
@@ -130,22 +130,15 @@ class SidecarClient:
         async for chunk in self.process.stdout:
             self._connection.receive(chunk)
             while (event := self._connection.next_event()) is not None:
-                if isinstance(event, Answered):
-                    self._take_answer(event)
+                if isinstance(event, Answered) and event.id in self._waiting:
+                    self._answers[event.id] = event
+                    self._waiting[event.id].set()
                 elif isinstance(event, Notified):
                     self._take_notification(Received(event.method, event.params))
         self._ended = True
         self._send.close()
         for answered in self._waiting.values():
             answered.set()
-
-    def _take_answer(self, answer: Answered) -> None:
-        answered = self._waiting.get(answer.id) if answer.id is not None else None
-        if answered is None or answer.id is None:
-            self.unsolicited.append(answer)
-            return
-        self._answers[answer.id] = answer
-        answered.set()
 
     def _take_notification(self, received: Received) -> None:
         try:

@@ -24,10 +24,10 @@ MODULES: Final = {
 }
 """The module of each command in this package; the command is the attribute of the same name."""
 SERVERS: Final = {
-    "replay": ("sidecar.transcripts.replay.standin", "Imitate a sidecar with recorded transcripts."),
-    "serve": ("sidecar.serve", "Serve JSON-RPC on stdin and stdout until stdin ends."),
+    "replay": "Imitate a sidecar with recorded transcripts.",
+    "serve": "Serve JSON-RPC on stdin and stdout until stdin ends.",
 }
-"""Module and help of the commands that a host starts.  They parse their own arguments, without click."""
+"""Help of the commands that a host starts; `cli` runs them without click."""
 
 
 def main() -> NoReturn:
@@ -56,20 +56,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name in SERVERS:
-            return _server_command(cmd_name, *SERVERS[cmd_name])
+            return click.Command(cmd_name, help=SERVERS[cmd_name])  # for the list of commands; `cli` runs it
         if cmd_name not in MODULES:
             return None
         return cast("click.Command", getattr(import_module(f"sidecar.commandline.{MODULES[cmd_name]}"), cmd_name))
-
-
-def _server_command(name: str, module: str, help: str) -> click.Command:
-    return click.Command(
-        name,
-        callback=lambda arguments: import_module(module).main(list(arguments)),
-        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-        help=help,
-        context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    )
 
 
 @click.group(

@@ -11,6 +11,7 @@ from sidecar_protocol.meta import PROTOCOL_VERSION
 
 from sidecar import __version__, exit_codes
 from sidecar.commandline.client import SidecarClient, SidecarEnded, spawn
+from sidecar.paths import options_of
 
 CLIENT_NAME: Final = "sidecar command line"
 
@@ -44,9 +45,8 @@ async def connect(
 ) -> AsyncIterator[SidecarClient]:
     """Starts a sidecar, without a handshake.  Raises SidecarStopped if it exits before the block ends."""
     with tempfile.TemporaryFile() as stderr:
-        arguments = [*arguments, *([] if database is None else ["--db", database])]
         try:
-            async with spawn(arguments, env=env, stderr=stderr.fileno()) as client:
+            async with spawn([*arguments, *options_of(db=database)], env=env, stderr=stderr.fileno()) as client:
                 yield client
         except SidecarEnded as ended:
             raise SidecarStopped(ended.code, _last_line(stderr)) from None
@@ -56,7 +56,7 @@ def handshake_params() -> dict[str, Any]:
     """Returns the params of `initialize`, with the token that BACKEND_TOKEN makes the sidecar require."""
     token = os.environ.get("BACKEND_TOKEN")
     info = {"name": CLIENT_NAME, "version": __version__}
-    return {"protocol_version": PROTOCOL_VERSION, "client_info": info} | ({"token": token} if token else {})
+    return {"protocol_version": PROTOCOL_VERSION, "client_info": info, **({"token": token} if token else {})}
 
 
 def _last_line(stderr: IO[bytes]) -> str:
@@ -64,9 +64,7 @@ def _last_line(stderr: IO[bytes]) -> str:
     stderr.seek(0)
     lines = stderr.read().decode("utf-8", "replace").split("\n")
     line = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    if line.startswith("{"):
-        try:
-            line = str(json.loads(line)["msg"])
-        except (ValueError, KeyError):
-            return line
-    return line.removeprefix("sidecar: ")
+    try:
+        return str(json.loads(line)["msg"])
+    except (ValueError, LookupError, TypeError):
+        return line.removeprefix("sidecar: ")

@@ -1,10 +1,11 @@
 """`sidecar console`: call the methods of a running sidecar, line by line, from a terminal or a script."""
 
+import contextlib
 import json
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,8 @@ from sidecar.commandline.connect import SidecarStopped, connect, handshake_param
 from sidecar.commandline.console_syntax import HELP, References, matches, parse_line, split_words
 from sidecar.commandline.job_view import JobView
 from sidecar.commandline.options import DATABASE, EXISTING_FILE, NEW_FILE, environment_option, parse_pairs, run
-from sidecar.commandline.output import JsonOutput, Output, TextOutput, TimelineOutput
+from sidecar.commandline.output import JsonOutput, Output, TimelineOutput
+from sidecar.paths import options_of, relative_to
 from sidecar.transcripts.file.format import Header, read, write
 
 UNTIL_TIMEOUT_S: Final = 60.0
@@ -32,29 +34,7 @@ RECORDED_VARIABLES: Final = frozenset(
     {"CLAUDE_PATH", "CLAUDE_CONCURRENCY", "RUN_ENV", "BACKEND_PORT", "GOOGLE_CLIENT_ID", "HOME", "TZ", "LANG"}
 )
 """Environment variables that a transcript's header may contain; others can be secrets."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleOptions:
-    """The sidecar's options and environment, and the values of a script's variables."""
-
-    database: str | None = None
-    record: Path | None = None
-    upstream_record: Path | None = None
-    now: str | None = None
-    seed: int | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, Any] = field(default_factory=dict)
-
-    def serve_arguments(self) -> list[str]:
-        options = {
-            "--db": self.database,
-            "--record": self.record,
-            "--upstream-record": self.upstream_record,
-            "--now": self.now,
-            "--seed": self.seed,
-        }
-        return [str(part) for name, value in options.items() if value is not None for part in (name, value)]
+OUTPUTS: Final[Mapping[str | None, type[Output]]] = {None: Output, "json": JsonOutput, "timeline": TimelineOutput}
 
 
 def _parse_variables(context: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -88,33 +68,43 @@ def _parse_variables(context: click.Context, option: click.Parameter, pairs: tup
 @click.option("--now", metavar="TIME", help="Stop the sidecar's clock at this time.")
 @click.option("--seed", metavar="NUMBER", type=int, help="Make the sidecar's ids and random values repeatable.")
 @environment_option("Set an environment variable of the sidecar, and note it in the recorded transcript.")
-def console(*, script: Path | None, style: str | None, **options: Any) -> None:
+def console(*, script: Path | None, style: str | None, database: str | None, **options: Any) -> None:
     """Start a sidecar and call its methods line by line.
 
     Reads lines from the terminal, from standard input or from a script.  A script ends at the first invalid line
     (exit code 2), or if it waits for a job that fails or for a notification that does not arrive (1).  It continues
     after an error response, and exits with 1 at the end.
     """
-    styles: dict[str | None, type[JsonOutput | TextOutput]] = {"json": JsonOutput, "timeline": TimelineOutput}
-    output = styles.get(style, TextOutput)()
     text = None if script is None else script.read_text("utf-8")
-    run(converse, ConsoleOptions(**options), output, text)
+    run(partial(converse, OUTPUTS[style](), text, db=database, **options))
 
 
-async def converse(options: ConsoleOptions, output: Output, script: str | None = None) -> int:
-    """Runs the lines of a script, or of standard input if `script` is None; returns the exit code."""
+async def converse(
+    output: Output,
+    script: str | None,
+    *,
+    variables: Mapping[str, Any],
+    env: Mapping[str, str],
+    record: Path | None = None,
+    **options: Any,
+) -> int:
+    """Runs the lines of a script, or of standard input if `script` is None; returns the exit code.
+
+    `options` are those of `sidecar serve`.
+    """
     is_typed = script is None and sys.stdin.isatty()
-    lines = _prompt() if is_typed else _lines_of(script)
-    env = {name: _relative_to_record(options.record, value) for name, value in options.env.items()}
+    arguments = ["serve", *options_of(record=record, **options)]
+    # As `sidecar verify` does, which reads the environment from the transcript.
+    used_env = env if record is None else {name: relative_to(record.parent, value) for name, value in env.items()}
     try:
-        async with connect(None, arguments=["serve", *options.serve_arguments()], env=env) as client:
-            return await _Console(client, output, options.variables).run(lines, is_typed=is_typed)
+        async with connect(None, arguments=arguments, env=used_env) as client:
+            return await _Console(client, output, variables, is_typed=is_typed).run(_lines(script, is_typed=is_typed))
     except SidecarStopped as stopped:
         output.problem(str(stopped))
         return stopped.exit_code
     finally:
-        if options.record is not None and options.env:
-            _record_environment(options.record, options.env)
+        if record is not None and env:
+            _record_environment(record, env)
 
 
 class WrongLine(click.ClickException):
@@ -124,9 +114,10 @@ class WrongLine(click.ClickException):
 
 
 class _Console:
-    def __init__(self, client: SidecarClient, output: Output, variables: Mapping[str, Any]) -> None:
+    def __init__(self, client: SidecarClient, output: Output, variables: Mapping[str, Any], *, is_typed: bool) -> None:
         self._client = client
         self._output = output
+        self._is_typed = is_typed
         self._references = References(variables)
         self._received: list[Received] = []
         self._views: list[JobView] = []
@@ -141,7 +132,7 @@ class _Console:
             ".methods": self._list_methods,
         }
 
-    async def run(self, lines: AsyncIterator[str], *, is_typed: bool) -> int:
+    async def run(self, lines: AsyncIterator[str]) -> int:
         """Runs each line; a mistake ends a script, but not a person's console."""
         try:
             async with anyio.create_task_group() as tasks:
@@ -149,39 +140,33 @@ class _Console:
                 number = 0
                 async for line in lines:
                     number += 1
+                    if line.strip() == ".quit":
+                        break
                     try:
-                        if not await self._run_line(line.strip(), tasks, is_typed=is_typed):
-                            break
+                        await self._run_line(line.strip(), tasks)
                     except click.ClickException as error:
-                        if not is_typed:
-                            raise self._script_error(number, error) from None
+                        if not self._is_typed:
+                            # If an earlier response was an error, that is the likely cause of a missing value.
+                            is_wrong = isinstance(error, click.UsageError) and not self._failed
+                            kind = WrongLine if is_wrong else click.ClickException
+                            raise kind(f"Line {number}: {error.format_message()}") from None
                         self._output.problem(error.format_message())
                 code = await self._close()
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None  # there is no other: the first one cancels the rest
-        return int(not is_typed and (self._failed or code != 0))
+        return int(not self._is_typed and (self._failed or code != 0))
 
-    def _script_error(self, number: int, error: click.ClickException) -> click.ClickException:
-        # If an earlier response was an error, that is the likely cause of a missing value.
-        is_wrong = isinstance(error, click.UsageError) and not self._failed
-        return (WrongLine if is_wrong else click.ClickException)(f"Line {number}: {error.format_message()}")
-
-    async def _run_line(self, line: str, tasks: TaskGroup, *, is_typed: bool) -> bool:
-        if line.startswith("#") and not is_typed:
-            self._output.heading(line.lstrip("# "))
-        if not line or line.startswith("#"):
-            return True
+    async def _run_line(self, line: str, tasks: TaskGroup) -> None:
         word, _, rest = line.partition(" ")
-        if word == ".quit":
-            return False
-        if command := self._commands.get(word):
+        if line.startswith("#") and not self._is_typed:
+            self._output.heading(line.lstrip("# "))
+        elif command := self._commands.get(word):
             await command(rest)
         elif word.startswith("."):
             click.echo(HELP.replace("\b\n", ""))
-        else:
+        elif line and not line.startswith("#"):
             await self._run_call(line, tasks)
-        return True
 
     async def _run_call(self, line: str, tasks: TaskGroup) -> None:
         parsed = parse_line(line)
@@ -202,10 +187,8 @@ class _Console:
             await self._call(declared, params, parsed.name)
 
     async def _call_in_background(self, method: Method, params: dict[str, Any], name: str | None) -> None:
-        try:
+        with contextlib.suppress(SidecarEnded):
             await self._call(method, params, name)
-        except SidecarEnded:
-            return
 
     async def _call(self, method: Method, params: dict[str, Any], name: str | None) -> None:
         self._output.request(method.name, params)
@@ -238,10 +221,10 @@ class _Console:
         raise click.ClickException(f"No {name} {' '.join(conditions)} arrived within {UNTIL_TIMEOUT_S:g} s.")
 
     async def _wait(self, text: str) -> None:
-        job_id, status = [*split_words(text), JobStatus.SUCCEEDED.value][:2] if text else ("", "")
-        job_id = str(self._references.resolve(job_id))
-        if not job_id:
+        words = [str(self._references.resolve(word)) for word in split_words(text)]
+        if not words or not words[0]:
             raise click.UsageError(".wait needs the id of a job.")
+        job_id, status = [*words, JobStatus.SUCCEEDED.value][:2]
         # The view must receive notifications before the job is requested, so that none is missed in between.
         view = JobView({"job_id": job_id, "version": 0, "status": JobStatus.QUEUED, "type": ""})
         self._views.append(view)
@@ -259,7 +242,7 @@ class _Console:
             raise click.ClickException(f"The job's status is {view.job['status']} instead of {status}.")
 
     async def _show(self, text: str) -> None:
-        path, *fields = [*split_words(text)] or ["$"]
+        path, *fields = split_words(text) or ["$"]
         value = self._references.resolve(path)
         if fields and isinstance(value, list):
             self._output.rows([{name: item.get(name) for name in fields} for item in value])
@@ -304,27 +287,19 @@ class _Console:
         return code
 
 
-async def _lines_of(script: str | None) -> AsyncIterator[str]:
-    if script is not None:
+async def _lines(script: str | None, *, is_typed: bool) -> AsyncIterator[str]:
+    if is_typed:
+        from sidecar.commandline.console_prompt import prompt  # noqa: PLC0415 - scripts need no prompt_toolkit, which is slow to import
+
+        lines: AsyncIterator[str] = prompt()
+    elif script is None:
+        lines = aiter(anyio.wrap_file(sys.stdin))
+    else:
         for line in script.splitlines():
             yield line
         return
-    async for line in anyio.wrap_file(sys.stdin):
+    async for line in lines:
         yield line
-
-
-async def _prompt() -> AsyncIterator[str]:
-    from sidecar.commandline.console_prompt import prompt  # noqa: PLC0415 - scripts need no prompt_toolkit, which is slow to import
-
-    async for line in prompt():
-        yield line
-
-
-def _relative_to_record(record: Path | None, value: str) -> str:
-    """Resolves a relative path from the transcript's folder, as `sidecar verify` does."""
-    if record is not None and value.startswith(("./", "../")):
-        return str((record.parent / value).resolve())
-    return value
 
 
 def _record_environment(record: Path, env: Mapping[str, str]) -> None:

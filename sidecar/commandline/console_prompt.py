@@ -11,7 +11,7 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from sidecar_protocol.catalog import NOTIFICATIONS, methods
 
-from sidecar.commandline.assignments import META, choices, param_schemas
+from sidecar.commandline.assignments import completions
 
 COMMANDS: Final = {
     ".wait": "wait until a job ends",
@@ -34,32 +34,20 @@ class ContractCompleter(Completer):
         del complete_event
         words = re.sub(r"^\w+\s*=\s*", "", document.text_before_cursor).split(" ")
         start = words[-1]
+        found: list[tuple[str, str]] = []
         if len(words) == 1:
-            for name, declared in self._methods.items():
-                yield from _complete(name, start, declared.doc.partition("\n")[0])
-            for name, description in COMMANDS.items():
-                yield from _complete(name, start, description)
+            found = [(name, _summary(declared.doc)) for name, declared in self._methods.items()] + [*COMMANDS.items()]
         elif words[0] == ".until" and len(words) == 2:
-            for notification in NOTIFICATIONS:
-                yield from _complete(notification.name, start, (notification.__doc__ or "").partition("\n")[0])
+            found = [(notification.name, _summary(notification.__doc__)) for notification in NOTIFICATIONS]
         elif words[0] in self._methods:
-            yield from self._complete_param(words[0], start)
-
-    def _complete_param(self, method: str, start: str) -> Iterable[Completion]:
-        schemas = param_schemas(self._methods[method])
-        name, equals, value = start.partition("=")
-        if equals:
-            for word in choices(schemas.get(name, {})):
-                yield from _complete(word, value, "")
-            return
-        for param, schema in schemas.items():
-            if param != META:
-                yield from _complete(f"{param}=", start, str(schema.get("description", "")))
+            found = list(completions(self._methods[words[0]], start))
+        for text, description in found:
+            if text.startswith(start):
+                yield Completion(text, start_position=-len(start), display_meta=description)
 
 
-def _complete(text: str, start: str, description: str) -> Iterable[Completion]:
-    if text.startswith(start):
-        yield Completion(text, start_position=-len(start), display_meta=description)
+def _summary(doc: str | None) -> str:
+    return (doc or "").partition("\n")[0]
 
 
 async def prompt() -> AsyncIterator[str]:

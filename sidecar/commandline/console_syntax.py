@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -23,8 +22,7 @@ _HEAD: Final = re.compile(r" *(?=[^ ])(?P<head>[A-Za-z_][\w.]*:?=)?")
 _REFERENCE: Final = re.compile(r"\$(?P<name>\w*)(?P<path>(?:\.\w+)*)")
 
 
-@dataclass(frozen=True, slots=True)
-class CallLine:
+class CallLine(NamedTuple):
     """`job = jobs.create type=maintenance.backup &`."""
 
     name: str | None
@@ -99,15 +97,11 @@ class References:
         return value
 
     def _fill_in_value(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self.resolve(value)
-            case dict():
-                return {name: self._fill_in_value(member) for name, member in value.items()}
-            case list():
-                return [self._fill_in_value(item) for item in value]
-            case _:
-                return value
+        if isinstance(value, dict):
+            return {name: self._fill_in_value(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self._fill_in_value(item) for item in value]
+        return self.resolve(value) if isinstance(value, str) else value
 
 
 def matches(method: str, params: Mapping[str, Any], name: str, conditions: Sequence[str]) -> bool:

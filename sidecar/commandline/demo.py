@@ -7,6 +7,7 @@ import tempfile
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,7 +17,7 @@ import click
 
 from sidecar import __version__
 from sidecar.commandline.commands import INTERRUPTED
-from sidecar.commandline.console import ConsoleOptions, converse
+from sidecar.commandline.console import converse
 from sidecar.commandline.formatting import duration
 from sidecar.commandline.options import DATABASE
 from sidecar.commandline.output import TimelineOutput
@@ -46,7 +47,8 @@ def demo(*, calendar: str | None, prompt: str | None, database: str | None, keep
     env = {name: value for name, value in RETRIES.items() if name not in os.environ}
     if database is None:
         env |= {"APP_DATA_DIR": str(folder / "data"), "LOG_DIR": str(folder / "data" / "logs")}
-    click.echo(f"sidecar {__version__}, {_where(database, folder, keep=keep)}")
+    where = f"data folder {folder / 'data'} ({'kept' if keep else 'removed at the end'})"
+    click.echo(f"sidecar {__version__}, {where if database is None else f'database {database}'}")
     script = (FILES / "demo.txt").read_text("utf-8")
     variables = _variables(calendar, folder)
     if prompt is not None:
@@ -54,8 +56,7 @@ def demo(*, calendar: str | None, prompt: str | None, database: str | None, keep
         variables |= {"prompt": prompt, "long_prompt": LONG_PROMPT.format(prompt)}
     begin = time.perf_counter()
     try:
-        options = ConsoleOptions(database=database, env=env, variables=variables)
-        code = anyio.run(converse, options, TimelineOutput(), script + QUIT)
+        code = anyio.run(partial(converse, TimelineOutput(), script + QUIT, variables=variables, env=env, db=database))
     except KeyboardInterrupt:
         click.echo("Interrupted; the sidecar has been stopped.")
         code = INTERRUPTED
@@ -65,12 +66,6 @@ def demo(*, calendar: str | None, prompt: str | None, database: str | None, keep
     if code == 0:
         click.secho(f"\nDone in {duration(time.perf_counter() - begin)}.", fg="green")
     sys.exit(code)
-
-
-def _where(database: str | None, folder: Path, *, keep: bool) -> str:
-    if database is not None:
-        return f"database {database}"
-    return f"data folder {folder / 'data'} ({'kept' if keep else 'removed at the end'})"
 
 
 def _variables(calendar: str | None, folder: Path) -> dict[str, Any]:

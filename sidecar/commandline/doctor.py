@@ -19,6 +19,7 @@ from typing import Final
 import anyio
 import click
 from rich.console import Console
+from rich.filesize import decimal as file_size
 from rich.text import Text
 from sidecar_protocol.calendar.accounts import CalendarAccounts, CalendarProviderList
 from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport, Finding, FindingState
@@ -26,7 +27,7 @@ from sidecar_protocol.claude.doctor import ClaudeDoctor, ClaudeReport, Finding, 
 from sidecar import __version__
 from sidecar.commandline.client import RemoteError
 from sidecar.commandline.connect import SidecarStopped, connect, handshake_params
-from sidecar.commandline.formatting import duration, hanging, size
+from sidecar.commandline.formatting import duration, hanging
 from sidecar.commandline.options import DATABASE, JSON, run
 from sidecar.paths import schema_dir
 from sidecar.settings import process_settings
@@ -99,10 +100,10 @@ def _data_folder(folder: Path) -> Finding:
         return Finding.problem("data folder", f"{folder} cannot be written.", "Give yourself the right to write there.")
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
-        return Finding.problem("data folder", f"{folder}: only {size(free)} free.", "Free some disk space.")
+        return Finding.problem("data folder", f"{folder}: only {file_size(free)} free.", "Free some disk space.")
     if os.name == "posix" and folder.stat().st_mode & OTHER_USERS:
         return Finding.warning("data folder", f"{folder} is open to other users.", f"chmod 700 '{folder}'")
-    return Finding.ok("data folder", f"{folder}, private, {size(free)} free")
+    return Finding.ok("data folder", f"{folder}, private, {file_size(free)} free")
 
 
 def _log_folder(folder: Path) -> Finding:
@@ -111,7 +112,7 @@ def _log_folder(folder: Path) -> Finding:
     if not os.access(folder, os.W_OK | os.X_OK):
         return Finding.problem("log folder", f"{folder} cannot be written.", "Set LOG_DIR to another folder.")
     written = sum(file.stat().st_size for file in folder.glob("sidecar.log*"))
-    return Finding.ok("log folder", f"{folder}, {size(written)} of logs")
+    return Finding.ok("log folder", f"{folder}, {file_size(written)} of logs")
 
 
 def _missing_folder(name: str, folder: Path) -> Finding:
@@ -145,7 +146,7 @@ def _database(path: Path, integrity: str | None) -> Finding:
         return Finding.problem("database", f"{path.name}: {integrity}.", restore)
     applied = f"{len(known) - len(pending)} of {len(known)} migrations"
     stored = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if not file.name.endswith(".lock"))
-    facts = f"{path.name}, {size(stored)}, {applied}, integrity ok"
+    facts = f"{path.name}, {file_size(stored)}, {applied}, integrity ok"
     owner = _lock_owner(path.with_name(path.name + ".lock"))
     if owner is not None:
         return Finding.warning("database", f"{facts}; in use by process {owner}", "Nothing to do if that is the app.")

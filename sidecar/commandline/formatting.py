@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
@@ -73,12 +73,12 @@ def ago(stamp: str, now: datetime) -> str:
         return stamp
     if abs(seconds) >= _DATE_AFTER_S:
         return stamp[:10]
-    unit, length = next((one for one in _UNITS if abs(seconds) >= one[1]), _UNITS[-1])
-    count = int(abs(seconds) // length)
-    plural = "s" if unit == "day" and count != 1 else ""
-    if count == 0:
+    if abs(seconds) < 1:
         return "now"
-    return f"{count} {unit}{plural} ago" if seconds > 0 else f"in {count} {unit}{plural}"
+    unit, length = next(one for one in _UNITS if abs(seconds) >= one[1])
+    count = int(abs(seconds) // length)
+    length_of_time = f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"
+    return f"{length_of_time} ago" if seconds > 0 else f"in {length_of_time}"
 
 
 def local_time(text: str) -> str:
@@ -87,17 +87,3 @@ def local_time(text: str) -> str:
         return text
     moment = datetime.fromisoformat(text)
     return f"{moment:%a %d %b}" if len(text) == len("2026-11-26") else f"{moment.astimezone():%a %d %b %H:%M}"
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def size(count: float) -> str:
-    """Formats a number of bytes as `12 bytes`, `4.1 kB` or `12.0 MB`."""
-    unit = "bytes"
-    for larger in ("kB", "MB", "GB"):
-        if count < 1_000:
-            break
-        count, unit = count / 1_000, larger
-    return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.filesize import decimal as file_size
 from rich.table import Table
 from rich.text import Text
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import duration, one_line, size
+from sidecar.commandline.formatting import duration, one_line
 from sidecar.commandline.options import EXISTING_FILE, JSON, NEW_FILE
 from sidecar.commandline.timeline import Timeline
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
@@ -112,7 +113,7 @@ def _event(entry: Entry) -> str:
 
 
 def _print_statistics(console: Console, run: RunSummary, which: str) -> None:
-    facts = [f"{run.messages:,} messages", f"{size(run.bytes)} in {duration(run.duration_ms / 1000)}"]
+    facts = [f"{run.messages:,} messages", f"{file_size(run.bytes)} in {duration(run.duration_ms / 1000)}"]
     facts += [f"{run.unreadable} lines that are not JSON"] if run.unreadable else []
     facts += [] if run.exit_code is None else [f"exit code {run.exit_code}"]
     console.print(Text(which + ", ".join(facts), style="bold"))
@@ -122,7 +123,7 @@ def _print_statistics(console: Console, run: RunSummary, which: str) -> None:
     for method, one in run.methods().items():
         times = [_ms(one.p50_ms), _ms(one.p95_ms), _ms(one.max_ms)]
         errors = Text(str(one.errors + one.unanswered or ""), style="red")
-        table.add_row(Text(method), f"{one.calls:,}", errors, *times, size(one.bytes))
+        table.add_row(Text(method), f"{one.calls:,}", errors, *times, file_size(one.bytes))
     console.print(table)
     counts = [f"{name} ×{count:,}" for name, count in run.notification_counts().items()]
     if counts:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.filesize import decimal as file_size
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -15,7 +16,7 @@ from sidecar_protocol.contract import Model
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.commandline.client import Received
-from sidecar.commandline.formatting import duration, one_line, printable, size
+from sidecar.commandline.formatting import duration, one_line, printable
 
 TEXT_LINES: Final = 8
 """Lines of Claude's text; more would not fit on a small terminal."""
@@ -41,7 +42,6 @@ class JobView:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the job's status is final."""
         return self.job["status"] in FINAL
 
     def update(self, received: Received) -> None:
@@ -120,23 +120,11 @@ def facts(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "added" in result:
         yield "events", f"{result['added']} added, {result['updated']} updated, {result['removed']} removed"
     if "size_bytes" in result:
-        yield "file", f"{result['path'].rpartition('/')[2]}, {size(result['size_bytes'])}"
+        yield "file", f"{result['path'].rpartition('/')[2]}, {file_size(result['size_bytes'])}"
 
 
-def job_in(model: type[Model] | None, value: Any) -> dict[str, Any] | None:
-    """Returns the job in a result of type `model`; None if the type has no job."""
-    if model is None or not isinstance(value, dict):
-        return None
-    if model is Job:
-        return value
-    name = next(_job_fields(model), None)
-    return None if name is None else value[name]
-
-
-def has_job(model: type[Model] | None) -> bool:
-    """Whether a result of this type is a job or contains one."""
-    return model is not None and (model is Job or any(_job_fields(model)))
-
-
-def _job_fields(model: type[Model]) -> Iterator[str]:
-    return (name for name, field in model.model_fields.items() if field.annotation is Job)
+def job_field(model: type[Model] | None) -> str | None:
+    """Returns the name of the job in a result of this type: an empty name if the result is the job, None if no job."""
+    if model is None or model is Job:
+        return None if model is None else ""
+    return next((name for name, field in model.model_fields.items() if field.annotation is Job), None)

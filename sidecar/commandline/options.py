@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 import anyio
 import click
 
-from sidecar.commandline.output import JsonOutput, Output, TextOutput
+from sidecar.commandline.output import JsonOutput, Output
 
 DATABASE: Final = click.option(
     "--db", "database", metavar="PATH", help="Database file (default: sidecar.db in the data folder, APP_DATA_DIR)."
@@ -34,7 +34,7 @@ def parse_pairs(context: click.Context, option: click.Parameter, pairs: tuple[st
 
 
 def output_for(*, as_json: bool) -> Output:
-    return JsonOutput() if as_json else TextOutput()
+    return JsonOutput() if as_json else Output()
 
 
 def run(command: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:

@@ -1,9 +1,9 @@
-"""The output of a command: compact JSON for programs, or text for people.  Results go to stdout, errors to stderr."""
+"""The output of a command: text for people, or compact JSON for programs.  Results go to stdout, errors to stderr."""
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -16,7 +16,7 @@ from sidecar_protocol.contract import Method, Model
 from sidecar_protocol.entities import Job, JobStatus
 
 from sidecar.commandline.client import Received, RemoteError
-from sidecar.commandline.formatting import defused, hanging, local_time, members, now, one_line, printable
+from sidecar.commandline.formatting import defused, hanging, local_time, members, one_line, printable
 from sidecar.commandline.job_view import JobView, facts, outcome
 from sidecar.commandline.tables import list_field, print_table
 from sidecar.commandline.timeline import Timeline, about_notification
@@ -24,36 +24,79 @@ from sidecar.commandline.timeline import Timeline, about_notification
 FRAMES_PER_S = 12
 
 
-class Output(ABC):
-    """Prints what a command receives from its sidecar."""
+class Output:
+    """Prints what a command receives from its sidecar as tables, coloured JSON and sentences."""
 
-    @abstractmethod
+    def __init__(self) -> None:
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
+
+    def flush(self) -> None:
+        """Prints what is buffered."""
+
     def result(self, model: type[Model] | None, value: Any) -> None:
         """Prints a result; `model` is its declared type."""
+        self.flush()
+        listed = list_field(model)
+        if listed is None or not isinstance(value, dict):
+            text = JSON.from_data(value, indent=2, ensure_ascii=False).text
+            text.plain = defused(text.plain)
+            self._out.print(text, soft_wrap=True)
+            return
+        name, item = listed
+        others = {key: other for key, other in value.items() if key != name and other is not None}
+        if value[name]:
+            print_table(self._out, item, value[name], datetime.now(UTC))
+        else:
+            self._out.print(Text(f"no {name}", style="dim"))
+        if others:
+            self._out.print(Text(members(others), style="dim"), soft_wrap=True)
 
-    @abstractmethod
-    def notification(self, received: Received) -> None: ...
+    def notification(self, received: Received) -> None:
+        seq = received.params.get("seq")
+        number = f"#{seq}" if seq is not None else ""
+        line = Text.assemble(
+            ("⟵ ", "magenta"), f"{received.method:<20} ", (f"{number:<6} ", "dim"), about_notification(received)
+        )
+        self._out.print(line, soft_wrap=True)
 
-    @abstractmethod
     def error(self, error: RemoteError) -> None:
         """Prints the error of a request."""
+        self.flush()
+        self._err.print(Text.assemble((error.kind, "bold red"), ": ", printable(error.message)), soft_wrap=True)
+        for detail in error.data.get("details") or ():
+            path, rest = detail.get("path"), detail.get("message")
+            text = f"{path}: {rest}" if path and rest else one_line(detail)
+            self._err.print(Text(f"  {printable(text)}"), soft_wrap=True)
+        labels = {"hint": "hint", "error_id": "error id in the log", "retry_after_ms": "retry after ms"}
+        for name, label in labels.items():
+            if error.data.get(name) is not None:
+                self._err.print(Text(f"  {label}: {one_line(error.data[name])}", style="dim"), soft_wrap=True)
 
-    @abstractmethod
     def problem(self, sentence: str) -> None:
         """Prints any other error."""
+        self._err.print(Text(printable(sentence), style="red"), soft_wrap=True)
 
-    @abstractmethod
+    def heading(self, text: str) -> None:
+        """Prints a heading of a script."""
+        self.flush()
+        self._out.print()
+        self._out.print(Text(text, style="bold"))
+
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Prints objects as a table; a time is shown in local time."""
+        self.flush()
+        cells = [[local_time(one_line(value or "")) for value in row.values()] for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            line = Text("    " + "  ".join(map(set_cell_size, row, widths)))
+            line.rstrip()
+            line.truncate(self._out.width, overflow="ellipsis")
+            self._out.print(line)
+        if not cells:
+            self._out.print(Text("    nothing", style="dim"))
 
-    @abstractmethod
-    def watching(self, view: JobView) -> AbstractContextManager[None]:
-        """Shows a job during the block."""
-
-    def heading(self, text: str) -> None:  # noqa: B027 - most outputs print nothing
-        """Prints a heading of a script."""
-
-    def request(self, method: str, params: Mapping[str, Any]) -> None:  # noqa: B027 - most outputs print nothing
+    def request(self, method: str, params: Mapping[str, Any]) -> None:
         """Prints a request before it is sent."""
 
     def response(self, method: Method, value: Any, took_s: float) -> None:
@@ -70,8 +113,21 @@ class Output(ABC):
         """Prints a job that the user waited for."""
         self.result(Job, job)
 
-    def sidecar_ended(self, code: int, took_s: float) -> None:  # noqa: B027 - most outputs print nothing
+    def sidecar_ended(self, code: int, took_s: float) -> None:
         """Prints the sidecar's exit code, and how long it took to exit."""
+
+    @contextmanager
+    def watching(self, view: JobView) -> Iterator[None]:
+        """Shows a job during the block."""
+        if self._err.is_terminal:
+            with _live(view, self._err):
+                yield
+            return
+        view.on_message = lambda message: self._err.print(Text(message), soft_wrap=True)
+        view.on_text = lambda text: self._err.print(Text(printable(text)), end="", soft_wrap=True)
+        yield
+        if view.text:
+            self._err.print()
 
 
 class JsonOutput(Output):
@@ -90,6 +146,9 @@ class JsonOutput(Output):
     def problem(self, sentence: str) -> None:
         click.echo(sentence, err=True)
 
+    def heading(self, text: str) -> None:
+        """Prints nothing."""
+
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo(_compact(rows))
 
@@ -99,104 +158,18 @@ class JsonOutput(Output):
         yield
 
 
-class TextOutput(Output):
-    """Tables, coloured JSON and sentences."""
-
-    def __init__(self) -> None:
-        self._out = Console(highlight=False)
-        self._err = Console(stderr=True, highlight=False)
-
-    def result(self, model: type[Model] | None, value: Any) -> None:
-        listed = list_field(model)
-        if listed is None or not isinstance(value, dict):
-            text = JSON.from_data(value, indent=2, ensure_ascii=False).text
-            text.plain = defused(text.plain)
-            self._out.print(text, soft_wrap=True)
-            return
-        name, item = listed
-        others = {key: other for key, other in value.items() if key != name and other is not None}
-        if value[name]:
-            print_table(self._out, item, value[name], now())
-        else:
-            self._out.print(Text(f"no {name}", style="dim"))
-        if others:
-            self._out.print(Text(members(others), style="dim"), soft_wrap=True)
-
-    def notification(self, received: Received) -> None:
-        seq = received.params.get("seq")
-        number = f"#{seq}" if seq is not None else ""
-        line = Text.assemble(
-            ("⟵ ", "magenta"), f"{received.method:<20} ", (f"{number:<6} ", "dim"), about_notification(received)
-        )
-        self._out.print(line, soft_wrap=True)
-
-    def error(self, error: RemoteError) -> None:
-        self._err.print(Text.assemble((error.kind, "bold red"), ": ", printable(error.message)), soft_wrap=True)
-        for detail in error.data.get("details") or ():
-            path, rest = detail.get("path"), detail.get("message")
-            text = f"{path}: {rest}" if path and rest else one_line(detail)
-            self._err.print(Text(f"  {printable(text)}"), soft_wrap=True)
-        labels = {"hint": "hint", "error_id": "error id in the log", "retry_after_ms": "retry after ms"}
-        for name, label in labels.items():
-            if error.data.get(name) is not None:
-                self._err.print(Text(f"  {label}: {one_line(error.data[name])}", style="dim"), soft_wrap=True)
-
-    def problem(self, sentence: str) -> None:
-        self._err.print(Text(printable(sentence), style="red"), soft_wrap=True)
-
-    def heading(self, text: str) -> None:
-        self._out.print()
-        self._out.print(Text(text, style="bold"))
-
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        cells = [[local_time(one_line(value or "")) for value in row.values()] for row in rows]
-        widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-        for row in cells:
-            line = Text("    " + "  ".join(map(set_cell_size, row, widths)))
-            line.rstrip()
-            line.truncate(self._out.width, overflow="ellipsis")
-            self._out.print(line)
-        if not cells:
-            self._out.print(Text("    nothing", style="dim"))
-
-    @contextmanager
-    def watching(self, view: JobView) -> Iterator[None]:
-        if not self._err.is_terminal:
-            view.on_message = lambda message: self._err.print(Text(message), soft_wrap=True)
-            view.on_text = lambda text: self._err.print(Text(printable(text)), end="", soft_wrap=True)
-            yield
-            if view.text:
-                self._err.print()
-            return
-        with Live(view, console=self._err, refresh_per_second=FRAMES_PER_S, transient=True):
-            yield
-
-
-class TimelineOutput(TextOutput):
+class TimelineOutput(Output):
     """One line per message in both directions, with the time at which it was sent or received."""
 
     def __init__(self) -> None:
         super().__init__()
         self._timeline = Timeline(self._out)
 
-    def result(self, model: type[Model] | None, value: Any) -> None:
+    def flush(self) -> None:
         self._timeline.flush_line()
-        super().result(model, value)
 
     def notification(self, received: Received) -> None:
         self._timeline.notification(received)
-
-    def error(self, error: RemoteError) -> None:
-        self._timeline.flush_line()
-        super().error(error)
-
-    def heading(self, text: str) -> None:
-        self._timeline.flush_line()
-        super().heading(text)
-
-    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._timeline.flush_line()
-        super().rows(rows)
 
     def request(self, method: str, params: Mapping[str, Any]) -> None:
         self._timeline.request(method, params)
@@ -209,7 +182,7 @@ class TimelineOutput(TextOutput):
         self.error(error)
 
     def job_ended(self, job: Mapping[str, Any]) -> None:
-        self._timeline.flush_line()
+        self.flush()
         symbol, style = ("✗", "red") if job["status"] in (JobStatus.FAILED, JobStatus.INTERRUPTED) else ("✓", "green")
         self._out.print(Text.assemble((f"  {symbol} ", style), outcome(job)))
         for name, value in facts(job):
@@ -223,9 +196,13 @@ class TimelineOutput(TextOutput):
         if not self._out.is_terminal or self._out.is_dumb_terminal:
             yield
             return
-        with Live(view, console=self._out, refresh_per_second=FRAMES_PER_S, transient=True):
+        with _live(view, self._out):
             yield
-            self._timeline.flush_line()
+            self.flush()
+
+
+def _live(view: JobView, console: Console) -> Live:
+    return Live(view, console=console, refresh_per_second=FRAMES_PER_S, transient=True)
 
 
 def _compact(value: Any) -> str:

@@ -6,9 +6,9 @@ The columns are chosen by the fields' names and declared types, so that this wor
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, Union, get_args
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
-from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.table import Table
 from sidecar_protocol.contract import Method, Model
@@ -32,22 +32,18 @@ def list_field(result: type[Model] | None) -> tuple[str, type[Model]] | None:
 
     Such a result can be printed as a table; None for any other.
     """
-    if result is None:
-        return None
-    found = None
-    for name, field in result.model_fields.items():
-        item = _list_item(field)
-        if item is not None and found is None:
-            found = name, item
-        elif item is not None or not _is_plain(field.annotation):
-            return None
-    return found
+    fields = {} if result is None else {name: _flat(field.annotation) for name, field in result.model_fields.items()}
+    others = [name for name, types in fields.items() if not all(map(_is_plain, types))]
+    items = [get_args(one)[0] for name in others for one in fields[name] if get_origin(one) is list]
+    is_table = len(others) == len(items) == 1 and isinstance(items[0], type) and issubclass(items[0], Model)
+    return (others[0], items[0]) if is_table else None
 
 
 def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]], now: datetime) -> None:
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", expand=False)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     cells = {name: [_cell(name, row.get(name), now) for row in rows] for name in item.model_fields}
-    for name in _chosen(item, cells, console.width):
+    names = _chosen(item, cells, console.width)
+    for name in names:
         flexible = name in TEXTS
         table.add_column(
             name,
@@ -57,10 +53,9 @@ def print_table(console: Console, item: type[Model], rows: list[dict[str, Any]],
             min_width=None if flexible else _width(name, cells[name]),
             style="cyan" if name == next(iter(cells)) else "",
         )
-    table.expand = any(column.ratio for column in table.columns)
-    names = [str(column.header) for column in table.columns]
-    for index in range(len(rows)):
-        table.add_row(*(cells[name][index] for name in names))
+    table.expand = not set(names).isdisjoint(TEXTS)
+    for row in zip(*(cells[name] for name in names), strict=True):
+        table.add_row(*row)
     console.print(table, markup=False, highlight=False)
 
 
@@ -76,13 +71,14 @@ def print_methods(methods: Iterable[Method]) -> None:
 def _chosen(item: type[Model], cells: dict[str, list[str]], width: int) -> list[str]:
     """Returns the columns that fit, in declared order, without those that are empty in every row."""
     candidates = [name for name in item.model_fields if any(cells[name])]
+    ranks = {name: _rank(name, candidates, item) for name in candidates}
     needs = {name: GAP + _width(name, cells[name]) for name in candidates}
     least = {name: min(needs[name], GAP + FLEXIBLE_MIN) if name in TEXTS else needs[name] for name in candidates}
     chosen: list[str] = []
     left = width + GAP
-    for name in sorted(candidates, key=lambda name: _rank(name, candidates, item)):
+    for name in sorted(candidates, key=ranks.__getitem__):
         # A column of low rank must not shorten the texts of the columns chosen before it.
-        spare = 0 if _rank(name, candidates, item) < LOW_RANK else sum(needs[one] - least[one] for one in chosen)
+        spare = 0 if ranks[name] < LOW_RANK else sum(needs[one] - least[one] for one in chosen)
         if least[name] + spare <= left or not chosen:
             chosen.append(name)
             left -= least[name]
@@ -93,7 +89,7 @@ def _rank(name: str, candidates: list[str], item: type[Model]) -> int:
     """Ranks a column: the id, then names and states, kinds, texts, the first time, and the rest."""
     if name == candidates[0]:
         return 0
-    if name in NAMES or any(_is_enum(one) for one in _flat(item.model_fields[name].annotation)):
+    if name in NAMES or any(map(_is_enum, _flat(item.model_fields[name].annotation))):
         return 1
     if name in KINDS:
         return 2
@@ -111,20 +107,11 @@ def _cell(name: str, value: Any, now: datetime) -> str:
 
 
 def _width(name: str, cells: list[str]) -> int:
-    return max(len(name), *map(len, cells)) if cells else len(name)
-
-
-def _list_item(field: FieldInfo) -> type[Model] | None:
-    for annotation in _flat(field.annotation):
-        if getattr(annotation, "__origin__", None) is list:
-            (item,) = get_args(annotation)
-            if isinstance(item, type) and issubclass(item, Model):
-                return item
-    return None
+    return max(map(len, [name, *cells]))
 
 
 def _is_plain(annotation: Any) -> bool:
-    return all(one in (str, int, float, bool, type(None)) or _is_enum(one) for one in _flat(annotation))
+    return annotation in (str, int, float, bool, type(None)) or _is_enum(annotation)
 
 
 def _is_enum(annotation: Any) -> bool:
@@ -135,7 +122,6 @@ def _flat(annotation: Any) -> list[Any]:
     """Returns the members of a union, or the annotation itself, without constraints."""
     if hasattr(annotation, "__metadata__"):
         return _flat(annotation.__origin__)
-    # A union with an Annotated member is a typing.Union, which has an origin; `A | B` has none.
-    if getattr(annotation, "__origin__", Union) is not Union or not get_args(annotation):
-        return [annotation]
-    return [flat for argument in get_args(annotation) for flat in _flat(argument)]
+    if get_origin(annotation) in (Union, UnionType):
+        return [flat for argument in get_args(annotation) for flat in _flat(argument)]
+    return [annotation]

@@ -20,6 +20,16 @@ STREAMS: Final = ("claude.delta", "jobs.progress")
 """Frequent notifications; consecutive ones share a line."""
 SECRETS: Final = ("token", "credentials")
 """Params that are not printed; a calendar's secret address is one of its credentials."""
+STYLES: Final = {
+    "succeeded": "green",
+    "failed": "red",
+    "error": "red",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+    "warning": "yellow",
+    "open": "yellow",
+}
+"""The colours of statuses and log levels."""
 
 
 class Timeline:
@@ -39,13 +49,14 @@ class Timeline:
 
     def request(self, method: str, params: Mapping[str, Any]) -> None:
         shown = {name: "…" if name in SECRETS else value for name, value in params.items()}
-        self._print("→", "cyan", method, "", Text(members(shown)))
+        self._print("→", "cyan", method, "", members(shown))
 
     def response(self, method: str, took_s: float, result: Any) -> None:
-        self._print("←", "green", method, duration(took_s), about_result(method, result))
+        about = _described(lambda: _about_result(method, result), result)
+        self._print("←", "green", method, duration(took_s), about)
 
     def refusal(self, method: str, took_s: float, error: RemoteError) -> None:
-        self._print("←", "red", method, duration(took_s), Text(f"{error.kind}: {one_line(error.message)}", style="red"))
+        self._print("←", "red", method, duration(took_s), Text(f"{error.kind}: {one_line(error.message)}", "red"))
 
     def notification(self, received: Received) -> None:
         if self._stream and self._stream[0].method != received.method:
@@ -54,26 +65,23 @@ class Timeline:
             self._stream.append(received)
             return
         seq = received.params.get("seq")
-        aside = "" if seq is None else f"#{seq}"
-        self._print("⟵", "magenta", received.method, aside, about_notification(received))
+        self._print("⟵", "magenta", received.method, "" if seq is None else f"#{seq}", about_notification(received))
 
     def sidecar_ended(self, code: int, took_s: float) -> None:
-        self._print("←", "green" if code == 0 else "red", f"(exit code {code})", duration(took_s), Text())
+        self._print("←", "green" if code == 0 else "red", f"(exit code {code})", duration(took_s), "")
 
     def flush_line(self) -> None:
         """Prints the line of the stream notifications since the last other message."""
         if not self._stream:
             return
         stream, self._stream = self._stream, []
-        name = stream[0].method
-        if name == "claude.delta":
+        detail: Text | str = about_notification(stream[-1])
+        if stream[0].method == "claude.delta":
             text = "".join(str(received.params.get("text", "")) for received in stream)
-            detail = Text(f"{len(text)} characters: {one_line(text)}")
-        else:
-            detail = about_notification(stream[-1])
-        self._print("⟵", "magenta", name, f"×{len(stream)}" if len(stream) > 1 else "", detail)
+            detail = f"{len(text)} characters: {one_line(text)}"
+        self._print("⟵", "magenta", stream[0].method, f"×{len(stream)}" if len(stream) > 1 else "", detail)
 
-    def _print(self, arrow: str, style: str, name: str, aside: str, detail: Text) -> None:
+    def _print(self, arrow: str, style: str, name: str, aside: str, detail: Text | str) -> None:
         if arrow != "⟵":
             self.flush_line()
         aside_width = ASIDE_WIDTH - max(len(name) - self._name_width, 0)  # a long name takes some of its width
@@ -89,33 +97,37 @@ class Timeline:
         self._console.print(line)
 
 
-def about_result(method: str, result: Any) -> Text:
-    """Returns the essence of a result.  A malformed result, which a transcript can contain, is returned whole."""
+def about_notification(received: Received) -> Text:
+    """Returns the essence of a notification."""
+    params = received.params
+    return _described(lambda: _NOTIFICATIONS.get(received.method, _about_any)(params), params)
+
+
+def _described(describe: Callable[[], Text | str], value: Any) -> Text:
+    """Returns a description; a malformed value, which a transcript can contain, is formatted as a whole."""
     try:
-        return _about_result(method, result)
-    except (LookupError, TypeError, AttributeError):
-        return Text(one_line(result))
+        text = describe()
+    except (LookupError, TypeError, AttributeError, ValueError):
+        text = one_line(value)
+    return text if isinstance(text, Text) else Text(text)
 
 
-def _about_result(method: str, result: Any) -> Text:
-    if method == "initialize":
-        info, events = result["server_info"], result["events"]
-        return Text(f"process {info['pid']}, protocol {result['protocol_version']}, events to #{events['latest_seq']}")
-    if method == "system.diagnostics":
-        claude = (result["claude"]["version"] or "not found").removesuffix(" (Claude Code)")
-        return Text(f"health {result['health']['status']}, database {result['integrity']}, Claude {claude}")
-    if method == "calendar.accounts.create":
-        return _about_job(result, one_line(result["display_name"] or result["email"]))
-    if method == "activity.summary":
-        hours, minutes = divmod(result["totals"]["meeting_s"] // 60, 60)
-        return Text(f"{result['totals']['meetings']} meetings, {hours} h {minutes:02} min")
-    return _about_entity(result) if isinstance(result, dict) else Text(one_line(result))
-
-
-def _about_entity(result: Mapping[str, Any]) -> Text:
+def _about_result(method: str, result: Any) -> Text | str:
+    match method:
+        case "initialize":
+            pid, seq = result["server_info"]["pid"], result["events"]["latest_seq"]
+            return f"process {pid}, protocol {result['protocol_version']}, events to #{seq}"
+        case "system.diagnostics":
+            claude = (result["claude"]["version"] or "not found").removesuffix(" (Claude Code)")
+            return f"health {result['health']['status']}, database {result['integrity']}, Claude {claude}"
+        case "calendar.accounts.create":
+            return _status(result, one_line(result["display_name"] or result["email"]))
+        case "activity.summary":
+            hours, minutes = divmod(result["totals"]["meeting_s"] // 60, 60)
+            return f"{result['totals']['meetings']} meetings, {hours} h {minutes:02} min"
     job = result.get("job", result)
     if isinstance(job, dict) and "job_id" in job and "type" in job:
-        return _about_job(job, f"job …{job['job_id'][-SHORT_ID:]}")
+        return _status(job, f"job …{job['job_id'][-SHORT_ID:]}")
     if "claude_session_id" in result:
         return _about_session(result)
     if "tool_use_id" in result:
@@ -124,37 +136,23 @@ def _about_entity(result: Mapping[str, Any]) -> Text:
     if isinstance(result.get(name), list) and result.keys() <= {name, "next_cursor"}:
         count = len(result[name])
         noun = name if count != 1 else name.removesuffix("s")
-        return Text(f"{count} {noun}{', more on the next page' if result.get('next_cursor') else ''}")
-    return Text(one_line(result))
+        return f"{count} {noun}{', more on the next page' if result.get('next_cursor') else ''}"
+    return one_line(result)
 
 
-def about_notification(received: Received) -> Text:
-    """Returns the essence of a notification.  A malformed one is returned whole."""
-    try:
-        return _about_notification(received)
-    except (LookupError, TypeError, AttributeError, ValueError):
-        return Text(one_line(received.params))
-
-
-def _about_notification(received: Received) -> Text:
-    params = received.params
-    about = _NOTIFICATIONS.get(received.method)
-    if about is None:
-        return Text(members({key: value for key, value in params.items() if key not in ("seq", "at")}))
-    text = about(params)
-    return text if isinstance(text, Text) else Text(text)
+def _about_any(params: Mapping[str, Any]) -> str:
+    return members({key: value for key, value in params.items() if key not in ("seq", "at")})
 
 
 def _about_log_line(params: Mapping[str, Any]) -> Text:
-    line = params["line"]
-    return Text(one_line(line["message"]), style=_style(line["level"]))
+    return Text(one_line(params["line"]["message"]), STYLES.get(params["line"]["level"], ""))
 
 
 def _about_update(params: Mapping[str, Any]) -> Text:
     job = params["job"]
     # The last message of an ended job is about its progress, not about its end.
     message = None if job["status"] in FINAL else job.get("message")
-    return _about_job(job, one_line(job["error"]["message"] if job.get("error") else message or job["type"]))
+    return _status(job, one_line(job["error"]["message"] if job.get("error") else message or job["type"]))
 
 
 def _about_progress(params: Mapping[str, Any]) -> str:
@@ -170,11 +168,6 @@ def _about_activity(params: Mapping[str, Any]) -> str:
 def _about_schedule(params: Mapping[str, Any]) -> str:
     schedule = params["schedule"]
     return f"{schedule['type']} every {duration(schedule['period_s']).removesuffix(' 0 s')}"
-
-
-def _about_account(params: Mapping[str, Any]) -> Text:
-    status = str(params["status"])
-    return Text.assemble((status, _style(status)), (f"  {params['service']} account", "dim"))
 
 
 def _about_message(params: Mapping[str, Any]) -> str:
@@ -193,24 +186,16 @@ def _counts(params: Mapping[str, Any]) -> str:
 
 def _about_session(session: Mapping[str, Any]) -> Text:
     cost = session["total_cost_usd"]
-    more = [one_line(session["title"] or ""), f"${cost:.2f}" if cost else ""]
-    return Text.assemble((str(session["status"]), ""), (f"  {', '.join(filter(None, more))}", "dim"))
+    return _status(session, ", ".join(filter(None, [one_line(session["title"] or ""), f"${cost:.2f}" if cost else ""])))
 
 
 def _about_permission(request: Mapping[str, Any]) -> Text:
-    status = str(request["status"])
-    about = f"  {request['tool_name']}: {one_line(request['input'])}"
-    return Text.assemble((status, "yellow" if status == "open" else ""), (about, "dim"))
+    return _status(request, f"{request['tool_name']}: {one_line(request['input'])}")
 
 
-def _about_job(job: Mapping[str, Any], more: str) -> Text:
-    status = str(job["status"])
-    return Text.assemble((status, _style(status)), (f"  {more}", "dim"))
-
-
-def _style(word: str) -> str:
-    styles = {"succeeded": "green", "failed": "red", "error": "red"}
-    return styles.get(word, "yellow" if word in ("cancelled", "interrupted", "warning") else "")
+def _status(entity: Mapping[str, Any], more: str) -> Text:
+    status = str(entity["status"])
+    return Text.assemble((status, STYLES.get(status, "")), (f"  {more}", "dim"))
 
 
 _NOTIFICATIONS: Final[dict[str, Callable[[Mapping[str, Any]], Text | str]]] = {
@@ -218,7 +203,7 @@ _NOTIFICATIONS: Final[dict[str, Callable[[Mapping[str, Any]], Text | str]]] = {
     "jobs.log_added": _about_log_line,
     "jobs.progress": _about_progress,
     "jobs.schedule_updated": _about_schedule,
-    "accounts.updated": _about_account,
+    "accounts.updated": lambda params: _status(params, f"{params['service']} account"),
     "activity.changed": _about_activity,
     "calendar.changed": lambda params: _counts(params) or "name or selection changed",
     "claude.delta": lambda params: one_line(params["text"]),

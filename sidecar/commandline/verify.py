@@ -12,8 +12,7 @@ from rich.text import Text
 from sidecar.commandline.formatting import printable
 from sidecar.commandline.options import EXISTING_FILE, environment_option
 from sidecar.transcripts.file.format import NotATranscript
-from sidecar.transcripts.verify.check import VerifyOptions, check, explain
-from sidecar.transcripts.verify.check import update as update_transcript
+from sidecar.transcripts.verify.check import VerifyOptions, explain, verified
 from sidecar.transcripts.verify.sidecar_process import TIMEOUT_S
 from sidecar.transcripts.verify.update import EndedEarly
 
@@ -50,13 +49,8 @@ def verify(files: tuple[Path, ...], *, update: bool, command: str, patience: flo
 
 def _verify(console: Console, path: Path, options: VerifyOptions, *, update: bool) -> bool:
     """Verifies one file and prints the result; returns whether it matches."""
-    updated = False
     try:
-        mismatches = check(path, options)
-        if mismatches and update:
-            update_transcript(path, options)
-            updated = True
-            mismatches = check(path, options)  # an order of messages that varies between runs still differs
+        mismatches, updated = verified(path, options, can_update=update)
     except EndedEarly as error:
         raise click.ClickException(f"{path}: {error}") from None
     except (NotATranscript, OSError) as error:

@@ -24,7 +24,6 @@ UPDATE = "UPDATE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declares the settings."""
     parser.addini(
         "sidecar_transcripts",
         "folders whose *.jsonl files are verified against the real sidecar",
@@ -51,7 +50,6 @@ class TranscriptFile(pytest.File):
     """One transcript."""
 
     def collect(self) -> Iterator["TranscriptItem"]:
-        """Yields one test, named after the file."""
         yield TranscriptItem.from_parent(self, name=self.path.stem)
 
 
@@ -59,19 +57,13 @@ class TranscriptItem(pytest.Item):
     """Verifies the transcript against the real sidecar."""
 
     def runtest(self) -> None:
-        """Verifies the transcript; updates it first if it differs and UPDATE=1."""
-        from sidecar.transcripts.verify.check import NotAsRecorded, check, explain_all, update  # noqa: PLC0415 - see above
+        from sidecar.transcripts.verify.check import NotAsRecorded, explain_all, verified  # noqa: PLC0415 - see above
 
-        options = _options(self.config)
-        mismatches = check(self.path, options)
-        if mismatches and os.environ.get(UPDATE) == "1":
-            update(self.path, options)
-            mismatches = check(self.path, options)
+        mismatches, _ = verified(self.path, _options(self.config), can_update=os.environ.get(UPDATE) == "1")
         if mismatches:
             raise NotAsRecorded(explain_all(self.path, mismatches))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Returns the diff without a traceback."""
         from sidecar.transcripts.file.format import NotATranscript  # noqa: PLC0415
         from sidecar.transcripts.verify.check import NotAsRecorded  # noqa: PLC0415 - see above
         from sidecar.transcripts.verify.update import EndedEarly  # noqa: PLC0415
@@ -83,7 +75,6 @@ class TranscriptItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Returns the location that pytest prints."""
         return self.path, None, f"transcript: {self.name}"
 
 
@@ -122,10 +113,9 @@ def verified_sidecar(pytestconfig: pytest.Config) -> Iterator["Callable[..., Sid
 
 
 def _options(config: pytest.Config, **more: Any) -> "VerifyOptions":
+    from sidecar.paths import relative_to  # noqa: PLC0415 - see above
     from sidecar.transcripts.verify.check import VerifyOptions  # noqa: PLC0415 - see above
 
-    env = {}
-    for line in config.getini("sidecar_environment"):
-        name, _, value = line.partition("=")
-        env[name] = str((config.rootpath / value).resolve()) if value.startswith(("./", "../")) else value
+    lines = (line.partition("=") for line in config.getini("sidecar_environment"))
+    env = {name: relative_to(config.rootpath, value) for name, _, value in lines}
     return VerifyOptions(env=env, **more)

@@ -16,20 +16,22 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
-from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
+from sidecar.transcripts.file.format import (
+    TO_CLIENT,
+    TO_SIDECAR,
+    event_line,
+    header_line,
+    message_prefix,
+    open_private,
+    raw_line,
+)
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 
 MAX_BYTES: Final = 4 * 1024 * 1024 * 1024
 """The recording stops at this size, so that a forgotten one does not fill the disk."""
-
 END: Final = b"}\n"
 """Completes the line of a message."""
-
-MAX_PARTS: Final = 1_000 if hasattr(os, "writev") else 0
-"""Up to this many parts are written without joining them first; `writev` takes 1,024 on Linux and macOS."""
-LONG_BYTES: Final = 2_048
-"""From this average length on, passing lines to `writev` one by one costs less than copying them together."""
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +48,11 @@ class Recorder:
         """Lines received since the last write, each with its refusal."""
         self._received_at = 0.0
         self._sent_at = 0.0
-        self._ready: list[bytes | memoryview] = []
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
-        self._size = os.fstat(self._file).st_size
-        if self._size and not _ends_in_newline(self._file, self._size):  # the last run was killed in a write
-            self._ready.append(b"\n")
-        self._ready.append(header_line(facts))
-        self._write()
+        self._file = open_private(path)
+        self._size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(max(0, self._size - 1))
+        is_cut = self._file.read(1) not in (b"", b"\n")  # the last run was killed in a write
+        self._write([b"\n" if is_cut else b"", header_line(facts)])
 
     def on_receive(self) -> None:
         """Notes the time at which bytes arrived; `on_line` is then called with their lines."""
@@ -65,92 +65,73 @@ class Recorder:
 
     def on_send(self, lines: list[bytes], data: bytes) -> None:
         """Writes lines that are about to be sent; `data` is all of them joined."""
-        self._take_received()
+        received = self._take_received()
         self._sent_at = self._now()
         start = message_prefix(self._sent_at, TO_CLIENT)
         if self._redactor.may_contain_secret(data, from_client=False):
             redacted = (self._redactor.redacted(line[:-1], from_client=False) or b"null" for line in lines)
-            self._ready += [start + line + END for line in redacted]
-        elif len(data) > LONG_BYTES * len(lines):
-            for line in lines:  # pages are not copied
-                self._ready += (start, memoryview(line)[:-1], END)
+            self._write([*received, *(start + line + END for line in redacted)])
         else:
-            self._ready += (start, memoryview(data.replace(b"\n", END + start))[: -len(start)])
-        self._write()
+            self._write([*received, start, data[:-1].replace(b"\n", END + start), END])
 
     def on_eof(self) -> None:
         """Writes the end of stdin."""
-        self._take_received()
-        self._ready.append(event_line(self._now(), TO_SIDECAR, eof=True))
-        self._write()
+        self._write([*self._take_received(), event_line(self._now(), TO_SIDECAR, eof=True)])
 
     def on_commit(self, failure: Exception | None) -> None:
         """Writes the lines received since the last commit, unless a response was written with them."""
         del failure
         if self._received:
-            self._take_received()
-            self._write()
+            self._write(self._take_received())
 
     def close(self, code: int) -> None:
         """Writes the exit code and closes the file."""
-        self._take_received()
-        self._ready.append(event_line(self._now(), TO_CLIENT, exit=code))
-        self._write()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._write([*self._take_received(), event_line(self._now(), TO_CLIENT, exit=code)])
+        self._file.close()
 
     def _now(self) -> float:
         return (self._seconds() - self._start) * 1000
 
-    def _take_received(self) -> None:
-        if not self._received:
-            return
+    def _take_received(self) -> list[bytes]:
+        """Returns the entries of the lines received since the last write."""
+        received, self._received = self._received, []
         # Lines that waited were received before responses that are in the file; times in it must not decrease.
         self._received_at = max(self._received_at, self._sent_at)
         start = message_prefix(self._received_at, TO_SIDECAR)
-        lines = [line for line, refusal in self._received if refusal is None]
-        is_harmless = len(lines) == len(self._received)
-        if is_harmless and not self._redactor.may_contain_secret(b"\n".join(lines), from_client=True):
-            self._ready += (start, (END + start).join(lines), END)
-        else:
-            for line, refusal in self._received:
-                self._take_line(start, line, 0 if refusal is None else refusal.code)
-        self._received.clear()
+        lines = [line for line, _ in received]
+        is_valid = not any(refusal for _, refusal in received)
+        if is_valid and not self._redactor.may_contain_secret(b"\n".join(lines), from_client=True):
+            return [start + line + END for line in lines]
+        return [self._entry(start, line, refusal.code if refusal else 0) for line, refusal in received]
 
-    def _take_line(self, start: bytes, line: bytes, code: int) -> None:
+    def _entry(self, start: bytes, line: bytes, code: int) -> bytes:
         is_json = code not in (PARSE_ERROR, MESSAGE_TOO_LARGE)
         redacted = self._redactor.redacted(line, from_client=True) if is_json else None
         if redacted is not None:
-            self._ready.append(start + redacted + END)
-            return
+            return start + redacted + END
         # Not JSON, or accepted only by our leniency (half a surrogate pair).
         more: dict[str, Any] = {"oversize": True} if code == MESSAGE_TOO_LARGE else {}
         if self._redactor.may_contain_secret_raw(line):
             line, more = b"", {"redacted": len(line), **more}
-        self._ready.append(raw_line(self._received_at, line, **more))
+        return raw_line(self._received_at, line, **more)
 
-    def _write(self) -> None:
-        ready, self._ready = self._ready, []
-        if self._file < 0:
+    def _write(self, parts: list[bytes]) -> None:
+        if self._file.closed:
             return
-        size = sum(map(len, ready))
-        self._size += size
+        data = memoryview(b"".join(parts))
+        self._size += len(data)
         if self._size > MAX_BYTES:
             self._stop(f"the file has reached {MAX_BYTES} bytes")
             return
         try:
-            written = os.writev(self._file, ready) if len(ready) <= MAX_PARTS else 0
-            rest = memoryview(b"".join(ready))[written:] if written < size else memoryview(b"")
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            while data:
+                data = data[self._file.write(data) :]
         except OSError as error:
             self._stop(str(error))
 
     def _stop(self, reason: str) -> None:
         log.error("recording stopped: %s", reason)
-        os.close(self._file)
-        self._file = -1
+        self._file.close()
 
 
 def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, object]) -> Recorder:
@@ -164,8 +145,3 @@ def open_recorder(path: Path, openrpc: bytes, clock: Clock, fixed: dict[str, obj
         **({"fixed": fixed} if fixed else {}),
     }
     return Recorder(path, facts, Redactor(schemas), clock.monotonic)
-
-
-def _ends_in_newline(descriptor: int, size: int) -> bool:
-    os.lseek(descriptor, size - 1, os.SEEK_SET)
-    return os.read(descriptor, 1) == b"\n"

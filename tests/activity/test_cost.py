@@ -1,6 +1,5 @@
-"""What a page costs does not depend on how long the feed is: counted in SQLite's own instructions, never in time."""
+"""The cost of a page does not depend on the length of the feed.  It is counted in SQLite instructions, not in time."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -17,8 +16,8 @@ NOW: Final = "2026-11-23T07:59:30Z"
 LONG_AGO: Final = "2026-11-23T07:56:00Z"
 GROWTH: Final = 1.2
 SEARCH_GROWTH: Final = 2.0
-"""The index keeps a few pieces more, each of which is looked into: of fifty times as much, twice the cost at most."""
-WANTED: Final[list[dict[str, Any]]] = [
+"""The full-text index of fifty times as many rows has a few more segments to search; their cost may double."""
+FILTERS: Final[list[dict[str, Any]]] = [
     {},
     {"start": LONG_AGO, "end": NOW},
     {"source": "jira"},
@@ -30,10 +29,10 @@ WANTED: Final[list[dict[str, Any]]] = [
     {"source": "jira", "account_id": "b", "event_type": "issue_created"},
     {"source": "confluence", "event_type": "page_edited", "end": NOW},
     {"account_id": "a", "event_type": "page_edited"},
-    # What no event is: that must be found without reading those that are one half of it.
+    # Combinations that no event has: this must be found without reading the events that match one half.
     {"source": "confluence", "event_type": "issue_created"},
     {"source": "confluence", "account_id": "local"},
-    {"source": "nobody"},
+    {"source": "none"},
     {"issue_key": "PROJ-1"},
     {"issue_key": "PROJ-1", "source": "jira"},
     {"query": "apple"},
@@ -44,7 +43,7 @@ WANTED: Final[list[dict[str, Any]]] = [
 
 
 def fill(app: InProcessApp, count: int) -> None:
-    """The same kinds of events as ever, so many; the newest ones are the same however many there are."""
+    """Writes `count` events of fixed kinds; the newest events are the same for every count."""
     kinds = [
         (Origin(source, account_id), event_type)
         for source, event_type in (("jira", "issue_created"), ("jira", "issue_updated"), ("confluence", "page_edited"))
@@ -69,52 +68,51 @@ def fill(app: InProcessApp, count: int) -> None:
 
 
 @contextmanager
-def counted(app: InProcessApp) -> Iterator[list[int]]:
-    """[how many instructions SQLite has carried out inside the block]"""
-    connection: sqlite3.Connection = app.database._connection
+def count_instructions(app: InProcessApp) -> Iterator[list[int]]:
+    """Yields a list whose item is the number of SQLite instructions run in the block."""
     steps = [0]
 
     def step() -> int:
         steps[0] += 1
         return 0
 
-    connection.set_progress_handler(step, 1)
+    app.connection.set_progress_handler(step, 1)
     try:
         yield steps
     finally:
-        connection.set_progress_handler(None, 0)
+        app.connection.set_progress_handler(None, 0)
 
 
 async def steps_of(app: InProcessApp, method: str, params: dict[str, Any]) -> int:
-    await app.call(method, params)  # the kinds of events are learnt once
-    with counted(app) as steps:
+    await app.call(method, params)  # the kinds of events are read once
+    with count_instructions(app) as steps:
         await app.call(method, params)
     return steps[0]
 
 
-async def costs(app: InProcessApp, count: int, method: str, wanted: list[dict[str, Any]]) -> list[int]:
+async def costs(app: InProcessApp, count: int, method: str, filters: list[dict[str, Any]]) -> list[int]:
     fill(app, count)
-    return [await steps_of(app, method, {"limit": 20, **params}) for params in wanted]
+    return [await steps_of(app, method, {"limit": 20, **params}) for params in filters]
 
 
 @pytest.mark.parametrize("method", ["activity.events.list", "activity.search"])
 async def test_a_page_costs_the_same_in_a_feed_of_any_length(app: InProcessApp, method: str) -> None:
     if method == "activity.search":
-        wanted = [{"query": "apple", **one} for one in WANTED if not one.keys() & {"query", "issue_key"}]
-        wanted = [one for one in wanted if one.keys() <= {"query", "start", "end", "account_id"}]
-        wanted += [{"query": "PROJ-1"}, {"query": "사과"}, {"query": '"apple and"'}]
+        filters = [{"query": "apple", **params} for params in FILTERS if not params.keys() & {"query", "issue_key"}]
+        filters = [params for params in filters if params.keys() <= {"query", "start", "end", "account_id"}]
+        filters += [{"query": "PROJ-1"}, {"query": "사과"}, {"query": '"apple and"'}]
     else:
-        wanted = WANTED
-    few = await costs(app, FEW, method, wanted)
-    many = await costs(app, MANY, method, wanted)
-    for params, before, after in zip(wanted, few, many, strict=True):
+        filters = FILTERS
+    few = await costs(app, FEW, method, filters)
+    many = await costs(app, MANY, method, filters)
+    for params, before, after in zip(filters, few, many, strict=True):
         growth = SEARCH_GROWTH if "query" in params else GROWTH
         assert after <= before * growth + 100, params
 
 
-async def test_a_deep_page_costs_what_the_first_one_does(app: InProcessApp) -> None:
+async def test_a_deep_page_costs_the_same_as_the_first_one(app: InProcessApp) -> None:
     fill(app, MANY)
-    for params in WANTED[:9]:
+    for params in FILTERS[:9]:
         first = await steps_of(app, "activity.events.list", {"limit": 20, **params})
         cursor = None
         for _ in range(12):
@@ -129,7 +127,7 @@ async def test_a_deep_page_costs_what_the_first_one_does(app: InProcessApp) -> N
 
 async def test_a_write_costs_the_same_in_a_feed_of_any_length(app: InProcessApp) -> None:
     def step(name: str) -> int:
-        with counted(app) as steps:
+        with count_instructions(app) as steps:
             app.activity.write(Origin("jira", "a"), [event(f"{name}:{number}") for number in range(50)])
         return steps[0]
 
@@ -140,25 +138,24 @@ async def test_a_write_costs_the_same_in_a_feed_of_any_length(app: InProcessApp)
     assert step("many") <= before * 1.5
 
 
-async def test_what_a_page_looks_at_in_vain_has_a_limit(app: InProcessApp) -> None:
-    """Filters that no index knows together with a search: however many rows do not fit, a page stops looking."""
+async def test_a_page_examines_a_limited_number_of_rows(app: InProcessApp) -> None:
+    """With a search and filters that no index combines, a page ends early, however many rows do not match."""
     fill(app, MANY)
-    wanted = {"query": "apple", "source": "confluence", "event_type": "issue_created"}
-    with counted(app) as steps:
-        page = await app.call("activity.search", wanted)
+    params = {"query": "apple", "source": "confluence", "event_type": "issue_created"}
+    with count_instructions(app) as steps:
+        page = await app.call("activity.search", params)
     assert page["hits"] == []
     assert page["next_cursor"] is not None
     assert steps[0] < 500_000
-    assert steps[0] < await steps_of(app, "activity.search", {**wanted, "source": "jira", "limit": 500}) * 10
+    assert steps[0] < await steps_of(app, "activity.search", {**params, "source": "jira", "limit": 500}) * 10
 
 
 async def test_no_statement_reads_the_whole_feed(app: InProcessApp) -> None:
-    """The plans, as SQLite explains them: rows are found by an index, or by the place in the feed."""
+    """SQLite's query plans: rows are found by an index or by their feed key."""
     fill(app, FEW)
-    said: list[str] = []
-    connection: sqlite3.Connection = app.database._connection
-    connection.set_trace_callback(said.append)
-    for params in WANTED:
+    executed: list[str] = []
+    app.connection.set_trace_callback(executed.append)
+    for params in FILTERS:
         await app.call("activity.events.list", params)
         if "issue_key" not in params:
             await app.call("activity.search", {"query": "apple", **params})
@@ -167,11 +164,11 @@ async def test_no_statement_reads_the_whole_feed(app: InProcessApp) -> None:
     await app.call("activity.summary", span)
     app.activity.remove_prefix(Origin("jira", "a"), "issue_created:a:1")
     await app.activity.sweep(Origin("jira", "b"), set(), start_ms=EIGHT_O_CLOCK - 9_000)
-    connection.set_trace_callback(None)
-    statements = {one for one in said if "activity_" in one and not one.startswith("--")}
+    app.connection.set_trace_callback(None)
+    statements = {sql for sql in executed if "activity_" in sql and not sql.startswith("--")}
     assert len(statements) > 20
     for statement in statements:
         if statement.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
-            for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
+            for *_, detail in app.connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
                 scanned = detail.startswith("SCAN") and "VIRTUAL TABLE" not in detail and "(subquery" not in detail
                 assert not scanned or "json_each" in detail or "CONSTANT" in detail, (detail, statement)

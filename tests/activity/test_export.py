@@ -1,4 +1,4 @@
-"""The feed in a file: whole or not there, and no cell of it is a formula."""
+"""`activity.export`: the file is complete or missing, and no cell is a formula."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ JIRA = Origin("jira", "j")
 
 
 class Context:
-    """A job as its handler sees it, and what it was told."""
+    """A job context that records the reported progress."""
 
     job_id = "job-1"
     snoozed_for_s = 0.0
@@ -60,7 +60,7 @@ async def export(app: InProcessApp, folder: Path, **fields: Any) -> tuple[Activi
     return result, (await anyio.Path(result.path).read_bytes()).decode()
 
 
-async def test_a_table_has_a_row_for_each_event(app: InProcessApp, tmp_path: Path) -> None:
+async def test_a_csv_file_has_a_row_for_each_event(app: InProcessApp, tmp_path: Path) -> None:
     app.activity.write(
         JIRA,
         [
@@ -91,11 +91,11 @@ async def test_no_cell_is_a_formula(app: InProcessApp, tmp_path: Path, first: st
         assert row[column][1] == first
 
 
-async def test_json_lines_are_what_the_list_tells(app: InProcessApp, tmp_path: Path) -> None:
+async def test_json_lines_equal_the_list(app: InProcessApp, tmp_path: Path) -> None:
     app.activity.write(JIRA, [event(f"e-{number}", title="a\nb\u2028c") for number in range(3)])
     _, text = await export(app, tmp_path, format="jsonl")
-    told = (await app.call("activity.events.list"))["events"]
-    assert [json.loads(line) for line in text.split("\n")[:-1]] == told
+    events = (await app.call("activity.events.list"))["events"]
+    assert [json.loads(line) for line in text.split("\n")[:-1]] == events
 
 
 async def test_markdown_is_a_list(app: InProcessApp, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_markdown_is_a_list(app: InProcessApp, tmp_path: Path) -> None:
     )
 
 
-async def test_filters_choose_what_is_written(app: InProcessApp, tmp_path: Path) -> None:
+async def test_filters_select_the_exported_events(app: InProcessApp, tmp_path: Path) -> None:
     app.activity.write(JIRA, [event(f"e-{number}", at_ms=EIGHT_O_CLOCK + number * 1000) for number in range(9)])
     app.activity.write(JIRA, [event("tea", title="tea", issue_key="PROJ-1")])
     app.activity.write(Origin("claude"), [event("c", event_type="run_completed")])
@@ -129,10 +129,10 @@ async def test_filters_choose_what_is_written(app: InProcessApp, tmp_path: Path)
     assert await rows(account_id="j", event_type="issue_updated") == 10
     assert await rows(query="tea") == 1
     assert await rows(issue_key="PROJ-1") == 1
-    assert await rows(source="nobody") == 0
+    assert await rows(source="none") == 0
 
 
-async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancelled(
+async def test_a_long_export_reports_progress_and_leaves_nothing_when_cancelled(
     app: InProcessApp, tmp_path: Path
 ) -> None:
     rows = PAGE_ROWS * 5
@@ -150,7 +150,7 @@ async def test_a_long_export_tells_how_far_it_is_and_leaves_nothing_when_cancell
     assert await anyio.Path(tmp_path / "all.csv").read_bytes() == before
 
 
-def test_the_real_process_exports_beside_its_database(raw_client: StartRawClient, data_dir: Path) -> None:
+def test_the_real_process_exports_to_its_data_folder(raw_client: StartRawClient, data_dir: Path) -> None:
     with raw_client() as wire:
         wire.initialize()
         job = wire.call("jobs.create", type="activity.export", payload={"format": "jsonl"})["job"]

@@ -1,4 +1,4 @@
-"""The one feed: what features write into it, what clients read out of it, and what they are told unasked."""
+"""The activity feed: events that features write, pages that clients read, and notifications."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -13,16 +13,16 @@ from sidecar.feed import LOCAL, FeedEvent, Origin
 from tests.in_process_app import EIGHT_O_CLOCK, InProcessApp
 
 AT = "2026-11-23T08:00:00.000Z"
-UNTOLD = dict.fromkeys(
+UNSET = dict.fromkeys(
     (
         "ended_at", "local_date", "local_end_date", "container_id", "container", "object_id", "issue_key",
         "status", "previous_status", "status_kind",
     )
 )  # fmt: skip
-"""What `record` says nothing of."""
+"""Fields that `write` leaves empty unless they are given."""
 
 
-def record(
+def write(
     app: InProcessApp,
     event_id: str,
     *,
@@ -37,12 +37,12 @@ def record(
 
 
 def moment(seconds: float) -> str:
-    """So many seconds after eight o'clock."""
+    """Returns the time this many seconds after eight o'clock."""
     return datetime.fromtimestamp(EIGHT_O_CLOCK / 1000 + seconds, UTC).isoformat()
 
 
-async def found(app: InProcessApp, **params: Any) -> list[str]:
-    """The ids of all pages."""
+async def listed(app: InProcessApp, **params: Any) -> list[str]:
+    """Returns the ids of the events on all pages."""
     ids: list[str] = []
     while True:
         page = await app.call("activity.events.list", params)
@@ -52,8 +52,8 @@ async def found(app: InProcessApp, **params: Any) -> list[str]:
         params["cursor"] = page["next_cursor"]
 
 
-async def test_an_event_stands_in_the_feed_as_its_source_told_it(app: InProcessApp) -> None:
-    record(
+async def test_an_event_is_listed_with_all_its_fields(app: InProcessApp) -> None:
+    write(
         app,
         "e-1",
         account_id="acc",
@@ -78,7 +78,7 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(app: InProcessA
         "created_at": AT,
         "updated_at": AT,
         "raw": {"number": 1, "nothing": None},
-        **UNTOLD,
+        **UNSET,
         "by_me": True,
         "links": [],
         "version": 1,
@@ -99,9 +99,9 @@ async def test_an_event_stands_in_the_feed_as_its_source_told_it(app: InProcessA
     ]
 
 
-async def test_what_sqlite_encodes_is_what_the_model_would(app: InProcessApp) -> None:
-    record(app, "bare")
-    record(app, "full", account_id="a", title="t", description="d", url="u", actor="x", at_ms=0, raw={"a": [1, None]})
+async def test_sqlite_encodes_events_as_the_model_would(app: InProcessApp) -> None:
+    write(app, "bare")
+    write(app, "full", account_id="a", title="t", description="d", url="u", actor="x", at_ms=0, raw={"a": [1, None]})
     page = await app.call("activity.events.list")
     for event in page["events"]:
         parsed = ActivityEvent.model_validate(event)
@@ -111,11 +111,11 @@ async def test_what_sqlite_encodes_is_what_the_model_would(app: InProcessApp) ->
     assert typed.events[0].account_id == "local"
 
 
-async def test_the_same_event_told_again_is_brought_up_to_date(app: InProcessApp) -> None:
-    record(app, "e-1", title="old", actor="Ada")
-    record(app, "e-1", title="same millisecond", actor="Ada")
+async def test_an_event_written_again_is_updated(app: InProcessApp) -> None:
+    write(app, "e-1", title="old", actor="Ada")
+    write(app, "e-1", title="same millisecond", actor="Ada")
     app.clock.advance(5)
-    record(app, "e-1", title="new", event_type="issue.resolved")
+    write(app, "e-1", title="new", event_type="issue.resolved")
     page = await app.call("activity.events.list")
     (event,) = page["events"]
     assert (event["title"], event["event_type"], event["actor"]) == ("new", "issue.resolved", None)
@@ -126,42 +126,42 @@ async def test_the_same_event_told_again_is_brought_up_to_date(app: InProcessApp
 
 async def test_events_are_listed_newest_first_with_ties_in_a_fixed_order(app: InProcessApp) -> None:
     for number in range(30):
-        record(app, f"e-{number:02d}", at_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
-    whole = await found(app)
+        write(app, f"e-{number:02d}", at_ms=EIGHT_O_CLOCK + (number // 4) * 1000)
+    whole = await listed(app)
     assert whole == [
         f"e-{number:02d}" for number in sorted(range(30), key=lambda number: (number // 4, number), reverse=True)
     ]
     for limit in (1, 3, 29, 30, 31):
-        assert await found(app, limit=limit) == whole
+        assert await listed(app, limit=limit) == whole
 
 
 async def test_a_span_includes_its_start_and_excludes_its_end(app: InProcessApp) -> None:
     for seconds in range(5):
-        record(app, f"e-{seconds}", at_ms=EIGHT_O_CLOCK + seconds * 1000)
-    assert await found(app, start=moment(1), end=moment(3)) == ["e-2", "e-1"]
-    assert await found(app, start=moment(1.001)) == ["e-4", "e-3", "e-2"]
-    assert await found(app, end=moment(1.001)) == ["e-1", "e-0"]
-    assert await found(app, start=moment(3), end=moment(1)) == []
-    assert await found(app, start="2026-11-23T17:00:02+09:00", limit=1) == ["e-4", "e-3", "e-2"]
+        write(app, f"e-{seconds}", at_ms=EIGHT_O_CLOCK + seconds * 1000)
+    assert await listed(app, start=moment(1), end=moment(3)) == ["e-2", "e-1"]
+    assert await listed(app, start=moment(1.001)) == ["e-4", "e-3", "e-2"]
+    assert await listed(app, end=moment(1.001)) == ["e-1", "e-0"]
+    assert await listed(app, start=moment(3), end=moment(1)) == []
+    assert await listed(app, start="2026-11-23T17:00:02+09:00", limit=1) == ["e-4", "e-3", "e-2"]
 
 
-async def test_filters_hold_together_and_on_every_page(app: InProcessApp) -> None:
+async def test_filters_combine_and_apply_to_every_page(app: InProcessApp) -> None:
     for number in range(40):
-        record(
+        write(
             app,
             f"e-{number:02d}",
             source=("jira", "claude")[number % 2],
             account_id=("a", "b")[number // 2 % 2],
-            event_type=("x.made", "x.gone")[number // 4 % 2],
+            event_type=("x.created", "x.deleted")[number // 4 % 2],
             at_ms=EIGHT_O_CLOCK + number * 1000,
         )
     ids = [f"e-{number:02d}" for number in reversed(range(40))]
-    assert await found(app, source="jira", limit=3) == [one for one in ids if int(one[2:]) % 2 == 0]
-    assert await found(app, account_id="b", limit=3) == [one for one in ids if int(one[2:]) // 2 % 2 == 1]
-    assert await found(app, event_type="x.gone", limit=3) == [one for one in ids if int(one[2:]) // 4 % 2 == 1]
-    together = await found(app, source="claude", account_id="a", event_type="x.gone", start=moment(8), limit=1)
+    assert await listed(app, source="jira", limit=3) == [one for one in ids if int(one[2:]) % 2 == 0]
+    assert await listed(app, account_id="b", limit=3) == [one for one in ids if int(one[2:]) // 2 % 2 == 1]
+    assert await listed(app, event_type="x.deleted", limit=3) == [one for one in ids if int(one[2:]) // 4 % 2 == 1]
+    together = await listed(app, source="claude", account_id="a", event_type="x.deleted", start=moment(8), limit=1)
     assert together == [f"e-{number}" for number in (37, 29, 21, 13)]
-    assert await found(app, source="nobody") == []
+    assert await listed(app, source="none") == []
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ async def test_filters_hold_together_and_on_every_page(app: InProcessApp) -> Non
         (" ", ["5", "4", "2", "0"]),
     ],
 )
-async def test_a_query_is_text_and_nothing_else(app: InProcessApp, query: str, ids: list[str]) -> None:
+async def test_a_query_is_plain_text(app: InProcessApp, query: str, ids: list[str]) -> None:
     texts = ["Tea time", "teapot", "100% sure", "a_b", "nothing", "C:\\temp is full", "é\U0001f375"]
     for number, text in enumerate(texts):
-        record(app, str(number), title=text, description="with tea" if number == 4 else None, at_ms=number * 1000)
-    assert await found(app, query=query) == ids
+        write(app, str(number), title=text, description="with tea" if number == 4 else None, at_ms=number * 1000)
+    assert await listed(app, query=query) == ids
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ async def test_a_query_is_text_and_nothing_else(app: InProcessApp, query: str, i
         ({"colour": "red"}, "colour"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_by_path(app: InProcessApp, params: dict[str, Any], path: str) -> None:
+async def test_invalid_params_are_refused_with_their_path(app: InProcessApp, params: dict[str, Any], path: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await app.call("activity.events.list", params)
     assert [detail["path"] for detail in refused.value.data["details"]] == [path]
@@ -217,7 +217,7 @@ async def test_a_cursor_of_another_list_is_refused(app: InProcessApp) -> None:
 
 
 @pytest.mark.parametrize("position", [[2**63, "e"], [-(2**70), "e"], [1.5, "e"], [True, "e"], ["1", "e"]])
-async def test_a_cursor_that_no_page_ended_at_is_refused(app: InProcessApp, position: list[Any]) -> None:
+async def test_an_invalid_cursor_is_refused(app: InProcessApp, position: list[Any]) -> None:
     cursor = urlsafe_b64encode(json.dumps(position).encode()).decode()
     with pytest.raises(RemoteError) as refused:
         await app.call("activity.events.list", {"cursor": cursor})
@@ -226,19 +226,19 @@ async def test_a_cursor_that_no_page_ended_at_is_refused(app: InProcessApp, posi
 
 async def test_a_page_of_large_events_ends_early(app: InProcessApp) -> None:
     for number in range(5):
-        record(app, f"e-{number}", raw={"text": "x" * 1_500_000}, at_ms=number * 1000)
+        write(app, f"e-{number}", raw={"text": "x" * 1_500_000}, at_ms=number * 1000)
     page = await app.call("activity.events.list")
     assert [event["event_id"] for event in page["events"]] == ["e-4", "e-3"]
-    assert await found(app) == ["e-4", "e-3", "e-2", "e-1", "e-0"]
+    assert await listed(app) == ["e-4", "e-3", "e-2", "e-1", "e-0"]
 
 
-async def test_an_event_that_is_undone_was_never_there(app: InProcessApp) -> None:
-    def record_and_fail() -> None:
+async def test_a_write_that_is_rolled_back_leaves_nothing(app: InProcessApp) -> None:
+    def write_and_fail() -> None:
         with app.database.write():
-            record(app, "e-1")
+            write(app, "e-1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        record_and_fail()
-    assert await found(app) == []
+        write_and_fail()
+    assert await listed(app) == []
     assert app.named("activity.changed") == []

@@ -1,4 +1,4 @@
-"""What connectors write into the feed: batches that count only what changes, and deletions that are followed."""
+"""Writes to the feed: batches that count only changes, and deletions."""
 
 import dataclasses
 import sqlite3
@@ -15,8 +15,8 @@ HOUR_MS = 3_600_000
 
 
 def event(event_id: str, hours: float = 0, **fields: Any) -> FeedEvent:
-    told = {"event_type": "issue_updated", "title": event_id, "at_ms": EIGHT_O_CLOCK + round(hours * HOUR_MS), **fields}
-    return FeedEvent(event_id=event_id, **told)
+    at_ms = EIGHT_O_CLOCK + round(hours * HOUR_MS)
+    return FeedEvent(event_id=event_id, **{"event_type": "issue_updated", "title": event_id, "at_ms": at_ms, **fields})
 
 
 async def ids(app: InProcessApp, **params: Any) -> list[str]:
@@ -24,8 +24,8 @@ async def ids(app: InProcessApp, **params: Any) -> list[str]:
     return [one["event_id"] for one in page["events"]]
 
 
-async def told(app: InProcessApp) -> list[dict[str, Any]]:
-    """The counts and ids of each `activity.changed` since the last look."""
+async def changes(app: InProcessApp) -> list[dict[str, Any]]:
+    """Returns the counts and ids of each `activity.changed` since the last call."""
     await app.settle()
     notifications = app.named("activity.changed")
     app.received.clear()
@@ -36,9 +36,9 @@ async def told(app: InProcessApp) -> list[dict[str, Any]]:
     ]
 
 
-async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(app: InProcessApp) -> None:
+async def test_a_batch_sends_one_notification_with_its_counts_and_its_newest_rows(app: InProcessApp) -> None:
     assert app.activity.write(JIRA, [event(f"e-{number:02d}", number) for number in range(60)]) == FeedChange(60)
-    assert await told(app) == [
+    assert await changes(app) == [
         {
             "added": 60,
             "updated": 0,
@@ -49,7 +49,7 @@ async def test_a_batch_is_told_once_with_its_counts_and_its_newest_rows(app: InP
     ]
 
 
-async def test_rows_that_say_the_same_are_neither_counted_nor_touched(app: InProcessApp) -> None:
+async def test_unchanged_events_are_neither_counted_nor_written(app: InProcessApp) -> None:
     feed = app.activity
     full = event(
         "full",
@@ -72,11 +72,11 @@ async def test_rows_that_say_the_same_are_neither_counted_nor_touched(app: InPro
     )
     feed.write(JIRA, [event("bare"), full])
     before = await app.call("activity.events.list")
-    await told(app)
+    await changes(app)
     app.clock.advance(60)
     assert feed.write(JIRA, [full, event("bare")]) == FeedChange()
     assert await app.call("activity.events.list") == before
-    assert await told(app) == []
+    assert await changes(app) == []
     for field in dataclasses.fields(full):
         changed: dict[str, Any] = {
             "raw": {"a": 2},
@@ -93,33 +93,33 @@ async def test_rows_that_say_the_same_are_neither_counted_nor_touched(app: InPro
             assert feed.write(JIRA, [full]) == FeedChange(), field.name
 
 
-async def test_each_change_raises_the_revision(app: InProcessApp) -> None:
+async def test_each_change_increments_the_version(app: InProcessApp) -> None:
     for title in ("a", "a", "b", "c"):
         app.activity.write(JIRA, [event("e-1", title=title)])
     page = await app.call("activity.events.list")
     assert [(one["version"], one["title"]) for one in page["events"]] == [(3, "c")]
 
 
-async def test_of_an_id_that_is_given_twice_the_last_one_holds(app: InProcessApp) -> None:
+async def test_the_last_event_of_an_id_wins(app: InProcessApp) -> None:
     change = app.activity.write(JIRA, [event("e-1", title="old"), event("e-1", title="new")], remove=["e-1"])
     assert change == FeedChange(1)
     assert [one["title"] for one in (await app.call("activity.events.list"))["events"]] == ["new"]
 
 
-async def test_deletions_are_told_with_what_else_changed(app: InProcessApp) -> None:
+async def test_deletions_are_reported_with_the_other_changes(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(JIRA, [event("e-1"), event("e-2")])
-    await told(app)
+    await changes(app)
     change = feed.write(JIRA, [event("e-2", title="new"), event("e-3")], remove=["e-1", "e-never"])
     assert change == FeedChange(1, 1, 1)
-    assert await told(app) == [
+    assert await changes(app) == [
         {"added": 1, "updated": 1, "removed": 1, "events": ["e-3", "e-2"], "removed_ids": ["e-1"]}
     ]
     assert feed.write(JIRA, remove=["e-1"]) == FeedChange()
-    assert await told(app) == []
+    assert await changes(app) == []
 
 
-async def test_nobody_deletes_what_another_account_has(app: InProcessApp) -> None:
+async def test_an_account_cannot_delete_another_ones_events(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(OTHER, [event("e-1")])
     feed.write(Origin("confluence", "acc"), [event("e-2")])
@@ -128,7 +128,7 @@ async def test_nobody_deletes_what_another_account_has(app: InProcessApp) -> Non
     assert await ids(app) == ["e-2", "e-1"]
 
 
-async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(app: InProcessApp) -> None:
+async def test_events_are_deleted_by_the_prefix_of_their_ids(app: InProcessApp) -> None:
     feed = app.activity
     names = ["p:1:", "p:1:a", "p:1:\U0010fffe", "p:1:世界", "p:1", "p:10:a", "p:2:a", "P:1:a", "p%1:a", "p:1;"]
     feed.write(JIRA, [event(name) for name in names])
@@ -136,16 +136,16 @@ async def test_all_that_is_known_of_one_thing_goes_by_its_prefix(app: InProcessA
     assert sorted(await ids(app)) == sorted(names[4:])
 
 
-async def test_a_sweep_deletes_what_a_full_sync_has_not_seen_within_its_window(app: InProcessApp) -> None:
+async def test_a_sweep_deletes_events_in_its_window_that_a_full_sync_has_not_seen(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(JIRA, [event(f"e-{hours}", hours, container_id="a" if hours % 2 else "b") for hours in range(10)])
     feed.write(OTHER, [event("other", 5)])
     feed.write(Origin("confluence", "acc"), [event("page", 5)])
-    await told(app)
+    await changes(app)
     window: dict[str, Any] = {"start_ms": EIGHT_O_CLOCK + 2 * HOUR_MS, "end_ms": EIGHT_O_CLOCK + 8 * HOUR_MS}
     assert await feed.sweep(JIRA, {"e-3", "e-6"}, **window, container_id="a") == 2
     assert sorted(await ids(app)) == ["e-0", "e-1", "e-2", "e-3", "e-4", "e-6", "e-8", "e-9", "other", "page"]
-    assert [(one["removed"], one["removed_ids"]) for one in await told(app)] == [(2, ["e-5", "e-7"])]
+    assert [(one["removed"], one["removed_ids"]) for one in await changes(app)] == [(2, ["e-5", "e-7"])]
     assert await feed.sweep(JIRA, {"e-3"}, **window) == 3
     assert sorted(await ids(app)) == ["e-0", "e-1", "e-3", "e-8", "e-9", "other", "page"]
     assert await feed.sweep(JIRA, {"e-0", "e-1", "e-3"}) == 2
@@ -153,23 +153,23 @@ async def test_a_sweep_deletes_what_a_full_sync_has_not_seen_within_its_window(a
     assert sorted(await ids(app)) == ["e-0", "e-1", "e-3", "other", "page"]
 
 
-async def test_an_account_is_forgotten_with_all_its_events_in_committed_steps(app: InProcessApp) -> None:
+async def test_an_accounts_events_are_deleted_in_committed_steps(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(JIRA, [event(f"e-{number}", number / 100, container_id=str(number % 2)) for number in range(1_200)])
     feed.write(OTHER, [event("other")])
-    await told(app)
+    await changes(app)
     assert await feed.remove_all(JIRA, container_id="1") == 600
-    assert [one["removed"] for one in await told(app)] == [250, 250, 100]
+    assert [one["removed"] for one in await changes(app)] == [250, 250, 100]
     assert await feed.remove_all(JIRA) == 600
     assert not app.database.in_transaction
     assert await ids(app) == ["other"]
 
 
-async def test_what_cannot_be_stored_as_it_is_does_not_stop_a_sync(app: InProcessApp) -> None:
+async def test_texts_that_sqlite_cannot_store_do_not_stop_a_sync(app: InProcessApp) -> None:
     feed = app.activity
-    odd = event("e-1", title="half \ud83d", description="x\0y" + "z" * 10_000, actor="世" * 5_000)
-    assert feed.write(JIRA, [odd, event("e-2")]) == FeedChange(2)
-    assert feed.write(JIRA, [odd]) == FeedChange()
+    malformed = event("e-1", title="half \ud83d", description="x\0y" + "z" * 10_000, actor="世" * 5_000)
+    assert feed.write(JIRA, [malformed, event("e-2")]) == FeedChange(2)
+    assert feed.write(JIRA, [malformed]) == FeedChange()
     stored = (await app.call("activity.events.list"))["events"][1]
     assert stored["title"] == "half \ufffd"
     assert stored["description"] == ("x\ufffdy" + "z" * 10_000)[:4_000]
@@ -181,4 +181,4 @@ async def test_a_batch_that_fails_leaves_nothing_behind(app: InProcessApp) -> No
     with pytest.raises(sqlite3.Error):
         feed.write(JIRA, [event("e-1"), event("e-2", issue_key=object())])
     assert await ids(app) == []
-    assert await told(app) == []
+    assert await changes(app) == []

@@ -1,4 +1,4 @@
-"""Counts per local day: whatever the zone, and on the days on which clocks are changed."""
+"""`activity.heatmap`: counts per local day in any time zone, also on days when the clocks change."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +19,8 @@ def ms(text: str) -> int:
 
 
 def events(*moments: str, **fields: Any) -> list[FeedEvent]:
-    told: dict[str, Any] = {"event_type": "issue_updated", **fields}
-    return [FeedEvent(event_id=f"{at} {moment}", at_ms=ms(moment), **told) for at, moment in enumerate(moments)]
+    fields = {"event_type": "issue_updated", **fields}
+    return [FeedEvent(event_id=f"{at} {moment}", at_ms=ms(moment), **fields) for at, moment in enumerate(moments)]
 
 
 async def counts(app: InProcessApp, start: str, end: str, time_zone: str, **params: Any) -> dict[str, int]:
@@ -42,7 +42,9 @@ async def counts(app: InProcessApp, start: str, end: str, time_zone: str, **para
         ("Asia/Kathmandu", {"2026-11-22": 0, "2026-11-23": 2, "2026-11-24": 2}),  # +05:45
     ],
 )
-async def test_a_day_is_what_it_is_in_the_zone(app: InProcessApp, time_zone: str, days: dict[str, int]) -> None:
+async def test_events_are_counted_by_the_local_day_of_the_zone(
+    app: InProcessApp, time_zone: str, days: dict[str, int]
+) -> None:
     app.activity.write(
         JIRA,
         events("2026-11-23T00:00:00Z", "2026-11-23T12:00:00Z", "2026-11-23T18:15:00Z", "2026-11-24T00:00:00Z"),
@@ -84,8 +86,8 @@ async def test_the_day_on_which_clocks_are_set_back_has_25_hours(app: InProcessA
     assert found == {"2026-10-31": 1, "2026-11-01": 4, "2026-11-02": 1}
 
 
-async def test_a_day_may_begin_at_one_o_clock_and_a_date_may_be_left_out(app: InProcessApp) -> None:
-    """Beirut sets its clocks forward at midnight; Samoa went without 2011-12-30."""
+async def test_a_day_may_begin_at_one_o_clock_and_a_date_may_be_skipped(app: InProcessApp) -> None:
+    """Beirut sets its clocks forward at midnight; Samoa skipped 2011-12-30."""
     app.activity.write(JIRA, events("2026-03-28T21:59:59Z", "2026-03-28T22:00:00Z"))
     found = await counts(app, "2026-03-28T00:00:00+02:00", "2026-03-30T00:00:00+03:00", "Asia/Beirut")
     assert found == {"2026-03-28": 1, "2026-03-29": 1}
@@ -96,7 +98,7 @@ async def test_a_day_may_begin_at_one_o_clock_and_a_date_may_be_left_out(app: In
 
 @pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "UTC", "Etc/GMT+12", "America/Los_Angeles"])
 async def test_an_all_day_event_counts_on_its_date_in_every_zone(app: InProcessApp, time_zone: str) -> None:
-    """The calendar is in Auckland, where the day begins thirteen hours before it does in Greenwich."""
+    """The calendar is in Auckland, where a day begins thirteen hours earlier than in UTC."""
     app.activity.write(
         CALENDAR,
         events("2026-11-24T00:00:00+13:00", local_date="2026-11-24", event_type="event_scheduled")
@@ -108,20 +110,20 @@ async def test_an_all_day_event_counts_on_its_date_in_every_zone(app: InProcessA
     )
 
 
-async def test_a_source_can_be_counted_alone_and_changes_are_followed(app: InProcessApp) -> None:
+async def test_one_source_can_be_counted_and_changes_are_counted(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(JIRA, events("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z"))
     feed.write(CALENDAR, events("2026-11-23T12:00:00Z"))
     span = ("2026-11-23T00:00:00Z", "2026-11-25T00:00:00Z", "UTC")
     assert await counts(app, *span) == {"2026-11-23": 3, "2026-11-24": 0}
     assert await counts(app, *span, source="jira") == {"2026-11-23": 2, "2026-11-24": 0}
-    assert await counts(app, *span, source="nobody") == {"2026-11-23": 0, "2026-11-24": 0}
+    assert await counts(app, *span, source="none") == {"2026-11-23": 0, "2026-11-24": 0}
     moved = FeedEvent(event_id="0 2026-11-23T10:00:00Z", event_type="issue_updated", at_ms=ms("2026-11-24T10:00:00Z"))
     feed.write(JIRA, [moved], remove=["1 2026-11-23T11:00:00Z"])
     assert await counts(app, *span) == {"2026-11-23": 1, "2026-11-24": 1}
 
 
-async def test_days_are_whole_however_the_span_lies(app: InProcessApp) -> None:
+async def test_whole_days_are_counted_for_any_range(app: InProcessApp) -> None:
     app.activity.write(JIRA, events("2026-11-23T00:00:00Z", "2026-11-23T23:59:59.999Z"))
     assert await counts(app, "2026-11-23T11:00:00Z", "2026-11-23T12:00:00Z", "UTC") == {"2026-11-23": 2}
     assert await counts(app, "2026-11-23T11:00:00Z", "2026-11-24T00:00:00Z", "UTC") == {"2026-11-23": 2}
@@ -141,7 +143,7 @@ async def test_days_are_whole_however_the_span_lies(app: InProcessApp) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["activity.heatmap", "activity.summary"])
-async def test_what_makes_no_sense_is_refused_by_path(
+async def test_invalid_params_are_refused_with_their_path(
     app: InProcessApp, method: str, changed: dict[str, str], path: str
 ) -> None:
     span = {"start": "2026-11-23T00:00:00Z", "end": "2026-11-24T00:00:00Z", "time_zone": "UTC"}
@@ -153,7 +155,7 @@ async def test_what_makes_no_sense_is_refused_by_path(
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", "Europe", "/etc/localtime", "Europe/Berlin\0"])
 @pytest.mark.parametrize("method", ["activity.heatmap", "activity.summary"])
-async def test_a_zone_that_nobody_knows_is_refused(app: InProcessApp, method: str, name: str) -> None:
+async def test_an_unknown_zone_is_refused(app: InProcessApp, method: str, name: str) -> None:
     span = {"start": "2026-11-23T00:00:00Z", "end": "2026-11-24T00:00:00Z", "time_zone": name}
     with pytest.raises(RemoteError) as refused:
         await app.call(method, span)

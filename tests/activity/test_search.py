@@ -1,4 +1,4 @@
-"""Search: words of any language and issue keys in titles and descriptions, newest first."""
+"""`activity.search`: words of any language and issue keys in titles and descriptions, newest first."""
 
 import contextlib
 import sqlite3
@@ -23,12 +23,12 @@ PAGES = Origin("confluence", "c")
 
 
 def event(event_id: str, title: str, description: str | None = None, **fields: Any) -> FeedEvent:
-    told = {"event_type": "page_edited", "at_ms": EIGHT_O_CLOCK + int(event_id) * 1000, **fields}
-    return FeedEvent(event_id=event_id, title=title, description=description, **told)
+    fields = {"event_type": "page_edited", "at_ms": EIGHT_O_CLOCK + int(event_id) * 1000, **fields}
+    return FeedEvent(event_id=event_id, title=title, description=description, **fields)
 
 
 async def search(app: InProcessApp, query: str, **params: Any) -> list[str]:
-    """The ids of all pages."""
+    """Returns the ids of the hits on all pages."""
     ids: list[str] = []
     while True:
         page = await app.call("activity.search", {"query": query, **params})
@@ -40,7 +40,7 @@ async def search(app: InProcessApp, query: str, **params: Any) -> list[str]:
 
 @pytest.fixture(params=["indexed", "not indexed"])
 def corpus(app: InProcessApp, request: pytest.FixtureRequest) -> InProcessApp:
-    """Some events; on a SQLite that has trigrams, and as on one that has not."""
+    """Events in several languages; with the full-text index, and as on a SQLite that lacks it."""
     app.activity.write(
         PAGES,
         [
@@ -91,14 +91,12 @@ def corpus(app: InProcessApp, request: pytest.FixtureRequest) -> InProcessApp:
         ("e", ["7", "6", "5", "4", "0"]),
     ],
 )
-async def test_all_words_are_found_whatever_they_are_written_in(
-    corpus: InProcessApp, query: str, ids: list[str]
-) -> None:
+async def test_all_words_are_found_in_any_script(corpus: InProcessApp, query: str, ids: list[str]) -> None:
     assert await search(corpus, query) == ids
     assert await search(corpus, query, limit=1) == ids
 
 
-async def test_filters_hold_while_searching(corpus: InProcessApp) -> None:
+async def test_filters_apply_to_a_search(corpus: InProcessApp) -> None:
     corpus.activity.write(JIRA, [event("8", "Deploy it", event_type="issue_created")])
     assert await search(corpus, "deploy") == ["8", "7", "0"]
     assert await search(corpus, "deploy", source="jira") == ["8"]
@@ -109,26 +107,26 @@ async def test_filters_hold_while_searching(corpus: InProcessApp) -> None:
     assert await search(corpus, "de", start="2026-11-23T08:00:01Z", end="2026-11-23T08:00:08Z") == ["7"]
 
 
-async def test_an_issue_s_key_finds_that_issue_and_no_longer_number(app: InProcessApp) -> None:
+async def test_an_issue_key_does_not_match_a_longer_number(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(PAGES, [event("1", "About PROJ-12"), event("2", "About PROJ-123"), event("3", "PROJ-12 and beans")])
     feed.write(JIRA, [event("4", "Beans", issue_key="PROJ-12"), event("5", "UTF-8 beans")])
     assert await search(app, "PROJ-12") == ["4", "3", "1"]
     assert await search(app, "proj-12 beans") == ["4", "3"]
-    assert await search(app, "PROJ-1") == ["3", "2", "1"]  # no such issue: text like any other
+    assert await search(app, "PROJ-1") == ["3", "2", "1"]  # not a known issue: ordinary text
     assert await search(app, "PROJ-") == ["3", "2", "1"]
     assert await search(app, "UTF-8") == ["5"]
 
 
-async def test_a_hit_shows_where_it_is(app: InProcessApp) -> None:
+async def test_a_hit_has_a_snippet_with_highlights(app: InProcessApp) -> None:
     app.activity.write(PAGES, [event("1", "\U0001f375 Tea, tea", "x" * 300 + " the tea\nhouse"), event("2", "Tea")])
     page = await app.call("activity.search", {"query": "tea"})
     described, titled = page["hits"][1], page["hits"][0]
-    (mark,) = described["marks"]
+    (mark,) = described["highlights"]
     assert described["snippet"][mark["start"] : mark["end"]] == "tea"
     assert described["snippet"].startswith("…")
     assert described["snippet"].endswith("tea house")
-    assert (titled["snippet"], titled["marks"]) == ("Tea", [{"start": 0, "end": 3}])
+    assert (titled["snippet"], titled["highlights"]) == ("Tea", [{"start": 0, "end": 3}])
     for hit in page["hits"]:
         assert set(hit) == set(ActivityHit.model_fields)
         assert ActivityHit.model_validate(hit).model_dump(mode="json") == hit
@@ -136,7 +134,7 @@ async def test_a_hit_shows_where_it_is(app: InProcessApp) -> None:
     assert (typed.hits[0].event_id, typed.next_cursor is None) == ("2", False)
 
 
-async def test_the_index_follows_every_change(app: InProcessApp) -> None:
+async def test_the_index_is_updated_with_every_change(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(PAGES, [event("1", "first words", "and more"), event("2", "second words")])
     feed.write(PAGES, [event("1", "other words", at_ms=EIGHT_O_CLOCK + 9_000), event("2", "second thoughts")])
@@ -148,7 +146,7 @@ async def test_the_index_follows_every_change(app: InProcessApp) -> None:
     app.features.get("activity").indexes[0].check()
 
 
-async def test_vacuum_and_a_copy_do_not_mix_up_the_index(app: InProcessApp, data_dir: Any) -> None:
+async def test_a_vacuum_and_a_copy_keep_the_index_intact(app: InProcessApp, data_dir: Any) -> None:
     feed = app.activity
     feed.write(PAGES, [event(str(number), f"word{number}") for number in range(20)])
     feed.write(PAGES, remove=[str(number) for number in range(0, 20, 2)])
@@ -161,41 +159,41 @@ async def test_vacuum_and_a_copy_do_not_mix_up_the_index(app: InProcessApp, data
     app.features.get("activity").indexes[0].check()
 
 
-async def test_a_vacuum_makes_one_piece_of_the_index(app: InProcessApp) -> None:
+async def test_a_vacuum_merges_the_index_into_one_segment(app: InProcessApp) -> None:
     for number in range(60):
         app.activity.write(PAGES, [event(f"{number}{one:03}", f"words {number}", "more " * 50) for one in range(20)])
         app.unit_of_work.commit()
 
-    def pieces() -> int:
+    def segments() -> int:
         return int(app.database.rows("SELECT count(DISTINCT segid) FROM activity_search_idx")[0][0])
 
-    assert pieces() > 1
+    assert segments() > 1
     vacuum = VacuumHandler(app.runtime, app.features.merge_indexes)
     await vacuum.run(VacuumDatabase(), Context())
-    assert pieces() == 1
+    assert segments() == 1
     assert await search(app, "words 59", limit=500) == [f"59{one:03}" for one in reversed(range(20))]
 
 
-async def test_a_page_ends_where_it_has_looked_enough_and_the_next_goes_on(app: InProcessApp) -> None:
+async def test_a_page_ends_at_its_scan_limit_and_the_next_one_continues(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(PAGES, [event("0", "ox")])
     feed.write(PAGES, [event(str(number), "cattle of all kinds") for number in range(1, 1_200)])
     page = await app.call("activity.search", {"query": "ox"})
     assert page["hits"] == []
-    assert await search(app, "ox") == ["0"]  # by two letters: rows are looked at, 1,000 a page
+    assert await search(app, "ox") == ["0"]  # two letters: rows are examined, 1,000 per page
     assert (await app.call("activity.search", {"query": "cattle", "source": "jira"}))["next_cursor"] is not None
     assert await search(app, "cattle", source="jira") == []
 
 
 @pytest.mark.parametrize("query", ["", "x" * 501])
-async def test_a_query_has_a_length(app: InProcessApp, query: str) -> None:
+async def test_a_query_of_invalid_length_is_refused(app: InProcessApp, query: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await app.call("activity.search", {"query": query})
     assert [detail["path"] for detail in refused.value.data["details"]] == ["query"]
 
 
 @pytest.mark.parametrize("query", [" ", '""', "\0"])
-async def test_a_query_of_nothing_finds_everything(app: InProcessApp, query: str) -> None:
+async def test_a_query_without_words_finds_everything(app: InProcessApp, query: str) -> None:
     app.activity.write(PAGES, [event("1", "a"), event("2", "b")])
     assert await search(app, query) == ["2", "1"]
 

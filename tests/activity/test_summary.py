@@ -1,4 +1,4 @@
-"""The stand-up and the weekly report: what was done, by day and by project, as data and as text."""
+"""`activity.summary`: by day and by project, as data and as Markdown."""
 
 from typing import Any
 
@@ -31,12 +31,13 @@ def meeting(event_id: str, start: str, end: str, title: str = "Meeting", **field
 
 
 def all_day(event_id: str, first: str, end: str | None, title: str, **fields: Any) -> FeedEvent:
-    told = {"local_date": first, "local_end_date": end, **fields}
-    return event(event_id, told.pop("event_type", "event_scheduled"), f"{first}T00:00:00+01:00", title, **told)
+    event_type = fields.pop("event_type", "event_scheduled")
+    fields |= {"local_date": first, "local_end_date": end}
+    return event(event_id, event_type, f"{first}T00:00:00+01:00", title, **fields)
 
 
 def fill(app: InProcessApp) -> None:
-    """Two days of somebody's work."""
+    """Writes the events of two working days."""
     feed = app.activity
     feed.write(
         CALENDAR,
@@ -109,7 +110,7 @@ def fill(app: InProcessApp) -> None:
     )
 
 
-async def test_a_day_is_told_by_what_was_done(app: InProcessApp) -> None:
+async def test_a_day_lists_meetings_issues_pages_and_runs(app: InProcessApp) -> None:
     fill(app)
     summary = await app.call("activity.summary", WEEK)
     assert (summary["markdown"], summary["group"]) == (None, "day")
@@ -184,7 +185,7 @@ async def test_a_day_is_told_by_what_was_done(app: InProcessApp) -> None:
     assert tuesday["totals"]["other"] == 1
 
 
-async def test_the_whole_is_counted_once_and_says_what_is_next_and_blocked(app: InProcessApp) -> None:
+async def test_totals_count_everything_once_and_next_and_blocked_things_are_listed(app: InProcessApp) -> None:
     fill(app)
     summary = await app.remote(ActivityReports).summary(**WEEK)
     assert (summary.totals.issues, summary.totals.issues_done, summary.totals.runs) == (3, 1, 3)
@@ -194,7 +195,7 @@ async def test_the_whole_is_counted_once_and_says_what_is_next_and_blocked(app: 
     assert [(one.date, one.title) for one in summary.next_meetings] == [("2026-11-27", "Review")]
 
 
-async def test_projects_gather_what_belongs_together(app: InProcessApp) -> None:
+async def test_events_are_grouped_by_project(app: InProcessApp) -> None:
     fill(app)
     summary = await app.remote(ActivityReports).summary(**WEEK, group=SummaryGroup.PROJECT)
     assert [part.name for part in summary.parts] == ["COW", "Kitchen", "PROJ", "Work", "kettle", ""]
@@ -258,7 +259,7 @@ MARKDOWN = """\
 """
 
 
-async def test_the_report_is_text_and_the_same_each_time(app: InProcessApp) -> None:
+async def test_the_markdown_is_the_same_each_time(app: InProcessApp) -> None:
     fill(app)
     first = await app.call("activity.summary", {**WEEK, "format": "markdown"})
     assert first["markdown"] == MARKDOWN
@@ -278,13 +279,13 @@ async def test_the_report_is_text_and_the_same_each_time(app: InProcessApp) -> N
     ]
 
 
-async def test_nothing_is_a_report_too(app: InProcessApp) -> None:
+async def test_a_summary_without_events(app: InProcessApp) -> None:
     summary = await app.call("activity.summary", {**WEEK, "format": "markdown"})
     assert summary["parts"] == []
     assert summary["markdown"] == "# Activity 2026-11-23 – 2026-11-24 (Europe/Berlin)\n\nNothing happened.\n"
 
 
-async def test_other_people_s_titles_stay_text_in_the_report(app: InProcessApp) -> None:
+async def test_titles_are_escaped_in_markdown(app: InProcessApp) -> None:
     app.activity.write(
         JIRA,
         [
@@ -308,7 +309,7 @@ async def test_other_people_s_titles_stay_text_in_the_report(app: InProcessApp) 
     assert "javascript" not in text
 
 
-async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed(app: InProcessApp) -> None:
+async def test_local_times_are_right_on_days_when_the_clocks_change(app: InProcessApp) -> None:
     """Berlin: 02:00 becomes 03:00 on 2026-03-29, and 03:00 becomes 02:00 on 2026-10-25."""
     app.activity.write(
         CALENDAR,
@@ -322,17 +323,17 @@ async def test_the_clock_of_the_zone_is_right_on_the_days_on_which_it_is_changed
     spring = await reports.summary(
         start="2026-03-29T00:00:00+01:00", end="2026-03-30T00:00:00+02:00", time_zone="Europe/Berlin"
     )
-    told = [(one.starts, one.ends, one.duration_s) for one in spring.parts[0].meetings]
-    assert told == [("01:30", "03:30", 3_600)]
+    times = [(one.starts, one.ends, one.duration_s) for one in spring.parts[0].meetings]
+    assert times == [("01:30", "03:30", 3_600)]
     autumn = await reports.summary(
         start="2026-10-25T00:00:00+02:00", end="2026-10-26T00:00:00+01:00", time_zone="Europe/Berlin"
     )
     assert [part.name for part in autumn.parts] == ["2026-10-25"]
-    told = [(one.starts, one.ends, one.duration_s) for one in autumn.parts[0].meetings]
-    assert told == [("02:30", "02:30", 3_600), ("23:30", "00:30", 3_600)]
+    times = [(one.starts, one.ends, one.duration_s) for one in autumn.parts[0].meetings]
+    assert times == [("02:30", "02:30", 3_600), ("23:30", "00:30", 3_600)]
 
 
-async def test_midnight_divides_days_at_both_ends_of_the_world(app: InProcessApp) -> None:
+async def test_days_are_divided_at_local_midnight_in_extreme_zones(app: InProcessApp) -> None:
     app.activity.write(JIRA, [event("i", "issue_created", "2026-11-23T11:00:00Z", issue_key="PROJ-1")])
     reports = app.remote(ActivityReports)
     for time_zone, day in (
@@ -344,8 +345,8 @@ async def test_midnight_divides_days_at_both_ends_of_the_world(app: InProcessApp
         assert [part.name for part in summary.parts] == [day]
 
 
-async def test_rows_of_the_old_backend_are_told_as_well(app: InProcessApp) -> None:
-    """Whose types have dots, and whose cells may hold anything."""
+async def test_rows_of_the_old_backend_are_included(app: InProcessApp) -> None:
+    """Their types have dots, and their raw data may contain anything."""
     app.activity.write(
         JIRA, [event("i1", "issue.updated", "2026-11-23T10:00:00Z"), event("i2", "nonsense", "2026-11-23T10:00:00Z")]
     )
@@ -356,18 +357,18 @@ async def test_rows_of_the_old_backend_are_told_as_well(app: InProcessApp) -> No
     assert (summary.totals.issues, summary.totals.other, summary.totals.runs, summary.totals.cost_usd) == (1, 1, 1, 0)
 
 
-async def test_a_report_of_a_year_lets_others_have_their_turn(app: InProcessApp) -> None:
+async def test_other_requests_are_served_during_a_long_summary(app: InProcessApp) -> None:
     app.activity.write(
         JIRA,
         [event(f"i{number}", "issue_updated", "2026-11-23T10:00:00Z", issue_key="PROJ-1") for number in range(2_000)],
     )
     order: list[str] = []
 
-    async def ask(method: str, params: dict[str, Any]) -> None:
+    async def call(method: str, params: dict[str, Any]) -> None:
         await app.call(method, params)
         order.append(method)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, "activity.summary", WEEK)
-        tasks.start_soon(ask, "activity.events.list", {"limit": 1})
+        tasks.start_soon(call, "activity.summary", WEEK)
+        tasks.start_soon(call, "activity.events.list", {"limit": 1})
     assert order == ["activity.events.list", "activity.summary"]

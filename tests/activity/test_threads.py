@@ -1,4 +1,4 @@
-"""Issue keys in people's texts: which of them link what happened into one thread, and which are none."""
+"""Threads: issue keys in texts link events to an issue, unless no such project is known."""
 
 from typing import Any
 
@@ -33,22 +33,22 @@ async def thread(app: InProcessApp, issue_key: str, **params: Any) -> list[str]:
         ("회의PROJ-12에서", ["PROJ-12"]),
         ("PROJ-5の件", ["PROJ-5"]),
         ("讨论PROJ-77问题", ["PROJ-77"]),
-        ("UTF-8 COVID-19 SHA-256", ["UTF-8", "COVID-19", "SHA-256"]),  # told apart by the projects that are known
+        ("UTF-8 COVID-19 SHA-256", ["UTF-8", "COVID-19", "SHA-256"]),  # only known projects distinguish them
         ("proj-123 Proj-1 P-1 2X-1 -PROJ-1 APROJ-0 PROJ-01", []),
         ("x86-64, 2026-11-25, AB-12-34, PROJ-1a, PROJ-1_2, lPROJ-1, A1B2C3D4E5F6G7H8I9J0K-1", []),
         ("PROJ-1234567 PROJ-12345678", ["PROJ-1234567"]),
         ("", []),
     ],
 )
-def test_what_looks_like_a_key(text: str, keys: list[str]) -> None:
+def test_texts_in_the_form_of_a_key_are_found(text: str, keys: list[str]) -> None:
     assert find_keys([None, text]) == keys
 
 
-def test_a_text_full_of_keys_is_about_none_of_them_in_particular() -> None:
+def test_the_number_of_keys_per_event_is_limited() -> None:
     assert len(find_keys([" ".join(f"PROJ-{number}" for number in range(1, 100))])) == MAX_KEYS
 
 
-def test_who_searches_may_write_a_key_in_any_case() -> None:
+def test_a_searched_key_is_recognised_in_any_case() -> None:
     assert [parse_key(term) for term in ("proj-12", "PROJ-12", "proj", "PROJ-12 ", "프로-1")] == [
         "PROJ-12",
         "PROJ-12",
@@ -58,25 +58,25 @@ def test_who_searches_may_write_a_key_in_any_case() -> None:
     ]
 
 
-async def test_a_thread_has_the_issue_and_whatever_names_it(app: InProcessApp) -> None:
+async def test_a_thread_has_the_issue_and_the_events_that_mention_it(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(CALENDAR, [event("meeting", event_type="event_scheduled", title="PROJ-1 회의", at_ms=EIGHT_O_CLOCK + 1)])
     feed.write(CLAUDE, [event("run", event_type="run_completed", title="Fix it", full_text="Fix it.\nIt is PROJ-1.")])
-    assert await thread(app, "PROJ-1") == []  # as far as is known, PROJ is no project
+    assert await thread(app, "PROJ-1") == []  # PROJ is not a known project yet
     feed.write(JIRA, [event("issue", issue_key="PROJ-1", title="PROJ-1 blocks PROJ-2", at_ms=EIGHT_O_CLOCK + 2)])
-    feed.write(JIRA, [event("told", issue_key="PROJ-3", links=("PROJ-1", "FAR-1"), at_ms=EIGHT_O_CLOCK - 1)])
-    assert await thread(app, "PROJ-1") == ["issue", "meeting", "run", "told"]
-    assert await thread(app, "PROJ-1", source="jira") == ["issue", "told"]
+    feed.write(JIRA, [event("linked", issue_key="PROJ-3", links=("PROJ-1", "FAR-1"), at_ms=EIGHT_O_CLOCK - 1)])
+    assert await thread(app, "PROJ-1") == ["issue", "meeting", "run", "linked"]
+    assert await thread(app, "PROJ-1", source="jira") == ["issue", "linked"]
     assert await thread(app, "PROJ-1", query="fix") == ["run"]
     assert await thread(app, "PROJ-1", query="회의", event_type="event_scheduled") == ["meeting"]
     assert await thread(app, "PROJ-1", start="2026-11-23T08:00:00.001Z") == ["issue", "meeting"]
     assert await thread(app, "PROJ-2") == ["issue"]
-    assert await thread(app, "FAR-1") == ["told"]  # the source itself says so
+    assert await thread(app, "FAR-1") == ["linked"]  # an explicit link of the source
     links = {one["event_id"]: one["links"] for one in (await app.call("activity.events.list"))["events"]}
-    assert links == {"issue": ["PROJ-2"], "meeting": ["PROJ-1"], "run": ["PROJ-1"], "told": ["FAR-1", "PROJ-1"]}
+    assert links == {"issue": ["PROJ-2"], "meeting": ["PROJ-1"], "run": ["PROJ-1"], "linked": ["FAR-1", "PROJ-1"]}
 
 
-async def test_a_thread_has_pages_like_any_list(app: InProcessApp) -> None:
+async def test_a_thread_is_paged(app: InProcessApp) -> None:
     app.activity.write(JIRA, [event(f"e-{number}", issue_key="PROJ-1") for number in range(7)])
     app.activity.write(
         CALENDAR, [event(f"m-{number}", title="PROJ-1", at_ms=EIGHT_O_CLOCK - number) for number in range(1, 7)]
@@ -92,7 +92,7 @@ async def test_a_thread_has_pages_like_any_list(app: InProcessApp) -> None:
     assert found == [f"e-{number}" for number in reversed(range(7))] + [f"m-{number}" for number in range(1, 7)]
 
 
-async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(app: InProcessApp) -> None:
+async def test_names_of_standards_are_not_issues_although_a_project_begins_like_one(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(CALENDAR, [event("meeting", title="UTF-8, ISO-8601, SHA-256, COVID-19 and ISOLATE-1")])
     feed.write(JIRA, [event("issue", issue_key="ISOLATE-1"), event("other", issue_key="SH-1")])
@@ -101,7 +101,7 @@ async def test_a_standard_s_name_is_no_issue_though_a_project_is_named_like_one(
     assert await thread(app, "ISOLATE-1") == ["issue", "meeting"]
 
 
-async def test_links_follow_what_becomes_of_an_event(app: InProcessApp) -> None:
+async def test_links_are_updated_with_their_event(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(JIRA, [event("issue", issue_key="PROJ-9")])
     feed.write(CALENDAR, [event("meeting", title="PROJ-1 and PROJ-2")])
@@ -114,11 +114,11 @@ async def test_links_follow_what_becomes_of_an_event(app: InProcessApp) -> None:
     assert app.database.rows("SELECT * FROM activity_links") == []
     feed.write(CALENDAR, [event("meeting", title="PROJ-1")])
     assert await feed.remove_all(JIRA) == 1
-    assert await thread(app, "PROJ-1") == []  # nothing says any more that PROJ is a project
+    assert await thread(app, "PROJ-1") == []  # PROJ is no longer a known project
 
 
 @pytest.mark.parametrize("key", ["proj-1", "PROJ", "PROJ-0", "P-1", "PROJ-1 ", ""])
-async def test_a_thread_is_asked_for_by_a_key(app: InProcessApp, key: str) -> None:
+async def test_an_invalid_issue_key_is_refused(app: InProcessApp, key: str) -> None:
     with pytest.raises(RemoteError) as refused:
         await app.call("activity.events.list", {"issue_key": key})
     assert [detail["path"] for detail in refused.value.data["details"]] == ["issue_key"]

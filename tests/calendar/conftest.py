@@ -1,4 +1,4 @@
-"""Fixtures of the calendar's tests."""
+"""Fixtures of the calendar tests."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,19 +12,19 @@ from tests.in_process_app import ManualClock
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """2026-11-23T08:00Z, until it is moved."""
+    """A clock at 2026-11-23T08:00Z."""
     return ManualClock()
 
 
 @pytest.fixture
 def google(clock: ManualClock) -> Iterator[FakeGoogle]:
-    """Google, with Ada's empty calendar."""
-    with fake_google(clock) as made:
-        yield made
+    """A fake Google with Ada's empty calendar."""
+    with fake_google(clock) as google:
+        yield google
 
 
 @pytest.fixture
 async def harness(data_dir: Path, google: FakeGoogle, clock: ManualClock) -> AsyncIterator[GoogleHarness]:
-    """The services over an empty database, with Google beside them."""
-    async with google_harness(data_dir / "sidecar.db", google, clock) as rig:
-        yield rig
+    """The app with an empty database and the fake Google."""
+    async with google_harness(data_dir / "sidecar.db", google, clock) as app:
+        yield app

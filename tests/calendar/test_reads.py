@@ -1,4 +1,4 @@
-"""What the calendars of an old database come out as."""
+"""Reading accounts, calendars and events, from databases of the old backend."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def event(event_id: str, start_ts: int | None, end_ts: int | None, **more: Any) 
 
 @contextmanager
 def calendars_of(folder: Path, *events: dict[str, Any], **tables: list[dict[str, Any]]) -> Iterator[Calendars]:
-    """The service over an adopted database with these rows."""
+    """Yields the service on an adopted database with these rows."""
     with old_database(folder) as old:
         for table, rows in {"calendar_events": list(events), **tables}.items():
             for row in rows:
@@ -68,7 +68,7 @@ def open_adopted(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 async def ids_between(calendars: Calendars, start: float, end: float, **wanted: Any) -> list[str]:
-    """The events of a range, gathered page by page."""
+    """Returns the ids of the events in a range, page by page."""
     found: list[str] = []
     cursor = None
     while True:
@@ -88,8 +88,8 @@ async def test_every_table_of_an_old_database_is_served(tmp_path: Path) -> None:
 
         [account] = (await calendars.list_accounts()).accounts
         ada: dict[str, Any] = {"provider": "google", "email": "ada@example.com", "display_name": "Ada"}
-        window: dict[str, Any] = {"past_days": 180, "future_days": 400}
-        assert account == CalendarAccount(account_id="acc-1", status=AccountStatus.ACTIVE, **ada, **window, **STAMPS)
+        days: dict[str, Any] = {"past_days": 180, "future_days": 400}
+        assert account == CalendarAccount(account_id="acc-1", status=AccountStatus.ACTIVE, **ada, **days, **STAMPS)
         assert await calendars.get_account(account_id="acc-1") == account
         assert (await calendars.list_calendars()).calendars == [
             Calendar(account_id="acc-1", calendar_id="ada@example.com", name="Ada", is_primary=True, **STAMPS),
@@ -137,10 +137,10 @@ async def test_an_empty_database_has_no_calendars(tmp_path: Path) -> None:
         assert (status.accounts, status.syncs) == ({}, [])
 
 
-async def test_an_account_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+async def test_an_unknown_account_is_an_error(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         with pytest.raises(RemoteError) as caught:
-            await client.remote(Calendars).get_account(account_id="nobody")
+            await client.remote(Calendars).get_account(account_id="unknown")
     assert (caught.value.code, caught.value.kind) == (4043, "calendar_account_not_found")
 
 
@@ -162,12 +162,14 @@ async def test_an_account_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         (MONDAY + DAY, None, True),
     ],
 )
-async def test_a_range_holds_what_overlaps_it(tmp_path: Path, start_ts: int, end_ts: int | None, is_in: bool) -> None:
+async def test_a_range_contains_the_events_that_overlap_it(
+    tmp_path: Path, start_ts: int, end_ts: int | None, is_in: bool
+) -> None:
     with calendars_of(tmp_path, event("e", start_ts, end_ts)) as calendars:
         assert await ids_between(calendars, MONDAY, MONDAY + 7 * DAY) == (["e"] if is_in else [])
 
 
-async def test_a_range_may_begin_and_end_within_a_second(tmp_path: Path) -> None:
+async def test_the_limits_of_a_range_may_be_fractions_of_a_second(tmp_path: Path) -> None:
     with calendars_of(
         tmp_path, event("before", MONDAY - 60, MONDAY), event("after", MONDAY + 1, MONDAY + 60)
     ) as calendars:
@@ -175,20 +177,20 @@ async def test_a_range_may_begin_and_end_within_a_second(tmp_path: Path) -> None
         assert await ids_between(calendars, MONDAY + 0.5, MONDAY + 1.5) == ["after"]
 
 
-async def test_pages_of_any_size_add_up_to_what_overlaps_in_order(tmp_path: Path) -> None:
-    chance = random.Random(4)
+async def test_pages_of_any_size_add_up_to_the_overlapping_events_in_order(tmp_path: Path) -> None:
+    rng = random.Random(4)
     lengths = (0, 1800, 3600, DAY, 2 * DAY, 8 * DAY, 30 * DAY, 64 * DAY, 300 * DAY, 2_000 * DAY)
     rows = []
     for number in range(600):
-        start = MONDAY + chance.randrange(-1_000, 1_000) * DAY // 2
-        row = event(f"e{number:03d}", start, start + chance.choice(lengths))
-        rows.append(row | {"account_id": chance.choice(("a", "b")), "calendar_id": chance.choice(("x", "y", "z"))})
+        start = MONDAY + rng.randrange(-1_000, 1_000) * DAY // 2
+        row = event(f"e{number:03d}", start, start + rng.choice(lengths))
+        rows.append(row | {"account_id": rng.choice(("a", "b")), "calendar_id": rng.choice(("x", "y", "z"))})
     rows.sort(key=lambda row: (row["start_ts"], row["account_id"], row["calendar_id"], row["event_id"]))
-    with calendars_of(tmp_path, *chance.sample(rows, len(rows))) as calendars:
+    with calendars_of(tmp_path, *rng.sample(rows, len(rows))) as calendars:
         for _ in range(40):
-            start = MONDAY + chance.randrange(-1_100, 1_100) * DAY // 2
-            end = start + chance.choice((3600, DAY, 7 * DAY, 400 * DAY))
-            wanted = chance.choice(
+            start = MONDAY + rng.randrange(-1_100, 1_100) * DAY // 2
+            end = start + rng.choice((3600, DAY, 7 * DAY, 400 * DAY))
+            wanted = rng.choice(
                 ({}, {"account_id": "a"}, {"calendar_id": "y"}, {"account_id": "b", "calendar_id": "z"})
             )
             expected = [
@@ -197,10 +199,10 @@ async def test_pages_of_any_size_add_up_to_what_overlaps_in_order(tmp_path: Path
                 if row["start_ts"] < end and (row["start_ts"] >= start or row["end_ts"] > start)
                 if all(row[key] == value for key, value in wanted.items())
             ]
-            assert await ids_between(calendars, start, end, limit=chance.choice((1, 7, 500)), **wanted) == expected
+            assert await ids_between(calendars, start, end, limit=rng.choice((1, 7, 500)), **wanted) == expected
 
 
-async def test_events_of_a_deselected_calendar_are_hidden_unless_wanted(tmp_path: Path) -> None:
+async def test_events_of_a_deselected_calendar_are_hidden_unless_requested(tmp_path: Path) -> None:
     rows = [event(name, MONDAY, MONDAY + 60, calendar_id=name) for name in ("off", "on", "undecided", "unknown")]
     calendars = [
         {"account_id": "acc-1", "calendar_id": name, "name": name, "selected": selected, **STAMPS}
@@ -214,10 +216,10 @@ async def test_events_of_a_deselected_calendar_are_hidden_unless_wanted(tmp_path
         assert await ids_between(service, MONDAY, MONDAY + DAY, calendar_id="off") == []
         listed = (await service.list_calendars(account_id="acc-1")).calendars
         assert {one.calendar_id: one.selected for one in listed} == {"off": False, "on": True, "undecided": True}
-        assert (await service.list_calendars(account_id="nobody")).calendars == []
+        assert (await service.list_calendars(account_id="unknown")).calendars == []
 
 
-async def test_a_range_that_ends_before_it_starts_is_refused(tmp_path: Path) -> None:
+async def test_a_range_that_ends_before_it_starts_is_rejected(tmp_path: Path) -> None:
     async with serving(tmp_path) as client:
         with pytest.raises(RemoteError) as caught:
             await client.remote(Calendars).list_events(start=WEEK["end"], end=WEEK["start"])
@@ -226,13 +228,13 @@ async def test_a_range_that_ends_before_it_starts_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("key", [(), (1, "one id"), ("1", "three", "other", "ids"), (2**63, "three", "other", "ids")])
-async def test_a_cursor_of_another_list_is_refused(tmp_path: Path, key: tuple[int | str, ...]) -> None:
+async def test_a_cursor_of_another_list_is_rejected(tmp_path: Path, key: tuple[int | str, ...]) -> None:
     cursor = encode_cursor(*key) if key else "nonsense"
     with calendars_of(tmp_path) as calendars, pytest.raises(InvalidCursor):
         await calendars.list_events(**WEEK, cursor=cursor)
 
 
-async def test_a_cursor_carries_ids_as_long_as_google_makes_them(tmp_path: Path) -> None:
+async def test_a_cursor_can_contain_the_longest_ids_of_google(tmp_path: Path) -> None:
     rows = [event(letter * 1_024, MONDAY, MONDAY + 60, calendar_id="c" * 1_024) for letter in "ab"]
     with old_database(tmp_path) as old:
         for row in rows:
@@ -242,7 +244,7 @@ async def test_a_cursor_carries_ids_as_long_as_google_makes_them(tmp_path: Path)
     assert found == ["a" * 1_024, "b" * 1_024]
 
 
-async def test_what_is_not_json_comes_as_text_and_spoils_no_page(tmp_path: Path) -> None:
+async def test_invalid_json_in_a_row_is_returned_as_text(tmp_path: Path) -> None:
     rows = [
         event("text", MONDAY, MONDAY + 60, organizer_json="ada@example.com", attendees_json="[{'email': 'bob'}]"),
         event("cut", MONDAY + 1, MONDAY + 60, organizer_json='{"email": "a', attendees_json=""),
@@ -275,16 +277,16 @@ async def test_what_is_not_json_comes_as_text_and_spoils_no_page(tmp_path: Path)
         ({}, None),
     ],
 )
-async def test_an_event_without_seconds_gets_them_from_its_times(
+async def test_an_event_without_timestamps_gets_them_from_its_times(
     tmp_path: Path, row: dict[str, Any], times: tuple[int, int] | None
 ) -> None:
     with calendars_of(tmp_path, event("e", None, None) | row) as calendars:
         events = (await calendars.list_events(**WEEK)).events
         assert [(one.start_ts, one.end_ts) for one in events] == ([] if times is None else [times])
-        assert all(one.start_time == row.get("start_time") for one in events), "the text stays as it was"
+        assert all(one.start_time == row.get("start_time") for one in events), "the text is unchanged"
 
 
-def test_rows_leave_with_exactly_the_fields_of_their_models(tmp_path: Path) -> None:
+def test_rows_are_encoded_with_exactly_the_fields_of_their_models(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         fill(old)
     with open_adopted(tmp_path) as connection:
@@ -303,14 +305,14 @@ def test_rows_leave_with_exactly_the_fields_of_their_models(tmp_path: Path) -> N
             assert json.loads(decoded.model_dump_json()) == json.loads(row.json)
 
 
-def test_a_week_costs_the_same_however_long_the_history_is(tmp_path: Path) -> None:
-    """Counted in steps of SQLite's machine, which do not depend on the machine below it."""
+def test_the_cost_of_a_week_does_not_depend_on_the_length_of_the_history(tmp_path: Path) -> None:
+    """Counts instructions of SQLite's virtual machine, which do not depend on the computer."""
     steps = {weeks: steps_of_a_week(tmp_path / str(weeks), weeks) for weeks in (20, 400)}
     assert steps[400] < steps[20] * 1.5
 
 
 def steps_of_a_week(folder: Path, weeks: int) -> int:
-    """What the last week of a history costs: 40 events a week, among them long ones."""
+    """Returns the cost of the last week of a history with 40 events per week, some of them long."""
     folder.mkdir()
     lengths = [1800] * 32 + [DAY] * 5 + [5 * DAY, 20 * DAY, 100 * DAY]
     with old_database(folder) as old:
@@ -333,23 +335,23 @@ def steps_of_a_week(folder: Path, weeks: int) -> int:
         return counted
 
 
-def test_a_page_is_read_in_order_from_the_index_of_its_range(tmp_path: Path) -> None:
+def test_a_page_is_read_in_order_from_the_index(tmp_path: Path) -> None:
     with old_database(tmp_path):
         pass
     with open_adopted(tmp_path) as connection:
-        asked: list[str] = []
-        connection.set_trace_callback(asked.append)
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
         store = EventsStore(Database(connection, tmp_path / "sidecar.db", lambda: None))
         store.events(EventFilter(MONDAY, MONDAY + 7 * DAY), 50, None)
         connection.set_trace_callback(None)
-        plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + asked[0])]
+        plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statements[0])]
     searches = [line for line in plan if "calendar_events" in line]
     index = "idx_calendar_events_range (duration_bucket_s=? AND start_ts>? AND start_ts<?)"
     assert searches == [f"SEARCH calendar_events USING INDEX {index}"] * len(DURATION_BUCKETS)
-    assert not any("TEMP B-TREE" in line for line in plan), "nothing is sorted"
+    assert not any("TEMP B-TREE" in line for line in plan), "no row is sorted"
 
 
-def test_every_reach_that_the_table_gives_is_one_that_is_looked_at(tmp_path: Path) -> None:
+def test_every_duration_bucket_of_the_table_is_queried(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         for length in (-DAY, 0, *(bucket + more for bucket in DURATION_BUCKETS for more in (0, 1))):
             insert(old, "calendar_events", **event(f"e{length}", MONDAY, MONDAY + length))
@@ -363,7 +365,7 @@ def test_every_reach_that_the_table_gives_is_one_that_is_looked_at(tmp_path: Pat
         ]
 
 
-def test_no_answer_carries_what_an_account_signs_in_with(tmp_path: Path) -> None:
+def test_no_response_contains_credentials(tmp_path: Path) -> None:
     with old_database(tmp_path) as old:
         fill(old)
     hello = {"protocol_version": 1, "client_info": {"name": "tests", "version": "1"}}
@@ -382,7 +384,7 @@ def test_no_answer_carries_what_an_account_signs_in_with(tmp_path: Path) -> None
         json.dumps({"jsonrpc": "2.0", "id": number, "method": name, "params": params})
         for number, (name, params) in enumerate(calls)
     ]
-    # The diagnostics would ask the login shell of whoever runs the tests, and that can take longer than a drain.
+    # Without SHELL, system.diagnostics does not start the user's login shell, which can be slow.
     own = {"APP_DATA_DIR": str(tmp_path), "LOG_DIR": str(tmp_path / "logs"), "RUN_ENV": "dev", "SHELL": ""}
     ended = subprocess.run(
         [sys.executable, "-m", "sidecar"],
@@ -393,6 +395,6 @@ def test_no_answer_carries_what_an_account_signs_in_with(tmp_path: Path) -> None
     )
     answers = [json.loads(line) for line in ended.stdout.splitlines()]
     assert {answer["id"] for answer in answers if "result" in answer} == set(range(len(calls)))
-    said = ended.stdout + ended.stderr + b"".join(path.read_bytes() for path in (tmp_path / "logs").iterdir())
-    assert b"ada@example.com" in said
-    assert [secret for secret in SECRETS if secret.encode() in said] == []
+    output = ended.stdout + ended.stderr + b"".join(path.read_bytes() for path in (tmp_path / "logs").iterdir())
+    assert b"ada@example.com" in output
+    assert [secret for secret in SECRETS if secret.encode() in output] == []

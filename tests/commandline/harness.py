@@ -19,8 +19,8 @@ import psutil
 ROOT = Path(__file__).parents[2]
 STANDIN = ROOT / "tests" / "fakes" / "claude"
 MODULE = (sys.executable, "-m", "sidecar")
-SCRIPT = (sys.executable, "-c", "from sidecar.cli import main; main()")
-"""The entry point that pip installs for `sidecar = "sidecar.cli:main"`."""
+SCRIPT = (sys.executable, "-c", "from sidecar.__main__ import main; main()")
+"""The entry point that pip installs for `sidecar = "sidecar.__main__:main"`."""
 LIMIT_S = 120.0
 OWNER_ENV = "SIDECAR_TEST_OWNER"
 """The variable by which the processes of one test are found."""

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from sidecar.commandline.assignments import callable_methods, find_method, params_of
-from sidecar.commandline.job_view import has_job
+from sidecar.commandline.job_view import job_field
 
 
 def params(method: str, *assignments: str) -> dict[str, Any]:
@@ -63,6 +63,6 @@ def test_a_param_twice_and_a_notification_cannot_be_called() -> None:
 
 
 def test_methods_whose_result_contains_a_job_can_be_waited_for() -> None:
-    waitable = {name for name, declared in callable_methods().items() if has_job(declared.result)}
+    waitable = {name for name, declared in callable_methods().items() if job_field(declared.result) is not None}
     assert {"jobs.create", "jobs.get", "jobs.cancel", "claude.spawn"} <= waitable
     assert not {"jobs.list", "system.health", "initialize"} & waitable

@@ -97,7 +97,7 @@ def test_a_secret_address_is_not_printed_and_one_that_fails_is_explained(cli: Cl
         server.status = 404
         refused = cli.run("demo", "--calendar", server.address)
     assert refused.code == 1
-    assert "the server answers 404" in " ".join(refused.err.split())
+    assert "(HTTP 404)" in " ".join(refused.err.split())
     assert PRIVATE not in demo.out + refused.out + refused.err
 
 

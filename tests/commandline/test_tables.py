@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from io import StringIO
 
 from rich.console import Console
+from rich.filesize import decimal as size
 from sidecar_protocol.activity.feed import ActivityPage
 from sidecar_protocol.entities import Job
 from sidecar_protocol.events import EventPage
 from sidecar_protocol.jobs import JobPage
 from sidecar_protocol.system.status import Diagnostics, Health
 
-from sidecar.commandline.formatting import ago, duration, one_line, size
+from sidecar.commandline.formatting import ago, duration, one_line
 from sidecar.commandline.tables import list_field, print_table
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)

@@ -22,8 +22,8 @@ FINAL: Final = frozenset({"succeeded", "failed", "cancelled", "interrupted"})
 FAR_FUTURE: Final = "2999-01-01T00:00:00Z"
 
 
-class KillableHost(RawClient):
-    """A host whose sidecar may die at any moment, even in the middle of a line."""
+class CrashTolerantClient(RawClient):
+    """A raw client whose sidecar may die at any moment, even in the middle of a line."""
 
     def send(self, data: bytes) -> None:
         """Writes the data; ignores a closed pipe."""
@@ -68,23 +68,23 @@ class RecoveringClient:
     """The job in the last `jobs.updated`, by job id."""
     errors: list[Message] = field(default_factory=list)
     """The errors received in place of results."""
-    host: KillableHost | None = None
+    raw: CrashTolerantClient | None = None
     _open_requests: dict[int, Request] = field(default_factory=dict)
     _last_id: int = 0
     _epoch: str | None = None
 
     @contextmanager
-    def sidecar(self, *arguments: str) -> Iterator[KillableHost]:
+    def sidecar(self, *arguments: str) -> Iterator[CrashTolerantClient]:
         """Runs a sidecar on the database and shakes hands; kills it at the end of the block."""
-        with KillableHost(self.data_dir, str(self.step_log), *arguments, command=RUNNER) as host:
-            self.host = host
+        with CrashTolerantClient(self.data_dir, str(self.step_log), *arguments, command=RUNNER) as raw:
+            self.raw = raw
             self._open_requests.clear()
             resume = {} if self._epoch is None else {"resume": {"epoch": self._epoch, "after_seq": self.latest_seq}}
             client_info = {"name": "crash tests", "version": "1"}
             self.send("initialize", protocol_version=1, client_info=client_info, **resume)
             self.read_answers()
-            yield host
-        self.host = None
+            yield raw
+        self.raw = None
 
     @property
     def latest_seq(self) -> int:
@@ -126,18 +126,18 @@ class RecoveringClient:
         raise EOFError(f"the sidecar ended before it answered {method}")
 
     def _send(self, requests: Sequence[Request]) -> None:
-        assert self.host is not None
+        assert self.raw is not None
         lines = []
         for request in requests:
             self._last_id += 1
             self._open_requests[self._last_id] = request
             lines.append(line(request.method, self._last_id, **request.params))
-        self.host.send(b"".join(lines))
+        self.raw.send(b"".join(lines))
 
     def read(self) -> Message | None:
         """Reads and records the next message; returns None once the sidecar has ended."""
-        assert self.host is not None
-        message = self.host.receive()
+        assert self.raw is not None
+        message = self.raw.receive()
         if message is None:
             return None
         if "method" in message:
@@ -181,19 +181,19 @@ class RecoveringClient:
     def read_to_end(self) -> int:
         """Reads until the sidecar has ended; returns its exit code."""
         assert self.read_until(lambda: False) is False
-        assert self.host is not None
-        return self.host.exit_code()
+        assert self.raw is not None
+        return self.raw.exit_code()
 
     def expect_killed(self) -> None:
         """Reads until the sidecar has ended and checks that SIGKILL ended it."""
         code = self.read_to_end()
-        assert self.host is not None
-        assert code == -signal.SIGKILL, f"exit code {code}: {self.host.errors.read_text('utf-8')[-2_000:]}"
+        assert self.raw is not None
+        assert code == -signal.SIGKILL, f"exit code {code}: {self.raw.errors.read_text('utf-8')[-2_000:]}"
 
     def quit(self) -> int:
         """Closes the sidecar's stdin, as a host does when it quits, and returns the exit code."""
-        assert self.host is not None
-        self.host.close_stdin()
+        assert self.raw is not None
+        self.raw.close_stdin()
         return self.read_to_end()
 
     def status(self, key: str) -> str | None:

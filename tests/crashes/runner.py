@@ -9,10 +9,10 @@ process.  Its job handlers append each of their steps to STEP_LOG and fsync it, 
              unprivileged      file permissions apply to root too
              slow_recovery     the recovery from a crash waits for the first cancel
 
-The points wrap functions of the sidecar.  Most are public; these are private since they are steps inside one module
-that no other module may call: `JobsWorker._recover`, `._execute`, `._run_handler`, `._store_outcome_durably`,
-`App._committed`, `._end` and asyncio's `Handle._run`, the only place where every step of the loop passes.  A
-renamed function raises AttributeError at the start.
+The points wrap functions of the sidecar.  Most are public; these are private, as steps inside one module that no other
+module may call: `JobsWorker._recover`, `._execute`, `._run_handler`, `._store_outcome_durably` and `App._end`; and
+asyncio's `Handle._run`, the only place that every step of the loop passes.  A renamed function raises AttributeError at
+the start.
 """
 
 import argparse
@@ -221,12 +221,14 @@ class _Function:
 
 def add_job_types(handlers: Handlers) -> None:
     """Adds the job types to the catalog and their handlers to the worker."""
-    ours = handlers.registrations()
-    catalog.JOB_TYPES += tuple(one.spec for one in ours.values())
-    make, claim = JobsWorker.__init__, JobJournal.claim
+    added = handlers.registrations()
+    catalog.JOB_TYPES += tuple(one.spec for one in added.values())
+    init, claim = JobsWorker.__init__, JobJournal.claim
 
-    def make_with_ours(self: JobsWorker, journal: Any, theirs: Mapping[str, Registration], **more: Any) -> None:
-        make(self, journal, {**theirs, **ours}, **more)
+    def init_with_test_types(
+        self: JobsWorker, journal: Any, registered: Mapping[str, Registration], **more: Any
+    ) -> None:
+        init(self, journal, {**registered, **added}, **more)
 
     def claim_and_remember(self: JobJournal, full_types: list[str]) -> Any:
         claimed = claim(self, full_types)
@@ -234,7 +236,7 @@ def add_job_types(handlers: Handlers) -> None:
             handlers.attempts[claimed.job_id] = claimed.attempt
         return claimed
 
-    JobsWorker.__init__ = make_with_ours  # type: ignore[method-assign, assignment]
+    JobsWorker.__init__ = init_with_test_types  # type: ignore[method-assign, assignment]
     JobJournal.claim = claim_and_remember  # type: ignore[method-assign]
 
 

@@ -158,10 +158,10 @@ def test_a_kill_during_the_shutdown_loses_nothing(
     client: RecoveringClient, point: str, passings: tuple[int, ...]
 ) -> None:
     for nth in passings:
-        with client.sidecar("--point", point, "--nth", str(nth)) as host:
+        with client.sidecar("--point", point, "--nth", str(nth)) as raw:
             waiting = client.create("crash.waiting", "crash.holding", "crash.waiting", "crash.holding")
             for key in waiting:
                 assert client.read_until(lambda: client.status(key) == "running")  # noqa: B023 - called before the next
-            host.close_stdin()
+            raw.close_stdin()
             client.expect_killed()
     recover(client)

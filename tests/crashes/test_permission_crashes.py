@@ -9,7 +9,7 @@ import pytest
 
 from tests.claude.harness import processes_of
 from tests.crashes.cases import nightly
-from tests.crashes.recovering_client import FINAL, RUNNER, KillableHost
+from tests.crashes.recovering_client import FINAL, RUNNER, CrashTolerantClient
 from tests.process.raw_client import Message
 
 PROMPT: Final = '[[ask:Bash:{"command":"ls"}]]'
@@ -52,10 +52,10 @@ class SessionClient:
         path = self.step_log.with_name("runs")
         return len(path.read_text("utf-8").splitlines()) if path.exists() else 0
 
-    def sidecar(self, *arguments: str) -> KillableHost:
+    def sidecar(self, *arguments: str) -> CrashTolerantClient:
         """Starts a sidecar and shakes hands."""
         runs = str(self.step_log.with_name("runs"))
-        host = KillableHost(
+        raw = CrashTolerantClient(
             self.data_dir,
             str(self.step_log),
             *arguments,
@@ -63,20 +63,20 @@ class SessionClient:
             CLAUDE_PATH=str(self.standin),
             FAKE_CLAUDE_CALLS=runs,
         )
-        self.call(host, "initialize", protocol_version=1, client_info={"name": "crash tests", "version": "1"})
-        return host
+        self.call(raw, "initialize", protocol_version=1, client_info={"name": "crash tests", "version": "1"})
+        return raw
 
-    def call(self, host: KillableHost, method: str, **params: Any) -> Message:
+    def call(self, raw: CrashTolerantClient, method: str, **params: Any) -> Message:
         """Sends a request and returns its result."""
         self._answers.clear()
-        host.send(request(method, params))
+        raw.send(request(method, params))
         while method not in self._answers:
-            assert self.read(host), f"the sidecar ended before it answered {method}"
+            assert self.read(raw), f"the sidecar ended before it answered {method}"
         return self._answers[method]
 
-    def read(self, host: KillableHost) -> bool:
+    def read(self, raw: CrashTolerantClient) -> bool:
         """Reads and records a message; returns False at the end of the stream."""
-        message = host.receive()
+        message = raw.receive()
         if message is None:
             return False
         match message.get("method"):
@@ -90,33 +90,33 @@ class SessionClient:
                 self.jobs[message["params"]["job"]["job_id"]] = message["params"]["job"]
         return True
 
-    def until_final(self, host: KillableHost, job_id: str) -> Message:
+    def until_final(self, raw: CrashTolerantClient, job_id: str) -> Message:
         """Waits for the end of a job and returns the job."""
-        self.jobs[job_id] = self.call(host, "jobs.get", job_id=job_id)
+        self.jobs[job_id] = self.call(raw, "jobs.get", job_id=job_id)
         while self.jobs[job_id]["status"] not in FINAL:
-            assert self.read(host)
+            assert self.read(raw)
         return self.jobs[job_id]
 
 
 def run_until_killed(client: SessionClient, point: str, nth: int) -> None:
     """Runs a turn that requests a permission, answers the request, and waits until the sidecar is killed."""
-    with client.sidecar("--point", point, "--nth", str(nth)) as host:
-        client.session_id = client.call(host, "claude.sessions.create")["session_id"]
-        client.job_id = client.call(host, "claude.sessions.send", session_id=client.session_id, prompt=PROMPT)["job_id"]
+    with client.sidecar("--point", point, "--nth", str(nth)) as raw:
+        client.session_id = client.call(raw, "claude.sessions.create")["session_id"]
+        client.job_id = client.call(raw, "claude.sessions.send", session_id=client.session_id, prompt=PROMPT)["job_id"]
         answered = False
-        while client.read(host):
+        while client.read(raw):
             if client.requests and not answered:
                 answered = True
-                host.send(request(RESPOND, {"request_id": client.requests[0]["request_id"], "decision": "allow"}))
-        assert host.exit_code() == -9, host.errors.read_text("utf-8")[-2_000:]
+                raw.send(request(RESPOND, {"request_id": client.requests[0]["request_id"], "decision": "allow"}))
+        assert raw.exit_code() == -9, raw.errors.read_text("utf-8")[-2_000:]
 
 
 def check_after_restart(client: SessionClient) -> None:
     """Checks that everything is as the client last saw it, and that an open request can be answered."""
-    with client.sidecar() as host:
-        first = client.until_final(host, client.job_id)
-        requests = client.call(host, "claude.permissions.list")["requests"]
-        session = client.call(host, "claude.sessions.get", session_id=client.session_id)
+    with client.sidecar() as raw:
+        first = client.until_final(raw, client.job_id)
+        requests = client.call(raw, "claude.permissions.list")["requests"]
+        session = client.call(raw, "claude.sessions.get", session_id=client.session_id)
         assert [request["request_id"] for request in requests][: len(client.requests)] == [
             request["request_id"] for request in client.requests[:1]
         ]
@@ -127,15 +127,15 @@ def check_after_restart(client: SessionClient) -> None:
         assert before <= (first["status"] == "succeeded" or [one["status"] for one in requests] == ["allowed"])
         if requests and requests[0]["status"] == "open":
             assert (session["status"], requests[0]["turn_ended"], before) == ("waiting", True, 0)
-            allowed = client.call(host, RESPOND, request_id=requests[0]["request_id"], decision="allow")
-            assert client.until_final(host, allowed["resumed_by"])["status"] == "succeeded"
+            allowed = client.call(raw, RESPOND, request_id=requests[0]["request_id"], decision="allow")
+            assert client.until_final(raw, allowed["resumed_by"])["status"] == "succeeded"
             assert client.runs == 1
         else:
             assert session["status"] == ("idle" if first["status"] == "succeeded" else "interrupted")
-        host.close_stdin()
-        while client.read(host):
+        raw.close_stdin()
+        while client.read(raw):
             pass
-        assert host.exit_code() == 0
+        assert raw.exit_code() == 0
 
 
 @pytest.mark.parametrize(("point", "nth"), CASES)

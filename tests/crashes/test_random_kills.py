@@ -36,13 +36,13 @@ def test_random_kills_under_load_lose_repeat_and_invent_nothing(client: Recoveri
     rng = random.Random(seed)
     for _ in range(KILLS):
         messages = rng.randint(1, MAX_MESSAGES)
-        with client.sidecar() as host:
+        with client.sidecar() as raw:
             client.create(*rng.choices(JOB_TYPES, k=rng.randint(1, 8)))
             client.repeat_creates()
             for _ in range(messages):
                 if rng.random() < 0.3 or not client.has_open_requests:
                     send_random_request(client, rng)
                 assert client.read() is not None
-            host.process.kill()
+            raw.process.kill()
             client.expect_killed()
     recover(client)

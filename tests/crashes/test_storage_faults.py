@@ -36,9 +36,9 @@ def fill(client: RecoveringClient) -> None:
 
 def refused_start(client: RecoveringClient) -> str:
     """Starts the sidecar, which must end with 74; returns its stderr."""
-    with client.sidecar(*UNPRIVILEGED) as host:
+    with client.sidecar(*UNPRIVILEGED) as raw:
         assert client.read_to_end() == 74
-        return host.errors.read_text("utf-8")
+        return raw.errors.read_text("utf-8")
 
 
 def fill_the_disk(client: RecoveringClient) -> None:
@@ -69,9 +69,9 @@ def test_a_full_disk_refuses_writes_and_loses_nothing(client: RecoveringClient, 
 def test_a_kill_while_the_disk_is_full_loses_nothing(client: RecoveringClient, kills: int) -> None:
     for _ in range(kills):
         client.errors.clear()
-        with client.sidecar("--condition", "disk_full") as host:
+        with client.sidecar("--condition", "disk_full") as raw:
             fill_the_disk(client)
-            host.process.kill()
+            raw.process.kill()
             client.expect_killed()
     recover(client)
 
@@ -148,26 +148,26 @@ def test_a_damaged_header_or_schema_ends_the_start_with_74_and_is_not_changed(
 def test_damaged_pages_are_reported_to_the_client_or_end_the_start_with_74(client: RecoveringClient, part: str) -> None:
     fill(client)
     damage(client.data_dir / "sidecar.db", part)
-    with client.sidecar() as host:
+    with client.sidecar() as raw:
         client.send("jobs.list")
         if client.read_answers():
             client.create("crash.once")
-            assert client.read_answers(), host.errors.read_text("utf-8")
+            assert client.read_answers(), raw.errors.read_text("utf-8")
             assert reasons(client) == {("storage", "db_corrupt")}
             assert client.call("system.health")["version"]
             assert client.quit() == 0
         else:
-            assert host.exit_code() == 74, host.errors.read_text("utf-8")
-            assert any(word in host.errors.read_text("utf-8") for word in CORRUPTION)
+            assert raw.exit_code() == 74, raw.errors.read_text("utf-8")
+            assert any(word in raw.errors.read_text("utf-8") for word in CORRUPTION)
 
 
 def test_a_second_instance_ends_with_73_and_does_not_disturb_the_first(client: RecoveringClient) -> None:
     second = RecoveringClient(client.data_dir, client.step_log.with_name("second step log"))
-    with client.sidecar() as host:
+    with client.sidecar() as raw:
         client.create(*["crash.once", "crash.repeatable"] * 20)
         with second.sidecar() as other:
             assert second.read_to_end() == 73
-            assert f"process {host.process.pid}" in other.errors.read_text("utf-8")
+            assert f"process {raw.process.pid}" in other.errors.read_text("utf-8")
         assert client.read_answers()
         assert client.read_until(client.all_final)
         assert client.quit() == 0
@@ -210,7 +210,7 @@ def test_a_short_write_lock_of_another_process_is_waited_for(client: RecoveringC
 
 
 def test_a_long_write_lock_of_another_process_is_reported_and_loses_nothing(client: RecoveringClient) -> None:
-    with client.sidecar() as host, other_connection(client) as writer:
+    with client.sidecar() as raw, other_connection(client) as writer:
         (waiting,) = client.create("crash.waiting")
         assert client.read_until(lambda: client.status(waiting) == "running")
         writer.execute("BEGIN IMMEDIATE")
@@ -219,7 +219,7 @@ def test_a_long_write_lock_of_another_process_is_reported_and_loses_nothing(clie
         assert client.read_answers()
         assert reasons(client) == {("storage", "db_busy")}
         assert len(client.errors) == 61
-        host.process.kill()
+        raw.process.kill()
         client.expect_killed()
         writer.execute("ROLLBACK")
     recover(client)

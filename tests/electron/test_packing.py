@@ -14,6 +14,7 @@ from tests.electron.compiling import PACKAGE, ROOT
 
 MODULES = {"client", "contract", "main", "preload", "renderer", "replay", "vscode_jsonrpc"}
 
+pytestmark = pytest.mark.xdist_group("packing")  # npm pack builds in place, so that only one worker may do it
 TYPE_ERRORS = """
 import { connectSidecar, JobStatus, RpcError } from "sidecar-electron/renderer";
 import type { Job } from "sidecar-electron/renderer";
@@ -21,8 +22,6 @@ import type { BugReport, Sidecar } from "sidecar-electron/main";
 import { SCHEMA_HASH } from "sidecar-electron/contract";
 import { Client } from "sidecar-electron";
 import { LineMessageReader } from "sidecar-electron/vscode-jsonrpc";
-
-pytestmark = pytest.mark.xdist_group("packing")  # npm pack builds in place, so that only one worker may do it
 
 const sidecar = connectSidecar();
 export const found: Promise<Job[]> = sidecar.jobs.list({ status: JobStatus.QUEUED }).then(({ jobs }) => jobs);

@@ -17,7 +17,7 @@ LIFETIME_S = 3_599
 
 @dataclass
 class Consent:
-    """What the user does on Google's consent page."""
+    """The user's response on Google's consent page."""
 
     email: str = "ada@example.com"
     error: str | None = None
@@ -187,6 +187,6 @@ class FakeOAuth:
         return ".".join([*coded, "signature"])
 
     def _secret(self, prefix: str) -> str:
-        made = prefix + secrets.token_urlsafe(32)
-        self.issued.append(made)
-        return made
+        secret = prefix + secrets.token_urlsafe(32)
+        self.issued.append(secret)
+        return secret

@@ -1,4 +1,4 @@
-"""A job begins only once its claim is on disk: also where the commit itself fails."""
+"""A job starts only once its claim is committed."""
 
 import anyio
 import pytest
@@ -11,7 +11,7 @@ from tests.jobs.harness import JobsHarness
 async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
     harness: JobsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A deferred foreign key is looked at by COMMIT, which makes that fail as a full disk does.
+    # COMMIT checks a deferred foreign key, so that it fails here as it would on a full disk.
     with harness.database.write():
         harness.database.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
         harness.database.execute(
@@ -21,7 +21,7 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
     claim = JobJournal.claim
     claimed: list[str] = []
 
-    def claim_and_spoil(self: JobJournal, full_types: list[str]) -> ClaimedJob | None:
+    def claim_and_make_commit_fail(self: JobJournal, full_types: list[str]) -> ClaimedJob | None:
         found = claim(self, full_types)
         if found is not None:
             claimed.append(found.job_id)
@@ -29,7 +29,7 @@ async def test_a_job_does_not_start_if_its_claim_cannot_be_committed(
                 harness.database.execute("INSERT INTO children VALUES (1)")
         return found
 
-    monkeypatch.setattr(JobJournal, "claim", claim_and_spoil)
+    monkeypatch.setattr(JobJournal, "claim", claim_and_make_commit_fail)
     job_id = await harness.create_job("a")
     async with harness.working():
         with anyio.fail_after(60):

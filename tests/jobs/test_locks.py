@@ -1,4 +1,4 @@
-"""Which jobs run together: keys, types, the limit over all, and a paused queue."""
+"""Which jobs run at once: locks, limits per type and in total, and a paused queue."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ OTHER_SESSION = "9f0d2a55-31b1-4d3f-8f0e-52c7f1f3a922"
 
 
 async def spawn(harness: JobsHarness, prompt: str, session_id: str | None = None) -> str:
-    """A run of Claude: its job's id."""
-    made: dict[str, Any] = await harness.call("claude.spawn", {"prompt": prompt, "session_id": session_id})
-    job_id: str = made["job_id"]
+    """Returns the id of a new Claude run's job."""
+    created: dict[str, Any] = await harness.call("claude.spawn", {"prompt": prompt, "session_id": session_id})
+    job_id: str = created["job_id"]
     return job_id
 
 
-async def waits_for(harness: JobsHarness, job_id: str) -> str | None:
-    """What a job that must be queued waits for."""
+async def waiting_for(harness: JobsHarness, job_id: str) -> str | None:
+    """Returns what a queued job waits for."""
     job = await harness.get_job(job_id)
     assert job["status"] == "queued"
-    why: str | None = job["waiting_for"]
-    return why
+    reason: str | None = job["waiting_for"]
+    return reason
 
 
 async def test_two_runs_of_one_claude_session_never_run_at_once(harness: JobsHarness) -> None:
@@ -37,16 +37,16 @@ async def test_two_runs_of_one_claude_session_never_run_at_once(harness: JobsHar
     async with harness.working():
         run = await harness.handler.next_run("one")
         await spawn(harness, "elsewhere", OTHER_SESSION)
-        await spawn(harness, "anew")
+        await spawn(harness, "new session")
         await harness.handler.next_run("elsewhere")
-        await harness.handler.next_run("anew")
-        assert await waits_for(harness, second) == "lock"
+        await harness.handler.next_run("new session")
+        assert await waiting_for(harness, second) == "lock"
         run.succeed()
         await harness.until_updated(first, status="succeeded")
         (await harness.handler.next_run("two")).succeed()
         assert (await harness.until_updated(second, status="running"))["waiting_for"] is None
         await harness.until_updated(second, status="succeeded")
-    assert harness.handler.started == ["one", "elsewhere", "anew", "two"]
+    assert harness.handler.started == ["one", "elsewhere", "new session", "two"]
     assert harness.handler.max_running[f"claude:session:{SESSION}"] == 1
 
 
@@ -54,11 +54,11 @@ async def test_a_job_created_while_its_lock_is_held_has_waiting_for_lock_at_once
     async with harness.working():
         await harness.create_job("a", lock="k")
         run = await harness.handler.next_run("a")
-        made = await harness.call("jobs.create", {"type": "work.simple", "payload": {"name": "b", "lock": "k"}})
-        job_id = made["job"]["job_id"]
-        assert made["job"]["waiting_for"] == "lock"
+        created = await harness.call("jobs.create", {"type": "work.simple", "payload": {"name": "b", "lock": "k"}})
+        job_id = created["job"]["job_id"]
+        assert created["job"]["waiting_for"] == "lock"
         listed = await harness.call("jobs.list", {"status": "queued"})
-        assert listed["jobs"] == [made["job"]] == harness.snapshots(job_id) == [await harness.get_job(job_id)]
+        assert listed["jobs"] == [created["job"]] == harness.snapshots(job_id) == [await harness.get_job(job_id)]
         run.succeed()
         await harness.handler.next_run("b")
         assert [job["waiting_for"] for job in harness.snapshots(job_id)] == ["lock", None]
@@ -69,12 +69,12 @@ async def test_jobs_wait_for_a_lock_that_was_acquired_during_a_run(harness: Jobs
     async with harness.working():
         run = await harness.handler.next_run("a")
         await harness.create_job("b", lock="k")
-        (await harness.handler.next_run("b")).succeed()  # nobody has it yet
+        (await harness.handler.next_run("b")).succeed()  # no job holds the lock yet
         await harness.settle()
         run.context.lock("k")
         waiting = await harness.create_job("c", lock="k")
         await harness.settle()
-        assert await waits_for(harness, waiting) == "lock"
+        assert await waiting_for(harness, waiting) == "lock"
         run.succeed()
         await harness.until_updated(holder, status="succeeded")
         await harness.handler.next_run("c")
@@ -88,7 +88,7 @@ async def test_a_run_holds_the_lock_of_the_session_that_it_started(harness: Jobs
         run.context.lock(f"claude:session:{SESSION}")
         second = await spawn(harness, "two", SESSION)
         await harness.settle()
-        assert await waits_for(harness, second) == "lock"
+        assert await waiting_for(harness, second) == "lock"
         run.succeed()
         await harness.handler.next_run("two")
 
@@ -118,14 +118,14 @@ async def test_jobs_with_the_same_lock_run_by_priority(harness: JobsHarness) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "reason"),
     [
         (JobFailed("Busy.", kind="busy", retryable=True), "retry"),
         (JobSnoozed("Offline.", delay_s=5, waiting_for=WaitingFor.NETWORK), "network"),
     ],
 )
 async def test_a_requeued_job_releases_its_lock_until_it_runs_again(
-    harness: JobsHarness, error: Exception, why: str
+    harness: JobsHarness, error: Exception, reason: str
 ) -> None:
     first, second = (
         await harness.create_job("a", RepeatableJob, lock="k"),
@@ -133,13 +133,13 @@ async def test_a_requeued_job_releases_its_lock_until_it_runs_again(
     )
     async with harness.working():
         (await harness.handler.next_run("a")).fail(error)
-        assert (await harness.until_updated(first, run_at=f"2026-11-23T08:00:0{2 if why == 'retry' else 5}.000Z"))[
+        assert (await harness.until_updated(first, run_at=f"2026-11-23T08:00:0{2 if reason == 'retry' else 5}.000Z"))[
             "waiting_for"
-        ] == why
+        ] == reason
         run = await harness.handler.next_run("b")
-        assert await waits_for(harness, first) == "lock"
+        assert await waiting_for(harness, first) == "lock"
         await harness.pass_time(10)
-        assert await waits_for(harness, first) == "lock"
+        assert await waiting_for(harness, first) == "lock"
         run.succeed()
         await harness.until_updated(second, status="succeeded")
         await harness.handler.next_run("a")
@@ -239,7 +239,7 @@ async def test_a_paused_queue_starts_no_jobs_but_finishes_running_ones(harness: 
         await harness.until_updated(running, status="succeeded")
         await harness.pass_time(3600)
         assert harness.handler.started == ["a"]
-        assert await waits_for(harness, waiting) is None
+        assert await waiting_for(harness, waiting) is None
         state = {"paused": True, "paused_at": AT, "counts": {"succeeded": 1, "queued": 1}}
         assert await harness.call("jobs.queue.get") == state
         assert await harness.call("jobs.queue.resume") == state | {"paused": False, "paused_at": None}

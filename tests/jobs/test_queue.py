@@ -1,4 +1,4 @@
-"""The queue as a client sees it: over two real connections, a real database and the real worker."""
+"""The queue from the client's side, with the real connection, database and worker."""
 
 import contextlib
 import json
@@ -18,33 +18,33 @@ AT = "2026-11-23T08:00:00.000Z"
 LATER = "2026-11-23T08:01:00.000Z"
 
 
-def fits(model: type[BaseModel], value: dict[str, Any]) -> None:
-    """The JSON that SQLite made is what the model would have made: the same fields, of the same types."""
+def check_encoding(model: type[BaseModel], value: dict[str, Any]) -> None:
+    """Checks that the JSON from SQLite equals that of the model: the same fields with the same types."""
     parsed = model.model_validate(value)
     assert set(value) == set(model.model_fields)
     assert json.loads(parsed.model_dump_json()) == value
 
 
 async def create(app: InProcessApp, job_type: str = "test.echo", **params: Any) -> str:
-    """A job's id."""
-    made = await app.call("jobs.create", {"type": job_type, **params})
-    job_id: str = made["job"]["job_id"]
+    """Returns the id of a new job."""
+    created = await app.call("jobs.create", {"type": job_type, **params})
+    job_id: str = created["job"]["job_id"]
     return job_id
 
 
-async def log_of(app: InProcessApp, job_id: str) -> list[str]:
-    """The words of a job's log."""
+async def log_messages(app: InProcessApp, job_id: str) -> list[str]:
+    """Returns the messages of a job's log."""
     page = await app.remote(Jobs).list_log(job_id=job_id)
     return [line.message for line in page.lines]
 
 
 async def test_a_created_job_is_returned_and_listed_with_its_params(app: InProcessApp) -> None:
-    made = await app.call(
+    created = await app.call(
         "jobs.create",
         {"type": "test.echo", "payload": {"text": "é\u2028"}, "priority": -5, "run_at": "2026-11-23T09:01:00+01:00"},
     )
-    job_id = made["job"]["job_id"]
-    assert made == {
+    job_id = created["job"]["job_id"]
+    assert created == {
         "job": {
             "job_id": job_id,
             "type": "test.echo",
@@ -70,9 +70,9 @@ async def test_a_created_job_is_returned_and_listed_with_its_params(app: InProce
         },
         "deduplicated": False,
     }
-    assert await app.call("jobs.get", {"job_id": job_id}) == made["job"]
-    assert await app.call("jobs.list") == {"jobs": [made["job"]], "next_cursor": None}
-    fits(Job, made["job"])
+    assert await app.call("jobs.get", {"job_id": job_id}) == created["job"]
+    assert await app.call("jobs.list") == {"jobs": [created["job"]], "next_cursor": None}
+    check_encoding(Job, created["job"])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_a_too_large_payload_is_refused_and_creates_no_job(app: InProcessA
 @pytest.mark.parametrize("method", ["jobs.get", "jobs.cancel", "jobs.log.list"])
 async def test_a_job_that_does_not_exist_is_not_found(app: InProcessApp, method: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await app.call(method, {"job_id": "nobody"})
+        await app.call(method, {"job_id": "unknown"})
     assert (refused.value.code, refused.value.kind) == (4041, "job_not_found")
 
 
@@ -131,7 +131,7 @@ async def test_the_same_idempotency_key_creates_one_job(app: InProcessApp) -> No
     assert (first.deduplicated, second.deduplicated, other.deduplicated) == (False, True, False)
     assert second.job == first.job
     assert other.job.job_id != first.job.job_id
-    assert await log_of(app, first.job.job_id) == ["Queued"]
+    assert await log_messages(app, first.job.job_id) == ["Queued"]
     async with app.working():
         await app.until(lambda app: len(app.named("jobs.updated")) >= 4)
     again = await jobs.create(type="test.echo", idempotency_key="k")
@@ -140,9 +140,9 @@ async def test_the_same_idempotency_key_creates_one_job(app: InProcessApp) -> No
 
 async def test_the_same_idempotency_key_in_one_burst_creates_one_job(app: InProcessApp) -> None:
     call = ("jobs.create", {"type": "test.echo", "idempotency_key": "k"})
-    made = [answer.result for answer in await app.burst(call, call, call)]
-    assert [one["deduplicated"] for one in made] == [False, True, True]
-    assert len({one["job"]["job_id"] for one in made}) == 1
+    created = [answer.result for answer in await app.burst(call, call, call)]
+    assert [one["deduplicated"] for one in created] == [False, True, True]
+    assert len({one["job"]["job_id"] for one in created}) == 1
 
 
 async def test_jobs_run_by_priority_and_then_by_age(app: InProcessApp) -> None:
@@ -168,16 +168,14 @@ async def test_a_job_does_not_start_before_its_run_at(app: InProcessApp) -> None
 
 
 async def test_a_job_with_a_past_run_at_runs_in_the_real_process(sidecar: StartSidecar) -> None:
-    """With the real clock, in the real process."""
     async with sidecar() as client:
         await client.initialize("tests")
-        soon = "2026-01-01T00:00:00.000Z"  # long past is soon enough
-        made = await client.remote(Jobs).create(type="maintenance.backup", run_at=soon)
-        with_time = await client.until("jobs.updated")
-        while with_time["job"]["status"] != "succeeded":
-            with_time = await client.until("jobs.updated")
-        assert with_time["job"]["job_id"] == made.job.job_id
-        assert with_time["job"]["result"]["size_bytes"] > 0
+        created = await client.remote(Jobs).create(type="maintenance.backup", run_at="2026-01-01T00:00:00.000Z")
+        updated = await client.until("jobs.updated")
+        while updated["job"]["status"] != "succeeded":
+            updated = await client.until("jobs.updated")
+        assert updated["job"]["job_id"] == created.job.job_id
+        assert updated["job"]["result"]["size_bytes"] > 0
 
 
 async def test_a_queued_job_is_cancelled_at_once(app: InProcessApp) -> None:
@@ -187,23 +185,23 @@ async def test_a_queued_job_is_cancelled_at_once(app: InProcessApp) -> None:
     assert cancelled["status"] == "cancelled"
     assert cancelled["cancel_requested"] is True
     assert cancelled["finished_at"] == "2026-11-23T08:00:01.000Z"
-    assert await app.call("jobs.cancel", {"job_id": job_id}) == cancelled  # again changes nothing
+    assert await app.call("jobs.cancel", {"job_id": job_id}) == cancelled  # a second cancel changes nothing
     assert [one["job"]["status"] for one in app.named("jobs.updated")] == ["queued", "cancelled"]
     async with app.working():
         await app.until_job(await create(app), "succeeded")
     assert (await app.call("jobs.get", {"job_id": job_id})) == cancelled
-    assert await log_of(app, job_id) == ["Queued", "Cancel requested"]
+    assert await log_messages(app, job_id) == ["Queued", "Cancel requested"]
 
 
 async def test_a_running_job_is_cancelled_at_its_next_checkpoint(app: InProcessApp) -> None:
     async with app.working():
         job_id = await create(app, "test.hang")
         await app.until(lambda app: "hanging" in [one["line"]["message"] for one in app.named("jobs.log_added")])
-        asked = await app.call("jobs.cancel", {"job_id": job_id})
-        assert (asked["status"], asked["cancel_requested"]) == ("running", True)
+        requested = await app.call("jobs.cancel", {"job_id": job_id})
+        assert (requested["status"], requested["cancel_requested"]) == ("running", True)
         ended = await app.until_job(job_id, "cancelled")
         assert (ended["error"], ended["result"], ended["cancel_requested"]) == (None, None, True)
-    assert await log_of(app, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
+    assert await log_messages(app, job_id) == ["Queued", "Started", "hanging", "Cancel requested", "Cancelled"]
 
 
 async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> None:
@@ -211,7 +209,7 @@ async def test_cancelling_a_finished_job_changes_nothing(app: InProcessApp) -> N
         done = await app.until_job(await create(app, payload={"text": "hello"}), "succeeded")
     assert await app.call("jobs.cancel", {"job_id": done["job_id"]}) == done
     assert (done["result"], done["progress"], done["version"]) == ({"text": "hello"}, 1.0, 3)
-    assert await log_of(app, done["job_id"]) == ["Queued", "Started", "Succeeded"]
+    assert await log_messages(app, done["job_id"]) == ["Queued", "Started", "Succeeded"]
 
 
 async def test_each_snapshot_of_a_job_has_a_higher_version(app: InProcessApp) -> None:
@@ -221,18 +219,18 @@ async def test_each_snapshot_of_a_job_has_a_higher_version(app: InProcessApp) ->
     versions = [one["job"]["version"] for one in app.named("jobs.updated")]
     assert versions == sorted(set(versions))
     for one in app.named("jobs.updated"):
-        fits(Job, one["job"])
+        check_encoding(Job, one["job"])
 
 
 @pytest.mark.parametrize(
     ("how", "error"),
     [
         (
-            "verdict",
+            "job_failed",
             {
-                "kind": "test_verdict",
+                "kind": "test_failure",
                 "message": "It did not work.",
-                "hint": "Try it otherwise.",
+                "hint": "Try something else.",
                 "retryable": True,
                 "details": {"tries": 3},
             },
@@ -253,11 +251,11 @@ async def test_a_failed_job_has_its_error_and_logs_it(app: InProcessApp, how: st
     async with app.working():
         failed = await app.until_job(await create(app, "test.fail", payload={"how": how}), "failed")
     assert (failed["error"], failed["message"], failed["result"]) == (error, error["message"], None)
-    fits(Job, failed)
+    check_encoding(Job, failed)
     page = await app.call("jobs.log.list", {"job_id": failed["job_id"]})
     assert [(one["level"], one["message"]) for one in page["lines"]][-1] == ("error", f"Failed: {error['message']}")
-    for event in page["lines"]:
-        fits(JobLogLine, event)
+    for line in page["lines"]:
+        check_encoding(JobLogLine, line)
 
 
 async def test_a_bug_in_a_handler_is_reported_by_an_id_that_the_log_contains(
@@ -265,7 +263,7 @@ async def test_a_bug_in_a_handler_is_reported_by_an_id_that_the_log_contains(
 ) -> None:
     async with app.working():
         failed = await app.until_job(await create(app, "test.fail", payload={"how": "bug"}), "failed")
-        assert (await app.until_job(await create(app), "succeeded"))["result"] == {"text": ""}  # the worker lives
+        assert (await app.until_job(await create(app), "succeeded"))["result"] == {"text": ""}  # the worker still runs
     assert failed["error"]["kind"] == "internal"
     assert "hunter2" not in json.dumps(failed)
     (record,) = [one for one in caplog.records if one.message == "a job's handler failed"]
@@ -274,13 +272,13 @@ async def test_a_bug_in_a_handler_is_reported_by_an_id_that_the_log_contains(
 
 
 async def test_stored_jobs_with_an_unknown_type_or_an_invalid_payload_fail(app: InProcessApp) -> None:
-    gone, unfit = await create(app), await create(app)
+    unknown, invalid = await create(app), await create(app)
     with contextlib.closing(sqlite3.connect(app.database.path)) as other, other:
-        other.execute("UPDATE jobs SET type = 'test.gone' WHERE job_id = ?", (gone,))
-        other.execute("UPDATE jobs SET payload_json = NULL WHERE job_id = ?", (unfit,))
+        other.execute("UPDATE jobs SET type = 'test.removed' WHERE job_id = ?", (unknown,))
+        other.execute("UPDATE jobs SET payload_json = NULL WHERE job_id = ?", (invalid,))
     async with app.working():
-        assert (await app.until_job(gone, "failed"))["error"]["kind"] == "unknown_job_type"
-        assert (await app.until_job(unfit, "failed"))["error"]["kind"] == "payload_invalid"
+        assert (await app.until_job(unknown, "failed"))["error"]["kind"] == "unknown_job_type"
+        assert (await app.until_job(invalid, "failed"))["error"]["kind"] == "payload_invalid"
 
 
 async def test_a_ninth_job_starts_when_one_of_eight_ends(app: InProcessApp) -> None:
@@ -297,13 +295,13 @@ async def test_jobs_of_a_dead_process_end_before_any_job_is_claimed(app: InProce
     ids = [await create(app, "test.hang") for _ in range(3)]
     app.database.commit()
     with contextlib.closing(sqlite3.connect(app.database.path)) as other, other:
-        other.execute("UPDATE jobs SET status = 'running', boot_id = 'an earlier one'")
+        other.execute("UPDATE jobs SET status = 'running', boot_id = 'an earlier process'")
         other.execute("UPDATE jobs SET cancel_requested_at = ? WHERE job_id = ?", (AT, ids[1]))
     waiting = await create(app, priority=100)
     async with app.working():
         await app.until_job(waiting, "succeeded")
-    told = [(one["job"]["job_id"], one["job"]["status"]) for one in app.named("jobs.updated")]
-    assert told[4:] == [
+    updates = [(one["job"]["job_id"], one["job"]["status"]) for one in app.named("jobs.updated")]
+    assert updates[4:] == [
         (ids[0], "interrupted"),
         (ids[1], "cancelled"),
         (ids[2], "interrupted"),

@@ -1,4 +1,4 @@
-"""What becomes of jobs that were running when the process ended, in good order or not."""
+"""Jobs that were running when the process ended, by a crash or a shutdown."""
 
 import sqlite3
 from contextlib import closing
@@ -42,8 +42,8 @@ def path(data_dir: Path) -> Path:
     return data_dir / "sidecar.db"
 
 
-async def die_running(path: Path, *specs: type[SimpleJob], clock: ManualClock | None = None) -> list[str]:
-    """Jobs `0`, `1` … of these types, running in a process that is no more."""
+async def crash_while_running(path: Path, *specs: type[SimpleJob], clock: ManualClock | None = None) -> list[str]:
+    """Returns the ids of jobs named `0`, `1` … of these types, which were running in a process that crashed."""
     async with open_harness(path, clock) as harness:
         ids = [await harness.create_job(str(number), spec) for number, spec in enumerate(specs)]
         claim_all(harness)
@@ -51,14 +51,14 @@ async def die_running(path: Path, *specs: type[SimpleJob], clock: ManualClock | 
 
 
 def claim_all(harness: JobsHarness) -> None:
-    """Claim what there is, as a worker does that dies right after."""
+    """Claims all due jobs, as a worker does right before a crash."""
     while harness.journal.claim([]) is not None:
         pass
 
 
 async def test_a_repeatable_job_runs_again_after_a_crash(path: Path) -> None:
     clock = ManualClock()
-    (job_id,) = await die_running(path, RepeatableJob, clock=clock)
+    (job_id,) = await crash_while_running(path, RepeatableJob, clock=clock)
     clock.advance(1)
     async with open_harness(path, clock) as harness:
         before = await harness.get_job(job_id)
@@ -88,7 +88,7 @@ async def test_a_repeatable_job_runs_again_after_a_crash(path: Path) -> None:
 async def test_a_job_that_must_not_be_repeated_ends_after_a_crash(
     path: Path, spec: type[SimpleJob], status: str
 ) -> None:
-    (job_id,) = await die_running(path, spec)
+    (job_id,) = await crash_while_running(path, spec)
     async with open_harness(path) as harness:
         before = await harness.get_job(job_id)
         async with harness.working():
@@ -104,7 +104,7 @@ async def test_a_job_that_must_not_be_repeated_ends_after_a_crash(
 
 
 async def test_a_job_of_an_unknown_type_is_interrupted(path: Path) -> None:
-    (job_id,) = await die_running(path, RepeatableJob)
+    (job_id,) = await crash_while_running(path, RepeatableJob)
     async with open_harness(path) as harness:
         del harness.registrations["work.repeatable"]
         async with harness.working():
@@ -125,7 +125,7 @@ async def test_a_requested_cancellation_takes_precedence_over_recovery(path: Pat
 
 
 async def test_a_job_that_crashes_the_process_each_time_fails_in_the_end(path: Path) -> None:
-    (job_id,) = await die_running(path, RepeatableJob)
+    (job_id,) = await crash_while_running(path, RepeatableJob)
     for recoveries in (1, 2, 3):
         async with open_harness(path) as harness:
             async with harness.working():
@@ -134,7 +134,7 @@ async def test_a_job_that_crashes_the_process_each_time_fails_in_the_end(path: P
                 assert (job["status"], job["attempt"], job["recoveries"]) == ("running", 1, recoveries)
                 run.succeed()
                 await harness.until_updated(job_id, status="succeeded")
-            undo_the_end(harness, job_id)
+            undo_success(harness, job_id)
     async with open_harness(path) as harness:
         async with harness.working():
             failed = await harness.until_updated(job_id, status="failed")
@@ -143,8 +143,8 @@ async def test_a_job_that_crashes_the_process_each_time_fails_in_the_end(path: P
         assert (again["status"], again["recoveries"], again["attempt"]) == ("queued", 0, 0)
 
 
-def undo_the_end(harness: JobsHarness, job_id: str) -> None:
-    """As if the process had died before the job's end was stored."""
+def undo_success(harness: JobsHarness, job_id: str) -> None:
+    """Restores the state before the job's end, as if the process had crashed before storing it."""
     with harness.database.write():
         harness.database.execute(
             "UPDATE jobs SET status = 'running', finished_at = NULL, result_json = NULL WHERE job_id = ?", (job_id,)
@@ -168,15 +168,15 @@ async def test_a_crash_leaves_the_number_of_failed_attempts_unchanged(path: Path
 
 
 async def test_all_jobs_are_recovered_before_any_is_claimed(path: Path) -> None:
-    ids = await die_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
+    ids = await crash_while_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
     async with open_harness(path) as harness:
         urgent = await harness.create_job("urgent", priority=100)
         harness.received.clear()
         async with harness.working():
             (await harness.handler.next_run("urgent")).succeed()
             await harness.handler.next_run("0")
-        told = [(params["job"]["job_id"], params["job"]["status"]) for params in harness.named("jobs.updated")]
-        assert told[:5] == [
+        updates = [(params["job"]["job_id"], params["job"]["status"]) for params in harness.named("jobs.updated")]
+        assert updates[:5] == [
             (ids[0], "queued"),
             (ids[1], "interrupted"),
             (ids[2], "failed"),
@@ -186,7 +186,7 @@ async def test_all_jobs_are_recovered_before_any_is_claimed(path: Path) -> None:
 
 
 async def test_child_processes_of_a_dead_process_are_killed_before_its_jobs_are_recovered(path: Path) -> None:
-    ids = await die_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
+    ids = await crash_while_running(path, RepeatableJob, SimpleJob, NonRecoverableJob)
     async with open_harness(path) as harness:
         await harness.create_job("new")
         found: list[dict[str, Any]] = []
@@ -200,17 +200,17 @@ async def test_child_processes_of_a_dead_process_are_killed_before_its_jobs_are_
 async def test_a_recovery_that_fails_is_repeated_before_any_job_is_claimed(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody's database browser has the lock when the sidecar starts."""
-    ids = await die_running(path, RepeatableJob, SimpleJob)
+    # Another program holds the write lock when the sidecar starts.
+    ids = await crash_while_running(path, RepeatableJob, SimpleJob)
     async with open_harness(path) as harness:
         await harness.create_job("new")
         harness.database.rows("PRAGMA busy_timeout = 0")
-        with closing(sqlite3.connect(path, isolation_level=None)) as browser:
-            browser.execute("BEGIN IMMEDIATE")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
             async with harness.working():
                 await harness.settle()
                 assert (harness.handler.started, harness.store.counts()) == ([], {"queued": 1, "running": 2})
-                browser.execute("COMMIT")
+                other.execute("COMMIT")
                 harness.look_for_jobs()
                 await harness.handler.next_run("0")
                 await harness.handler.next_run("new")
@@ -220,11 +220,11 @@ async def test_a_recovery_that_fails_is_repeated_before_any_job_is_claimed(
 
 
 async def test_a_worker_whose_recovery_fails_can_be_stopped(path: Path) -> None:
-    await die_running(path, RepeatableJob)
+    await crash_while_running(path, RepeatableJob)
     async with open_harness(path) as harness:
         harness.database.rows("PRAGMA busy_timeout = 0")
-        with closing(sqlite3.connect(path, isolation_level=None)) as browser:
-            browser.execute("BEGIN IMMEDIATE")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
             async with harness.working():
                 await harness.settle()
                 with anyio.fail_after(30):

@@ -7,16 +7,15 @@ from sidecar.job_handler import JobFailed
 from tests.jobs.harness import JobsHarness, RepeatableJob
 
 
-def stumbled() -> JobFailed:
-    """A failure that may pass."""
-    return JobFailed("The remote stumbled.", kind="stumbled", retryable=True)
+def retryable_failure() -> JobFailed:
+    return JobFailed("The server is overloaded.", kind="overloaded", retryable=True)
 
 
-async def finished(harness: JobsHarness, status: str) -> str:
-    """A job that has ended so, after a try that failed."""
+async def finished_job(harness: JobsHarness, status: str) -> str:
+    """Returns the id of a job that ended with this status, after one failed attempt."""
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(stumbled())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         await harness.settle()
         await harness.pass_time(2)
         run = await harness.handler.next_run("a")
@@ -34,7 +33,7 @@ async def finished(harness: JobsHarness, status: str) -> str:
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "interrupted"])
 async def test_a_finished_job_runs_again_with_all_its_attempts(harness: JobsHarness, status: str) -> None:
-    job_id = await finished(harness, status)
+    job_id = await finished_job(harness, status)
     before = await harness.get_job(job_id)
     assert before["status"] == status
     again = await harness.call("jobs.retry", {"job_id": job_id})
@@ -72,18 +71,18 @@ async def test_an_unfinished_job_cannot_be_retried(harness: JobsHarness) -> None
     async with harness.working():
         run = await harness.handler.next_run("a")
         assert await refusal() == (4091, "job_not_finished")
-        run.fail(stumbled())
+        run.fail(retryable_failure())
         await harness.until_updated(job_id, waiting_for="retry")
         assert await refusal() == (4091, "job_not_finished")
         await harness.call("jobs.cancel", {"job_id": job_id})
         await harness.call("jobs.retry", {"job_id": job_id})
     with pytest.raises(RemoteError) as unknown:
-        await harness.call("jobs.retry", {"job_id": "nobody"})
+        await harness.call("jobs.retry", {"job_id": "unknown"})
     assert unknown.value.kind == "job_not_found"
 
 
 async def test_a_job_can_be_retried_before_its_end_is_committed(harness: JobsHarness) -> None:
-    """The host need not wait for the news: between the end and its commit, the job's first run is not gone yet."""
+    """Between the end of a run and its commit, the worker still has the first run."""
     job_id = await harness.create_job("a")
     other = await harness.create_job("b")
     async with harness.working():

@@ -1,4 +1,4 @@
-"""What is forgotten, when, and that the disk gets its space back."""
+"""Pruning of jobs, logs and events, and returning disk space."""
 
 import sqlite3
 from collections.abc import Callable
@@ -25,25 +25,25 @@ DAY_S = 24 * 3600
 
 @pytest.fixture(autouse=True)
 def maintenance(harness: JobsHarness) -> None:
-    """The real maintenance, in the test's worker."""
-    look_after(harness)
+    """Adds the real maintenance handlers to the test's worker."""
+    add_maintenance(harness)
 
 
-def look_after(harness: JobsHarness) -> None:
+def add_maintenance(harness: JobsHarness) -> None:
     harness.registrations.update({one.spec.type: one for one in harness.features.maintenance().registrations})
 
 
 async def maintain(harness: JobsHarness, what: str, **payload: Any) -> dict[str, Any]:
-    """The result of a maintenance job."""
-    made = await harness.call("jobs.create", {"type": f"maintenance.{what}", "payload": payload, "priority": 100})
+    """Runs a maintenance job and returns its result."""
+    created = await harness.call("jobs.create", {"type": f"maintenance.{what}", "payload": payload, "priority": 100})
     async with harness.working():
-        done = await harness.until_updated(made["job"]["job_id"], status="succeeded")
+        done = await harness.until_updated(created["job"]["job_id"], status="succeeded")
     result: dict[str, Any] = done["result"]
     return result
 
 
-def work_off(harness: JobsHarness, name: str, size: int = 0, status: JobStatus = JobStatus.SUCCEEDED) -> str:
-    """A finished job whose payload has about this many bytes, and whose log has a line more than usual."""
+def finish_job(harness: JobsHarness, name: str, size: int = 0, status: JobStatus = JobStatus.SUCCEEDED) -> str:
+    """Returns the id of a finished job with a payload of about `size` bytes and an additional log line."""
     harness.journal.enqueue(SimpleJob(name=name, lock="x" * size))
     claimed = harness.journal.claim([])
     assert claimed is not None
@@ -53,8 +53,8 @@ def work_off(harness: JobsHarness, name: str, size: int = 0, status: JobStatus =
     return claimed.job_id
 
 
-def names_left(harness: JobsHarness) -> list[str]:
-    """The names of the jobs of ours that are there, the oldest first."""
+def remaining_names(harness: JobsHarness) -> list[str]:
+    """Returns the names of the jobs that still exist, oldest first."""
     rows = harness.database.rows(
         "SELECT json_extract(payload_json, '$.name') FROM jobs WHERE type LIKE 'work.%' ORDER BY created_at, job_id"
     )
@@ -62,19 +62,19 @@ def names_left(harness: JobsHarness) -> list[str]:
 
 
 def orphaned_lines(harness: JobsHarness) -> list[Any]:
-    """Lines of logs whose job is gone."""
+    """Returns the log lines whose job no longer exists."""
     return harness.database.rows("SELECT * FROM job_events WHERE job_id NOT IN (SELECT job_id FROM jobs)")
 
 
 async def test_old_finished_jobs_are_pruned_with_their_logs(harness: JobsHarness) -> None:
     for name, status in (("a", JobStatus.SUCCEEDED), ("b", JobStatus.FAILED), ("c", JobStatus.CANCELLED)):
-        work_off(harness, name, status=status)
-    work_off(harness, "d", status=JobStatus.INTERRUPTED)
+        finish_job(harness, name, status=status)
+    finish_job(harness, "d", status=JobStatus.INTERRUPTED)
     harness.clock.advance(20 * DAY_S)
-    young = work_off(harness, "young")
+    young = finish_job(harness, "young")
     harness.clock.advance(10 * DAY_S)
     assert (await maintain(harness, "prune", keep_days=30))["jobs"] == 4
-    assert (names_left(harness), orphaned_lines(harness)) == (["young"], [])
+    assert (remaining_names(harness), orphaned_lines(harness)) == (["young"], [])
     assert await harness.log_messages(young) == ["Queued", "Started", "at work", "Succeeded"]
     assert (await maintain(harness, "prune", keep_days=30))["jobs"] == 0
 
@@ -83,27 +83,27 @@ async def test_an_unfinished_job_is_never_pruned(harness: JobsHarness) -> None:
     await harness.create_job("runs", lock="k" * 2_000_000)
     harness.journal.claim([])
     await harness.create_job("waits", lock="k" * 2_000_000)
-    work_off(harness, "done")
+    finish_job(harness, "done")
     harness.clock.advance(400 * DAY_S)
-    made = await harness.call(
+    created = await harness.call(
         "jobs.create", {"type": "maintenance.prune", "payload": {"keep_days": 1, "max_bytes": 1_000_000}}
     )
     async with harness.working():
-        done = await harness.until_updated(made["job"]["job_id"], status="succeeded")
-    assert (done["result"]["jobs"], names_left(harness)) == (1, ["runs", "waits"])
+        done = await harness.until_updated(created["job"]["job_id"], status="succeeded")
+    assert (done["result"]["jobs"], remaining_names(harness)) == (1, ["runs", "waits"])
 
 
-async def test_the_oldest_jobs_are_pruned_beyond_the_size_limit(harness: JobsHarness) -> None:
+async def test_the_oldest_jobs_are_pruned_exceed_the_size_limit(harness: JobsHarness) -> None:
     for name in "abcdef":
-        work_off(harness, name, size=300_000)
+        finish_job(harness, name, size=300_000)
     assert (await maintain(harness, "prune", max_bytes=1_000_000))["jobs"] == 3
-    assert (names_left(harness), orphaned_lines(harness)) == (["d", "e", "f"], [])
+    assert (remaining_names(harness), orphaned_lines(harness)) == (["d", "e", "f"], [])
     assert (await maintain(harness, "prune", max_bytes=1_000_000))["jobs"] == 0
 
 
 async def test_logs_and_results_count_towards_the_size(harness: JobsHarness) -> None:
     def with_log(name: str) -> None:
-        job_id = work_off(harness, name)
+        job_id = finish_job(harness, name)
         for _ in range(10):
             harness.journal.log(job_id, "info", "page", meta={"page": "x" * 40_000})
 
@@ -117,12 +117,12 @@ async def test_logs_and_results_count_towards_the_size(harness: JobsHarness) -> 
     for make, name in ((with_log, "a"), (with_result, "b"), (with_log, "c"), (with_result, "d")):
         make(name)
     await maintain(harness, "prune", max_bytes=1_000_000)
-    assert names_left(harness) == ["c", "d"]
+    assert remaining_names(harness) == ["c", "d"]
 
 
 async def test_pruning_commits_between_batches(harness: JobsHarness) -> None:
     for number in range(60):
-        work_off(harness, str(number))
+        finish_job(harness, str(number))
     harness.unit_of_work.commit()
     left: list[int] = []
     events = iter([200, 0])
@@ -141,19 +141,19 @@ async def test_pruning_commits_between_batches(harness: JobsHarness) -> None:
 
 async def test_maintenance_reports_its_progress(harness: JobsHarness) -> None:
     for number in range(300):
-        work_off(harness, str(number), size=30_000)
+        finish_job(harness, str(number), size=30_000)
     harness.clock.advance(31 * DAY_S)
     harness.random_fraction = 0
     await maintain(harness, "prune")
     await maintain(harness, "vacuum")
     rows = harness.database.rows("SELECT type, progress, message FROM jobs ORDER BY created_at, job_id")
-    told = {(params["progress"], params["message"]) for params in harness.named("jobs.progress")}
+    reported = {(params["progress"], params["message"]) for params in harness.named("jobs.progress")}
     assert rows == [
         ("maintenance.prune", 1.0, "Deleted 300 old jobs"),
         ("maintenance.vacuum", 1.0, "Returning space to the file system"),
     ]
-    assert told & {(0.3, "Deleted 300 old jobs"), (0.7, "Deleted 300 jobs")}
-    assert all(0 <= fraction < 1 for fraction, _ in told)
+    assert reported & {(0.3, "Deleted 300 old jobs"), (0.7, "Deleted 300 jobs")}
+    assert all(0 <= fraction < 1 for fraction, _ in reported)
 
 
 def log_events(harness: JobsHarness, count: int, size: int = 0) -> None:
@@ -163,13 +163,13 @@ def log_events(harness: JobsHarness, count: int, size: int = 0) -> None:
 
 
 async def replayed(harness: JobsHarness, after_seq: int) -> tuple[int, bool]:
-    """The first seq that is replayed, and whether some before it are lost."""
+    """Returns the first replayed `seq`, and whether earlier events are lost."""
     page = await harness.call("events.replay", {"after_seq": after_seq, "limit": 1})
     return page["events"][0]["params"]["seq"], page["truncated"]
 
 
-async def resumed(harness: JobsHarness, path: Path, after_seq: int) -> str:
-    """What a host is told that comes back having seen so much."""
+async def resume(harness: JobsHarness, path: Path, after_seq: int) -> str:
+    """Restarts the app; returns the outcome for a client that resumes after this `seq`."""
     epoch = harness.outbox.log.epoch()
     harness.close()
     again = JobsHarness(path, harness.clock)
@@ -181,32 +181,32 @@ async def resumed(harness: JobsHarness, path: Path, after_seq: int) -> str:
     return outcome
 
 
-def by_rows(harness: JobsHarness) -> int:
+def exceed_rows(harness: JobsHarness) -> int:
     log_events(harness, LOG_ROWS + 300)
     return harness.outbox.log.window()[1] - LOG_ROWS + 1
 
 
-def by_bytes(harness: JobsHarness) -> int:
+def exceed_bytes(harness: JobsHarness) -> int:
     log_events(harness, 40, size=LOG_BYTES // 32)
     return harness.outbox.log.window()[1] - 30
 
 
-def by_age(harness: JobsHarness) -> int:
+def exceed_age(harness: JobsHarness) -> int:
     log_events(harness, 500)
     harness.clock.advance(7 * DAY_S + 1)
     return harness.outbox.log.window()[1] + 1
 
 
-@pytest.mark.parametrize("beyond", [by_rows, by_bytes, by_age])
+@pytest.mark.parametrize("exceed", [exceed_rows, exceed_bytes, exceed_age])
 async def test_the_event_log_is_pruned_and_a_replay_reports_lost_events(
-    harness: JobsHarness, beyond: Callable[[JobsHarness], int]
+    harness: JobsHarness, exceed: Callable[[JobsHarness], int]
 ) -> None:
-    oldest = beyond(harness)
+    oldest = exceed(harness)
     before = harness.outbox.log.window()[0]
     result = await maintain(harness, "prune")
     found = harness.outbox.log.window()[0]
     assert result == {"jobs": 0, "events": found - before}
-    assert oldest <= found <= oldest + 10  # what the job itself tells comes in
+    assert oldest <= found <= oldest + 10  # the job's own notifications are in the log too
     assert await replayed(harness, 0) == (found, True)
     assert await replayed(harness, found - 2) == (found, True)
     assert await replayed(harness, found - 1) == (found, False)
@@ -216,15 +216,15 @@ async def test_the_event_log_is_pruned_and_a_replay_reports_lost_events(
 async def test_a_client_that_resumes_after_lost_events_must_resync(data_dir: Path, seen: int, outcome: str) -> None:
     path = data_dir / "another.db"
     async with open_harness(path) as harness:
-        look_after(harness)
+        add_maintenance(harness)
         log_events(harness, 500)
         harness.clock.advance(8 * DAY_S)
         await maintain(harness, "prune")
-        assert await resumed(harness, path, harness.outbox.log.window()[0] + seen) == outcome
+        assert await resume(harness, path, harness.outbox.log.window()[0] + seen) == outcome
 
 
-async def log_a_lot(harness: JobsHarness, write: Callable[[Any], None]) -> list[Any]:
-    """The log of a job that logs without end in each of its three tries, and is run again by hand."""
+async def log_in_every_attempt(harness: JobsHarness, write: Callable[[Any], None]) -> list[Any]:
+    """Returns the log of a job that calls `write` in each of its three attempts, and again after `jobs.retry`."""
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         for _ in range(2):
@@ -244,7 +244,7 @@ async def test_a_jobs_log_is_limited_in_lines_over_all_attempts(harness: JobsHar
         for number in range(MAX_LOG_LINES + 10):
             context.log(str(number))
 
-    rows = await log_a_lot(harness, write)
+    rows = await log_in_every_attempt(harness, write)
     assert MAX_LOG_LINES <= len(rows) <= MAX_LOG_LINES + 30
     assert [row for row in rows if row[1] == LOG_FULL] == [("warning", LOG_FULL, '{"truncated":true}')]
     assert [message for _, message, _ in rows[:3]] == ["Queued", "Started", "0"]
@@ -255,7 +255,7 @@ async def test_a_jobs_log_is_limited_in_bytes_over_all_attempts(harness: JobsHar
         for _ in range(20):
             context.log("page", meta={"page": "x" * 60_000})
 
-    rows = await log_a_lot(harness, write)
+    rows = await log_in_every_attempt(harness, write)
     size = sum(len(message) + len(meta or "") for _, message, meta in rows)
     assert MAX_LOG_BYTES - 70_000 < size < MAX_LOG_BYTES + 10_000
     assert [row for row in rows if row[1] == LOG_FULL] == [("warning", LOG_FULL, '{"truncated":true}')]
@@ -277,41 +277,41 @@ async def test_a_truncated_line_counts_with_its_stored_size(harness: JobsHarness
 
 
 async def test_unencodable_messages_and_meta_do_not_fail_the_job(harness: JobsHarness) -> None:
-    circle: dict[str, object] = {}
-    circle["itself"] = circle
+    cycle: dict[str, object] = {}
+    cycle["itself"] = cycle
     job_id = await harness.create_job("a")
     async with harness.working():
         run = await harness.handler.next_run("a")
-        run.context.log("half a sign: \ud83d")
+        run.context.log("half a character: \ud83d")
         run.context.log("whole: \ud83d\ude00")
-        run.context.log("circle", meta=circle)
+        run.context.log("cycle", meta=cycle)
         run.context.log("odd", meta={"object": Path("/x"), "number": float("nan")})
         run.context.log("half", meta={"sign": "\ud83d"})
-        run.context.progress(float("nan"), "half a sign: \ud83d")
+        run.context.progress(float("nan"), "half a character: \ud83d")
         await harness.until(lambda harness: harness.named("jobs.progress"))
         run.succeed()
         await harness.until_updated(job_id, status="succeeded")
     lines = (await harness.jobs.list_log(job_id=job_id)).lines
     assert [(line.message, line.meta) for line in lines[2:-1]] == [
-        ("half a sign: \ufffd", None),
+        ("half a character: \ufffd", None),
         ("whole: \U0001f600", None),
-        ("circle", {"itself": "..."}),
+        ("cycle", {"itself": "..."}),
         ("odd", {"object": "/x", "number": None}),
         ("half", {"unreadable": True}),
     ]
-    progress = {"job_id": job_id, "progress": None, "message": "half a sign: \ufffd"}
+    progress = {"job_id": job_id, "progress": None, "message": "half a character: \ufffd"}
     assert harness.named("jobs.progress") == [progress]
 
 
 def file_bytes(harness: JobsHarness) -> int:
-    """The size of the database's file; its contents are never touched but by SQLite."""
+    """Returns the size of the database file."""
     return harness.database.path.stat().st_size
 
 
-def free_some(harness: JobsHarness, count: int = 600) -> None:
-    """Leave free pages behind: about 30 bytes for each of the 10,000 of `count` jobs."""
+def free_pages(harness: JobsHarness, count: int = 600) -> None:
+    """Leaves free pages behind: about 30 KB per job, including its log and events."""
     for number in range(count):
-        work_off(harness, str(number), size=10_000)
+        finish_job(harness, str(number), size=10_000)
     harness.unit_of_work.commit()
     with harness.database.write():
         for table in ("jobs", "job_events", "event_log"):
@@ -320,7 +320,7 @@ def free_some(harness: JobsHarness, count: int = 600) -> None:
 
 
 async def test_a_vacuum_returns_free_pages_to_the_file_system(harness: JobsHarness) -> None:
-    free_some(harness)
+    free_pages(harness)
     free, size = harness.database.freelist_count(), file_bytes(harness)
     assert free * harness.database.page_size() > 20_000_000
     result = await maintain(harness, "vacuum")
@@ -342,13 +342,13 @@ async def test_the_write_ahead_log_shrinks_after_a_huge_transaction(harness: Job
 
 
 async def test_a_vacuum_continues_while_other_code_writes(harness: JobsHarness) -> None:
-    free_some(harness, 300)
+    free_pages(harness, 300)
     others = iter(range(20))
 
     async def committed() -> None:
         await harness.runtime.committed()
         for number in islice(others, 1):
-            with harness.database.write():  # somebody was faster, and has begun the next turn's transaction
+            with harness.database.write():  # other code has begun the next transaction first
                 harness.database.execute("INSERT INTO database_metadata VALUES (?, '')", (f"fact {number}",))
 
     harness.registrations["maintenance.vacuum"] = Registration(
@@ -374,7 +374,7 @@ async def test_an_adopted_database_can_be_pruned_and_vacuumed(tmp_path: Path) ->
             )
         assert old.execute("PRAGMA auto_vacuum").fetchone() == (0,)
     async with open_harness(tmp_path / "sidecar.db") as harness:
-        look_after(harness)
+        add_maintenance(harness)
         assert harness.database.rows("PRAGMA auto_vacuum") == [(2,)]
         assert harness.database.rows("PRAGMA journal_mode") == [("wal",)]
         assert (tmp_path / "sidecar.db-wal").stat().st_size < 5_000_000
@@ -383,5 +383,5 @@ async def test_an_adopted_database_can_be_pruned_and_vacuumed(tmp_path: Path) ->
         assert (await maintain(harness, "vacuum"))["freed_bytes"] > 9_000_000
         assert (harness.database.freelist_count(), file_bytes(harness) < size - 9_000_000) == (0, True)
     (backup,) = (tmp_path / "backups").iterdir()
-    with closing(sqlite3.connect(backup)) as kept:
-        assert kept.execute("SELECT count(*) FROM jobs").fetchone() == (501,)
+    with closing(sqlite3.connect(backup)) as copied:
+        assert copied.execute("SELECT count(*) FROM jobs").fetchone() == (501,)

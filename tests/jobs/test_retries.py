@@ -1,4 +1,4 @@
-"""Failed tries: which are followed by another, when, and what a person who cancels can rely on."""
+"""Failed attempts: which are retried, when, and how a cancellation takes precedence."""
 
 import math
 from typing import Any
@@ -13,19 +13,17 @@ from tests.jobs.harness import JobsHarness, RepeatableJob, SimpleJob, TimeLimite
 AT = "2026-11-23T08:00:00.000Z"
 
 
-def passing(**more: Any) -> JobFailed:
-    """A failure that may pass."""
-    return JobFailed("The remote stumbled.", kind="stumbled", retryable=True, **more)
+def retryable_failure(**more: Any) -> JobFailed:
+    return JobFailed("The server is overloaded.", kind="overloaded", retryable=True, **more)
 
 
-def lasting() -> JobFailed:
-    """A failure that will not."""
+def permanent_failure() -> JobFailed:
     return JobFailed("The password is wrong.", kind="auth", hint="Sign in again.")
 
 
-STUMBLED = {
-    "kind": "stumbled",
-    "message": "The remote stumbled.",
+OVERLOADED = {
+    "kind": "overloaded",
+    "message": "The server is overloaded.",
     "hint": None,
     "retryable": True,
     "details": None,
@@ -35,7 +33,7 @@ STUMBLED = {
 async def test_a_retryable_failure_is_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         waiting = await harness.until_updated(job_id, waiting_for="retry")
         assert waiting == {
             "job_id": job_id,
@@ -53,11 +51,11 @@ async def test_a_retryable_failure_is_retried(harness: JobsHarness) -> None:
             "waiting_for": "retry",
             "schedule_id": None,
             "progress": 0.0,
-            "message": "Attempt 1 of 3 failed; retrying in 2.0 s: The remote stumbled.",
+            "message": "Attempt 1 of 3 failed; retrying in 2.0 s: The server is overloaded.",
             "cancel_requested": False,
             "payload": {"name": "a", "lock": None},
             "result": None,
-            "error": STUMBLED,
+            "error": OVERLOADED,
             "version": 3,
         }
         assert await harness.get_job(job_id) == waiting
@@ -75,20 +73,20 @@ async def test_a_retryable_failure_is_retried(harness: JobsHarness) -> None:
 async def test_a_job_fails_after_its_last_attempt(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob, max_attempts=2)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         await harness.until_updated(job_id, waiting_for="retry")
         await harness.pass_time(2)
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         failed = await harness.until_updated(job_id, status="failed")
         await harness.pass_time(24 * 3600)
-    assert (failed["attempt"], failed["max_attempts"], failed["error"]) == (2, 2, STUMBLED)
+    assert (failed["attempt"], failed["max_attempts"], failed["error"]) == (2, 2, OVERLOADED)
     assert harness.handler.started == ["a", "a"]
 
 
 async def test_a_type_without_a_policy_has_one_attempt(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         failed = await harness.until_updated(job_id, status="failed")
     assert (failed["attempt"], failed["max_attempts"]) == (1, 1)
 
@@ -96,7 +94,7 @@ async def test_a_type_without_a_policy_has_one_attempt(harness: JobsHarness) -> 
 async def test_a_failure_that_is_not_retryable_is_not_retried(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(lasting())
+        (await harness.handler.next_run("a")).fail(permanent_failure())
         failed = await harness.until_updated(job_id, status="failed")
     assert (failed["attempt"], failed["max_attempts"]) == (1, 3)
     assert failed["error"]["hint"] == "Sign in again."
@@ -135,7 +133,7 @@ async def test_a_bug_in_a_handler_is_retried_within_its_attempts(
         JobFailed("x" * 5_000_000, kind="broken", retryable=True),
         JobFailed("broken", kind="broken", retryable=True, details={"page": "x" * 5_000_000}),
     ],
-    ids=["half a sign", "half a sign in the hint", "what is not JSON", "a long story", "a large page"],
+    ids=["surrogate in the message", "surrogate in the hint", "not JSON", "long message", "large details"],
 )
 async def test_an_error_that_cannot_be_encoded_does_not_affect_other_jobs(
     harness: JobsHarness, error: JobFailed
@@ -152,9 +150,9 @@ async def test_an_error_that_cannot_be_encoded_does_not_affect_other_jobs(
 
 
 def test_an_error_is_stored_as_the_handler_raised_it() -> None:
-    failure = JobFailed("It broke.", kind="broken", hint="Mend it.", retryable=True, details={"at": [1, {"x": None}]})
+    failure = JobFailed("It broke.", kind="broken", hint="Fix it.", retryable=True, details={"at": [1, {"x": None}]})
     assert job_error(failure) == JobError(
-        kind="broken", message="It broke.", hint="Mend it.", retryable=True, details={"at": [1, {"x": None}]}
+        kind="broken", message="It broke.", hint="Fix it.", retryable=True, details={"at": [1, {"x": None}]}
     )
 
 
@@ -182,18 +180,18 @@ def test_delays_double_up_to_a_maximum_with_a_fifth_of_jitter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "waits"),
+    ("requested_s", "delay_s"),
     [(0.0, 0.0), (-5.0, 0.0), (7.5, 7.5), (3600.0, 3600.0), (1e9, 86_400.0), (math.inf, 86_400.0), (math.nan, 0.0)],
 )
-def test_the_remote_servers_delay_is_used_up_to_a_day(named: float, waits: float) -> None:
-    assert backoff_s(5, named, 1.0) == waits
+def test_the_remote_servers_delay_is_used_up_to_a_day(requested_s: float, delay_s: float) -> None:
+    assert backoff_s(5, requested_s, 1.0) == delay_s
 
 
 async def test_the_next_attempt_starts_after_the_remote_servers_delay(harness: JobsHarness) -> None:
     harness.random_fraction = 1.0
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing(retry_after_s=90))
+        (await harness.handler.next_run("a")).fail(retryable_failure(retry_after_s=90))
         waiting = await harness.until_updated(job_id, waiting_for="retry")
         assert waiting["run_at"] == "2026-11-23T08:01:30.000Z"
         await harness.pass_time(89.999)
@@ -206,14 +204,14 @@ async def test_jitter_lengthens_the_delay(harness: JobsHarness) -> None:
     harness.random_fraction = 0.5
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         assert (await harness.until_updated(job_id, waiting_for="retry"))["run_at"] == "2026-11-23T08:00:02.200Z"
 
 
 async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_at_once(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         await harness.until_updated(job_id, waiting_for="retry")
         cancelled = await harness.call("jobs.cancel", {"job_id": job_id})
         assert (cancelled["status"], cancelled["waiting_for"], cancelled["finished_at"]) == ("cancelled", None, AT)
@@ -225,15 +223,20 @@ async def test_a_job_that_waits_for_its_next_attempt_is_cancelled_at_once(harnes
 
 @pytest.mark.parametrize(
     "error",
-    [passing(), lasting(), ZeroDivisionError(), JobSnoozed("later", delay_s=5, waiting_for=WaitingFor.NETWORK)],
-    ids=["may pass", "will not pass", "bug", "snooze"],
+    [
+        retryable_failure(),
+        permanent_failure(),
+        ZeroDivisionError(),
+        JobSnoozed("later", delay_s=5, waiting_for=WaitingFor.NETWORK),
+    ],
+    ids=["retryable", "permanent", "bug", "snooze"],
 )
 async def test_a_cancelled_job_is_cancelled_whatever_its_handler_raises(harness: JobsHarness, error: Exception) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
         (await harness.handler.next_run("a")).on_cancel = error
-        asked = await harness.call("jobs.cancel", {"job_id": job_id})
-        assert (asked["status"], asked["cancel_requested"]) == ("running", True)
+        requested = await harness.call("jobs.cancel", {"job_id": job_id})
+        assert (requested["status"], requested["cancel_requested"]) == ("running", True)
         ended = await harness.until_updated(job_id, status="cancelled")
         await harness.pass_time(3600)
     assert (ended["error"], ended["run_at"], ended["waiting_for"]) == (None, None, None)
@@ -244,23 +247,23 @@ async def test_a_cancelled_job_is_cancelled_whatever_its_handler_raises(harness:
 async def test_a_cancellation_in_the_tick_of_a_failure_takes_precedence_over_a_retry(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())  # the handler has not seen it yet
+        (await harness.handler.next_run("a")).fail(retryable_failure())  # the handler has not resumed yet
         await harness.call("jobs.cancel", {"job_id": job_id})
         await harness.until_updated(job_id, status="cancelled")
         await harness.pass_time(3600)
     assert harness.handler.started == ["a"]
 
 
-@pytest.mark.parametrize("why", [WaitingFor.NETWORK, WaitingFor.RATE_LIMIT])
-async def test_a_snoozed_job_runs_again_and_uses_up_no_attempt(harness: JobsHarness, why: WaitingFor) -> None:
+@pytest.mark.parametrize("reason", [WaitingFor.NETWORK, WaitingFor.RATE_LIMIT])
+async def test_a_snoozed_job_runs_again_and_uses_up_no_attempt(harness: JobsHarness, reason: WaitingFor) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         for _ in range(5):
-            (await harness.handler.next_run("a")).fail(JobSnoozed("You are offline.", delay_s=30, waiting_for=why))
+            (await harness.handler.next_run("a")).fail(JobSnoozed("You are offline.", delay_s=30, waiting_for=reason))
             await harness.settle()
             waiting = await harness.get_job(job_id)
             fields = ("status", "attempt", "waiting_for", "message", "error", "recoveries")
-            assert [waiting[field] for field in fields] == ["queued", 0, why, "You are offline.", None, 0]
+            assert [waiting[field] for field in fields] == ["queued", 0, reason, "You are offline.", None, 0]
             await harness.pass_time(30)
         (await harness.handler.next_run("a")).succeed()
         done = await harness.until_updated(job_id, status="succeeded")
@@ -269,7 +272,7 @@ async def test_a_snoozed_job_runs_again_and_uses_up_no_attempt(harness: JobsHarn
 
 
 @pytest.mark.parametrize(
-    ("named", "run_at"),
+    ("delay_s", "run_at"),
     [
         (0.0, "2026-11-23T08:00:01.000Z"),
         (-math.inf, "2026-11-23T08:00:01.000Z"),
@@ -278,11 +281,11 @@ async def test_a_snoozed_job_runs_again_and_uses_up_no_attempt(harness: JobsHarn
         (math.inf, "2026-11-24T08:00:00.000Z"),
     ],
 )
-async def test_a_snooze_lasts_from_one_second_to_one_day(harness: JobsHarness, named: float, run_at: str) -> None:
+async def test_a_snooze_lasts_from_one_second_to_one_day(harness: JobsHarness, delay_s: float, run_at: str) -> None:
     job_id = await harness.create_job("a")
     async with harness.working():
         (await harness.handler.next_run("a")).fail(
-            JobSnoozed("Later.", delay_s=named, waiting_for=WaitingFor.RATE_LIMIT)
+            JobSnoozed("Later.", delay_s=delay_s, waiting_for=WaitingFor.RATE_LIMIT)
         )
         assert (await harness.until_updated(job_id, waiting_for="rate_limit"))["run_at"] == run_at
 
@@ -290,12 +293,12 @@ async def test_a_snooze_lasts_from_one_second_to_one_day(harness: JobsHarness, n
 async def test_a_snooze_does_not_restore_failed_attempts(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing())
+        (await harness.handler.next_run("a")).fail(retryable_failure())
         await harness.settle()
         await harness.pass_time(2)
         (await harness.handler.next_run("a")).fail(JobSnoozed("Offline.", delay_s=1, waiting_for=WaitingFor.NETWORK))
         snoozed = await harness.until_updated(job_id, waiting_for="network")
-        assert (snoozed["attempt"], snoozed["error"]) == (1, STUMBLED)
+        assert (snoozed["attempt"], snoozed["error"]) == (1, OVERLOADED)
         await harness.pass_time(1)
         await harness.handler.next_run("a")
         assert (await harness.get_job(job_id))["attempt"] == 2
@@ -304,12 +307,10 @@ async def test_a_snooze_does_not_restore_failed_attempts(harness: JobsHarness) -
 async def test_an_immediate_retry_can_be_cancelled(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        (await harness.handler.next_run("a")).fail(passing(retry_after_s=0))
+        (await harness.handler.next_run("a")).fail(retryable_failure(retry_after_s=0))
         while "running" in harness.store.counts():
             await harness.tick()
-        await harness.create_job(
-            "b", SimpleJob, run_at="2027-01-01T00:00:00Z"
-        )  # which wakes the worker in this very turn
+        await harness.create_job("b", SimpleJob, run_at="2027-01-01T00:00:00Z")  # wakes the worker in this tick
         run = await harness.handler.next_run("a")
         await harness.settle()
         await harness.call("jobs.cancel", {"job_id": job_id})
@@ -320,7 +321,12 @@ async def test_an_immediate_retry_can_be_cancelled(harness: JobsHarness) -> None
 async def test_each_snapshot_of_a_retried_job_has_a_higher_version(harness: JobsHarness) -> None:
     job_id = await harness.create_job("a", RepeatableJob)
     async with harness.working():
-        for error in (passing(), JobSnoozed("Later.", delay_s=1, waiting_for=WaitingFor.NETWORK), passing(), passing()):
+        for error in (
+            retryable_failure(),
+            JobSnoozed("Later.", delay_s=1, waiting_for=WaitingFor.NETWORK),
+            retryable_failure(),
+            retryable_failure(),
+        ):
             (await harness.handler.next_run("a")).fail(error)
             await harness.settle()
             await harness.pass_time(10)

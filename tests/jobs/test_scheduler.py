@@ -1,18 +1,14 @@
-"""Schedules: on a grid of the wall clock, through restarts, long nights and clocks that are set."""
+"""Schedules on the wall-clock grid, through restarts, standby and changes of the clock."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from sidecar_protocol.jobs import Schedule
 
 from sidecar.commandline.client import RemoteError
-from sidecar.features import FEATURES
-from tests.in_process_app import PATIENCE_S, ManualClock
+from tests.in_process_app import ManualClock
 from tests.jobs.harness import JobsHarness, RepeatableJob, SimpleJob, open_harness
 
 AT = "2026-11-23T08:00:00.000Z"
@@ -21,25 +17,25 @@ DAY_S = 24 * HOUR_S
 
 
 async def schedules(harness: JobsHarness) -> dict[str, dict[str, Any]]:
-    """All of them, by id."""
+    """Returns all schedules by id."""
     listed = (await harness.call("jobs.schedules.list"))["schedules"]
     return {schedule["schedule_id"]: schedule for schedule in listed}
 
 
 async def run_now(harness: JobsHarness, schedule_id: str = "s") -> dict[str, Any]:
-    """The job that is made by hand, or is still live."""
+    """Returns the result of `jobs.schedules.run`."""
     job: dict[str, Any] = await harness.call("jobs.schedules.run", {"schedule_id": schedule_id})
     return job
 
 
-def made_at(harness: JobsHarness, schedule_id: str = "s") -> list[str]:
-    """When the jobs of a schedule were made, by what `jobs.updated` said."""
+def creation_times(harness: JobsHarness, schedule_id: str = "s") -> list[str]:
+    """Returns when the jobs of a schedule were created, from `jobs.updated`, as HH:MM."""
     jobs = [params["job"] for params in harness.named("jobs.updated")]
     return [job["created_at"][11:16] for job in jobs if job["schedule_id"] == schedule_id and job["version"] == 1]
 
 
 async def finish(harness: JobsHarness, name: str) -> None:
-    """Let a scheduled job succeed, if it runs or is about to."""
+    """Waits for the next run of this job and makes it succeed."""
     (await harness.handler.next_run(name)).succeed()
     await harness.settle()
 
@@ -62,7 +58,7 @@ async def test_a_new_schedule_runs_at_the_next_point_of_its_grid(harness: JobsHa
     assert json.loads(Schedule.model_validate_json(json.dumps(expected), strict=True).model_dump_json()) == expected
     async with harness.working():
         await harness.pass_time(40 * 60 - 0.001)
-        assert made_at(harness) == []
+        assert creation_times(harness) == []
         await harness.pass_time(0.001)
         await finish(harness, "a")
     job = [params["job"] for params in harness.named("jobs.updated")][-1]
@@ -83,13 +79,13 @@ async def test_late_runs_do_not_move_the_grid(harness: JobsHarness) -> None:
         for minutes in (61, 62, 58, 59, 65):
             await harness.pass_time(minutes * 60)
             await finish(harness, "a")
-    assert made_at(harness) == ["09:01", "10:03", "11:01", "12:00", "13:05"]
+    assert creation_times(harness) == ["09:01", "10:03", "11:01", "12:00", "13:05"]
 
 
 async def test_a_period_longer_than_any_session_still_fires(data_dir: Path) -> None:
     clock = ManualClock()
-    made: list[str] = []
-    for _ in range(30):  # opened for a minute, once in an hour
+    created: list[str] = []
+    for _ in range(30):  # the app is open for one minute per hour
         async with open_harness(data_dir / "sidecar.db", clock) as harness:
             harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=DAY_S)
             async with harness.working():
@@ -97,9 +93,9 @@ async def test_a_period_longer_than_any_session_still_fires(data_dir: Path) -> N
                 if harness.handler.started:
                     await finish(harness, "a")
                 await harness.pass_time(60)
-            made += made_at(harness)
+            created += creation_times(harness)
         clock.advance(HOUR_S - 60)
-    assert made == ["00:00"]
+    assert created == ["00:00"]
 
 
 async def test_a_restart_does_not_move_the_grid(data_dir: Path) -> None:
@@ -118,12 +114,12 @@ async def test_a_schedule_skips_runs_while_its_job_is_unfinished(harness: JobsHa
         run = await harness.handler.next_run("a")
         for _ in range(3):
             await harness.pass_time(HOUR_S)
-        assert made_at(harness) == ["09:00"]
+        assert creation_times(harness) == ["09:00"]
         assert (await schedules(harness))["s"]["next_run_at"] == "2026-11-23T13:00:00.000Z"
         run.succeed()
         await harness.settle()
         await harness.pass_time(HOUR_S)
-        assert made_at(harness) == ["09:00", "13:00"]
+        assert creation_times(harness) == ["09:00", "13:00"]
 
 
 async def test_a_queued_job_counts_as_unfinished(harness: JobsHarness) -> None:
@@ -132,33 +128,35 @@ async def test_a_queued_job_counts_as_unfinished(harness: JobsHarness) -> None:
     async with harness.working():
         for _ in range(5):
             await harness.pass_time(60)
-    assert made_at(harness) == ["08:01"]
+    assert creation_times(harness) == ["08:01"]
 
 
-@pytest.mark.parametrize("at_work", [True, False], ids=["asleep", "closed"])
-async def test_one_job_replaces_all_runs_missed_in_standby_or_between_sessions(data_dir: Path, at_work: bool) -> None:
+@pytest.mark.parametrize("in_standby", [True, False], ids=["standby", "closed"])
+async def test_one_job_replaces_all_runs_missed_in_standby_or_between_sessions(
+    data_dir: Path, in_standby: bool
+) -> None:
     path, clock = data_dir / "sidecar.db", ManualClock()
     async with open_harness(path, clock) as harness:
         harness.scheduler.ensure("s", SimpleJob(name="a"), period_s=15 * 60)
-        if at_work:
+        if in_standby:
             async with harness.working():
                 await harness.settle()
                 await harness.pass_time(12 * HOUR_S + 60)
                 await finish(harness, "a")
                 await harness.pass_time(14 * 60)
                 await finish(harness, "a")
-                assert made_at(harness) == ["20:01", "20:15"]
+                assert creation_times(harness) == ["20:01", "20:15"]
             return
     clock.advance(12 * HOUR_S + 60)
     async with open_harness(path, clock) as harness, harness.working():
         await finish(harness, "a")
         await harness.pass_time(14 * 60)
         await finish(harness, "a")
-        assert made_at(harness) == ["20:01", "20:15"]
+        assert creation_times(harness) == ["20:01", "20:15"]
 
 
 def next_runs(harness: JobsHarness, ids: list[str], *, period_s: int, jitter_s: int) -> dict[str, str]:
-    """When schedules with these ids run next."""
+    """Creates schedules with these ids; returns when each runs next."""
     for schedule_id in ids:
         harness.scheduler.ensure(schedule_id, SimpleJob(), period_s=period_s, jitter_s=jitter_s)
     rows = harness.database.rows("SELECT schedule_id, next_run_at FROM job_schedules")
@@ -228,7 +226,7 @@ async def test_small_clock_adjustments_do_not_repeat_a_run(harness: JobsHarness)
         for step_ms in (-400, 400, -900, 900):
             harness.clock.wall_ms += step_ms
             await harness.pass_time(0)
-        assert made_at(harness) == ["08:01"]
+        assert creation_times(harness) == ["08:01"]
 
 
 async def test_a_changed_period_applies_from_now_on_with_the_same_offset(harness: JobsHarness) -> None:
@@ -241,7 +239,7 @@ async def test_a_changed_period_applies_from_now_on_with_the_same_offset(harness
     async with harness.working():
         await harness.pass_time(15 * 60 - 100)
         await finish(harness, "a")
-    assert made_at(harness) == ["08:15"]
+    assert creation_times(harness) == ["08:15"]
 
 
 async def test_a_disabled_schedule_does_not_run_or_catch_up(harness: JobsHarness) -> None:
@@ -253,9 +251,9 @@ async def test_a_disabled_schedule_does_not_run_or_catch_up(harness: JobsHarness
         on = await harness.call("jobs.schedules.update", {"schedule_id": "s", "enabled": True})
         assert (on["enabled"], on["next_run_at"]) == (True, "2026-11-23T14:00:00.000Z")
         await harness.settle()
-        assert made_at(harness) == []
+        assert creation_times(harness) == []
         await harness.pass_time(59 * 60)
-        assert made_at(harness) == ["14:00"]
+        assert creation_times(harness) == ["14:00"]
 
 
 async def test_a_disabled_schedule_can_be_run_on_request(harness: JobsHarness) -> None:
@@ -280,7 +278,7 @@ async def test_a_run_on_request_does_not_move_the_grid(harness: JobsHarness) -> 
         await finish(harness, "a")
         await harness.pass_time(50 * 60)
         await finish(harness, "a")
-    assert made_at(harness) == ["08:10", "09:00"]
+    assert creation_times(harness) == ["08:10", "09:00"]
 
 
 async def test_a_run_on_request_returns_the_unfinished_job_if_there_is_one(harness: JobsHarness) -> None:
@@ -300,7 +298,7 @@ async def test_a_run_on_request_returns_the_unfinished_job_if_there_is_one(harne
 @pytest.mark.parametrize("method", ["jobs.schedules.run", "jobs.schedules.update"])
 async def test_a_schedule_that_does_not_exist_is_not_found(harness: JobsHarness, method: str) -> None:
     with pytest.raises(RemoteError) as refused:
-        await harness.call(method, {"schedule_id": "nobody"})
+        await harness.call(method, {"schedule_id": "unknown"})
     assert (refused.value.code, refused.value.kind) == (4044, "schedule_not_found")
 
 
@@ -317,23 +315,23 @@ async def test_an_invalid_period_is_refused(harness: JobsHarness, period_s: floa
 async def test_a_schedule_with_an_unknown_type_or_an_invalid_payload_is_skipped(
     harness: JobsHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    harness.scheduler.ensure("gone", RepeatableJob(name="gone"), period_s=HOUR_S)
-    harness.scheduler.ensure("unfit", SimpleJob(name="unfit"), period_s=HOUR_S)
-    harness.scheduler.ensure("well", SimpleJob(name="well"), period_s=HOUR_S)
+    harness.scheduler.ensure("unknown", RepeatableJob(name="unknown"), period_s=HOUR_S)
+    harness.scheduler.ensure("invalid", SimpleJob(name="invalid"), period_s=HOUR_S)
+    harness.scheduler.ensure("valid", SimpleJob(name="valid"), period_s=HOUR_S)
     del harness.specs["work.repeatable"]
     with harness.database.write():
-        harness.database.execute("UPDATE job_schedules SET payload_json = '[]' WHERE schedule_id = 'unfit'")
+        harness.database.execute("UPDATE job_schedules SET payload_json = '[]' WHERE schedule_id = 'invalid'")
     async with harness.working():
         await harness.pass_time(HOUR_S)
-        await finish(harness, "well")
+        await finish(harness, "valid")
         await harness.pass_time(HOUR_S)
-        await finish(harness, "well")
+        await finish(harness, "valid")
     warnings = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert len(warnings) == 4
     after = await schedules(harness)
     assert {one: schedule["next_run_at"][11:16] for one, schedule in after.items()} == dict.fromkeys(after, "11:00")
     with pytest.raises(RemoteError) as refused:
-        await run_now(harness, "gone")
+        await run_now(harness, "unknown")
     assert (refused.value.kind, refused.value.data["hint"]) == (
         "schedule_not_found",
         "This version cannot run jobs of the schedule's type.",
@@ -356,44 +354,4 @@ async def test_a_removed_schedule_creates_no_jobs(harness: JobsHarness) -> None:
     harness.scheduler.remove("s")
     async with harness.working():
         await harness.pass_time(DAY_S)
-    assert (await schedules(harness), made_at(harness)) == ({}, [])
-
-
-async def start_and_stop(harness: JobsHarness) -> None:
-    """What the process does: the real job types, the real maintenance."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(harness.features.run_work, lambda: None)
-        with anyio.fail_after(PATIENCE_S):
-            while harness.job_queue.worker is None:
-                await harness.tick()
-            await harness.settle()
-        await harness.features.stop_work(PATIENCE_S)
-
-
-async def test_a_locked_database_does_not_prevent_the_start_of_work(
-    harness: JobsHarness, caplog: pytest.LogCaptureFixture
-) -> None:
-    for name in FEATURES:
-        harness.features.get(name)  # some create their indexes, which the lock would prevent
-    harness.unit_of_work.commit()
-    harness.database.rows("PRAGMA busy_timeout = 0")
-    with closing(sqlite3.connect(harness.database.path, isolation_level=None)) as browser:
-        browser.execute("BEGIN IMMEDIATE")
-        await start_and_stop(harness)
-    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
-        "the maintenance could not be scheduled; the next start tries again"
-    ]
-    await start_and_stop(harness)
-    assert len(await schedules(harness)) == 3
-
-
-async def test_maintenance_is_scheduled_at_the_start(harness: JobsHarness) -> None:
-    await start_and_stop(harness)
-    after = await schedules(harness)
-    assert {
-        one: (schedule["type"], schedule["period_s"], schedule["next_run_at"]) for one, schedule in after.items()
-    } == {
-        "maintenance.backup": ("maintenance.backup", DAY_S, "2026-11-24T00:00:00.000Z"),
-        "maintenance.prune": ("maintenance.prune", DAY_S, "2026-11-24T00:00:00.000Z"),
-        "maintenance.vacuum": ("maintenance.vacuum", 7 * DAY_S, "2026-11-26T00:00:00.000Z"),
-    }
+    assert (await schedules(harness), creation_times(harness)) == ({}, [])

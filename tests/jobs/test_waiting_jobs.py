@@ -1,4 +1,4 @@
-"""A job that runs and waits for somebody, and one that is put off for long."""
+"""`waiting_for`, the time spent snoozed, and stored progress of running jobs."""
 
 import pytest
 from sidecar_protocol.entities import WaitingFor
@@ -54,11 +54,11 @@ async def test_progress_is_stored_once_a_second_by_the_wall_clock(
             run.context.progress(0.2, text)
             await harness.settle()
             assert await row() == [0.1, "first"]
-        harness.clock.wall_ms += 1_000  # the other clock stands, as it does not in a slow sidecar with `--now`
+        harness.clock.wall_ms += 1_000  # the monotonic clock does not move, as with `--now`
         run.context.progress(0.3, "a second later")
         await harness.settle()
         assert await row() == [0.3, "a second later"]
-        harness.clock.wall_ms -= 3_600_000  # somebody set it back
+        harness.clock.wall_ms -= 3_600_000  # the clock was set back
         run.context.progress(0.4, "an hour earlier")
         await harness.settle()
         assert await row() == [0.4, "an hour earlier"]

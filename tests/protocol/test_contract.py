@@ -69,7 +69,9 @@ def test_a_method_has_the_attributes_of_its_declaration() -> None:
     assert (cancel.interface, cancel.result, cancel.raises) == (Jobs, Job, (JobNotFound,))
     assert (cancel.rest, cancel.since) == ("POST /jobs/{job_id}/cancel", "0.1.0")
     assert (cancel.waits, cancel.before_initialize) == (False, False)
-    assert cancel.doc.startswith("Ask a job to stop.\n\nA queued job stops now")
+    assert cancel.doc.startswith(
+        "Requests the cancellation of a job, and returns the job.\n\nA queued job is cancelled"
+    )
     assert named("shutdown").waits
     assert named("system.health").before_initialize
 

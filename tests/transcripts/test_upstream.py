@@ -56,16 +56,16 @@ async def test_recorded_answers_are_played_without_the_server(server: Server, tm
         "POST", server.url, "Google's tokens", form={"code": "hush", "grant_type": "authorization_code"}
     )
     items = HttpRequest("GET", server.url, "The calendar", params=[("page", "1")], auth=("me", "basic-password"))
-    server.answers = [
+    server.responses = [
         body('{"access_token":"a-token","refresh_token":"another-token","expires_in":3600}'),
         refusal(503),
         body(LISTS % "first"),
         body(LISTS % "second"),
     ]
     recorded = await _send(UpstreamRecorder(recording), token, items, items)
-    server.answers = [refusal(500)]  # not used
+    server.responses = [refusal(500)]  # not used
     played = await _send(UpstreamPlayer(recording), token, items, items)
-    assert len(server.heard) == 4
+    assert len(server.requests) == 4
     assert [answer.json() for answer in played[1:]] == [answer.json() for answer in recorded[1:]]
     assert played[0].json() == {
         "access_token": "recorded-access_token",
@@ -82,7 +82,7 @@ async def test_requests_that_differ_only_in_secrets_are_the_same_and_others_are_
     server: Server, tmp_path: Path
 ) -> None:
     recording = tmp_path / "clouds.upstream"
-    server.answers = [OK]
+    server.responses = [OK]
     await _send(
         UpstreamRecorder(recording),
         HttpRequest("POST", server.url, "Tokens", form={"code": "one", "redirect_uri": "x"}),
@@ -96,7 +96,7 @@ async def test_requests_that_differ_only_in_secrets_are_the_same_and_others_are_
 async def test_redirects_from_a_secret_address_are_played_without_being_shown(server: Server, tmp_path: Path) -> None:
     recording = tmp_path / "clouds.upstream"
     moved = refusal(302, "Location: /where?hush\r\n")
-    server.answers = [moved, body('{"at":"the end"}'), moved, refusal(404)]
+    server.responses = [moved, body('{"at":"the end"}'), moved, refusal(404)]
 
     async def followed(upstream: UpstreamRecorder | UpstreamPlayer, address: str) -> list[HttpResponse]:
         answers = []
@@ -122,7 +122,7 @@ async def test_redirects_from_other_addresses_are_recorded_without_possible_toke
     recording = tmp_path / "clouds.upstream"
     request = HttpRequest("GET", server.url, "Jira's sign-in")
     places = ("https://me:hush@id.example.com/login?continue=hush#hush", "/login?hush", "http://[")
-    server.answers = [refusal(302, f"Location: {place}\r\n") for place in places]
+    server.responses = [refusal(302, f"Location: {place}\r\n") for place in places]
     await _send(UpstreamRecorder(recording), *[request] * 3)
     origin = server.url.partition("/secret-path")[0]
     played = await _send(UpstreamPlayer(recording), *[request] * 3)
@@ -151,7 +151,7 @@ async def test_not_modified_answers_only_conditional_requests(server: Server, tm
     recording = tmp_path / "clouds.upstream"
     plain = HttpRequest("GET", server.url, "The calendar")
     conditional = replace(plain, headers={"If-None-Match": "e1"})
-    server.answers = [body("{}"), refusal(304)]
+    server.responses = [body("{}"), refusal(304)]
     await _send(UpstreamRecorder(recording), plain, conditional)
     played = await _send(UpstreamPlayer(recording), conditional, plain, conditional, plain)
     assert [answer.status for answer in played] == [304, 200, 304, 200]
@@ -163,7 +163,7 @@ async def test_bodies_that_are_not_json_are_played_byte_for_byte(
 ) -> None:
     recording = tmp_path / "clouds.upstream"
     request = HttpRequest("GET", server.url, "The calendar")
-    server.answers = [refusal(404, body=content)]
+    server.responses = [refusal(404, body=content)]
     await _send(UpstreamRecorder(recording), request)
     assert (await _send(UpstreamPlayer(recording), request))[0].body == content
 

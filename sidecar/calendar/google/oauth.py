@@ -32,7 +32,7 @@ SUFFICIENT_SCOPES: Final = (
 REVOKE_TIMEOUT_S: Final = 15.0
 """The user waits for it when an account is deleted."""
 DEFAULT_LIFETIME_S: Final = 3_599.0
-"""Of an access token; Google's own, used if a response has none (RFC 6749, 5.1 only recommends it)."""
+"""Used if a token response has no `expires_in`, which RFC 6749, 5.1 only recommends; Google's usual value."""
 WHAT: Final = "Google's sign-in"
 _CODE: Final = re.compile(r"[A-Za-z_]{1,64}")
 
@@ -49,7 +49,7 @@ class Endpoints:
 
     @classmethod
     def at(cls, base: str | None) -> "Endpoints":
-        """Returns the endpoints of a fake at this URL, or Google's if it is None."""
+        """Returns the endpoints of a fake at this URL, or Google's own for None."""
         if base is None:
             return cls()
         return cls(

@@ -7,6 +7,7 @@ others.
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ from sidecar.calendar.credentials import CredentialsStore
 from sidecar.calendar.google import events as google_events
 from sidecar.calendar.google.errors import api_error, is_rate_limited
 from sidecar.calendar.google.oauth import Client, Endpoints, GoogleOAuth
-from sidecar.calendar.google.tokens import AccessTokens, TokenSource
+from sidecar.calendar.google.tokens import AccessTokens, GetToken
 from sidecar.calendar.provider import (
     AccountReader,
     ConnectedAccount,
@@ -52,6 +53,8 @@ CALENDAR_FIELDS: Final = (
     "nextPageToken,items(id,summary,summaryOverride,description,timeZone,backgroundColor,foregroundColor,accessRole,"
     "primary,selected,hidden,deleted)"
 )
+
+Params = Sequence[tuple[str, str]]
 
 
 class GoogleProvider(Provider):
@@ -101,11 +104,11 @@ class GoogleProvider(Provider):
         return ConnectedAccount(email, credentials, calendars=calendars)
 
     def open(self, account: StoredAccount) -> "GoogleReader":
-        return self.reader(self.tokens.of(account))
+        return self.reader(partial(self.tokens.get, account))
 
-    def reader(self, tokens: TokenSource) -> "GoogleReader":
-        """Returns a reader of the account that the tokens belong to."""
-        return GoogleReader(self._http, self.oauth.endpoints.calendar, tokens)
+    def reader(self, get_token: GetToken) -> "GoogleReader":
+        """Returns a reader of the account that the token belongs to."""
+        return GoogleReader(self._http, self.oauth.endpoints.calendar, get_token)
 
     async def revoke(self, account: StoredAccount) -> bool:
         self.tokens.forget(account.account_id)
@@ -116,15 +119,15 @@ class GoogleProvider(Provider):
 class GoogleReader(AccountReader):
     """Reads the calendars and events of one account."""
 
-    def __init__(self, http: Http, base_url: str, tokens: TokenSource) -> None:
+    def __init__(self, http: Http, base_url: str, get_token: GetToken) -> None:
         self._http = http
         self._base_url = base_url
-        self._tokens = tokens
+        self._get_token = get_token
 
     async def list_calendars(self) -> list[RemoteCalendar]:
         params = [("maxResults", "250"), ("showHidden", "true"), ("fields", CALENDAR_FIELDS)]
         calendars: list[RemoteCalendar] = []
-        async with aclosing(self._responses("/users/me/calendarList", params, "Google's calendars", None)) as responses:
+        async with aclosing(self._responses("/users/me/calendarList", params, None)) as responses:
             async for body in responses:
                 calendars += [google_events.calendar(item) for item in _items(body) if not item.get("deleted")]
         if not calendars:  # every account has one; accepting this would delete all stored calendars
@@ -140,7 +143,7 @@ class GoogleReader(AccountReader):
             params += [("timeMin", start), ("timeMax", end)]
         path = f"/calendars/{quote(query.calendar_id, safe='')}/events"
         cursor = None
-        async with aclosing(self._responses(path, params, "Google's events", query)) as responses:
+        async with aclosing(self._responses(path, params, query)) as responses:
             async for body in responses:
                 cursor = get_text(body, "nextSyncToken")  # only in the last response
                 items = _items(body)
@@ -149,13 +152,13 @@ class GoogleReader(AccountReader):
         yield EventPage(cursor=cursor)
 
     async def _responses(
-        self, path: str, params: Sequence[tuple[str, str]], what: str, query: EventQuery | None
+        self, path: str, params: Params, query: EventQuery | None
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yields the bodies of all pages.  A page without items is not necessarily the last one."""
         seen: set[str] = set()
         page_token: list[tuple[str, str]] = []
         for _ in range(MAX_RESPONSES):
-            body = await self._get(path, [*params, *page_token], what, query)
+            body = await self._get(path, [*params, *page_token], query)
             yield body
             token = get_text(body, "nextPageToken")
             if not token:
@@ -164,16 +167,15 @@ class GoogleReader(AccountReader):
                 break
             seen.add(token)
             page_token = [("pageToken", token)]
-        raise JobFailed(f"Could not read {what}: Google repeated a page.", kind="bad_response", retryable=True)
+        raise JobFailed(f"Could not read {_what(query)}: Google repeated a page.", kind="bad_response", retryable=True)
 
-    async def _get(
-        self, path: str, params: Sequence[tuple[str, str]], what: str, query: EventQuery | None
-    ) -> dict[str, Any]:
+    async def _get(self, path: str, params: Params, query: EventQuery | None) -> dict[str, Any]:
+        what = _what(query)
         try:
-            token = await self._tokens.token()
+            token = await self._get_token(None)
             response = await self._send(path, params, what, token)
             if response.status == 401:
-                token = await self._tokens.token(rejected=token)
+                token = await self._get_token(token)
                 response = await self._send(path, params, what, token)
             if response.status != 200:
                 raise api_error(response, what, query)
@@ -184,10 +186,14 @@ class GoogleReader(AccountReader):
             raise job_error(error) from None
         return body
 
-    async def _send(self, path: str, params: Sequence[tuple[str, str]], what: str, token: str) -> HttpResponse:
+    async def _send(self, path: str, params: Params, what: str, token: str) -> HttpResponse:
         headers = {"authorization": f"Bearer {token}"}
         request = HttpRequest("GET", self._base_url + path, what, params=params, headers=headers)
         return await self._http.send(request, is_transient=is_rate_limited)
+
+
+def _what(query: EventQuery | None) -> str:
+    return "Google's calendars" if query is None else "Google's events"
 
 
 def _page(items: Sequence[Mapping[str, Any]], zone: str) -> EventPage:

@@ -33,7 +33,6 @@ from sidecar.calendar.accounts import Accounts
 from sidecar.calendar.google.oauth import AuthorizationRequest, Grant, OAuthRefused, authorization_url, error_code
 from sidecar.calendar.google.provider import GoogleProvider
 from sidecar.calendar.google.sign_ins_store import SignIn, SignInsStore, Stage
-from sidecar.calendar.google.tokens import FixedToken
 from sidecar.calendar.provider import ConnectedAccount, RemoteCalendar
 from sidecar.calendar.sealed import CODE, VERIFIER
 from sidecar.clock import iso, iso_now
@@ -175,8 +174,12 @@ class GoogleSignInService(GoogleSignIn):
 
     async def _list_calendars(self, grant: Grant) -> list[RemoteCalendar]:
         """Lists the calendars so that they are shown before the first sync, which reports the errors."""
+
+        async def get_token(_: str | None) -> str:
+            return grant.access_token
+
         try:
-            return await self._google.reader(FixedToken(grant.access_token)).list_calendars()
+            return await self._google.reader(get_token).list_calendars()
         except (AccountRefused, JobFailed, JobSnoozed) as error:
             log.warning("could not list the calendars of a new account: %s", error.message)
             return []

@@ -4,8 +4,9 @@ They are only in memory, and are refreshed a minute before they expire, by one r
 """
 
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 
@@ -23,6 +24,9 @@ TESTING_AGES_MS: Final = (round(6.5 * DAY_MS), 9 * DAY_MS)
 """The age of a sign-in that Google has ended after seven days, as it does for projects in status `Testing`."""
 _RECONNECT: Final = "Connect the account again."
 
+GetToken = Callable[[str | None], Awaitable[str]]
+"""Returns the access token for a request; not the one of its argument, which the API has rejected."""
+
 
 @dataclass(slots=True)
 class _Tokens:
@@ -31,27 +35,6 @@ class _Tokens:
     """All refresh tokens of this account, oldest first: a reader that has an older one uses the newest."""
     access_token: str = field(default="", repr=False)
     expires_ms: int = 0
-
-
-class TokenSource(Protocol):
-    """The source of the access token for a request."""
-
-    async def token(self, rejected: str | None = None) -> str:
-        """Returns a token other than `rejected`, which the API did not accept.
-
-        Raises `AccountRefused` and `HttpError`.
-        """
-
-
-class FixedToken:
-    """The token of a sign-in that has no account yet."""
-
-    def __init__(self, access_token: str) -> None:
-        self._access_token = access_token
-
-    async def token(self, rejected: str | None = None) -> str:
-        del rejected
-        return self._access_token
 
 
 class AccessTokens:
@@ -76,11 +59,8 @@ class AccessTokens:
     def forget(self, account_id: str) -> None:
         self._accounts.pop(account_id, None)
 
-    def of(self, account: StoredAccount) -> TokenSource:
-        return _AccountTokens(self, account)
-
     async def get(self, account: StoredAccount, rejected: str | None) -> str:
-        """Returns an access token that is valid for another minute.  Raises as `TokenSource.token`."""
+        """Returns an access token that is valid for another minute.  Raises `AccountRefused` and `HttpError`."""
         refresh_token = get_text(account.credentials, "refresh_token")
         if not refresh_token:
             raise AccountRefused("token_missing", "The account has no refresh token.", _RECONNECT)
@@ -134,14 +114,3 @@ class AccessTokens:
         if account.signed_in_ms is None:
             return False
         return TESTING_AGES_MS[0] <= self._clock.now_ms() - account.signed_in_ms <= TESTING_AGES_MS[1]
-
-
-@dataclass(frozen=True, slots=True)
-class _AccountTokens:
-    """The tokens of one account."""
-
-    tokens: AccessTokens
-    account: StoredAccount
-
-    async def token(self, rejected: str | None = None) -> str:
-        return await self.tokens.get(self.account, rejected)

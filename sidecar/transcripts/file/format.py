@@ -11,10 +11,12 @@ Each start of the sidecar appends a header, so a file recorded over restarts has
 If the machine crashes, the last line of a run may be incomplete; readers skip it.
 """
 
+import os
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +69,12 @@ class Entry:
         return self.facts.get("msg")
 
     @property
+    def messages(self) -> list[Any]:
+        """The messages of a batch, or the only one."""
+        message = self.facts.get("msg")
+        return message if type(message) is list else [message]
+
+    @property
     def method(self) -> str | None:
         """The method of a single request or notification."""
         message = self.facts.get("msg")
@@ -80,12 +88,10 @@ class Entry:
 
     @property
     def is_eof(self) -> bool:
-        """Whether stdin ended here."""
         return "eof" in self.facts
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, if the sidecar exited here."""
         return self.facts.get("exit")
 
     @property
@@ -119,7 +125,9 @@ def read(path: Path) -> Iterator[Header | Entry]:
                     incomplete = incomplete or f"{where}: not JSON: {error}"
                 continue
             if type(facts) is dict and "transcript" in facts:
-                _check_version(facts, where)
+                if facts["transcript"] != VERSION:
+                    version = facts["transcript"]
+                    raise NotATranscript(f"{where}: transcript version {version}; this program reads {VERSION}")
                 has_header, incomplete = True, ""
                 yield Header(number, facts)
                 continue
@@ -136,11 +144,6 @@ def read(path: Path) -> Iterator[Header | Entry]:
         raise NotATranscript(incomplete or f"{path}: the file is empty")
 
 
-def _check_version(facts: dict[str, Any], where: str) -> None:
-    if facts["transcript"] != VERSION:
-        raise NotATranscript(f"{where}: transcript version {facts['transcript']}; this program reads {VERSION}")
-
-
 def read_runs(path: Path) -> list[Run]:
     """Returns the whole file, one item per run.  Raises as `read` does."""
     runs: list[Run] = []
@@ -150,6 +153,11 @@ def read_runs(path: Path) -> list[Run]:
         else:
             runs[-1][1].append(line)
     return runs
+
+
+def open_private(path: Path) -> FileIO:
+    """Opens a file that only its owner can read, for appending and without a buffer."""
+    return open(path, "ab+", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def message_prefix(t: float, direction: str) -> bytes:

@@ -20,6 +20,16 @@ SHAPES: Final = {
     "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
 }
 """Ids and times as the sidecar writes them, including inside texts and file names."""
+TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "cursor": (str,),
+    "object": (dict,),
+    "array": (list,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
 EXAMPLES: Final[dict[str, Any]] = {
     "uuid": "01a00000-0000-7000-8000-000000000000",
     "date-time": "2026-11-23T08:00:00.000Z",
@@ -70,10 +80,7 @@ def is_of_kind(kind: str, actual: Any) -> bool:
     """Returns whether a value matches `{"$any": kind}`."""
     if kind in SHAPES:
         return isinstance(actual, str) and re.fullmatch(SHAPES[kind], actual) is not None
-    if kind in ("number", "integer"):
-        return type(actual) is int or (kind == "number" and type(actual) is float)
-    types = {"string": str, "cursor": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
-    return kind == "anything" or (kind in types and isinstance(actual, types[kind]))
+    return kind == "anything" or type(actual) in TYPES.get(kind, ())
 
 
 def matches(expression: str, actual: Any) -> bool:

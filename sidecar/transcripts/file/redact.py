@@ -29,16 +29,15 @@ class Redactor:
         self._schemas = schemas
         self._sent, self._received = schemas.secret_names()
         self._numbers: dict[bytes, int] = {}
-        self._sent_names = _any_of(self._sent)
-        self._received_names = _any_of(self._received)
+        self._sent_pattern = _any_of(self._sent)
+        self._received_pattern = _any_of(self._received)
 
     def may_contain_secret(self, data: bytes, *, from_client: bool) -> bool:
         """Returns whether lines must be parsed and redacted before they are written.  On the hot path."""
         # An escape can hide a name; a carriage return or a BOM would break the line that is written.
         if from_client and (b"\r" in data or b"\\u" in data or _BOM in data):
             return True
-        names = self._sent_names if from_client else self._received_names
-        return names is not None and names.search(data) is not None
+        return (self._sent_pattern if from_client else self._received_pattern).search(data) is not None
 
     def may_contain_secret_raw(self, data: bytes) -> bool:
         """Returns whether a line that is not JSON may show a secret, since it names a secret member."""
@@ -50,9 +49,9 @@ class Redactor:
             value = from_json(line.removeprefix(_BOM))
         except ValueError:
             return None
-        messages = value if type(value) is list else [value]
-        made = [self._message(message, from_client=from_client) for message in messages]
-        return to_json(made if type(value) is list else made[0])
+        if type(value) is list:
+            return to_json([self._message(message, from_client=from_client) for message in value])
+        return to_json(self._message(value, from_client=from_client))
 
     def _message(self, message: Any, *, from_client: bool) -> Any:
         if type(message) is not dict:
@@ -94,10 +93,9 @@ class Redactor:
         return {SECRET_KEY: number, **like}
 
 
-def _any_of(names: frozenset[str]) -> re.Pattern[bytes] | None:
-    """Returns a pattern for any of the names in quotes, or None if there are no names."""
-    escaped = [re.escape(name.encode()) for name in sorted(names)]
-    return re.compile(rb'"(?:%b)"' % b"|".join(escaped)) if escaped else None
+def _any_of(names: frozenset[str]) -> re.Pattern[bytes]:
+    """Returns a pattern for any of the names in quotes."""
+    return re.compile(f'"(?:{"|".join(map(re.escape, sorted(names)))})"'.encode())
 
 
 def placeholder(number: int) -> str:

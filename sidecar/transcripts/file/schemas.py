@@ -4,7 +4,7 @@ Read from openrpc.json, which is generated from the contract, so that no pydanti
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic_core import from_json
 
@@ -16,7 +16,7 @@ _REFERENCE: Final = "#/components/"
 
 
 class ContractSchemas:
-    """The contract's schemas by method, notification and job type."""
+    """The contract's schemas by method, notification and job type; a name may be anything that a client sent."""
 
     def __init__(self, openrpc: bytes) -> None:
         document = from_json(openrpc)
@@ -33,27 +33,22 @@ class ContractSchemas:
         return list(self._results)
 
     def params(self, method: Any) -> Schema:
-        """Returns the schema of a method's params; `method` may be anything that a client sent."""
-        return self._params.get(method, UNDECLARED) if isinstance(method, str) else UNDECLARED
+        return _named(self._params, method)
 
     def result(self, method: Any) -> Schema:
-        """Returns the schema of a method's result."""
-        found: Schema = self._results.get(method, UNDECLARED) if isinstance(method, str) else UNDECLARED
-        return found
+        return _named(self._results, method)
 
-    def notification(self, name: str | None) -> Schema:
+    def notification(self, name: Any) -> Schema:
         """Returns the schema of a notification's params."""
-        return self._notifications[name]["params"] if name in self._notifications else UNDECLARED
+        return cast("Schema", _named(self._notifications, name).get("params", UNDECLARED))
 
-    def coalescing(self, name: str | None) -> Mapping[str, Any] | None:
+    def coalescing(self, name: Any) -> Mapping[str, Any] | None:
         """Returns how notifications of this name may be merged, or None if each one is sent."""
-        known = self._notifications.get(name or "")
-        return known.get("coalescing") if known else None
+        return _named(self._notifications, name).get("coalescing")
 
     def job(self, job_type: Any, part: str) -> Schema:
         """Returns the schema of the `payload` or `result` of a job of this type."""
-        known = self._jobs.get(job_type) if isinstance(job_type, str) else None
-        return known[part] if known else UNDECLARED
+        return cast("Schema", _named(self._jobs, job_type).get(part, UNDECLARED))
 
     def resolved(self, schema: Schema) -> Schema:
         """Follows references, including those with additional keywords in an `allOf`."""
@@ -84,11 +79,9 @@ class ContractSchemas:
                     return self.job(value.get("type"), name)
                 if choice.get("title") == "LoggedEvent" and name == "params":
                     return self.notification(value.get("method"))
-                found: Schema = choice["properties"][name]
-                return found
+                return cast("Schema", choice["properties"][name])
             if isinstance(choice.get("additionalProperties"), dict):
-                other: Schema = choice["additionalProperties"]
-                return other
+                return cast("Schema", choice["additionalProperties"])
         return UNDECLARED
 
     def has_member(self, schema: Schema, name: str) -> bool:
@@ -97,11 +90,8 @@ class ContractSchemas:
 
     def item(self, schema: Schema) -> Schema:
         """Returns the schema of a list's items."""
-        for choice in self.choices(schema):
-            if isinstance(choice.get("items"), dict):
-                found: Schema = choice["items"]
-                return found
-        return UNDECLARED
+        found = (choice["items"] for choice in self.choices(schema) if isinstance(choice.get("items"), dict))
+        return next(found, UNDECLARED)
 
     def format(self, schema: Schema) -> str | None:
         """Returns the format of a value (`uuid`, `date-time`, `cursor`, …), or None."""
@@ -114,11 +104,10 @@ class ContractSchemas:
         return sent, frozenset(name for schema in received for name in self._secrets(schema, set()))
 
     def _secrets(self, schema: Schema, seen: set[str]) -> Iterator[str]:
-        reference = str(schema.get("$ref", ""))
-        if reference in seen:
-            return
-        if reference:
-            seen.add(reference)
+        if "$ref" in schema:
+            if schema["$ref"] in seen:
+                return
+            seen.add(schema["$ref"])
         resolved = self.resolved(schema)
         for name, member in resolved.get("properties", {}).items():
             if member.get(SECRET) or self.resolved(member).get(SECRET):
@@ -129,6 +118,10 @@ class ContractSchemas:
         inner += [resolved[key] for key in ("items", "additionalProperties") if isinstance(resolved.get(key), dict)]
         for one in inner:
             yield from self._secrets(one, seen)
+
+
+def _named(schemas: Mapping[str, Schema], name: Any) -> Schema:
+    return schemas.get(name, UNDECLARED) if isinstance(name, str) else UNDECLARED
 
 
 def _object(params: list[dict[str, Any]]) -> Schema:

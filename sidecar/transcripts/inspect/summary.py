@@ -3,6 +3,7 @@
 The file is read once, as a stream; names and sizes of messages are stored, not the messages.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -29,7 +30,7 @@ class Call:
     error: str | None = None
     """The error's kind."""
     notifications: int = 0
-    """How many came before the next request."""
+    """Number of notifications before the next request."""
 
 
 @dataclass(slots=True)
@@ -45,10 +46,9 @@ class Notification:
 
 @dataclass(slots=True)
 class Gap:
-    """A time without messages."""
+    """A time without messages; `line` is the line that ends it."""
 
     line: int
-    """The line that ends it."""
     t: float
     ms: float
 
@@ -57,13 +57,13 @@ class Gap:
 class Totals:
     """All calls of one method."""
 
-    calls: int = 0
-    errors: int = 0
-    unanswered: int = 0
-    p50_ms: float | None = None
-    p95_ms: float | None = None
-    max_ms: float | None = None
-    bytes: int = 0
+    calls: int
+    errors: int
+    unanswered: int
+    p50_ms: float | None
+    p95_ms: float | None
+    max_ms: float | None
+    bytes: int
 
 
 @dataclass(slots=True)
@@ -85,19 +85,15 @@ class RunSummary:
 
     def methods(self) -> dict[str, Totals]:
         """Returns the totals by method, most called first."""
-        by_method: dict[str, list[Call]] = {}
+        names = Counter(call.method for call in self.calls)
+        by_method: dict[str, list[Call]] = {name: [] for name, _ in names.most_common()}
         for call in self.calls:
-            by_method.setdefault(call.method, []).append(call)
-        made = {method: _totals(calls) for method, calls in by_method.items()}
-        return dict(sorted(made.items(), key=lambda one: -one[1].calls))
+            by_method[call.method].append(call)
+        return {method: _totals(calls) for method, calls in by_method.items()}
 
     def notification_counts(self) -> dict[str, int]:
         """Returns how often the sidecar sent each notification, most frequent first."""
-        counts: dict[str, int] = {}
-        for one in self.notifications:
-            if not one.from_client:
-                counts[one.method] = counts.get(one.method, 0) + 1
-        return dict(sorted(counts.items(), key=lambda one: -one[1]))
+        return dict(Counter(one.method for one in self.notifications if not one.from_client).most_common())
 
     def longest_gaps(self) -> list[Gap]:
         """Returns the longest gaps in the order of time."""
@@ -113,10 +109,10 @@ def summarize(lines: Iterable[Header | Entry]) -> list[RunSummary]:
     runs: list[RunSummary] = []
     open_calls: dict[Any, Call] = {}
     for line in lines:
-        if type(line) is Header:
+        if isinstance(line, Header):
             runs.append(RunSummary(line.facts))
             open_calls = {}
-        elif type(line) is Entry:
+        else:
             _add_entry(runs[-1], line, open_calls)
     return runs
 
@@ -126,26 +122,26 @@ def _add_entry(run: RunSummary, entry: Entry, open_calls: dict[Any, Call]) -> No
         run.gaps.append(Gap(entry.line, run.duration_ms, round(entry.t - run.duration_ms, 3)))
     run.duration_ms = max(run.duration_ms, entry.t)
     run.bytes += entry.size
-    message = entry.message
-    if message is None:
+    if entry.message is None:
         run.unreadable += entry.raw is not None
         run.exit_code = run.exit_code if entry.exit_code is None else entry.exit_code
         return
     run.messages += 1
-    for one in message if type(message) is list else [message]:
-        if type(one) is dict:
-            _add_message(run, entry, one, open_calls)
+    for message in entry.messages:
+        if type(message) is dict:
+            _add_message(run, entry, message, open_calls)
 
 
 def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:
     request_id, method = message.get("id"), message.get("method")
+    has_valid_id = type(request_id) in (int, str)  # a request without one was refused, with a null id
     if method is None:
         if not entry.from_client:
-            _add_answer(run, entry, message, open_calls)
+            _add_answer(run, entry, message, open_calls.pop(request_id, None) if has_valid_id else None)
     elif entry.from_client and "id" in message:
         call = Call(entry.line, entry.t, str(method), entry.size)
         run.calls.append(call)
-        if type(request_id) in (int, str):  # otherwise it was refused, without an id
+        if has_valid_id:
             open_calls[request_id] = call
     else:
         run.notifications.append(Notification(entry.line, entry.t, str(method), entry.size, entry.from_client))
@@ -153,9 +149,7 @@ def _add_message(run: RunSummary, entry: Entry, message: dict[str, Any], open_ca
             run.calls[-1].notifications += 1
 
 
-def _add_answer(run: RunSummary, entry: Entry, message: dict[str, Any], open_calls: dict[Any, Call]) -> None:
-    request_id = message.get("id")
-    call = open_calls.pop(request_id, None) if type(request_id) in (int, str) else None
+def _add_answer(run: RunSummary, entry: Entry, message: dict[str, Any], call: Call | None) -> None:
     if call is None:
         run.refused += 1
         return
@@ -167,13 +161,13 @@ def _add_answer(run: RunSummary, entry: Entry, message: dict[str, Any], open_cal
 
 def _totals(calls: list[Call]) -> Totals:
     taken = sorted(call.latency_ms for call in calls if call.latency_ms is not None)
-    totals = Totals(
+    last = len(taken) - 1
+    return Totals(
         calls=len(calls),
         errors=sum(call.error is not None for call in calls),
         unanswered=len(calls) - len(taken),
+        p50_ms=taken[last // 2] if taken else None,
+        p95_ms=taken[last * 95 // 100] if taken else None,
+        max_ms=taken[-1] if taken else None,
         bytes=sum(call.answer_bytes + call.sent_bytes for call in calls),
     )
-    if taken:
-        last = len(taken) - 1
-        totals.p50_ms, totals.p95_ms, totals.max_ms = taken[last // 2], taken[last * 95 // 100], taken[-1]
-    return totals

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, TypeGuard
+from functools import cache, partial
+from typing import Any, Final, TypeGuard, cast
 
 from pydantic_core import to_json
 from sidecar_protocol.contract import RpcError
@@ -21,6 +22,7 @@ VOLATILE: Final = frozenset({"date-time", "measured"})
 ANY_PARAMS: Final = frozenset({"initialize"})
 """Methods matched by name only: the handshake contains the client's own version and process id."""
 MAX_DETAILS: Final = 10
+RECORD_HINT: Final = "Record it with `sidecar serve --record FILE`."
 READ_AHEAD: Final = 500
 """Lines read at once while nothing else is to be done; they take a few milliseconds."""
 
@@ -51,8 +53,7 @@ class RecordedNotification:
 
     @property
     def method(self) -> str:
-        method: str = self.message["method"]
-        return method
+        return cast("str", self.message["method"])
 
 
 @dataclass(slots=True)
@@ -104,17 +105,14 @@ class Recording:
             return False
         if entry.from_client:
             self._read_input(entry)
-            return True
-        if entry.exit_code is not None:
+        elif entry.exit_code is not None:
             self.exit_code = entry.exit_code
-        message = entry.message
-        if entry.is_notification:
+        elif entry.is_notification:
             self._read_notifications += 1
-            recorded = RecordedNotification(entry.t, self._segment, message, entry.has_patterns)
+            recorded = RecordedNotification(entry.t, self._segment, entry.message, entry.has_patterns)
             self.notifications.append(recorded)
-            return True
-        for answer in message if type(message) is list else [message]:
-            if type(answer) is dict:
+        else:
+            for answer in entry.messages:
                 self._read_answer(entry, answer)
         return True
 
@@ -122,8 +120,7 @@ class Recording:
         self._segment += 1
         if entry.is_eof:
             self._eof_segment = self._segment
-        messages = entry.message if type(entry.message) is list else [entry.message]
-        if not sum(self._read_request(entry, message) for message in messages):
+        if not sum(self._read_request(entry, message) for message in entry.messages):
             self._segments_without_request.add(self._segment)
 
     def _read_request(self, entry: Entry, message: Any) -> bool:
@@ -139,8 +136,8 @@ class Recording:
         self._not_in_loose.append(request)
         return True
 
-    def _read_answer(self, entry: Entry, message: dict[str, Any]) -> None:
-        request_id = message.get("id")
+    def _read_answer(self, entry: Entry, message: Any) -> None:
+        request_id = message.get("id") if type(message) is dict else None
         request = self._unanswered.pop(request_id, None) if _is_id(request_id) else None
         if request is not None:
             is_error = "error" in message
@@ -173,17 +170,16 @@ class Recording:
         Two requests are the same if method and params are, except for times, secrets and machine-dependent values.
         """
         exactly = exact(params)
-        loosely: Key | None = None
+        similar = cache(partial(self._loose_key, method, params))  # slow, and most requests are repeated exactly
         while True:
             same_method = self._exact.get(method)
-            found = None if same_method is None else _first_unused(same_method.get(exactly))
-            if found is None and same_method is not None:
-                loosely = loosely or self.loose(method, params)
-                found = _first_unused(self._similar(loosely))
+            found = None
+            if same_method is not None:
+                found = _first_unused(same_method.get(exactly)) or _first_unused(self._similar(similar()))
             if found is not None or not self.read_line():
                 break
-        if found is None:
-            again = self._exact.get(method, {}).get(exactly) or self._similar(loosely or self.loose(method, params))
+        if found is None and same_method is not None:
+            again = same_method.get(exactly) or self._similar(similar())
             found = again[-1] if again else None
         if found is not None:
             found.is_used = True
@@ -194,16 +190,15 @@ class Recording:
     def _similar(self, key: Key) -> deque[RecordedRequest] | None:
         """Returns the requests that differ only in volatile params; their index is built on the first use."""
         for request in self._not_in_loose:
-            self._loose.setdefault(self.loose(request.method, request.params), deque()).append(request)
+            self._loose.setdefault(self._loose_key(request.method, request.params), deque()).append(request)
         self._not_in_loose.clear()
         return self._loose.get(key)
 
-    def loose(self, method: str, params: dict[str, Any]) -> Key:
+    def _loose_key(self, method: str, params: dict[str, Any]) -> Key:
         """Returns the method and the params without times, secrets and machine-dependent values, sorted by name."""
         if method in ANY_PARAMS:
             return method, b""
-        schema = self._schemas.params(method)
-        return method, to_json(self._without_volatile(params, schema))
+        return method, to_json(self._without_volatile(params, self._schemas.params(method)))
 
     def _without_volatile(self, value: Any, schema: Schema) -> Any:
         if type(value) is dict:
@@ -244,12 +239,9 @@ def not_recorded(recordings: Sequence[Recording], method: str, params: dict[str,
     found = [(one, *nearest) for one in recordings if (nearest := one.nearest(method, params)) is not None]
     if not found:
         similar = sorted({name for one in recordings for name in one.similar_methods(method)})
-        hint = f"Similar recorded methods: {', '.join(similar)}." if similar else ""
+        hint = f"Similar recorded methods: {', '.join(similar)}." if similar else RECORD_HINT
         names = ", ".join(one.name for one in recordings)
-        return NotRecorded(
-            f"No transcript has {method}; replayed: {names}.",
-            hint=hint or "Record it with `sidecar serve --record FILE`.",
-        )
+        return NotRecorded(f"No transcript has {method}; replayed: {names}.", hint=hint)
     recording, request, paths = min(found, key=lambda one: len(one[2]))
     details = [
         {"path": path, "message": f"recorded: {_value_at(request.params, path)}"} for path in paths[:MAX_DETAILS]
@@ -271,9 +263,7 @@ def _is_id(value: Any) -> TypeGuard[int | str]:
 
 def exact(params: dict[str, Any]) -> bytes:
     """Returns a request's params as JSON, without `_meta`."""
-    if "_meta" in params:
-        params = {name: value for name, value in params.items() if name != "_meta"}
-    return to_json(params) if params else b"{}"
+    return to_json({name: value for name, value in params.items() if name != "_meta"})
 
 
 def _first_unused(requests: deque[RecordedRequest] | None) -> RecordedRequest | None:

@@ -22,8 +22,8 @@ from sidecar.paths import schema_dir
 from sidecar.storage.unit_of_work import UnitOfWork
 from sidecar.transcripts.file.format import Entry, Header, NotATranscript, read
 from sidecar.transcripts.file.schemas import ContractSchemas
-from sidecar.transcripts.replay.faults import HELP, Fault, FaultKind, Faults
-from sidecar.transcripts.replay.player import FastPlayer, PacedPlayer, Player
+from sidecar.transcripts.replay.faults import HELP, Fault, Faults, parse_fault
+from sidecar.transcripts.replay.player import Player
 from sidecar.transcripts.replay.recording import Recording, not_recorded
 from sidecar.wire.descriptors import claim_stdio
 from sidecar.wire.host_watch import watch_parent
@@ -69,7 +69,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 def _fault(text: str) -> Fault:
     try:
-        return Fault(text)
+        return parse_fault(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -87,9 +87,8 @@ def main(argv: list[str]) -> NoReturn:
     except (OSError, NotATranscript, LookupError) as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - stderr, as `serve` does
         os._exit(exit_codes.USAGE)
-    runner = asyncio.Runner()
     try:
-        code = runner.run(_run(recordings, options, wire, parent))
+        code = asyncio.Runner().run(_run(recordings, options, wire, parent))
     except NotATranscript as error:
         print(f"sidecar: {error}", file=sys.stderr)  # noqa: T201 - see above
         code = exit_codes.USAGE
@@ -98,8 +97,7 @@ def main(argv: list[str]) -> NoReturn:
 
 
 async def _run(recordings: list[Recording], options: argparse.Namespace, wire: tuple[int, int], parent: int) -> int:
-    server = ReplayServer(recordings, options, wire, parent)
-    return await server.run()
+    return await ReplayServer(recordings, options, wire, parent).run()
 
 
 def _check_method(name: str | None, schemas: ContractSchemas) -> None:
@@ -139,9 +137,8 @@ class ReplayServer:
         self._unit_of_work.connect(None, WireOut(self._connection, self._writer))
         self._recordings = recordings
         self._waits_for: str | None = options.wait_for
-        player = PacedPlayer if options.pace == "recorded" else FastPlayer
-        is_held = self._waits_for is not None
-        self._players: list[Player] = [player(one, self, self._loop, is_held=is_held) for one in recordings]
+        is_fast, is_held = options.pace == "fast", self._waits_for is not None
+        self._players = [Player(one, self, is_fast=is_fast, is_held=is_held) for one in recordings]
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
@@ -216,46 +213,40 @@ class ReplayServer:
     def answer(self, request: Request, answer: bytes, *, is_error: bool) -> None:
         """Answers a request under the client's id."""
         reply = self._connection.reply_error if is_error else self._connection.reply
-        if self._faults:
-            self._send_or_fail(request.method, lambda: self._writer.queue_response(reply(request, answer)))
-        else:
-            self._writer.queue_response(reply(request, answer))
-            self._unit_of_work.request_commit()
+        self._send_or_fail(request.method, lambda: reply(request, answer))
 
     def notify(self, method: str, message: bytes) -> None:
         """Sends a notification, in its place among the answers."""
-        self._send_or_fail(method, lambda: self._writer.queue_response(message + b"\n"))
+        self._send_or_fail(method, lambda: message + b"\n")
 
-    def _send_or_fail(self, name: str, send: Callable[[], None]) -> None:
-        if not self._faults:
-            send()
-            self._unit_of_work.request_commit()
-            return
-        for fault in self._faults.at(name):
-            if fault.kind is FaultKind.GARBAGE:
-                self._writer.queue_response(GARBAGE)
-            elif fault.kind is FaultKind.DELAY:
-                self._loop.call_later(fault.delay_s, lambda: self._send(send))
-                return
-            else:
-                self._fail(fault.kind)
-                return
-        self._send(send)
+    def _send_or_fail(self, name: str, line: Callable[[], bytes]) -> None:
+        """Sends a line, unless a fault prevents that; answers are not put into their batch before they are sent."""
+        for fault in self._faults.at(name) if self._faults else ():
+            match fault.kind:
+                case "garbage":
+                    self._writer.queue_response(GARBAGE)
+                case "delay":
+                    self._loop.call_later(fault.delay_s, lambda: self._send(line))
+                    return
+                case "drop":
+                    return
+                case kind:
+                    self._fall_silent(kind)
+                    return
+        self._send(line)
 
-    def _send(self, send: Callable[[], None]) -> None:
+    def _send(self, line: Callable[[], bytes]) -> None:
         if not self._is_silent:
-            send()
+            self._writer.queue_response(line())
             self._unit_of_work.request_commit()
 
-    def _fail(self, kind: FaultKind) -> None:
-        if kind is FaultKind.DROP:
-            return
+    def _fall_silent(self, kind: str) -> None:
         if not self._is_silent:
             self._writer.flush()  # messages before the fault are sent
         self._is_silent = True
-        if kind is FaultKind.KILL:
+        if kind == "kill":
             os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
-        elif kind is FaultKind.CLOSE:
+        elif kind == "close":
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._out)
             os.close(null)

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.paths import command, isolated_environment, schema_dir
+from sidecar.paths import command, isolated_environment, options_of, relative_to, schema_dir
 from sidecar.transcripts.file.format import Entry, Header, read_runs, write
 from sidecar.transcripts.file.patterns import is_secret, secret_to_send
 from sidecar.transcripts.file.schemas import ContractSchemas
@@ -63,12 +63,25 @@ def check(path: Path, options: VerifyOptions, record: Path | None = None) -> lis
     Raises NotATranscript or OSError.
     """
     runs = read_runs(path)
-    unfixed = next((header for header, _ in runs if options.exact and not _is_fixed(header, options)), None)
-    if unfixed is not None:
-        return [Mismatch(unfixed.line, "neither clock nor ids are fixed (--now, --seed), so it cannot be exact")]
+    for header, _ in runs:
+        if options.exact and None in _fixed(header, options).values():
+            return [Mismatch(header.line, "neither clock nor ids are fixed (--now, --seed), so it cannot be exact")]
     with _data_dir(options) as data_dir:
         start = partial(_start, path, options, data_dir, record=record)
         return verify(runs, start, contract_schemas(), exact=options.exact)
+
+
+def verified(path: Path, options: VerifyOptions, *, can_update: bool) -> tuple[list[Mismatch], bool]:
+    """Verifies a transcript and updates it first if that is allowed and it differs.
+
+    Returns the mismatches and whether the file was updated.  An order of messages that varies between runs differs
+    again after an update.  Raises NotATranscript, EndedEarly or OSError.
+    """
+    mismatches = check(path, options)
+    if not mismatches or not can_update:
+        return mismatches, False
+    update(path, options)
+    return check(path, options), True
 
 
 def update(path: Path, options: VerifyOptions) -> None:
@@ -118,41 +131,28 @@ def _data_dir(options: VerifyOptions) -> Iterator[Path]:
         yield data_dir
 
 
-def _is_fixed(header: Header, options: VerifyOptions) -> bool:
-    fixed = _fixed(header, options)
-    return fixed["--now"] is not None and fixed["--seed"] is not None
-
-
 def _fixed(header: Header, options: VerifyOptions) -> dict[str, Any]:
     fixed = header.facts.get("fixed") or {}
     return {
-        "--now": fixed.get("now") if options.now is None else options.now,
-        "--seed": fixed.get("seed") if options.seed is None else options.seed,
+        "now": fixed.get("now") if options.now is None else options.now,
+        "seed": fixed.get("seed") if options.seed is None else options.seed,
     }
 
 
 def _start(
     path: Path, options: VerifyOptions, data_dir: Path, header: Header, record: Path | None = None
 ) -> SidecarProcess:
-    fixed = header.facts.get("fixed") or {}
-    named = {
-        **_fixed(header, options),
-        "--upstream": path.parent / fixed["upstream"] if "upstream" in fixed else None,
-        "--record": record,
-    }
-    arguments = [str(part) for name, value in named.items() if value is not None for part in (name, value)]
+    upstream = (header.facts.get("fixed") or {}).get("upstream")
+    arguments = options_of(
+        **_fixed(header, options), upstream=None if upstream is None else path.parent / upstream, record=record
+    )
     program = options.command or command("serve")
-    env = {name: _value(value, path) for name, value in (header.facts.get("env") or {}).items()}
+    recorded = header.facts.get("env") or {}
+    values = {name: secret_to_send(one) if is_secret(one) else str(one) for name, one in recorded.items()}
+    env = {name: relative_to(path.parent, value) for name, value in values.items()}
     return SidecarProcess(
         [*program, *arguments], isolated_environment(data_dir, {**env, **options.env}), options.timeout_s
     )
-
-
-def _value(value: Any, path: Path) -> str:
-    if is_secret(value):
-        return secret_to_send(value)
-    text = str(value)
-    return str((path.parent / text).resolve()) if text.startswith(("./", "../")) else text
 
 
 # --- explaining ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ members that they do not know.  A member that the contract does not declare is a
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, takewhile, zip_longest
@@ -28,7 +28,7 @@ from sidecar.transcripts.file.patterns import (
     secret_to_send,
 )
 from sidecar.transcripts.file.redact import SECRET_KEY
-from sidecar.transcripts.file.schemas import UNDECLARED, ContractSchemas, Schema
+from sidecar.transcripts.file.schemas import ContractSchemas, Schema
 from sidecar.transcripts.verify.matching import match_unordered
 
 BOUND: Final = frozenset({"uuid", "id", "cursor"})
@@ -151,7 +151,7 @@ class Comparison:
 
     def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         form = self.schemas.format(schema)
-        if form == "measured" and _kind(expected) == _kind(actual):
+        if form == "measured" and _kind(expected) is _kind(actual):
             return expected
         if type(expected) is dict:
             if (kind := pattern_of(expected)) is not None:
@@ -190,7 +190,7 @@ class Comparison:
 
     def _object(self, expected: dict[str, Any], actual: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for name in _keys(expected, actual):
+        for name in {**expected, **actual}:
             inner = f"{path}.{name}" if path else name
             if name not in actual:
                 self._found.append(Difference(inner, expected[name], NOT_THERE))
@@ -205,7 +205,7 @@ class Comparison:
 
     def _is_equal(self, expected: Any, actual: Any, form: str | None) -> bool:
         if type(expected) is not type(actual):
-            return _is_number(expected, actual) and bool(expected == actual)
+            return _kind(expected) is _kind(actual) and bool(expected == actual)
         if form == COUNTED and type(expected) is int and not self._exact:
             return self.bindings.bind_seq(expected, actual)
         if form in BOUND and expected is not None and not self._exact:
@@ -217,9 +217,8 @@ class Comparison:
     def _is_same_text(self, expected: str, actual: str) -> bool:
         """Compares texts without the ids and times in them, and paths without their folder."""
         if expected in self.bindings.actual and not _SHAPE.search(expected):
-            return bool(
-                self.bindings.actual[expected] == actual
-            )  # an id, known from a place where the contract declares it
+            # An id, known from a place where the contract declares it.
+            return bool(self.bindings.actual[expected] == actual)
         if _PATH.match(expected) and _PATH.match(actual):
             expected, actual = _PATH.sub("", expected), _PATH.sub("", actual)
         if _SHAPE.sub("", expected) != _SHAPE.sub("", actual):
@@ -228,9 +227,7 @@ class Comparison:
         return all(self._is_same_match(one, other) for one, other in matches)
 
     def _is_same_match(self, expected: re.Match[str], actual: re.Match[str]) -> bool:
-        if expected.lastgroup != actual.lastgroup:
-            return False
-        if self._exact:
+        if self._exact or expected.lastgroup != actual.lastgroup:
             return expected[0] == actual[0]
         if expected.lastgroup == "uuid":
             return self.bindings.bind(expected[0], actual[0])
@@ -274,11 +271,8 @@ class Comparison:
             return [self.to_actual(one) for one in message]
         if type(message) is not dict:
             return message
-        schema = self.schemas.params(message.get("method"))
-        return {
-            name: self._value_to_actual(value, schema if name == "params" else UNDECLARED)
-            for name, value in message.items()
-        }
+        schema = {"properties": {"params": self.schemas.params(message.get("method"))}}
+        return self._value_to_actual(message, schema)
 
     def _value_to_actual(self, value: Any, schema: Schema) -> Any:
         if type(value) is dict:
@@ -313,11 +307,6 @@ def _replaced(text: str, by: dict[Any, Any]) -> str:
     return _SHAPE.sub(lambda match: str(by.get(match[0], match[0])), text)
 
 
-def _keys(one: dict[str, Any], other: dict[str, Any]) -> Iterator[str]:
-    yield from one
-    yield from (name for name in other if name not in one)
-
-
 def _with_texts_of(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
     """Returns the expected error with the actual texts: clients branch on `data.kind`, never on text."""
     made = {**expected, "message": actual.get("message")}
@@ -332,9 +321,5 @@ def _with_texts_of(expected: dict[str, Any], actual: dict[str, Any]) -> dict[str
     return {**made, "data": data}
 
 
-def _kind(value: Any) -> str:
-    return "number" if type(value) in (int, float) else type(value).__name__
-
-
-def _is_number(*values: Any) -> bool:
-    return all(type(value) in (int, float) for value in values)
+def _kind(value: Any) -> Any:
+    return float if type(value) is int else type(value)

@@ -56,9 +56,6 @@ class _Rerecording(RunVerifier):
     def _judge(self, entry: Entry, result: Any, recorded: Any = None) -> None:
         """Ignores differences: they are the reason for the update."""
 
-    def _expect_notification(self, entry: Entry) -> None:
-        self._expect_group([entry])
-
     def _expect_group(self, group: list[Entry]) -> None:
         """Waits for these notifications; leaves others that arrived, since they may belong to later entries."""
         del self._later[: len(group)]
@@ -143,7 +140,7 @@ class _Merge:
         self._methods = {
             to_json(one["id"]): one.get("method")
             for entry in self._sent
-            for one in (entry.message if type(entry.message) is list else [entry.message])
+            for one in entry.messages
             if type(one) is dict and "id" in one
         }
 

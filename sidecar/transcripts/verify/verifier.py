@@ -79,7 +79,7 @@ class RunVerifier:
                     self._send(group[0])
                     continue
                 self._flush()
-                if len(group) > 1:
+                if len(group) > 1 or is_ordered(group[0], self._schemas):
                     self._expect_group(group)
                 else:
                     self._expect(group[0])
@@ -109,7 +109,7 @@ class RunVerifier:
         elif entry.raw is not None:
             self._unsent.append(_raw(entry))
         else:
-            for message in entry.message if type(entry.message) is list else [entry.message]:
+            for message in entry.messages:
                 if type(message) is dict and "id" in message:
                     self._methods[_key(message)] = message.get("method")
             self._unsent.append(to_json(self._comparison.to_actual(entry.message)))
@@ -132,14 +132,8 @@ class RunVerifier:
             actual = self._wait(lambda: self._unmatched.answers.get(key)).pop(0)
             self._answered.add(key)
             self._judge(entry, self._comparison.answer(entry.message, actual, self._methods.get(key)))
-        elif is_ordered(entry, self._schemas):
-            self._expect_notification(entry)
         elif entry.is_notification:
             self._add_to_stream(self._recorded_streams, entry.message, entry.line)
-
-    def _expect_notification(self, entry: Entry) -> None:
-        actual = self._next_notification()
-        self._judge(entry, self._comparison.notification(entry.message, actual))
 
     def _expect_batch(self, entry: Entry) -> None:
         wanted = {_key(one) for one in entry.message}
@@ -171,7 +165,8 @@ class RunVerifier:
         for key, answers in self._unmatched.answers.items():
             extra += answers if has_ended or key in self._answered else []
         for message in extra:
-            what = _answer_to(message, self._methods) if _is_answer(message) else message["method"]
+            is_notification = type(message) is dict and "method" in message
+            what = message["method"] if is_notification else _answer_to(message, self._methods)
             actual = self._comparison.to_recorded(message)
             self.mismatches.append(Mismatch(entries[-1].line, f"{what} was received but not recorded", None, actual))
 
@@ -209,9 +204,9 @@ class RunVerifier:
     def _next_notification(self) -> Any:
         return self._wait(lambda: self._unmatched.notifications).pop(0)
 
-    def _wait(self, ready: Callable[[], list[Any] | None], timeout_s: float | None = None) -> list[Any]:
+    def _wait(self, ready: Callable[[], list[Any] | None]) -> list[Any]:
         while not (found := ready()):
-            if not self._receive(timeout_s):
+            if not self._receive():
                 raise EOFError
         return found
 
@@ -225,7 +220,7 @@ class RunVerifier:
             return False
         if type(message) is list:
             self._unmatched.batches.append(message)
-        elif _is_answer(message):
+        elif "method" not in message:
             self._unmatched.answers.setdefault(_key(message), []).append(message)
         elif self._schemas.coalescing(message["method"]) is not None:
             self._add_to_stream(self._actual_streams, message, 0)
@@ -299,10 +294,6 @@ def _raw(entry: Entry) -> bytes:
 def _answer_to(message: Any, methods: dict[bytes, Any]) -> str:
     answers = message if type(message) is list else [message]
     return "the answer to " + ", ".join(str(methods.get(_key(one)) or "a line without an id") for one in answers)
-
-
-def _is_answer(message: Any) -> bool:
-    return type(message) is list or "method" not in message
 
 
 def _key(message: Any) -> bytes:

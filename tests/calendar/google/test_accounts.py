@@ -1,4 +1,4 @@
-"""Accounts: with a token at hand, changed, deleted; those of the old backend; those that were being deleted."""
+"""Google accounts: connecting with a token, changing, deleting, and accounts of the old backend."""
 
 import json
 from pathlib import Path
@@ -18,23 +18,21 @@ PAST = timed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z")
 BOTH = (SCOPE + "calendar.calendarlist.readonly", SCOPE + "calendar.events.readonly")
 
 
-async def kind_of(call: Any) -> str:
-    """The kind of the error that a call ends with."""
+async def error_kind(call: Any) -> str:
+    """Returns the kind of the error that the call raises."""
     with pytest.raises(RemoteError) as caught:
         await call
     return str(caught.value.data["kind"])
 
 
-async def test_an_account_can_be_made_of_a_refresh_token_from_elsewhere(
-    harness: GoogleHarness, google: FakeGoogle
-) -> None:
+async def test_an_account_can_be_connected_with_a_refresh_token(harness: GoogleHarness, google: FakeGoogle) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
     token = google.oauth.add_grant(ADA, BOTH).refresh_token
     account = await harness.accounts.create(
         provider="google", email=ADA, display_name="Me", credentials={"refresh_token": token}
     )
     assert (account.email, account.display_name, account.status) == (ADA, "Me", "active")
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == ["Meeting"]
     again = await harness.accounts.create(provider="google", email=ADA.upper(), credentials={"refresh_token": token})
     assert again.account_id == account.account_id
@@ -45,53 +43,53 @@ async def test_an_account_can_be_made_of_a_refresh_token_from_elsewhere(
 @pytest.mark.parametrize(
     ("params", "kind"),
     [
-        ({"provider": "google", "credentials": {"refresh_token": "made up"}}, "calendar_credentials_rejected"),
+        ({"provider": "google", "credentials": {"refresh_token": "invalid"}}, "calendar_credentials_rejected"),
         ({"provider": "google"}, "invalid_params"),
         ({"provider": "google", "credentials": {"password": "x"}}, "invalid_params"),
         ({"provider": "outlook", "credentials": {"refresh_token": "x"}}, "calendar_provider_unavailable"),
     ],
 )
-async def test_credentials_that_do_not_work_make_no_account(
+async def test_rejected_credentials_create_no_account(
     harness: GoogleHarness, params: dict[str, Any], kind: str
 ) -> None:
-    assert await kind_of(harness.accounts.create(email=ADA, **params)) == kind
+    assert await error_kind(harness.accounts.create(email=ADA, **params)) == kind
     assert (await harness.calendars.list_accounts()).accounts == []
 
 
-async def test_a_token_of_somebody_elses_or_without_the_scope_makes_no_account(
+async def test_a_token_of_another_user_or_without_the_scope_creates_no_account(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add_calendar("bob@example.com", "bob@example.com", entry={"primary": True})
     for grant in (google.oauth.add_grant("bob@example.com", BOTH), google.oauth.add_grant(ADA, ("openid",))):
         credentials = {"refresh_token": grant.refresh_token}
         call = harness.accounts.create(provider="google", email=ADA, credentials=credentials)
-        assert await kind_of(call) == "calendar_credentials_rejected"
+        assert await error_kind(call) == "calendar_credentials_rejected"
 
 
-async def test_a_wider_window_is_read_by_the_next_sync_and_a_narrower_one_forgets_what_is_too_far_ahead(
+async def test_a_wider_range_of_days_is_read_and_a_narrower_one_deletes_events_far_ahead(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     for name, day in (("long ago", "2026-01-10"), ("soon", "2026-12-10"), ("far ahead", "2027-11-10")):
         google.calendars.add(ADA, summary=name, **timed(f"{day}T10:00:00Z", f"{day}T11:00:00Z"))
-    account = await harness.connected()
+    account = await harness.connect()
     assert await harness.titles() == ["soon", "far ahead"]
     wider = await harness.accounts.update(account_id=account.account_id, past_days=400)
     assert (wider.past_days, wider.future_days) == (400, 400)
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == ["long ago", "soon", "far ahead"]
     await harness.accounts.update(account_id=account.account_id, past_days=30, future_days=30, display_name="Me")
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == ["long ago", "soon"]
     assert (await harness.calendars.get_account(account_id=account.account_id)).display_name == "Me"
-    assert await kind_of(harness.accounts.update(account_id="nobody", past_days=1)) == "calendar_account_not_found"
-    assert await kind_of(harness.accounts.sync(account_id="nobody")) == "calendar_account_not_found"
+    assert await error_kind(harness.accounts.update(account_id="unknown", past_days=1)) == "calendar_account_not_found"
+    assert await error_kind(harness.accounts.sync(account_id="unknown")) == "calendar_account_not_found"
 
 
-async def test_a_deleted_account_leaves_nothing_behind_and_takes_its_sign_in_back(
+async def test_deleting_an_account_deletes_its_data_and_revokes_its_sign_in(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
-    account = await harness.connected()
+    account = await harness.connect()
     assert len(await harness.feed()) == 1
     harness.received.clear()
     deleted = await harness.accounts.delete(account_id=account.account_id)
@@ -101,12 +99,10 @@ async def test_a_deleted_account_leaves_nothing_behind_and_takes_its_sign_in_bac
         assert tables(harness, f"SELECT count(*) FROM {table}") == [(0,)], table
     assert (await harness.remote(Schedules).list()).schedules == []
     assert [it["status"] for it in harness.named("accounts.updated")] == ["deleting", "deleted"]
-    assert await kind_of(harness.accounts.delete(account_id=account.account_id)) == "calendar_account_not_found"
+    assert await error_kind(harness.accounts.delete(account_id=account.account_id)) == "calendar_account_not_found"
 
 
-async def test_a_sync_under_way_ends_with_its_account_and_writes_nothing_more(
-    harness: GoogleHarness, google: FakeGoogle
-) -> None:
+async def test_deleting_an_account_cancels_its_running_sync(harness: GoogleHarness, google: FakeGoogle) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
     account = await harness.sign_in()
     release = google.hold("/events")
@@ -120,15 +116,17 @@ async def test_a_sync_under_way_ends_with_its_account_and_writes_nothing_more(
     assert tables(harness, "SELECT count(*) FROM calendar_calendars") == [(0,)]
 
 
-async def test_a_sign_in_that_cannot_be_taken_back_keeps_no_account(harness: GoogleHarness, google: FakeGoogle) -> None:
-    account = await harness.connected()
+async def test_an_account_is_deleted_even_if_its_sign_in_cannot_be_revoked(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
+    account = await harness.connect()
     google.close()
     assert not (await harness.accounts.delete(account_id=account.account_id)).revoked
     assert (await harness.calendars.list_accounts()).accounts == []
 
 
-def of_the_old_backend(folder: Path, *tokens: str) -> None:
-    """A database with an account of Ada's for each refresh token, as google-auth writes credentials."""
+def create_old_database(folder: Path, *tokens: str) -> None:
+    """Creates a database with an account of Ada for each refresh token, with credentials as google-auth writes them."""
     folder.mkdir(parents=True)
     with old_database(folder) as old:
         for number, token in enumerate(tokens):
@@ -144,24 +142,24 @@ def of_the_old_backend(folder: Path, *tokens: str) -> None:
             insert(old, "calendar_accounts", account_id=f"old-{number}", **row)
 
 
-async def test_an_account_of_the_old_backend_is_synced_as_it_is(
+async def test_an_account_of_the_old_backend_can_be_synced(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
-    of_the_old_backend(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
-    with_event = google.calendars.add(ADA, summary="Meeting", **PAST)
+    create_old_database(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
+    event_id = google.calendars.add(ADA, summary="Meeting", **PAST)
     async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
         await harness.features.get("calendar").run()
         [schedule] = (await harness.remote(Schedules).list()).schedules
         assert (schedule.type, schedule.payload) == ("calendar.sync", {"account_id": "old-0", "full": False})
-        await harness.synced("old-0")
-        assert [it["event_id"] for it in await harness.events()] == [with_event]
+        await harness.sync("old-0")
+        assert [it["event_id"] for it in await harness.events()] == [event_id]
 
 
-async def test_deleting_one_of_two_accounts_with_the_same_address_leaves_the_others_sign_in_alone(
+async def test_a_sign_in_is_not_revoked_while_another_account_has_the_same_address(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
     grants = [google.oauth.add_grant(ADA, BOTH) for _ in range(2)]
-    of_the_old_backend(data_dir, *(grant.refresh_token for grant in grants))
+    create_old_database(data_dir, *(grant.refresh_token for grant in grants))
     async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
         assert not (await harness.accounts.delete(account_id="old-0")).revoked
         assert [grant.alive for grant in grants] == [True, True]
@@ -169,15 +167,15 @@ async def test_deleting_one_of_two_accounts_with_the_same_address_leaves_the_oth
         assert [grant.alive for grant in grants] == [False, False]
 
 
-async def test_what_was_being_deleted_when_the_process_died_is_deleted_by_the_next_one(
+async def test_an_interrupted_deletion_is_continued_at_the_next_start(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
     google.calendars.add(ADA, summary="Meeting", **PAST)
     async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
-        account = await harness.connected()
+        account = await harness.connect()
         with harness.database.write():
             harness.database.execute("UPDATE calendar_accounts SET status = 'deleting'")
-        job = await harness.synced(account.account_id, "failed")
+        job = await harness.sync(account.account_id, "failed")
         assert job["error"]["kind"] == "account_not_found"
     async with google_harness(data_dir / "sidecar.db", google, clock) as later:
         await later.features.get("calendar").run()
@@ -186,14 +184,14 @@ async def test_what_was_being_deleted_when_the_process_died_is_deleted_by_the_ne
         assert await later.feed() == []
 
 
-async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
+async def test_without_a_client_id_accounts_are_not_scheduled_and_their_syncs_fail_with_the_reason(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
-    of_the_old_backend(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
+    create_old_database(data_dir, google.oauth.add_grant(ADA, BOTH).refresh_token)
     async with google_harness(data_dir / "sidecar.db", google, clock, has_client=False) as harness:
         await harness.features.get("calendar").run()
         assert (await harness.remote(Schedules).list()).schedules == []
-        job = await harness.synced("old-0", "failed")
+        job = await harness.sync("old-0", "failed")
         assert job["error"]["kind"] == "provider_unavailable"
         assert "GOOGLE_CLIENT_ID" in job["error"]["hint"]
 
@@ -212,7 +210,7 @@ async def test_without_a_client_id_accounts_wait_and_their_syncs_say_why(
         ("calendar.oauth.google.complete", {"state": "x"}),
     ],
 )
-async def test_a_param_that_is_not_known_is_refused_by_its_name_and_not_repeated(
+async def test_an_unknown_param_is_rejected_by_name(
     harness: GoogleHarness, method: str, params: dict[str, Any]
 ) -> None:
     with pytest.raises(RemoteError) as caught:

@@ -1,4 +1,4 @@
-"""The real process and its Google: secrets stay where they belong, and no kill loses or doubles anything."""
+"""Google accounts in the real process: secrets do not leak, and a kill loses and duplicates nothing."""
 
 import json
 import subprocess
@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.calendar.google.harness import REDIRECT, against_description
-from tests.calendar.traces import traces
+from tests.calendar.google.harness import REDIRECT, spec_violations
+from tests.calendar.outputs import collect_outputs
 from tests.conftest import StartRawClient
 from tests.fakes.google import ADA, FakeGoogle
 from tests.fakes.google_oauth import CLIENT_SECRET
@@ -24,13 +24,13 @@ PAGES = 4
 
 
 def at(days: float) -> dict[str, str]:
-    """A moment so many days from now."""
+    """Returns the time this number of days from now, as Google writes it."""
     return {"dateTime": (datetime.now(UTC) + timedelta(days=days)).isoformat()}
 
 
 @pytest.fixture
 def cloud() -> Iterator[FakeGoogle]:
-    """Google by the machine's own clock, with Ada's calendar: half of its meetings have passed."""
+    """A Google with the machine's clock and a calendar of Ada, half of whose meetings are past."""
     with FakeGoogle() as google:
         google.calendars.add_calendar(ADA, ADA, summary="Ada", entry={"primary": True})
         for number in range(EVENTS):
@@ -39,11 +39,11 @@ def cloud() -> Iterator[FakeGoogle]:
         google.calendars.max_page_size = EVENTS // PAGES
         yield google
     assert google.calendars.violations == []
-    assert against_description(google) == []
+    assert spec_violations(google) == []
 
 
 def sign_in(wire: RawClient) -> dict[str, Any]:
-    """All of a sign-in, by a browser that follows nothing."""
+    """Performs a complete sign-in, and returns the account."""
     started = wire.call("calendar.oauth.google.start", redirect_uri=REDIRECT)
     answer = httpx.get(started["authorization_url"])
     wire.call("calendar.oauth.google.callback", url=answer.headers["location"])
@@ -52,19 +52,19 @@ def sign_in(wire: RawClient) -> dict[str, Any]:
 
 
 def first_job(wire: RawClient) -> str:
-    """The newest sync."""
+    """Returns the id of the newest sync."""
     job_id: str = wire.call("jobs.list", type="calendar.sync")["jobs"][0]["job_id"]
     return job_id
 
 
-def test_no_token_and_no_code_is_to_be_found_anywhere_after_all_that_can_happen(
+def test_no_token_or_code_is_leaked_by_successes_and_failures(
     raw_client: StartRawClient, cloud: FakeGoogle, data_dir: Path
 ) -> None:
-    told: list[Any] = []
+    responses: list[Any] = []
     with raw_client(**cloud.environment, RUN_ENV="dev") as wire:
         wire.initialize(secrets={"key": "A" * 43 + "="})
         account = sign_in(wire)
-        told.append(account)
+        responses.append(account)
         wire.until_job(first_job(wire), "succeeded")
         cloud.oauth.rotates = True
         cloud.oauth.expire_access_tokens()
@@ -74,25 +74,25 @@ def test_no_token_and_no_code_is_to_be_found_anywhere_after_all_that_can_happen(
         cloud.faults[-1].body = json.dumps({"error": "invalid_grant", "error_description": "hunter2"}).encode()
         started = wire.call("calendar.oauth.google.start", redirect_uri=REDIRECT)
         location = httpx.get(started["authorization_url"]).headers["location"]
-        told.append(wire.call("calendar.oauth.google.callback", url=location))
+        responses.append(wire.call("calendar.oauth.google.callback", url=location))
         refused = wire.call("calendar.oauth.google.complete", state=started["state"])
         assert refused["error"]["data"]["kind"] == "sign_in_expired"
-        told.append(refused)
+        responses.append(refused)
         cloud.oauth.revoke_user(ADA)
         failing = wire.call("calendar.accounts.sync", account_id=account["account_id"])
         wire.until_job(failing["job_id"], "failed")
-        places = traces(wire, told, failing["job_id"], data_dir)
-    assert b"Meeting 500" in places["sidecar.db"], "what is not secret is found"
+        outputs = collect_outputs(wire, responses, failing["job_id"], data_dir)
+    assert b"Meeting 500" in outputs["sidecar.db"], "text that is not secret is found"
     secrets = [*cloud.oauth.issued, CLIENT_SECRET, "hunter2"]
     assert len(cloud.oauth.issued) > 5
-    assert [(name, secret) for name, text in places.items() for secret in secrets if secret.encode() in text] == []
+    assert [(name, secret) for name, text in outputs.items() for secret in secrets if secret.encode() in text] == []
 
 
 @pytest.mark.parametrize("pages", range(PAGES + 1))
-def test_a_process_that_is_killed_in_the_middle_of_a_sync_loses_and_doubles_nothing(
+def test_a_process_killed_during_a_sync_loses_and_duplicates_nothing(
     raw_client: StartRawClient, cloud: FakeGoogle, pages: int
 ) -> None:
-    """First in the middle of the first sync, then of one that has to begin anew and removes as well as adds."""
+    """Kills it during the first sync, and then during a full read that adds and removes events."""
     with raw_client(**cloud.environment) as wire:
         wire.initialize()
         cloud.hold("/events", after=pages)
@@ -111,11 +111,11 @@ def test_a_process_that_is_killed_in_the_middle_of_a_sync_loses_and_doubles_noth
     with raw_client(**cloud.environment) as wire:
         wire.initialize()
         before = len(cloud.listings())
-        cloud.hold("/events", after=1 + pages)  # the first one is answered by 410
+        cloud.hold("/events", after=1 + pages)  # the first response is 410
         wire.call("calendar.accounts.sync", account_id=account["account_id"])
         if pages < PAGES:
             cloud.wait_for("/events", before + pages + 2)
-            assert len(stored(wire)) >= EVENTS, "there is never less to see than before"
+            assert len(stored(wire)) >= EVENTS, "no event disappears meanwhile"
         else:
             wire.until_job(first_job(wire), "succeeded")
         wire.process.kill()
@@ -124,31 +124,31 @@ def test_a_process_that_is_killed_in_the_middle_of_a_sync_loses_and_doubles_noth
 
 
 def check_after(raw_client: StartRawClient, cloud: FakeGoogle, account_id: str) -> None:
-    """After one more sync the table is what Google has, and the feed what of it has passed."""
+    """Checks after another sync that the table has Google's events, and the feed the past ones."""
     with raw_client(**cloud.environment) as wire:
         wire.initialize()
         job = wire.call("calendar.accounts.sync", account_id=account_id)
         wire.until_job(job["job_id"], "succeeded")
-        standing = {key: row.resource for key, row in cloud.calendars.calendars[ADA].rows.items() if not row.gone}
+        expected = {key: row.resource for key, row in cloud.calendars.calendars[ADA].rows.items() if not row.gone}
         found = stored(wire)
         assert len(found) == len(set(found))
-        assert set(found) == set(standing)
+        assert set(found) == set(expected)
         now = datetime.now(UTC) - timedelta(minutes=5)
-        passed = {key for key, it in standing.items() if datetime.fromisoformat(it["end"]["dateTime"]) < now}
-        fed = pages_of(wire, "activity.events.list", source="google_calendar")
-        objects = [it["object_id"] for it in fed]
+        past = {key for key, it in expected.items() if datetime.fromisoformat(it["end"]["dateTime"]) < now}
+        feed = pages_of(wire, "activity.events.list", source="google_calendar")
+        objects = [it["object_id"] for it in feed]
         assert len(objects) == len(set(objects))
-        assert passed <= set(objects) <= set(standing)
+        assert past <= set(objects) <= set(expected)
 
 
 def stored(wire: RawClient) -> list[str]:
-    """The ids of all events."""
+    """Returns the ids of all stored events."""
     start, end = ("2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z")
     return [it["event_id"] for it in pages_of(wire, "calendar.events.list", start=start, end=end)]
 
 
 def pages_of(wire: RawClient, method: str, **params: Any) -> list[dict[str, Any]]:
-    """All of a list."""
+    """Returns all entries of a paged list."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
@@ -159,7 +159,7 @@ def pages_of(wire: RawClient, method: str, **params: Any) -> list[dict[str, Any]
         cursor = {"cursor": page["next_cursor"]}
 
 
-def test_the_fake_serves_tests_in_other_languages_too(raw_client: StartRawClient) -> None:
+def test_the_fake_can_be_controlled_by_other_programs(raw_client: StartRawClient) -> None:
     command = [sys.executable, "-m", "tests.fakes.google", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as fake:
         assert fake.stdin is not None
@@ -189,11 +189,11 @@ def test_the_fake_serves_tests_in_other_languages_too(raw_client: StartRawClient
 
 
 def week(wire: RawClient, until: float) -> list[dict[str, Any]]:
-    """The events of the ten days before a moment."""
+    """Returns the events of the ten days before a time."""
     start, end = (datetime.fromtimestamp(moment, UTC).isoformat() for moment in (until - 10 * 86_400, until))
     return pages_of(wire, "calendar.events.list", start=start, end=end)
 
 
 def post(url: str, what: str, **fields: Any) -> Any:
-    """Steer the fake from outside."""
+    """Controls the fake by HTTP."""
     return httpx.post(f"{url}/fake/{what}", json=fields).json()

@@ -1,4 +1,4 @@
-"""Signing in at Google: from the button to the account, and each way in which it can go wrong."""
+"""The Google sign-in, and each way in which it can fail."""
 
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from tests.in_process_app import ManualClock
 
 
 async def refused(call: Any) -> tuple[str, dict[str, Any]]:
-    """The kind of the error that a call ends with, and all of its data."""
+    """Returns the kind and the data of the error that the call raises."""
     with pytest.raises(RemoteError) as caught:
         await call
     return caught.value.data["kind"], caught.value.data
 
 
-async def test_a_sign_in_makes_an_account_lists_its_calendars_and_queues_its_first_sync(
+async def test_a_sign_in_connects_an_account_lists_its_calendars_and_queues_its_first_sync(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add_calendar("team@example.com", ADA, summary="Team", entry={"selected": False})
@@ -33,12 +33,16 @@ async def test_a_sign_in_makes_an_account_lists_its_calendars_and_queues_its_fir
     assert [(one.name, one.is_primary, one.selected) for one in found] == [("Ada", True, True), ("Team", False, False)]
     [job] = (await harness.call("jobs.list"))["jobs"]
     assert (job["type"], job["payload"]) == ("calendar.sync", {"account_id": account.account_id, "full": False})
-    [told] = harness.named("accounts.updated")
-    assert (told["service"], told["account_id"], told["status"]) == ("google_calendar", account.account_id, "active")
+    [update] = harness.named("accounts.updated")
+    assert (update["service"], update["account_id"], update["status"]) == (
+        "google_calendar",
+        account.account_id,
+        "active",
+    )
 
 
-async def test_the_address_asks_for_the_least_with_pkce_and_for_a_lasting_token(harness: GoogleHarness) -> None:
-    started = await harness.signing.start(redirect_uri=REDIRECT, login_hint="bob@example.com")
+async def test_the_authorization_url_requests_minimal_scopes_pkce_and_a_refresh_token(harness: GoogleHarness) -> None:
+    started = await harness.oauth.start(redirect_uri=REDIRECT, login_hint="bob@example.com")
     query = {name: values[0] for name, values in parse_qs(urlsplit(started.authorization_url).query).items()}
     scopes = query.pop("scope").split()
     assert sorted(scope.rpartition("/")[2] for scope in scopes) == [
@@ -72,8 +76,8 @@ async def test_the_address_asks_for_the_least_with_pkce_and_for_a_lasting_token(
         "http://[::1",
     ],
 )
-async def test_google_redirects_to_loopback_only(harness: GoogleHarness, uri: str) -> None:
-    kind, data = await refused(harness.signing.start(redirect_uri=uri))
+async def test_a_redirect_uri_must_be_on_loopback(harness: GoogleHarness, uri: str) -> None:
+    kind, data = await refused(harness.oauth.start(redirect_uri=uri))
     assert (kind, data["details"][0]["path"]) == ("invalid_params", "redirect_uri")
 
 
@@ -88,49 +92,49 @@ async def test_google_redirects_to_loopback_only(harness: GoogleHarness, uri: st
         ("hunter2 <script>", "sign_in_failed"),
     ],
 )
-async def test_what_googles_page_ends_with_has_a_kind_and_a_hint(
+async def test_each_error_of_googles_page_has_a_kind_and_a_hint(
     harness: GoogleHarness, google: FakeGoogle, error: str, kind: str
 ) -> None:
     google.oauth.consent = Consent(error=error)
     state = await harness.consent()
-    found, data = await refused(harness.signing.complete(state=state))
+    found, data = await refused(harness.oauth.complete(state=state))
     assert found == kind
     assert data["hint"]
     assert "hunter2" not in str(data)
-    assert (await refused(harness.signing.complete(state=state)))[0] == "sign_in_used"
+    assert (await refused(harness.oauth.complete(state=state)))[0] == "sign_in_used"
     assert (await harness.calendars.list_accounts()).accounts == []
 
 
-async def test_a_state_of_somebody_elses_is_unknown_and_one_without_a_redirect_incomplete(
+async def test_a_foreign_state_is_unknown_and_one_without_a_redirect_incomplete(
     harness: GoogleHarness,
 ) -> None:
-    started = await harness.signing.start(redirect_uri=REDIRECT)
-    assert (await refused(harness.signing.callback(state="made up", code="x")))[0] == "sign_in_unknown"
-    assert (await refused(harness.signing.complete(state="made up")))[0] == "sign_in_unknown"
-    assert (await refused(harness.signing.complete(state=started.state)))[0] == "sign_in_incomplete"
+    started = await harness.oauth.start(redirect_uri=REDIRECT)
+    assert (await refused(harness.oauth.callback(state="foreign", code="x")))[0] == "sign_in_unknown"
+    assert (await refused(harness.oauth.complete(state="foreign")))[0] == "sign_in_unknown"
+    assert (await refused(harness.oauth.complete(state=started.state)))[0] == "sign_in_incomplete"
     for params in ({}, {"url": "http://[::1"}, {"url": f"{REDIRECT}?code=1"}, {"state": started.state}):
-        assert (await refused(harness.signing.callback(**params)))[0] == "invalid_params"
-    returned = await harness.signing.callback(state=started.state, error="access_denied")
+        assert (await refused(harness.oauth.callback(**params)))[0] == "invalid_params"
+    returned = await harness.oauth.callback(state=started.state, error="access_denied")
     assert returned.status is SignInStatus.REFUSED
 
 
-async def test_a_sign_in_takes_ten_minutes_at_most(harness: GoogleHarness, clock: ManualClock) -> None:
-    started = await harness.signing.start(redirect_uri=REDIRECT)
+async def test_a_sign_in_expires_after_ten_minutes(harness: GoogleHarness, clock: ManualClock) -> None:
+    started = await harness.oauth.start(redirect_uri=REDIRECT)
     state = await harness.consent()
     clock.advance(601)
-    assert (await refused(harness.signing.callback(state=started.state, code="x")))[0] == "sign_in_expired"
-    assert (await refused(harness.signing.complete(state=state)))[0] == "sign_in_expired"
+    assert (await refused(harness.oauth.callback(state=started.state, code="x")))[0] == "sign_in_expired"
+    assert (await refused(harness.oauth.complete(state=state)))[0] == "sign_in_expired"
 
 
-async def test_a_sign_in_is_good_for_one_account_and_one_redirect(harness: GoogleHarness) -> None:
+async def test_a_sign_in_can_be_used_once(harness: GoogleHarness) -> None:
     state = await harness.consent()
-    assert (await refused(harness.signing.callback(state=state, code="another")))[0] == "sign_in_used"
-    await harness.signing.complete(state=state)
-    assert (await refused(harness.signing.complete(state=state)))[0] == "sign_in_used"
-    assert (await refused(harness.signing.callback(state=state, code="x")))[0] == "sign_in_used"
+    assert (await refused(harness.oauth.callback(state=state, code="another")))[0] == "sign_in_used"
+    await harness.oauth.complete(state=state)
+    assert (await refused(harness.oauth.complete(state=state)))[0] == "sign_in_used"
+    assert (await refused(harness.oauth.callback(state=state, code="x")))[0] == "sign_in_used"
 
 
-async def test_two_calls_that_complete_one_sign_in_make_one_account(harness: GoogleHarness) -> None:
+async def test_completing_a_sign_in_twice_at_once_connects_one_account(harness: GoogleHarness) -> None:
     state = await harness.consent()
     call = ("calendar.oauth.google.complete", {"state": state})
     answers = await harness.burst(call, call)
@@ -138,7 +142,7 @@ async def test_two_calls_that_complete_one_sign_in_make_one_account(harness: Goo
     assert len((await harness.calendars.list_accounts()).accounts) == 1
 
 
-async def test_a_sign_in_outlasts_a_restart_and_its_verifier_is_sealed(
+async def test_a_sign_in_survives_a_restart_and_its_secrets_are_encrypted(
     data_dir: Path, google: FakeGoogle, clock: ManualClock
 ) -> None:
     async with google_harness(data_dir / "sidecar.db", google, clock) as harness:
@@ -147,11 +151,11 @@ async def test_a_sign_in_outlasts_a_restart_and_its_verifier_is_sealed(
         assert verifier.startswith("enc:v1:")
         assert code.startswith("enc:v1:")
     async with google_harness(data_dir / "sidecar.db", google, clock) as later:
-        assert (await later.signing.complete(state=state)).email == ADA
+        assert (await later.oauth.complete(state=state)).email == ADA
         assert tables(later, "SELECT verifier, code, stage FROM calendar_sign_ins") == [("", None, "done")]
 
 
-async def test_without_permission_for_the_calendar_there_is_no_account_and_the_grant_is_taken_back(
+async def test_a_grant_without_calendar_permission_is_revoked_and_creates_no_account(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.oauth.consent = Consent(unticked=frozenset({"calendar.events.readonly"}))
@@ -162,52 +166,50 @@ async def test_without_permission_for_the_calendar_there_is_no_account_and_the_g
     assert [grant.alive for grant in google.oauth.grants] == [False]
 
 
-async def test_a_grant_without_permission_is_left_alone_where_the_account_works_already(
+async def test_a_grant_without_permission_is_not_revoked_if_the_account_is_connected(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    await harness.connected()
+    await harness.connect()
     google.oauth.consent = Consent(unticked=frozenset({"calendar.events.readonly"}))
     assert (await refused(harness.sign_in()))[0] == "sign_in_scope_missing"
-    assert google.oauth.grants[0].alive, "revoking one grant would take back the user's other one too"
+    assert google.oauth.grants[0].alive, "revoking a grant revokes the user's other grants as well"
 
 
-async def test_signing_in_again_connects_the_same_account_anew(harness: GoogleHarness, google: FakeGoogle) -> None:
-    first = await harness.connected()
+async def test_signing_in_again_reconnects_the_same_account(harness: GoogleHarness, google: FakeGoogle) -> None:
+    first = await harness.connect()
     google.oauth.revoke_user(ADA)
     google.oauth.consent = Consent(email="Ada@Example.com")
     again = await harness.sign_in()
     assert again.account_id == first.account_id
     assert len((await harness.calendars.list_accounts()).accounts) == 1
-    assert (await harness.synced(first.account_id))["status"] == "succeeded"
+    assert (await harness.sync(first.account_id))["status"] == "succeeded"
 
 
-async def test_an_account_is_connected_anew_by_its_id_with_its_address_as_hint(
+async def test_an_account_is_reconnected_by_its_id_with_its_address_as_hint(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    account = await harness.connected()
+    account = await harness.connect()
     google.oauth.consent = Consent(email="bob@example.com")
     again = await harness.sign_in(account_id=account.account_id)
     assert (again.account_id, again.email) == (account.account_id, ADA)
-    assert (await refused(harness.signing.start(redirect_uri=REDIRECT, account_id="nobody")))[0] == (
+    assert (await refused(harness.oauth.start(redirect_uri=REDIRECT, account_id="unknown")))[0] == (
         "calendar_account_not_found"
     )
 
 
-async def test_connecting_an_account_anew_as_somebody_else_is_refused(
-    harness: GoogleHarness, google: FakeGoogle
-) -> None:
-    account = await harness.connected()
-    started = await harness.signing.start(redirect_uri=REDIRECT, account_id=account.account_id)
+async def test_reconnecting_an_account_as_another_user_is_rejected(harness: GoogleHarness, google: FakeGoogle) -> None:
+    account = await harness.connect()
+    started = await harness.oauth.start(redirect_uri=REDIRECT, account_id=account.account_id)
     async with httpx.AsyncClient() as browser:
         answer = await browser.get(started.authorization_url.replace("ada%40", "bob%40"))
-    await harness.signing.callback(url=answer.headers["location"])
-    kind, data = await refused(harness.signing.complete(state=started.state))
+    await harness.oauth.callback(url=answer.headers["location"])
+    kind, data = await refused(harness.oauth.complete(state=started.state))
     assert kind == "sign_in_account_mismatch"
     assert ADA in data["hint"]
     assert [grant.alive for grant in google.oauth.grants] == [True, False]
 
 
-async def test_no_client_id_is_an_error_that_says_what_to_set(app: Any) -> None:
+async def test_without_a_client_id_the_error_names_the_settings(app: Any) -> None:
     kind, data = await refused(app.call("calendar.oauth.google.start", {"redirect_uri": REDIRECT}))
     assert kind == "google_client_missing"
     assert "Desktop" in data["hint"]
@@ -224,7 +226,7 @@ async def test_no_client_id_is_an_error_that_says_what_to_set(app: Any) -> None:
         (OAuthError(400, "redirect_uri_mismatch"), "sign_in_failed"),
     ],
 )
-async def test_what_the_token_endpoint_refuses_has_a_kind(
+async def test_each_error_of_the_token_endpoint_has_a_kind(
     harness: GoogleHarness, google: FakeGoogle, answer: OAuthError, kind: str
 ) -> None:
     import json
@@ -232,30 +234,30 @@ async def test_what_the_token_endpoint_refuses_has_a_kind(
     state = await harness.consent()
     google.refuse("/token", answer.status)
     google.faults[-1].body = json.dumps(answer.body).encode()
-    assert (await refused(harness.signing.complete(state=state)))[0] == kind
+    assert (await refused(harness.oauth.complete(state=state)))[0] == kind
 
 
-async def test_while_google_cannot_be_asked_a_sign_in_can_be_completed_again(
+async def test_a_sign_in_can_be_completed_again_after_google_was_unreachable(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     state = await harness.consent()
     google.refuse("/token", 503)
-    kind, data = await refused(harness.signing.complete(state=state))
+    kind, data = await refused(harness.oauth.complete(state=state))
     assert (kind, data["retryable"]) == ("calendar_unreachable", True)
-    assert (await harness.signing.complete(state=state)).email == ADA
+    assert (await harness.oauth.complete(state=state)).email == ADA
 
 
-async def test_without_an_id_token_the_address_is_asked_for(harness: GoogleHarness, google: FakeGoogle) -> None:
+async def test_without_an_id_token_the_address_is_requested(harness: GoogleHarness, google: FakeGoogle) -> None:
     google.oauth.gives_id_token = False
     assert (await harness.sign_in()).email == ADA
     assert "/v1/userinfo" in [asked.path for asked in google.requests]
 
 
-async def test_a_list_of_calendars_that_cannot_be_had_does_not_spoil_a_sign_in(
+async def test_a_sign_in_succeeds_even_if_the_calendars_cannot_be_listed(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.refuse("/calendarList", 403, "forbidden")
     account = await harness.sign_in()
     assert (await harness.calendars.list_calendars(account_id=account.account_id)).calendars == []
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert len((await harness.calendars.list_calendars(account_id=account.account_id)).calendars) == 1

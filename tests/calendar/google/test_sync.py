@@ -1,4 +1,4 @@
-"""Syncing Google's calendars: what is listed, by which parameters, and that nothing is lost or doubled."""
+"""Syncing Google's calendars: the requests, and the events that are stored."""
 
 from typing import Any
 
@@ -13,20 +13,18 @@ STANDUP = {"summary": "Standup", "recurrence": ["RRULE:FREQ=WEEKLY;BYDAY=MO"]}
 MONDAY_TEN = timed("2026-11-16T10:00:00+01:00", "2026-11-16T10:15:00+01:00", "Europe/Berlin")
 
 
-def one(number: int, **more: Any) -> dict[str, Any]:
-    """A meeting of an hour on a day of December."""
+def meeting(number: int, **more: Any) -> dict[str, Any]:
+    """Returns a meeting of an hour on this day of December."""
     day = f"2026-12-{number:02}"
     return {"summary": f"Meeting {number}", **timed(f"{day}T09:00:00Z", f"{day}T10:00:00Z"), **more}
 
 
 def counts(harness: GoogleHarness) -> list[tuple[int, int, int]]:
-    """What each `calendar.changed` so far told."""
+    """Returns the counts of each `calendar.changed` so far."""
     return [(it["added"], it["updated"], it["removed"]) for it in harness.named("calendar.changed")]
 
 
-async def test_an_event_is_stored_with_all_that_the_table_has_room_for(
-    harness: GoogleHarness, google: FakeGoogle
-) -> None:
+async def test_all_fields_of_an_event_are_stored(harness: GoogleHarness, google: FakeGoogle) -> None:
     attendees = [
         {"email": ADA, "self": True, "responseStatus": "tentative"},
         {"email": "bob@example.com", "displayName": "Bob", "responseStatus": "accepted"},
@@ -46,7 +44,7 @@ async def test_an_event_is_stored_with_all_that_the_table_has_room_for(
                 {"entryPointType": "phone", "uri": "tel:+1"},
                 {"entryPointType": "video", "uri": "https://meet.example.com/abc"},
             ],
-            "conferenceId": "left out by `fields`",
+            "conferenceId": "excluded by `fields`",
         },
         organizer={"email": "bob@example.com", "displayName": "Bob"},
         attendees=attendees,
@@ -54,7 +52,7 @@ async def test_an_event_is_stored_with_all_that_the_table_has_room_for(
         reminders={"useDefault": True},
         **timed("2026-12-01T10:00:00+01:00", "2026-12-01T11:30:00+01:00", "Europe/Berlin"),
     )
-    account = await harness.connected()
+    account = await harness.connect()
     [event] = await harness.events()
     stamps = {name: event.pop(name) for name in ("created_at", "updated_at")}
     assert stamps == {"created_at": "2026-11-23T08:00:00.000Z", "updated_at": "2026-11-23T08:00:00.000Z"}
@@ -86,12 +84,12 @@ async def test_an_event_is_stored_with_all_that_the_table_has_room_for(
     }
 
 
-async def test_the_next_sync_asks_for_changes_only_with_the_same_parameters(
+async def test_the_next_sync_requests_only_changes_with_the_same_parameters(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    google.calendars.add(ADA, **one(1))
-    account = await harness.connected()
-    await harness.synced(account.account_id)
+    google.calendars.add(ADA, **meeting(1))
+    account = await harness.connect()
+    await harness.sync(account.account_id)
     first, second = google.listings()
     assert {"timeMin", "timeMax"} <= first.keys()
     assert "syncToken" in second
@@ -102,78 +100,78 @@ async def test_the_next_sync_asks_for_changes_only_with_the_same_parameters(
     assert (first["timeMin"], first["timeMax"]) == ("2026-05-27T00:00:00.000Z", "2027-12-29T00:00:00.000Z")
 
 
-async def test_changes_are_told_and_a_sync_without_any_tells_and_writes_nothing(
+async def test_changes_are_notified_and_a_sync_without_changes_writes_nothing(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    ids = [google.calendars.add(ADA, **one(number)) for number in (1, 2, 3)]
-    account = await harness.connected()
+    ids = [google.calendars.add(ADA, **meeting(number)) for number in (1, 2, 3)]
+    account = await harness.connect()
     assert counts(harness)[-1] == (3, 0, 0)
     harness.received.clear()
     google.calendars.change(ADA, ids[0], summary="Renamed")
     google.calendars.cancel(ADA, ids[1])
-    google.calendars.add(ADA, **one(4))
-    job = await harness.synced(account.account_id)
+    google.calendars.add(ADA, **meeting(4))
+    job = await harness.sync(account.account_id)
     assert counts(harness) == [(1, 1, 1)]
     assert job["result"] == {"calendars": 1, "failed_calendars": 0, "added": 1, "updated": 1, "removed": 1}
     assert await harness.titles() == ["Renamed", "Meeting 3", "Meeting 4"]
     harness.received.clear()
-    google.calendars.change(ADA, ids[0], reminders={"useDefault": False})  # of no interest here
-    await harness.synced(account.account_id)
+    google.calendars.change(ADA, ids[0], reminders={"useDefault": False})  # not stored here
+    await harness.sync(account.account_id)
     assert counts(harness) == []
     renamed = (await harness.events())[0]
-    assert renamed["updated_at"] == renamed["created_at"], "nothing of it was written anew"
+    assert renamed["updated_at"] == renamed["created_at"], "an unchanged event is not written"
 
 
-async def test_short_and_empty_pages_are_followed_to_the_last_which_alone_has_the_token(
+async def test_short_and_empty_pages_are_followed_to_the_last_one_with_the_token(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.max_page_size = 2
     google.calendars.empty_first_pages = True
     for number in range(1, 8):
-        google.calendars.add(ADA, **one(number))
-    account = await harness.connected()
+        google.calendars.add(ADA, **meeting(number))
+    account = await harness.connect()
     assert len(await harness.events()) == 7
     assert len(google.listings()) == 5
-    google.calendars.add(ADA, **one(9))
-    await harness.synced(account.account_id)
+    google.calendars.add(ADA, **meeting(9))
+    await harness.sync(account.account_id)
     assert (await harness.titles())[-1] == "Meeting 9"
 
 
-async def test_what_is_cancelled_may_have_an_id_and_nothing_else_and_need_not_be_known(
+async def test_a_cancelled_event_may_consist_of_an_id_and_may_be_unknown(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
-    known = google.calendars.add(ADA, **one(1))
-    account = await harness.connected()
-    unknown = google.calendars.add(ADA, **one(2))
+    known = google.calendars.add(ADA, **meeting(1))
+    account = await harness.connect()
+    unknown = google.calendars.add(ADA, **meeting(2))
     for event_id in (known, unknown):
         google.calendars.cancel(ADA, event_id)
         assert google.calendars.calendars[ADA].rows[event_id].stub == {"id": event_id, "status": "cancelled"}
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.events() == []
 
 
-async def test_an_event_comes_back_when_it_is_un_cancelled(harness: GoogleHarness, google: FakeGoogle) -> None:
-    event_id = google.calendars.add(ADA, **one(1))
-    account = await harness.connected()
+async def test_an_event_reappears_when_its_cancellation_is_undone(harness: GoogleHarness, google: FakeGoogle) -> None:
+    event_id = google.calendars.add(ADA, **meeting(1))
+    account = await harness.connect()
     google.calendars.cancel(ADA, event_id)
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == []
     google.calendars.change(ADA, event_id, status="confirmed")
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == ["Meeting 1"]
 
 
-async def test_a_moved_occurrence_stays_itself_and_a_cancelled_one_goes_alone(
+async def test_a_moved_occurrence_keeps_its_id_and_a_cancelled_one_is_removed(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await harness.connected()
+    account = await harness.connect()
     before = await harness.events()
     moved, cancelled, *_ = google.calendars.occurrences(ADA, "standup")
     later = timed("2026-11-17T16:00:00+01:00", "2026-11-17T16:15:00+01:00", "Europe/Berlin")
     google.calendars.change(ADA, moved, **later)
     google.calendars.cancel(ADA, cancelled)
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     after = await harness.events()
     assert len(after) == len(before) - 1
     found = {it["event_id"]: it for it in after}
@@ -183,105 +181,107 @@ async def test_a_moved_occurrence_stays_itself_and_a_cancelled_one_goes_alone(
     assert {it["recurring_event_id"] for it in after} == {"standup"}
 
 
-async def test_this_and_following_ends_one_series_and_begins_another(
+async def test_changing_this_and_following_events_ends_one_series_and_starts_another(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await harness.connected()
+    account = await harness.connect()
     before = len(await harness.events())
     google.calendars.end_series(ADA, "standup", "20261206T000000Z")
     moved = timed("2026-12-07T11:00:00+01:00", "2026-12-07T11:15:00+01:00", "Europe/Berlin")
     google.calendars.add(ADA, id="later", **STANDUP, **moved)
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     events = await harness.events()
     assert len(events) == before
     assert [it["recurring_event_id"] for it in events[:5]] == ["standup"] * 3 + ["later"] * 2
     assert [it["start_time"][11:16] for it in events[:5]] == ["10:00"] * 3 + ["11:00"] * 2
 
 
-@pytest.mark.parametrize("master_only", [False, True], ids=["told one by one", "told by the master alone"])
-async def test_a_series_that_is_deleted_goes_with_all_its_occurrences(
+@pytest.mark.parametrize("master_only", [False, True], ids=["occurrences", "master only"])
+async def test_a_deleted_series_is_removed_with_all_occurrences(
     harness: GoogleHarness, google: FakeGoogle, *, master_only: bool
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    google.calendars.add(ADA, id="standup_two", **one(1))
-    account = await harness.connected()
+    google.calendars.add(ADA, id="standup_two", **meeting(1))
+    account = await harness.connect()
     assert len(await harness.events()) > 50
     google.calendars.cancel(ADA, "standup", master_only=master_only)
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == ["Meeting 1"]
 
 
-async def test_a_touched_series_without_end_is_kept_to_the_horizon(harness: GoogleHarness, google: FakeGoogle) -> None:
+async def test_a_changed_endless_series_is_stored_up_to_the_end_of_the_range(
+    harness: GoogleHarness, google: FakeGoogle
+) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await harness.connected()
+    account = await harness.connect()
     before = await harness.events()
     google.calendars.change(ADA, "standup", summary="Daily")
-    job = await harness.synced(account.account_id)
-    assert len(google.calendars.occurrences(ADA, "standup")) > 2 * len(before), "Google tells years of them"
+    job = await harness.sync(account.account_id)
+    assert len(google.calendars.occurrences(ADA, "standup")) > 2 * len(before), "Google lists years of them"
     after = await harness.events(end="2040-01-01T00:00:00Z")
     assert [it["event_id"] for it in after] == [it["event_id"] for it in before]
     assert {it["title"] for it in after} == {"Daily"}
     assert job["result"]["updated"] == len(before)
 
 
-async def test_a_day_later_the_window_has_moved_on_and_an_untouched_series_with_it(
+async def test_the_daily_full_read_adds_later_occurrences_of_an_unchanged_series(
     harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     google.calendars.add(ADA, id="standup", **STANDUP, **MONDAY_TEN)
-    account = await harness.connected()
+    account = await harness.connect()
     last = (await harness.events())[-1]["start_time"]
     for _ in range(2):
         clock.advance(4 * 86_400)
-        await harness.synced(account.account_id)
+        await harness.sync(account.account_id)
     assert (await harness.events())[-1]["start_time"] > last
     queries = google.listings()
     assert ["syncToken" in query for query in queries] == [False, True, False, True, False]
-    google.calendars.add(ADA, **one(1))
-    await harness.synced(account.account_id)
-    assert "Meeting 1" in await harness.titles(), "the daily pass has not broken the chain of changes"
+    google.calendars.add(ADA, **meeting(1))
+    await harness.sync(account.account_id)
+    assert "Meeting 1" in await harness.titles(), "the full read keeps the cursor"
 
 
-async def test_the_daily_pass_heals_a_deletion_that_was_never_told_and_leaves_what_is_older_than_its_window(
+async def test_the_daily_full_read_removes_missing_events_but_not_older_ones(
     harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     old = google.calendars.add(ADA, summary="Old", **timed("2026-05-30T09:00:00Z", "2026-05-30T10:00:00Z"))
-    ghost = google.calendars.add(ADA, **one(1))
-    account = await harness.connected()
+    ghost = google.calendars.add(ADA, **meeting(1))
+    account = await harness.connect()
     assert await harness.titles() == ["Old", "Meeting 1"]
     del google.calendars.calendars[ADA].rows[ghost]
     clock.advance(10 * 86_400)
-    await harness.synced(account.account_id)
-    assert await harness.titles() == ["Old"], "it lies before the window now, which is no reason to forget it"
+    await harness.sync(account.account_id)
+    assert await harness.titles() == ["Old"], "an event before the range is kept"
     google.calendars.cancel(ADA, old)
-    await harness.synced(account.account_id)
-    assert await harness.titles() == [], "but when it is deleted, it goes"
+    await harness.sync(account.account_id)
+    assert await harness.titles() == [], "unless it is deleted at Google"
 
 
-async def test_a_sync_that_is_wanted_in_full_reads_all_anew(harness: GoogleHarness, google: FakeGoogle) -> None:
-    ghost = google.calendars.add(ADA, **one(1))
-    account = await harness.connected()
+async def test_a_full_sync_reads_all_events_again(harness: GoogleHarness, google: FakeGoogle) -> None:
+    ghost = google.calendars.add(ADA, **meeting(1))
+    account = await harness.connect()
     del google.calendars.calendars[ADA].rows[ghost]
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == ["Meeting 1"]
-    await harness.synced(account.account_id, full=True)
+    await harness.sync(account.account_id, full=True)
     assert await harness.titles() == []
 
 
-async def test_an_expired_cursor_means_a_full_listing_and_the_calendar_is_never_empty_meanwhile(
+async def test_an_expired_cursor_leads_to_a_full_read_without_an_empty_calendar_meanwhile(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.max_page_size = 3
-    ids = [google.calendars.add(ADA, **one(number)) for number in range(1, 9)]
-    account = await harness.connected()
+    ids = [google.calendars.add(ADA, **meeting(number)) for number in range(1, 9)]
+    account = await harness.connect()
     google.calendars.expire_tokens(ADA)
-    del google.calendars.calendars[ADA].rows[ids[0]]  # gone without a tombstone
-    google.calendars.add(ADA, **one(20))
-    asked = len(google.listings())
+    del google.calendars.calendars[ADA].rows[ids[0]]  # deleted, but not reported as cancelled
+    google.calendars.add(ADA, **meeting(20))
+    count = len(google.listings())
     release = google.hold("/events")
     job = await harness.accounts.sync(account_id=account.account_id)
     async with harness.working():
-        await anyio.to_thread.run_sync(google.wait_for, "/events", asked + 1)
+        await anyio.to_thread.run_sync(google.wait_for, "/events", count + 1)
         assert len(await harness.events()) == 8
         release()
         seen: set[int] = set()
@@ -295,31 +295,31 @@ async def test_an_expired_cursor_means_a_full_listing_and_the_calendar_is_never_
     assert "Ada: the cursor has expired, reading all events" in [line["message"] for line in log]
 
 
-def test_every_request_is_held_against_googles_own_description() -> None:
-    """The fixture `google` does it for each test; here it is shown that it would find something."""
+def test_the_check_of_requests_against_googles_description_finds_errors() -> None:
+    """The fixture `google` checks the requests of every test."""
     spec = description()
     if spec is None:
-        pytest.skip("Google's API description is not at hand")
+        pytest.skip("Google's API description is not available")
     path = "/calendar/v3/calendars/a%40b/events"
     assert spec.request("GET", path, [("singleEvents", "true"), ("maxResults", "1000"), ("syncToken", "x")]) == []
     assert spec.request("GET", path, [("singleEvents", "perhaps")]) != []
     assert spec.request("GET", path, [("updatedSince", "1")]) != []
 
 
-async def test_what_happens_between_the_changes_and_the_daily_pass_is_told_by_the_next_changes(
+async def test_a_change_during_the_daily_full_read_is_found_by_the_next_sync(
     harness: GoogleHarness, google: FakeGoogle, clock: ManualClock
 ) -> None:
     old = google.calendars.add(ADA, summary="Old", **timed("2026-05-30T09:00:00Z", "2026-05-30T10:00:00Z"))
-    account = await harness.connected()
-    clock.advance(10 * 86_400)  # it lies before the window now, where no pass would miss it
-    asked = len(google.listings())
+    account = await harness.connect()
+    clock.advance(10 * 86_400)  # now it is before the range, where the full read removes nothing
+    count = len(google.listings())
     release = google.hold("/events", after=1)
     job = await harness.accounts.sync(account_id=account.account_id)
     async with harness.working():
-        await anyio.to_thread.run_sync(google.wait_for, "/events", asked + 2)
+        await anyio.to_thread.run_sync(google.wait_for, "/events", count + 2)
         google.calendars.cancel(ADA, old)
         release()
         await harness.until_job(job.job_id, "succeeded")
     assert await harness.titles() == ["Old"]
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     assert await harness.titles() == []

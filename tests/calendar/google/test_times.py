@@ -1,4 +1,4 @@
-"""When an event is: DST in both directions, and days that are dates, wherever one is."""
+"""Times of Google's events: changes of the clocks, and all-day events."""
 
 import pytest
 
@@ -7,14 +7,12 @@ from tests.calendar.google.harness import GoogleHarness, all_day, timed, utc
 from tests.fakes.google import ADA, FakeGoogle
 
 
-async def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward(
-    harness: GoogleHarness, google: FakeGoogle
-) -> None:
+async def test_a_series_keeps_its_local_time_when_the_clocks_change(harness: GoogleHarness, google: FakeGoogle) -> None:
     for name, day in (("autumn", "2026-10-20"), ("spring", "2027-03-23")):
         offset = "+02:00" if name == "autumn" else "+01:00"
         when = timed(f"{day}T10:00:00{offset}", f"{day}T11:00:00{offset}", "Europe/Berlin")
         google.calendars.add(ADA, id=name, summary=name, recurrence=["RRULE:FREQ=WEEKLY;COUNT=2"], **when)
-    await harness.connected()
+    await harness.connect()
     found = [(utc(it["start_ts"]), it["start_time"], it["end_ts"] - it["start_ts"]) for it in await harness.events()]
     assert found == [
         ("2026-10-20T08:00", "2026-10-20T10:00:00+02:00", 3600),
@@ -24,13 +22,13 @@ async def test_ten_oclock_stays_ten_oclock_when_the_clocks_go_back_and_forward(
     ]
 
 
-def test_a_time_without_an_offset_is_in_the_zone_that_is_named_beside_it_or_its_owners() -> None:
+def test_a_time_without_an_offset_is_in_its_own_zone_or_the_accounts() -> None:
     begins, ends = "2026-12-01T10:00:00", "2026-12-01T11:00:00"
-    for zone, owners, moment in (
+    for zone, account_zone, moment in (
         ("America/New_York", "Europe/Berlin", "2026-12-01T15:00"),
         (None, "Europe/Berlin", "2026-12-01T09:00"),
     ):
-        found = google_events.event({"id": "e", **timed(begins, ends, zone)}, owners)
+        found = google_events.event({"id": "e", **timed(begins, ends, zone)}, account_zone)
         assert found is not None
         assert utc(found.start_ts) == moment
 
@@ -44,35 +42,35 @@ def test_a_time_without_an_offset_is_in_the_zone_that_is_named_beside_it_or_its_
         ("Mars/Olympus", "2026-12-24T00:00", "2026-12-27T00:00"),
     ],
 )
-async def test_an_all_day_event_keeps_its_dates_and_lies_where_its_owner_is(
+async def test_an_all_day_event_keeps_its_dates_and_starts_at_midnight_in_the_accounts_zone(
     harness: GoogleHarness, google: FakeGoogle, zone: str, begins: str, ends: str
 ) -> None:
     google.calendars.calendars[ADA].time_zone = zone if "Mars" not in zone else "UTC"
     google.calendars.calendars[ADA].entries[ADA]["timeZone"] = zone
     google.calendars.add(ADA, summary="Holidays", **all_day("2026-12-24", "2026-12-27"))
-    await harness.connected()
+    await harness.connect()
     [event] = await harness.events()
     assert (event["all_day"], event["start_time"], event["end_time"]) == (True, "2026-12-24", "2026-12-27")
     assert (utc(event["start_ts"]), utc(event["end_ts"])) == (begins, ends)
     assert await harness.events(start=f"{ends}:00Z") == [], "the end is exclusive"
 
 
-async def test_all_days_of_every_calendar_lie_in_the_zone_of_the_primary_one(
+async def test_all_day_events_of_every_calendar_use_the_zone_of_the_primary_calendar(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.calendars[ADA].time_zone = "America/Los_Angeles"
     google.calendars.add_calendar("team", ADA, time_zone="Asia/Tokyo")
     google.calendars.add("team", summary="Golden Week", **all_day("2027-05-03", "2027-05-06"))
-    account = await harness.connected()
+    account = await harness.connect()
     [event] = await harness.events()
     assert utc(event["start_ts"]) == "2027-05-03T07:00"
-    google.calendars.calendars[ADA].time_zone = "Europe/Berlin"  # the owner moves
-    await harness.synced(account.account_id)
+    google.calendars.calendars[ADA].time_zone = "Europe/Berlin"  # the user moves
+    await harness.sync(account.account_id)
     [event] = await harness.events()
     assert utc(event["start_ts"]) == "2027-05-02T22:00"
 
 
-async def test_a_weekly_all_day_event_over_a_change_of_clocks_has_days_of_23_and_25_hours(
+async def test_an_all_day_event_has_23_or_25_hours_when_the_clocks_change(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     google.calendars.add(
@@ -82,20 +80,20 @@ async def test_a_weekly_all_day_event_over_a_change_of_clocks_has_days_of_23_and
         recurrence=["RRULE:FREQ=WEEKLY;COUNT=60"],
         **all_day("2026-10-18", "2026-10-19"),
     )
-    await harness.connected()
+    await harness.connect()
     hours = {it["start_time"]: (it["end_ts"] - it["start_ts"]) // 3600 for it in await harness.events()}
     assert (hours["2026-10-18"], hours["2026-10-25"], hours["2027-03-28"]) == (24, 25, 23)
 
 
-async def test_an_event_that_says_no_time_is_left_out_and_hurts_no_other(
+async def test_an_event_without_a_time_is_left_out_and_the_others_are_stored(
     harness: GoogleHarness, google: FakeGoogle
 ) -> None:
     when = timed("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z")
     google.calendars.add(ADA, id="good", summary="Good", **when)
-    account = await harness.connected()
+    account = await harness.connect()
     google.calendars.change(ADA, "good", summary="Good again")
     google.calendars.add(ADA, id="odd", summary="Odd", **when)
     google.calendars.change(ADA, "odd", start={}, end={})
-    google.calendars.add(ADA, id="busy", **when)  # a calendar that shows nothing but free and busy
-    await harness.synced(account.account_id)
+    google.calendars.add(ADA, id="busy", **when)  # as a calendar with access role freeBusyReader shows it
+    await harness.sync(account.account_id)
     assert sorted(it["title"] or "" for it in await harness.events()) == ["", "Good again"]

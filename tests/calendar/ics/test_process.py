@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.calendar.ics.harness import OWNER, day, vcalendar, vevent
-from tests.calendar.traces import traces
+from tests.calendar.outputs import collect_outputs
 from tests.conftest import StartRawClient
 from tests.fakes.ics import PRIVATE, FakeIcs
 from tests.process.raw_client import RawClient
@@ -53,9 +53,9 @@ def test_the_address_is_found_nowhere_after_successes_and_failures(
         server.redirects, server.status = {}, 404
         local.unlink()
         failed = [sync(wire, account_id, "failed") for account_id in ids]
-        places = traces(wire, responses, failed[0]["job_id"], data_dir)
-    assert b"Remote" in places["sidecar.db"], "text that is not secret is found"
-    assert [name for name, text in places.items() if PRIVATE.encode() in text] == []
+        outputs = collect_outputs(wire, responses, failed[0]["job_id"], data_dir)
+    assert b"Remote" in outputs["sidecar.db"], "text that is not secret is found"
+    assert [name for name, text in outputs.items() if PRIVATE.encode() in text] == []
 
 
 def test_an_account_is_connected_renamed_synced_and_deleted_and_survives_a_kill(

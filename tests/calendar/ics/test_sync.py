@@ -46,7 +46,7 @@ async def harness(data_dir: Path, clock: ManualClock) -> AsyncIterator[CalendarH
 async def connect(harness: CalendarHarness, address: str | Path) -> str:
     """Connects and syncs an account; returns its id."""
     account = await harness.accounts.create(provider="ics", email=OWNER, credentials={"address": str(address)})
-    await harness.synced(account.account_id)
+    await harness.sync(account.account_id)
     return account.account_id
 
 
@@ -96,7 +96,7 @@ async def test_a_file_that_has_not_changed_costs_one_request_and_no_write(
     server.requests.clear()
     harness.received.clear()
     for _ in range(3):
-        await harness.synced(account_id)
+        await harness.sync(account_id)
     assert server.statuses() == [304, 304, 304]
     assert tables(harness, "SELECT * FROM calendar_events ORDER BY event_id") == before
     assert harness.named("calendar.changed") + harness.named("activity.changed") == []
@@ -110,7 +110,7 @@ async def test_an_unchanged_file_from_a_server_without_etags_is_read_but_nothing
     before = tables(harness, "SELECT * FROM calendar_events ORDER BY event_id")
     harness.received.clear()
     server.put(server.body.replace(b"DTSTAMP:20261101", b"DTSTAMP:20261125"))
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert server.statuses()[-1] == 200
     assert tables(harness, "SELECT * FROM calendar_events ORDER BY event_id") == before
     assert harness.named("calendar.changed") == []
@@ -131,12 +131,12 @@ async def test_changed_added_and_removed_events_are_stored(harness: CalendarHarn
         uid="weekly",
     )
     server.put(vcalendar(past.replace("Past", "Renamed"), weekly, moved, properties=PROPERTIES))
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert [it["event_id"] for it in await harness.events()] == ids
     assert await harness.titles() == ["Renamed", "Weekly", "Moved", "Weekly"]
     assert [it["title"] for it in await harness.feed("ics")] == ["Renamed"]
     server.put(vcalendar(weekly, properties=["X-WR-CALNAME:Another name"]))
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert await harness.titles() == ["Weekly", "Weekly", "Weekly"]
     assert counts(harness) == [(0, 2, 0), (0, 1, 1)]
     assert await harness.feed("ics") == []
@@ -151,7 +151,7 @@ async def test_the_time_range_moves_even_if_the_file_does_not_change(
     account_id = await connect(harness, server.address)
     last = (await harness.events())[-1]["start_ts"]
     clock.advance(8 * 86_400)
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert server.statuses()[-2:] == [304, 200], "a conditional request, then a full one"
     assert (await harness.events())[-1]["start_ts"] == last + 7 * 86_400
 
@@ -162,7 +162,7 @@ async def test_after_a_restart_an_unchanged_file_is_read_once(
     account_id = await connect(harness, server.address)
     restarted = CalendarHarness(data_dir / "sidecar.db", clock)
     await restarted.initialize()
-    await restarted.synced(account_id)
+    await restarted.sync(account_id)
     assert server.statuses()[-1] == 200
     assert restarted.named("calendar.changed") == []
     assert len(server.requests) == 3
@@ -191,7 +191,7 @@ async def test_a_refused_address_stops_its_account_and_is_notified_once(
     harness.received.clear()
     server.status = status
     for _ in range(2):
-        job = await harness.synced(account_id, "failed")
+        job = await harness.sync(account_id, "failed")
         assert (job["error"]["kind"], job["error"]["details"]) == ("needs_reauth", {"reason": "address_rejected"})
     [update] = harness.named("accounts.updated")
     assert (update["status"], update["reason"], "secret address" in update["hint"]) == (
@@ -201,7 +201,7 @@ async def test_a_refused_address_stops_its_account_and_is_notified_once(
     )
     assert await harness.titles() == ["Past", "Next"], "stored events are kept"
     server.status = 200
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert [it["status"] for it in harness.named("accounts.updated")] == ["needs_reauth", "active"]
 
 
@@ -293,14 +293,14 @@ async def test_a_local_file_is_connected_and_synced(harness: CalendarHarness, tm
     account_id = await connect(harness, path.as_uri())
     assert await harness.titles() == ["A"]
     path.write_bytes(vcalendar(vevent(*PAST, "SUMMARY:B", uid="a")))
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert await harness.titles() == ["B"]
     path.unlink()
-    job = await harness.synced(account_id, "failed")
+    job = await harness.sync(account_id, "failed")
     assert job["error"]["details"] == {"reason": "file_missing"}
     assert "my calendar" not in str(job)
     path.write_bytes(vcalendar(vevent(*PAST, "SUMMARY:C", uid="a")))
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert await harness.titles() == ["C"]
 
 
@@ -337,5 +337,5 @@ async def test_fewer_future_days_of_the_account_remove_later_events(harness: Cal
     account_id = await connect(harness, server.address)
     assert len(await harness.events()) == 422
     await harness.accounts.update(account_id=account_id, future_days=10)
-    await harness.synced(account_id)
+    await harness.sync(account_id)
     assert len(await harness.events()) == 32

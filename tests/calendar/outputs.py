@@ -1,4 +1,4 @@
-"""Everything in which a secret could show, after one life of a sidecar with calendars."""
+"""Collects everything in which the process could leak a secret."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any
 from tests.process.raw_client import RawClient
 
 
-def traces(wire: RawClient, told: list[Any], job_id: str, data_dir: Path) -> dict[str, bytes]:
-    """Ask for all that a host can ask for, end the process, and give what was said and every file that is left.
+def collect_outputs(wire: RawClient, responses: list[Any], job_id: str, data_dir: Path) -> dict[str, bytes]:
+    """Ends the process, and returns its responses, notifications and files by name.
 
-    `told` are the answers before; `job_id` is a job with a log.
+    `responses` are the earlier ones; `job_id` is a job with a log.
     """
     calls: tuple[tuple[str, dict[str, Any]], ...] = (
         ("jobs.list", {}),
@@ -22,10 +22,10 @@ def traces(wire: RawClient, told: list[Any], job_id: str, data_dir: Path) -> dic
         ("system.status", {}),
         ("system.diagnostics", {}),
     )
-    told += [wire.call(method, **params) for method, params in calls]
+    responses = [*responses, *(wire.call(method, **params) for method, params in calls)]
     wire.close_stdin()
     assert wire.exit_code() == 0
-    said = json.dumps([told, wire.all_notifications]).encode() + wire.errors.read_bytes()
+    messages = json.dumps([responses, wire.all_notifications]).encode() + wire.errors.read_bytes()
     files = [path for path in data_dir.rglob("*") if path.is_file()]
     assert {"sidecar.db", "sidecar.log"} <= {path.name for path in files}
-    return {"what was said": said, **{path.name: path.read_bytes() for path in files}}
+    return {"messages": messages, **{path.name: path.read_bytes() for path in files}}

@@ -1,4 +1,4 @@
-"""An event's place in the feed: by the millisecond, one for each, also for what the old backend has left."""
+"""Feed keys: unique and ordered by millisecond, also for rows of the old backend."""
 
 import sqlite3
 from contextlib import closing
@@ -26,31 +26,31 @@ async def listed(app: InProcessApp, **params: Any) -> list[str]:
         params["cursor"] = page["next_cursor"]
 
 
-async def test_within_a_second_milliseconds_decide_and_then_what_was_told_last(app: InProcessApp) -> None:
+async def test_events_are_ordered_by_millisecond_and_then_by_the_order_of_writing(app: InProcessApp) -> None:
     moments = {"b": 5, "a": 7, "c": 5, "d": 0, "e": 999, "f": 1000, "g": -1}
     app.activity.write(JIRA, [event(name, EIGHT_O_CLOCK + moment) for name, moment in moments.items()])
     assert await listed(app) == ["f", "e", "a", "c", "b", "d", "g"]
     assert await listed(app, start="2026-11-23T08:00:00.005Z", end="2026-11-23T08:00:00.999Z") == ["a", "c", "b"]
 
 
-async def test_an_event_that_is_moved_is_where_it_belongs(app: InProcessApp) -> None:
+async def test_an_event_whose_time_changes_is_moved(app: InProcessApp) -> None:
     feed = app.activity
     feed.write(JIRA, [event(name, EIGHT_O_CLOCK + at) for at, name in enumerate("abc")])
     feed.write(JIRA, [event("b", EIGHT_O_CLOCK + 9), event("c", EIGHT_O_CLOCK - 9)])
     assert await listed(app) == ["b", "a", "c"]
-    feed.write(JIRA, [event("b", EIGHT_O_CLOCK + 9, title="where it was")])
+    feed.write(JIRA, [event("b", EIGHT_O_CLOCK + 9, title="not moved")])
     assert await listed(app) == ["b", "a", "c"]
 
 
 async def test_there_is_room_for_more_than_a_thousand_events_in_one_millisecond(app: InProcessApp) -> None:
-    """All-day events do all begin at midnight."""
+    """All-day events all begin at midnight."""
     names = [f"e-{number:04d}" for number in range(2_500)]
     app.activity.write(JIRA, [event(name, EIGHT_O_CLOCK) for name in names])
     app.activity.write(JIRA, [event("before", EIGHT_O_CLOCK - 1), event("after", EIGHT_O_CLOCK + 1_000)])
     assert await listed(app) == ["after", *reversed(names), "before"]
 
 
-async def test_moments_before_1970_and_far_ahead_have_places(app: InProcessApp) -> None:
+async def test_times_before_1970_and_in_the_far_future_have_keys(app: InProcessApp) -> None:
     for name, year in (("first", 1), ("old", 1965), ("last", 9999)):
         seconds = (year - 1970) * 31_556_952
         app.activity.write(JIRA, [event(name, max(seconds, -62_135_596_800) * 1000 + 1)])
@@ -74,8 +74,8 @@ async def test_old_rows_keep_their_order_however_many_share_a_second(tmp_path: P
     app.close()
 
 
-async def test_a_row_that_somebody_else_has_put_in_is_served_and_searched(data_dir: Path) -> None:
-    """Whoever knows nothing of places gets one at the end; the old columns are all that is needed."""
+async def test_a_row_that_another_program_inserted_is_served_and_searched(data_dir: Path) -> None:
+    """A row without a feed key gets one at the end; the old columns are sufficient."""
     InProcessApp(data_dir / "sidecar.db").close()
     with closing(sqlite3.connect(data_dir / "sidecar.db")) as connection, connection:
         connection.execute(
