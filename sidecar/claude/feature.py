@@ -19,9 +19,8 @@ from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.process_table import ProcessTable
 from sidecar.claude.service import ClaudeService, PermissionsService, SessionsService
 from sidecar.claude.sessions.export import ExportHandler, ExportService
-from sidecar.claude.sessions.journal import SessionJournal
+from sidecar.claude.sessions.journal import SessionJournal, SessionStore, search_index
 from sidecar.claude.sessions.search import SearchService
-from sidecar.claude.sessions.store import SessionStore, search_index
 from sidecar.claude.sessions.turns import TurnHandler
 from sidecar.claude.usage import UsageService, UsageStore
 from sidecar.files import UserFiles

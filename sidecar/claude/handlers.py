@@ -12,7 +12,7 @@ from sidecar.claude.process.environment import JOB_ENV
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.stopping import CANCEL, SHUTDOWN, stop, wait_for_exit
 from sidecar.claude.progress import SILENCE_S, ProgressReporter, timeout_failure
-from sidecar.claude.sessions.store import SessionStore
+from sidecar.claude.sessions.journal import SessionStore
 from sidecar.claude.usage import UsageStore
 from sidecar.job_handler import JobContext, JobFailed
 from sidecar.json_reader import parse_object

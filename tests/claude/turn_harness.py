@@ -19,8 +19,7 @@ from sidecar.claude.process.discovery import Discovery
 from sidecar.claude.process.launch import Launcher
 from sidecar.claude.process.pool import ProcessPool
 from sidecar.claude.process.process_table import ProcessTable
-from sidecar.claude.sessions.journal import NewSession, SessionJournal
-from sidecar.claude.sessions.store import SessionStore
+from sidecar.claude.sessions.journal import NewSession, SessionJournal, SessionStore
 from sidecar.claude.sessions.turns import TurnHandler, TurnTimes
 from sidecar.claude.usage import UsageStore
 from sidecar.clock import iso

@@ -14,7 +14,7 @@ from sidecar_protocol.entities import Highlight
 from sidecar_protocol.errors import InvalidCursor
 from sidecar_protocol.scalars import DEFAULT_LIMIT, SessionId
 
-from sidecar.claude.sessions.store import SearchScope, SessionStore
+from sidecar.claude.sessions.journal import SearchScope, SessionStore
 from sidecar.clock import Clock
 from sidecar.storage.database import Row
 from sidecar.storage.fulltext import FullTextIndex, SearchPlan, search_terms, snippet
