@@ -3,7 +3,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** Pass it to initialize as `schema_hash`; the result's `schema_match` is true if both sides have this contract. */
-export const SCHEMA_HASH = "38c41e1abad402c7";
+export const SCHEMA_HASH = "3699486aee3fba17";
 
 /** Options of a request, allowed with any method. */
 export interface Meta {
@@ -137,7 +137,7 @@ export interface ActivityHit {
   raw: unknown;
   /** An excerpt of the description around the first match, or of the title if the description has no match. */
   snippet: string;
-  marks: Highlight[];
+  highlights: Highlight[];
 }
 
 /** A match within a snippet.  In UTF-16 code units: `snippet.slice(start, end)` in JavaScript. */
@@ -986,7 +986,7 @@ export interface MessageHit {
   /** The text around the first match, as one line of plain text; an ellipsis marks omitted text. */
   snippet: string;
   /** The search terms found in `snippet`; may be empty for terms that match only by Unicode case folding. */
-  marks: Highlight[];
+  highlights: Highlight[];
 }
 
 /** A conversation with Claude that the sidecar stores.  Its turns are jobs of type `claude.turn`. */

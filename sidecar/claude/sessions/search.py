@@ -113,5 +113,5 @@ def _hit(row: Row, terms: list[str]) -> MessageHit:
         kind=kind,
         created_at=created_at,
         snippet=excerpt.text,
-        marks=[Highlight(start=start, end=end) for start, end in excerpt.highlights],
+        highlights=[Highlight(start=start, end=end) for start, end in excerpt.highlights],
     )

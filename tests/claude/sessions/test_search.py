@@ -40,7 +40,7 @@ class SearchHarness:
         cursor: str | None = None
         while True:
             page: MessageHits = await self.search.search_messages(query=query, cursor=cursor, **more)
-            found += [marked(hit.snippet, [(one.start, one.end) for one in hit.marks]) for hit in page.hits]
+            found += [marked(hit.snippet, [(one.start, one.end) for one in hit.highlights]) for hit in page.hits]
             cursor = page.next_cursor
             if cursor is None:
                 return found
