@@ -1,7 +1,7 @@
 """The house rules for English: turns of phrase that made this code hard to read, and that must not come back.
 
-A docstring begins with a verb or a noun and can be read alone; the field's terms (send, receive, return, notify) are used
-in their sense.  A hit is a place to rewrite, not a word to replace.
+A docstring begins with a verb or a noun and can be read alone; the field's terms (send, receive, return, notify) are
+used in their sense.  A hit is a place to rewrite, not a word to replace.
 """
 
 import ast
@@ -51,7 +51,7 @@ class Text(NamedTuple):
 
 
 def python_prose(path: Path) -> Iterator[Text]:
-    """Docstrings, comments, and strings with a space in them, which people may read."""
+    """Yields docstrings, comments, and the strings of the product, which people may read."""
     source = path.read_text("utf-8")
     name = path.relative_to(ROOT).as_posix()
     docstrings = set()
@@ -63,24 +63,23 @@ def python_prose(path: Path) -> Iterator[Text]:
                     case ast.Expr(value=ast.Constant(value=str(text)) as constant):
                         docstrings.add(id(constant))
                         yield Text(f"{name}:{constant.lineno}", text, is_docstring=True)
-    for node in ast.walk(tree):
+    for node in ast.walk(tree) if not name.startswith("tests/") else ():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            if " " in node.value and not name.startswith("tests/"):
-                yield Text(f"{name}:{node.lineno}", node.value)
+            yield Text(f"{name}:{node.lineno}", node.value)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield Text(f"{name}:{token.start[0]}", token.string)
 
 
 def typescript_prose(path: Path) -> Iterator[Text]:
-    """Comments and strings with a space in them."""
+    """Yields comments, and strings with a space in them."""
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         found = re.findall(r"//.*|/\*.*|^\s*\*.*|\"[^\"]* [^\"]*\"|`[^`]* [^`]*`", line)
         yield from (Text(f"{path.relative_to(ROOT).as_posix()}:{number}", text) for text in found)
 
 
 def line_prose(path: Path) -> Iterator[Text]:
-    """Every line of a document; only the comments of SQL and shell."""
+    """Yields every line of a document, and the comments of SQL and shell."""
     is_code = False
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if path.suffix == ".md":
@@ -97,9 +96,9 @@ def prose(*folders: str) -> Iterator[Text]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")) if (ROOT / folder).is_dir() else [ROOT / folder]:
             name = path.relative_to(ROOT).as_posix()
-            if path.suffix in readers and name not in GENERATED and "node_modules" not in path.parts:
-                if path != Path(__file__):
-                    yield from readers[path.suffix](path)
+            is_ours = name not in GENERATED and "node_modules" not in path.parts and path != Path(__file__)
+            if is_ours and path.suffix in readers:
+                yield from readers[path.suffix](path)
 
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")
