@@ -20,15 +20,8 @@ SHAPES: Final = {
     "date-time": r"\d{4}-\d\d-\d\dT\d\d:?\d\d:?\d\d(?:\.?\d{3,6})?Z",
 }
 """Ids and times as the sidecar writes them, including inside texts and file names."""
-TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "string": (str,),
-    "cursor": (str,),
-    "object": (dict,),
-    "array": (list,),
-    "number": (int, float),
-    "integer": (int,),
-    "boolean": (bool,),
-    "null": (type(None),),
+TYPES: Final = {"string": str, "cursor": str, "object": dict, "array": list, "integer": int, "boolean": bool} | {
+    "null": type(None)
 }
 EXAMPLES: Final[dict[str, Any]] = {
     "uuid": "01a00000-0000-7000-8000-000000000000",
@@ -58,7 +51,6 @@ def is_secret(value: Any) -> bool:
 
 
 def secret_to_send(secret: dict[str, Any]) -> str:
-    """Returns what to send in place of a redacted secret."""
     return str(secret[LIKE]) if LIKE in secret else placeholder(secret[SECRET_KEY])
 
 
@@ -80,7 +72,9 @@ def is_of_kind(kind: str, actual: Any) -> bool:
     """Returns whether a value matches `{"$any": kind}`."""
     if kind in SHAPES:
         return isinstance(actual, str) and re.fullmatch(SHAPES[kind], actual) is not None
-    return kind == "anything" or type(actual) in TYPES.get(kind, ())
+    if kind == "number":
+        return type(actual) in (int, float)
+    return kind == "anything" or type(actual) is TYPES.get(kind)
 
 
 def matches(expression: str, actual: Any) -> bool:

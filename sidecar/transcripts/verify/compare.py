@@ -78,11 +78,9 @@ class Bindings:
             self._set(self.actual, recorded, actual)
 
     def savepoint(self) -> tuple[int, int | None]:
-        """Returns a state for `roll_back`."""
         return len(self._journal), self.seq_offset
 
     def roll_back(self, savepoint: tuple[int, int | None]) -> None:
-        """Removes all bindings since the savepoint."""
         count, self.seq_offset = savepoint
         while len(self._journal) > count:
             names, name = self._journal.pop()
@@ -105,8 +103,6 @@ class Comparison:
         self.bindings = Bindings()
         self._exact = exact
         self._found: list[Difference] = []
-
-    # --- whole messages -----------------------------------------------------------------------------------------
 
     def answer(self, expected: Any, actual: Any, method: str | None) -> tuple[Any, list[Difference]]:
         """Returns (merged, differences) for two answers.  Messages and hints of errors are not compared."""
@@ -146,8 +142,6 @@ class Comparison:
         merged = compare()
         found, self._found = self._found, before
         return merged, found
-
-    # --- values -------------------------------------------------------------------------------------------------
 
     def _walk(self, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         form = self.schemas.format(schema)
@@ -234,8 +228,6 @@ class Comparison:
         self.bindings.bind_time(expected[0], actual[0])
         return True
 
-    # --- patterns -----------------------------------------------------------------------------------------------
-
     def _pattern(self, kind: str, expected: Any, actual: Any, schema: Schema, path: str) -> Any:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
@@ -262,8 +254,6 @@ class Comparison:
 
     def _differs(self, expected: Any, actual: Any, schema: Schema) -> list[Difference]:
         return self._collect(lambda: self._walk(expected, actual, schema, ""))[1]
-
-    # --- translating --------------------------------------------------------------------------------------------
 
     def to_actual(self, message: Any) -> Any:
         """Returns a recorded request with the ids, times and cursors of this run, and placeholders for secrets."""

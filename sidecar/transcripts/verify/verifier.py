@@ -10,7 +10,7 @@ follows, the sidecar is killed there.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -39,16 +39,6 @@ class Mismatch:
     differences: tuple[Difference, ...] = ()
 
 
-@dataclass
-class Unmatched:
-    """Messages that have been received and not yet compared."""
-
-    answers: dict[bytes, list[Any]] = field(default_factory=dict)
-    """By the id as JSON: 1 and "1" differ."""
-    notifications: list[Any] = field(default_factory=list)
-    batches: list[Any] = field(default_factory=list)
-
-
 class _OutOfStep(Exception):
     """A notification is missing or additional, so the following ones cannot be assigned to recorded ones."""
 
@@ -60,7 +50,10 @@ class RunVerifier:
         self._process = process
         self._comparison = comparison
         self._schemas = comparison.schemas
-        self._unmatched = Unmatched()
+        self._answers: dict[bytes, list[Any]] = {}
+        """Received and not yet compared, by the id as JSON: 1 and "1" differ."""
+        self._notifications: list[Any] = []
+        self._batches: list[Any] = []
         self._methods: dict[bytes, Any] = {}
         self._answered: set[bytes] = set()
         self._awaited: list[Entry] = []
@@ -86,21 +79,15 @@ class RunVerifier:
             self._flush()
             self._expect_no_more(entries)
         except SidecarTimeout as timeout:
-            self.mismatches += [
-                Mismatch(one.line, f"{self._what(one)} did not arrive: {timeout}") for one in self._awaited
-            ]
+            reason = f"did not arrive: {timeout}"
+            self.mismatches += [Mismatch(one.line, f"{self._what(one)} {reason}") for one in self._awaited]
         except _OutOfStep:
             return
         except EOFError:
-            stderr = self._process.stderr_tail()
-            self.mismatches += [
-                Mismatch(one.line, f"the sidecar ended before {self._what(one)} arrived; stderr: {stderr}")
-                for one in self._awaited
-            ]
+            reason = f"did not arrive before the sidecar ended; stderr: {self._process.stderr_tail()}"
+            self.mismatches += [Mismatch(one.line, f"{self._what(one)} {reason}") for one in self._awaited]
         else:
             self._compare_streams()
-
-    # --- sending ------------------------------------------------------------------------------------------------
 
     def _send(self, entry: Entry) -> None:
         if entry.is_eof:
@@ -120,8 +107,6 @@ class RunVerifier:
             self._process.send(b"\n".join(self._unsent))
             self._unsent = []
 
-    # --- receiving ----------------------------------------------------------------------------------------------
-
     def _expect(self, entry: Entry) -> None:
         if entry.exit_code is not None:
             self._expect_exit(entry)
@@ -129,7 +114,7 @@ class RunVerifier:
             self._expect_batch(entry)
         elif entry.is_answer:
             key = _key(entry.message)
-            actual = self._wait(lambda: self._unmatched.answers.get(key)).pop(0)
+            actual = self._wait(lambda: self._answers.get(key)).pop(0)
             self._answered.add(key)
             self._judge(entry, self._comparison.answer(entry.message, actual, self._methods.get(key)))
         elif entry.is_notification:
@@ -137,8 +122,8 @@ class RunVerifier:
 
     def _expect_batch(self, entry: Entry) -> None:
         wanted = {_key(one) for one in entry.message}
-        actual = self._wait(lambda: [one for one in self._unmatched.batches if wanted & {_key(two) for two in one}])[0]
-        self._unmatched.batches.remove(actual)
+        actual = self._wait(lambda: [one for one in self._batches if wanted & {_key(two) for two in one}])[0]
+        self._batches.remove(actual)
         merged, differences = [], []
         by_id: dict[bytes, list[Any]] = {}
         for other in actual:
@@ -161,8 +146,8 @@ class RunVerifier:
     def _expect_no_more(self, entries: list[Entry]) -> None:
         """Reports messages that were not recorded; in a run without an exit code only second answers (G5)."""
         has_ended = bool(entries) and entries[-1].exit_code is not None
-        extra = [*self._unmatched.notifications, *self._unmatched.batches] if has_ended else []
-        for key, answers in self._unmatched.answers.items():
+        extra = [*self._notifications, *self._batches] if has_ended else []
+        for key, answers in self._answers.items():
             extra += answers if has_ended or key in self._answered else []
         for message in extra:
             is_notification = type(message) is dict and "method" in message
@@ -176,7 +161,7 @@ class RunVerifier:
         failure: Exception | None = None
         try:
             while len(received) < len(group):
-                received.append(self._next_notification())
+                received.append(self._wait(lambda: self._notifications).pop(0))
         except (SidecarTimeout, EOFError) as error:
             failure = error
         pairs = pair_group(group, received, self._comparison)
@@ -201,9 +186,6 @@ class RunVerifier:
                 # Report one gap once, not in each notification that follows.
                 self._comparison.bindings.seq_offset = None
 
-    def _next_notification(self) -> Any:
-        return self._wait(lambda: self._unmatched.notifications).pop(0)
-
     def _wait(self, ready: Callable[[], list[Any] | None]) -> list[Any]:
         while not (found := ready()):
             if not self._receive():
@@ -219,16 +201,14 @@ class RunVerifier:
         if message is None:
             return False
         if type(message) is list:
-            self._unmatched.batches.append(message)
+            self._batches.append(message)
         elif "method" not in message:
-            self._unmatched.answers.setdefault(_key(message), []).append(message)
+            self._answers.setdefault(_key(message), []).append(message)
         elif self._schemas.coalescing(message["method"]) is not None:
             self._add_to_stream(self._actual_streams, message, 0)
         else:
-            self._unmatched.notifications.append(message)
+            self._notifications.append(message)
         return True
-
-    # --- notifications that may be merged -----------------------------------------------------------------------
 
     def _add_to_stream(self, streams: dict[Any, Any], message: Any, line: int) -> None:
         """Collects notifications that may be merged; joins appended text, however it was cut."""
@@ -269,7 +249,6 @@ class RunVerifier:
         return next((key for key in left if not self._stream_differs(messages, self._actual_streams[key])), None)
 
     def _receives_more(self, timeout_s: float | None = None) -> bool:
-        """Returns whether another message arrived in time."""
         try:
             return self._receive(timeout_s)
         except SidecarTimeout:
