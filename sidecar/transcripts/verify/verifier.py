@@ -58,9 +58,8 @@ class RunVerifier:
         self._answered: set[bytes] = set()
         self._awaited: list[Entry] = []
         self._unsent: list[bytes] = []
-        self._recorded_streams: dict[Any, Any] = {}
-        self._actual_streams: dict[Any, Any] = {}
-        self._lines: dict[Any, int] = {}
+        self._recorded_streams: dict[Any, tuple[Any, int]] = {}
+        self._actual_streams: dict[Any, tuple[Any, int]] = {}
         self.mismatches: list[Mismatch] = []
 
     def run(self, entries: list[Entry]) -> None:
@@ -84,8 +83,9 @@ class RunVerifier:
         except _OutOfStep:
             return
         except EOFError:
-            reason = f"did not arrive before the sidecar ended; stderr: {self._process.stderr_tail()}"
-            self.mismatches += [Mismatch(one.line, f"{self._what(one)} {reason}") for one in self._awaited]
+            reason = f"arrived; stderr: {self._process.stderr_tail()}"
+            for one in self._awaited:
+                self.mismatches.append(Mismatch(one.line, f"the sidecar ended before {self._what(one)} {reason}"))
         else:
             self._compare_streams()
 
@@ -210,53 +210,48 @@ class RunVerifier:
             self._notifications.append(message)
         return True
 
-    def _add_to_stream(self, streams: dict[Any, Any], message: Any, line: int) -> None:
-        """Collects notifications that may be merged; joins appended text, however it was cut."""
+    def _add_to_stream(self, streams: dict[Any, tuple[Any, int]], message: Any, line: int) -> None:
+        """Collects the first of some notifications that may be merged or dropped, with its line.
+
+        Joins appended text, however it was cut.
+        """
         rule = self._schemas.coalescing(message["method"]) or {}
-        params = message["params"]
-        if rule["appends"]:
-            key = (message["method"], *(params.get(name) for name in rule["key"]))
-            before = streams.get(key)
-            text = (before[0]["params"][rule["appends"]] if before else "") + params[rule["appends"]]
-            first = before[0] if before else message
-            streams[key] = [{**first, "params": {**first["params"], rule["appends"]: text}}]
-        elif not rule["key"]:
-            key = (message["method"],)
-            streams.setdefault(key, []).append(message)
-        else:
+        appends = rule["appends"]
+        if rule["key"] and not appends:
             return  # only the newest matters, and which ones are sent depends on time
-        if line:
-            self._lines.setdefault(key, line)
+        key = (message["method"], *(message["params"].get(name) for name in rule["key"]))
+        first, first_line = streams.setdefault(key, (message, line))
+        if appends and first is not message:
+            text = first["params"][appends] + message["params"][appends]
+            streams[key] = {**first, "params": {**first["params"], appends: text}}, first_line
 
     def _compare_streams(self) -> None:
-        taken: set[Any] = set()
-        for key, messages in self._recorded_streams.items():
-            found = self._stream_like(messages, taken)
+        for message, line in self._recorded_streams.values():
+            found = self._stream_like(message)
             while found is None and self._receives_more():  # a run without an exit code may still send some
-                found = self._stream_like(messages, taken)
+                found = self._stream_like(message)
             if found is not None:
-                taken.add(found)
+                del self._actual_streams[found]
                 continue
-            name = messages[0]["method"]
-            same = [one for other, one in self._actual_streams.items() if other[0] == name and other not in taken]
+            name = message["method"]
+            same = [one for key, (one, _) in self._actual_streams.items() if key[0] == name]
             what = f"{name} differs" if same else f"{name} did not arrive"
-            actual = self._comparison.to_recorded(same)
-            self.mismatches.append(Mismatch(self._lines.get(key, 0), what, messages, actual))
+            self.mismatches.append(Mismatch(line, what, [message], self._comparison.to_recorded(same)))
 
-    def _stream_like(self, messages: list[Any], taken: set[Any]) -> Any:
-        name = messages[0]["method"]
-        left = (key for key in self._actual_streams if key[0] == name and key not in taken)
-        return next((key for key in left if not self._stream_differs(messages, self._actual_streams[key])), None)
+    def _stream_like(self, message: Any) -> Any:
+        for key, (actual, _) in self._actual_streams.items():
+            if key[0] == message["method"] and not self._differs(message, actual):
+                return key
+        return None
+
+    def _differs(self, recorded: Any, actual: Any) -> list[Difference]:
+        return self._comparison.trial(lambda: self._comparison.notification(recorded, actual)[1])
 
     def _receives_more(self, timeout_s: float | None = None) -> bool:
         try:
             return self._receive(timeout_s)
         except SidecarTimeout:
             return False
-
-    def _stream_differs(self, recorded: list[Any], actual: list[Any]) -> list[Difference]:
-        """Compares the first messages, which contain all appended text; either side may have dropped later ones."""
-        return self._comparison.trial(lambda: self._comparison.notification(recorded[0], actual[0])[1])
 
     def _what(self, entry: Entry) -> str:
         if entry.exit_code is not None:
