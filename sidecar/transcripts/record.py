@@ -16,14 +16,7 @@ from sidecar_protocol.connection import MESSAGE_TOO_LARGE, PARSE_ERROR, Refused
 
 from sidecar import __version__
 from sidecar.clock import Clock, iso_now
-from sidecar.transcripts.file.format import (
-    TO_CLIENT,
-    TO_SIDECAR,
-    event_line,
-    header_line,
-    message_prefix,
-    raw_line,
-)
+from sidecar.transcripts.file.format import TO_CLIENT, TO_SIDECAR, event_line, header_line, message_prefix, raw_line
 from sidecar.transcripts.file.redact import Redactor
 from sidecar.transcripts.file.schemas import ContractSchemas
 

@@ -68,15 +68,16 @@ def example(value: Any) -> Any:
     return [example(item) for item in value] if type(value) is list else value
 
 
-def is_of_kind(kind: str, actual: Any) -> bool:
-    """Returns whether a value matches `{"$any": kind}`."""
-    if kind in SHAPES:
-        return isinstance(actual, str) and re.fullmatch(SHAPES[kind], actual) is not None
-    if kind == "number":
+def fits(kind: str, wanted: Any, actual: Any) -> bool:
+    """Returns whether a value fits a pattern that is not `$unordered`: `{kind: wanted}`."""
+    if kind == RE:
+        return isinstance(actual, str) and re.fullmatch(wanted, actual, re.DOTALL) is not None
+    return kind == SECRET_KEY or (kind == ANY and _is_any(wanted, actual))
+
+
+def _is_any(name: str, actual: Any) -> bool:
+    if name in SHAPES:
+        return isinstance(actual, str) and re.fullmatch(SHAPES[name], actual) is not None
+    if name == "number":
         return type(actual) in (int, float)
-    return kind == "anything" or type(actual) is TYPES.get(kind)
-
-
-def matches(expression: str, actual: Any) -> bool:
-    """Returns whether a value is a text that the regular expression matches in full."""
-    return isinstance(actual, str) and re.fullmatch(expression, actual, re.DOTALL) is not None
+    return name == "anything" or type(actual) is TYPES.get(name)

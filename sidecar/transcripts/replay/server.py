@@ -31,6 +31,8 @@ from sidecar.wire.stdio import PlatformWriter, Reader, WireOut
 
 LAST_WRITE_S: Final = 2.0
 """Time to write the last lines; the sidecar has the same."""
+FILES: Final = "a transcript; if there are several, the first that has the request answers"
+PACE: Final = "send at once (default), or with the recorded delays"
 WAIT_FOR: Final = (
     "send no notifications on its own before the client has called METHOD, such as the first call of a window; "
     "until then they are sent only along with answers recorded after them"
@@ -49,19 +51,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         prog="sidecar replay",
         description="Stand in for the sidecar on stdin and stdout, with the answers and notifications of transcripts.",
     )
-    parser.add_argument(
-        "files",
-        metavar="FILE",
-        nargs="+",
-        type=Path,
-        help="a transcript; if there are several, the first that has the request answers",
-    )
-    parser.add_argument(
-        "--pace",
-        choices=("fast", "recorded"),
-        default="fast",
-        help="send at once (default), or with the recorded delays",
-    )
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help=FILES)
+    parser.add_argument("--pace", choices=("fast", "recorded"), default="fast", help=PACE)
     parser.add_argument("--run", type=int, default=1, metavar="N", help="replay the Nth run in the file (default: 1)")
     parser.add_argument("--wait-for", metavar="METHOD", help=WAIT_FOR)
     parser.add_argument("--fault", action="append", default=[], type=parse_fault, metavar="FAULT", help=HELP)
@@ -132,7 +123,6 @@ class ReplayServer:
         self._reader = Reader(wire[0], self._connection, self._unit_of_work, handle=self._handle, on_eof=self._on_eof)
 
     async def run(self) -> int:
-        """Serves until the end; returns the exit code."""
         self._loop.set_exception_handler(self._crash)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             with contextlib.suppress(NotImplementedError, AttributeError):  # Windows has no such handlers

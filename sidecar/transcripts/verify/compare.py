@@ -16,18 +16,7 @@ from functools import partial
 from itertools import islice, takewhile, zip_longest
 from typing import Any, Final
 
-from sidecar.transcripts.file.patterns import (
-    ANY,
-    RE,
-    SHAPES,
-    UNORDERED,
-    is_of_kind,
-    is_secret,
-    matches,
-    pattern_of,
-    secret_to_send,
-)
-from sidecar.transcripts.file.redact import SECRET_KEY
+from sidecar.transcripts.file.patterns import SHAPES, UNORDERED, fits, is_secret, pattern_of, secret_to_send
 from sidecar.transcripts.file.schemas import ContractSchemas, Schema
 from sidecar.transcripts.verify.matching import match_unordered
 
@@ -232,14 +221,10 @@ class Comparison:
         wanted = expected[kind]
         if kind == UNORDERED and type(actual) is list:
             return {**expected, UNORDERED: self._unordered(wanted, actual, schema, path)}
-        if not (
-            (kind == ANY and is_of_kind(wanted, actual))
-            or (kind == RE and matches(wanted, actual))
-            or kind == SECRET_KEY
-        ):
-            self._found.append(Difference(path, expected, actual))
-            return self.to_recorded(actual)
-        return expected
+        if fits(kind, wanted, actual):
+            return expected
+        self._found.append(Difference(path, expected, actual))
+        return self.to_recorded(actual)
 
     def _unordered(self, expected: list[Any], actual: list[Any], schema: Schema, path: str) -> list[Any]:
         item = self.schemas.item(schema)
