@@ -25,7 +25,7 @@ REASONS: Final = {
     ),
     exit_codes.NEWER: ("The database was written by a newer version", "Nothing was changed."),
 }
-"""What an exit code means, and what the user can do."""
+"""Meaning of each exit code, and the user's next step."""
 
 
 class SidecarStopped(Exception):

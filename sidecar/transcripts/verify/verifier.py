@@ -44,7 +44,7 @@ class Unmatched:
     """Messages that have been received and not yet compared."""
 
     answers: dict[bytes, list[Any]] = field(default_factory=dict)
-    """By the id as JSON: 1 and "1" differ."""
+    """Answers by the id as JSON: 1 and "1" differ."""
     notifications: list[Any] = field(default_factory=list)
     batches: list[Any] = field(default_factory=list)
 
